@@ -1,0 +1,100 @@
+//! Signature algorithms that an issuer may use.
+
+use std::fmt;
+
+/// An asymmetric JWS algorithm
+/// ([RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3),
+/// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)).
+///
+/// `none` and the HMAC family do not exist here, so no configuration can admit them
+/// (RFC 8725 section 3.1). The header's name is compared byte for byte; `EdDSA` and its
+/// fully specified name `Ed25519` (RFC 9864) are one algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs)] // The names are the documentation: RFC 7518 section 3.1.
+pub enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    ES512,
+    EdDSA,
+}
+
+impl Algorithm {
+    /// Every algorithm that this library verifies; the default of
+    /// [`Issuer::oidc`](crate::Issuer::oidc) and [`Issuer::rfc9068`](crate::Issuer::rfc9068).
+    pub const ALL: [Self; 10] = [
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::EdDSA,
+    ];
+
+    /// The name in the JOSE header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// RFC 7515 s4.1.1: the name is case-sensitive. An allow-list; anything else is unknown.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        if name == "Ed25519" {
+            return Some(Self::EdDSA); // RFC 9864 s2.2
+        }
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A set of algorithms: an issuer's allow-list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AlgorithmSet(u16);
+
+impl AlgorithmSet {
+    pub(crate) const EMPTY: Self = Self(0);
+
+    pub(crate) fn of(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        algorithms
+            .into_iter()
+            .fold(Self::EMPTY, |set, algorithm| Self(set.0 | algorithm.bit()))
+    }
+
+    pub(crate) const fn contains(self, algorithm: Algorithm) -> bool {
+        self.0 & algorithm.bit() != 0
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}

@@ -1,0 +1,10 @@
+//! Floor 1: words. Plain values without I/O, clock, cryptography, tower or axum.
+
+pub(crate) mod algorithm;
+pub(crate) mod path;
+pub(crate) mod rejection;
+pub(crate) mod text;
+pub(crate) mod time;
+
+pub(crate) mod scope;
+pub(crate) mod tenant;

@@ -1,0 +1,305 @@
+//! Why a request was refused: plain data, one kind per row of the wire table.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A refusal: what kind, and the little that its answer needs.
+///
+/// The client sees only the wire table of [`RejectionKind`]; the program reads
+/// [`kind()`](Self::kind); the operator reads `Display`, which names the fault and never
+/// contains a token, a claim's value or a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    kind: RejectionKind,
+    retry_after: Option<Duration>,
+    scope: Option<&'static str>,
+}
+
+impl Rejection {
+    pub(crate) const fn new(kind: RejectionKind) -> Self {
+        Self {
+            kind,
+            retry_after: None,
+            scope: None,
+        }
+    }
+
+    pub(crate) const fn unavailable(outage: Outage, retry_after: Duration) -> Self {
+        Self {
+            kind: RejectionKind::Unavailable(outage),
+            retry_after: Some(retry_after),
+            scope: None,
+        }
+    }
+
+    pub(crate) const fn insufficient_scope(scope: &'static str) -> Self {
+        Self {
+            kind: RejectionKind::InsufficientScope,
+            retry_after: None,
+            scope: Some(scope),
+        }
+    }
+
+    /// What kind of refusal this is.
+    #[must_use]
+    pub const fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// When the client may try again; present for [`RejectionKind::Unavailable`] alone.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The scope that was required; present for [`RejectionKind::InsufficientScope`] alone.
+    #[must_use]
+    pub const fn required_scope(&self) -> Option<&'static str> {
+        self.scope
+    }
+}
+
+impl From<RejectionKind> for Rejection {
+    fn from(kind: RejectionKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl From<TokenFault> for RejectionKind {
+    fn from(fault: TokenFault) -> Self {
+        Self::InvalidToken(fault)
+    }
+}
+
+impl From<TokenFault> for Rejection {
+    fn from(fault: TokenFault) -> Self {
+        Self::new(RejectionKind::InvalidToken(fault))
+    }
+}
+
+impl From<RequestFault> for Rejection {
+    fn from(fault: RequestFault) -> Self {
+        Self::new(RejectionKind::InvalidRequest(fault))
+    }
+}
+
+impl From<WiringFault> for Rejection {
+    fn from(fault: WiringFault) -> Self {
+        Self::new(RejectionKind::Misconfigured(fault))
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: &dyn fmt::Display = match &self.kind {
+            RejectionKind::MissingToken => &"no bearer token was sent",
+            RejectionKind::InvalidRequest(fault) => fault,
+            RejectionKind::InvalidToken(fault) => fault,
+            RejectionKind::InsufficientScope => &"the token lacks the required scope",
+            RejectionKind::WrongCaller => &"this kind of caller may not do this",
+            RejectionKind::WrongTenant => &"the caller's tenant is not the one addressed",
+            RejectionKind::NoTenant => &"the caller belongs to no tenant",
+            RejectionKind::Unavailable(outage) => outage,
+            RejectionKind::NotAuthenticated => {
+                &"no authentication layer covers this route; add `server.authenticate()` with `route_layer`"
+            }
+            RejectionKind::Misconfigured(fault) => fault,
+        };
+        words.fmt(f)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// The kinds of refusal, one for each row of the wire table.
+///
+/// | kind | status | `WWW-Authenticate` |
+/// |---|---|---|
+/// | `MissingToken` | 401 | `Bearer`, no `error` (RFC 6750 section 3.1) |
+/// | `InvalidRequest` | 400 | `error="invalid_request"` |
+/// | `InvalidToken` | 401 | `error="invalid_token"` |
+/// | `InsufficientScope` | 403 | `error="insufficient_scope"`, `scope` |
+/// | `WrongCaller`, `WrongTenant`, `NoTenant` | 403 | none |
+/// | `Unavailable` | 503 and `Retry-After` | none |
+/// | `NotAuthenticated`, `Misconfigured` | 500 | none |
+///
+/// The kind is put into the extensions of every response that this library makes, for
+/// metrics and for renderers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// No bearer token was sent, or the credentials are of another scheme.
+    MissingToken,
+    /// The request carries its credentials in a way that RFC 6750 does not allow.
+    InvalidRequest(RequestFault),
+    /// A token was judged and is not good.
+    InvalidToken(TokenFault),
+    /// The token is good and its scope does not suffice.
+    InsufficientScope,
+    /// The caller is of a kind that may not do this, whatever its tenant.
+    WrongCaller,
+    /// The caller's account or workspace is another than the one addressed.
+    WrongTenant,
+    /// The caller reaches no tenant at all.
+    NoTenant,
+    /// We could not judge the token. The client should keep it and try again.
+    Unavailable(Outage),
+    /// An extractor ran on a route that no authentication layer covers.
+    NotAuthenticated,
+    /// The application is wired wrongly; see the fault.
+    Misconfigured(WiringFault),
+}
+
+impl RejectionKind {
+    /// A stable name, fit for a metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::WrongCaller => "wrong_caller",
+            Self::WrongTenant => "wrong_tenant",
+            Self::NoTenant => "no_tenant",
+            Self::Unavailable(_) => "unavailable",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::Misconfigured(_) => "misconfigured",
+        }
+    }
+
+    /// The stable name of the fault inside the kind, where there is one.
+    #[must_use]
+    pub const fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidRequest(fault) => Some(fault.as_str()),
+            Self::InvalidToken(fault) => Some(fault.as_str()),
+            Self::Unavailable(outage) => Some(outage.as_str()),
+            Self::Misconfigured(fault) => Some(fault.as_str()),
+            Self::MissingToken
+            | Self::InsufficientScope
+            | Self::WrongCaller
+            | Self::WrongTenant
+            | Self::NoTenant
+            | Self::NotAuthenticated => None,
+        }
+    }
+}
+
+/// Declares a fault: its variants, their stable names and the operator's sentence.
+macro_rules! faults {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $stable:literal, $words:literal;)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// A stable name, fit for a metric's label.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $stable,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $words,)+ })
+            }
+        }
+    };
+}
+
+faults! {
+    /// What is wrong with a request's credentials, before any token is looked at.
+    RequestFault {
+        /// More than one `Authorization` field (RFC 6750 section 2, RFC 9110 section 5.3).
+        SeveralCredentials = "several_credentials", "more than one authorization field was sent";
+        /// The field is empty, or names the scheme and nothing else.
+        NoCredentials = "no_credentials", "the authorization field holds no credentials";
+        /// Bytes that no `b64token` contains (RFC 6750 section 2.1).
+        NotAToken = "not_a_token", "the authorization field is not `Bearer` and one b64token";
+    }
+}
+
+faults! {
+    /// What is wrong with a token. All of them look the same to the client.
+    TokenFault {
+        /// Longer than the limit on tokens; 16 KiB unless set otherwise.
+        TooLarge = "too_large", "the token is longer than the limit";
+        /// Not three base64url parts that hold strict JSON objects.
+        Malformed = "malformed", "the token is not a well-formed compact JWS";
+        /// Five parts: a JWE, such as an encrypted refresh token.
+        Encrypted = "encrypted", "the token is encrypted; a refresh token is not for an API";
+        /// A JSON object names one member twice.
+        DuplicateMember = "duplicate_member", "a JSON object in the token names a member twice";
+        /// A header parameter that has the wrong type or that this library does not honour.
+        Header = "header", "a header parameter is not acceptable";
+        /// `crit` demands an extension; none is implemented (RFC 7515 section 4.1.11).
+        Critical = "critical", "the header demands an extension";
+        /// The algorithm is missing, unknown, or not allowed for this issuer or key.
+        Algorithm = "algorithm", "the algorithm is not allowed here";
+        /// The `typ` is not one of those accepted from this issuer.
+        TokenType = "token_type", "the token is not of an accepted type";
+        /// No configured issuer has exactly this `iss`.
+        UnknownIssuer = "unknown_issuer", "the issuer is not configured";
+        /// The issuer publishes no key with this id.
+        UnknownKey = "unknown_key", "the issuer publishes no such key";
+        /// More keys fit than may be tried.
+        AmbiguousKey = "ambiguous_key", "too many keys fit the token";
+        /// No key that fits verifies the signature.
+        Signature = "signature", "the signature does not verify";
+        /// A claim is missing or of the wrong type.
+        Claims = "claims", "a required claim is missing or of the wrong type";
+        /// There is no `exp`.
+        NoExpiry = "no_expiry", "the token does not say when it ends";
+        /// `exp` has passed.
+        Expired = "expired", "the token has expired";
+        /// `nbf` lies ahead.
+        NotYetValid = "not_yet_valid", "the token is not valid yet";
+        /// The token is for somebody else.
+        Audience = "audience", "the token is not for this audience";
+        /// The token was issued to a client that is not allowed.
+        ClientId = "client_id", "the token was issued to another client";
+        /// Not an access token: an ID, refresh or logout token, or another `token_use`.
+        TokenUse = "token_use", "the token is not an access token";
+        /// A required claim or header value differs.
+        RequiredValue = "required_value", "a claim or header value that the issuer's rules require differs";
+        /// `cnf` binds the token to a key, and the request proves no possession of it.
+        Binding = "binding", "the token is bound to a key that the request does not prove";
+        /// The payload does not fit the application's own claims type.
+        CustomClaims = "custom_claims", "the claims do not fit the application's type";
+    }
+}
+
+faults! {
+    /// Why we could not judge a token. Never the caller's fault.
+    Outage {
+        /// The issuer's keys were never loaded, or were dropped.
+        KeysNotLoaded = "keys_not_loaded", "the issuer's keys are not loaded";
+        /// The last good key set is older than the maximum staleness.
+        KeysTooStale = "keys_too_stale", "the issuer's keys are too old to be trusted";
+        /// The key is unknown, and the issuer may not be asked again yet.
+        KeyUnconfirmed = "key_unconfirmed", "the key is unknown and the issuer could not be asked";
+        /// Too many requests wait for the issuer already.
+        TooManyWaiting = "too_many_waiting", "too many requests wait for the issuer's keys";
+    }
+}
+
+faults! {
+    /// What is wrong with the application's wiring. Answered 500; fix the code.
+    WiringFault {
+        /// The tenant rules know API contexts and the layer names none.
+        NoContext = "no_context", "the layer names no api context; add `.context(\"...\")` to it";
+        /// The layer names a context that no issuer's tenant rules know.
+        UnknownContext = "unknown_context", "the layer names an api context that no tenant rules know";
+        /// The route has no `{workspace_id}` parameter.
+        NoWorkspaceParameter = "no_workspace_parameter", "the route has no `{workspace_id}` parameter";
+        /// `{workspace_id}` or `{account_id}` occurs twice with different values.
+        RepeatedParameter = "repeated_parameter", "a tenant parameter occurs twice in the route with different values";
+        /// No issuer has tenant rules, so no caller could ever have a tenant.
+        NoTenantRules = "no_tenant_rules", "no issuer has tenant rules; add `tenant_claims(..)` to one";
+    }
+}

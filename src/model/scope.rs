@@ -1,0 +1,258 @@
+//! Scopes: what a token allows, and what a route demands.
+//!
+//! 1. A scope is a set of case-sensitive tokens, written with single spaces (RFC 6749 section 3.3).
+//! 2. A token is one or more of `%x21 / %x23-5B / %x5D-7E`; only the space separates.
+//! 3. A requirement is one or more alternatives; each is a non-empty scope, met when the token has all of it.
+//! 4. A requirement that is empty or malformed does not compile.
+
+use std::fmt;
+
+use super::text::Text;
+
+/// One scope token, such as `orders:read`
+/// ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeToken<'a>(&'a str);
+
+impl<'a> ScopeToken<'a> {
+    /// Reads one token.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`] when `text` is empty or has a character outside the grammar.
+    pub fn new(text: &'a str) -> Result<Self, InvalidScope> {
+        if is_token(text.as_bytes()) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidScope(()))
+        }
+    }
+
+    /// The token's text.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for ScopeToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A text that is not a scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a scope: write one or more tokens of visible ascii without `\"` and `\\`, with single spaces between")]
+pub struct InvalidScope(());
+
+/// The scope of a token: a set of [`ScopeToken`]s.
+///
+/// ```
+/// use portcullis::Scope;
+///
+/// let scope: Scope = "orders:read orders:write".parse()?;
+/// assert!(scope.contains("orders:read"));
+/// assert!(!scope.contains("orders"), "no prefix, no wildcard");
+/// assert!(!scope.contains("ORDERS:READ"), "case-sensitive");
+/// # Ok::<(), portcullis::InvalidScope>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Scope(Text);
+
+impl Scope {
+    /// Reads what an issuer wrote. Parts outside the grammar stay in the text, and equal nothing.
+    pub(crate) const fn from_claim(text: Text) -> Self {
+        Self(text)
+    }
+
+    /// Whether the set has exactly this token.
+    #[must_use]
+    pub fn contains(&self, token: &str) -> bool {
+        self.iter().any(|held| held.as_str() == token)
+    }
+
+    /// The tokens, in the order in which the issuer wrote them. Text outside the grammar is left out.
+    pub fn iter(&self) -> impl Iterator<Item = ScopeToken<'_>> {
+        // RFC 6749 s3.3: only SP separates; a tab or a no-break space does not.
+        self.0
+            .as_str()
+            .split(' ')
+            .filter_map(|part| ScopeToken::new(part).ok())
+    }
+
+    /// Whether the set has no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = InvalidScope;
+
+    /// Strict: one or more tokens with single spaces between.
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        if is_scope(text) {
+            Ok(Self(Text::new(text)))
+        } else {
+            Err(InvalidScope(()))
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, token) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(token.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// Two scopes are equal when they hold the same tokens, in whatever order.
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().all(|token| other.contains(token.as_str()))
+            && other.iter().all(|token| self.contains(token.as_str()))
+    }
+}
+
+impl Eq for Scope {}
+
+/// What a route demands of a token's scope. Declared with [`scopes!`](crate::scopes).
+///
+/// An implementation written by hand is checked like one made by the macro, where a guard
+/// first uses it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a scope requirement",
+    label = "not declared with `scopes!`",
+    note = "declare it: `scopes! {{ pub {Self} = \"resource/read\"; }}`"
+)]
+pub trait ScopeRequirement: Send + Sync + 'static {
+    /// Scopes of which any one suffices; a scope suffices when all of its tokens are held.
+    const ALTERNATIVES: &'static [&'static str];
+}
+
+/// Whether `scope` meets `R`. Fails to compile for a requirement that is empty or malformed.
+pub(crate) fn is_met<R: ScopeRequirement>(scope: &Scope) -> bool {
+    const { assert_requirement(R::ALTERNATIVES) };
+    R::ALTERNATIVES
+        .iter()
+        .any(|all_of| all_of.split(' ').all(|token| scope.contains(token)))
+}
+
+/// The scope that a challenge names: of several alternatives the first.
+pub(crate) fn challenge_of<R: ScopeRequirement>() -> &'static str {
+    const { assert_requirement(R::ALTERNATIVES) };
+    R::ALTERNATIVES.first().copied().unwrap_or_default()
+}
+
+/// Declares [`ScopeRequirement`]s, checked when the program is compiled.
+///
+/// A literal with several tokens demands all of them; literals joined by `|` demand any one.
+///
+/// ```
+/// portcullis::scopes! {
+///     /// Read missions.
+///     pub ReadMissions = "app/read";
+///     pub EditMissions = "app/read app/write";
+///     Audit = "dashboard/read" | "audit";
+/// }
+/// ```
+///
+/// An empty or malformed scope does not compile:
+///
+/// ```compile_fail
+/// portcullis::scopes! { pub Nothing = ""; }
+/// ```
+///
+/// ```compile_fail
+/// portcullis::scopes! { pub TwoSpaces = "app/read  app/write"; }
+/// ```
+///
+/// ```compile_fail
+/// portcullis::scopes! { pub Quoted = "app/\"read"; }
+/// ```
+#[macro_export]
+macro_rules! scopes {
+    ($($(#[$meta:meta])* $vis:vis $name:ident = $first:literal $(| $rest:literal)*);+ $(;)?) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        $vis struct $name;
+
+        impl $crate::ScopeRequirement for $name {
+            const ALTERNATIVES: &'static [&'static str] = &[$first $(, $rest)*];
+        }
+
+        const _: () = $crate::__private::assert_requirement(&[$first $(, $rest)*]);
+    )+};
+}
+
+/// Stops the compiler on a requirement that is empty or malformed.
+pub const fn assert_requirement(mut alternatives: &[&str]) {
+    assert!(
+        !alternatives.is_empty(),
+        "a scope requirement needs at least one scope"
+    );
+    while let [first, rest @ ..] = alternatives {
+        assert!(
+            is_scope(first),
+            "a scope is one or more tokens of visible ascii without `\"` and `\\`, with single spaces between"
+        );
+        alternatives = rest;
+    }
+}
+
+const fn is_scope(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let mut token_open = false;
+    while let [byte, tail @ ..] = rest {
+        if is_scope_byte(*byte) {
+            token_open = true;
+        } else if *byte == b' ' && token_open {
+            token_open = false;
+        } else {
+            return false;
+        }
+        rest = tail;
+    }
+    token_open
+}
+
+fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_scope_byte)
+}
+
+// RFC 6749 s3.3: NQCHAR = %x21 / %x23-5B / %x5D-7E
+const fn is_scope_byte(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_spaces_separate_tokens() {
+        for separator in ["\t", "\n", "\u{a0}", "\u{2003}", ","] {
+            let scope = Scope::from_claim(Text::new(&format!("a{separator}b")));
+            assert!(!scope.contains("a") && !scope.contains("b"), "{separator:?}");
+        }
+        let scope = Scope::from_claim(Text::new(" a  b "));
+        assert!(scope.contains("a") && scope.contains("b") && !scope.contains(""));
+    }
+
+    #[test]
+    fn a_strict_scope_has_single_spaces_and_no_blank_ends() {
+        for good in ["a", "a b", "https://x.example/a!b"] {
+            assert!(good.parse::<Scope>().is_ok(), "{good:?}");
+        }
+        for bad in ["", " ", " a", "a ", "a  b", "a\"b", "a\\b", "a\tb", "ä"] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The newest value, read without a lock.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwapOption, Guard};
+
+/// A value that one task replaces and every request reads. Reading takes no lock and waits
+/// for nobody; a reader keeps the value that it loaded.
+#[derive(Debug)]
+pub(crate) struct Latest<T>(ArcSwapOption<T>);
+
+impl<T> Latest<T> {
+    /// Nothing yet.
+    pub(crate) const fn empty() -> Self {
+        Self(ArcSwapOption::const_empty())
+    }
+
+    /// The newest value.
+    pub(crate) fn load(&self) -> Guard<Option<Arc<T>>> {
+        self.0.load()
+    }
+
+    /// Replaces the value, for every load from now on.
+    pub(crate) fn store(&self, value: Option<Arc<T>>) {
+        self.0.store(value);
+    }
+}

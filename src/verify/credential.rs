@@ -1,0 +1,124 @@
+//! The single credential of a request (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
+//!
+//! 1. No `Authorization` field: nothing was sent.
+//! 2. More than one field: refused, whatever they hold; taking one would be a guess.
+//! 3. One field with another scheme: no bearer token was sent, and that is not "nothing".
+//! 4. The scheme `Bearer` in any case, one or more spaces, and bytes: a credential. Whether
+//!    they are a `b64token` is checked on the way to `Unverified`.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::model::rejection::{RejectionKind, RequestFault};
+
+const SCHEME: &[u8] = b"Bearer";
+
+/// What follows the scheme `Bearer` in the one `Authorization` field of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Credential<'r>(&'r [u8]);
+
+impl<'r> Credential<'r> {
+    /// Finds the credential. `Ok(None)` only when no `Authorization` field was sent.
+    pub(crate) fn find(headers: &'r HeaderMap) -> Result<Option<Self>, RejectionKind> {
+        let mut fields = headers.get_all(AUTHORIZATION).iter();
+        let Some(field) = fields.next() else {
+            return Ok(None);
+        };
+        if fields.next().is_some() {
+            // RFC 6750 s2: one method, one token. RFC 9110 s5.3: this field is no list.
+            return Err(RejectionKind::InvalidRequest(
+                RequestFault::SeveralCredentials,
+            ));
+        }
+        Self::read(field.as_bytes()).map(Some)
+    }
+
+    fn read(field: &'r [u8]) -> Result<Self, RejectionKind> {
+        let end = field
+            .iter()
+            .position(|byte| *byte == b' ')
+            .unwrap_or(field.len());
+        let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, &[]));
+        if !scheme.eq_ignore_ascii_case(SCHEME) {
+            return Err(Self::not_bearer(scheme));
+        }
+        let token = rest.trim_ascii_start();
+        if token.is_empty() {
+            return Err(RejectionKind::InvalidRequest(RequestFault::NoCredentials));
+        }
+        Ok(Self(token))
+    }
+
+    fn not_bearer(scheme: &[u8]) -> RejectionKind {
+        if scheme.is_empty() {
+            RejectionKind::InvalidRequest(RequestFault::NoCredentials)
+        } else if scheme.iter().copied().all(is_tchar) {
+            RejectionKind::MissingToken
+        } else {
+            // Bytes that name no scheme are a broken request, never an absent credential.
+            RejectionKind::InvalidRequest(RequestFault::NotAToken)
+        }
+    }
+
+    /// The bytes after the scheme, not yet known to be a `b64token`.
+    pub(crate) const fn as_bytes(self) -> &'r [u8] {
+        self.0
+    }
+}
+
+// RFC 9110 s5.6.2: the characters of a scheme's name. `,` and `:` are none.
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+// RFC 6750 s2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
+    let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
+    let (body, _) = bytes
+        .split_at_checked(bytes.len() - padding)
+        .unwrap_or((bytes, &[]));
+    !body.is_empty()
+        && body
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(field: &[u8]) -> Result<&[u8], RejectionKind> {
+        Credential::read(field).map(Credential::as_bytes)
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_and_only_spaces_follow_it() {
+        for good in ["Bearer abc", "bearer abc", "BEARER   abc", "bEaReR abc"] {
+            assert_eq!(read(good.as_bytes()), Ok(&b"abc"[..]), "{good:?}");
+        }
+        let request = |fault| Err(RejectionKind::InvalidRequest(fault));
+        for (bad, expected) in [
+            ("", request(RequestFault::NoCredentials)),
+            (" ", request(RequestFault::NoCredentials)),
+            ("Bearer", request(RequestFault::NoCredentials)),
+            ("Bearer   ", request(RequestFault::NoCredentials)),
+            ("Bearer\tabc", request(RequestFault::NotAToken)),
+            ("Bearer: abc", request(RequestFault::NotAToken)),
+            ("Bearer,abc", request(RequestFault::NotAToken)),
+            ("Basic abc", Err(RejectionKind::MissingToken)),
+            ("BearerX abc", Err(RejectionKind::MissingToken)),
+        ] {
+            assert_eq!(read(bad.as_bytes()), expected, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_b64token_is_what_the_grammar_says() {
+        for good in ["a", "a=", "a==", "aZ09-._~+/", "a.b.c"] {
+            assert!(is_b64token(good.as_bytes()), "{good:?}");
+        }
+        for bad in ["", "=", "a=b", "a b", "a,b", "\"a\"", "a\u{e9}", "a%"] {
+            assert!(!is_b64token(bad.as_bytes()), "{bad:?}");
+        }
+    }
+}

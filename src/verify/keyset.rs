@@ -1,0 +1,321 @@
+//! Key sets: the bytes of a JWK Set become prepared keys, one by one.
+//!
+//! 1. The document is a JSON object with one array `keys`, of at most 100 entries
+//!    (RFC 7517 section 5); anything else is a broken set.
+//! 2. An entry that cannot be used is skipped and named; it costs no other entry.
+//! 3. A key that states its `alg` is good for that algorithm alone; one that does not is good
+//!    for those of the issuer's algorithms that fit its type and curve (RFC 8725 section 3.1).
+//! 4. Keys for encryption, symmetric keys and entries that carry private parts are skipped.
+//! 5. A set without one usable key is broken.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{
+    EllipticCurve, EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::crypto::{Curve, Material, PublicKey};
+use super::json::{Object, Value};
+use crate::model::algorithm::{Algorithm, AlgorithmSet};
+
+/// More entries than any issuer publishes; a bound on the work of a refresh.
+pub(crate) const MAX_KEYS: usize = 100;
+
+/// Longest key id that is kept, and longest that a token may name, in bytes.
+pub(crate) const MAX_KEY_ID_BYTES: usize = 256;
+
+/// Most keys that are tried for one token.
+const MAX_CANDIDATES: usize = 4;
+
+/// What makes a whole key set unusable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeySetFault {
+    #[error("the key set is not a json object with an array `keys`")]
+    NotAKeySet,
+    #[error("the key set has more than 100 entries")]
+    TooManyKeys,
+    #[error("the key set has no usable key")]
+    NoUsableKey,
+}
+
+/// The keys of one issuer, ready to verify.
+#[derive(Debug, Default)]
+pub(crate) struct KeySet {
+    keys: Vec<Key>,
+    by_id: HashMap<Box<str>, Vec<usize>>,
+    without_id: Vec<usize>,
+    unusable_ids: HashSet<Box<str>>,
+    skipped: Vec<SkippedKey>,
+}
+
+#[derive(Debug)]
+struct Key {
+    prepared: Vec<(Algorithm, PublicKey)>,
+}
+
+/// An entry of a key set that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedKey {
+    index: usize,
+    reason: &'static str,
+}
+
+impl SkippedKey {
+    /// The entry's place in the array `keys`, counted from 0.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Why it cannot be used.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry {}: {}", self.index, self.reason)
+    }
+}
+
+/// The keys that may verify a token.
+pub(crate) enum Selection<'k> {
+    /// One to four keys. `certain` when the token named them by id.
+    Keys {
+        candidates: [Option<&'k PublicKey>; MAX_CANDIDATES],
+        certain: bool,
+    },
+    /// The issuer publishes no key with the token's id.
+    UnknownKey,
+    /// The key is there and is not good for the token's algorithm.
+    Unfit,
+    /// More keys fit than may be tried.
+    TooMany,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+impl KeySet {
+    /// Reads a JWK Set. Keys are prepared for `allowed` algorithms only.
+    pub(crate) fn parse(bytes: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
+        let document: Document<'_> =
+            serde_json::from_slice(bytes).map_err(|_| KeySetFault::NotAKeySet)?;
+        if document.keys.len() > MAX_KEYS {
+            return Err(KeySetFault::TooManyKeys);
+        }
+        let mut set = Self::default();
+        for (index, entry) in document.keys.iter().enumerate() {
+            set.add_entry(index, entry.get(), allowed);
+        }
+        if set.keys.is_empty() {
+            return Err(KeySetFault::NoUsableKey);
+        }
+        Ok(set)
+    }
+
+    /// Adds a key from elsewhere. `false` when it fits none of the algorithms.
+    pub(crate) fn add(&mut self, id: Option<&str>, material: &Material, algorithms: AlgorithmSet) -> bool {
+        let prepared: Vec<_> = Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| algorithms.contains(*algorithm))
+            .filter_map(|algorithm| Some((algorithm, PublicKey::prepare(material, algorithm)?)))
+            .collect();
+        if prepared.is_empty() {
+            return false;
+        }
+        let index = self.keys.len();
+        match id {
+            Some(id) => self.by_id.entry(id.into()).or_default().push(index),
+            None => self.without_id.push(index),
+        }
+        self.keys.push(Key { prepared });
+        true
+    }
+
+    /// Takes in all keys of another set.
+    pub(crate) fn merge(&mut self, other: Self) {
+        let base = self.keys.len();
+        self.keys.extend(other.keys);
+        for (id, indexes) in other.by_id {
+            self.by_id
+                .entry(id)
+                .or_default()
+                .extend(indexes.into_iter().map(|index| base + index));
+        }
+        self.without_id
+            .extend(other.without_id.into_iter().map(|index| base + index));
+        self.unusable_ids.extend(other.unusable_ids);
+        self.skipped.extend(other.skipped);
+    }
+
+    /// How many keys can be used.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The entries that cannot be used.
+    pub(crate) fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// The keys that may verify a token with this id and algorithm. The answer does not
+    /// depend on the order of the set.
+    pub(crate) fn select(&self, id: Option<&str>, algorithm: Algorithm) -> Selection<'_> {
+        let Some(id) = id else {
+            // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
+            let all = self.keys.iter();
+            return gather(all, algorithm, false).unwrap_or(Selection::UnknownKey);
+        };
+        if let Some(indexes) = self.by_id.get(id) {
+            return gather(self.at(indexes), algorithm, true).unwrap_or(Selection::Unfit);
+        }
+        if self.unusable_ids.contains(id) {
+            return Selection::Unfit;
+        }
+        gather(self.at(&self.without_id), algorithm, false).unwrap_or(Selection::UnknownKey)
+    }
+
+    fn at<'k>(&'k self, indexes: &'k [usize]) -> impl Iterator<Item = &'k Key> {
+        indexes.iter().filter_map(|index| self.keys.get(*index))
+    }
+
+    fn add_entry(&mut self, index: usize, entry: &str, allowed: AlgorithmSet) {
+        let Ok(jwk) = Object::parse_str(entry) else {
+            return self.skip(index, None, "it is not a json object, or names a member twice");
+        };
+        let id = match jwk.get("kid") {
+            None => None,
+            Some(value) => match value.as_text() {
+                Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id.into_owned()),
+                _ => return self.skip(index, None, "its `kid` is not a string of at most 256 bytes"),
+            },
+        };
+        let usable = algorithms_of(&jwk, allowed)
+            .and_then(|algorithms| Ok((algorithms, material_of(&jwk, entry)?)));
+        match usable {
+            Err(reason) => self.skip(index, id, reason),
+            Ok((algorithms, material)) => {
+                if !self.add(id.as_deref(), &material, algorithms) {
+                    self.skip(index, id, "the key is weak, malformed or fits no allowed algorithm");
+                }
+            }
+        }
+    }
+
+    fn skip(&mut self, index: usize, id: Option<String>, reason: &'static str) {
+        if let Some(id) = id {
+            self.unusable_ids.insert(id.into());
+        }
+        self.skipped.push(SkippedKey { index, reason });
+    }
+}
+
+fn gather<'k>(
+    keys: impl Iterator<Item = &'k Key>,
+    algorithm: Algorithm,
+    certain: bool,
+) -> Option<Selection<'k>> {
+    let mut candidates = [None; MAX_CANDIDATES];
+    let mut places = candidates.iter_mut();
+    let fitting = keys.filter_map(|key| {
+        key.prepared
+            .iter()
+            .find(|(good_for, _)| *good_for == algorithm)
+            .map(|(_, key)| key)
+    });
+    for key in fitting {
+        match places.next() {
+            Some(place) => *place = Some(key),
+            None => return Some(Selection::TooMany),
+        }
+    }
+    candidates.first()?.as_ref()?;
+    Some(Selection::Keys {
+        candidates,
+        certain,
+    })
+}
+
+/// What the entry says that it is for.
+fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet, &'static str> {
+    // RFC 7517 s4.2: a key for encryption does not verify.
+    if let Some(usage) = jwk.get("use") {
+        if usage.as_text().as_deref() != Some("sig") {
+            return Err("its `use` is not `sig`");
+        }
+    }
+    // RFC 7517 s4.3
+    if let Some(operations) = jwk.get("key_ops") {
+        let verifies = operations
+            .elements()
+            .is_some_and(|mut all| all.any(|one| one.as_text().as_deref() == Some("verify")));
+        if !verifies {
+            return Err("its `key_ops` lacks `verify`");
+        }
+    }
+    // RFC 7517 s9.2: a private key in the open is nobody's key any more.
+    if ["d", "p", "q", "k"].iter().any(|name| jwk.get(name).is_some()) {
+        return Err("it carries private or symmetric key material");
+    }
+    match jwk.get("alg") {
+        None => Ok(allowed),
+        Some(Value::String(name)) => match Algorithm::from_name(&name.text()) {
+            Some(algorithm) if allowed.contains(algorithm) => Ok(AlgorithmSet::of([algorithm])),
+            _ => Err("its `alg` is not allowed for this issuer"),
+        },
+        Some(_) => Err("its `alg` is not a string"),
+    }
+}
+
+fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, &'static str> {
+    const MALFORMED: &str = "its key parameters are missing or malformed";
+    match jwk.get("kty").and_then(Value::as_text).as_deref() {
+        Some("RSA") => {
+            let key: RSAKeyParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
+            Ok(Material::Rsa {
+                n: decode(&key.n).ok_or(MALFORMED)?,
+                e: decode(&key.e).ok_or(MALFORMED)?,
+            })
+        }
+        Some("EC") => {
+            let key: EllipticCurveKeyParameters =
+                serde_json::from_str(entry).map_err(|_| MALFORMED)?;
+            let curve = match key.curve {
+                EllipticCurve::P256 => Curve::P256,
+                EllipticCurve::P384 => Curve::P384,
+                EllipticCurve::P521 => Curve::P521,
+                _ => return Err("its curve is not supported"),
+            };
+            Ok(Material::Ec {
+                curve,
+                x: decode(&key.x).ok_or(MALFORMED)?,
+                y: decode(&key.y).ok_or(MALFORMED)?,
+            })
+        }
+        Some("OKP") => {
+            let key: OctetKeyPairParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
+            match key.curve {
+                EllipticCurve::Ed25519 => Ok(Material::Ed25519 {
+                    x: decode(&key.x).ok_or(MALFORMED)?,
+                }),
+                _ => Err("its curve is not supported"),
+            }
+        }
+        _ => Err("its `kty` is not `RSA`, `EC` or `OKP`"),
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}

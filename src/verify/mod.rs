@@ -1,0 +1,21 @@
+//! Floor 2: rules. Pure and synchronous; the time is an argument.
+
+pub(crate) mod crypto;
+pub(crate) mod json;
+pub(crate) mod pem;
+
+pub(crate) mod keyset;
+
+pub(crate) mod credential;
+pub(crate) mod jws;
+pub(crate) mod signature;
+
+pub(crate) mod tenancy;
+
+pub(crate) mod rules;
+
+pub(crate) mod claims;
+
+pub(crate) mod identify;
+
+pub(crate) mod access;

@@ -1,0 +1,88 @@
+//! The signature check: the only way from `Unverified` to `Signed`
+//! (RFC 7515 section 5.2, RFC 9068 section 4).
+//!
+//! 1. The algorithm must be allowed for the issuer, before any key is looked at.
+//! 2. Only keys of the token's own issuer are tried, each for the one algorithm that it was
+//!    prepared for; at most four.
+//! 3. A bad signature under a key that the token names is final. Where the token names no key
+//!    that the set has, the set may be old: the caller may ask the issuer.
+
+use std::sync::Arc;
+
+use super::jws::Unverified;
+use super::json::Object;
+use super::keyset::{KeySet, Selection};
+use crate::model::algorithm::AlgorithmSet;
+use crate::model::rejection::TokenFault;
+
+/// A token whose signature a key of its issuer verifies. Nothing is said about its claims.
+pub(crate) struct Signed<'c>(Unverified<'c>);
+
+/// Why no key verified a token.
+#[derive(Debug)]
+pub(crate) enum KeyProblem {
+    /// Final: no newer key set would change the answer.
+    Fault(TokenFault),
+    /// The set has no key with the token's id.
+    UnknownKey,
+    /// The token names no key, and none that fits verifies it.
+    NoKeyVerifies,
+}
+
+impl<'c> Signed<'c> {
+    /// Verifies the signature with the issuer's keys.
+    pub(crate) fn verify(
+        unverified: Unverified<'c>,
+        keys: &KeySet,
+        allowed: AlgorithmSet,
+    ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
+        match Self::check(&unverified, keys, allowed) {
+            Ok(()) => Ok(Self(unverified)),
+            Err(problem) => Err((problem, unverified)),
+        }
+    }
+
+    fn check(
+        token: &Unverified<'_>,
+        keys: &KeySet,
+        allowed: AlgorithmSet,
+    ) -> Result<(), KeyProblem> {
+        // RFC 8725 s3.1: the allow-list is the issuer's.
+        if !allowed.contains(token.algorithm()) {
+            return Err(KeyProblem::Fault(TokenFault::Algorithm));
+        }
+        match keys.select(token.key_id(), token.algorithm()) {
+            Selection::Keys {
+                candidates,
+                certain,
+            } => {
+                let verified = candidates
+                    .into_iter()
+                    .flatten()
+                    .any(|key| key.verifies(token.signing_input(), token.signature()));
+                match (verified, certain, token.key_id()) {
+                    (true, _, _) => Ok(()),
+                    (false, true, _) => Err(KeyProblem::Fault(TokenFault::Signature)),
+                    (false, false, Some(_)) => Err(KeyProblem::UnknownKey),
+                    (false, false, None) => Err(KeyProblem::NoKeyVerifies),
+                }
+            }
+            Selection::UnknownKey if token.key_id().is_none() => Err(KeyProblem::NoKeyVerifies),
+            Selection::UnknownKey => Err(KeyProblem::UnknownKey),
+            Selection::Unfit => Err(KeyProblem::Fault(TokenFault::Algorithm)),
+            Selection::TooMany => Err(KeyProblem::Fault(TokenFault::AmbiguousKey)),
+        }
+    }
+
+    pub(super) const fn header(&self) -> &Object<'c> {
+        self.0.header()
+    }
+
+    pub(crate) const fn claims(&self) -> &Object<'c> {
+        self.0.payload()
+    }
+
+    pub(super) const fn payload_text(&self) -> &'c Arc<str> {
+        self.0.payload_text()
+    }
+}
