@@ -1,9 +1,48 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc = include_str!("../README.md")]
+
+mod middleware;
 mod model;
+mod server;
 mod source;
 mod verify;
 
+pub use middleware::authenticate::{Authenticate, AuthenticateLayer};
+#[cfg(feature = "axum")]
+pub use middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
+pub use middleware::future::ResponseFuture;
+#[cfg(feature = "jwks")]
+pub use middleware::readiness::Readiness;
+pub use middleware::refusal::Refusal;
+pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
 pub use model::algorithm::Algorithm;
 pub use model::path::ClaimPath;
-pub use model::rejection::{Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault};
+pub use model::rejection::{
+    Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
+};
 pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
+pub use model::tenant::{
+    AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId,
+};
 pub use model::time::UnixTime;
+pub use server::ResourceServer;
+pub use server::builder::{Builder, ConfigError};
+pub use server::issuer::{DangerousIssuer, Issuer};
+#[cfg(feature = "jwks")]
+pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
+pub use source::clock::{Clock, Sleep, SystemClock};
+#[cfg(feature = "jwks")]
+pub use source::jwks::{KeySetState, KeySetStatus};
+pub use verify::access::WorkspaceAccess;
+pub use verify::claims::AccessToken;
+pub use verify::identify::{Client, Identity, Principal, Subject, WorkspaceUser};
+pub use verify::keyset::SkippedKey;
+pub use verify::tenancy::TenantClaims;
+
+/// For the macros of this crate; not part of its public interface.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(feature = "axum")]
+    pub use crate::middleware::extract::assert_roles;
+    pub use crate::model::scope::assert_requirement;
+}

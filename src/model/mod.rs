@@ -5,6 +5,7 @@ pub(crate) mod path;
 pub(crate) mod rejection;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod url;
 
 pub(crate) mod scope;
 pub(crate) mod tenant;

@@ -24,6 +24,7 @@ impl Rejection {
         }
     }
 
+    #[cfg(feature = "jwks")]
     pub(crate) const fn unavailable(outage: Outage, retry_after: Duration) -> Self {
         Self {
             kind: RejectionKind::Unavailable(outage),
@@ -299,7 +300,5 @@ faults! {
         NoWorkspaceParameter = "no_workspace_parameter", "the route has no `{workspace_id}` parameter";
         /// `{workspace_id}` or `{account_id}` occurs twice with different values.
         RepeatedParameter = "repeated_parameter", "a tenant parameter occurs twice in the route with different values";
-        /// No issuer has tenant rules, so no caller could ever have a tenant.
-        NoTenantRules = "no_tenant_rules", "no issuer has tenant rules; add `tenant_claims(..)` to one";
     }
 }

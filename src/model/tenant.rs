@@ -22,10 +22,22 @@ fn check(text: &str) -> Result<(), InvalidId> {
     }
 }
 
+/// `Debug` without the value: ids come from tokens, and `Debug` ends up in logs. `Display`
+/// and `as_str` are the deliberate ways to the text.
+macro_rules! redacted_debug {
+    ($name:ident) => {
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
 macro_rules! application_id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Text);
 
         impl $name {
@@ -53,6 +65,8 @@ macro_rules! application_id {
             }
         }
 
+        redacted_debug!($name);
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(self.as_str())
@@ -77,7 +91,7 @@ macro_rules! issuer_id {
         /// Two of them are equal only when the same configured issuer vouches for both:
         /// the same text from another issuer is somebody else. The two issuer forms of one
         /// Cognito pool count as one issuer.
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
             issuer: Arc<str>,
             text: Text,
@@ -104,6 +118,8 @@ macro_rules! issuer_id {
                 &self.issuer
             }
         }
+
+        redacted_debug!($name);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -33,9 +33,18 @@ impl Curve {
 /// The public part of a key, as numbers. Big-endian; RSA numbers may have leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Material {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-    Ec { curve: Curve, x: Vec<u8>, y: Vec<u8> },
-    Ed25519 { x: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
+    Ec {
+        curve: Curve,
+        x: Vec<u8>,
+        y: Vec<u8>,
+    },
+    Ed25519 {
+        x: Vec<u8>,
+    },
 }
 
 /// A public key, ready to verify signatures of one algorithm.
@@ -157,9 +166,9 @@ fn strip_zeros(mut number: &[u8]) -> &[u8] {
 }
 
 fn bit_length(number: &[u8]) -> usize {
-    number.first().map_or(0, |top| {
-        number.len() * 8 - top.leading_zeros() as usize
-    })
+    number
+        .first()
+        .map_or(0, |top| number.len() * 8 - top.leading_zeros() as usize)
 }
 
 fn is_odd(number: &[u8]) -> bool {
@@ -172,8 +181,8 @@ fn is_odd(number: &[u8]) -> bool {
 const SMALL_ORDER_Y: [[u8; 32]; 5] = [
     [0; 32],
     [
-        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0,
+        1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0,
     ],
     [
         0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
@@ -194,9 +203,8 @@ const SMALL_ORDER_Y: [[u8; 32]; 5] = [
 
 fn is_small_order(point: &[u8; 32]) -> bool {
     let mut y = *point;
-    if let [.., top] = &mut y {
-        *top &= 0x7f;
-    }
+    let [.., top] = &mut y;
+    *top &= 0x7f;
     // RFC 8032 s5.1.3: y must be below p = 2^255 - 19; other spellings name the same points twice.
     let non_canonical = matches!(y, [low, middle @ .., 0x7f]
         if low >= 0xed && middle.iter().all(|byte| *byte == 0xff));
@@ -218,7 +226,10 @@ mod tests {
             PublicKey::prepare(&Material::Rsa { n, e: e.to_vec() }, Algorithm::RS256).is_some()
         };
         assert!(prepare(odd(256), &[1, 0, 1]), "the accepted twin");
-        assert!(prepare([vec![0], odd(256)].concat(), &[0, 1, 0, 1]), "leading zeros");
+        assert!(
+            prepare([vec![0], odd(256)].concat(), &[0, 1, 0, 1]),
+            "leading zeros"
+        );
         assert!(prepare(odd(256), &[3]));
         assert!(!prepare(odd(255), &[1, 0, 1]), "2040 bits");
         assert!(!prepare(odd(1025), &[1, 0, 1]), "8200 bits");

@@ -401,7 +401,9 @@ impl<'a> Scanner<'a> {
     }
 }
 
-fn has_duplicates<'n, 'a: 'n>(names: impl ExactSizeIterator<Item = &'n Cow<'a, str>> + Clone) -> bool {
+fn has_duplicates<'n, 'a: 'n>(
+    names: impl ExactSizeIterator<Item = &'n Cow<'a, str>> + Clone,
+) -> bool {
     if names.len() <= FEW {
         let mut left = names;
         while let Some(name) = left.next() {
@@ -470,9 +472,15 @@ mod tests {
         let object = Object::parse_str(r#" {"a":1,"\u0062":"x\u00e9\n","c":{"d":[1,{"e":2}]}} "#)
             .expect("an object");
         assert_eq!(object.get("a"), Some(Value::Number("1")));
-        assert_eq!(object.get("b").and_then(Value::as_text), Some("xé\n".into()));
+        assert_eq!(
+            object.get("b").and_then(Value::as_text),
+            Some("xé\n".into())
+        );
         assert_eq!(object.get("A"), None);
-        let array = object.at_path(&["c", "d"]).expect("a path").expect("a value");
+        let array = object
+            .at_path(&["c", "d"])
+            .expect("a path")
+            .expect("a value");
         assert_eq!(array.elements().expect("an array").count(), 2);
         assert_eq!(object.at_path(&["c", "x"]), Ok(None));
         assert_eq!(object.at_path(&["a", "x"]), Err(JsonFault::Malformed));
@@ -481,7 +489,10 @@ mod tests {
     #[test]
     fn a_repeated_name_is_a_fault_at_every_depth_and_in_disguise() {
         assert_eq!(fault(r#"{"exp":1,"\u0065xp":2}"#), JsonFault::Duplicate);
-        assert_eq!(fault(r#"{"a":[{"b":{"c":1,"c":1}}]}"#), JsonFault::Duplicate);
+        assert_eq!(
+            fault(r#"{"a":[{"b":{"c":1,"c":1}}]}"#),
+            JsonFault::Duplicate
+        );
         assert!(Object::parse_str(r#"{"a":{"b":1},"b":{"a":1,"c":{"a":1}}}"#).is_ok());
         let many: Vec<String> = (0..100).map(|n| format!("\"n{n}\":0")).collect();
         assert!(Object::parse_str(&format!("{{{}}}", many.join(","))).is_ok());

@@ -59,7 +59,7 @@ impl<'r> Compact<'r> {
         };
         if let Some(rest) = parts.next() {
             // RFC 7516 s9: five parts are a JWE.
-            let five = rest.iter().filter(|byte| **byte == b'.').count() == 1;
+            let five = rest.split(|byte| *byte == b'.').count() == 2;
             return Err(if five {
                 TokenFault::Encrypted
             } else {

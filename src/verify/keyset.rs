@@ -125,7 +125,12 @@ impl KeySet {
     }
 
     /// Adds a key from elsewhere. `false` when it fits none of the algorithms.
-    pub(crate) fn add(&mut self, id: Option<&str>, material: &Material, algorithms: AlgorithmSet) -> bool {
+    pub(crate) fn add(
+        &mut self,
+        id: Option<&str>,
+        material: &Material,
+        algorithms: AlgorithmSet,
+    ) -> bool {
         let prepared: Vec<_> = Algorithm::ALL
             .into_iter()
             .filter(|algorithm| algorithms.contains(*algorithm))
@@ -160,11 +165,13 @@ impl KeySet {
     }
 
     /// How many keys can be used.
+    #[cfg(feature = "jwks")]
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// The entries that cannot be used.
+    #[cfg(feature = "jwks")]
     pub(crate) fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }
@@ -192,13 +199,23 @@ impl KeySet {
 
     fn add_entry(&mut self, index: usize, entry: &str, allowed: AlgorithmSet) {
         let Ok(jwk) = Object::parse_str(entry) else {
-            return self.skip(index, None, "it is not a json object, or names a member twice");
+            return self.skip(
+                index,
+                None,
+                "it is not a json object, or names a member twice",
+            );
         };
         let id = match jwk.get("kid") {
             None => None,
             Some(value) => match value.as_text() {
                 Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id.into_owned()),
-                _ => return self.skip(index, None, "its `kid` is not a string of at most 256 bytes"),
+                _ => {
+                    return self.skip(
+                        index,
+                        None,
+                        "its `kid` is not a string of at most 256 bytes",
+                    );
+                }
             },
         };
         let usable = algorithms_of(&jwk, allowed)
@@ -207,7 +224,11 @@ impl KeySet {
             Err(reason) => self.skip(index, id, reason),
             Ok((algorithms, material)) => {
                 if !self.add(id.as_deref(), &material, algorithms) {
-                    self.skip(index, id, "the key is weak, malformed or fits no allowed algorithm");
+                    self.skip(
+                        index,
+                        id,
+                        "the key is weak, malformed or fits no allowed algorithm",
+                    );
                 }
             }
         }
@@ -265,7 +286,10 @@ fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet
         }
     }
     // RFC 7517 s9.2: a private key in the open is nobody's key any more.
-    if ["d", "p", "q", "k"].iter().any(|name| jwk.get(name).is_some()) {
+    if ["d", "p", "q", "k"]
+        .iter()
+        .any(|name| jwk.get(name).is_some())
+    {
         return Err("it carries private or symmetric key material");
     }
     match jwk.get("alg") {
@@ -291,12 +315,7 @@ fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, &'static str> 
         Some("EC") => {
             let key: EllipticCurveKeyParameters =
                 serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            let curve = match key.curve {
-                EllipticCurve::P256 => Curve::P256,
-                EllipticCurve::P384 => Curve::P384,
-                EllipticCurve::P521 => Curve::P521,
-                _ => return Err("its curve is not supported"),
-            };
+            let curve = nist_curve(&key.curve).ok_or("its curve is not supported")?;
             Ok(Material::Ec {
                 curve,
                 x: decode(&key.x).ok_or(MALFORMED)?,
@@ -305,15 +324,25 @@ fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, &'static str> 
         }
         Some("OKP") => {
             let key: OctetKeyPairParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            match key.curve {
-                EllipticCurve::Ed25519 => Ok(Material::Ed25519 {
-                    x: decode(&key.x).ok_or(MALFORMED)?,
-                }),
-                _ => Err("its curve is not supported"),
+            if key.curve != EllipticCurve::Ed25519 {
+                return Err("its curve is not supported");
             }
+            Ok(Material::Ed25519 {
+                x: decode(&key.x).ok_or(MALFORMED)?,
+            })
         }
         _ => Err("its `kty` is not `RSA`, `EC` or `OKP`"),
     }
+}
+
+fn nist_curve(curve: &EllipticCurve) -> Option<Curve> {
+    [
+        (EllipticCurve::P256, Curve::P256),
+        (EllipticCurve::P384, Curve::P384),
+        (EllipticCurve::P521, Curve::P521),
+    ]
+    .into_iter()
+    .find_map(|(named, known)| (named == *curve).then_some(known))
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {

@@ -26,7 +26,9 @@ pub(crate) fn parse(text: &str) -> Result<Material, &'static str> {
         .trim()
         .strip_prefix(BEGIN)
         .and_then(|rest| rest.strip_suffix(END))
-        .ok_or("it is not one `PUBLIC KEY` block; convert certificates and PKCS#1 keys with openssl")?;
+        .ok_or(
+            "it is not one `PUBLIC KEY` block; convert certificates and PKCS#1 keys with openssl",
+        )?;
     let base64: String = inner.split_ascii_whitespace().collect();
     let der = STANDARD
         .decode(base64)

@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use super::jws::Unverified;
 use super::json::Object;
+use super::jws::Unverified;
 use super::keyset::{KeySet, Selection};
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::rejection::TokenFault;

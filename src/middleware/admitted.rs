@@ -1,0 +1,73 @@
+//! What a layer leaves in a request's extensions: one entry, read by every guard and taken by none.
+
+use std::sync::Arc;
+
+use http::Extensions;
+
+use super::challenge::{ChallengePolicy, trace_refused};
+use super::refusal::Refusal;
+use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
+use crate::server::Admission;
+
+/// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
+/// `Extension` that an outer layer inserts.
+#[derive(Clone)]
+pub(crate) struct Admitted {
+    /// `None` under an optional layer, when nothing was sent.
+    pub(super) admission: Option<Arc<Admission>>,
+    pub(super) policy: Arc<LayerPolicy>,
+}
+
+/// What a layer was configured with.
+#[derive(Debug)]
+pub(crate) struct LayerPolicy {
+    pub(super) challenge: Arc<ChallengePolicy>,
+    pub(super) context: Option<Arc<str>>,
+    /// What tenant guards answer under this layer, whoever calls.
+    pub(super) wiring_fault: Option<WiringFault>,
+    pub(super) optional: bool,
+}
+
+impl Admitted {
+    /// The entry of the innermost layer.
+    ///
+    /// # Errors
+    ///
+    /// `NotAuthenticated` when no layer covers the route.
+    pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
+        extensions.get::<Self>().ok_or_else(Refusal::without_layer)
+    }
+
+    /// The admission, for guards that cannot do without.
+    ///
+    /// # Errors
+    ///
+    /// `MissingToken` under an optional layer, when nothing was sent.
+    pub(crate) fn required(&self) -> Result<&Arc<Admission>, Refusal> {
+        self.admission
+            .as_ref()
+            .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
+    }
+
+    /// Whether an optional layer let the request through without a token.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) const fn nothing_sent(&self) -> bool {
+        self.admission.is_none()
+    }
+
+    /// A guard's refusal, with this layer's challenge.
+    pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
+        let rejection = rejection.into();
+        trace_refused(&rejection);
+        Refusal::new(rejection, Arc::clone(&self.policy.challenge))
+    }
+
+    /// What a tenant guard checks before it looks at anybody.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn check_wiring(&self) -> Result<(), Refusal> {
+        match self.policy.wiring_fault {
+            Some(fault) => Err(self.refuse(fault)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a refusal looks like on the wire: status, challenge, `Retry-After`
+//! (RFC 6750 section 3, RFC 9110 section 15, RFC 9728 section 5.1).
+//!
+//! 1. One total match from kind to answer, without a wildcard.
+//! 2. A challenge is made of static text and configuration alone, never of a request's bytes.
+//! 3. Every answer says `Cache-Control: no-store`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+
+use crate::model::rejection::{Rejection, RejectionKind};
+
+/// What a layer says in its challenges.
+#[derive(Debug)]
+pub(crate) struct ChallengePolicy {
+    pub(crate) realm: Arc<str>,
+    pub(crate) resource_metadata: Option<Arc<str>>,
+    /// The scope that a request without a token is told to get.
+    pub(crate) scope: Option<&'static str>,
+    pub(crate) descriptions: bool,
+}
+
+struct Answer {
+    status: StatusCode,
+    challenge: Option<Challenge>,
+}
+
+struct Challenge {
+    error: Option<&'static str>,
+    description: &'static str,
+    scope: Option<&'static str>,
+}
+
+fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> Answer {
+    let (status, challenge) = match rejection.kind() {
+        // RFC 6750 s3.1: no error code where nothing was sent.
+        RejectionKind::MissingToken => (
+            StatusCode::UNAUTHORIZED,
+            Some(Challenge {
+                error: None,
+                description: "",
+                scope: policy.scope,
+            }),
+        ),
+        RejectionKind::InvalidRequest(_) => (
+            StatusCode::BAD_REQUEST,
+            Some(Challenge {
+                error: Some("invalid_request"),
+                description: "the request carries malformed or several credentials",
+                scope: None,
+            }),
+        ),
+        RejectionKind::InvalidToken(_) => (
+            StatusCode::UNAUTHORIZED,
+            Some(Challenge {
+                error: Some("invalid_token"),
+                description: "the access token is not valid here",
+                scope: None,
+            }),
+        ),
+        RejectionKind::InsufficientScope => (
+            StatusCode::FORBIDDEN,
+            Some(Challenge {
+                error: Some("insufficient_scope"),
+                description: "the access token has not the scope that is needed",
+                scope: rejection.required_scope(),
+            }),
+        ),
+        // A new token would not help, so none is asked for.
+        RejectionKind::WrongCaller | RejectionKind::WrongTenant | RejectionKind::NoTenant => {
+            (StatusCode::FORBIDDEN, None)
+        }
+        RejectionKind::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
+        RejectionKind::NotAuthenticated | RejectionKind::Misconfigured(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, None)
+        }
+    };
+    Answer { status, challenge }
+}
+
+/// Makes the response to a refused request; the kind travels in its extensions.
+pub(crate) fn respond<B: Default>(rejection: &Rejection, policy: &ChallengePolicy) -> Response<B> {
+    let Answer { status, challenge } = answer(rejection, policy);
+    let mut response = Response::new(B::default());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(challenge) = challenge {
+        insert_challenge(headers, &challenge, policy);
+    }
+    if let Some(after) = rejection.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(delay_seconds(after)));
+    }
+    response.extensions_mut().insert(rejection.kind());
+    response
+}
+
+fn insert_challenge(headers: &mut HeaderMap, challenge: &Challenge, policy: &ChallengePolicy) {
+    let mut text = format!("Bearer realm=\"{}\"", policy.realm);
+    let description = challenge
+        .error
+        .filter(|_| policy.descriptions)
+        .map(|_| challenge.description);
+    let parameters = [
+        ("error", challenge.error),
+        ("error_description", description),
+        ("scope", challenge.scope),
+        ("resource_metadata", policy.resource_metadata.as_deref()),
+    ];
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            let _ = write!(text, ", {name}=\"{value}\""); // writing to a string cannot fail
+        }
+    }
+    // INVARIANT: the builder and the layer admit only quotable text, so this is a header value.
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(WWW_AUTHENTICATE, value);
+    } else {
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"\""),
+        );
+    }
+}
+
+/// RFC 9110 s10.2.3: whole seconds; rounded up, since 0 would mean "at once".
+fn delay_seconds(after: Duration) -> u64 {
+    let rounded_up = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    rounded_up.max(1)
+}
+
+/// One event for each refusal: a warning where the fault is ours. No token, no claim.
+#[cfg(feature = "tracing")]
+pub(super) fn trace_refused(rejection: &Rejection) {
+    let kind = rejection.kind();
+    let fault = kind.fault().unwrap_or_default();
+    match kind {
+        RejectionKind::Unavailable(_)
+        | RejectionKind::Misconfigured(_)
+        | RejectionKind::NotAuthenticated => {
+            tracing::warn!(kind = kind.as_str(), fault, reason = %rejection, "request refused");
+        }
+        _ => tracing::debug!(kind = kind.as_str(), fault, reason = %rejection, "request refused"),
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(super) const fn trace_refused(_: &Rejection) {}

@@ -1,0 +1,159 @@
+//! A role or a group demanded of one handler.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use crate::middleware::admitted::Admitted;
+use crate::middleware::refusal::Refusal;
+use crate::model::rejection::RejectionKind;
+use crate::server::Admission;
+use crate::verify::claims::AccessToken;
+use crate::verify::identify::Identity;
+
+/// The names of roles or groups of which any one suffices. Declared with
+/// [`roles!`](crate::roles).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a role requirement",
+    label = "not declared with `roles!`",
+    note = "declare it: `roles! {{ pub {Self} = \"admin\"; }}`"
+)]
+pub trait RoleRequirement: Send + Sync + 'static {
+    /// Names of which any one suffices, compared byte for byte.
+    const ANY_OF: &'static [&'static str];
+}
+
+/// Declares [`RoleRequirement`]s, checked when the program is compiled. One set of names
+/// serves [`InRole`](crate::InRole) and [`InGroup`](crate::InGroup).
+///
+/// ```
+/// portcullis::roles! {
+///     /// Who may change settings.
+///     pub Admin = "admin";
+///     pub Staff = "admin" | "editor";
+/// }
+/// ```
+///
+/// ```compile_fail
+/// portcullis::roles! { pub Nobody = ""; }
+/// ```
+#[macro_export]
+macro_rules! roles {
+    ($($(#[$meta:meta])* $vis:vis $name:ident = $first:literal $(| $rest:literal)*);+ $(;)?) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        $vis struct $name;
+
+        impl $crate::RoleRequirement for $name {
+            const ANY_OF: &'static [&'static str] = &[$first $(, $rest)*];
+        }
+
+        const _: () = $crate::__private::assert_roles(&[$first $(, $rest)*]);
+    )+};
+}
+
+/// Stops the compiler on a requirement that is empty.
+///
+/// # Panics
+///
+/// While compiling, when there is no name or an empty one.
+pub const fn assert_roles(mut names: &[&str]) {
+    assert!(
+        !names.is_empty(),
+        "a role requirement needs at least one name"
+    );
+    while let [first, rest @ ..] = names {
+        assert!(!first.is_empty(), "a role has a name");
+        names = rest;
+    }
+}
+
+macro_rules! guard {
+    ($(#[$meta:meta])* $name:ident, $holds:ident) => {
+        $(#[$meta])*
+        pub struct $name<R, T = AccessToken> {
+            value: T,
+            requirement: PhantomData<fn() -> R>,
+        }
+
+        impl<R, T> $name<R, T> {
+            /// The value, without the guard around it.
+            pub fn into_inner(self) -> T {
+                self.value
+            }
+        }
+
+        impl<R, T> Deref for $name<R, T> {
+            type Target = T;
+
+            fn deref(&self) -> &T {
+                &self.value
+            }
+        }
+
+        impl<R, T: fmt::Debug> fmt::Debug for $name<R, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.value).finish()
+            }
+        }
+
+        impl<S, R, T> FromRequestParts<S> for $name<R, T>
+        where
+            S: Send + Sync,
+            R: RoleRequirement,
+            T: FromRequestParts<S>,
+        {
+            type Rejection = Response;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+                check::<R>(&parts.extensions, $holds).map_err(IntoResponse::into_response)?;
+                match T::from_request_parts(parts, state).await {
+                    Ok(value) => Ok(Self { value, requirement: PhantomData }),
+                    Err(rejection) => Err(rejection.into_response()),
+                }
+            }
+        }
+    };
+}
+
+guard! {
+    /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
+    /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Others are refused with 403. `T` may be
+    /// any extractor of request parts.
+    InRole, has_role
+}
+guard! {
+    /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
+    /// `cognito:groups`. Others are refused with 403. `T` may be any extractor of request parts.
+    InGroup, has_group
+}
+
+fn has_role(admission: &Admission, name: &str) -> bool {
+    let in_workspace = match admission.identity() {
+        Identity::User(user) => user.role() == Some(name),
+        Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => false,
+    };
+    in_workspace || admission.token.roles().any(|role| role == name)
+}
+
+fn has_group(admission: &Admission, name: &str) -> bool {
+    admission.token.groups().any(|group| group == name)
+}
+
+fn check<R: RoleRequirement>(
+    extensions: &http::Extensions,
+    holds: fn(&Admission, &str) -> bool,
+) -> Result<(), Refusal> {
+    const { assert_roles(R::ANY_OF) };
+    let admitted = Admitted::of(extensions)?;
+    let admission = admitted.required()?;
+    if R::ANY_OF.iter().any(|name| holds(admission, name)) {
+        Ok(())
+    } else {
+        Err(admitted.refuse(RejectionKind::WrongCaller))
+    }
+}

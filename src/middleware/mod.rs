@@ -1,0 +1,19 @@
+//! Floor 5: the doors.
+
+pub(crate) mod challenge;
+
+pub(crate) mod refusal;
+
+pub(crate) mod admitted;
+
+pub(crate) mod future;
+
+pub(crate) mod authenticate;
+
+pub(crate) mod require_scope;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod readiness;
+
+#[cfg(feature = "axum")]
+pub(crate) mod extract;

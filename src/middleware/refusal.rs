@@ -1,0 +1,87 @@
+//! What extractors refuse with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Response;
+
+use super::challenge::{ChallengePolicy, respond};
+use crate::model::rejection::{Rejection, RejectionKind};
+
+/// A [`Rejection`] and the challenge of the layer that the request came through.
+///
+/// In axum it is the rejection of every extractor of this library, and becomes the response of
+/// the wire table; an application that wants another body takes `Result<T, Refusal>` in its
+/// handler, builds its own response and keeps the headers of
+/// [`into_response`](Self::to_response).
+#[derive(Clone)]
+pub struct Refusal {
+    rejection: Rejection,
+    policy: Option<Arc<ChallengePolicy>>,
+}
+
+impl Refusal {
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn new(rejection: impl Into<Rejection>, policy: Arc<ChallengePolicy>) -> Self {
+        Self {
+            rejection: rejection.into(),
+            policy: Some(policy),
+        }
+    }
+
+    /// No layer covers the route, so there is no challenge to make.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) const fn without_layer() -> Self {
+        Self {
+            rejection: Rejection::new(RejectionKind::NotAuthenticated),
+            policy: None,
+        }
+    }
+
+    /// Why the request was refused.
+    #[must_use]
+    pub const fn rejection(&self) -> &Rejection {
+        &self.rejection
+    }
+
+    /// What kind of refusal this is.
+    #[must_use]
+    pub const fn kind(&self) -> RejectionKind {
+        self.rejection.kind()
+    }
+
+    /// The response of the wire table, with an empty body and the kind in its extensions.
+    #[must_use]
+    pub fn to_response<B: Default>(&self) -> Response<B> {
+        match &self.policy {
+            Some(policy) => respond(&self.rejection, policy),
+            None => respond(
+                &self.rejection,
+                &ChallengePolicy {
+                    realm: Arc::from(""),
+                    resource_metadata: None,
+                    scope: None,
+                    descriptions: false,
+                },
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Refusal").field(&self.rejection).finish()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rejection.fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.rejection)
+    }
+}

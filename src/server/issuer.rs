@@ -1,0 +1,332 @@
+//! One authorization server that we trust, and how.
+
+use std::time::Duration;
+
+use crate::model::algorithm::Algorithm;
+use crate::model::path::ClaimPath;
+use crate::verify::tenancy::TenantClaims;
+
+/// One authorization server whose access tokens are accepted, its rules, and where its keys
+/// come from.
+///
+/// Three kinds of access token are known. Each starts strict and is widened by settings:
+///
+/// | | [`cognito`](Self::cognito) | [`rfc9068`](Self::rfc9068) | [`oidc`](Self::oidc) |
+/// |---|---|---|---|
+/// | told apart by | `token_use` = `access` | `typ` = `at+jwt` | `typ` absent, `JWT` or `at+jwt`, and no mark of an ID, refresh or logout token |
+/// | required | `iss` `exp` `token_use` `client_id` | `iss` `exp` `aud` `sub` `client_id` `iat` `jti` | `iss` `exp` `aud` |
+/// | audience | `aud`, or an allowed client where it is absent | `aud` | `aud` |
+/// | algorithms | RS256 | all of [`Algorithm::ALL`] | all of [`Algorithm::ALL`] |
+/// | keys | both issuer forms' `jwks.json` | discovery | discovery |
+///
+/// Nothing is checked before [`build()`](crate::Builder::build), which finds every mistake.
+///
+/// ```
+/// use portcullis::{Algorithm, Issuer};
+///
+/// let pool = Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").client_id("1example23456789");
+/// let partner = Issuer::rfc9068("https://login.partner.example")
+///     .algorithms([Algorithm::ES256])
+///     .audience("https://api.example.com/partner");
+/// let keycloak = Issuer::oidc("https://id.example.com/realms/main")
+///     .roles_claim(["realm_access", "roles"]);
+/// # let _ = (pool, partner, keycloak);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Issuer {
+    pub(super) kind: Kind,
+    pub(super) endpoint: Option<String>,
+    pub(super) key_set_url: Option<String>,
+    pub(super) discovery_url: Option<String>,
+    pub(super) key_sets: Vec<Vec<u8>>,
+    pub(super) pems: Vec<(Option<String>, String)>,
+    pub(super) algorithms: Option<Vec<Algorithm>>,
+    pub(super) audiences: Vec<String>,
+    pub(super) any_audience: bool,
+    pub(super) plain_http: bool,
+    pub(super) audience_claim: ClaimPath,
+    pub(super) client_ids: Vec<String>,
+    pub(super) types: Vec<String>,
+    pub(super) required_claims: Vec<(ClaimPath, String)>,
+    pub(super) required_headers: Vec<(String, String)>,
+    pub(super) scope_claim: ClaimPath,
+    pub(super) roles_claim: ClaimPath,
+    pub(super) groups_claim: ClaimPath,
+    pub(super) lone_values: bool,
+    pub(super) subject_claim: ClaimPath,
+    pub(super) client_id_claim: Option<ClaimPath>,
+    pub(super) leeway: Duration,
+    pub(super) refresh_interval: Duration,
+    pub(super) unknown_key_cooldown: Duration,
+    pub(super) max_staleness: Duration,
+    pub(super) tenant: Option<TenantClaims>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Cognito { region: String, pool: String },
+    Rfc9068 { issuer: String },
+    Oidc { issuer: String },
+}
+
+impl Issuer {
+    /// An Amazon Cognito user pool: access tokens of users and machines.
+    ///
+    /// Both issuer forms of the pool are accepted, `cognito-idp` and `issuer-cognito-idp`; the
+    /// keys of the second are loaded when its first token comes. The region is checked for its
+    /// shape and against the pool id; `cn-` and `eusc-` regions get their own domains.
+    ///
+    /// At least one [`client_id`](Self::client_id) must follow: Cognito's tokens seldom have
+    /// an `aud`, and then the app client says whom they are for.
+    pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
+        let kind = Kind::Cognito {
+            region: region.into(),
+            pool: pool_id.into(),
+        };
+        Self {
+            groups_claim: "cognito:groups".into(),
+            ..Self::new(kind)
+        }
+    }
+
+    /// An issuer that follows the JWT profile for access tokens,
+    /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), to the letter.
+    pub fn rfc9068(issuer: impl Into<String>) -> Self {
+        Self::new(Kind::Rfc9068 {
+            issuer: issuer.into(),
+        })
+    }
+
+    /// Any other issuer of JWT access tokens, most OpenID Providers among them.
+    pub fn oidc(issuer: impl Into<String>) -> Self {
+        Self::new(Kind::Oidc {
+            issuer: issuer.into(),
+        })
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            endpoint: None,
+            key_set_url: None,
+            discovery_url: None,
+            key_sets: Vec::new(),
+            pems: Vec::new(),
+            algorithms: None,
+            audiences: Vec::new(),
+            any_audience: false,
+            plain_http: false,
+            audience_claim: "aud".into(),
+            client_ids: Vec::new(),
+            types: Vec::new(),
+            required_claims: Vec::new(),
+            required_headers: Vec::new(),
+            scope_claim: "scope".into(),
+            roles_claim: "roles".into(),
+            groups_claim: "groups".into(),
+            lone_values: false,
+            subject_claim: "sub".into(),
+            client_id_claim: None,
+            leeway: Duration::from_secs(30),
+            refresh_interval: Duration::from_secs(600),
+            unknown_key_cooldown: Duration::from_secs(30),
+            max_staleness: Duration::from_secs(24 * 3600),
+            tenant: None,
+        }
+    }
+
+    /// Accepts tokens that were issued to this client; call it once for each.
+    /// Default: any client, but for Cognito, where at least one must be named.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_ids.push(client_id.into());
+        self
+    }
+
+    /// Accepts tokens for this audience in place of the server's resource; call it once for
+    /// each. Compared byte for byte (RFC 7519 section 4.1.3). Default: the resource that
+    /// [`ResourceServer::builder`](crate::ResourceServer::builder) was given.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// The claim that holds the audience. Default: `aud`.
+    pub fn audience_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.audience_claim = claim.into();
+        self
+    }
+
+    /// Accepts these algorithms and no other. Default: RS256 for Cognito, else all of
+    /// [`Algorithm::ALL`]; name yours where you know them (RFC 8725 section 3.1).
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = Some(algorithms.into_iter().collect());
+        self
+    }
+
+    /// Accepts this `typ` too; call it once for each. Media types have no case, and
+    /// `application/` is implied. Default: those of the issuer's kind; see the table above.
+    pub fn accept_type(mut self, media_type: impl Into<String>) -> Self {
+        self.types.push(media_type.into());
+        self
+    }
+
+    /// Demands that a claim is a string of exactly this value. Default: none.
+    pub fn require_claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<String>) -> Self {
+        self.required_claims.push((claim.into(), value.into()));
+        self
+    }
+
+    /// Demands that a header parameter is a string of exactly this value, such as the `signer`
+    /// of an AWS load balancer. Default: none.
+    pub fn require_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.required_headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The claim that holds the scope: a string with spaces, or an array of strings.
+    /// Default: `scope`.
+    pub fn scope_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.scope_claim = claim.into();
+        self
+    }
+
+    /// The claim that holds the roles: an array of strings. Default: `roles`
+    /// (RFC 9068 section 2.2.3.1).
+    pub fn roles_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.roles_claim = claim.into();
+        self
+    }
+
+    /// The claim that holds the groups: an array of strings. Default: `cognito:groups` for
+    /// Cognito, else `groups` (RFC 9068 section 2.2.3.1).
+    pub fn groups_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.groups_claim = claim.into();
+        self
+    }
+
+    /// Reads a lone string in the roles or groups claim as a list of one. Default: it grants
+    /// nothing, since a string where an array belongs is often a list in disguise.
+    pub fn lone_roles_and_groups(mut self) -> Self {
+        self.lone_values = true;
+        self
+    }
+
+    /// The claim that holds the subject. Default: `sub`.
+    pub fn subject_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.subject_claim = claim.into();
+        self
+    }
+
+    /// The claim that holds the client id. Default: `client_id`, and for [`oidc`](Self::oidc)
+    /// `azp` where that is absent.
+    pub fn client_id_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.client_id_claim = Some(claim.into());
+        self
+    }
+
+    /// How far the issuer's clock may be off, at most 5 minutes. Whole seconds count; it widens
+    /// `exp` and `nbf` alike. Default: 30 s.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Fetches the key set from this URL, without discovery. The tokens' `iss` stays what it is.
+    /// Default: discovery, or Cognito's own place.
+    pub fn key_set_url(mut self, url: impl Into<String>) -> Self {
+        self.key_set_url = Some(url.into());
+        self
+    }
+
+    /// Fetches the discovery document from this URL, such as a custom domain. Its `issuer` must
+    /// still be the tokens' `iss`. Default: OpenID Connect Discovery's place below the issuer,
+    /// then RFC 8414's.
+    pub fn discovery_url(mut self, url: impl Into<String>) -> Self {
+        self.discovery_url = Some(url.into());
+        self
+    }
+
+    /// Uses the keys of this JWK Set (RFC 7517 section 5) and fetches nothing; call it once for
+    /// each. Default: keys are fetched.
+    pub fn key_set(mut self, json: impl Into<Vec<u8>>) -> Self {
+        self.key_sets.push(json.into());
+        self
+    }
+
+    /// Uses this public key in PEM (`PUBLIC KEY`), for tokens without `kid` and for those whose
+    /// `kid` no other key has, and fetches nothing; call it once for each.
+    /// Default: keys are fetched.
+    pub fn pem(mut self, pem: impl Into<String>) -> Self {
+        self.pems.push((None, pem.into()));
+        self
+    }
+
+    /// The same, for tokens with this `kid`.
+    pub fn pem_with_key_id(mut self, key_id: impl Into<String>, pem: impl Into<String>) -> Self {
+        self.pems.push((Some(key_id.into()), pem.into()));
+        self
+    }
+
+    /// Talks to a Cognito emulator at this base URL: issuer and keys lie below it.
+    /// Default: Cognito itself. For a proxy, which leaves `iss` alone, set
+    /// [`key_set_url`](Self::key_set_url).
+    pub fn endpoint(mut self, base_url: impl Into<String>) -> Self {
+        self.endpoint = Some(base_url.into());
+        self
+    }
+
+    /// How often the key set is fetched when the answer states no `max-age`, which counts
+    /// between 1 minute and 1 hour: 1 minute to 24 hours. Default: 10 minutes.
+    pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.refresh_interval = interval;
+        self
+    }
+
+    /// The least time between fetches that unknown key ids cause, failed ones counted: 1 second
+    /// to 1 hour. Default: 30 s, so that strangers cannot make us hammer the issuer.
+    pub fn unknown_key_cooldown(mut self, cooldown: Duration) -> Self {
+        self.unknown_key_cooldown = cooldown;
+        self
+    }
+
+    /// How long keys are good after the last successful fetch: at least the refresh interval,
+    /// at most 30 days. Default: 24 hours, availability against compromise.
+    pub fn max_staleness(mut self, age: Duration) -> Self {
+        self.max_staleness = age;
+        self
+    }
+
+    /// How this issuer's tokens state tenants. Default: not at all; callers are then clients
+    /// without a workspace, or subjects.
+    pub fn tenant_claims(mut self, rules: TenantClaims) -> Self {
+        self.tenant = Some(rules);
+        self
+    }
+
+    /// Settings that give up a protection.
+    pub fn danger(self) -> DangerousIssuer {
+        DangerousIssuer(self)
+    }
+}
+
+/// Settings of an [`Issuer`] that give up a protection. Each leads back to the issuer.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DangerousIssuer(Issuer);
+
+impl DangerousIssuer {
+    /// Accepts tokens for any audience, and tokens that name none: whoever can get a token from
+    /// this issuer for any other service can use it here (RFC 8725 section 3.9).
+    pub fn accept_any_audience(mut self) -> Issuer {
+        self.0.any_audience = true;
+        self.0
+    }
+
+    /// Allows plain http to this issuer anywhere, not only on loopback: whoever is on the way
+    /// can replace the keys.
+    pub fn plain_http(mut self) -> Issuer {
+        self.0.plain_http = true;
+        self.0
+    }
+}

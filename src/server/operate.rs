@@ -1,0 +1,198 @@
+//! Running a server: starting the refreshers, and what operators see and do.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::{Authority, Keys, ResourceServer};
+use crate::source::jwks::{FirstAttemptError, KeySetStatus, RemoteKeys};
+
+/// How long [`ResourceServer::connect`] waits for the issuers, all together.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What can never become right by waiting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// `connect` was called outside a tokio runtime, where no refresher can run.
+    #[error("no tokio runtime is running; call `connect()` inside one")]
+    NoRuntime,
+    /// An issuer's discovery document names another issuer (RFC 8414 section 3.3). Configure
+    /// the name that its tokens have, to the last slash.
+    #[error(
+        "the discovery document of issuer `{configured}` names `{found}`; configure exactly that, or set `key_set_url`"
+    )]
+    IssuerMismatch {
+        /// The issuer as configured.
+        configured: String,
+        /// The issuer that the document names, escaped and shortened.
+        found: String,
+    },
+}
+
+/// A refresh that did not bring new keys. The old ones stay as good as they were.
+#[derive(Debug)]
+pub struct RefreshError(Vec<String>);
+
+impl fmt::Display for RefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for RefreshError {}
+
+impl ResourceServer {
+    /// Starts the background refresh of every issuer's keys and tries each issuer once, all
+    /// together for at most 5 seconds.
+    ///
+    /// An issuer that is down is no error: requests with its tokens are answered 503 until its
+    /// keys come, and [`ready()`](Self::ready) says so. A server with static keys needs no
+    /// `connect`. The refreshers of all clones are started, those made before included, even
+    /// when this returns an error.
+    ///
+    /// # Errors
+    ///
+    /// * [`ConnectError::NoRuntime`]: no tokio runtime is running.
+    /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
+    pub async fn connect(self) -> Result<Self, ConnectError> {
+        let mut attempts = JoinSet::new();
+        if self.remotes().next().is_some() && tokio::runtime::Handle::try_current().is_err() {
+            return Err(ConnectError::NoRuntime);
+        }
+        for keys in self.remotes() {
+            keys.start().map_err(|_| ConnectError::NoRuntime)?;
+            if !keys.is_lazy() {
+                let keys = Arc::clone(keys);
+                attempts.spawn(async move { keys.first_attempt().await });
+            }
+        }
+        let all = async {
+            while let Some(attempt) = attempts.join_next().await {
+                if let Ok(Err(FirstAttemptError::IssuerMismatch { configured, found })) = attempt {
+                    return Err(ConnectError::IssuerMismatch { configured, found });
+                }
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(CONNECT_PATIENCE, all).await {
+            Ok(Err(error)) => Err(error),
+            // Whoever did not answer in time is down, which is a status.
+            Ok(Ok(())) | Err(_) => Ok(self),
+        }
+    }
+
+    /// The state of every key set that is fetched, in the order of configuration. An issuer
+    /// form that is loaded on its first token is left out until it has loaded.
+    #[must_use]
+    pub fn status(&self) -> Vec<KeySetStatus> {
+        self.remotes()
+            .filter(|keys| keys.counts())
+            .map(|keys| keys.status())
+            .collect()
+    }
+
+    /// Fetches every issuer's keys now, whatever the schedule and the cooldown say, and waits
+    /// for the answers.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`] names each issuer that did not answer with a usable key set. The keys
+    /// that it had stay good.
+    pub async fn refresh_now(&self) -> Result<(), RefreshError> {
+        refresh(self.remotes().filter(|keys| keys.counts())).await
+    }
+
+    /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
+    /// this identifier. Both forms of a Cognito pool are one issuer, named by its
+    /// `cognito-idp` form.
+    #[must_use]
+    pub fn issuer(&self, identifier: &str) -> Option<IssuerKeys> {
+        let members = self
+            .0
+            .realms
+            .iter()
+            .find(|(realm, _)| &**realm == identifier)?;
+        Some(IssuerKeys(
+            members.1.iter().filter_map(remote).cloned().collect(),
+        ))
+    }
+
+    fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+        self.0
+            .realms
+            .iter()
+            .flat_map(|(_, members)| members)
+            .filter_map(remote)
+    }
+}
+
+/// The keys of one configured issuer.
+#[derive(Clone)]
+pub struct IssuerKeys(Vec<Arc<RemoteKeys>>);
+
+impl IssuerKeys {
+    /// Drops the issuer's keys at once, for when one of them is compromised: its tokens are
+    /// answered 503 until a fetch brings keys again, which is asked for at once. Static keys
+    /// cannot be dropped.
+    pub fn drop_keys(&self) {
+        for keys in &self.0 {
+            keys.drop_keys();
+        }
+    }
+
+    /// Fetches the keys now, whatever the schedule and the cooldown say.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`] when the issuer did not answer with a usable key set.
+    pub async fn refresh_now(&self) -> Result<(), RefreshError> {
+        refresh(self.0.iter().filter(|keys| keys.counts())).await
+    }
+
+    /// The state of the issuer's key sets.
+    #[must_use]
+    pub fn status(&self) -> Vec<KeySetStatus> {
+        self.0
+            .iter()
+            .filter(|keys| keys.counts())
+            .map(|keys| keys.status())
+            .collect()
+    }
+}
+
+impl fmt::Debug for IssuerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.status()).finish()
+    }
+}
+
+fn remote(authority: &Arc<Authority>) -> Option<&Arc<RemoteKeys>> {
+    match &authority.keys {
+        Keys::Static(_) => None,
+        Keys::Remote(keys) => Some(keys),
+    }
+}
+
+async fn refresh(all: impl Iterator<Item = &Arc<RemoteKeys>>) -> Result<(), RefreshError> {
+    let mut attempts = JoinSet::new();
+    for keys in all {
+        let keys = Arc::clone(keys);
+        attempts.spawn(async move { keys.refresh_now().await });
+    }
+    let mut failed = Vec::new();
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failed.push(error.to_string()),
+            Err(_) => failed.push("the refresh was cut off".to_owned()),
+        }
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(RefreshError(failed))
+    }
+}

@@ -1,0 +1,553 @@
+//! The claims check: the only way from `Signed` to `AccessToken`
+//! (RFC 7519 section 4.1, RFC 9068 section 4, RFC 8725).
+//!
+//! 1. Every check reads a value that must be there and have the right type; absence passes
+//!    only where the rule says "optional".
+//! 2. Texts are compared byte for byte: issuer, audience, client, type but for its case.
+//! 3. What time changes is not decided here but in `AccessToken::check_time`, which runs on
+//!    every request.
+
+use std::any::{Any, TypeId};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::json::{Object, Value};
+use super::rules::{Audiences, Profile, Rules};
+use super::signature::Signed;
+use crate::model::path::ClaimPath;
+use crate::model::rejection::TokenFault;
+use crate::model::scope::Scope;
+use crate::model::tenant::{ClientId, SubjectId};
+use crate::model::text::Text;
+use crate::model::time::UnixTime;
+
+/// A verified access token: its signature, issuer, audience, type and times were checked.
+///
+/// There is no way to make one but to verify it. Cloning is cheap; `Debug` shows no claim.
+///
+/// As an axum extractor it asks for a good token and nothing else.
+#[derive(Clone)]
+pub struct AccessToken(Arc<Verified>);
+
+struct Verified {
+    issuer: Text,
+    subject: Option<SubjectId>,
+    client_id: Option<ClientId>,
+    scope: Scope,
+    expires_at: UnixTime,
+    not_before: Option<UnixTime>,
+    issued_at: Option<UnixTime>,
+    id: Option<Text>,
+    roles: Vec<Text>,
+    groups: Vec<Text>,
+    is_machine: bool,
+    payload: Arc<str>,
+    custom: CustomClaims,
+}
+
+impl AccessToken {
+    /// The `iss` of the token: exactly one of the configured issuers' identifiers.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.0.issuer.as_str()
+    }
+
+    /// The subject. Absent where the issuer wrote none.
+    #[must_use]
+    pub fn subject(&self) -> Option<&SubjectId> {
+        self.0.subject.as_ref()
+    }
+
+    /// The client that the token was issued to. Absent where the issuer wrote none.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&ClientId> {
+        self.0.client_id.as_ref()
+    }
+
+    /// The scope; empty where the token has none.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    /// The moment from which the token is no longer good, leeway aside (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.0.expires_at
+    }
+
+    /// When the token was issued (`iat`).
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.0.issued_at
+    }
+
+    /// The token's id (`jti`).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.0.id.as_ref().map(Text::as_str)
+    }
+
+    /// The roles, in the issuer's order; empty where the claim is absent or of another type.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.0.roles.iter().map(Text::as_str)
+    }
+
+    /// The groups, in the issuer's order; empty where the claim is absent or of another type.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.0.groups.iter().map(Text::as_str)
+    }
+
+    /// The whole payload as the application's own type.
+    ///
+    /// The payload is read once for each type `T` and token; later calls return what was read.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenFault::CustomClaims`] when the payload does not fit `T`.
+    pub fn claims<T>(&self) -> Result<Arc<T>, TokenFault>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.0.custom.read(&self.0.payload)
+    }
+
+    /// Checks a signed token against its issuer's rules. The times are checked apart.
+    pub(crate) fn check(signed: &Signed<'_>, rules: &Rules) -> Result<Self, TokenFault> {
+        let claims = signed.claims();
+        check_type(signed.header(), rules)?;
+        check_required_values(signed, rules)?;
+
+        let client_id = client_id(claims, rules)?;
+        match rules.profile {
+            Profile::Cognito => check_cognito(claims)?,
+            Profile::Rfc9068 => check_rfc9068(claims)?,
+            Profile::Oidc => check_not_for_the_client(claims)?,
+        }
+        check_client(client_id.as_deref(), rules)?;
+        check_audience(claims, client_id.as_deref(), rules)?;
+        // RFC 9449 s6, RFC 8705 s3.1: a bound token is not a bearer token.
+        if claims.get("cnf").is_some() {
+            return Err(TokenFault::Binding);
+        }
+
+        let share = |text: &str| Text::within(signed.payload_text(), text);
+        let subject = text_at(claims, &rules.subject_claim)?;
+        let subject = match &subject {
+            None if rules.profile == Profile::Rfc9068 => return Err(TokenFault::Claims),
+            None => None,
+            Some(text) => {
+                Some(SubjectId::of(&rules.realm, share(text)).map_err(|_| TokenFault::Claims)?)
+            }
+        };
+        let client_id = client_id
+            .map(|text| ClientId::of(&rules.realm, share(&text)))
+            .transpose()
+            .map_err(|_| TokenFault::Claims)?;
+        let issuer = required_text(claims, "iss")?;
+        let is_machine = claims.get("username").is_none()
+            && matches!((&subject, &client_id), (Some(subject), Some(client))
+                if subject.as_str() == client.as_str());
+        Ok(Self(Arc::new(Verified {
+            issuer: share(&issuer),
+            subject,
+            client_id,
+            scope: scope(claims, rules, share)?,
+            expires_at: date(claims, "exp", Rounding::Down)?.ok_or(TokenFault::NoExpiry)?,
+            not_before: date(claims, "nbf", Rounding::Up)?,
+            issued_at: date(claims, "iat", Rounding::Down)?,
+            id: optional_text(claims, "jti")?.map(|id| share(&id)),
+            roles: list(claims, &rules.roles_claim, rules.lone_values, share),
+            groups: list(claims, &rules.groups_claim, rules.lone_values, share),
+            is_machine,
+            payload: Arc::clone(signed.payload_text()),
+            custom: CustomClaims::default(),
+        })))
+    }
+
+    /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
+    /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
+    pub(crate) fn check_time(&self, now: UnixTime, leeway: Duration) -> Result<(), TokenFault> {
+        if now >= self.0.expires_at.saturating_add(leeway) {
+            return Err(TokenFault::Expired);
+        }
+        match self.0.not_before {
+            Some(from) if now < from.saturating_sub(leeway) => Err(TokenFault::NotYetValid),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the token speaks for a machine: `sub` is the client, and no user is named.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.0.is_machine
+    }
+
+    pub(crate) fn payload_text(&self) -> &Arc<str> {
+        &self.0.payload
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("expires_at", &self.0.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+// RFC 8725 s3.11, RFC 9068 s4: the type says which kind of JWT this is.
+fn check_type(header: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> {
+    let stated = match header.get("typ") {
+        None => None,
+        Some(value) => Some(value.as_text().ok_or(TokenFault::TokenType)?),
+    };
+    let accepted = match (stated.as_deref().map(bare_type), rules.profile) {
+        (None, profile) => profile != Profile::Rfc9068,
+        (Some(stated), profile) => {
+            is_type(stated, "at+jwt")
+                || (profile != Profile::Rfc9068 && is_type(stated, "JWT"))
+                || rules.extra_types.iter().any(|extra| is_type(stated, extra))
+        }
+    };
+    if accepted {
+        Ok(())
+    } else {
+        Err(TokenFault::TokenType)
+    }
+}
+
+/// RFC 7515 s4.1.9: `application/` is implied, and may be written.
+pub(crate) fn bare_type(media_type: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match media_type.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => media_type,
+    }
+}
+
+// RFC 2045 s5.1: media types have no case.
+fn is_type(stated: &str, accepted: &str) -> bool {
+    stated.eq_ignore_ascii_case(accepted)
+}
+
+fn check_required_values(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenFault> {
+    let claims_hold = rules.required_claims.iter().all(|(path, expected)| {
+        matches!(text_at(signed.claims(), path), Ok(Some(found)) if *found == **expected)
+    });
+    let headers_hold = rules.required_headers.iter().all(|(name, expected)| {
+        signed
+            .header()
+            .get(name)
+            .and_then(Value::as_text)
+            .as_deref()
+            == Some(expected)
+    });
+    if claims_hold && headers_hold {
+        Ok(())
+    } else {
+        Err(TokenFault::RequiredValue)
+    }
+}
+
+/// Amazon Cognito marks its access tokens by `token_use`, and by nothing else.
+fn check_cognito(claims: &Object<'_>) -> Result<(), TokenFault> {
+    match claims.get("token_use").and_then(Value::as_text).as_deref() {
+        Some("access") => Ok(()),
+        _ => Err(TokenFault::TokenUse),
+    }
+}
+
+/// RFC 9068 s2.2: these are there in every token of this profile. `iss`, `exp`, `aud`, `sub`
+/// and `client_id` are demanded elsewhere.
+fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenFault> {
+    required_text(claims, "jti")?;
+    match claims.get("iat") {
+        Some(Value::Number(_)) => Ok(()),
+        _ => Err(TokenFault::Claims),
+    }
+}
+
+/// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
+fn check_not_for_the_client(claims: &Object<'_>) -> Result<(), TokenFault> {
+    let marked = ["at_hash", "c_hash", "events"]
+        .iter()
+        .any(|name| claims.get(name).is_some());
+    let other_use = claims
+        .get("token_use")
+        .is_some_and(|value| value.as_text().as_deref() != Some("access"));
+    let other_kind = claims
+        .get("typ")
+        .and_then(Value::as_text)
+        .is_some_and(|kind| {
+            ["ID", "Refresh", "Offline", "Logout"]
+                .iter()
+                .any(|other| kind.eq_ignore_ascii_case(other))
+        });
+    if marked || other_use || other_kind {
+        Err(TokenFault::TokenUse)
+    } else {
+        Ok(())
+    }
+}
+
+fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, str>>, TokenFault> {
+    for path in &rules.client_id_claims {
+        if let Some(found) = text_at(claims, path)? {
+            return Ok(Some(found));
+        }
+    }
+    match rules.profile {
+        Profile::Oidc => Ok(None),
+        Profile::Cognito | Profile::Rfc9068 => Err(TokenFault::Claims),
+    }
+}
+
+fn check_client(client_id: Option<&str>, rules: &Rules) -> Result<(), TokenFault> {
+    let allowed = rules.client_ids.is_empty()
+        || rules
+            .client_ids
+            .iter()
+            .any(|allowed| Some(&**allowed) == client_id);
+    if allowed {
+        Ok(())
+    } else {
+        Err(TokenFault::ClientId)
+    }
+}
+
+// RFC 7519 s4.1.3, RFC 8725 s3.9, RFC 9068 s4: the token names us, exactly.
+fn check_audience(
+    claims: &Object<'_>,
+    client_id: Option<&str>,
+    rules: &Rules,
+) -> Result<(), TokenFault> {
+    let found = claims
+        .at_path(rules.audience_claim.members())
+        .map_err(|_| TokenFault::Audience)?;
+    let stated = match found {
+        None => Vec::new(),
+        Some(value) => strings(value)
+            .filter(|list| !list.is_empty())
+            .ok_or(TokenFault::Audience)?,
+    };
+    let is_client_alone = matches!(stated.as_slice(), [only] if Some(&**only) == client_id);
+    let names_us = match &rules.audiences {
+        Audiences::AnyOf(ours) => stated
+            .iter()
+            .any(|one| ours.iter().any(|our| **our == **one)),
+        // An ID token is for its own client alone (OpenID Connect Core s2).
+        Audiences::Waived => rules.profile == Profile::Cognito || !is_client_alone,
+    };
+    // Cognito writes `aud` only for resource-bound tokens; elsewhere the client that passed
+    // `check_client` stands in, which a pre-token trigger may also write out.
+    let stands_in = rules.profile == Profile::Cognito && (stated.is_empty() || is_client_alone);
+    if names_us || stands_in {
+        Ok(())
+    } else {
+        Err(TokenFault::Audience)
+    }
+}
+
+fn scope(
+    claims: &Object<'_>,
+    rules: &Rules,
+    share: impl Fn(&str) -> Text,
+) -> Result<Scope, TokenFault> {
+    let found = claims
+        .at_path(rules.scope_claim.members())
+        .map_err(|_| TokenFault::Claims)?;
+    match found {
+        None => Ok(Scope::default()),
+        // RFC 6749 s3.3
+        Some(Value::String(quoted)) => Ok(Scope::from_claim(share(&quoted.text()))),
+        // Some issuers write a list. Its elements are tokens; one with a space in it is none.
+        Some(array @ Value::Array(_)) => {
+            let tokens = strings(array).ok_or(TokenFault::Claims)?;
+            let joined: Vec<&str> = tokens
+                .iter()
+                .map(AsRef::as_ref)
+                .filter(|token| !token.contains(' '))
+                .collect();
+            Ok(Scope::from_claim(Text::new(&joined.join(" "))))
+        }
+        Some(_) => Err(TokenFault::Claims),
+    }
+}
+
+/// Roles or groups: an array of strings, or a lone string where the rules allow one. Anything
+/// else grants nothing.
+fn list(
+    claims: &Object<'_>,
+    path: &ClaimPath,
+    lone: bool,
+    share: impl Fn(&str) -> Text,
+) -> Vec<Text> {
+    match claims.at_path(path.members()) {
+        Ok(Some(Value::String(quoted))) if lone => vec![share(&quoted.text())],
+        Ok(Some(array @ Value::Array(_))) => strings(array)
+            .unwrap_or_default()
+            .iter()
+            .map(|one| share(one))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A string, or an array of nothing but strings.
+fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
+    match value {
+        Value::String(quoted) => Some(vec![quoted.text()]),
+        Value::Array(_) => value.elements()?.map(Value::as_text).collect(),
+        _ => None,
+    }
+}
+
+fn required_text<'c>(claims: &Object<'c>, name: &str) -> Result<Cow<'c, str>, TokenFault> {
+    optional_text(claims, name)?.ok_or(TokenFault::Claims)
+}
+
+/// A claim that may be absent. Present with another type, or empty, is a fault.
+fn optional_text<'c>(claims: &Object<'c>, name: &str) -> Result<Option<Cow<'c, str>>, TokenFault> {
+    non_empty(claims.get(name))
+}
+
+/// The same, at a path.
+fn text_at<'c>(claims: &Object<'c>, path: &ClaimPath) -> Result<Option<Cow<'c, str>>, TokenFault> {
+    non_empty(
+        claims
+            .at_path(path.members())
+            .map_err(|_| TokenFault::Claims)?,
+    )
+}
+
+fn non_empty(value: Option<Value<'_>>) -> Result<Option<Cow<'_, str>>, TokenFault> {
+    match value.map(Value::as_text) {
+        None => Ok(None),
+        Some(Some(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(TokenFault::Claims),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Rounding {
+    Down,
+    Up,
+}
+
+/// RFC 7519 s2: a `NumericDate` is a JSON number, fractions allowed.
+fn date(
+    claims: &Object<'_>,
+    name: &str,
+    rounding: Rounding,
+) -> Result<Option<UnixTime>, TokenFault> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::Number(text)) => match numeric_date(text, rounding) {
+            Some(secs) => Ok(Some(UnixTime::from_secs(secs))),
+            None => Err(TokenFault::Claims),
+        },
+        Some(_) => Err(TokenFault::Claims),
+    }
+}
+
+fn numeric_date(text: &str, rounding: Rounding) -> Option<i64> {
+    /// Beyond this an `f64` has no whole seconds. It is the year 285 million.
+    const MAX: f64 = 9_007_199_254_740_992.0;
+    if text.len() <= 15 {
+        if let Ok(secs) = text.parse::<i64>() {
+            return Some(secs);
+        }
+    }
+    let secs: f64 = text.parse().ok()?;
+    let whole = match rounding {
+        Rounding::Down => secs.floor(),
+        Rounding::Up => secs.ceil(),
+    };
+    if whole.abs() <= MAX {
+        #[allow(clippy::cast_possible_truncation)] // whole and in range
+        Some(whole as i64)
+    } else {
+        None
+    }
+}
+
+/// What was read of a payload, one place for each type that the application asks for.
+#[derive(Default)]
+struct CustomClaims {
+    value: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
+    next: OnceLock<Box<CustomClaims>>,
+}
+
+impl CustomClaims {
+    fn read<T>(&self, payload: &str) -> Result<Arc<T>, TokenFault>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let mut place = self;
+        loop {
+            match place.value.get() {
+                Some((held, value)) if *held == TypeId::of::<T>() => {
+                    return Arc::clone(value)
+                        .downcast()
+                        .map_err(|_| TokenFault::CustomClaims);
+                }
+                Some(_) => place = place.next.get_or_init(Box::default),
+                None => {
+                    let read: Arc<T> = serde_json::from_str(payload)
+                        .map(Arc::new)
+                        .map_err(|_| TokenFault::CustomClaims)?;
+                    // Another request may have been first; then the loop finds its value.
+                    let _ = place.value.set((TypeId::of::<T>(), read));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numeric_dates_round_towards_refusal_and_stay_in_range() {
+        for (text, down, up) in [
+            ("0", 0, 0),
+            ("-1", -1, -1),
+            ("4102444800", 4_102_444_800, 4_102_444_800),
+            ("4102444800.5", 4_102_444_800, 4_102_444_801),
+            ("4.1024448e9", 4_102_444_800, 4_102_444_800),
+            ("-0", 0, 0),
+            ("-0.5", -1, 0),
+            ("9007199254740992", 1 << 53, 1 << 53),
+        ] {
+            assert_eq!(numeric_date(text, Rounding::Down), Some(down), "{text}");
+            assert_eq!(numeric_date(text, Rounding::Up), Some(up), "{text}");
+        }
+        for text in ["9223372036854775807", "1e30", "1e400", "-1e400"] {
+            assert_eq!(numeric_date(text, Rounding::Down), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn custom_claims_keep_one_value_for_each_type() {
+        #[derive(serde::Deserialize)]
+        struct A {
+            a: u8,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct B {}
+        let custom = CustomClaims::default();
+        let payload = r#"{"a":1}"#;
+        let first: Arc<A> = custom.read(payload).expect("fits");
+        let other: Arc<B> = custom.read(payload).expect("fits");
+        let again: Arc<A> = custom.read("not read again").expect("held");
+        let other_again: Arc<B> = custom.read("not read again").expect("held");
+        assert_eq!(first.a, 1);
+        assert!(Arc::ptr_eq(&first, &again) && Arc::ptr_eq(&other, &other_again));
+        assert!(custom.read::<Vec<u8>>(payload).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! An issuer's rules: what its access tokens must look like.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tenancy::TenantClaims;
+use crate::model::algorithm::AlgorithmSet;
+use crate::model::path::ClaimPath;
+
+/// The rules of one configured issuer. Made by the builder, which found no mistake in them.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// The issuer as configured; the realm of all ids that it vouches for.
+    pub(crate) realm: Arc<str>,
+    pub(crate) profile: Profile,
+    pub(crate) algorithms: AlgorithmSet,
+    pub(crate) audiences: Audiences,
+    pub(crate) audience_claim: ClaimPath,
+    /// Clients whose tokens are accepted; empty for any.
+    pub(crate) client_ids: Vec<Box<str>>,
+    /// Types accepted beside those of the profile, without `application/`.
+    pub(crate) extra_types: Vec<Box<str>>,
+    pub(crate) required_claims: Vec<(ClaimPath, Box<str>)>,
+    pub(crate) required_headers: Vec<(Box<str>, Box<str>)>,
+    pub(crate) scope_claim: ClaimPath,
+    pub(crate) roles_claim: ClaimPath,
+    pub(crate) groups_claim: ClaimPath,
+    /// Whether a role or group may be a lone string in place of an array.
+    pub(crate) lone_values: bool,
+    pub(crate) subject_claim: ClaimPath,
+    /// Where the client id is: the first that is present counts.
+    pub(crate) client_id_claims: Vec<ClaimPath>,
+    pub(crate) leeway: Duration,
+    pub(crate) tenant: Option<TenantClaims>,
+}
+
+/// The kind of access token that an issuer makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Amazon Cognito user pools: `token_use`, an allowed `client_id`, `aud` seldom.
+    Cognito,
+    /// RFC 9068, strictly.
+    Rfc9068,
+    /// JWT access tokens of an OpenID Provider that follows no profile.
+    Oidc,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Audiences {
+    /// Any one of these must be in the token.
+    AnyOf(Vec<Box<str>>),
+    /// Waived behind `danger()`.
+    Waived,
+}
