@@ -25,11 +25,12 @@ pub use model::tenant::{
     AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId,
 };
 pub use model::time::UnixTime;
-pub use server::ResourceServer;
-pub use server::builder::{Builder, ConfigError};
+pub use server::builder::Builder;
 pub use server::issuer::{DangerousIssuer, Issuer};
 #[cfg(feature = "jwks")]
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
+pub use server::mistake::ConfigError;
+pub use server::state::ResourceServer;
 pub use source::clock::{Clock, Sleep, SystemClock};
 #[cfg(feature = "jwks")]
 pub use source::jwks::{KeySetState, KeySetStatus};

@@ -19,8 +19,9 @@ use super::challenge::{ChallengePolicy, respond, trace_refused};
 use super::future::ResponseFuture;
 use crate::model::rejection::{Rejection, RejectionKind};
 use crate::model::scope::{ScopeRequirement, challenge_of};
-use crate::server::builder::is_quotable;
-use crate::server::{Admission, Judgement, ResourceServer};
+use crate::server::mistake::is_quotable;
+use crate::server::state::ResourceServer;
+use crate::server::{Admission, Judgement};
 
 impl ResourceServer {
     /// The layer that puts this server in front of a service.
@@ -224,7 +225,7 @@ enum Decision {
     Pass,
     Refuse(Rejection),
     #[cfg(feature = "jwks")]
-    Ask(crate::server::Question),
+    Ask(crate::server::authority::Question),
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
@@ -232,7 +233,7 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
     S::Future: Send,
     ReqBody: Send + 'static,
-    ResBody: Default,
+    ResBody: Default + 'static,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
@@ -270,7 +271,7 @@ async fn ask<S, ReqBody, ResBody>(
     gate: Gate,
     mut inner: S,
     mut request: Request<ReqBody>,
-    mut question: crate::server::Question,
+    mut question: crate::server::authority::Question,
 ) -> Result<Response<ResBody>, S::Error>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,

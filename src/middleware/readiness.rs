@@ -8,7 +8,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Request, Response, StatusCode};
 use tower_service::Service;
 
-use crate::server::ResourceServer;
+use crate::server::state::ResourceServer;
 
 impl ResourceServer {
     /// A service that answers 200 when [`ready()`](Self::ready), else 503, with an empty body

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Authority, Keys, ResourceServer};
+use super::authority::{Authority, Keys};
+use super::state::ResourceServer;
 use crate::source::jwks::{FirstAttemptError, KeySetStatus, RemoteKeys};
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.

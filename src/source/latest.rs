@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
 
+/// A value that a reader keeps for as long as it looks at it.
+pub(crate) type Held<T> = Guard<Option<Arc<T>>>;
+
 /// A value that one task replaces and every request reads. Reading takes no lock and waits
 /// for nobody; a reader keeps the value that it loaded.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ impl<T> Latest<T> {
     }
 
     /// The newest value.
-    pub(crate) fn load(&self) -> Guard<Option<Arc<T>>> {
+    pub(crate) fn load(&self) -> Held<T> {
         self.0.load()
     }
 

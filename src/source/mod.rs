@@ -9,4 +9,13 @@ pub(crate) mod latest;
 pub(crate) mod fetch;
 
 #[cfg(feature = "jwks")]
+pub(crate) mod schedule;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod health;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod origin;
+
+#[cfg(feature = "jwks")]
 pub(crate) mod jwks;

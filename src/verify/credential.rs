@@ -85,6 +85,8 @@ pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(field: &[u8]) -> Result<&[u8], RejectionKind> {
@@ -119,6 +121,54 @@ mod tests {
         }
         for bad in ["", "=", "a=b", "a b", "a,b", "\"a\"", "a\u{e9}", "a%"] {
             assert!(!is_b64token(bad.as_bytes()), "{bad:?}");
+        }
+    }
+
+    /// RFC 6750 section 2.1, written as a slow loop over the grammar.
+    fn reference(text: &[u8]) -> bool {
+        let mut body = 0;
+        let mut padding = 0;
+        for byte in text {
+            match byte {
+                b'A'..=b'Z'
+                | b'a'..=b'z'
+                | b'0'..=b'9'
+                | b'-'
+                | b'.'
+                | b'_'
+                | b'~'
+                | b'+'
+                | b'/'
+                    if padding == 0 =>
+                {
+                    body += 1;
+                }
+                b'=' if body > 0 => padding += 1,
+                _ => return false,
+            }
+        }
+        body > 0
+    }
+
+    proptest! {
+        #[test]
+        fn b64tokens_are_judged_as_the_grammar_judges_them(
+            text in prop_oneof![
+                "[A-Za-z0-9._~+/=-]{0,12}".prop_map(String::into_bytes),
+                prop::collection::vec(any::<u8>(), 0..12),
+            ],
+        ) {
+            prop_assert_eq!(is_b64token(&text), reference(&text));
+        }
+
+        #[test]
+        fn no_field_makes_the_reader_panic_or_yields_an_empty_token(
+            field in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            if let Ok(token) = read(&field) {
+                prop_assert!(!token.is_empty());
+                prop_assert!(field[..6].eq_ignore_ascii_case(b"bearer"));
+            }
         }
     }
 }

@@ -461,6 +461,8 @@ fn flush(units: &mut Vec<u16>, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn fault(text: &str) -> JsonFault {
@@ -509,5 +511,179 @@ mod tests {
         assert_eq!(fault(&nested(MAX_DEPTH)), JsonFault::Malformed);
         assert_eq!(fault(&"[".repeat(100_000)), JsonFault::Malformed);
         assert_eq!(fault(&"{\"a\":".repeat(100_000)), JsonFault::Malformed);
+    }
+
+    /// A slow reference: serde_json, with a search for duplicates in every object.
+    #[derive(Debug)]
+    enum Reference {
+        Scalar(serde_json::Value),
+        Array(Vec<Reference>),
+        Object(Vec<(String, Reference)>),
+    }
+
+    impl<'de> serde::Deserialize<'de> for Reference {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Reference;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("json")
+                }
+                fn visit_unit<E>(self) -> Result<Reference, E> {
+                    Ok(Reference::Scalar(serde_json::Value::Null))
+                }
+                fn visit_bool<E>(self, value: bool) -> Result<Reference, E> {
+                    Ok(Reference::Scalar(value.into()))
+                }
+                fn visit_i64<E>(self, value: i64) -> Result<Reference, E> {
+                    Ok(Reference::Scalar(value.into()))
+                }
+                fn visit_u64<E>(self, value: u64) -> Result<Reference, E> {
+                    Ok(Reference::Scalar(value.into()))
+                }
+                fn visit_f64<E>(self, value: f64) -> Result<Reference, E> {
+                    Ok(Reference::Scalar(value.into()))
+                }
+                fn visit_str<E>(self, value: &str) -> Result<Reference, E> {
+                    Ok(Reference::Scalar(value.into()))
+                }
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                    self,
+                    mut seq: A,
+                ) -> Result<Reference, A::Error> {
+                    let mut elements = Vec::new();
+                    while let Some(element) = seq.next_element()? {
+                        elements.push(element);
+                    }
+                    Ok(Reference::Array(elements))
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(
+                    self,
+                    mut map: A,
+                ) -> Result<Reference, A::Error> {
+                    let mut members: Vec<(String, Reference)> = Vec::new();
+                    while let Some((name, value)) = map.next_entry::<String, Reference>()? {
+                        if members.iter().any(|(held, _)| *held == name) {
+                            return Err(serde::de::Error::custom("duplicate"));
+                        }
+                        members.push((name, value));
+                    }
+                    Ok(Reference::Object(members))
+                }
+            }
+            deserializer.deserialize_any(Visitor)
+        }
+    }
+
+    fn same(ours: Value<'_>, reference: &Reference) -> bool {
+        match (ours, reference) {
+            (Value::Null, Reference::Scalar(serde_json::Value::Null)) => true,
+            (Value::Bool(ours), Reference::Scalar(serde_json::Value::Bool(theirs))) => {
+                ours == *theirs
+            }
+            (Value::Number(ours), Reference::Scalar(serde_json::Value::Number(theirs))) => {
+                serde_json::from_str::<serde_json::Number>(ours).is_ok_and(|ours| ours == *theirs)
+            }
+            (Value::String(ours), Reference::Scalar(serde_json::Value::String(theirs))) => {
+                ours.text() == *theirs
+            }
+            (array @ Value::Array(_), Reference::Array(theirs)) => {
+                let ours: Vec<_> = array.elements().into_iter().flatten().collect();
+                ours.len() == theirs.len()
+                    && ours
+                        .iter()
+                        .zip(theirs)
+                        .all(|(ours, theirs)| same(*ours, theirs))
+            }
+            (Value::Object(text), Reference::Object(theirs)) => {
+                Object::parse_str(text).is_ok_and(|ours| same_object(&ours, theirs))
+            }
+            _ => false,
+        }
+    }
+
+    fn same_object(ours: &Object<'_>, theirs: &[(String, Reference)]) -> bool {
+        ours.members.len() == theirs.len()
+            && theirs
+                .iter()
+                .all(|(name, value)| ours.get(name).is_some_and(|ours| same(ours, value)))
+    }
+
+    fn agree(text: &str) {
+        let reference = serde_json::from_str::<Reference>(text);
+        match (Object::parse_str(text), reference) {
+            (Ok(ours), Ok(Reference::Object(theirs))) => {
+                assert!(same_object(&ours, &theirs), "different values: {text:?}");
+            }
+            (Err(_), Ok(Reference::Scalar(_) | Reference::Array(_)) | Err(_)) => {}
+            (ours, theirs) => panic!("{text:?}: {ours:?} against {theirs:?}"),
+        }
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let text = prop_oneof![
+            "[a-e]{0,2}",
+            Just("\\u0061".to_owned()),
+            Just("\\ud83d\\ude00".to_owned()),
+            Just("\\ud83d".to_owned()),
+            Just("\\n\\\"".to_owned()),
+            "\\PC{0,4}",
+        ]
+        .prop_map(|inner| format!("\"{inner}\""));
+        let number = "-?(0|[1-9][0-9]{0,6})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?";
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            Just("false".to_owned()),
+            text.clone(),
+            number,
+        ];
+        let value = leaf.prop_recursive(4, 32, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|all| format!("[{}]", all.join(" , "))),
+                prop::collection::vec((text.clone(), inner), 0..5).prop_map(|all| {
+                    let members: Vec<_> = all.iter().map(|(n, v)| format!("{n} :{v}")).collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        });
+        value.prop_map(|value| format!("{{\"x\":{value}}}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn generated_objects_are_read_as_the_reference_reads_them(text in json()) {
+            agree(&text);
+        }
+
+        #[test]
+        fn damaged_objects_are_judged_as_the_reference_judges_them(
+            text in json(),
+            at in any::<prop::sample::Index>(),
+            damage in "[\\[\\]{}\",:0-9eE+.\\\\ua \\t\u{0}tfn-]{0,3}",
+            cut in 0_usize..3,
+        ) {
+            let chars: Vec<char> = text.chars().collect();
+            let at = at.index(chars.len());
+            let end = (at + cut).min(chars.len());
+            let damaged: String = chars[..at]
+                .iter()
+                .copied()
+                .chain(damage.chars())
+                .chain(chars[end..].iter().copied())
+                .collect();
+            agree(&damaged);
+        }
+
+        #[test]
+        fn random_texts_are_judged_as_the_reference_judges_them(
+            text in "[{}\\[\\]\",:0-9eE+.\\\\uadtrfnl \\n-]{0,24}",
+        ) {
+            agree(&text);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 
-use super::{FromAdmitted, extractor};
+use super::admission::{FromAdmitted, extractor};
 use crate::middleware::admitted::Admitted;
 use crate::middleware::refusal::Refusal;
 use crate::model::rejection::RejectionKind;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::{FromAdmitted, extractor};
+use super::admission::{FromAdmitted, extractor};
 use crate::middleware::admitted::Admitted;
 use crate::middleware::refusal::Refusal;
 use crate::model::scope::Scope;

@@ -1,0 +1,30 @@
+//! The manual: what this library does, why, and by which numbers.
+//!
+//! | chapter | answers |
+//! |---|---|
+//! | [`architecture`] | which proofs a request collects on its way, and what waits for what |
+//! | [`threats`] | which attack each rule stops, and what nothing here stops |
+//! | [`defaults`] | every setting and every fixed limit: number, bounds, reason |
+//! | [`tenancy`] | who may act where, by which evidence |
+//! | [`testing`] | how an application tests its routes, and how this library is tested |
+//! | [`changelog`] | what changed when |
+//!
+//! These modules hold prose and no code. Their examples are compiled and run as tests.
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+
+#[doc = include_str!("threats.md")]
+pub mod threats {}
+
+#[doc = include_str!("defaults.md")]
+pub mod defaults {}
+
+#[doc = include_str!("tenancy.md")]
+pub mod tenancy {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../../CHANGELOG.md")]
+pub mod changelog {}

@@ -1,0 +1,51 @@
+//! From the layer's entry to an extractor.
+
+use axum::response::IntoResponse;
+use http::request::Parts;
+
+use crate::middleware::admitted::Admitted;
+use crate::middleware::refusal::Refusal;
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> axum::response::Response {
+        self.to_response()
+    }
+}
+
+/// Extractors whose value depends on the layer's entry and the request's head alone.
+pub(super) trait FromAdmitted: Sized {
+    fn from_admitted(admitted: &Admitted, parts: &Parts) -> Result<Self, Refusal>;
+}
+
+/// Implements axum's two traits by [`FromAdmitted`].
+macro_rules! extractor {
+    ($name:ty $(, $($generics:tt)+)?) => {
+        impl<S: Sync $(, $($generics)+)?> axum::extract::FromRequestParts<S> for $name {
+            type Rejection = $crate::Refusal;
+
+            async fn from_request_parts(
+                parts: &mut http::request::Parts,
+                _: &S,
+            ) -> Result<Self, $crate::Refusal> {
+                let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)?;
+                <Self as $crate::middleware::extract::admission::FromAdmitted>::from_admitted(admitted, parts)
+            }
+        }
+
+        impl<S: Sync $(, $($generics)+)?> axum::extract::OptionalFromRequestParts<S> for $name {
+            type Rejection = $crate::Refusal;
+
+            async fn from_request_parts(
+                parts: &mut http::request::Parts,
+                _: &S,
+            ) -> Result<Option<Self>, $crate::Refusal> {
+                let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)?;
+                if admitted.nothing_sent() {
+                    return Ok(None);
+                }
+                <Self as $crate::middleware::extract::admission::FromAdmitted>::from_admitted(admitted, parts).map(Some)
+            }
+        }
+    };
+}
+pub(super) use extractor;

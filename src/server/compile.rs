@@ -1,0 +1,289 @@
+//! From an issuer's settings to its rules and keys, or to the first mistake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::authority::Keys;
+use super::issuer::{Issuer, Kind};
+use super::mistake::{ConfigError, mistake};
+use crate::model::algorithm::{Algorithm, AlgorithmSet};
+use crate::model::path::ClaimPath;
+use crate::source::clock::Clock;
+use crate::verify::claims::bare_type;
+use crate::verify::keyset::KeySet;
+use crate::verify::pem;
+use crate::verify::rules::{Audiences, Profile, Rules};
+use crate::verify::tenancy::TenantClaims;
+
+/// The rules of an issuer, named by its first identifier.
+pub(super) fn rules(
+    issuer: &Issuer,
+    realm: &Arc<str>,
+    resource: &str,
+) -> Result<Rules, ConfigError> {
+    let profile = match issuer.kind {
+        Kind::Cognito { .. } => Profile::Cognito,
+        Kind::Rfc9068 { .. } => Profile::Rfc9068,
+        Kind::Oidc { .. } => Profile::Oidc,
+    };
+    let client_id_claims = match (&issuer.client_id_claim, profile) {
+        (Some(path), _) => vec![path.clone()],
+        (None, Profile::Oidc) => vec![ClaimPath::from("client_id"), ClaimPath::from("azp")],
+        (None, _) => vec![ClaimPath::from("client_id")],
+    };
+    check_whom(issuer, profile)?;
+    check_spans(issuer)?;
+    check_paths(issuer, &client_id_claims)?;
+    if let Some(problem) = issuer.tenant.as_ref().and_then(TenantClaims::mistake) {
+        return Err(mistake("tenant_claims", problem));
+    }
+    Ok(Rules {
+        realm: Arc::clone(realm),
+        profile,
+        algorithms: algorithms(issuer, profile)?,
+        audiences: match (issuer.any_audience, issuer.audiences.as_slice()) {
+            (true, _) => Audiences::Waived,
+            (false, []) => Audiences::AnyOf(vec![resource.into()]),
+            (false, named) => Audiences::AnyOf(boxed(named)),
+        },
+        audience_claim: issuer.audience_claim.clone(),
+        client_ids: boxed(&issuer.client_ids),
+        extra_types: issuer
+            .types
+            .iter()
+            .map(|name| bare_type(name).into())
+            .collect(),
+        required_claims: issuer
+            .required_claims
+            .iter()
+            .map(|(path, value)| (path.clone(), value.as_str().into()))
+            .collect(),
+        required_headers: issuer
+            .required_headers
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .collect(),
+        scope_claim: issuer.scope_claim.clone(),
+        roles_claim: issuer.roles_claim.clone(),
+        groups_claim: issuer.groups_claim.clone(),
+        lone_values: issuer.lone_values,
+        subject_claim: issuer.subject_claim.clone(),
+        client_id_claims,
+        leeway: issuer.leeway,
+        tenant: issuer.tenant.clone(),
+    })
+}
+
+fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigError> {
+    let algorithms = match (&issuer.algorithms, profile) {
+        (Some(named), _) => AlgorithmSet::of(named.iter().copied()),
+        (None, Profile::Cognito) => AlgorithmSet::of([Algorithm::RS256]),
+        (None, _) => AlgorithmSet::of(Algorithm::ALL),
+    };
+    if algorithms.is_empty() {
+        return Err(mistake(
+            "algorithms",
+            "the list is empty; name at least one, or leave the default",
+        ));
+    }
+    Ok(algorithms)
+}
+
+/// Whom the tokens are for, and whose they are.
+fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
+    if profile == Profile::Cognito && issuer.client_ids.is_empty() {
+        return Err(mistake(
+            "client_id",
+            "no app client is allowed; name each with `client_id(..)`, since Cognito's tokens seldom have an audience",
+        ));
+    }
+    if issuer.any_audience && !issuer.audiences.is_empty() {
+        return Err(mistake(
+            "audience",
+            "it contradicts `accept_any_audience()`; keep one of them",
+        ));
+    }
+    check_texts("client_id", &issuer.client_ids)?;
+    check_texts("audience", &issuer.audiences)?;
+    check_texts("accept_type", &issuer.types)
+}
+
+fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
+    const DAY: u64 = 24 * 3600;
+    if issuer.leeway > Duration::from_secs(300) {
+        return Err(mistake(
+            "leeway",
+            "it is at most 5 minutes; clocks that are further off need a time server",
+        ));
+    }
+    check_span("refresh_interval", issuer.refresh_interval, 60, DAY)?;
+    check_span("unknown_key_cooldown", issuer.unknown_key_cooldown, 1, 3600)?;
+    let interval = issuer.refresh_interval.as_secs();
+    check_span("max_staleness", issuer.max_staleness, interval, 30 * DAY)
+}
+
+fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), ConfigError> {
+    let paths = [
+        ("audience_claim", &issuer.audience_claim),
+        ("scope_claim", &issuer.scope_claim),
+        ("roles_claim", &issuer.roles_claim),
+        ("groups_claim", &issuer.groups_claim),
+        ("subject_claim", &issuer.subject_claim),
+    ];
+    let required = issuer
+        .required_claims
+        .iter()
+        .map(|(path, _)| ("require_claim", path));
+    let clients = client_id_claims
+        .iter()
+        .map(|path| ("client_id_claim", path));
+    let mut all = paths.into_iter().chain(required).chain(clients);
+    match all.find(|(_, path)| path.is_blank()) {
+        Some((setting, _)) => Err(mistake(
+            setting,
+            "the claim has no name; give the member's name, or the list of names that leads to it",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn boxed(texts: &[String]) -> Vec<Box<str>> {
+    texts.iter().map(|text| text.as_str().into()).collect()
+}
+
+fn check_texts(setting: &'static str, texts: &[String]) -> Result<(), ConfigError> {
+    if texts.iter().any(String::is_empty) {
+        return Err(mistake(
+            setting,
+            "it is empty; give the exact value, or leave it out",
+        ));
+    }
+    Ok(())
+}
+
+fn check_span(
+    setting: &'static str,
+    span: Duration,
+    least: u64,
+    most: u64,
+) -> Result<(), ConfigError> {
+    if (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span) {
+        Ok(())
+    } else {
+        Err(mistake(
+            setting,
+            format!("it must be {least} s to {most} s"),
+        ))
+    }
+}
+
+/// Where the keys of one identifier come from.
+pub(super) fn keys(
+    issuer: &Issuer,
+    identifier: &Arc<str>,
+    rules: &Rules,
+    lazy: bool,
+    clock: &Arc<dyn Clock>,
+) -> Result<Keys, ConfigError> {
+    let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
+    let ways = usize::from(is_static)
+        + usize::from(issuer.key_set_url.is_some())
+        + usize::from(issuer.discovery_url.is_some());
+    if ways > 1 {
+        return Err(mistake(
+            "key_set",
+            "keys come from one place; keep static keys, `key_set_url` or `discovery_url`",
+        ));
+    }
+    if is_static {
+        return static_keys(issuer, rules).map(|keys| Keys::Static(Box::new(keys)));
+    }
+    remote_keys(issuer, identifier, rules, lazy, clock)
+}
+
+fn static_keys(issuer: &Issuer, rules: &Rules) -> Result<KeySet, ConfigError> {
+    let mut keys = KeySet::default();
+    for json in &issuer.key_sets {
+        let set = KeySet::parse(json, rules.algorithms)
+            .map_err(|fault| mistake("key_set", fault.to_string()))?;
+        keys.merge(set);
+    }
+    for (id, text) in &issuer.pems {
+        let material = pem::parse(text).map_err(|problem| mistake("pem", problem))?;
+        if !keys.add(id.as_deref(), &material, rules.algorithms) {
+            return Err(mistake(
+                "pem",
+                "the key is weak or fits no allowed algorithm",
+            ));
+        }
+    }
+    Ok(keys)
+}
+
+#[cfg(not(feature = "jwks"))]
+fn remote_keys(
+    _: &Issuer,
+    _: &Arc<str>,
+    _: &Rules,
+    _: bool,
+    _: &Arc<dyn Clock>,
+) -> Result<Keys, ConfigError> {
+    Err(mistake(
+        "key_set",
+        "keys can only be fetched with the feature `jwks`; switch it on, or give static keys",
+    ))
+}
+
+#[cfg(feature = "jwks")]
+fn remote_keys(
+    issuer: &Issuer,
+    identifier: &Arc<str>,
+    rules: &Rules,
+    lazy: bool,
+    clock: &Arc<dyn Clock>,
+) -> Result<Keys, ConfigError> {
+    use super::identifiers::discovery_urls;
+    use crate::model::url;
+    use crate::source::jwks::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
+
+    let check = |setting: &'static str, address: &str| {
+        url::check(address, issuer.plain_http)
+            .map_err(|problem| mistake(setting, format!("`{address}` {problem}")))
+    };
+    let location = match (&issuer.key_set_url, &issuer.discovery_url, &issuer.kind) {
+        (Some(address), _, _) => {
+            check("key_set_url", address)?;
+            Location::KeySet(address.clone())
+        }
+        (None, Some(address), _) => {
+            check("discovery_url", address)?;
+            Location::Discovery(vec![address.clone()])
+        }
+        (None, None, Kind::Cognito { .. }) => {
+            Location::KeySet(format!("{identifier}/.well-known/jwks.json"))
+        }
+        (None, None, _) => {
+            check("issuer", identifier).map_err(|error| {
+                error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
+            })?;
+            Location::Discovery(discovery_urls(identifier))
+        }
+    };
+    let limits = RefreshLimits {
+        interval: issuer.refresh_interval,
+        cooldown: issuer.unknown_key_cooldown,
+        max_stale: issuer.max_staleness,
+        ..RefreshLimits::default()
+    };
+    let config = RemoteConfig {
+        issuer: Arc::clone(identifier),
+        location,
+        algorithms: rules.algorithms,
+        lazy,
+        plain_http: issuer.plain_http,
+        limits,
+    };
+    RemoteKeys::new(config, Arc::clone(clock))
+        .map(Keys::Remote)
+        .map_err(|problem| mistake("key_set_url", problem))
+}

@@ -1,0 +1,154 @@
+//! The exact `iss` values that an issuer's tokens have, and where its discovery document lies.
+
+use std::sync::Arc;
+
+use super::issuer::{Issuer, Kind};
+use super::mistake::{ConfigError, mistake};
+use crate::model::url;
+
+/// The exact `iss` values of an issuer; the first names it.
+pub(super) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError> {
+    match &issuer.kind {
+        Kind::Cognito { region, pool } => cognito_identifiers(issuer, region, pool),
+        Kind::Rfc9068 { issuer: identifier } | Kind::Oidc { issuer: identifier } => {
+            if issuer.endpoint.is_some() {
+                return Err(mistake(
+                    "endpoint",
+                    "only Cognito has it; set `key_set_url` or `discovery_url`",
+                ));
+            }
+            if identifier.is_empty() {
+                return Err(mistake(
+                    "issuer",
+                    "the issuer's identifier is empty; give the `iss` of its tokens",
+                ));
+            }
+            if identifier.to_ascii_lowercase().starts_with("http:") {
+                url::check(identifier, issuer.plain_http)
+                    .map_err(|problem| mistake("issuer", format!("`{identifier}` {problem}")))?;
+            }
+            Ok(vec![identifier.as_str().into()])
+        }
+    }
+}
+
+fn cognito_identifiers(
+    issuer: &Issuer,
+    region: &str,
+    pool: &str,
+) -> Result<Vec<Arc<str>>, ConfigError> {
+    if !is_region(region) {
+        return Err(mistake(
+            "cognito",
+            format!("`{region}` has not the shape of an aws region, such as `eu-west-1`"),
+        ));
+    }
+    let id = pool
+        .strip_prefix(region)
+        .and_then(|rest| rest.strip_prefix('_'));
+    if !id.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        return Err(mistake(
+            "cognito",
+            format!(
+                "the pool id `{pool}` does not fit the region `{region}`; it reads `{region}_` and letters or digits"
+            ),
+        ));
+    }
+    if let Some(base) = &issuer.endpoint {
+        url::check(base, issuer.plain_http)
+            .map_err(|problem| mistake("endpoint", format!("`{base}` {problem}")))?;
+        return Ok(vec![
+            format!("{}/{pool}", base.trim_end_matches('/')).into(),
+        ]);
+    }
+    let domain = match region {
+        _ if region.starts_with("cn-") => "amazonaws.com.cn",
+        _ if region.starts_with("eusc-") => "amazonaws.eu",
+        _ => "amazonaws.com",
+    };
+    Ok(["cognito-idp", "issuer-cognito-idp"]
+        .map(|service| format!("https://{service}.{region}.{domain}/{pool}").into())
+        .into())
+}
+
+/// `xx-name-1`, `xx-gov-name-1`, `eusc-xx-name-1`: judged by shape, not by a list.
+fn is_region(region: &str) -> bool {
+    let lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let digit = |part: &str| {
+        !part.is_empty() && part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let two = |part: &str| part.len() == 2 && lower(part);
+    let region = region.strip_prefix("eusc-").unwrap_or(region);
+    match region.split('-').collect::<Vec<_>>().as_slice() {
+        [area, name, number] => two(area) && lower(name) && digit(number),
+        [area, kind, name, number] => two(area) && lower(kind) && lower(name) && digit(number),
+        _ => false,
+    }
+}
+
+/// OpenID Connect Discovery s4 appends to the issuer; RFC 8414 s3.1 inserts before its path.
+#[cfg(feature = "jwks")]
+pub(super) fn discovery_urls(issuer: &str) -> Vec<String> {
+    let issuer = issuer.trim_end_matches('/');
+    let appended = format!("{issuer}/.well-known/openid-configuration");
+    let authority = issuer.find("://").map_or(0, |at| at + 3);
+    let path = issuer
+        .get(authority..)
+        .and_then(|rest| rest.find('/'))
+        .map_or(issuer.len(), |at| authority + at);
+    let (origin, path) = issuer.split_at_checked(path).unwrap_or((issuer, ""));
+    let inserted = format!("{origin}/.well-known/oauth-authorization-server{path}");
+    vec![appended, inserted]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_judged_by_their_shape() {
+        for good in [
+            "eu-west-1",
+            "us-gov-east-1",
+            "cn-north-1",
+            "eusc-de-east-1",
+            "ap-southeast-12",
+            "us-iso-east-1",
+        ] {
+            assert!(is_region(good), "{good}");
+        }
+        for bad in [
+            "",
+            "eu-west",
+            "eu-west-",
+            "EU-west-1",
+            "e-west-1",
+            "eu-west-123",
+            "eu-west-1.evil",
+            "eu--1",
+            "a-b-c-d-1",
+            "eusc-deu-east-1",
+        ] {
+            assert!(!is_region(bad), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "jwks")]
+    #[test]
+    fn discovery_is_looked_for_behind_and_before_the_path() {
+        assert_eq!(
+            discovery_urls("https://id.example.com/realms/main/"),
+            [
+                "https://id.example.com/realms/main/.well-known/openid-configuration",
+                "https://id.example.com/.well-known/oauth-authorization-server/realms/main",
+            ]
+        );
+        assert_eq!(
+            discovery_urls("https://id.example.com"),
+            [
+                "https://id.example.com/.well-known/openid-configuration",
+                "https://id.example.com/.well-known/oauth-authorization-server",
+            ]
+        );
+    }
+}

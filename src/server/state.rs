@@ -1,0 +1,91 @@
+//! The configured server, as a value.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::authority::Authority;
+use crate::model::rejection::WiringFault;
+use crate::source::clock::Clock;
+
+/// A configured resource server: which issuers it trusts, by which rules, with which keys.
+///
+/// Cloning is cheap; clones share keys. Background refreshes end with the last clone, layers
+/// and services included.
+///
+/// ```
+/// use portcullis::{Issuer, ResourceServer};
+///
+/// let server = ResourceServer::builder("https://api.example.com")
+///     .issuer(Issuer::oidc("https://id.example.com"))
+///     .build()?;
+/// assert_eq!(server.resource(), "https://api.example.com");
+///
+/// let mistake = ResourceServer::builder("https://api.example.com").build().unwrap_err();
+/// assert_eq!(mistake.setting(), "issuer");
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct ResourceServer(pub(super) Arc<State>);
+
+pub(super) struct State {
+    pub(super) resource: Arc<str>,
+    pub(super) resource_metadata: Option<Arc<str>>,
+    pub(super) max_token_bytes: usize,
+    pub(super) clock: Arc<dyn Clock>,
+    /// By exact `iss`.
+    pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
+    pub(super) realms: Vec<Realm>,
+    pub(super) has_contexts: bool,
+}
+
+/// An issuer as configured, and what its identifiers lead to.
+pub(super) type Realm = (Arc<str>, Vec<Arc<Authority>>);
+
+impl ResourceServer {
+    /// The resource's identifier.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.0.resource
+    }
+
+    /// Whether every request can be judged: each issuer has keys that are young enough. An
+    /// issuer form that is loaded on its first token counts from then on.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.0
+            .authorities
+            .values()
+            .all(|authority| authority.keys.ready())
+    }
+
+    pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {
+        self.0.resource_metadata.as_ref()
+    }
+
+    /// What is wrong with a layer that names this context, as far as tenant guards care.
+    pub(crate) fn wiring_fault(&self, context: Option<&str>) -> Option<WiringFault> {
+        let knows = |name: &str| {
+            let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
+            members.any(|member| {
+                let tenant = member.rules.tenant.as_ref();
+                tenant.is_some_and(|rules| rules.knows_context(name))
+            })
+        };
+        match context {
+            None if self.0.has_contexts => Some(WiringFault::NoContext),
+            Some(name) if !knows(name) => Some(WiringFault::UnknownContext),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for ResourceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuers: Vec<&str> = self.0.realms.iter().map(|(realm, _)| &**realm).collect();
+        f.debug_struct("ResourceServer")
+            .field("resource", &self.0.resource)
+            .field("issuers", &issuers)
+            .finish_non_exhaustive()
+    }
+}

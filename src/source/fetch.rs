@@ -1,0 +1,406 @@
+//! One bounded HTTP GET.
+//!
+//! 1. The address passes [`url::check`]; redirects are never followed, so no server can send
+//!    us elsewhere (CVE-2026-49478).
+//! 2. The whole exchange, its one retry included, takes at most 5 s of real time.
+//! 3. At most 256 KiB of body are read, counted as they come: the announced length is not
+//!    believed, and nothing is decompressed.
+//! 4. Only `200`, and `304` where validators were sent, are answers. The content type is not
+//!    looked at: issuers get it wrong, and the bytes are parsed strictly anyway.
+//! 5. A fault says where and what, and never quotes a body or a query.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::model::url;
+
+/// An issuer that does not answer the handshake in this time is down.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+
+/// The whole exchange. A slow sender of single bytes gets no more than this.
+const TOTAL_TIME: Duration = Duration::from_secs(5);
+
+/// Fifty times a large key set; a bound on memory.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// A validator longer than this is not kept.
+const MAX_VALIDATOR_BYTES: usize = 1024;
+
+/// Longest text of a cause that goes into an error.
+const MAX_CAUSE_CHARS: usize = 160;
+
+const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// Makes the requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetcher {
+    client: reqwest::Client,
+    plain_http_anywhere: bool,
+}
+
+/// What the server gave us to ask "has it changed?" with (RFC 9110 section 8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Validators {
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fetched {
+    /// `304`: what was fetched before still holds.
+    Unchanged { max_age: Option<Duration> },
+    /// `200`.
+    Body {
+        bytes: Vec<u8>,
+        max_age: Option<Duration>,
+        validators: Validators,
+    },
+}
+
+/// Why there is no answer, for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FetchError {
+    /// Without its query.
+    url: String,
+    fault: Fault,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    Url(&'static str),
+    Connect(String),
+    Broken(String),
+    Timeout,
+    Status(u16),
+    Encoded,
+    TooLarge,
+}
+
+impl Fetcher {
+    /// A fetcher. `plain_http_anywhere` allows `http` off loopback.
+    pub(crate) fn new(plain_http_anywhere: bool) -> Result<Self, String> {
+        // Said outright, because another crate of the application can switch on any feature of
+        // `reqwest`, and this one must not change with it.
+        let client = reqwest::Client::builder()
+            .tls_backend_rustls()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            // A proxy named in the environment would see, and could answer, plain requests.
+            .no_proxy()
+            .connect_timeout(CONNECT_TIME)
+            // Minutes lie between requests; an idle connection is only one that has died.
+            .pool_max_idle_per_host(0)
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .build()
+            .map_err(|error| cause_of(&error))?;
+        Ok(Self {
+            client,
+            plain_http_anywhere,
+        })
+    }
+
+    /// Asks for `url` once, and once more if the server was out of reach or failed.
+    pub(crate) async fn get(
+        &self,
+        url: &str,
+        validators: &Validators,
+    ) -> Result<Fetched, FetchError> {
+        let twice = async {
+            match self.attempt(url, validators).await {
+                Err(fault) if fault.is_passing() => self.attempt(url, validators).await,
+                ended => ended,
+            }
+        };
+        tokio::time::timeout(TOTAL_TIME, twice)
+            .await
+            .unwrap_or(Err(Fault::Timeout))
+            .map_err(|fault| FetchError {
+                url: without_query(url).to_owned(),
+                fault,
+            })
+    }
+
+    async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
+        url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
+        let mut request = self
+            .client
+            .get(url)
+            .header(ACCEPT, "application/json, */*;q=0.1")
+            .header(ACCEPT_ENCODING, "identity");
+        let mut conditional = false;
+        let conditions = [
+            (IF_NONE_MATCH, &validators.etag),
+            (IF_MODIFIED_SINCE, &validators.last_modified),
+        ];
+        for (name, value) in conditions {
+            let value = value.as_deref().map(HeaderValue::from_str);
+            if let Some(Ok(value)) = value {
+                request = request.header(name, value);
+                conditional = true;
+            }
+        }
+        let response = request.send().await.map_err(|error| fault_of(&error))?;
+        let max_age = max_age(response.headers());
+        match response.status() {
+            StatusCode::OK => Ok(Fetched::Body {
+                max_age,
+                validators: Validators::of(response.headers()),
+                bytes: read(response).await?,
+            }),
+            // RFC 9110 s15.4.5: an answer to a conditional request alone.
+            StatusCode::NOT_MODIFIED if conditional => Ok(Fetched::Unchanged { max_age }),
+            status => Err(Fault::Status(status.as_u16())),
+        }
+    }
+}
+
+impl Validators {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name: HeaderName| {
+            let value = headers.get(name)?.to_str().ok()?;
+            (value.len() <= MAX_VALIDATOR_BYTES).then(|| value.to_owned())
+        };
+        Self {
+            etag: text(ETAG),
+            last_modified: text(LAST_MODIFIED),
+        }
+    }
+}
+
+impl FetchError {
+    /// The server answered, and what it said is that there is nothing here.
+    pub(crate) const fn is_status(&self) -> bool {
+        matches!(self.fault, Fault::Status(_))
+    }
+}
+
+impl Fault {
+    /// Whether asking again at once may help.
+    const fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Broken(_) => true,
+            Self::Status(status) => *status >= 500,
+            Self::Url(_) | Self::Timeout | Self::Encoded | Self::TooLarge => false,
+        }
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = &self.url;
+        match &self.fault {
+            // Not quoted: a refused address may hold a password.
+            Fault::Url(phrase) => write!(f, "the address {phrase}"),
+            Fault::Connect(cause) => write!(f, "`{url}` cannot be reached: {cause}"),
+            Fault::Broken(cause) => write!(f, "`{url}` broke off: {cause}"),
+            Fault::Timeout => write!(f, "`{url}` did not answer in full within 5 s"),
+            Fault::Status(status @ 300..=399) => {
+                write!(f, "`{url}` answered {status}; redirects are not followed")
+            }
+            Fault::Status(status) => write!(f, "`{url}` answered {status}"),
+            Fault::Encoded => write!(f, "`{url}` answered with a content encoding"),
+            Fault::TooLarge => write!(f, "`{url}` answered with more than 256 KiB"),
+        }
+    }
+}
+
+impl std::error::Error for FetchError {}
+
+async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Fault> {
+    let encoded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if response
+        .headers()
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(encoded)
+    {
+        return Err(Fault::Encoded);
+    }
+    let announced = response.content_length().unwrap_or_default();
+    if usize::try_from(announced).map_or(true, |length| length > MAX_BODY_BYTES) {
+        return Err(Fault::TooLarge);
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| fault_of(&error))? {
+        if chunk.len() > MAX_BODY_BYTES - bytes.len() {
+            return Err(Fault::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// How long the answer may be kept, less the time that caches have kept it already
+/// (RFC 9111 sections 4.2 and 5.2.2).
+///
+/// `None` where nothing sound is said. `no-store` and `no-cache` are about the message; they
+/// say nothing about how long keys last, and web frameworks send them with everything.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let mut found: Option<u64> = None;
+    for line in headers.get_all(CACHE_CONTROL) {
+        for directive in line.to_str().ok()?.split(',') {
+            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+            let name = name.trim();
+            if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
+                return None;
+            }
+            if name.eq_ignore_ascii_case("max-age") {
+                let seconds = delta_seconds(value.trim().trim_matches('"'))?;
+                // RFC 9111 s4.2.1: of several, the one that trusts less.
+                found = Some(found.map_or(seconds, |other| other.min(seconds)));
+            }
+        }
+    }
+    let age = headers
+        .get(AGE)
+        .and_then(|value| delta_seconds(value.to_str().ok()?.trim()))
+        .unwrap_or_default();
+    found.map(|seconds| Duration::from_secs(seconds.saturating_sub(age)))
+}
+
+/// RFC 9111 s1.2.2: digits; too many of them mean "very long".
+fn delta_seconds(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// A query may carry an API key.
+fn without_query(url: &str) -> &str {
+    url.split_once(['?', '#']).map_or(url, |(before, _)| before)
+}
+
+fn fault_of(error: &reqwest::Error) -> Fault {
+    let cause = cause_of(error);
+    if error.is_connect() {
+        Fault::Connect(cause)
+    } else {
+        Fault::Broken(cause)
+    }
+}
+
+/// The innermost cause in words: what the operator can act on.
+fn cause_of(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let Some(mut cause) = error.source() else {
+        return "the request could not be made".to_owned();
+    };
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let text = match cause.downcast_ref::<io::Error>() {
+        Some(io) => match io.get_ref() {
+            Some(inner) => inner.to_string(),
+            None => io.kind().to_string(),
+        },
+        None => cause.to_string(),
+    };
+    // Certificates contain text that others chose.
+    let text = text.chars().take(MAX_CAUSE_CHARS).collect::<String>();
+    text.escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_str(value).expect("a header value"));
+        }
+        headers
+    }
+
+    fn max_age_of(lines: &[(&'static str, &str)]) -> Option<u64> {
+        max_age(&headers(lines)).map(|age| age.as_secs())
+    }
+
+    #[test]
+    fn max_age_is_read_with_suspicion() {
+        assert_eq!(max_age_of(&[]), None);
+        assert_eq!(max_age_of(&[("cache-control", "max-age=600")]), Some(600));
+        assert_eq!(
+            max_age_of(&[("cache-control", "public, Max-Age = \"600\" , immutable")]),
+            Some(600)
+        );
+        assert_eq!(max_age_of(&[("cache-control", "max-age=0")]), Some(0));
+        assert_eq!(
+            max_age_of(&[
+                ("cache-control", "max-age=9"),
+                ("cache-control", "max-age=7")
+            ]),
+            Some(7)
+        );
+        assert_eq!(
+            max_age_of(&[("cache-control", "max-age=99999999999999999999999")]),
+            Some(u64::MAX)
+        );
+        for nothing in [
+            "max-age",
+            "max-age=",
+            "max-age=-1",
+            "max-age=1.5",
+            "max-age=+1",
+            "s-maxage=5",
+        ] {
+            assert_eq!(max_age_of(&[("cache-control", nothing)]), None, "{nothing}");
+        }
+        assert_eq!(
+            max_age_of(&[("cache-control", "no-store, max-age=600")]),
+            None
+        );
+        assert_eq!(
+            max_age_of(&[("cache-control", "max-age=600, no-cache")]),
+            None
+        );
+    }
+
+    #[test]
+    fn the_age_of_a_cached_answer_is_subtracted() {
+        let aged = |age| max_age_of(&[("cache-control", "max-age=600"), ("age", age)]);
+        assert_eq!(aged("100"), Some(500));
+        assert_eq!(aged("700"), Some(0));
+        assert_eq!(aged("garbage"), Some(600));
+        assert_eq!(max_age_of(&[("age", "100")]), None);
+    }
+
+    #[test]
+    fn an_error_names_the_address_without_its_query() {
+        let error = FetchError {
+            url: without_query("https://issuer.example.com/jwks?key=secret").to_owned(),
+            fault: Fault::Status(302),
+        };
+        assert_eq!(
+            error.to_string(),
+            "`https://issuer.example.com/jwks` answered 302; redirects are not followed"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_refused_address_is_never_asked() {
+        let fetcher = Fetcher::new(false).expect("a fetcher");
+        let refused = fetcher
+            .get("http://issuer.example.com/jwks", &Validators::default())
+            .await;
+        assert_eq!(
+            refused.expect_err("plain http").to_string(),
+            "the address is plain http; use https"
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! Where an issuer's keys come from: one flight, from address to parsed set.
+//!
+//! 1. A discovery document counts only if its `issuer` is ours, byte for byte (RFC 8414
+//!    section 3.3, OpenID Connect Discovery section 4.3); another one ends the flight.
+//! 2. A discovered address is remembered for an hour, and forgotten at the first failure.
+//! 3. A set without a usable key is a failure. Validators go to the address that gave them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fetch::{Fetched, Fetcher, Validators};
+use super::schedule::RefreshLimits;
+use crate::model::algorithm::AlgorithmSet;
+use crate::model::url;
+use crate::verify::json::{Object, Value};
+use crate::verify::keyset::KeySet;
+
+/// One flight with everything in it: two discovery documents and the set. Real time.
+const FLIGHT_TIME: Duration = Duration::from_secs(10);
+
+/// A discovered address is looked up again after this time.
+const DISCOVERY_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// Longest foreign text that goes into an error.
+const MAX_FOUND_CHARS: usize = 128;
+
+/// Which keys, and how to get them.
+#[derive(Clone, Debug)]
+pub(crate) struct RemoteConfig {
+    /// The exact `iss`.
+    pub(crate) issuer: Arc<str>,
+    pub(crate) location: Location,
+    pub(crate) algorithms: AlgorithmSet,
+    /// Loaded when the first token comes, and not counted in readiness before.
+    pub(crate) lazy: bool,
+    /// Allows plain http off loopback.
+    pub(crate) plain_http: bool,
+    pub(crate) limits: RefreshLimits,
+}
+
+/// Where the keys are.
+#[derive(Clone, Debug)]
+pub(crate) enum Location {
+    /// The address of the key set.
+    KeySet(String),
+    /// Addresses of the discovery document, tried in order.
+    Discovery(Vec<String>),
+}
+
+/// Where the keys come from.
+pub(crate) struct Source {
+    pub(crate) config: RemoteConfig,
+    pub(crate) fetcher: Fetcher,
+}
+
+/// A set and what it was made of.
+pub(crate) struct Known {
+    pub(crate) keys: Arc<KeySet>,
+    pub(crate) origin: Arc<Origin>,
+}
+
+/// What a flight brought.
+pub(crate) struct Arrived {
+    pub(crate) known: Known,
+    pub(crate) max_age: Option<Duration>,
+    /// Whether the keys are others than before.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    pub(crate) changed: bool,
+}
+
+/// An address that a discovery document gave, and when.
+pub(crate) struct Discovered {
+    url: String,
+    at: Duration,
+}
+
+/// What a set was made of. Held with the set, so that dropping one forgets the other and no
+/// `304` can answer for keys that are gone.
+pub(crate) struct Origin {
+    url: String,
+    validators: Validators,
+    body: Vec<u8>,
+}
+
+/// Why a refresh brought no keys.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RefreshError {
+    /// Escaped and cut short. This never becomes right by itself.
+    #[error("the discovery document names another issuer: `{found}`")]
+    IssuerMismatch { found: String },
+    #[error("{0}")]
+    Failed(String),
+    #[error("the refresh task does not run")]
+    NotRunning,
+}
+
+impl Source {
+    /// One flight. `known` is the set in use, if any.
+    pub(crate) async fn load(
+        &self,
+        known: Option<Known>,
+        discovered: &mut Option<Discovered>,
+        now: Duration,
+    ) -> Result<Arrived, RefreshError> {
+        let whole = async {
+            let url = match &self.config.location {
+                Location::KeySet(url) => url.clone(),
+                Location::Discovery(candidates) => {
+                    self.key_set_url(candidates, discovered, now).await?
+                }
+            };
+            self.key_set(url, known).await
+        };
+        tokio::time::timeout(FLIGHT_TIME, whole)
+            .await
+            .unwrap_or_else(|_| Err(RefreshError::Failed("no answer within 10 s".to_owned())))
+    }
+
+    async fn key_set(&self, url: String, known: Option<Known>) -> Result<Arrived, RefreshError> {
+        // A validator means something to the address that gave it, and to no other.
+        let known = known.filter(|known| known.origin.url == url);
+        let none = Validators::default();
+        let validators = known
+            .as_ref()
+            .map_or(&none, |known| &known.origin.validators);
+        let fetched = self.fetcher.get(&url, validators).await;
+        match (fetched.map_err(failed)?, known) {
+            (Fetched::Unchanged { max_age }, Some(known)) => Ok(Arrived {
+                known,
+                max_age,
+                changed: false,
+            }),
+            (Fetched::Unchanged { .. }, None) => Err(RefreshError::Failed(
+                "the answer is 304 to a question that was not conditional".to_owned(),
+            )),
+            (
+                Fetched::Body {
+                    bytes,
+                    max_age,
+                    validators,
+                },
+                known,
+            ) => {
+                // The same bytes are the same keys; those who remember them may go on doing so.
+                let same = known.filter(|known| known.origin.body == bytes);
+                let changed = same.is_none();
+                let keys = match same {
+                    Some(known) => known.keys,
+                    None => {
+                        Arc::new(KeySet::parse(&bytes, self.config.algorithms).map_err(failed)?)
+                    }
+                };
+                let origin = Arc::new(Origin {
+                    url,
+                    validators,
+                    body: bytes,
+                });
+                Ok(Arrived {
+                    known: Known { keys, origin },
+                    max_age,
+                    changed,
+                })
+            }
+        }
+    }
+
+    async fn key_set_url(
+        &self,
+        candidates: &[String],
+        discovered: &mut Option<Discovered>,
+        now: Duration,
+    ) -> Result<String, RefreshError> {
+        if let Some(known) = discovered {
+            if now.saturating_sub(known.at) < DISCOVERY_TIME {
+                return Ok(known.url.clone());
+            }
+        }
+        let mut first_error: Option<(RefreshError, bool)> = None;
+        for candidate in candidates {
+            let (error, absent) = match self.fetcher.get(candidate, &Validators::default()).await {
+                Ok(Fetched::Body { bytes, .. }) => match self.key_set_url_in(&bytes) {
+                    Ok(url) => {
+                        *discovered = Some(Discovered {
+                            url: url.clone(),
+                            at: now,
+                        });
+                        return Ok(url);
+                    }
+                    Err(error @ RefreshError::IssuerMismatch { .. }) => return Err(error),
+                    Err(error) => (error, false),
+                },
+                Ok(Fetched::Unchanged { .. }) => continue,
+                Err(error) => {
+                    let absent = error.is_status();
+                    (failed(error), absent)
+                }
+            };
+            // "Not here" says less than anything else.
+            if first_error
+                .as_ref()
+                .is_none_or(|(_, kept)| *kept && !absent)
+            {
+                first_error = Some((error, absent));
+            }
+        }
+        Err(first_error.map_or_else(
+            || RefreshError::Failed("there is no discovery document".to_owned()),
+            |(error, _)| error,
+        ))
+    }
+
+    fn key_set_url_in(&self, document: &[u8]) -> Result<String, RefreshError> {
+        let fault = |phrase: &str| RefreshError::Failed(format!("the discovery document {phrase}"));
+        let document = Object::parse(document)
+            .map_err(|_| fault("is not one json object of distinct members"))?;
+        let text = |name| document.get(name).and_then(Value::as_text);
+        let issuer = text("issuer").ok_or_else(|| fault("has no string `issuer`"))?;
+        // RFC 8414 s3.3: identical, or the metadata must not be used.
+        if *issuer != *self.config.issuer {
+            let found = issuer.chars().take(MAX_FOUND_CHARS).collect::<String>();
+            return Err(RefreshError::IssuerMismatch {
+                found: found.escape_debug().to_string(),
+            });
+        }
+        let url = text("jwks_uri").ok_or_else(|| fault("has no string `jwks_uri`"))?;
+        url::check(&url, self.config.plain_http)
+            .map_err(|phrase| fault(&format!("has a `jwks_uri` that {phrase}")))?;
+        Ok(url.into_owned())
+    }
+}
+
+fn failed(fault: impl std::error::Error) -> RefreshError {
+    RefreshError::Failed(fault.to_string())
+}
