@@ -1,4 +1,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Of several definitions of a link the first counts: here the chapters, in the README files.
+#![doc = "[architecture]: crate::manual::architecture"]
+#![doc = "[threats]: crate::manual::threats"]
+#![doc = "[defaults]: crate::manual::defaults"]
+#![doc = "[tenancy]: crate::manual::tenancy"]
+#![doc = "[testing]: crate::manual::testing"]
+#![doc = ""]
 #![doc = include_str!("../README.md")]
 
 mod middleware;
@@ -6,6 +13,10 @@ mod model;
 mod server;
 mod source;
 mod verify;
+
+
+#[cfg(feature = "test-util")]
+pub mod test_util;
 
 pub use middleware::authenticate::{Authenticate, AuthenticateLayer};
 #[cfg(feature = "axum")]

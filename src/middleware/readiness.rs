@@ -29,9 +29,6 @@ pub struct Readiness {
 }
 
 impl<B> Service<Request<B>> for Readiness {
-    #[cfg(feature = "axum")]
-    type Response = Response<axum::body::Body>;
-    #[cfg(not(feature = "axum"))]
     type Response = Response<String>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -41,7 +38,7 @@ impl<B> Service<Request<B>> for Readiness {
     }
 
     fn call(&mut self, _: Request<B>) -> Self::Future {
-        let mut response = Response::new(Default::default());
+        let mut response = Response::new(String::new());
         if !self.server.ready() {
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         }

@@ -202,17 +202,13 @@ fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
                 None => vec![rest],
             };
             for tail in tails {
-                let path: Vec<String> = tail
+                let path: String = tail
                     .trim()
-                    .split("::")
-                    .map(|part| {
-                        part.chars()
-                            .take_while(|one| one.is_alphanumeric() || *one == '_')
-                            .collect::<String>()
-                    })
-                    .take_while(|part: &String| !part.is_empty())
+                    .chars()
+                    .take_while(|one| one.is_alphanumeric() || "_:".contains(*one))
                     .collect();
-                found.push(base.iter().cloned().chain(path).collect());
+                let path = path.split("::").filter(|part| !part.is_empty());
+                found.push(base.iter().cloned().chain(path.map(ToOwned::to_owned)).collect());
             }
         }
     }

@@ -41,7 +41,7 @@ async fn guards_stack_in_any_order_on_one_handler_and_in_nested_routers() {
         again: Scoped<Both, Scoped<Either, InGroup<Admin, Identity>>>,
     ) -> String {
         assert_eq!(first.uaid, extra.uaid);
-        assert_eq!(&identity, &**again.into_inner().into_inner());
+        assert_eq!(&identity, &*again.into_inner().into_inner());
         assert_eq!(second.id(), token.id());
         assert!(scope.contains("orders:read"));
         extra.uaid.clone()

@@ -2,13 +2,10 @@
 
 mod challenges;
 mod configuration;
-mod corpus;
 mod floors;
 mod guards;
 mod identities;
 mod issuers;
 mod key_sets;
-mod spans;
 mod support;
 mod tokens;
-mod vectors;

@@ -1,0 +1,287 @@
+//! What a mock issuer issues.
+//!
+//! 1. Tokens look like those of the issuer's kind, and are good until a test says otherwise.
+//! 2. What is not for an API, ID tokens and refresh tokens, looks real too.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::issuer::MockIssuer;
+use super::keys::random_bytes;
+use super::token::{HOUR, Kind, TokenBuilder};
+
+impl MockIssuer {
+    /// An access token of a user, [`SUBJECT`](Self::SUBJECT), good for an hour.
+    pub fn token(&self) -> TokenBuilder {
+        let mut claims = self.common_claims(Self::SUBJECT);
+        claims.insert("client_id".into(), Self::CLIENT_ID.into());
+        if self.is_cognito() {
+            add(json!({
+                "token_use": "access",
+                "username": Self::SUBJECT,
+                "scope": SIGN_IN_SCOPE,
+                "version": 2,
+                "auth_time": claims.get("iat"),
+                "origin_jti": random_id(),
+                "event_id": random_id(),
+            }), &mut claims);
+        } else {
+            claims.insert("aud".into(), Self::AUDIENCE.into());
+        }
+        self.builder(Kind::Access, claims)
+    }
+
+    /// An access token of a machine (client credentials): the subject is the client, no user is
+    /// named, and there is no scope.
+    pub fn client_token(&self) -> TokenBuilder {
+        let mut claims = self.common_claims(Self::CLIENT_ID);
+        claims.insert("client_id".into(), Self::CLIENT_ID.into());
+        if self.is_cognito() {
+            add(json!({
+                "token_use": "access",
+                "version": 2,
+                "auth_time": claims.get("iat"),
+            }), &mut claims);
+        } else {
+            claims.insert("aud".into(), Self::AUDIENCE.into());
+        }
+        self.builder(Kind::Machine, claims)
+    }
+
+    /// An ID token: made for the client, to be refused by every API.
+    pub fn id_token(&self) -> TokenBuilder {
+        let mut claims = self.common_claims(Self::SUBJECT);
+        add(json!({
+            "aud": Self::CLIENT_ID,
+            "auth_time": claims.get("iat"),
+            "at_hash": URL_SAFE_NO_PAD.encode(random_bytes(16)),
+            "email": "user-1@example.com",
+            "email_verified": true,
+        }), &mut claims);
+        if self.is_cognito() {
+            add(json!({
+                "token_use": "id",
+                "cognito:username": Self::SUBJECT,
+                "origin_jti": random_id(),
+                "event_id": random_id(),
+            }), &mut claims);
+        } else {
+            claims.insert("nonce".into(), random_id().into());
+        }
+        self.builder(Kind::Id, claims)
+    }
+
+    /// What looks like an encrypted refresh token: five parts (RFC 7516 section 3.1), about
+    /// 1.8 KB, opaque to everybody. To be refused by every API.
+    #[must_use]
+    pub fn refresh_token(&self) -> String {
+        let header = br#"{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}"#;
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let [key, iv, text, tag] = [256, 12, 1024, 16].map(|count| encode(&random_bytes(count)));
+        format!("{}.{key}.{iv}.{text}.{tag}", encode(header))
+    }
+
+    /// An access token of an AWorld user: `accountId` `acme`, `workspaceId` `acme-prod`,
+    /// `userId` `user-1`, `principalId` `principal-1`, `context` `app`, `platform` `web`,
+    /// `role` `editor`, and the scopes `app/read app/write`.
+    pub fn aworld_user(&self) -> TokenBuilder {
+        self.token()
+            .account("acme")
+            .workspace("acme-prod")
+            .user("user-1")
+            .principal("principal-1")
+            .context("app")
+            .platform("web")
+            .role("editor")
+            .scope("app/read app/write")
+    }
+
+    /// An access token of an AWorld principal: `principalId` `principal-1`, `context` `portal`,
+    /// `platform` `web`, issued to [`PORTAL_CLIENT_ID`](Self::PORTAL_CLIENT_ID), with the scope
+    /// of a sign-in, and no account, workspace, user or role.
+    pub fn aworld_principal(&self) -> TokenBuilder {
+        self.token()
+            .client(Self::PORTAL_CLIENT_ID)
+            .principal("principal-1")
+            .context("portal")
+            .platform("web")
+            .scope(SIGN_IN_SCOPE)
+    }
+
+    /// An access token of an AWorld machine client: `accountId` `acme`, `workspaceId`
+    /// `acme-prod`, `context` `app`, `platform` `m2m`, and the scopes `app/read app/write`.
+    pub fn aworld_client(&self) -> TokenBuilder {
+        self.client_token()
+            .account("acme")
+            .workspace("acme-prod")
+            .context("app")
+            .platform("m2m")
+            .scope("app/read app/write")
+    }
+
+    fn builder(&self, kind: Kind, claims: Map<String, Value>) -> TokenBuilder {
+        let typ = match kind {
+            Kind::Id if !self.is_cognito() => Some("JWT"),
+            Kind::Access | Kind::Machine | Kind::Id => self.access_type(),
+        };
+        TokenBuilder::new(self.clone(), kind, self.now(), typ, claims)
+    }
+
+    fn common_claims(&self, subject: &str) -> Map<String, Value> {
+        let now = self.now();
+        let mut claims = Map::new();
+        add(json!({
+            "iss": self.issuer(),
+            "sub": subject,
+            "iat": now.as_secs(),
+            "exp": now.saturating_add(HOUR).as_secs(),
+            "jti": random_id(),
+        }), &mut claims);
+        claims
+    }
+}
+
+/// What Cognito grants at a sign-in without a resource server: no API scope.
+const SIGN_IN_SCOPE: &str = "aws.cognito.signin.user.admin";
+
+fn add(more: Value, claims: &mut Map<String, Value>) {
+    if let Value::Object(more) = more {
+        claims.extend(more);
+    }
+}
+
+/// A random UUID (RFC 9562 section 5.4).
+fn random_id() -> String {
+    let hex: String = random_bytes(16)
+        .into_iter()
+        .enumerate()
+        .map(|(place, byte)| match place {
+            6 => format!("-{:02x}", byte & 0x0f | 0x40),
+            8 => format!("-{:02x}", byte & 0x3f | 0x80),
+            4 | 10 => format!("-{byte:02x}"),
+            _ => format!("{byte:02x}"),
+        })
+        .collect();
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use super::super::clock::ManualClock;
+    use crate::Algorithm;
+
+    fn part(token: &str, index: usize) -> Value {
+        let part = token.split('.').nth(index).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    }
+
+    /// Whether some key of the set is named by the token and verifies it, by other code.
+    fn verifies(issuer: &MockIssuer, token: &str) -> bool {
+        use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256};
+        use aws_lc_rs::signature::{RsaPublicKeyComponents, UnparsedPublicKey};
+        let set: Value = serde_json::from_str(&issuer.key_set()).unwrap();
+        let (input, signature) = token.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let kid = part(token, 0)["kid"].clone();
+        set["keys"].as_array().unwrap().iter().filter(|jwk| jwk["kid"] == kid).any(|jwk| {
+            let member = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+            let message = input.as_bytes();
+            if jwk["kty"] == "RSA" {
+                RsaPublicKeyComponents { n: member("n"), e: member("e") }
+                    .verify(&RSA_PKCS1_2048_8192_SHA256, message, &signature)
+                    .is_ok()
+            } else {
+                let point = [&[4][..], &member("x"), &member("y")].concat();
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, &signature).is_ok()
+            }
+        })
+    }
+
+    #[test]
+    fn good_tokens_verify_and_forgeries_do_not() {
+        let issuer = MockIssuer::new();
+        let token = issuer.token();
+        assert!(verifies(&issuer, &token.sign()));
+        assert!(verifies(&issuer, &token.clone().algorithm(Algorithm::ES256).sign()));
+        assert!(!verifies(&issuer, &token.sign_with_wrong_key()));
+        assert!(!verifies(&issuer, &token.sign_with_unknown_key()));
+        assert!(!verifies(&issuer, &token.unsigned()));
+        assert!(!verifies(&issuer, &token.with_hmac_of_public_key()));
+        assert!(!verifies(&issuer, &token.tampered_payload()));
+        assert!(!verifies(&issuer, &token.tampered_signature()));
+        assert_eq!(part(&token.tampered_payload(), 1)["tampered"], true);
+        assert_eq!(part(&token.unsigned(), 0)["alg"], "none");
+        assert!(token.unsigned().ends_with('.'));
+    }
+
+    #[test]
+    fn keys_are_current_then_old_then_retired() {
+        let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+        let first = issuer.token().sign();
+        issuer.rotate();
+        let second = issuer.token().sign();
+        assert_eq!(part(&first, 0)["kid"], MockIssuer::FIRST_KEY_ID);
+        assert_eq!(part(&second, 0)["kid"], "key-2");
+        assert_eq!(issuer.key_ids(), ["key-1", "key-2"]);
+        assert!(verifies(&issuer, &first) && verifies(&issuer, &second));
+        assert!(verifies(&issuer, &issuer.token().key_id("key-1").sign()));
+        issuer.retire_old_keys();
+        assert_eq!(issuer.key_ids(), ["key-2"]);
+        assert!(!verifies(&issuer, &first) && verifies(&issuer, &second));
+        assert_eq!(part(&issuer.token().key_id("key-1").sign(), 0)["kid"], "key-1");
+    }
+
+    #[test]
+    fn tokens_take_their_time_from_the_clock() {
+        let clock = ManualClock::new();
+        let issuer = MockIssuer::new().with_clock(clock.clone()).with_algorithms([Algorithm::EdDSA]);
+        clock.advance(Duration::from_secs(100));
+        let now = ManualClock::START.as_secs() + 100;
+        let payload = part(&issuer.token().not_before_in(Duration::from_secs(5)).sign(), 1);
+        assert_eq!((&payload["iat"], &payload["nbf"]), (&json!(now), &json!(now + 5)));
+        assert_eq!(payload["exp"], now + 3600);
+        assert_eq!(part(&issuer.token().expired().sign(), 1)["exp"], now - 3600);
+    }
+
+    #[test]
+    fn tokens_have_the_shape_of_their_kind() {
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
+        let token = pool.token().sign();
+        assert_eq!(pool.issuer(), "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf");
+        assert_eq!(names(&part(&token, 0)), "alg kid");
+        assert_eq!(
+            names(&part(&token, 1)),
+            "auth_time client_id event_id exp iat iss jti origin_jti scope sub token_use username version"
+        );
+        let machine = part(&pool.aworld_client().client("other").sign(), 1);
+        assert_eq!((&machine["sub"], &machine["client_id"]), (&json!("other"), &json!("other")));
+        assert!(machine.get("username").is_none());
+        let id = part(&pool.id_token().client("other").sign(), 1);
+        assert_eq!((&id["aud"], &id["token_use"]), (&json!("other"), &json!("id")));
+        assert!(id.get("client_id").is_none());
+        let strict = MockIssuer::rfc9068("https://as.example").with_algorithms([Algorithm::ES384]);
+        assert_eq!(part(&strict.token().sign(), 0)["typ"], "at+jwt");
+        assert_eq!(names(&part(&strict.token().sign(), 1)), "aud client_id exp iat iss jti sub");
+        let refresh = pool.refresh_token();
+        assert_eq!(refresh.split('.').count(), 5);
+        assert!((1700..1900).contains(&refresh.len()), "{}", refresh.len());
+        assert_eq!(random_id().len(), 36);
+    }
+
+    #[test]
+    fn what_a_builder_is_told_is_what_it_writes() {
+        let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+        let token = issuer.token().without_header("kid").without_header("typ").without("jti").claim("n", [1, 2]);
+        assert_eq!(part(&token.sign(), 0), json!({"alg": "ES256"}));
+        assert!(part(&token.sign(), 1).get("jti").is_none());
+        let raw = token.payload_json("{}").header_json(r#"{"a":1}"#).sign();
+        assert!(raw.starts_with("eyJhIjoxfQ.e30."));
+        let debug = format!("{:?} {issuer:?}", issuer.token().subject("secret-subject"));
+        assert!(!debug.contains("secret-subject"));
+    }
+}

@@ -1,0 +1,307 @@
+//! The mock issuer: an authorization server inside the test.
+//!
+//! 1. Clones are one issuer: they share name, keys and clock.
+//! 2. Keys are made when they are first needed. Current keys sign; current and old keys are
+//!    published; retired keys are not, and still sign where a test names them.
+//! 3. What it does with them stands in `issue.rs` (tokens) and `serve.rs` (HTTP).
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::keys::SigningKey;
+use crate::{Algorithm, Clock, Issuer, SystemClock, UnixTime};
+
+/// An authorization server inside the test. Clones are the same issuer.
+///
+/// | | [`new`](Self::new), [`named`](Self::named) | [`rfc9068`](Self::rfc9068) | [`cognito`](Self::cognito) |
+/// |---|---|---|---|
+/// | `typ` | `JWT` | `at+jwt` | none |
+/// | `aud` | [`AUDIENCE`](Self::AUDIENCE) | [`AUDIENCE`](Self::AUDIENCE) | none |
+/// | beside `iss` `sub` `client_id` `iat` `exp` `jti` | nothing | nothing | `token_use` `username` `scope` `version` `auth_time` `origin_jti` `event_id` |
+/// | trusted as | [`Issuer::oidc`] | [`Issuer::rfc9068`] | [`Issuer::cognito`] |
+///
+/// It signs with RS256 and a key of 2048 bits, `key-1`, unless told otherwise. An RSA key
+/// takes a tenth of a second to make, three times that where `aws-lc-sys` is built without
+/// optimisation; [`with_algorithms`](Self::with_algorithms)`([Algorithm::ES256])` costs nothing.
+#[derive(Clone)]
+pub struct MockIssuer(Arc<Mutex<State>>);
+
+struct State {
+    name: String,
+    /// Whether serving it leaves the name alone.
+    named: bool,
+    profile: Profile,
+    clock: Arc<dyn Clock>,
+    algorithms: Vec<Algorithm>,
+    keys: Vec<(SigningKey, Standing)>,
+}
+
+#[derive(Clone)]
+enum Profile {
+    Oidc,
+    Rfc9068,
+    Cognito { region: String, pool: String },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Current,
+    Old,
+    Retired,
+}
+
+impl MockIssuer {
+    /// The audience of its tokens, Cognito's apart: `https://api.example.com`.
+    pub const AUDIENCE: &'static str = "https://api.example.com";
+
+    /// The client that its tokens are issued to: `1example23456789`.
+    pub const CLIENT_ID: &'static str = "1example23456789";
+
+    /// The client of [`aworld_principal`](Self::aworld_principal): `7portal23456789`. Name it
+    /// with [`TenantClaims::portal_client`](crate::TenantClaims::portal_client).
+    pub const PORTAL_CLIENT_ID: &'static str = "7portal23456789";
+
+    /// The subject of its users' tokens: `user-1`.
+    pub const SUBJECT: &'static str = "user-1";
+
+    /// The key id of its first key: `key-1`. Later ones count on.
+    pub const FIRST_KEY_ID: &'static str = "key-1";
+
+    /// An OpenID Provider, `https://issuer.test`; once served, its name is its base URL.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::make("https://issuer.test".into(), false, Profile::Oidc)
+    }
+
+    /// An OpenID Provider of this name, exactly; serving it does not change the name.
+    #[must_use]
+    pub fn named(issuer: impl Into<String>) -> Self {
+        Self::make(issuer.into(), true, Profile::Oidc)
+    }
+
+    /// An issuer of this name, exactly, that follows RFC 9068.
+    #[must_use]
+    pub fn rfc9068(issuer: impl Into<String>) -> Self {
+        Self::make(issuer.into(), true, Profile::Rfc9068)
+    }
+
+    /// An Amazon Cognito user pool, in its `cognito-idp` form.
+    ///
+    /// Its key set answers for both forms: for a token of the other, set
+    /// [`TokenBuilder::issuer`](super::TokenBuilder::issuer).
+    #[must_use]
+    pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
+        let (region, pool) = (region.into(), pool_id.into());
+        let domain = match &*region {
+            china if china.starts_with("cn-") => "amazonaws.com.cn",
+            europe if europe.starts_with("eusc-") => "amazonaws.eu",
+            _ => "amazonaws.com",
+        };
+        let name = format!("https://cognito-idp.{region}.{domain}/{pool}");
+        Self::make(name, true, Profile::Cognito { region, pool })
+    }
+
+    fn make(name: String, named: bool, profile: Profile) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            name,
+            named,
+            profile,
+            clock: Arc::new(SystemClock::new()),
+            algorithms: vec![Algorithm::RS256],
+            keys: Vec::new(),
+        })))
+    }
+
+    /// Takes the time of tokens from this clock; builders made before keep theirs.
+    /// Default: the machine's clock.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.state().clock = Arc::new(clock);
+        self
+    }
+
+    /// Signs with the first of these algorithms, and publishes a key for each. An empty list
+    /// changes nothing. Default: RS256, and what a token asks for once it does.
+    #[must_use]
+    pub fn with_algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        let algorithms: Vec<_> = algorithms.into_iter().collect();
+        if !algorithms.is_empty() {
+            self.state().algorithms = algorithms;
+        }
+        self
+    }
+
+    /// The `iss` of its tokens.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        self.state().name.clone()
+    }
+
+    /// How a resource server trusts it: the kind of issuer that it is, with the keys that it
+    /// publishes at this moment and no network. Keys that are made or retired later do not
+    /// show; [`serve`](Self::serve) it where they should.
+    ///
+    /// For Cognito both [`CLIENT_ID`](Self::CLIENT_ID) and
+    /// [`PORTAL_CLIENT_ID`](Self::PORTAL_CLIENT_ID) are accepted. Tenant rules are not set.
+    pub fn trusted(&self) -> Issuer {
+        self.untied().key_set(self.key_set())
+    }
+
+    /// The same without keys.
+    pub(super) fn untied(&self) -> Issuer {
+        let state = self.state();
+        match &state.profile {
+            Profile::Oidc => Issuer::oidc(&state.name),
+            Profile::Rfc9068 => Issuer::rfc9068(&state.name),
+            Profile::Cognito { region, pool } => Issuer::cognito(region, pool)
+                .client_id(Self::CLIENT_ID)
+                .client_id(Self::PORTAL_CLIENT_ID),
+        }
+    }
+
+    /// The JWK Set that it publishes at this moment, as JSON.
+    #[must_use]
+    pub fn key_set(&self) -> String {
+        let mut state = self.state();
+        state.make_missing_keys();
+        let jwks: Vec<Value> = state.published().map(SigningKey::jwk).collect();
+        json!({ "keys": jwks }).to_string()
+    }
+
+    /// The ids of the keys that it publishes at this moment, oldest first.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<String> {
+        let mut state = self.state();
+        state.make_missing_keys();
+        state.published().map(|key| key.id().to_owned()).collect()
+    }
+
+    /// The public part of the key that signs by default, in PEM (`PUBLIC KEY`).
+    #[must_use]
+    pub fn public_key_pem(&self) -> String {
+        self.current_key(self.default_algorithm()).public_pem()
+    }
+
+    /// Makes a new key in place of each current one. Later signatures use it; the old ones stay
+    /// published until [`retire_old_keys`](Self::retire_old_keys).
+    pub fn rotate(&self) {
+        let mut state = self.state();
+        state.make_missing_keys();
+        let mut algorithms = Vec::new();
+        for (key, standing) in &mut state.keys {
+            if *standing == Standing::Current {
+                *standing = Standing::Old;
+                algorithms.push(key.algorithm());
+            }
+        }
+        for algorithm in algorithms {
+            state.make_key(algorithm);
+        }
+    }
+
+    /// Publishes the current keys alone from now on.
+    pub fn retire_old_keys(&self) {
+        for (_, standing) in &mut self.state().keys {
+            if *standing == Standing::Old {
+                *standing = Standing::Retired;
+            }
+        }
+    }
+
+    /// Takes the base URL as the name, unless it has one of its own.
+    pub(super) fn moved_to(&self, url: &str) {
+        let mut state = self.state();
+        if !state.named {
+            url.clone_into(&mut state.name);
+        }
+    }
+
+    pub(super) fn is_cognito(&self) -> bool {
+        matches!(self.state().profile, Profile::Cognito { .. })
+    }
+
+    /// The `typ` of its access tokens.
+    pub(super) fn access_type(&self) -> Option<&'static str> {
+        match self.state().profile {
+            Profile::Cognito { .. } => None,
+            Profile::Rfc9068 => Some("at+jwt"),
+            Profile::Oidc => Some("JWT"),
+        }
+    }
+
+    pub(super) fn default_algorithm(&self) -> Algorithm {
+        let first = self.state().algorithms.first().copied();
+        first.unwrap_or(Algorithm::RS256)
+    }
+
+    /// The key of this id, retired ones included.
+    pub(super) fn key(&self, id: &str) -> Option<SigningKey> {
+        let mut state = self.state();
+        state.make_missing_keys();
+        let mut keys = state.keys.iter().map(|(key, _)| key);
+        keys.find(|key| key.id() == id).cloned()
+    }
+
+    /// The key that signs this algorithm now, made where there is none.
+    pub(super) fn current_key(&self, algorithm: Algorithm) -> SigningKey {
+        let mut state = self.state();
+        state.make_missing_keys();
+        match state.current(algorithm) {
+            Some(key) => key.clone(),
+            None => state.make_key(algorithm),
+        }
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        let clock = Arc::clone(&self.state().clock);
+        clock.now() // Outside the lock: the clock is the user's.
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under this lock, in the making of a key, leaves the state as it was.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MockIssuer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MockIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockIssuer")
+            .field("issuer", &self.issuer())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn published(&self) -> impl Iterator<Item = &SigningKey> {
+        let published = self.keys.iter().filter(|(_, standing)| *standing != Standing::Retired);
+        published.map(|(key, _)| key)
+    }
+
+    fn current(&self, algorithm: Algorithm) -> Option<&SigningKey> {
+        let mut current = self.keys.iter().filter(|(_, standing)| *standing == Standing::Current);
+        current.find(|(key, _)| key.algorithm() == algorithm).map(|(key, _)| key)
+    }
+
+    fn make_missing_keys(&mut self) {
+        for algorithm in self.algorithms.clone() {
+            if self.current(algorithm).is_none() {
+                self.make_key(algorithm);
+            }
+        }
+    }
+
+    fn make_key(&mut self, algorithm: Algorithm) -> SigningKey {
+        let id = format!("key-{}", self.keys.len() + 1);
+        let key = SigningKey::generate(id, algorithm);
+        self.keys.push((key.clone(), Standing::Current));
+        key
+    }
+}

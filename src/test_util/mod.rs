@@ -1,0 +1,213 @@
+//! Tools to test applications that this library guards: an issuer, its tokens, and a clock.
+//!
+//! 1. Nothing here needs a network; what serves, serves on loopback.
+//! 2. Nothing here needs real time to pass: tests move a [`ManualClock`] and wait for events.
+//! 3. Every token that must be refused can be ordered as easily as a good one.
+//! 4. These are tools for tests: where they cannot go on, they panic and say why. Keys live in
+//!    memory and guard nothing.
+//!
+//! # How to test an application
+//!
+//! Build the router as in production, with a [`MockIssuer`] in place of the real one:
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Request, StatusCode, header::AUTHORIZATION};
+//! use portcullis::test_util::{ManualClock, MockIssuer};
+//! use portcullis::{AccessToken, ResourceServer};
+//! use std::time::Duration;
+//! use tower::ServiceExt as _;
+//!
+//! async fn whoami(token: AccessToken) -> String {
+//!     token.subject().map(ToString::to_string).unwrap_or_default()
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let clock = ManualClock::new();
+//! let issuer = MockIssuer::new().with_clock(clock.clone());
+//! let server = ResourceServer::builder("https://api.example.com")
+//!     .issuer(issuer.trusted())
+//!     .clock(clock.clone())
+//!     .build()?;
+//! let app = Router::new()
+//!     .route("/whoami", get(whoami))
+//!     .layer(server.authenticate());
+//!
+//! let status = async |token: &str| {
+//!     let request = Request::get("/whoami")
+//!         .header(AUTHORIZATION, format!("Bearer {token}"))
+//!         .body(Body::empty())
+//!         .unwrap();
+//!     app.clone().oneshot(request).await.unwrap().status()
+//! };
+//! let token = issuer.token().subject("alice").scope("app/read");
+//! assert_eq!(status(&token.sign()).await, StatusCode::OK);
+//! assert_eq!(status(&token.sign_with_wrong_key()).await, StatusCode::UNAUTHORIZED);
+//! assert_eq!(status(&token.unsigned()).await, StatusCode::UNAUTHORIZED);
+//! assert_eq!(status(&issuer.id_token().sign()).await, StatusCode::UNAUTHORIZED);
+//!
+//! clock.advance(Duration::from_secs(2 * 3600));
+//! assert_eq!(status(&token.sign()).await, StatusCode::UNAUTHORIZED, "expired");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! To see what the application does when keys rotate or the issuer is down,
+//! [`serve`](MockIssuer::serve) it and use [`ServedIssuer::trusted`]; [`Fault`] lists the ways
+//! in which it can fail.
+
+// In the order in which they may name each other.
+mod clock;
+
+mod keys;
+
+mod issuer;
+
+mod token;
+
+mod issue;
+
+mod serve;
+
+pub use clock::ManualClock;
+pub use issuer::MockIssuer;
+pub use serve::{Fault, ServedIssuer};
+pub use token::TokenBuilder;
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use axum::Router;
+    use http::{Request, StatusCode, header::AUTHORIZATION};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::{Algorithm, Identity, Issuer, ResourceServer, TenantClaims};
+
+    async fn caller(identity: Identity) -> &'static str {
+        match identity {
+            Identity::User(_) => "user",
+            Identity::Principal(_) => "principal",
+            Identity::Client(_) => "client",
+            Identity::Subject(_) => "subject",
+        }
+    }
+
+    async fn answer(server: &ResourceServer, context: &str, token: &str) -> String {
+        let mut layer = server.authenticate();
+        if !context.is_empty() {
+            layer = layer.context(context);
+        }
+        let app = Router::new().route("/", get(caller)).layer(layer);
+        let request = Request::get("/")
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::empty())
+            .unwrap();
+        let answer = app.oneshot(request).await.unwrap();
+        if answer.status() != StatusCode::OK {
+            return answer.status().as_u16().to_string();
+        }
+        let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    fn server(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
+        ResourceServer::builder(MockIssuer::AUDIENCE)
+            .issuer(issuer)
+            .clock(clock.clone())
+            .build()
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_kind_of_issuer_is_trusted_and_its_bad_tokens_are_not() {
+        let clock = ManualClock::new();
+        for issuer in [
+            MockIssuer::new().with_algorithms(Algorithm::ALL),
+            MockIssuer::rfc9068("https://as.example").with_algorithms([Algorithm::ES256]),
+            MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf"),
+        ] {
+            let issuer = issuer.with_clock(clock.clone());
+            let server = server(issuer.trusted(), &clock);
+            let token = issuer.token();
+            assert_eq!(answer(&server, "", &token.sign()).await, "subject", "{issuer:?}");
+            assert_eq!(answer(&server, "", &issuer.client_token().sign()).await, "client");
+            for bad in [
+                token.sign_with_wrong_key(),
+                token.sign_with_unknown_key(),
+                token.unsigned(),
+                token.with_hmac_of_public_key(),
+                token.tampered_payload(),
+                token.tampered_signature(),
+                token.truncated(),
+                token.clone().expired().sign(),
+                token.clone().not_before_in(HOUR).sign(),
+                token.clone().without("exp").sign(),
+                token.clone().issuer("https://other.example").sign(),
+                token.clone().audience("https://other.example").sign(),
+                issuer.id_token().sign(),
+                issuer.refresh_token(),
+            ] {
+                assert_eq!(answer(&server, "", &bad).await, "401", "{issuer:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_algorithm_is_verified() {
+        let clock = ManualClock::new();
+        let issuer = MockIssuer::new().with_clock(clock.clone()).with_algorithms(Algorithm::ALL);
+        let server = server(issuer.trusted(), &clock);
+        for algorithm in Algorithm::ALL {
+            let token = issuer.token().algorithm(algorithm).sign();
+            assert_eq!(answer(&server, "", &token).await, "subject", "{algorithm}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_callers_of_aworld_are_who_they_say() {
+        let clock = ManualClock::new();
+        let issuer = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf").with_clock(clock.clone());
+        let rules = TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID);
+        let server = server(issuer.trusted().tenant_claims(rules), &clock);
+        assert_eq!(answer(&server, "app", &issuer.aworld_user().sign()).await, "user");
+        assert_eq!(answer(&server, "app", &issuer.aworld_client().sign()).await, "client");
+        assert_eq!(answer(&server, "portal", &issuer.aworld_principal().sign()).await, "principal");
+        let elsewhere = issuer.aworld_user().context("dashboard").sign();
+        assert_eq!(answer(&server, "app", &elsewhere).await, "403");
+    }
+
+    #[tokio::test]
+    async fn a_served_issuer_is_found_and_followed() {
+        for issuer in [
+            MockIssuer::new(),
+            MockIssuer::rfc9068("https://as.example"),
+            MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf"),
+        ] {
+            let clock = ManualClock::new();
+            let issuer = issuer.with_clock(clock.clone()).serve().await;
+            let server = server(issuer.trusted(), &clock).connect().await.unwrap();
+            assert_eq!(answer(&server, "", &issuer.token().sign()).await, "subject", "{issuer:?}");
+            issuer.rotate();
+            clock.advance(HOUR / 60); // past the cooldown
+            assert_eq!(answer(&server, "", &issuer.token().sign()).await, "subject");
+            assert_eq!(issuer.fetches(), 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_issuer_is_an_outage() {
+        let clock = ManualClock::new();
+        let issuer = MockIssuer::new().with_clock(clock.clone()).serve().await;
+        issuer.break_with(Fault::Refuse);
+        let server = server(issuer.trusted(), &clock).connect().await.unwrap();
+        assert_eq!(answer(&server, "", &issuer.token().sign()).await, "503");
+        issuer.recover();
+        clock.advance(HOUR / 60);
+        assert_eq!(answer(&server, "", &issuer.token().sign()).await, "subject");
+    }
+
+    const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+}

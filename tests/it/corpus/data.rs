@@ -1,0 +1,392 @@
+//! The corpus as it is written. A member that is not known here stops the run, so that no part
+//! of a case is passed over in silence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+pub(super) struct Corpus {
+    pub(super) profiles: BTreeMap<String, Profile>,
+    pub(super) jwks: BTreeMap<String, Box<RawValue>>,
+    pub(super) counts: Counts,
+    pub(super) cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Counts {
+    pub(super) total: usize,
+}
+
+/// One configuration of a resource server.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    pub(super) issuers: BTreeMap<String, Trusted>,
+    pub(super) audience: Option<Vec<String>>,
+    pub(super) leeway_s: u64,
+    pub(super) required_claims: Vec<String>,
+    pub(super) origin: String,
+    pub(super) cognito: Option<Cognito>,
+    pub(super) alb: Option<Alb>,
+    pub(super) jwks_cache: Option<KeySetLimits>,
+    pub(super) resource_metadata: Option<String>,
+    /// `required_claims` says the same in words that the library has.
+    #[serde(rename = "typ")]
+    _types: IgnoredAny,
+    #[serde(rename = "routes")]
+    _routes: IgnoredAny,
+    // What the library cannot be configured for. Cases whose answer depends on it are skipped.
+    #[serde(rename = "dpop")]
+    _dpop: Option<IgnoredAny>,
+    #[serde(rename = "mtls")]
+    _mtls: Option<IgnoredAny>,
+    #[serde(rename = "introspection")]
+    _introspection: Option<IgnoredAny>,
+    #[serde(rename = "denylist")]
+    _denylist: Option<IgnoredAny>,
+}
+
+/// An issuer of a profile: its keys have one of three origins.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trusted {
+    pub(super) jwks: Option<String>,
+    pub(super) jwks_uri: Option<String>,
+    pub(super) discovery: Option<String>,
+    pub(super) algs: Vec<String>,
+    pub(super) audience: Option<Vec<String>>,
+    pub(super) tenants: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cognito {
+    pub(super) client_ids: Vec<String>,
+    #[serde(rename = "token_use")]
+    _token_use: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alb {
+    pub(super) signer: String,
+}
+
+/// The bounds on sizes and times that are not settings are the library's own.
+#[derive(Deserialize)]
+pub(super) struct KeySetLimits {
+    pub(super) refresh_s: u64,
+    pub(super) unknown_kid_cooldown_s: u64,
+    pub(super) max_stale_s: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    pub(super) id: String,
+    pub(super) profile: String,
+    pub(super) http: Http,
+    pub(super) expect: Expect,
+    pub(super) token: Option<Text>,
+    pub(super) clock: Option<i64>,
+    #[serde(default)]
+    pub(super) requires: BTreeSet<Ability>,
+    #[serde(default)]
+    pub(super) steps: Vec<Step>,
+    #[serde(default)]
+    pub(super) jwks_response: Answers,
+    #[serde(default)]
+    pub(super) discovery_response: Answers,
+    #[serde(default)]
+    pub(super) expect_outbound: BTreeMap<String, Bound>,
+    #[serde(default)]
+    pub(super) outbound_headers_must_not: Vec<String>,
+    #[serde(default)]
+    pub(super) www_authenticate_must_contain: Vec<String>,
+    #[serde(default)]
+    pub(super) www_authenticate_must_not_contain: Vec<String>,
+    #[serde(default)]
+    pub(super) response_must_not_contain: Vec<String>,
+    #[serde(default)]
+    pub(super) response_headers_must_not: Vec<(String, String)>,
+    #[serde(default)]
+    pub(super) expect_headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) expect_header_count: BTreeMap<String, usize>,
+    #[serde(default)]
+    pub(super) log_must_not_contain: Vec<String>,
+    pub(super) principal_if_200: Option<BTreeMap<String, Value>>,
+    pub(super) same_answer_as: Option<String>,
+    #[serde(default)]
+    pub(super) handler_must_not_run: bool,
+    #[serde(default)]
+    pub(super) config_must_fail: bool,
+    pub(super) max_elapsed_ms: Option<u64>,
+    pub(super) max_rss_growth_mb: Option<u64>,
+    pub(super) tls_client_cert: Option<String>,
+    #[serde(rename = "attack_number")]
+    _attack_number: IgnoredAny,
+    #[serde(rename = "group")]
+    _group: IgnoredAny,
+    #[serde(rename = "note")]
+    _note: IgnoredAny,
+    #[serde(rename = "sig")]
+    _sig: Option<IgnoredAny>,
+    #[serde(rename = "latitude")]
+    _latitude: Option<IgnoredAny>,
+    #[serde(rename = "latitude_note")]
+    _latitude_note: Option<IgnoredAny>,
+    /// Where the client seems to be; nothing in the library asks.
+    #[serde(rename = "peer_addr")]
+    _peer_addr: Option<IgnoredAny>,
+    // What no server here can be asked to do.
+    #[serde(rename = "introspection_response")]
+    _introspection_response: Option<IgnoredAny>,
+    #[serde(rename = "expect_introspection")]
+    _expect_introspection: Option<IgnoredAny>,
+    #[serde(rename = "max_concurrent_introspections")]
+    _max_concurrent_introspections: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    pub(super) http: Http,
+    pub(super) expect: Expect,
+    pub(super) advance_s: Option<i64>,
+    #[serde(default)]
+    pub(super) jwks_response: Answers,
+    pub(super) settle_ms: Option<u64>,
+    pub(super) profile: Option<String>,
+    pub(super) reload: Option<Reload>,
+    pub(super) parallel: Option<usize>,
+    pub(super) vary: Option<Vary>,
+    pub(super) group: Option<u32>,
+    #[serde(default)]
+    pub(super) background: bool,
+    pub(super) abort_after_ms: Option<u64>,
+    pub(super) max_elapsed_ms: Option<u64>,
+    #[serde(default)]
+    pub(super) expect_outbound: BTreeMap<String, Bound>,
+    #[serde(rename = "latitude")]
+    _latitude: Option<IgnoredAny>,
+    #[serde(rename = "latitude_note")]
+    _latitude_note: Option<IgnoredAny>,
+    #[serde(rename = "introspection_response")]
+    _introspection_response: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reload {
+    pub(super) profile: String,
+}
+
+/// Requests whose last characters count up.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vary {
+    pub(super) replace_last: usize,
+    pub(super) count: usize,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) headers: Vec<(String, Text)>,
+    pub(super) body: Option<String>,
+    pub(super) content_length: Option<u64>,
+    /// The path is written out in this form already.
+    #[serde(rename = "target_form")]
+    _target_form: Option<IgnoredAny>,
+}
+
+/// Text of latin-1, one byte a character.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Text {
+    Whole(String),
+    Parts { parts: Vec<(String, usize)> },
+}
+
+impl Text {
+    pub(super) fn spelled_out(&self) -> String {
+        match self {
+            Self::Whole(text) => text.clone(),
+            Self::Parts { parts } => parts
+                .iter()
+                .map(|(text, count)| text.repeat(*count))
+                .collect(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.spelled_out()
+            .chars()
+            .map(|one| u8::try_from(one).expect("header values are latin-1"))
+            .collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expect {
+    pub(super) status: u16,
+    pub(super) error: Option<String>,
+    pub(super) scheme: Option<String>,
+    pub(super) handler_called: bool,
+    pub(super) principal: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
+    pub(super) accept_also: Vec<Verdict>,
+}
+
+/// What was answered, as far as a client acts on it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Verdict {
+    pub(super) status: u16,
+    pub(super) error: Option<String>,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, self.error.as_deref().unwrap_or("-"))
+    }
+}
+
+/// By issuer, or by the address of a document.
+pub(super) type Answers = BTreeMap<String, Answer>;
+
+/// What an endpoint of an issuer answers.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    #[serde(default)]
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+    pub(super) body_parts: Option<Vec<(String, usize)>>,
+    pub(super) body_b64: Option<String>,
+    pub(super) encode: Option<Encoding>,
+    #[serde(default)]
+    pub(super) delay_ms: u64,
+    #[serde(default)]
+    pub(super) refuse: bool,
+    #[serde(default)]
+    pub(super) reset: bool,
+    #[serde(default)]
+    pub(super) hang_after_headers: bool,
+    #[serde(default)]
+    pub(super) endless: bool,
+    pub(super) trickle_bytes_per_s: Option<u32>,
+    pub(super) tls: Option<Certificate>,
+    /// The `Location` header says the same.
+    #[serde(rename = "redirect_to")]
+    _redirect_to: Option<IgnoredAny>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Encoding {
+    Gzip,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Certificate {
+    SelfSigned,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bound {
+    pub(super) max: usize,
+}
+
+/// What a harness must be able to do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Ability {
+    Clock,
+    JwksMock,
+    OutboundWatch,
+    Concurrency,
+    RawSocket,
+    LogCapture,
+    Timing,
+    MemoryWatch,
+    PeerAddr,
+    IntrospectionMock,
+    TlsClientCert,
+}
+
+impl Answer {
+    /// The document, and nothing odd about it.
+    pub(super) fn json(body: &str) -> Self {
+        Self {
+            status: 200,
+            headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+            body: Some(body.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it takes longer than it must.
+    pub(super) fn is_slow(&self) -> bool {
+        self.delay_ms > 0
+            || self.hang_after_headers
+            || self.endless
+            || self.trickle_bytes_per_s.is_some()
+    }
+}
+
+impl Corpus {
+    pub(super) fn read() -> Self {
+        let text = std::fs::read_to_string(folder().join("corpus.json")).expect("corpus.json");
+        serde_json::from_str(&text).expect("corpus.json is the corpus")
+    }
+}
+
+impl Case {
+    pub(super) fn needs(&self, ability: Ability) -> bool {
+        self.requires.contains(&ability)
+    }
+
+    /// Every request with what is expected of it.
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = (&Http, &Expect)> {
+        let own = self.steps.is_empty().then_some((&self.http, &self.expect));
+        own.into_iter()
+            .chain(self.steps.iter().map(|step| (&step.http, &step.expect)))
+    }
+
+    /// Every answer that endpoints are told to give.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (&String, &Answer)> {
+        self.jwks_response
+            .iter()
+            .chain(self.steps.iter().flat_map(|step| &step.jwks_response))
+    }
+}
+
+/// The ids that are skipped, each with its reason.
+pub(super) fn skipped() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(folder().join("skipped.txt")).expect("skipped.txt");
+    let mut ids = BTreeMap::new();
+    for line in text.lines() {
+        let (id, reason) = line.split_once('\t').expect("an id, a tab, a reason");
+        assert!(!reason.trim().is_empty(), "{id} is skipped without a reason");
+        let twice = ids.insert(id.to_owned(), reason.to_owned());
+        assert!(twice.is_none(), "{id} is listed twice");
+    }
+    ids
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}

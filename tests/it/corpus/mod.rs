@@ -1,0 +1,239 @@
+//! The corpus: some hundred requests with the answer that a correct resource server gives.
+//!
+//! 1. The harness configures the library, sends what is written and compares. Every check of a
+//!    request is the library's own.
+//! 2. Where more than one answer is right, the case runs several times and must be answered
+//!    the same way every time.
+//! 3. What cannot be asked of the library yet is skipped by name, with the reason, in
+//!    `tests/corpus/skipped.txt`; never because the answer differs.
+
+mod app;
+mod check;
+mod data;
+mod logs;
+mod run;
+mod send;
+mod site;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use data::{Ability, Case, Corpus};
+use run::Outcome;
+use world::{Application, World};
+
+/// Time between two cases of one server: longer than the cooldown of unknown keys, so that each
+/// case finds the server free to ask its issuers.
+const BETWEEN_CASES_S: i64 = 31;
+
+/// How often a case runs that may be answered in more than one way.
+const RUNS: usize = 3;
+
+/// Worlds that stand at the same time. Those that wait for slow sites cost nothing meanwhile.
+const AT_ONCE: usize = 8;
+const SLOW_AT_ONCE: usize = 64;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_corpus_is_answered_as_written() {
+    let mut corpus = Corpus::read();
+    let cases: Vec<Arc<Case>> = corpus.cases.drain(..).map(Arc::new).collect();
+    let corpus = Arc::new(corpus);
+    let skipped = data::skipped();
+    let ids: BTreeSet<&str> = cases.iter().map(|case| &*case.id).collect();
+    assert_eq!(ids.len(), corpus.counts.total, "every case has its own id");
+    for id in skipped.keys() {
+        assert!(ids.contains(&**id), "{id} is skipped and does not exist");
+    }
+
+    let due = cases.iter().filter(|case| !skipped.contains_key(&case.id));
+    let (plain, apart): (Vec<_>, Vec<_>) = due.partition(|case| is_plain(case));
+    let (measured, others) = apart.into_iter().partition(|case| is_measured(case));
+    let mut results = Results::default();
+    results.together(&corpus, others).await;
+    results.shared(&corpus, plain).await;
+    results.one_by_one(&corpus, measured).await;
+    results.compare(&cases);
+
+    let failures = results.failures();
+    for failure in &failures {
+        println!("{failure}");
+    }
+    let failed = failures.len();
+    let passed = results.0.len() - failed;
+    // Past the capture, so that the line is seen when all is well.
+    let line = format!("\ncorpus: {passed} passed, {failed} failed, {} skipped\n", skipped.len());
+    std::io::stdout().write_all(line.as_bytes()).expect("standard output");
+    assert_eq!(passed + failed + skipped.len(), corpus.counts.total);
+    assert_eq!(failed, 0, "cases that were not answered as written");
+}
+
+/// Whether any server with the profile will do.
+fn is_plain(case: &Case) -> bool {
+    case.requires.is_empty()
+        && case.steps.is_empty()
+        && case.clock.is_none()
+        && case.jwks_response.is_empty()
+        && case.discovery_response.is_empty()
+        && case.expect_outbound.is_empty()
+        && case.tls_client_cert.is_none()
+        && !case.config_must_fail
+}
+
+/// Whether the case measures time or memory, and is better not disturbed.
+fn is_measured(case: &Case) -> bool {
+    const SHORT_MS: u64 = 3_000;
+    let mut spans = case.steps.iter().filter_map(|step| step.max_elapsed_ms);
+    case.needs(Ability::MemoryWatch)
+        || case.max_elapsed_ms.is_some_and(|most| most < SHORT_MS)
+        || spans.any(|most| most < SHORT_MS)
+}
+
+fn is_slow(case: &Case) -> bool {
+    case.answers().any(|(_, answer)| answer.is_slow())
+}
+
+fn runs_of(case: &Case) -> usize {
+    let has_choice = case.exchanges().any(|(_, expect)| !expect.accept_also.is_empty());
+    if has_choice { RUNS } else { 1 }
+}
+
+/// The outcomes of every run, by case.
+#[derive(Default)]
+struct Results(BTreeMap<String, Vec<Outcome>>);
+
+impl Results {
+    /// Cases in worlds of their own, many at once.
+    async fn together(&mut self, corpus: &Arc<Corpus>, cases: Vec<&Arc<Case>>) {
+        let few = Arc::new(Semaphore::new(AT_ONCE));
+        let many = Arc::new(Semaphore::new(SLOW_AT_ONCE));
+        let mut runs = Runs::default();
+        // The slow ones first: the others run while they wait.
+        let (slow, quick): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| is_slow(case));
+        for (case, places) in (slow.into_iter().map(|case| (case, &many)))
+            .chain(quick.into_iter().map(|case| (case, &few)))
+        {
+            for _ in 0..runs_of(case) {
+                let (corpus, case) = (Arc::clone(corpus), Arc::clone(case));
+                let places = Arc::clone(places);
+                runs.start(Arc::clone(&case), async move {
+                    let _place = places.acquire_owned().await.expect("places stay open");
+                    run::alone(&corpus, &case).await
+                });
+            }
+        }
+        runs.finish(self).await;
+    }
+
+    /// Cases that share one server for each profile, one after the other.
+    async fn shared(&mut self, corpus: &Arc<Corpus>, cases: Vec<&Arc<Case>>) {
+        let mut servers: BTreeMap<&str, (World, Application)> = BTreeMap::new();
+        for case in cases {
+            if !servers.contains_key(&*case.profile) {
+                let mut world = World::quiet(corpus).await;
+                let application = world.application(&case.profile).await;
+                let application = application.expect("the configuration is good");
+                servers.insert(&case.profile, (world, application));
+            }
+            let (world, application) = &servers[&*case.profile];
+            for _ in 0..runs_of(case) {
+                world.advance(BETWEEN_CASES_S);
+                let outcome = run::plain(case, application).await;
+                self.0.entry(case.id.clone()).or_default().push(outcome);
+            }
+        }
+        for (profile, (world, _)) in servers {
+            let visits = world.ledger.visits();
+            let astray = visits.iter().filter(|visit| !visit.is_due).count();
+            assert_eq!(astray, 0, "requests of `{profile}` to nobody");
+        }
+    }
+
+    /// Cases with nothing beside them.
+    async fn one_by_one(&mut self, corpus: &Arc<Corpus>, cases: Vec<&Arc<Case>>) {
+        for case in cases {
+            let mut runs = Runs::default();
+            for _ in 0..runs_of(case) {
+                let (corpus, case) = (Arc::clone(corpus), Arc::clone(case));
+                runs.start(Arc::clone(&case), async move {
+                    run::alone(&corpus, &case).await
+                });
+            }
+            runs.finish(self).await;
+        }
+    }
+
+    /// Cases that must be answered like another.
+    fn compare(&mut self, cases: &[Arc<Case>]) {
+        for case in cases {
+            let Some(other) = &case.same_answer_as else {
+                continue;
+            };
+            let verdicts = |id: &str| {
+                let runs = self.0.get(id).map(Vec::as_slice).unwrap_or_default();
+                runs.first().map(|outcome| outcome.verdicts.clone())
+            };
+            let (own, others) = (verdicts(&case.id), verdicts(other));
+            if let Some(own) = own
+                && Some(&own) != others.as_ref()
+            {
+                let problem = format!("expected the answer of {other} .. got {own:?}");
+                self.0.entry(case.id.clone()).or_default().push(Outcome {
+                    problems: vec![problem],
+                    verdicts: own,
+                });
+            }
+        }
+    }
+
+    /// One line for each case that failed.
+    fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for (id, runs) in &self.0 {
+            let mut problems: Vec<&str> = (runs.iter())
+                .flat_map(|outcome| outcome.problems.iter().map(String::as_str))
+                .collect();
+            problems.dedup();
+            if runs.windows(2).any(|pair| pair[0].verdicts != pair[1].verdicts) {
+                problems.push("answered in different ways");
+            }
+            if !problems.is_empty() {
+                failures.push(format!("{id}: {}", problems.join("; ")));
+            }
+        }
+        failures
+    }
+}
+
+/// Runs under way.
+#[derive(Default)]
+struct Runs {
+    tasks: JoinSet<Outcome>,
+    cases: BTreeMap<tokio::task::Id, String>,
+}
+
+impl Runs {
+    fn start(&mut self, case: Arc<Case>, run: impl Future<Output = Outcome> + Send + 'static) {
+        let task = self.tasks.spawn(run);
+        self.cases.insert(task.id(), case.id.clone());
+    }
+
+    async fn finish(mut self, results: &mut Results) {
+        while let Some(done) = self.tasks.join_next_with_id().await {
+            let (task, outcome) = done.unwrap_or_else(|error| {
+                let problems = vec![format!("the run ended early: {error}")];
+                let outcome = Outcome {
+                    problems,
+                    verdicts: Vec::new(),
+                };
+                (error.id(), outcome)
+            });
+            let case = self.cases.remove(&task).expect("it was started here");
+            results.0.entry(case).or_default().push(outcome);
+        }
+    }
+}

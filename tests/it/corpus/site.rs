@@ -1,0 +1,336 @@
+//! A web site of an issuer on loopback, with every misbehaviour that a case asks for.
+//!
+//! 1. HTTP/1.1 by hand, one request a connection, so that nothing keeps the answer well-formed.
+//! 2. Every request is counted under its path, also the ones that nobody should have made.
+//! 3. A site that refuses connections holds its port without listening on it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::data::{Answer, Certificate, Encoding};
+
+pub(super) struct Site {
+    origin: String,
+    address: SocketAddr,
+    board: Arc<Board>,
+    tls: Option<TlsAcceptor>,
+    door: tokio::sync::Mutex<Option<Door>>,
+}
+
+/// What the site answers, and whose it is.
+struct Board {
+    answers: Mutex<BTreeMap<String, Arc<Answer>>>,
+    is_issuers: bool,
+    ledger: Ledger,
+}
+
+/// Every request that was made of any site of a world, in order.
+#[derive(Clone, Default)]
+pub(super) struct Ledger(Arc<watch::Sender<Vec<Visit>>>);
+
+/// One request that was made.
+#[derive(Clone)]
+pub(super) struct Visit {
+    pub(super) path: String,
+    /// In lower case.
+    pub(super) header_names: Vec<String>,
+    /// Whether an issuer was asked, for something that it has.
+    pub(super) is_due: bool,
+}
+
+impl Ledger {
+    pub(super) fn visits(&self) -> Vec<Visit> {
+        self.0.borrow().clone()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// Ends when there are more than so many.
+    pub(super) async fn more_than(&self, before: usize) {
+        let mut visits = self.0.subscribe();
+        let _ = visits.wait_for(|visits| visits.len() > before).await;
+    }
+}
+
+enum Door {
+    Open(JoinHandle<()>),
+    Refusing { _socket: TcpSocket },
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(Door::Open(task)) = self.door.get_mut() {
+            task.abort();
+        }
+    }
+}
+
+impl Site {
+    /// A site that knows nothing yet. One that is no issuer's is where nobody should go.
+    pub(super) async fn open(
+        ledger: &Ledger,
+        is_issuers: bool,
+        certificate: Option<Certificate>,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let tls = certificate.map(|Certificate::SelfSigned| self_signed());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let board = Arc::new(Board {
+            answers: Mutex::default(),
+            is_issuers,
+            ledger: ledger.clone(),
+        });
+        let task = tokio::spawn(serve(listener, Arc::clone(&board), tls.clone()));
+        Self {
+            origin: format!("{scheme}://{address}"),
+            address,
+            board,
+            tls,
+            door: tokio::sync::Mutex::new(Some(Door::Open(task))),
+        }
+    }
+
+    /// `http://127.0.0.1:...`, without a slash at the end.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Answers requests for a path from now on.
+    pub(super) async fn answer(&self, path: &str, answer: Answer) {
+        let refuse = answer.refuse;
+        lock(&self.board.answers).insert(path.to_owned(), Arc::new(answer));
+        let mut door = self.door.lock().await;
+        *door = match door.take() {
+            Some(Door::Open(task)) if refuse => {
+                task.abort();
+                let _ = task.await;
+                Some(Door::Refusing {
+                    _socket: self.bound(),
+                })
+            }
+            Some(Door::Refusing { _socket: socket }) if !refuse => {
+                let listener = socket.listen(128).expect("the port is ours");
+                let served = serve(listener, Arc::clone(&self.board), self.tls.clone());
+                Some(Door::Open(tokio::spawn(served)))
+            }
+            same => same,
+        };
+    }
+
+    /// Whether an answer was set for the path.
+    pub(super) fn knows(&self, path: &str) -> bool {
+        lock(&self.board.answers).contains_key(path)
+    }
+
+    fn bound(&self) -> TcpSocket {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("an option");
+        socket.bind(self.address).expect("the port is ours");
+        socket
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(listener: TcpListener, board: Arc<Board>, tls: Option<TlsAcceptor>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else {
+            return;
+        };
+        let board = Arc::clone(&board);
+        match tls.clone() {
+            None => {
+                connections.spawn(async move {
+                    let _ = plain(stream, &board).await;
+                });
+            }
+            Some(tls) => {
+                connections.spawn(async move {
+                    // The client hangs up where it does not trust the certificate.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        let _ = converse(stream, &board).await;
+                    }
+                });
+            }
+        }
+    }
+}
+
+async fn plain(stream: TcpStream, board: &Board) -> io::Result<()> {
+    let (mut stream, answer) = hear(stream, board).await?;
+    match answer {
+        Some(answer) if answer.reset => {
+            stream.write_all(&head(&answer, Some(1 << 20))).await?;
+            // Unsent data is thrown away and the client gets a reset.
+            stream.set_zero_linger()
+        }
+        answer => speak(stream, answer.as_deref()).await,
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, board: &Board) -> io::Result<()> {
+    let (stream, answer) = hear(stream, board).await?;
+    speak(stream, answer.as_deref()).await
+}
+
+/// Reads the request and notes it.
+async fn hear<S: AsyncRead + Unpin>(
+    mut stream: S,
+    board: &Board,
+) -> io::Result<(S, Option<Arc<Answer>>)> {
+    const MOST: usize = 64 * 1024;
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") && request.len() < MOST {
+        request.push(stream.read_u8().await?);
+    }
+    let text = String::from_utf8_lossy(&request);
+    let mut lines = text.lines();
+    let path = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .unwrap_or_default()
+        .to_owned();
+    let header_names = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect();
+    let answer = lock(&board.answers).get(&path).cloned();
+    let visit = Visit {
+        path,
+        header_names,
+        is_due: board.is_issuers && answer.is_some(),
+    };
+    board.ledger.0.send_modify(|visits| visits.push(visit));
+    Ok((stream, answer))
+}
+
+async fn speak<S: AsyncWrite + Unpin>(mut stream: S, answer: Option<&Answer>) -> io::Result<()> {
+    let Some(answer) = answer else {
+        stream
+            .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .await?;
+        return stream.shutdown().await;
+    };
+    tokio::time::sleep(Duration::from_millis(answer.delay_ms)).await;
+    let parts = body(answer);
+    let length = (parts.iter())
+        .map(|(text, count)| text.len() * count)
+        .sum::<usize>();
+    let announced = (!answer.endless && answer.status != 304).then_some(length);
+    stream.write_all(&head(answer, announced)).await?;
+    if answer.hang_after_headers {
+        return std::future::pending().await;
+    }
+    if let Some(pace) = answer.trickle_bytes_per_s {
+        for byte in parts.iter().flat_map(|(text, count)| text.repeat(*count)) {
+            stream.write_all(&[byte]).await?;
+            stream.flush().await?;
+            tokio::time::sleep(Duration::from_secs(1) / pace).await;
+        }
+        return stream.shutdown().await;
+    }
+    loop {
+        for (text, count) in &parts {
+            repeat(&mut stream, text, *count).await?;
+        }
+        if !answer.endless {
+            return stream.shutdown().await;
+        }
+    }
+}
+
+fn head(answer: &Answer, length: Option<usize>) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {} Said\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if let Some(length) = length {
+        head += &format!("Content-Length: {length}\r\n");
+    }
+    head += "Connection: close\r\n\r\n";
+    head.into_bytes()
+}
+
+/// Writes a text many times, some of them at once.
+async fn repeat<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    text: &[u8],
+    mut count: usize,
+) -> io::Result<()> {
+    const AT_ONCE: usize = 64 * 1024;
+    let step = (AT_ONCE / text.len().max(1)).clamp(1, count.max(1));
+    let many = text.repeat(step);
+    while count > 0 {
+        let now = count.min(step);
+        stream.write_all(&many[..now * text.len()]).await?;
+        count -= now;
+    }
+    Ok(())
+}
+
+type Parts = Vec<(Vec<u8>, usize)>;
+
+fn body(answer: &Answer) -> Parts {
+    let parts: Parts = match (&answer.body, &answer.body_parts, &answer.body_b64) {
+        (Some(text), None, None) => vec![(text.clone().into_bytes(), 1)],
+        (None, Some(parts), None) => parts
+            .iter()
+            .map(|(text, count)| (text.clone().into_bytes(), *count))
+            .collect(),
+        (None, None, Some(text)) => vec![(STANDARD.decode(text).expect("base64"), 1)],
+        (None, None, None) => Vec::new(),
+        _ => panic!("an answer has one body"),
+    };
+    match answer.encode {
+        None => parts,
+        Some(Encoding::Gzip) => vec![(gzip(&parts), 1)],
+    }
+}
+
+fn gzip(parts: &Parts) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    for (text, count) in parts {
+        let many = text.repeat(*count);
+        encoder.write_all(&many).expect("memory takes everything");
+    }
+    encoder.finish().expect("memory takes everything")
+}
+
+/// A certificate that says the right name and that nobody vouches for.
+fn self_signed() -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(
+        tokio_rustls::rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .expect("versions")
+    .with_no_client_auth()
+    .with_single_cert(vec![made.cert.der().clone()], key)
+    .expect("the key of the certificate");
+    TlsAcceptor::from(Arc::new(config))
+}

@@ -1,0 +1,288 @@
+//! The servers of one case and everything around them: the issuers' sites, a clock, and the
+//! test application behind one configuration or several.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use portcullis::test_util::ManualClock;
+use portcullis::{
+    Algorithm, Builder, Clock, ConfigError, Issuer, ResourceServer, TenantClaims, UnixTime,
+};
+
+use super::app;
+use super::data::{Answer, Answers, Case, Certificate, Corpus, Profile, Trusted};
+use super::site::{Ledger, Site};
+
+/// What the clock shows where a case does not say.
+const NOW: i64 = 1_800_000_000;
+
+const KEY_SET: &str = "/jwks.json";
+pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// The audience of the route that has a layer of its own.
+const OTHER_AUDIENCE: &str = "https://api.example.com/other";
+
+pub(super) struct World {
+    corpus: Arc<Corpus>,
+    clock: ManualClock,
+    pub(super) ledger: Ledger,
+    /// By issuer.
+    sites: BTreeMap<String, Site>,
+    /// Where nobody should ever go.
+    elsewhere: Site,
+    certificate: Option<Certificate>,
+    is_slow: bool,
+    has_second_layer: bool,
+}
+
+/// The test application behind one configuration.
+#[derive(Clone)]
+pub(super) struct Application {
+    pub(super) router: Router,
+    server: ResourceServer,
+}
+
+impl World {
+    /// An undisturbed world, for any number of cases without needs of their own.
+    pub(super) async fn quiet(corpus: &Arc<Corpus>) -> Self {
+        let ledger = Ledger::default();
+        Self {
+            corpus: Arc::clone(corpus),
+            clock: ManualClock::at(UnixTime::from_secs(NOW)),
+            sites: BTreeMap::new(),
+            elsewhere: Site::open(&ledger, false, None).await,
+            ledger,
+            certificate: None,
+            is_slow: false,
+            has_second_layer: true,
+        }
+    }
+
+    /// The world of one case, before its first step.
+    pub(super) async fn of(corpus: &Arc<Corpus>, case: &Case) -> Self {
+        let mut world = Self::quiet(corpus).await;
+        world.clock = ManualClock::at(UnixTime::from_secs(case.clock.unwrap_or(NOW)));
+        world.certificate = case.answers().find_map(|(_, answer)| answer.tls);
+        world.has_second_layer = case
+            .exchanges()
+            .any(|(http, _)| http.path.starts_with("/layer2"));
+        for issuer in corpus.profiles[&case.profile].issuers.keys() {
+            world.open(issuer).await;
+        }
+        world.set_key_sets(&case.jwks_response).await;
+        for (issuer, answer) in &case.discovery_response {
+            let answer = world.with_stand_ins(answer, &case.jwks_response);
+            world.sites[issuer].answer(DISCOVERY, answer).await;
+        }
+        world
+    }
+
+    /// The application with this profile. Its issuers have been asked once, or are being asked
+    /// while the first requests come where their answers take time.
+    pub(super) async fn application(&mut self, profile: &str) -> Result<Application, ConfigError> {
+        let corpus = Arc::clone(&self.corpus);
+        let profile = &corpus.profiles[profile];
+        for (issuer, trusted) in &profile.issuers {
+            self.open(issuer).await;
+            self.publish(issuer, trusted).await;
+        }
+        let server = self.builder(profile, None).build()?;
+        self.connect(&server).await;
+        let second = if self.has_second_layer {
+            let second = self.builder(profile, Some(OTHER_AUDIENCE)).build()?;
+            self.connect(&second).await;
+            Some(second)
+        } else {
+            None
+        };
+        Ok(Application {
+            router: app::router(&server, second.as_ref()),
+            server,
+        })
+    }
+
+    /// Changes what the issuers, and others, answer.
+    pub(super) async fn set_key_sets(&mut self, answers: &Answers) {
+        self.is_slow = answers.values().any(|answer| answer.is_slow());
+        for (place, answer) in answers {
+            let answer = self.with_stand_ins(answer, answers);
+            match self.sites.get(place) {
+                Some(site) => site.answer(KEY_SET, answer).await,
+                None => {
+                    let (site, path) = self.place_of(place);
+                    site.answer(&path, answer).await;
+                }
+            }
+        }
+    }
+
+    /// Moves the clock; the wall clock back as well as forth.
+    pub(super) fn advance(&self, seconds: i64) {
+        let span = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 {
+            self.clock.set_wall(self.clock.now().saturating_sub(span));
+        } else {
+            self.clock.advance(span);
+        }
+    }
+
+    async fn open(&mut self, issuer: &str) {
+        if !self.sites.contains_key(issuer) {
+            let site = Site::open(&self.ledger, true, self.certificate).await;
+            self.sites.insert(issuer.to_owned(), site);
+        }
+    }
+
+    /// Puts up the key set of the profile, unless the case has put up another.
+    async fn publish(&self, issuer: &str, trusted: &Trusted) {
+        let site = &self.sites[issuer];
+        if let Some(name) = &trusted.jwks
+            && !site.knows(KEY_SET)
+        {
+            let answer = Answer::json(self.corpus.jwks[name].get());
+            site.answer(KEY_SET, answer).await;
+        }
+    }
+
+    /// A server that cannot connect is used all the same: it must stay closed.
+    async fn connect(&self, server: &ResourceServer) {
+        let before = self.ledger.len();
+        let connecting = tokio::spawn(server.clone().connect());
+        if self.is_slow {
+            self.ledger.more_than(before).await;
+        } else {
+            let _ = connecting.await.expect("connecting does not panic");
+        }
+    }
+
+    fn builder(&self, profile: &Profile, audience: Option<&str>) -> Builder {
+        let mut builder = ResourceServer::builder(&profile.origin).clock(self.clock.clone());
+        if let Some(url) = &profile.resource_metadata {
+            builder = builder.resource_metadata(url);
+        }
+        for (name, trusted) in &profile.issuers {
+            for issuer in issuers(profile, name, trusted) {
+                let issuer = self.with_keys(issuer, name, trusted);
+                builder = builder.issuer(with_rules(issuer, profile, trusted, audience));
+            }
+        }
+        builder
+    }
+
+    fn with_keys(&self, issuer: Issuer, name: &str, trusted: &Trusted) -> Issuer {
+        let origin = self.sites[name].origin();
+        match (&trusted.jwks, &trusted.jwks_uri, &trusted.discovery) {
+            (Some(_), None, None) => issuer.key_set_url(format!("{origin}{KEY_SET}")),
+            (None, Some(uri), None) => issuer.key_set_url(uri),
+            (None, None, Some(_)) => issuer.discovery_url(format!("{origin}{DISCOVERY}")),
+            _ => panic!("the keys of {name} come from one place"),
+        }
+    }
+
+    /// The site on loopback that plays the part of an address, and the path there.
+    fn place_of(&self, url: &str) -> (&Site, String) {
+        let at_issuer = self.sites.iter().find_map(|(issuer, site)| {
+            let path = url.strip_prefix(issuer.as_str())?;
+            path.starts_with('/').then(|| (site, path.to_owned()))
+        });
+        at_issuer.unwrap_or_else(|| {
+            let (_, rest) = url.split_once("://").expect("an address");
+            (&self.elsewhere, format!("/{rest}"))
+        })
+    }
+
+    /// The answer with every address that the case has an answer for played by a site here.
+    /// Plain http stays as it is in documents: it is what the case is about, and allowed here.
+    fn with_stand_ins(&self, answer: &Answer, answers: &Answers) -> Answer {
+        let mut answer = answer.clone();
+        for url in answers.keys().filter(|place| !self.sites.contains_key(*place)) {
+            let (site, path) = self.place_of(url);
+            let stand_in = match url.split_once("://").and_then(|(_, rest)| rest.split_once('@')) {
+                None => format!("{}{path}", site.origin()),
+                Some((user, _)) => {
+                    let (scheme, host) = site.origin().split_once("://").expect("an address");
+                    format!("{scheme}://{user}@{host}{path}")
+                }
+            };
+            for (_, value) in &mut answer.headers {
+                *value = value.replace(url.as_str(), &stand_in);
+            }
+            if let Some(body) = answer.body.as_mut().filter(|_| url.starts_with("https:")) {
+                *body = body.replace(&format!("\"{url}\""), &format!("\"{stand_in}\""));
+            }
+        }
+        answer
+    }
+}
+
+impl Application {
+    /// Ends when the state of a key set has changed, or after this time.
+    pub(super) async fn settled(&self, at_most: Duration) {
+        let state = || format!("{:?}", self.server.status());
+        let before = state();
+        let changed = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(2));
+            while state() == before {
+                ticks.tick().await;
+            }
+        };
+        let _ = tokio::time::timeout(at_most, changed).await;
+    }
+}
+
+/// The issuers that a profile's entry stands for.
+fn issuers(profile: &Profile, name: &str, trusted: &Trusted) -> Vec<Issuer> {
+    if let Some(cognito) = &profile.cognito {
+        let pool = name.rsplit('/').next().expect("a pool");
+        let region = pool.split('_').next().expect("a region");
+        let pool = Issuer::cognito(region, pool);
+        let clients = cognito.client_ids.iter();
+        return vec![clients.fold(pool, |issuer, client| issuer.client_id(client))];
+    }
+    if let Some(tenants) = &trusted.tenants {
+        return tenants
+            .iter()
+            .map(|tenant| {
+                Issuer::oidc(name.replace("{tenantid}", tenant)).require_claim("tid", tenant)
+            })
+            .collect();
+    }
+    if profile.required_claims.iter().any(|claim| claim == "jti") {
+        return vec![Issuer::rfc9068(name)];
+    }
+    vec![Issuer::oidc(name)]
+}
+
+fn with_rules(
+    issuer: Issuer,
+    profile: &Profile,
+    trusted: &Trusted,
+    audience: Option<&str>,
+) -> Issuer {
+    // `Ed25519` is another name of EdDSA.
+    let known = |name: &String| Algorithm::ALL.into_iter().find(|known| known.as_str() == name);
+    let mut issuer = issuer
+        .algorithms(trusted.algs.iter().filter_map(known))
+        .leeway(Duration::from_secs(profile.leeway_s))
+        .tenant_claims(TenantClaims::by_workspace("workspace_id").without_accounts());
+    let named = trusted.audience.as_ref().or(profile.audience.as_ref());
+    issuer = match (audience, named) {
+        (Some(audience), _) => issuer.audience(audience),
+        (None, named) => named
+            .into_iter()
+            .flatten()
+            .fold(issuer, |issuer, audience| issuer.audience(audience)),
+    };
+    if let Some(alb) = &profile.alb {
+        issuer = issuer.require_header("signer", &alb.signer);
+    }
+    if let Some(limits) = &profile.jwks_cache {
+        issuer = issuer
+            .refresh_interval(Duration::from_secs(limits.refresh_s))
+            .unknown_key_cooldown(Duration::from_secs(limits.unknown_kid_cooldown_s))
+            .max_staleness(Duration::from_secs(limits.max_stale_s));
+    }
+    issuer
+}
