@@ -15,6 +15,7 @@ mod source;
 mod verify;
 
 
+pub mod manual;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 

@@ -13,7 +13,7 @@ use crate::model::rejection::{Rejection, RejectionKind};
 /// In axum it is the rejection of every extractor of this library, and becomes the response of
 /// the wire table; an application that wants another body takes `Result<T, Refusal>` in its
 /// handler, builds its own response and keeps the headers of
-/// [`into_response`](Self::to_response).
+/// [`to_response`](Self::to_response).
 #[derive(Clone)]
 pub struct Refusal {
     rejection: Rejection,

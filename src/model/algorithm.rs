@@ -7,8 +7,9 @@ use std::fmt;
 /// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)).
 ///
 /// `none` and the HMAC family do not exist here, so no configuration can admit them
-/// (RFC 8725 section 3.1). The header's name is compared byte for byte; `EdDSA` and its
-/// fully specified name `Ed25519` (RFC 9864) are one algorithm.
+/// (RFC 8725 section 3.1). The header's name is compared byte for byte, and must itself be
+/// allowed: `EdDSA` and its fully specified name `Ed25519` (RFC 9864 section 2.2) sign alike and
+/// are two entries of the allow-list. A key that states either is good for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs)] // The names are the documentation: RFC 7518 section 3.1.
@@ -23,12 +24,13 @@ pub enum Algorithm {
     ES384,
     ES512,
     EdDSA,
+    Ed25519,
 }
 
 impl Algorithm {
     /// Every algorithm that this library verifies; the default of
     /// [`Issuer::oidc`](crate::Issuer::oidc) and [`Issuer::rfc9068`](crate::Issuer::rfc9068).
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RS256,
         Self::RS384,
         Self::RS512,
@@ -39,6 +41,7 @@ impl Algorithm {
         Self::ES384,
         Self::ES512,
         Self::EdDSA,
+        Self::Ed25519,
     ];
 
     /// The name in the JOSE header.
@@ -55,15 +58,29 @@ impl Algorithm {
             Self::ES384 => "ES384",
             Self::ES512 => "ES512",
             Self::EdDSA => "EdDSA",
+            Self::Ed25519 => "Ed25519",
         }
     }
 
     /// RFC 7515 s4.1.1: the name is case-sensitive. An allow-list; anything else is unknown.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        if name == "Ed25519" {
-            return Some(Self::EdDSA); // RFC 9864 s2.2
-        }
         Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
+    /// The algorithms that are this one under another name, and itself.
+    pub(crate) const fn synonyms(self) -> &'static [Self] {
+        match self {
+            Self::RS256 => &[Self::RS256],
+            Self::RS384 => &[Self::RS384],
+            Self::RS512 => &[Self::RS512],
+            Self::PS256 => &[Self::PS256],
+            Self::PS384 => &[Self::PS384],
+            Self::PS512 => &[Self::PS512],
+            Self::ES256 => &[Self::ES256],
+            Self::ES384 => &[Self::ES384],
+            Self::ES512 => &[Self::ES512],
+            Self::EdDSA | Self::Ed25519 => &[Self::EdDSA, Self::Ed25519],
+        }
     }
 
     const fn bit(self) -> u16 {
@@ -92,6 +109,11 @@ impl AlgorithmSet {
 
     pub(crate) const fn contains(self, algorithm: Algorithm) -> bool {
         self.0 & algorithm.bit() != 0
+    }
+
+    /// What both sets have.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     pub(crate) const fn is_empty(self) -> bool {

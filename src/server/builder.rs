@@ -166,7 +166,7 @@ fn check_resource(resource: &str) -> Result<(), ConfigError> {
     if !is_quotable(resource) {
         return Err(mistake(
             "builder",
-            "the resource must be visible ascii without quotes and backslashes",
+            "the resource must be printable ascii without quotes and backslashes",
         ));
     }
     Ok(())

@@ -15,6 +15,8 @@ use crate::verify::pem;
 use crate::verify::rules::{Audiences, Profile, Rules};
 use crate::verify::tenancy::TenantClaims;
 
+const EMPTY: &str = "it is empty; give the exact value, or leave it out";
+
 /// The rules of an issuer, named by its first identifier.
 pub(super) fn rules(
     issuer: &Issuer,
@@ -47,7 +49,7 @@ pub(super) fn rules(
             (false, named) => Audiences::AnyOf(boxed(named)),
         },
         audience_claim: issuer.audience_claim.clone(),
-        client_ids: boxed(&issuer.client_ids),
+        client_ids: client_ids(issuer),
         extra_types: issuer
             .types
             .iter()
@@ -91,7 +93,7 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
 
 /// Whom the tokens are for, and whose they are.
 fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
-    if profile == Profile::Cognito && issuer.client_ids.is_empty() {
+    if profile == Profile::Cognito && issuer.client_ids.is_empty() && !issuer.any_audience {
         return Err(mistake(
             "client_id",
             "no app client is allowed; name each with `client_id(..)`, since Cognito's tokens seldom have an audience",
@@ -105,7 +107,18 @@ fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
     }
     check_texts("client_id", &issuer.client_ids)?;
     check_texts("audience", &issuer.audiences)?;
-    check_texts("accept_type", &issuer.types)
+    let empty = |text: &String| text.is_empty();
+    if issuer.types.iter().any(|name| bare_type(name).is_empty()) {
+        return Err(mistake("accept_type", EMPTY));
+    }
+    if issuer.required_claims.iter().any(|(_, value)| empty(value)) {
+        return Err(mistake("require_claim", EMPTY));
+    }
+    let mut headers = issuer.required_headers.iter();
+    if headers.any(|(name, value)| empty(name) || empty(value)) {
+        return Err(mistake("require_header", EMPTY));
+    }
+    Ok(())
 }
 
 fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
@@ -118,8 +131,9 @@ fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
     }
     check_span("refresh_interval", issuer.refresh_interval, 60, DAY)?;
     check_span("unknown_key_cooldown", issuer.unknown_key_cooldown, 1, 3600)?;
-    let interval = issuer.refresh_interval.as_secs();
-    check_span("max_staleness", issuer.max_staleness, interval, 30 * DAY)
+    // With jitter the next set comes after 11/10 of the interval; a healthy issuer is never stale.
+    let least = issuer.refresh_interval.as_secs().saturating_mul(5) / 4;
+    check_span("max_staleness", issuer.max_staleness, least, 30 * DAY)
 }
 
 fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), ConfigError> {
@@ -147,16 +161,22 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
     }
 }
 
+/// The clients whose tokens are accepted. Naming a portal client accepts it.
+fn client_ids(issuer: &Issuer) -> Vec<Box<str>> {
+    let mut allowed = boxed(&issuer.client_ids);
+    if let (false, Some(tenant)) = (allowed.is_empty(), &issuer.tenant) {
+        allowed.extend(tenant.portal_clients.iter().cloned());
+    }
+    allowed
+}
+
 fn boxed(texts: &[String]) -> Vec<Box<str>> {
     texts.iter().map(|text| text.as_str().into()).collect()
 }
 
 fn check_texts(setting: &'static str, texts: &[String]) -> Result<(), ConfigError> {
     if texts.iter().any(String::is_empty) {
-        return Err(mistake(
-            setting,
-            "it is empty; give the exact value, or leave it out",
-        ));
+        return Err(mistake(setting, EMPTY));
     }
     Ok(())
 }
@@ -255,14 +275,15 @@ fn remote_keys(
             check("key_set_url", address)?;
             Location::KeySet(address.clone())
         }
-        (None, Some(address), _) => {
+        // The document can name one form of a pool; the other is looked for in its own place.
+        (None, Some(address), _) if !lazy => {
             check("discovery_url", address)?;
             Location::Discovery(vec![address.clone()])
         }
-        (None, None, Kind::Cognito { .. }) => {
+        (None, _, Kind::Cognito { .. }) => {
             Location::KeySet(format!("{identifier}/.well-known/jwks.json"))
         }
-        (None, None, _) => {
+        (None, _, _) => {
             check("issuer", identifier).map_err(|error| {
                 error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
             })?;
@@ -273,6 +294,10 @@ fn remote_keys(
         interval: issuer.refresh_interval,
         cooldown: issuer.unknown_key_cooldown,
         max_stale: issuer.max_staleness,
+        // What the issuer asks for must not make its own keys too old (see `check_spans`).
+        max: RefreshLimits::default()
+            .max
+            .min(issuer.max_staleness * 4 / 5),
         ..RefreshLimits::default()
     };
     let config = RemoteConfig {

@@ -15,7 +15,7 @@ use crate::verify::tenancy::TenantClaims;
 /// |---|---|---|---|
 /// | told apart by | `token_use` = `access` | `typ` = `at+jwt` | `typ` absent, `JWT` or `at+jwt`, and no mark of an ID, refresh or logout token |
 /// | required | `iss` `exp` `token_use` `client_id` | `iss` `exp` `aud` `sub` `client_id` `iat` `jti` | `iss` `exp` `aud` |
-/// | audience | `aud`, or an allowed client where it is absent | `aud` | `aud` |
+/// | audience | `aud`, or where it is absent or the client itself, an allowed client | `aud` | `aud` |
 /// | algorithms | RS256 | all of [`Algorithm::ALL`] | all of [`Algorithm::ALL`] |
 /// | keys | both issuer forms' `jwks.json` | discovery | discovery |
 ///
@@ -137,7 +137,8 @@ impl Issuer {
     }
 
     /// Accepts tokens that were issued to this client; call it once for each.
-    /// Default: any client, but for Cognito, where at least one must be named.
+    /// Default: any client, but for Cognito, where at least one must be named. The portal
+    /// clients of [`TenantClaims`] are accepted too.
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_ids.push(client_id.into());
         self
@@ -290,8 +291,8 @@ impl Issuer {
         self
     }
 
-    /// How long keys are good after the last successful fetch: at least the refresh interval,
-    /// at most 30 days. Default: 24 hours, availability against compromise.
+    /// How long keys are good after the last successful fetch: at least 5/4 of the refresh
+    /// interval, at most 30 days. An issuer's `max-age` counts up to 4/5 of it. Default: 24 hours, availability against compromise.
     pub fn max_staleness(mut self, age: Duration) -> Self {
         self.max_staleness = age;
         self
@@ -316,7 +317,8 @@ impl Issuer {
 pub struct DangerousIssuer(Issuer);
 
 impl DangerousIssuer {
-    /// Accepts tokens for any audience, and tokens that name none: whoever can get a token from
+    /// Accepts tokens for any audience, and tokens that name none; for Cognito, of any app
+    /// client unless some are named: whoever can get a token from
     /// this issuer for any other service can use it here (RFC 8725 section 3.9).
     pub fn accept_any_audience(mut self) -> Issuer {
         self.0.any_audience = true;

@@ -113,7 +113,7 @@ impl Fetcher {
         })
     }
 
-    /// Asks for `url` once, and once more if the server was out of reach or failed.
+    /// Asks for `url` once, and once more if the connection failed.
     pub(crate) async fn get(
         &self,
         url: &str,
@@ -193,8 +193,10 @@ impl Fault {
     const fn is_passing(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Broken(_) => true,
-            Self::Status(status) => *status >= 500,
-            Self::Url(_) | Self::Timeout | Self::Encoded | Self::TooLarge => false,
+            // A server that says 5xx has enough to do; the schedule asks again.
+            Self::Status(_) | Self::Url(_) | Self::Timeout | Self::Encoded | Self::TooLarge => {
+                false
+            }
         }
     }
 }

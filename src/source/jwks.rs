@@ -402,6 +402,11 @@ impl RemoteKeys {
                 Ok(arrived) => {
                     if let Some(refresh) = state.schedule.succeed(flight, now, arrived.max_age) {
                         self.announce(&arrived);
+                        if let Some(before) = self.latest.load().as_deref() {
+                            for id in before.keys.ids_missing_in(&arrived.known.keys) {
+                                state.schedule.retire(id, flight);
+                            }
+                        }
                         self.latest.store(Some(Arc::new(Snapshot {
                             keys: arrived.known.keys,
                             origin: arrived.known.origin,

@@ -340,6 +340,13 @@ impl Schedule {
         })
     }
 
+    /// A key that was known is not in the set that this flight brought: it was first seen
+    /// before, so its absence is certain at once.
+    pub(crate) fn retire(&mut self, id: &str, flight: u64) {
+        let hash = self.hasher.hash_one(id);
+        self.remember(hash, flight.saturating_sub(1));
+    }
+
     fn remember(&mut self, hash: u64, seen: u64) -> u64 {
         if self.seen.len() >= MAX_SEEN && !self.seen.contains_key(&hash) {
             self.seen.clear();

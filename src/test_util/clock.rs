@@ -251,7 +251,10 @@ mod tests {
         let mut sleepers: Vec<_> = [30, 10, 20, 10, 40]
             .into_iter()
             .map(|at| {
-                let note = Arc::new(Note { order: order.clone(), woken_as: AtomicUsize::new(0) });
+                let note = Arc::new(Note {
+                    order: order.clone(),
+                    woken_as: AtomicUsize::new(0),
+                });
                 (clock.sleep_until(secs(at)), note)
             })
             .collect();
@@ -261,13 +264,22 @@ mod tests {
         };
         for (sleep, note) in &mut sleepers {
             assert!(poll(sleep, note).is_pending());
-            assert!(poll(sleep, note).is_pending(), "a second poll takes no second place");
+            assert!(
+                poll(sleep, note).is_pending(),
+                "a second poll takes no second place"
+            );
         }
-        assert_eq!((clock.sleepers(), clock.next_sleeper()), (5, Some(secs(10))));
+        assert_eq!(
+            (clock.sleepers(), clock.next_sleeper()),
+            (5, Some(secs(10)))
+        );
         clock.advance(Duration::from_millis(9_999));
         assert_eq!(order.load(Ordering::SeqCst), 0, "nobody wakes early");
         clock.advance(Duration::from_secs(21));
-        let woken: Vec<_> = sleepers.iter().map(|(_, note)| note.woken_as.load(Ordering::SeqCst)).collect();
+        let woken: Vec<_> = sleepers
+            .iter()
+            .map(|(_, note)| note.woken_as.load(Ordering::SeqCst))
+            .collect();
         assert_eq!(woken, [4, 1, 3, 2, 0]);
         for (place, (sleep, note)) in sleepers.iter_mut().enumerate() {
             assert_eq!(poll(sleep, note).is_ready(), place != 4);

@@ -17,15 +17,18 @@ impl MockIssuer {
         let mut claims = self.common_claims(Self::SUBJECT);
         claims.insert("client_id".into(), Self::CLIENT_ID.into());
         if self.is_cognito() {
-            add(json!({
-                "token_use": "access",
-                "username": Self::SUBJECT,
-                "scope": SIGN_IN_SCOPE,
-                "version": 2,
-                "auth_time": claims.get("iat"),
-                "origin_jti": random_id(),
-                "event_id": random_id(),
-            }), &mut claims);
+            add(
+                json!({
+                    "token_use": "access",
+                    "username": Self::SUBJECT,
+                    "scope": SIGN_IN_SCOPE,
+                    "version": 2,
+                    "auth_time": claims.get("iat"),
+                    "origin_jti": random_id(),
+                    "event_id": random_id(),
+                }),
+                &mut claims,
+            );
         } else {
             claims.insert("aud".into(), Self::AUDIENCE.into());
         }
@@ -38,11 +41,14 @@ impl MockIssuer {
         let mut claims = self.common_claims(Self::CLIENT_ID);
         claims.insert("client_id".into(), Self::CLIENT_ID.into());
         if self.is_cognito() {
-            add(json!({
-                "token_use": "access",
-                "version": 2,
-                "auth_time": claims.get("iat"),
-            }), &mut claims);
+            add(
+                json!({
+                    "token_use": "access",
+                    "version": 2,
+                    "auth_time": claims.get("iat"),
+                }),
+                &mut claims,
+            );
         } else {
             claims.insert("aud".into(), Self::AUDIENCE.into());
         }
@@ -52,20 +58,26 @@ impl MockIssuer {
     /// An ID token: made for the client, to be refused by every API.
     pub fn id_token(&self) -> TokenBuilder {
         let mut claims = self.common_claims(Self::SUBJECT);
-        add(json!({
-            "aud": Self::CLIENT_ID,
-            "auth_time": claims.get("iat"),
-            "at_hash": URL_SAFE_NO_PAD.encode(random_bytes(16)),
-            "email": "user-1@example.com",
-            "email_verified": true,
-        }), &mut claims);
+        add(
+            json!({
+                "aud": Self::CLIENT_ID,
+                "auth_time": claims.get("iat"),
+                "at_hash": URL_SAFE_NO_PAD.encode(random_bytes(16)),
+                "email": "user-1@example.com",
+                "email_verified": true,
+            }),
+            &mut claims,
+        );
         if self.is_cognito() {
-            add(json!({
-                "token_use": "id",
-                "cognito:username": Self::SUBJECT,
-                "origin_jti": random_id(),
-                "event_id": random_id(),
-            }), &mut claims);
+            add(
+                json!({
+                    "token_use": "id",
+                    "cognito:username": Self::SUBJECT,
+                    "origin_jti": random_id(),
+                    "event_id": random_id(),
+                }),
+                &mut claims,
+            );
         } else {
             claims.insert("nonce".into(), random_id().into());
         }
@@ -131,13 +143,16 @@ impl MockIssuer {
     fn common_claims(&self, subject: &str) -> Map<String, Value> {
         let now = self.now();
         let mut claims = Map::new();
-        add(json!({
-            "iss": self.issuer(),
-            "sub": subject,
-            "iat": now.as_secs(),
-            "exp": now.saturating_add(HOUR).as_secs(),
-            "jti": random_id(),
-        }), &mut claims);
+        add(
+            json!({
+                "iss": self.issuer(),
+                "sub": subject,
+                "iat": now.as_secs(),
+                "exp": now.saturating_add(HOUR).as_secs(),
+                "jti": random_id(),
+            }),
+            &mut claims,
+        );
         claims
     }
 }
@@ -170,8 +185,8 @@ fn random_id() -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
     use super::super::clock::ManualClock;
+    use super::*;
     use crate::Algorithm;
 
     fn part(token: &str, index: usize) -> Value {
@@ -187,18 +202,29 @@ mod tests {
         let (input, signature) = token.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let kid = part(token, 0)["kid"].clone();
-        set["keys"].as_array().unwrap().iter().filter(|jwk| jwk["kid"] == kid).any(|jwk| {
-            let member = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
-            let message = input.as_bytes();
-            if jwk["kty"] == "RSA" {
-                RsaPublicKeyComponents { n: member("n"), e: member("e") }
+        set["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|jwk| jwk["kid"] == kid)
+            .any(|jwk| {
+                let member =
+                    |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+                let message = input.as_bytes();
+                if jwk["kty"] == "RSA" {
+                    RsaPublicKeyComponents {
+                        n: member("n"),
+                        e: member("e"),
+                    }
                     .verify(&RSA_PKCS1_2048_8192_SHA256, message, &signature)
                     .is_ok()
-            } else {
-                let point = [&[4][..], &member("x"), &member("y")].concat();
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, &signature).is_ok()
-            }
-        })
+                } else {
+                    let point = [&[4][..], &member("x"), &member("y")].concat();
+                    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                        .verify(message, &signature)
+                        .is_ok()
+                }
+            })
     }
 
     #[test]
@@ -206,7 +232,10 @@ mod tests {
         let issuer = MockIssuer::new();
         let token = issuer.token();
         assert!(verifies(&issuer, &token.sign()));
-        assert!(verifies(&issuer, &token.clone().algorithm(Algorithm::ES256).sign()));
+        assert!(verifies(
+            &issuer,
+            &token.clone().algorithm(Algorithm::ES256).sign()
+        ));
         assert!(!verifies(&issuer, &token.sign_with_wrong_key()));
         assert!(!verifies(&issuer, &token.sign_with_unknown_key()));
         assert!(!verifies(&issuer, &token.unsigned()));
@@ -232,41 +261,72 @@ mod tests {
         issuer.retire_old_keys();
         assert_eq!(issuer.key_ids(), ["key-2"]);
         assert!(!verifies(&issuer, &first) && verifies(&issuer, &second));
-        assert_eq!(part(&issuer.token().key_id("key-1").sign(), 0)["kid"], "key-1");
+        assert_eq!(
+            part(&issuer.token().key_id("key-1").sign(), 0)["kid"],
+            "key-1"
+        );
     }
 
     #[test]
     fn tokens_take_their_time_from_the_clock() {
         let clock = ManualClock::new();
-        let issuer = MockIssuer::new().with_clock(clock.clone()).with_algorithms([Algorithm::EdDSA]);
+        let issuer = MockIssuer::new()
+            .with_clock(clock.clone())
+            .with_algorithms([Algorithm::EdDSA]);
         clock.advance(Duration::from_secs(100));
         let now = ManualClock::START.as_secs() + 100;
-        let payload = part(&issuer.token().not_before_in(Duration::from_secs(5)).sign(), 1);
-        assert_eq!((&payload["iat"], &payload["nbf"]), (&json!(now), &json!(now + 5)));
+        let payload = part(
+            &issuer.token().not_before_in(Duration::from_secs(5)).sign(),
+            1,
+        );
+        assert_eq!(
+            (&payload["iat"], &payload["nbf"]),
+            (&json!(now), &json!(now + 5))
+        );
         assert_eq!(payload["exp"], now + 3600);
         assert_eq!(part(&issuer.token().expired().sign(), 1)["exp"], now - 3600);
     }
 
     #[test]
     fn tokens_have_the_shape_of_their_kind() {
-        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        let names = |value: &Value| {
+            value
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
         let token = pool.token().sign();
-        assert_eq!(pool.issuer(), "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf");
+        assert_eq!(
+            pool.issuer(),
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf"
+        );
         assert_eq!(names(&part(&token, 0)), "alg kid");
         assert_eq!(
             names(&part(&token, 1)),
             "auth_time client_id event_id exp iat iss jti origin_jti scope sub token_use username version"
         );
         let machine = part(&pool.aworld_client().client("other").sign(), 1);
-        assert_eq!((&machine["sub"], &machine["client_id"]), (&json!("other"), &json!("other")));
+        assert_eq!(
+            (&machine["sub"], &machine["client_id"]),
+            (&json!("other"), &json!("other"))
+        );
         assert!(machine.get("username").is_none());
         let id = part(&pool.id_token().client("other").sign(), 1);
-        assert_eq!((&id["aud"], &id["token_use"]), (&json!("other"), &json!("id")));
+        assert_eq!(
+            (&id["aud"], &id["token_use"]),
+            (&json!("other"), &json!("id"))
+        );
         assert!(id.get("client_id").is_none());
         let strict = MockIssuer::rfc9068("https://as.example").with_algorithms([Algorithm::ES384]);
         assert_eq!(part(&strict.token().sign(), 0)["typ"], "at+jwt");
-        assert_eq!(names(&part(&strict.token().sign(), 1)), "aud client_id exp iat iss jti sub");
+        assert_eq!(
+            names(&part(&strict.token().sign(), 1)),
+            "aud client_id exp iat iss jti sub"
+        );
         let refresh = pool.refresh_token();
         assert_eq!(refresh.split('.').count(), 5);
         assert!((1700..1900).contains(&refresh.len()), "{}", refresh.len());
@@ -276,7 +336,12 @@ mod tests {
     #[test]
     fn what_a_builder_is_told_is_what_it_writes() {
         let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
-        let token = issuer.token().without_header("kid").without_header("typ").without("jti").claim("n", [1, 2]);
+        let token = issuer
+            .token()
+            .without_header("kid")
+            .without_header("typ")
+            .without("jti")
+            .claim("n", [1, 2]);
         assert_eq!(part(&token.sign(), 0), json!({"alg": "ES256"}));
         assert!(part(&token.sign(), 1).get("jti").is_none());
         let raw = token.payload_json("{}").header_json(r#"{"a":1}"#).sign();

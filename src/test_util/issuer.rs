@@ -281,13 +281,21 @@ impl fmt::Debug for MockIssuer {
 
 impl State {
     fn published(&self) -> impl Iterator<Item = &SigningKey> {
-        let published = self.keys.iter().filter(|(_, standing)| *standing != Standing::Retired);
+        let published = self
+            .keys
+            .iter()
+            .filter(|(_, standing)| *standing != Standing::Retired);
         published.map(|(key, _)| key)
     }
 
     fn current(&self, algorithm: Algorithm) -> Option<&SigningKey> {
-        let mut current = self.keys.iter().filter(|(_, standing)| *standing == Standing::Current);
-        current.find(|(key, _)| key.algorithm() == algorithm).map(|(key, _)| key)
+        let mut current = self
+            .keys
+            .iter()
+            .filter(|(_, standing)| *standing == Standing::Current);
+        current
+            .find(|(key, _)| key.algorithm() == algorithm)
+            .map(|(key, _)| key)
     }
 
     fn make_missing_keys(&mut self) {

@@ -132,7 +132,7 @@ impl Pair {
             Algorithm::ES256 => ec(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, "P-256"),
             Algorithm::ES384 => ec(&signature::ECDSA_P384_SHA384_FIXED_SIGNING, "P-384"),
             Algorithm::ES512 => ec(&signature::ECDSA_P521_SHA512_FIXED_SIGNING, "P-521"),
-            Algorithm::EdDSA => Ok(Self::Ed25519(Ed25519KeyPair::generate()?)),
+            Algorithm::EdDSA | Algorithm::Ed25519 => Ok(Self::Ed25519(Ed25519KeyPair::generate()?)),
         }
     }
 
@@ -203,7 +203,9 @@ fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         (usize::from(first), rest)
     } else {
         let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        let length = octets.iter().fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+        let length = octets
+            .iter()
+            .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
         (length, rest)
     };
     (found == tag).then(|| rest.split_at_checked(length))?
@@ -248,11 +250,16 @@ mod tests {
             let jwk = key.jwk();
             let signature = key.sign(b"message");
             let rsa = |parameters| {
-                RsaPublicKeyComponents { n: member(&jwk, "n"), e: member(&jwk, "e") }
-                    .verify(parameters, b"message", &signature)
+                RsaPublicKeyComponents {
+                    n: member(&jwk, "n"),
+                    e: member(&jwk, "e"),
+                }
+                .verify(parameters, b"message", &signature)
             };
             let point = || [&[4][..], &member(&jwk, "x"), &member(&jwk, "y")].concat();
-            let ec = |parameters| UnparsedPublicKey::new(parameters, point()).verify(b"message", &signature);
+            let ec = |parameters| {
+                UnparsedPublicKey::new(parameters, point()).verify(b"message", &signature)
+            };
             let outcome = match algorithm {
                 Algorithm::RS256 => rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
                 Algorithm::RS384 => rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
@@ -263,8 +270,10 @@ mod tests {
                 Algorithm::ES256 => ec(&signature::ECDSA_P256_SHA256_FIXED),
                 Algorithm::ES384 => ec(&signature::ECDSA_P384_SHA384_FIXED),
                 Algorithm::ES512 => ec(&signature::ECDSA_P521_SHA512_FIXED),
-                Algorithm::EdDSA => UnparsedPublicKey::new(&signature::ED25519, member(&jwk, "x"))
-                    .verify(b"message", &signature),
+                Algorithm::EdDSA | Algorithm::Ed25519 => {
+                    UnparsedPublicKey::new(&signature::ED25519, member(&jwk, "x"))
+                        .verify(b"message", &signature)
+                }
             };
             assert!(outcome.is_ok(), "{algorithm}");
             assert_eq!(jwk["alg"], algorithm.as_str());

@@ -77,9 +77,9 @@ pub use token::TokenBuilder;
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::body::Body;
     use axum::routing::get;
-    use axum::Router;
     use http::{Request, StatusCode, header::AUTHORIZATION};
     use tower::ServiceExt as _;
 
@@ -132,8 +132,15 @@ mod tests {
             let issuer = issuer.with_clock(clock.clone());
             let server = server(issuer.trusted(), &clock);
             let token = issuer.token();
-            assert_eq!(answer(&server, "", &token.sign()).await, "subject", "{issuer:?}");
-            assert_eq!(answer(&server, "", &issuer.client_token().sign()).await, "client");
+            assert_eq!(
+                answer(&server, "", &token.sign()).await,
+                "subject",
+                "{issuer:?}"
+            );
+            assert_eq!(
+                answer(&server, "", &issuer.client_token().sign()).await,
+                "client"
+            );
             for bad in [
                 token.sign_with_wrong_key(),
                 token.sign_with_unknown_key(),
@@ -158,7 +165,9 @@ mod tests {
     #[tokio::test]
     async fn every_algorithm_is_verified() {
         let clock = ManualClock::new();
-        let issuer = MockIssuer::new().with_clock(clock.clone()).with_algorithms(Algorithm::ALL);
+        let issuer = MockIssuer::new()
+            .with_clock(clock.clone())
+            .with_algorithms(Algorithm::ALL);
         let server = server(issuer.trusted(), &clock);
         for algorithm in Algorithm::ALL {
             let token = issuer.token().algorithm(algorithm).sign();
@@ -172,9 +181,18 @@ mod tests {
         let issuer = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf").with_clock(clock.clone());
         let rules = TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID);
         let server = server(issuer.trusted().tenant_claims(rules), &clock);
-        assert_eq!(answer(&server, "app", &issuer.aworld_user().sign()).await, "user");
-        assert_eq!(answer(&server, "app", &issuer.aworld_client().sign()).await, "client");
-        assert_eq!(answer(&server, "portal", &issuer.aworld_principal().sign()).await, "principal");
+        assert_eq!(
+            answer(&server, "app", &issuer.aworld_user().sign()).await,
+            "user"
+        );
+        assert_eq!(
+            answer(&server, "app", &issuer.aworld_client().sign()).await,
+            "client"
+        );
+        assert_eq!(
+            answer(&server, "portal", &issuer.aworld_principal().sign()).await,
+            "principal"
+        );
         let elsewhere = issuer.aworld_user().context("dashboard").sign();
         assert_eq!(answer(&server, "app", &elsewhere).await, "403");
     }
@@ -189,7 +207,11 @@ mod tests {
             let clock = ManualClock::new();
             let issuer = issuer.with_clock(clock.clone()).serve().await;
             let server = server(issuer.trusted(), &clock).connect().await.unwrap();
-            assert_eq!(answer(&server, "", &issuer.token().sign()).await, "subject", "{issuer:?}");
+            assert_eq!(
+                answer(&server, "", &issuer.token().sign()).await,
+                "subject",
+                "{issuer:?}"
+            );
             issuer.rotate();
             clock.advance(HOUR / 60); // past the cooldown
             assert_eq!(answer(&server, "", &issuer.token().sign()).await, "subject");

@@ -110,7 +110,9 @@ impl ServedIssuer {
     async fn start(issuer: MockIssuer) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.expect("a free port on 127.0.0.1");
-        let address = listener.local_addr().expect("the address of a bound socket");
+        let address = listener
+            .local_addr()
+            .expect("the address of a bound socket");
         let url = format!("http://{address}");
         issuer.moved_to(&url);
         let site = Arc::new(Site {
@@ -172,12 +174,16 @@ impl ServedIssuer {
 
     /// Fails requests for the key set like this; metadata is served as before.
     pub fn break_key_set_with(&self, fault: Fault) {
-        self.site.faults.send_modify(|faults| faults.key_set = Some(fault));
+        self.site
+            .faults
+            .send_modify(|faults| faults.key_set = Some(fault));
     }
 
     /// Fails requests for metadata like this; the key set is served as before.
     pub fn break_discovery_with(&self, fault: Fault) {
-        self.site.faults.send_modify(|faults| faults.discovery = Some(fault));
+        self.site
+            .faults
+            .send_modify(|faults| faults.discovery = Some(fault));
     }
 
     /// Ends every fault; requests that hang are answered.
@@ -338,11 +344,15 @@ impl Site {
     /// The right answer.
     fn answer(&self, page: Page, known_tag: Option<&str>) -> Answer {
         if page == Page::Discovery {
-            return Answer::new(200, self.discovery_document()).field("content-type", "application/json");
+            return Answer::new(200, self.discovery_document())
+                .field("content-type", "application/json");
         }
         let caching = *self.caching();
         // The ids name the set: no two keys of an issuer share one.
-        let (tag, body) = (format!("\"{}\"", self.issuer.key_ids().join(".")), self.issuer.key_set());
+        let (tag, body) = (
+            format!("\"{}\"", self.issuer.key_ids().join(".")),
+            self.issuer.key_set(),
+        );
         let mut answer = if caching.entity_tags && known_tag == Some(&*tag) {
             self.counts.send_modify(|counts| counts.not_modified += 1);
             Answer::new(304, "")
@@ -353,7 +363,10 @@ impl Site {
             answer = answer.field("etag", &tag);
         }
         if let Some(age) = caching.max_age {
-            answer = answer.field("cache-control", &format!("public, max-age={}", age.as_secs()));
+            answer = answer.field(
+                "cache-control",
+                &format!("public, max-age={}", age.as_secs()),
+            );
         }
         answer
     }
@@ -365,7 +378,9 @@ impl Site {
             Page::Discovery => faults.discovery.clone(),
         };
         let mut faults = self.faults.subscribe();
-        let settled = faults.wait_for(|faults| of_page(faults) != Some(Fault::Hang)).await;
+        let settled = faults
+            .wait_for(|faults| of_page(faults) != Some(Fault::Hang))
+            .await;
         settled.ok().and_then(|faults| of_page(&faults))
     }
 }
@@ -400,16 +415,23 @@ async fn converse(stream: &TcpStream, site: &Site) -> io::Result<()> {
     });
     let known_tag = head.lines().skip(1).find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("if-none-match").then_some(value.trim())
+        name.eq_ignore_ascii_case("if-none-match")
+            .then_some(value.trim())
     });
     match site.fault(page).await {
         None | Some(Fault::Hang) => write(stream, site.answer(page, known_tag)).await,
         Some(Fault::Refuse) => Ok(()),
         Some(Fault::Status(status)) => write(stream, Answer::new(status, "")).await,
         Some(Fault::Body(body)) => {
-            write(stream, Answer::new(200, body).field("content-type", "application/json")).await
+            write(
+                stream,
+                Answer::new(200, body).field("content-type", "application/json"),
+            )
+            .await
         }
-        Some(Fault::Redirect(url)) => write(stream, Answer::new(302, "").field("location", &url)).await,
+        Some(Fault::Redirect(url)) => {
+            write(stream, Answer::new(302, "").field("location", &url)).await
+        }
         Some(Fault::CutBody) => {
             let answer = site.answer(page, None);
             let (half, _) = answer.body.split_at(answer.body.len() / 2);
@@ -490,7 +512,10 @@ mod tests {
     }
 
     async fn small() -> ServedIssuer {
-        MockIssuer::new().with_algorithms([Algorithm::ES256]).serve().await
+        MockIssuer::new()
+            .with_algorithms([Algorithm::ES256])
+            .serve()
+            .await
     }
 
     #[tokio::test]
@@ -504,14 +529,29 @@ mod tests {
         issuer.offer_etag();
         let keys = get(&issuer, "/jwks.json", "").await;
         assert!(keys.ends_with(&issuer.key_set()), "{keys}");
-        assert!(keys.contains("\r\netag: \"key-1\"\r\ncache-control: public, max-age=300\r\n"), "{keys}");
+        assert!(
+            keys.contains("\r\netag: \"key-1\"\r\ncache-control: public, max-age=300\r\n"),
+            "{keys}"
+        );
         let again = get(&issuer, "/jwks.json", "If-None-Match: \"key-1\"\r\n").await;
         assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
         issuer.rotate();
-        let rotated = get(&issuer, "/pool/.well-known/jwks.json", "If-None-Match: \"key-1\"\r\n").await;
+        let rotated = get(
+            &issuer,
+            "/pool/.well-known/jwks.json",
+            "If-None-Match: \"key-1\"\r\n",
+        )
+        .await;
         assert!(rotated.contains("\"key-2\""), "{rotated}");
         assert!(get(&issuer, "/", "").await.starts_with("HTTP/1.1 404 "));
-        assert_eq!((issuer.fetches(), issuer.discovery_fetches(), issuer.not_modified()), (3, 1, 1));
+        assert_eq!(
+            (
+                issuer.fetches(),
+                issuer.discovery_fetches(),
+                issuer.not_modified()
+            ),
+            (3, 1, 1)
+        );
         issuer.await_fetches(3).await;
     }
 
@@ -521,18 +561,42 @@ mod tests {
         issuer.break_with(Fault::Refuse);
         assert_eq!(get(&issuer, "/jwks.json", "").await, "");
         issuer.break_key_set_with(Fault::Status(503));
-        assert!(get(&issuer, "/jwks.json", "").await.starts_with("HTTP/1.1 503 "));
+        assert!(
+            get(&issuer, "/jwks.json", "")
+                .await
+                .starts_with("HTTP/1.1 503 ")
+        );
         issuer.break_key_set_with(Fault::Body(b"<html>".to_vec()));
-        assert!(get(&issuer, "/jwks.json", "").await.ends_with("\r\n\r\n<html>"));
+        assert!(
+            get(&issuer, "/jwks.json", "")
+                .await
+                .ends_with("\r\n\r\n<html>")
+        );
         issuer.break_key_set_with(Fault::CutBody);
         assert!(!get(&issuer, "/jwks.json", "").await.ends_with('}'));
         issuer.break_key_set_with(Fault::SlowBody(Duration::ZERO));
-        assert!(get(&issuer, "/jwks.json", "").await.ends_with(&issuer.key_set()));
+        assert!(
+            get(&issuer, "/jwks.json", "")
+                .await
+                .ends_with(&issuer.key_set())
+        );
         issuer.break_key_set_with(Fault::Redirect("https://other.example/".into()));
-        assert!(get(&issuer, "/jwks.json", "").await.contains("\r\nlocation: https://other.example/\r\n"));
-        assert_eq!(get(&issuer, "/.well-known/openid-configuration", "").await, "", "still refused");
+        assert!(
+            get(&issuer, "/jwks.json", "")
+                .await
+                .contains("\r\nlocation: https://other.example/\r\n")
+        );
+        assert_eq!(
+            get(&issuer, "/.well-known/openid-configuration", "").await,
+            "",
+            "still refused"
+        );
         issuer.recover();
-        assert!(get(&issuer, "/.well-known/openid-configuration", "").await.starts_with("HTTP/1.1 200 "));
+        assert!(
+            get(&issuer, "/.well-known/openid-configuration", "")
+                .await
+                .starts_with("HTTP/1.1 200 ")
+        );
     }
 
     #[tokio::test]

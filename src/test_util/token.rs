@@ -156,7 +156,11 @@ impl TokenBuilder {
 
     /// Sets `cognito:groups` for a Cognito issuer, else `groups`. Default: none.
     pub fn groups<S: Into<String>>(self, groups: impl IntoIterator<Item = S>) -> Self {
-        let name = if self.issuer.is_cognito() { "cognito:groups" } else { "groups" };
+        let name = if self.issuer.is_cognito() {
+            "cognito:groups"
+        } else {
+            "groups"
+        };
         self.claim(name, texts(groups))
     }
 
@@ -321,12 +325,17 @@ impl TokenBuilder {
         let key = self.signing_key();
         let signature = key.sign(self.signing_input(&key).as_bytes());
         let mut payload = self.payload();
-        let inside = payload.strip_prefix(b"{").filter(|rest| rest.first() != Some(&b'}'));
+        let inside = payload
+            .strip_prefix(b"{")
+            .filter(|rest| rest.first() != Some(&b'}'));
         payload = match inside {
             Some(rest) => [br#"{"tampered":true,"#, rest].concat(),
             None => [&payload[..], b" "].concat(),
         };
-        join(&self.clone().payload_json(payload).signing_input(&key), &signature)
+        join(
+            &self.clone().payload_json(payload).signing_input(&key),
+            &signature,
+        )
     }
 
     /// A forgery: the last bit of the signature is turned.
@@ -366,7 +375,9 @@ impl TokenBuilder {
     fn signing_input(&self, key: &SigningKey) -> String {
         let header = self.raw_header.clone().unwrap_or_else(|| {
             let mut header = self.header.clone();
-            header.entry("alg").or_insert_with(|| key.algorithm().as_str().into());
+            header
+                .entry("alg")
+                .or_insert_with(|| key.algorithm().as_str().into());
             header.entry("kid").or_insert_with(|| key.id().into());
             header.retain(|name, _| !self.header_without.contains(name));
             Value::Object(header).to_string().into_bytes()
@@ -404,5 +415,6 @@ fn join(input: &str, signature: &[u8]) -> String {
 
 #[allow(clippy::expect_used)] // Test tooling; documented at the setters.
 fn json_of(value: impl Serialize) -> Value {
-    serde_json::to_value(value).expect("the value of a claim or header parameter must be writable as json")
+    serde_json::to_value(value)
+        .expect("the value of a claim or header parameter must be writable as json")
 }

@@ -279,14 +279,13 @@ fn check_not_for_the_client(claims: &Object<'_>) -> Result<(), TokenFault> {
     let other_use = claims
         .get("token_use")
         .is_some_and(|value| value.as_text().as_deref() != Some("access"));
-    let other_kind = claims
-        .get("typ")
-        .and_then(Value::as_text)
-        .is_some_and(|kind| {
+    let other_kind = claims.get("typ").is_some_and(|value| {
+        value.as_text().is_none_or(|kind| {
             ["ID", "Refresh", "Offline", "Logout"]
                 .iter()
                 .any(|other| kind.eq_ignore_ascii_case(other))
-        });
+        })
+    });
     if marked || other_use || other_kind {
         Err(TokenFault::TokenUse)
     } else {

@@ -120,7 +120,7 @@ impl PublicKey {
 
     fn ed25519(algorithm: Algorithm, x: &[u8]) -> Option<Self> {
         let point: &[u8; 32] = x.try_into().ok()?;
-        if algorithm != Algorithm::EdDSA || is_small_order(point) {
+        if !matches!(algorithm, Algorithm::EdDSA | Algorithm::Ed25519) || is_small_order(point) {
             return None;
         }
         let parsed = ParsedPublicKey::new(&signature::ED25519, point).ok()?;
@@ -154,7 +154,11 @@ const fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> 
         Algorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
         Algorithm::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
         Algorithm::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
-        Algorithm::ES256 | Algorithm::ES384 | Algorithm::ES512 | Algorithm::EdDSA => return None,
+        Algorithm::ES256
+        | Algorithm::ES384
+        | Algorithm::ES512
+        | Algorithm::EdDSA
+        | Algorithm::Ed25519 => return None,
     })
 }
 

@@ -77,7 +77,7 @@ impl WorkspaceUser {
     }
 }
 
-/// Somebody who may act across accounts and workspaces, within a reach that is configured.
+/// A platform-level identity, for routes of the portal. It enters no workspace by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     id: PrincipalId,
@@ -214,7 +214,7 @@ pub(crate) fn identify(token: &AccessToken, claims: &Object<'_>, rules: &Rules) 
             context: None,
         };
     };
-    let evidence = Evidence::read(token, claims, tenant);
+    let evidence = Evidence::read(token, claims, tenant, &rules.groups_claim);
     let identity = evidence
         .as_ref()
         .and_then(|evidence| {
@@ -247,13 +247,19 @@ struct Evidence {
     principal: Option<Text>,
     role: Option<Text>,
     context: Option<Text>,
+    in_groups: bool,
     says_machine: bool,
     from_portal_client: bool,
 }
 
 impl Evidence {
     /// `None` when a claim is present and is no text: that is contradiction, not absence.
-    fn read(token: &AccessToken, claims: &Object<'_>, tenant: &TenantClaims) -> Option<Self> {
+    fn read(
+        token: &AccessToken,
+        claims: &Object<'_>,
+        tenant: &TenantClaims,
+        groups: &ClaimPath,
+    ) -> Option<Self> {
         let read = |path: Option<&ClaimPath>| -> Option<Option<Text>> {
             let Some(path) = path else { return Some(None) };
             match claims.at_path(path.members()) {
@@ -280,7 +286,16 @@ impl Evidence {
                 .iter()
                 .any(|portal| &**portal == client.as_str())
         });
+        // Whatever stands there but an empty list is a group, or something in its place.
+        let in_groups = match claims.at_path(groups.members()) {
+            Ok(None) => false,
+            Ok(Some(value)) => value
+                .elements()
+                .is_none_or(|mut groups| groups.next().is_some()),
+            Err(_) => true,
+        };
         Some(Self {
+            in_groups,
             account: read(account_claim)?,
             workspace: read(Some(&tenant.workspace))?,
             user: read(tenant.user.as_ref())?,
@@ -345,7 +360,7 @@ fn principal(
 fn client(token: &AccessToken, evidence: &Evidence, rules: &TenantClaims) -> Option<Identity> {
     let contradicted = evidence.user.is_some()
         || evidence.principal.is_some()
-        || token.groups().next().is_some()
+        || evidence.in_groups
         || evidence.from_portal_client;
     // `is_machine`: `sub` is the client id, and there is no `username`.
     if !evidence.says_machine || !token.is_machine() || contradicted {

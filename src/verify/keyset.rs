@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{
     EllipticCurve, EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters,
 };
@@ -109,8 +109,10 @@ struct Document<'a> {
 impl KeySet {
     /// Reads a JWK Set. Keys are prepared for `allowed` algorithms only.
     pub(crate) fn parse(bytes: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
+        // RFC 8259 s8.1: the whole document, also what nobody reads, is UTF-8.
+        let text = std::str::from_utf8(bytes).map_err(|_| KeySetFault::NotAKeySet)?;
         let document: Document<'_> =
-            serde_json::from_slice(bytes).map_err(|_| KeySetFault::NotAKeySet)?;
+            serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetFault::TooManyKeys);
         }
@@ -168,6 +170,15 @@ impl KeySet {
     #[cfg(feature = "jwks")]
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The ids of this set's usable keys that another set has not.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn ids_missing_in<'k>(&'k self, other: &'k Self) -> impl Iterator<Item = &'k str> {
+        self.by_id
+            .keys()
+            .filter(|id| !other.by_id.contains_key(*id))
+            .map(AsRef::as_ref)
     }
 
     /// The entries that cannot be used.
@@ -294,10 +305,18 @@ fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet
     }
     match jwk.get("alg") {
         None => Ok(allowed),
-        Some(Value::String(name)) => match Algorithm::from_name(&name.text()) {
-            Some(algorithm) if allowed.contains(algorithm) => Ok(AlgorithmSet::of([algorithm])),
-            _ => Err("its `alg` is not allowed for this issuer"),
-        },
+        Some(Value::String(name)) => {
+            let stated = Algorithm::from_name(&name.text())
+                .map_or(AlgorithmSet::EMPTY, |algorithm| {
+                    AlgorithmSet::of(algorithm.synonyms().iter().copied())
+                });
+            let usable = stated.and(allowed);
+            if usable.is_empty() {
+                Err("its `alg` is not allowed for this issuer")
+            } else {
+                Ok(usable)
+            }
+        }
         Some(_) => Err("its `alg` is not a string"),
     }
 }
@@ -345,6 +364,12 @@ fn nist_curve(curve: &EllipticCurve) -> Option<Curve> {
     .find_map(|(named, known)| (named == *curve).then_some(known))
 }
 
+/// base64url (RFC 7518 section 2). Some issuers write plain base64 with padding; which bytes
+/// they mean is never in doubt, and the set comes from an issuer that we trust.
 fn decode(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=');
+    if text.contains(['+', '/']) {
+        return STANDARD_NO_PAD.decode(text).ok();
+    }
     URL_SAFE_NO_PAD.decode(text).ok()
 }

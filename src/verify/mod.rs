@@ -19,3 +19,6 @@ pub(crate) mod claims;
 pub(crate) mod identify;
 
 pub(crate) mod access;
+
+#[cfg(test)]
+mod vectors;

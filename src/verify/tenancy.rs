@@ -159,8 +159,8 @@ impl TenantClaims {
         self
     }
 
-    /// Switches principals on for tokens that were issued to this app client; call it once for
-    /// each. Default: none, since a principal reaches further than anybody else.
+    /// Switches principals on for tokens that were issued to this app client, and accepts its
+    /// tokens where clients are listed; call it once for each. Default: none, since a principal reaches further than anybody else.
     pub fn portal_client(mut self, client_id: impl Into<String>) -> Self {
         self.portal_clients.push(client_id.into().into());
         self
@@ -227,6 +227,13 @@ impl TenantClaims {
             return Some(
                 "`portal_client(..)` needs `principal_claim(..)` and `portal_context(..)`",
             );
+        }
+        if self
+            .machine
+            .as_ref()
+            .is_some_and(|(_, value)| value.is_empty())
+        {
+            return Some("the machine claim's value is empty; give the value that marks a machine");
         }
         if self.portal_clients.iter().any(|client| client.is_empty()) {
             return Some("a portal client's id is empty; name the app client");

@@ -46,11 +46,17 @@ async fn app() -> Vec<(&'static str, Answer)> {
     let routes = Router::new()
         .route("/", get(|_: AccessToken| async { "ok" }))
         .route("/write", get(|_: Scoped<Write>| async { "ok" }))
-        .route("/audit", get(|_: AccessToken| async { "ok" }).layer(RequireScopeLayer::of::<Audit>()))
+        .route(
+            "/audit",
+            get(|_: AccessToken| async { "ok" }).layer(RequireScopeLayer::of::<Audit>()),
+        )
         .route("/claims", get(|_: Claims<Strict>| async { "ok" }))
         .route("/users", get(|_: WorkspaceUser| async { "ok" }))
         .route("/no-parameter", get(|_: WorkspaceAccess| async { "ok" }))
-        .route("/workspaces/{workspace_id}", get(|_: WorkspaceAccess| async { "ok" }));
+        .route(
+            "/workspaces/{workspace_id}",
+            get(|_: WorkspaceAccess| async { "ok" }),
+        );
     let bare = routes.clone();
     let loud = routes.clone().route_layer(
         with_metadata
@@ -61,7 +67,9 @@ async fn app() -> Vec<(&'static str, Answer)> {
             .error_descriptions(),
     );
     let no_context = routes.clone().route_layer(plain.authenticate());
-    let odd_context = routes.clone().route_layer(plain.authenticate().context("ap"));
+    let odd_context = routes
+        .clone()
+        .route_layer(plain.authenticate().context("ap"));
     let down = routes.clone().route_layer(never_connected.authenticate());
     let app = routes.route_layer(plain.authenticate().context("app"));
 
@@ -74,27 +82,118 @@ async fn app() -> Vec<(&'static str, Answer)> {
     let mut add = |name, answer| answers.push((name, answer));
 
     add("nothing sent", send(&app, "/", &[]).await);
-    add("nothing sent, every setting on", send(&loud, "/", &[]).await);
-    add("another scheme", send(&app, "/", &[("authorization", "Basic dTpw")]).await);
-    add("an empty field", send(&app, "/", &[("authorization", "")]).await);
-    add("two fields", send(&app, "/", &[("authorization", &bearer(&user)), ("authorization", &bearer(&user))]).await);
-    add("no b64token", send(&app, "/", &[("authorization", "Bearer a,b")]).await);
-    add("no b64token, every setting on", send(&loud, "/", &[("authorization", "Bearer a,b")]).await);
-    add("garbage", send(&app, "/", &[("authorization", "Bearer garbage")]).await);
-    add("expired", send(&app, "/", &[("authorization", &bearer(&expired))]).await);
-    add("expired, every setting on", send(&loud, "/", &[("authorization", &bearer(&expired))]).await);
-    add("claims that do not fit", send(&app, "/claims", &[("authorization", &bearer(&user))]).await);
-    add("a scope of two tokens lacking", send(&app, "/write", &[("authorization", &bearer(&subject))]).await);
-    add("the same, every setting on", send(&loud, "/write", &[("authorization", &bearer(&subject))]).await);
-    add("of several alternatives the first", send(&app, "/audit", &[("authorization", &bearer(&subject))]).await);
-    add("the wrong kind of caller", send(&app, "/users", &[("authorization", &bearer(&client))]).await);
-    add("another workspace", send(&app, "/workspaces/elsewhere", &[("authorization", &bearer(&user))]).await);
-    add("no tenant", send(&app, "/workspaces/elsewhere", &[("authorization", &bearer(&subject))]).await);
-    add("keys never loaded", send(&down, "/", &[("authorization", &bearer(&subject))]).await);
-    add("no layer", send(&bare, "/", &[("authorization", &bearer(&user))]).await);
-    add("no context named", send(&no_context, "/workspaces/ws-1", &[("authorization", &bearer(&user))]).await);
-    add("an unknown context named", send(&odd_context, "/users", &[("authorization", &bearer(&subject))]).await);
-    add("no parameter in the route", send(&app, "/no-parameter", &[("authorization", &bearer(&user))]).await);
+    add(
+        "nothing sent, every setting on",
+        send(&loud, "/", &[]).await,
+    );
+    add(
+        "another scheme",
+        send(&app, "/", &[("authorization", "Basic dTpw")]).await,
+    );
+    add(
+        "an empty field",
+        send(&app, "/", &[("authorization", "")]).await,
+    );
+    add(
+        "two fields",
+        send(
+            &app,
+            "/",
+            &[
+                ("authorization", &bearer(&user)),
+                ("authorization", &bearer(&user)),
+            ],
+        )
+        .await,
+    );
+    add(
+        "no b64token",
+        send(&app, "/", &[("authorization", "Bearer a,b")]).await,
+    );
+    add(
+        "no b64token, every setting on",
+        send(&loud, "/", &[("authorization", "Bearer a,b")]).await,
+    );
+    add(
+        "garbage",
+        send(&app, "/", &[("authorization", "Bearer garbage")]).await,
+    );
+    add(
+        "expired",
+        send(&app, "/", &[("authorization", &bearer(&expired))]).await,
+    );
+    add(
+        "expired, every setting on",
+        send(&loud, "/", &[("authorization", &bearer(&expired))]).await,
+    );
+    add(
+        "claims that do not fit",
+        send(&app, "/claims", &[("authorization", &bearer(&user))]).await,
+    );
+    add(
+        "a scope of two tokens lacking",
+        send(&app, "/write", &[("authorization", &bearer(&subject))]).await,
+    );
+    add(
+        "the same, every setting on",
+        send(&loud, "/write", &[("authorization", &bearer(&subject))]).await,
+    );
+    add(
+        "of several alternatives the first",
+        send(&app, "/audit", &[("authorization", &bearer(&subject))]).await,
+    );
+    add(
+        "the wrong kind of caller",
+        send(&app, "/users", &[("authorization", &bearer(&client))]).await,
+    );
+    add(
+        "another workspace",
+        send(
+            &app,
+            "/workspaces/elsewhere",
+            &[("authorization", &bearer(&user))],
+        )
+        .await,
+    );
+    add(
+        "no tenant",
+        send(
+            &app,
+            "/workspaces/elsewhere",
+            &[("authorization", &bearer(&subject))],
+        )
+        .await,
+    );
+    add(
+        "keys never loaded",
+        send(&down, "/", &[("authorization", &bearer(&subject))]).await,
+    );
+    add(
+        "no layer",
+        send(&bare, "/", &[("authorization", &bearer(&user))]).await,
+    );
+    add(
+        "no context named",
+        send(
+            &no_context,
+            "/workspaces/ws-1",
+            &[("authorization", &bearer(&user))],
+        )
+        .await,
+    );
+    add(
+        "an unknown context named",
+        send(
+            &odd_context,
+            "/users",
+            &[("authorization", &bearer(&subject))],
+        )
+        .await,
+    );
+    add(
+        "no parameter in the route",
+        send(&app, "/no-parameter", &[("authorization", &bearer(&user))]).await,
+    );
     answers
 }
 
@@ -111,7 +210,10 @@ async fn every_refusal_is_the_golden_one() {
         std::fs::write(&path, &found).expect("the golden file is writable");
     }
     let golden = std::fs::read_to_string(&path).expect("the golden file");
-    assert!(found == golden, "the wire changed; if that is meant, run with UPDATE_GOLDEN=1:\n{found}");
+    assert!(
+        found == golden,
+        "the wire changed; if that is meant, run with UPDATE_GOLDEN=1:\n{found}"
+    );
 }
 
 #[tokio::test]
@@ -142,7 +244,11 @@ async fn every_method_needs_a_token_and_no_body_is_read() {
         .route_layer(server(&issuer).authenticate());
     for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get", "POST"] {
         let body = axum::body::Body::from_stream(Unread);
-        let request = http::Request::builder().method(method).uri("/").body(body).expect("a request");
+        let request = http::Request::builder()
+            .method(method)
+            .uri("/")
+            .body(body)
+            .expect("a request");
         assert_eq!(exchange(&app, request).await.status, 401, "{method}");
         let request = http::Request::builder()
             .method(method)

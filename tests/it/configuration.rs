@@ -29,57 +29,247 @@ fn mistakes_name_their_setting_and_the_way_out() {
     let key_set = MockIssuer::new().key_set();
     let cases: Vec<(&str, Builder, &str)> = vec![
         ("no issuer", ResourceServer::builder(API), "issuer"),
-        ("no resource", ResourceServer::builder("").issuer(id()), "builder"),
-        ("a resource with a quote", ResourceServer::builder("a\"b").issuer(id()), "builder"),
+        (
+            "no resource",
+            ResourceServer::builder("").issuer(id()),
+            "builder",
+        ),
+        (
+            "a resource with a quote",
+            ResourceServer::builder("a\"b").issuer(id()),
+            "builder",
+        ),
         ("an empty issuer", with(Issuer::oidc("")), "issuer"),
-        ("a http issuer off loopback", with(Issuer::oidc("http://id.example.com")), "issuer"),
+        (
+            "a http issuer off loopback",
+            with(Issuer::oidc("http://id.example.com")),
+            "issuer",
+        ),
         ("an issuer twice", with(id()).issuer(id()), "issuer"),
-        ("an issuer that is no place", with(Issuer::oidc("urn:example:issuer")), "issuer"),
-        ("an issuer with user information", with(Issuer::oidc("https://a@id.example.com")), "issuer"),
-        ("a plain key set", with(id().key_set_url("http://id.example.com/keys")), "key_set_url"),
-        ("a key set in a file", with(id().key_set_url("file:///etc/keys")), "key_set_url"),
-        ("a key set in a data url", with(id().key_set_url("data:application/json,{}")), "key_set_url"),
-        ("a plain discovery", with(id().discovery_url("http://id.example.com/x")), "discovery_url"),
-        ("two sources of keys", with(id().key_set_url("https://a.example.com").key_set(key_set.clone())), "key_set"),
-        ("two urls", with(id().key_set_url("https://a.example.com").discovery_url("https://a.example.com")), "key_set"),
-        ("a key set that is none", with(id().key_set("{}")), "key_set"),
-        ("a key set without a key", with(id().key_set(r#"{"keys":[]}"#)), "key_set"),
-        ("a pem that is none", with(id().pem("-----BEGIN CERTIFICATE-----")), "pem"),
+        (
+            "an issuer that is no place",
+            with(Issuer::oidc("urn:example:issuer")),
+            "issuer",
+        ),
+        (
+            "an issuer with user information",
+            with(Issuer::oidc("https://a@id.example.com")),
+            "issuer",
+        ),
+        (
+            "a plain key set",
+            with(id().key_set_url("http://id.example.com/keys")),
+            "key_set_url",
+        ),
+        (
+            "a key set in a file",
+            with(id().key_set_url("file:///etc/keys")),
+            "key_set_url",
+        ),
+        (
+            "a key set in a data url",
+            with(id().key_set_url("data:application/json,{}")),
+            "key_set_url",
+        ),
+        (
+            "a plain discovery",
+            with(id().discovery_url("http://id.example.com/x")),
+            "discovery_url",
+        ),
+        (
+            "two sources of keys",
+            with(
+                id().key_set_url("https://a.example.com")
+                    .key_set(key_set.clone()),
+            ),
+            "key_set",
+        ),
+        (
+            "two urls",
+            with(
+                id().key_set_url("https://a.example.com")
+                    .discovery_url("https://a.example.com"),
+            ),
+            "key_set",
+        ),
+        (
+            "a key set that is none",
+            with(id().key_set("{}")),
+            "key_set",
+        ),
+        (
+            "a key set without a key",
+            with(id().key_set(r#"{"keys":[]}"#)),
+            "key_set",
+        ),
+        (
+            "a pem that is none",
+            with(id().pem("-----BEGIN CERTIFICATE-----")),
+            "pem",
+        ),
         ("no algorithm", with(id().algorithms([])), "algorithms"),
         ("an empty audience", with(id().audience("")), "audience"),
-        ("any audience and one", with(id().audience("a").danger().accept_any_audience()), "audience"),
-        ("a pool without a client", with(Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf")), "client_id"),
+        (
+            "any audience and one",
+            with(id().audience("a").danger().accept_any_audience()),
+            "audience",
+        ),
+        (
+            "a pool without a client",
+            with(Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf")),
+            "client_id",
+        ),
         ("an empty client", with(pool().client_id("")), "client_id"),
-        ("a pool of another region", with(Issuer::cognito("eu-west-2", "eu-west-1_AbCdEf").client_id("c")), "cognito"),
-        ("a pool without an id", with(Issuer::cognito("eu-west-1", "eu-west-1_").client_id("c")), "cognito"),
-        ("a pool with a path", with(Issuer::cognito("eu-west-1", "eu-west-1_a/b").client_id("c")), "cognito"),
-        ("a region that is none", with(Issuer::cognito("example.com#", "example.com#_A").client_id("c")), "cognito"),
-        ("a plain emulator", with(pool().endpoint("http://cognito.example.com")), "endpoint"),
-        ("an endpoint without a pool", with(id().endpoint("https://x.example.com")), "endpoint"),
-        ("too much leeway", with(id().leeway(Duration::from_secs(301))), "leeway"),
-        ("refreshing all the time", with(id().refresh_interval(Duration::from_secs(1))), "refresh_interval"),
-        ("no cooldown", with(id().unknown_key_cooldown(Duration::ZERO)), "unknown_key_cooldown"),
-        ("stale before it is refreshed", with(id().max_staleness(Duration::from_secs(60))), "max_staleness"),
-        ("a claim without a name", with(id().scope_claim("")), "scope_claim"),
-        ("a path without a member", with(id().roles_claim(Vec::<String>::new())), "roles_claim"),
-        ("a required claim without a name", with(id().require_claim("", "x")), "require_claim"),
-        ("tiny tokens", with(id()).max_token_bytes(10), "max_token_bytes"),
-        ("huge tokens", with(id()).max_token_bytes(1 << 30), "max_token_bytes"),
-        ("plain metadata", with(id()).resource_metadata("http://api.example.com/x"), "resource_metadata"),
+        (
+            "a pool of another region",
+            with(Issuer::cognito("eu-west-2", "eu-west-1_AbCdEf").client_id("c")),
+            "cognito",
+        ),
+        (
+            "a pool without an id",
+            with(Issuer::cognito("eu-west-1", "eu-west-1_").client_id("c")),
+            "cognito",
+        ),
+        (
+            "a pool with a path",
+            with(Issuer::cognito("eu-west-1", "eu-west-1_a/b").client_id("c")),
+            "cognito",
+        ),
+        (
+            "a region that is none",
+            with(Issuer::cognito("example.com#", "example.com#_A").client_id("c")),
+            "cognito",
+        ),
+        (
+            "a plain emulator",
+            with(pool().endpoint("http://cognito.example.com")),
+            "endpoint",
+        ),
+        (
+            "an endpoint without a pool",
+            with(id().endpoint("https://x.example.com")),
+            "endpoint",
+        ),
+        (
+            "too much leeway",
+            with(id().leeway(Duration::from_secs(301))),
+            "leeway",
+        ),
+        (
+            "refreshing all the time",
+            with(id().refresh_interval(Duration::from_secs(1))),
+            "refresh_interval",
+        ),
+        (
+            "no cooldown",
+            with(id().unknown_key_cooldown(Duration::ZERO)),
+            "unknown_key_cooldown",
+        ),
+        (
+            "stale before it is refreshed",
+            with(id().max_staleness(Duration::from_secs(60))),
+            "max_staleness",
+        ),
+        (
+            "a claim without a name",
+            with(id().scope_claim("")),
+            "scope_claim",
+        ),
+        (
+            "a path without a member",
+            with(id().roles_claim(Vec::<String>::new())),
+            "roles_claim",
+        ),
+        (
+            "a required claim without a name",
+            with(id().require_claim("", "x")),
+            "require_claim",
+        ),
+        (
+            "a required claim without a value",
+            with(id().require_claim("x", "")),
+            "require_claim",
+        ),
+        (
+            "a required header without a name",
+            with(id().require_header("", "x")),
+            "require_header",
+        ),
+        (
+            "an empty type",
+            with(id().accept_type("application/")),
+            "accept_type",
+        ),
+        (
+            "a machine without a mark",
+            tenants(own("w").without_accounts().machine_claim("p", "")),
+            "tenant_claims",
+        ),
+        (
+            "tiny tokens",
+            with(id()).max_token_bytes(10),
+            "max_token_bytes",
+        ),
+        (
+            "huge tokens",
+            with(id()).max_token_bytes(1 << 30),
+            "max_token_bytes",
+        ),
+        (
+            "plain metadata",
+            with(id()).resource_metadata("http://api.example.com/x"),
+            "resource_metadata",
+        ),
         ("accounts left open", tenants(own("w")), "tenant_claims"),
-        ("no workspace claim", tenants(own("").without_accounts()), "tenant_claims"),
-        ("no contexts", tenants(own("w").without_accounts().contexts("c", Vec::<String>::new())), "tenant_claims"),
-        ("a portal without contexts", tenants(own("w").without_accounts().portal_context("p")), "tenant_claims"),
-        ("a context twice", tenants(own("w").without_accounts().contexts("c", ["p"]).portal_context("p")), "tenant_claims"),
-        ("a portal client without a portal", tenants(own("w").without_accounts().portal_client("x")), "tenant_claims"),
-        ("an empty portal client", tenants(TenantClaims::aworld().portal_client("")), "tenant_claims"),
+        (
+            "no workspace claim",
+            tenants(own("").without_accounts()),
+            "tenant_claims",
+        ),
+        (
+            "no contexts",
+            tenants(
+                own("w")
+                    .without_accounts()
+                    .contexts("c", Vec::<String>::new()),
+            ),
+            "tenant_claims",
+        ),
+        (
+            "a portal without contexts",
+            tenants(own("w").without_accounts().portal_context("p")),
+            "tenant_claims",
+        ),
+        (
+            "a context twice",
+            tenants(
+                own("w")
+                    .without_accounts()
+                    .contexts("c", ["p"])
+                    .portal_context("p"),
+            ),
+            "tenant_claims",
+        ),
+        (
+            "a portal client without a portal",
+            tenants(own("w").without_accounts().portal_client("x")),
+            "tenant_claims",
+        ),
+        (
+            "an empty portal client",
+            tenants(TenantClaims::aworld().portal_client("")),
+            "tenant_claims",
+        ),
     ];
     for (name, builder, setting) in cases {
         let error = builder.build().expect_err(name);
         assert_eq!(error.setting(), setting, "{name}: {error}");
         let text = error.to_string();
         assert!(text.contains(&format!("`{setting}`")), "{name}: {text}");
-        assert!(!text.contains('\n') && !text.ends_with('.'), "{name}: {text}");
+        assert!(
+            !text.contains('\n') && !text.ends_with('.'),
+            "{name}: {text}"
+        );
     }
 }
 
@@ -89,18 +279,56 @@ fn their_accepted_twins_build() {
     for (name, builder) in [
         ("a pool", with(pool())),
         ("an issuer", with(id())),
-        ("a strict issuer", with(Issuer::rfc9068("https://id.example.com/"))),
-        ("an issuer on loopback", with(Issuer::oidc("http://127.0.0.1:8080"))),
-        ("a http issuer, knowingly", with(Issuer::oidc("http://id.internal").danger().plain_http())),
-        ("an issuer that is no place, with keys", with(Issuer::oidc("urn:example:issuer").key_set_url("https://id.example.com/keys"))),
-        ("an emulated pool", with(pool().endpoint("http://127.0.0.1:9229"))),
-        ("a pool in China", with(Issuer::cognito("cn-north-1", "cn-north-1_AbCdEf").client_id("c"))),
-        ("the most leeway", with(id().leeway(Duration::from_secs(300)))),
+        (
+            "a strict issuer",
+            with(Issuer::rfc9068("https://id.example.com/")),
+        ),
+        (
+            "an issuer on loopback",
+            with(Issuer::oidc("http://127.0.0.1:8080")),
+        ),
+        (
+            "a http issuer, knowingly",
+            with(Issuer::oidc("http://id.internal").danger().plain_http()),
+        ),
+        (
+            "an issuer that is no place, with keys",
+            with(Issuer::oidc("urn:example:issuer").key_set_url("https://id.example.com/keys")),
+        ),
+        (
+            "an emulated pool",
+            with(pool().endpoint("http://127.0.0.1:9229")),
+        ),
+        (
+            "a pool in China",
+            with(Issuer::cognito("cn-north-1", "cn-north-1_AbCdEf").client_id("c")),
+        ),
+        (
+            "the most leeway",
+            with(id().leeway(Duration::from_secs(300))),
+        ),
+        (
+            "a pool of any client",
+            with(
+                Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf")
+                    .danger()
+                    .accept_any_audience(),
+            ),
+        ),
         ("two issuers", with(id()).issuer(pool())),
-        ("static keys", with(id().key_set(MockIssuer::new().key_set()))),
+        (
+            "static keys",
+            with(id().key_set(MockIssuer::new().key_set())),
+        ),
         ("a pem", with(id().pem(MockIssuer::new().public_key_pem()))),
-        ("tenants", tenants(own(["org", "workspace"]).account_claim(["org", "id"]))),
-        ("portal clients", tenants(TenantClaims::aworld().portal_client("x").portal_client("y"))),
+        (
+            "tenants",
+            tenants(own(["org", "workspace"]).account_claim(["org", "id"])),
+        ),
+        (
+            "portal clients",
+            tenants(TenantClaims::aworld().portal_client("x").portal_client("y")),
+        ),
     ] {
         assert!(builder.build().is_ok(), "{name}");
     }

@@ -208,7 +208,12 @@ fn paths(text: &str, module: &[String]) -> Vec<Vec<String>> {
                     .take_while(|one| one.is_alphanumeric() || "_:".contains(*one))
                     .collect();
                 let path = path.split("::").filter(|part| !part.is_empty());
-                found.push(base.iter().cloned().chain(path.map(ToOwned::to_owned)).collect());
+                found.push(
+                    base.iter()
+                        .cloned()
+                        .chain(path.map(ToOwned::to_owned))
+                        .collect(),
+                );
             }
         }
     }

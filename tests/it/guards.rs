@@ -64,12 +64,26 @@ async fn guards_stack_in_any_order_on_one_handler_and_in_nested_routers() {
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "u-1"));
 
     let verdict = async |token: portcullis::test_util::TokenBuilder| {
-        fetch(&app, "/outer/inner/all", &token.sign()).await.verdict()
+        fetch(&app, "/outer/inner/all", &token.sign())
+            .await
+            .verdict()
     };
-    assert_eq!(verdict(token.clone().scope("orders:read")).await, "403 insufficient_scope");
-    assert_eq!(verdict(token.clone().claim("roles", ["user"])).await, "403 wrong_caller");
-    assert_eq!(verdict(token.clone().claim("groups", "admin")).await, "403 wrong_caller");
-    assert_eq!(verdict(token.without("UAID")).await, "401 invalid_token custom_claims");
+    assert_eq!(
+        verdict(token.clone().scope("orders:read")).await,
+        "403 insufficient_scope"
+    );
+    assert_eq!(
+        verdict(token.clone().claim("roles", ["user"])).await,
+        "403 wrong_caller"
+    );
+    assert_eq!(
+        verdict(token.clone().claim("groups", "admin")).await,
+        "403 wrong_caller"
+    );
+    assert_eq!(
+        verdict(token.without("UAID")).await,
+        "401 invalid_token custom_claims"
+    );
 }
 
 #[tokio::test]
@@ -93,7 +107,11 @@ async fn requirements_demand_all_of_a_scope_and_any_of_the_alternatives() {
     ] {
         let token = issuer.token().claim("scope", scope).sign();
         assert_eq!(fetch(&app, "/both", &token).await.status, both, "{scope:?}");
-        assert_eq!(fetch(&app, "/either", &token).await.status, either, "{scope:?}");
+        assert_eq!(
+            fetch(&app, "/either", &token).await.status,
+            either,
+            "{scope:?}"
+        );
     }
 }
 
@@ -106,7 +124,13 @@ async fn optional_means_that_nothing_was_sent_and_nothing_else() {
         scoped: Option<Scoped<Read>>,
         subject: Option<Subject>,
     ) -> String {
-        let all = [identity.is_some(), token.is_some(), claims.is_some(), scoped.is_some(), subject.is_some()];
+        let all = [
+            identity.is_some(),
+            token.is_some(),
+            claims.is_some(),
+            scoped.is_some(),
+            subject.is_some(),
+        ];
         assert!(all.iter().all(|one| *one == all[0]));
         all[0].to_string()
     }
@@ -114,17 +138,29 @@ async fn optional_means_that_nothing_was_sent_and_nothing_else() {
     let app = Router::new()
         .route("/", get(seen))
         .route("/required", get(|_: AccessToken| async {}))
-        .route("/scoped", get(|| async {}).layer(RequireScopeLayer::of::<Read>()))
+        .route(
+            "/scoped",
+            get(|| async {}).layer(RequireScopeLayer::of::<Read>()),
+        )
         .route_layer(server(&issuer).authenticate().optional());
     let token = issuer.token().scope("orders:read").sign();
     assert_eq!(send(&app, "/", &[]).await.body, "false");
     assert_eq!(fetch(&app, "/", &token).await.body, "true");
-    assert_eq!(send(&app, "/required", &[]).await.verdict(), "401 missing_token");
-    assert_eq!(send(&app, "/scoped", &[]).await.verdict(), "401 missing_token");
+    assert_eq!(
+        send(&app, "/required", &[]).await.verdict(),
+        "401 missing_token"
+    );
+    assert_eq!(
+        send(&app, "/scoped", &[]).await.verdict(),
+        "401 missing_token"
+    );
     assert_eq!(fetch(&app, "/required", &token).await.status, 200);
     assert_eq!(fetch(&app, "/scoped", &token).await.status, 200);
     let weak = issuer.token().scope("none").sign();
-    assert_eq!(fetch(&app, "/", &weak).await.verdict(), "403 insufficient_scope");
+    assert_eq!(
+        fetch(&app, "/", &weak).await.verdict(),
+        "403 insufficient_scope"
+    );
     for (bad, status) in [
         ("", 400),
         ("Bearer", 400),
@@ -132,10 +168,17 @@ async fn optional_means_that_nothing_was_sent_and_nothing_else() {
         ("Bearer garbage", 401),
         ("Bearer a,b", 400),
     ] {
-        assert_eq!(send(&app, "/", &[("authorization", bad)]).await.status, status, "{bad:?}");
+        assert_eq!(
+            send(&app, "/", &[("authorization", bad)]).await.status,
+            status,
+            "{bad:?}"
+        );
     }
     let expired = issuer.token().expired().sign();
-    assert_eq!(fetch(&app, "/", &expired).await.verdict(), "401 invalid_token expired");
+    assert_eq!(
+        fetch(&app, "/", &expired).await.verdict(),
+        "401 invalid_token expired"
+    );
 }
 
 #[tokio::test]
@@ -148,10 +191,24 @@ async fn without_a_layer_every_extractor_answers_500_even_as_an_option() {
         .route("/identity", get(|_: Option<Identity>| async {}))
         .route("/scoped", get(|_: Option<Scoped<Read>>| async {}))
         .route("/role", get(|_: InRole<Admin>| async {}))
-        .route("/layer", get(|| async {}).layer(RequireScopeLayer::of::<Read>()))
-        .route("/w/{workspace_id}", get(|_: Option<WorkspaceAccess>| async {}));
+        .route(
+            "/layer",
+            get(|| async {}).layer(RequireScopeLayer::of::<Read>()),
+        )
+        .route(
+            "/w/{workspace_id}",
+            get(|_: Option<WorkspaceAccess>| async {}),
+        );
     let covered = app.clone().route_layer(server.authenticate().optional());
-    for path in ["/token", "/option", "/identity", "/scoped", "/role", "/layer", "/w/x"] {
+    for path in [
+        "/token",
+        "/option",
+        "/identity",
+        "/scoped",
+        "/role",
+        "/layer",
+        "/w/x",
+    ] {
         let verdict = send(&app, path, &[]).await.verdict();
         assert_eq!(verdict, "500 not_authenticated", "{path}");
     }
@@ -162,24 +219,36 @@ async fn without_a_layer_every_extractor_answers_500_even_as_an_option() {
 
 #[tokio::test]
 async fn the_innermost_layer_speaks() {
-    let (outer, inner) = (MockIssuer::named("https://outer.test"), MockIssuer::named("https://inner.test"));
+    let (outer, inner) = (
+        MockIssuer::named("https://outer.test"),
+        MockIssuer::named("https://inner.test"),
+    );
     let both = ResourceServer::builder(API)
         .issuer(outer.trusted())
         .issuer(inner.trusted())
         .build()
         .expect("sound");
     let app = Router::new()
-        .route("/", get(|token: AccessToken| async move { token.issuer().to_owned() }))
+        .route(
+            "/",
+            get(|token: AccessToken| async move { token.issuer().to_owned() }),
+        )
         .route_layer(server(&inner).authenticate())
         .layer(both.authenticate());
-    assert_eq!(fetch(&app, "/", &inner.token().sign()).await.body, "https://inner.test");
+    assert_eq!(
+        fetch(&app, "/", &inner.token().sign()).await.body,
+        "https://inner.test"
+    );
     assert_eq!(
         fetch(&app, "/", &outer.token().sign()).await.verdict(),
         "401 invalid_token unknown_issuer"
     );
     // An optional layer inside finds nothing to say, and does not pass on what is outside.
     let lenient = Router::new()
-        .route("/", get(|token: Option<AccessToken>| async move { token.is_some().to_string() }))
+        .route(
+            "/",
+            get(|token: Option<AccessToken>| async move { token.is_some().to_string() }),
+        )
         .route_layer(server(&inner).authenticate().optional())
         .layer(both.authenticate().optional());
     assert_eq!(send(&lenient, "/", &[]).await.body, "false");
@@ -189,16 +258,39 @@ async fn the_innermost_layer_speaks() {
 async fn each_kind_of_caller_has_its_extractor() {
     let issuer = MockIssuer::new();
     let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted().tenant_claims(TenantClaims::aworld().portal_client("portal-client")))
+        .issuer(
+            issuer
+                .trusted()
+                .tenant_claims(TenantClaims::aworld().portal_client("portal-client")),
+        )
         .build()
         .expect("sound");
     let routes = Router::new()
-        .route("/user", get(|user: WorkspaceUser| async move { user.user().to_string() }))
-        .route("/principal", get(|principal: Principal| async move { principal.id().to_string() }))
-        .route("/client", get(|client: Client| async move { client.id().to_string() }))
-        .route("/subject", get(|subject: Subject| async move { subject.id().map(ToString::to_string) .unwrap_or_default() }))
-        .route("/identity", get(|identity: Identity| async move { format!("{identity:?}") }));
-    let app = routes.clone().route_layer(server.authenticate().context("app"));
+        .route(
+            "/user",
+            get(|user: WorkspaceUser| async move { user.user().to_string() }),
+        )
+        .route(
+            "/principal",
+            get(|principal: Principal| async move { principal.id().to_string() }),
+        )
+        .route(
+            "/client",
+            get(|client: Client| async move { client.id().to_string() }),
+        )
+        .route(
+            "/subject",
+            get(|subject: Subject| async move {
+                subject.id().map(ToString::to_string).unwrap_or_default()
+            }),
+        )
+        .route(
+            "/identity",
+            get(|identity: Identity| async move { format!("{identity:?}") }),
+        );
+    let app = routes
+        .clone()
+        .route_layer(server.authenticate().context("app"));
     let portal = routes.route_layer(server.authenticate().context("portal"));
     let user = issuer.aworld_user().sign();
     let client = issuer.aworld_client().sign();
@@ -222,7 +314,10 @@ async fn each_kind_of_caller_has_its_extractor() {
             }
         }
         let debug = fetch(router, "/identity", token).await.body;
-        assert!(!debug.contains("ws-") && !debug.contains("user-"), "{debug}");
+        assert!(
+            !debug.contains("ws-") && !debug.contains("user-"),
+            "{debug}"
+        );
     }
 }
 
@@ -230,7 +325,10 @@ async fn each_kind_of_caller_has_its_extractor() {
 async fn a_lone_role_counts_only_where_the_issuer_is_said_to_write_one() {
     let issuer = MockIssuer::new();
     let router = |trusted: Issuer| {
-        let server = ResourceServer::builder(API).issuer(trusted).build().expect("sound");
+        let server = ResourceServer::builder(API)
+            .issuer(trusted)
+            .build()
+            .expect("sound");
         Router::new()
             .route("/", get(|_: InRole<Admin>| async {}))
             .route_layer(server.authenticate())
@@ -241,7 +339,10 @@ async fn a_lone_role_counts_only_where_the_issuer_is_said_to_write_one() {
     let nested = router(issuer.trusted().roles_claim(["realm_access", "roles"]));
     let array = issuer.token().claim(urn, ["x", "admin"]).sign();
     let lone = issuer.token().claim(urn, "admin").sign();
-    let deep = issuer.token().claim("realm_access", serde_json::json!({"roles": ["admin"]})).sign();
+    let deep = issuer
+        .token()
+        .claim("realm_access", serde_json::json!({"roles": ["admin"]}))
+        .sign();
     assert_eq!(fetch(&strict, "/", &array).await.status, 200);
     assert_eq!(fetch(&strict, "/", &lone).await.status, 403);
     assert_eq!(fetch(&lenient, "/", &array).await.status, 200);
@@ -260,6 +361,10 @@ async fn a_lone_role_counts_only_where_the_issuer_is_said_to_write_one() {
         serde_json::json!(null),
     ] {
         let token = issuer.token().claim(urn, &not_admin).sign();
-        assert_eq!(fetch(&lenient, "/", &token).await.status, 403, "{not_admin}");
+        assert_eq!(
+            fetch(&lenient, "/", &token).await.status,
+            403,
+            "{not_admin}"
+        );
     }
 }

@@ -12,7 +12,9 @@ async fn issuer_of(token: AccessToken) -> String {
 }
 
 fn app(server: &ResourceServer) -> Router {
-    Router::new().route("/", get(issuer_of)).route_layer(server.authenticate())
+    Router::new()
+        .route("/", get(issuer_of))
+        .route_layer(server.authenticate())
 }
 
 fn trusting(issuers: impl IntoIterator<Item = Issuer>) -> ResourceServer {
@@ -25,14 +27,23 @@ fn trusting(issuers: impl IntoIterator<Item = Issuer>) -> ResourceServer {
 
 #[tokio::test]
 async fn the_same_key_id_at_two_issuers_is_two_keys() {
-    let (one, two) = (MockIssuer::named("https://one.test"), MockIssuer::named("https://two.test"));
+    let (one, two) = (
+        MockIssuer::named("https://one.test"),
+        MockIssuer::named("https://two.test"),
+    );
     assert_eq!(one.key_ids(), two.key_ids());
     let app = app(&trusting([one.trusted(), two.trusted()]));
     for (token, expected) in [
         (one.token(), "200"),
         (two.token(), "200"),
-        (one.token().issuer("https://two.test"), "401 invalid_token signature"),
-        (two.token().issuer("https://one.test"), "401 invalid_token signature"),
+        (
+            one.token().issuer("https://two.test"),
+            "401 invalid_token signature",
+        ),
+        (
+            two.token().issuer("https://one.test"),
+            "401 invalid_token signature",
+        ),
         (one.token(), "200"),
     ] {
         assert_eq!(fetch(&app, "/", &token.sign()).await.verdict(), expected);
@@ -46,26 +57,77 @@ async fn audiences_algorithms_and_required_values_belong_to_one_issuer() {
         MockIssuer::named("https://two.test").with_algorithms([Algorithm::RS256, Algorithm::ES256]),
     );
     let app = app(&trusting([
-        one.trusted().audience("a").audience("b").algorithms([Algorithm::RS256]).require_claim("tid", "t-1"),
-        two.trusted().audience("c").algorithms([Algorithm::ES256]).require_header("signer", "arn:1"),
+        one.trusted()
+            .audience("a")
+            .audience("b")
+            .algorithms([Algorithm::RS256])
+            .require_claim("tid", "t-1"),
+        two.trusted()
+            .audience("c")
+            .algorithms([Algorithm::ES256])
+            .require_header("signer", "arn:1"),
     ]));
     let rs = |issuer: &MockIssuer, aud| issuer.token().algorithm(Algorithm::RS256).audience(aud);
     let es = |issuer: &MockIssuer, aud| issuer.token().algorithm(Algorithm::ES256).audience(aud);
     for (name, token, expected) in [
         ("one", rs(&one, "a").claim("tid", "t-1"), "200"),
-        ("one, its other audience", rs(&one, "b").claim("tid", "t-1"), "200"),
+        (
+            "one, its other audience",
+            rs(&one, "b").claim("tid", "t-1"),
+            "200",
+        ),
         ("two", es(&two, "c").header("signer", "arn:1"), "200"),
-        ("the resource, where audiences are named", rs(&one, API).claim("tid", "t-1"), "401 invalid_token audience"),
-        ("the other's audience", rs(&one, "c").claim("tid", "t-1"), "401 invalid_token audience"),
-        ("the other's algorithm", es(&one, "a").claim("tid", "t-1"), "401 invalid_token algorithm"),
-        ("another tenant", rs(&one, "a").claim("tid", "t-2"), "401 invalid_token required_value"),
-        ("no tenant", rs(&one, "a"), "401 invalid_token required_value"),
-        ("a tenant list", rs(&one, "a").claim("tid", ["t-1"]), "401 invalid_token required_value"),
-        ("no signer", es(&two, "c"), "401 invalid_token required_value"),
-        ("a signer in the payload", es(&two, "c").claim("signer", "arn:1"), "401 invalid_token required_value"),
-        ("a signer list", es(&two, "c").header("signer", ["arn:1"]), "401 invalid_token required_value"),
+        (
+            "the resource, where audiences are named",
+            rs(&one, API).claim("tid", "t-1"),
+            "401 invalid_token audience",
+        ),
+        (
+            "the other's audience",
+            rs(&one, "c").claim("tid", "t-1"),
+            "401 invalid_token audience",
+        ),
+        (
+            "the other's algorithm",
+            es(&one, "a").claim("tid", "t-1"),
+            "401 invalid_token algorithm",
+        ),
+        (
+            "another tenant",
+            rs(&one, "a").claim("tid", "t-2"),
+            "401 invalid_token required_value",
+        ),
+        (
+            "no tenant",
+            rs(&one, "a"),
+            "401 invalid_token required_value",
+        ),
+        (
+            "a tenant list",
+            rs(&one, "a").claim("tid", ["t-1"]),
+            "401 invalid_token required_value",
+        ),
+        (
+            "no signer",
+            es(&two, "c"),
+            "401 invalid_token required_value",
+        ),
+        (
+            "a signer in the payload",
+            es(&two, "c").claim("signer", "arn:1"),
+            "401 invalid_token required_value",
+        ),
+        (
+            "a signer list",
+            es(&two, "c").header("signer", ["arn:1"]),
+            "401 invalid_token required_value",
+        ),
     ] {
-        assert_eq!(fetch(&app, "/", &token.sign()).await.verdict(), expected, "{name}");
+        assert_eq!(
+            fetch(&app, "/", &token.sign()).await.verdict(),
+            expected,
+            "{name}"
+        );
     }
 }
 
@@ -82,7 +144,12 @@ async fn claims_are_found_where_the_issuer_puts_them() {
         .route(
             "/",
             get(|token: AccessToken| async move {
-                format!("{:?} {:?} {}", token.subject().map(ToString::to_string), token.client_id().map(ToString::to_string), token.scope())
+                format!(
+                    "{:?} {:?} {}",
+                    token.subject().map(ToString::to_string),
+                    token.client_id().map(ToString::to_string),
+                    token.scope()
+                )
             }),
         )
         .route_layer(trusting([trusted]).authenticate());
@@ -92,9 +159,18 @@ async fn claims_are_found_where_the_issuer_puts_them() {
         .claim("uid", "u")
         .claim("app", serde_json::json!({"id": "c"}))
         .claim("resource", API);
-    assert_eq!(fetch(&app, "/", &token.sign()).await.body, r#"Some("u") Some("c") a d"#);
-    let elsewhere = issuer.token().claim("resource", "https://other.example.com").sign();
-    assert_eq!(fetch(&app, "/", &elsewhere).await.verdict(), "401 invalid_token audience");
+    assert_eq!(
+        fetch(&app, "/", &token.sign()).await.body,
+        r#"Some("u") Some("c") a d"#
+    );
+    let elsewhere = issuer
+        .token()
+        .claim("resource", "https://other.example.com")
+        .sign();
+    assert_eq!(
+        fetch(&app, "/", &elsewhere).await.verdict(),
+        "401 invalid_token audience"
+    );
 }
 
 #[tokio::test]
@@ -103,26 +179,61 @@ async fn azp_stands_in_for_the_client_id_where_there_is_none() {
     let app = app(&trusting([issuer.trusted().client_id("good")]));
     let by_azp = |azp| issuer.token().without("client_id").claim("azp", azp).sign();
     assert_eq!(fetch(&app, "/", &by_azp("good")).await.verdict(), "200");
-    assert_eq!(fetch(&app, "/", &by_azp("bad")).await.verdict(), "401 invalid_token client_id");
+    assert_eq!(
+        fetch(&app, "/", &by_azp("bad")).await.verdict(),
+        "401 invalid_token client_id"
+    );
     let both = issuer.token().client("bad").claim("azp", "good").sign();
-    assert_eq!(fetch(&app, "/", &both).await.verdict(), "401 invalid_token client_id");
+    assert_eq!(
+        fetch(&app, "/", &both).await.verdict(),
+        "401 invalid_token client_id"
+    );
     let none = issuer.token().without("client_id").sign();
-    assert_eq!(fetch(&app, "/", &none).await.verdict(), "401 invalid_token client_id");
+    assert_eq!(
+        fetch(&app, "/", &none).await.verdict(),
+        "401 invalid_token client_id"
+    );
 }
 
 #[tokio::test]
 async fn a_pem_serves_tokens_without_kid_and_a_named_one_its_own_kid() {
-    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::EdDSA] {
+    for algorithm in [
+        Algorithm::RS256,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::ES512,
+        Algorithm::EdDSA,
+    ] {
         let issuer = MockIssuer::new().with_algorithms([algorithm]);
         let (name, pem) = (issuer.issuer(), issuer.public_key_pem());
-        let by_id = app(&trusting([Issuer::oidc(name.clone()).pem_with_key_id("key-1", pem.clone())]));
+        let by_id = app(&trusting([
+            Issuer::oidc(name.clone()).pem_with_key_id("key-1", pem.clone())
+        ]));
         let without = app(&trusting([Issuer::oidc(name).pem(pem)]));
         let token = issuer.token();
-        assert_eq!(fetch(&by_id, "/", &token.sign()).await.verdict(), "200", "{algorithm}");
-        assert_eq!(fetch(&without, "/", &token.sign()).await.verdict(), "200", "{algorithm}");
+        assert_eq!(
+            fetch(&by_id, "/", &token.sign()).await.verdict(),
+            "200",
+            "{algorithm}"
+        );
+        assert_eq!(
+            fetch(&without, "/", &token.sign()).await.verdict(),
+            "200",
+            "{algorithm}"
+        );
         let other = token.clone().key_id("key-2");
-        assert_eq!(fetch(&by_id, "/", &other.sign()).await.verdict(), "401 invalid_token unknown_key", "{algorithm}");
-        assert_eq!(fetch(&without, "/", &token.sign_with_wrong_key()).await.verdict(), "401 invalid_token unknown_key", "{algorithm}");
+        assert_eq!(
+            fetch(&by_id, "/", &other.sign()).await.verdict(),
+            "401 invalid_token unknown_key",
+            "{algorithm}"
+        );
+        assert_eq!(
+            fetch(&without, "/", &token.sign_with_wrong_key())
+                .await
+                .verdict(),
+            "401 invalid_token unknown_key",
+            "{algorithm}"
+        );
     }
 }
 
@@ -131,7 +242,12 @@ async fn discovery_must_name_the_issuer_that_the_tokens_have() {
     let issuer = MockIssuer::new();
     let served = issuer.serve().await;
     let good = trusting([served.trusted()]).connect().await.expect("sound");
-    assert_eq!(fetch(&app(&good), "/", &issuer.token().sign()).await.verdict(), "200");
+    assert_eq!(
+        fetch(&app(&good), "/", &issuer.token().sign())
+            .await
+            .verdict(),
+        "200"
+    );
     assert!(good.ready());
 
     let slash = format!("{}/", served.url());
@@ -139,7 +255,10 @@ async fn discovery_must_name_the_issuer_that_the_tokens_have() {
     let kept = server.clone();
     match server.connect().await {
         Err(ConnectError::IssuerMismatch { configured, found }) => {
-            assert_eq!((configured, found), (slash.clone(), served.url().to_owned()));
+            assert_eq!(
+                (configured, found),
+                (slash.clone(), served.url().to_owned())
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -148,7 +267,10 @@ async fn discovery_must_name_the_issuer_that_the_tokens_have() {
     assert_eq!(fetch(&app(&kept), "/", &token).await.status, 503);
     assert!(!kept.ready());
     // The same keys by their own url, with the name that the tokens have.
-    let by_url = trusting([Issuer::oidc(slash).key_set_url(served.key_set_url())]).connect().await.expect("sound");
+    let by_url = trusting([Issuer::oidc(slash).key_set_url(served.key_set_url())])
+        .connect()
+        .await
+        .expect("sound");
     assert_eq!(fetch(&app(&by_url), "/", &token).await.verdict(), "200");
 }
 
@@ -157,9 +279,16 @@ async fn rfc_8414_metadata_is_the_second_place_to_look() {
     let issuer = MockIssuer::new();
     let served = issuer.serve().await;
     let path = format!("{}/.well-known/oauth-authorization-server", served.url());
-    let server = trusting([Issuer::rfc9068(served.url()).discovery_url(path).accept_type("JWT")]);
+    let server = trusting([Issuer::rfc9068(served.url())
+        .discovery_url(path)
+        .accept_type("JWT")]);
     let server = server.connect().await.expect("sound");
-    assert_eq!(fetch(&app(&server), "/", &issuer.token().sign()).await.verdict(), "200");
+    assert_eq!(
+        fetch(&app(&server), "/", &issuer.token().sign())
+            .await
+            .verdict(),
+        "200"
+    );
 }
 
 #[tokio::test]
@@ -175,10 +304,21 @@ async fn the_second_form_of_a_pool_is_loaded_on_its_first_token_and_never_counts
     assert!(server.ready());
     assert_eq!(server.status().len(), 1);
     let updated = "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf";
-    assert_eq!(fetch(&app, "/", &pool.token().sign()).await.verdict(), "200");
+    assert_eq!(
+        fetch(&app, "/", &pool.token().sign()).await.verdict(),
+        "200"
+    );
     served.break_with(Fault::Status(404));
-    assert_eq!(fetch(&app, "/", &pool.token().issuer(updated).sign()).await.status, 503);
+    assert_eq!(
+        fetch(&app, "/", &pool.token().issuer(updated).sign())
+            .await
+            .status,
+        503
+    );
     assert!(server.ready(), "a form that may not exist does not count");
     assert_eq!(server.status().len(), 1);
-    assert_eq!(fetch(&app, "/", &pool.token().sign()).await.verdict(), "200");
+    assert_eq!(
+        fetch(&app, "/", &pool.token().sign()).await.verdict(),
+        "200"
+    );
 }

@@ -34,7 +34,13 @@ async fn house() -> House {
         .route("/", get(|_: AccessToken| async {}))
         .route_layer(server.authenticate())
         .route_service("/ready", server.readiness());
-    House { issuer, served, clock, server, app }
+    House {
+        issuer,
+        served,
+        clock,
+        server,
+        app,
+    }
 }
 
 impl House {
@@ -50,11 +56,19 @@ impl House {
 #[tokio::test]
 async fn a_new_key_is_admitted_at_its_first_token_and_a_retired_one_ends_with_the_next_set() {
     let house = house().await;
-    let old = house.issuer.token().expires_in(Duration::from_secs(86_400)).sign();
+    let old = house
+        .issuer
+        .token()
+        .expires_in(Duration::from_secs(86_400))
+        .sign();
     assert_eq!(house.verdict(&old).await, "200");
     house.issuer.rotate();
     let new = house.issuer.token().sign();
-    assert_eq!(house.verdict(&new).await, "200", "after one refresh, inside the request");
+    assert_eq!(
+        house.verdict(&new).await,
+        "200",
+        "after one refresh, inside the request"
+    );
     assert_eq!(house.served.fetches(), 2);
     assert_eq!(house.verdict(&old).await, "200", "still published");
     house.issuer.retire_old_keys();
@@ -74,8 +88,14 @@ async fn the_same_key_id_with_other_material_is_another_key() {
     let new = other.token().sign();
     assert_eq!(house.verdict(&old).await, "200");
     assert_eq!(house.verdict(&new).await, "401 invalid_token signature");
-    assert_eq!(house.served.fetches(), 1, "a bad signature under a known key asks nobody");
-    house.served.break_key_set_with(Fault::Body(other.key_set().into()));
+    assert_eq!(
+        house.served.fetches(),
+        1,
+        "a bad signature under a known key asks nobody"
+    );
+    house
+        .served
+        .break_key_set_with(Fault::Body(other.key_set().into()));
     house.server.refresh_now().await.expect("the issuer is up");
     assert_eq!(house.verdict(&new).await, "200");
     assert_eq!(house.verdict(&old).await, "401 invalid_token signature");
@@ -85,9 +105,16 @@ async fn the_same_key_id_with_other_material_is_another_key() {
 async fn strangers_key_ids_cause_one_fetch_in_the_cooldown_and_waste_no_rotation() {
     let house = house().await;
     let strange = |id: &str| house.issuer.token().key_id(id).sign();
-    assert_eq!(house.verdict(&strange("a")).await, "401 invalid_token unknown_key");
+    assert_eq!(
+        house.verdict(&strange("a")).await,
+        "401 invalid_token unknown_key"
+    );
     assert_eq!(house.served.fetches(), 2);
-    assert_eq!(house.verdict(&strange("a")).await, "401 invalid_token unknown_key", "known to be absent");
+    assert_eq!(
+        house.verdict(&strange("a")).await,
+        "401 invalid_token unknown_key",
+        "known to be absent"
+    );
     for n in 0..1000 {
         let answer = fetch(&house.app, "/", &strange(&format!("k{n}"))).await;
         assert_eq!(answer.verdict(), "503 unavailable key_unconfirmed");
@@ -101,7 +128,11 @@ async fn strangers_key_ids_cause_one_fetch_in_the_cooldown_and_waste_no_rotation
     house.clock.advance(Duration::from_secs(12));
     let answer = fetch(&house.app, "/", &rotated).await;
     assert_eq!(answer.verdict(), "503 unavailable key_unconfirmed");
-    assert_eq!(answer.header("retry-after"), Some("18"), "the rest of the cooldown");
+    assert_eq!(
+        answer.header("retry-after"),
+        Some("18"),
+        "the rest of the cooldown"
+    );
     house.clock.advance(Duration::from_secs(18));
     assert_eq!(house.verdict(&rotated).await, "200");
     assert_eq!(house.served.fetches(), 3);
@@ -125,7 +156,11 @@ async fn many_first_requests_under_a_new_key_share_one_fetch() {
     });
     house.served.await_fetches(2).await;
     gone.abort(); // a client that disconnects cancels nothing
-    assert_eq!(house.verdict(&token_under_the_old_key(&house)).await, "200", "known keys do not wait");
+    assert_eq!(
+        house.verdict(&token_under_the_old_key(&house)).await,
+        "200",
+        "known keys do not wait"
+    );
     house.served.recover();
     for one in waiting {
         assert_eq!(one.await.expect("no panic"), "200");
@@ -149,7 +184,10 @@ async fn a_request_waits_two_seconds_of_the_servers_clock_and_no_longer() {
     });
     house.served.await_fetches(2).await;
     house.clock.advance(Duration::from_secs(2));
-    assert_eq!(waiting.await.expect("no panic"), "503 unavailable key_unconfirmed");
+    assert_eq!(
+        waiting.await.expect("no panic"),
+        "503 unavailable key_unconfirmed"
+    );
 }
 
 #[tokio::test]
@@ -188,9 +226,17 @@ async fn an_outage_is_no_denial_and_ends_by_itself() {
 #[tokio::test]
 async fn a_broken_set_never_replaces_a_good_one() {
     let house = house().await;
-    let token = house.issuer.token().expires_in(Duration::from_secs(90_000)).sign();
+    let token = house
+        .issuer
+        .token()
+        .expires_in(Duration::from_secs(90_000))
+        .sign();
     let unchanged = house.issuer.key_set();
-    let deep = format!("{{\"keys\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        "{{\"keys\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     let crowd = format!("{{\"keys\":[{}]}}", vec!["{}"; 101].join(","));
     for fault in [
         Fault::Refuse,
@@ -262,11 +308,21 @@ async fn odd_entries_cost_themselves_alone() {
     ];
     for entry in &odd {
         let body = format!("{{\"keys\":[{entry},{good}],\"more\":1}}");
-        house.served.break_key_set_with(Fault::Body(body.into_bytes()));
+        house
+            .served
+            .break_key_set_with(Fault::Body(body.into_bytes()));
         house.server.refresh_now().await.expect("one key is good");
-        assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200", "{entry}");
+        assert_eq!(
+            house.verdict(&house.issuer.token().sign()).await,
+            "200",
+            "{entry}"
+        );
         let status = house.server.status();
-        assert_eq!((status[0].keys(), status[0].skipped().len()), (1, 1), "{entry}");
+        assert_eq!(
+            (status[0].keys(), status[0].skipped().len()),
+            (1, 1),
+            "{entry}"
+        );
         let named = house.issuer.token().key_id("odd").sign();
         assert_ne!(house.verdict(&named).await, "200", "{entry}");
     }
@@ -286,23 +342,46 @@ async fn odd_entries_cost_themselves_alone() {
         bare,
         twin(serde_json::json!({"x5c": ["AAAA"], "x5t": "x", "extra": {"a": [1]}})),
         twin(serde_json::json!({"key_ops": ["verify", "encrypt"]})),
+        // A large game publisher writes plain base64, padded, with a sign octet in front.
+        twin(serde_json::json!({"n": plain_base64(&good["n"])})),
     ] {
         let body = format!("{{\"keys\":[{entry}]}}");
-        house.served.break_key_set_with(Fault::Body(body.into_bytes()));
+        house
+            .served
+            .break_key_set_with(Fault::Body(body.into_bytes()));
         house.server.refresh_now().await.expect("one key is good");
-        assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200", "{entry}");
+        assert_eq!(
+            house.verdict(&house.issuer.token().sign()).await,
+            "200",
+            "{entry}"
+        );
     }
+}
+
+fn plain_base64(modulus: &serde_json::Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    let modulus = modulus.as_str().unwrap_or_default();
+    let bytes = URL_SAFE_NO_PAD.decode(modulus).expect("base64url");
+    STANDARD.encode([vec![0], bytes].concat())
 }
 
 #[tokio::test]
 async fn stale_keys_serve_until_the_maximum_and_then_count_as_none() {
     let house = house().await;
-    let token = house.issuer.token().expires_in(Duration::from_secs(200_000)).sign();
+    let token = house
+        .issuer
+        .token()
+        .expires_in(Duration::from_secs(200_000))
+        .sign();
     house.served.break_with(Fault::Status(503));
     house.clock.advance(Duration::from_secs(24 * 3600));
     assert_eq!(house.verdict(&token).await, "200");
     house.clock.advance(Duration::from_secs(1));
-    assert_eq!(house.verdict(&token).await, "503 unavailable keys_too_stale");
+    assert_eq!(
+        house.verdict(&token).await,
+        "503 unavailable keys_too_stale"
+    );
     assert!(!house.server.ready());
     assert_eq!(house.state(), KeySetState::TooStale);
 }
@@ -313,13 +392,20 @@ async fn dropped_keys_are_gone_at_once_and_come_back_with_the_next_fetch() {
     let token = house.issuer.token().sign();
     assert_eq!(house.verdict(&token).await, "200");
     house.served.break_with(Fault::Hang);
-    let keys = house.server.issuer(&house.issuer.issuer()).expect("configured");
+    let keys = house
+        .server
+        .issuer(&house.issuer.issuer())
+        .expect("configured");
     keys.drop_keys();
     assert!(!house.server.ready());
     assert_eq!(house.state(), KeySetState::Dropped);
     house.served.await_fetches(2).await;
     house.served.recover();
-    assert_eq!(house.verdict(&token).await, "200", "waits for the fetch that was asked for");
+    assert_eq!(
+        house.verdict(&token).await,
+        "200",
+        "waits for the fetch that was asked for"
+    );
     assert!(house.server.issuer("https://nobody.test").is_none());
 }
 
@@ -337,7 +423,13 @@ async fn a_set_that_has_not_changed_is_not_sent_again() {
 #[tokio::test]
 async fn the_refresher_ends_with_the_last_handle() {
     let house = house().await;
-    let House { served, clock, server, app, .. } = house;
+    let House {
+        served,
+        clock,
+        server,
+        app,
+        ..
+    } = house;
     drop((server, app));
     // The refresher's timer lets go of the clock.
     clock.advance(Duration::from_secs(7000));
@@ -371,8 +463,14 @@ async fn connecting_without_a_runtime_is_an_error_and_static_keys_need_none() {
             .issuer(portcullis::Issuer::oidc("https://id.example.com"))
             .build()
             .expect("sound");
-        let fixed = ResourceServer::builder(API).issuer(issuer.trusted()).build().expect("sound");
-        (poll_once(fetched.connect()).map(|end| end.is_err()), fixed.ready())
+        let fixed = ResourceServer::builder(API)
+            .issuer(issuer.trusted())
+            .build()
+            .expect("sound");
+        (
+            poll_once(fetched.connect()).map(|end| end.is_err()),
+            fixed.ready(),
+        )
     })
     .join()
     .expect("no panic");
@@ -385,4 +483,44 @@ fn poll_once<F: Future>(future: F) -> Option<F::Output> {
         std::task::Poll::Ready(output) => Some(output),
         std::task::Poll::Pending => None,
     }
+}
+
+#[tokio::test]
+async fn a_long_max_age_never_makes_a_healthy_issuers_keys_too_old() {
+    let clock = ManualClock::new();
+    let issuer = MockIssuer::new().with_clock(clock.clone());
+    let served = issuer.serve().await;
+    served.max_age(Some(Duration::from_secs(3600)));
+    let server = ResourceServer::builder(API)
+        .issuer(served.trusted().max_staleness(Duration::from_secs(750)))
+        .clock(clock.clone())
+        .build()
+        .expect("sound")
+        .connect()
+        .await
+        .expect("up");
+    for round in 2..6 {
+        clock.advance(Duration::from_secs(660)); // 750 * 4/5, and 10 % of jitter
+        served.await_fetches(round).await;
+        assert!(server.ready(), "round {round}");
+        while server.status()[0].age() != Some(Duration::ZERO) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_retired_key_is_refused_at_once_even_inside_the_cooldown() {
+    let house = house().await;
+    let old = house.issuer.token().sign();
+    house.issuer.rotate();
+    assert_eq!(
+        house.verdict(&house.issuer.token().sign()).await,
+        "200",
+        "uses up the cooldown"
+    );
+    house.issuer.retire_old_keys();
+    house.server.refresh_now().await.expect("up");
+    assert_eq!(house.verdict(&old).await, "401 invalid_token unknown_key");
+    assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200");
 }

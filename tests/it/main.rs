@@ -2,10 +2,13 @@
 
 mod challenges;
 mod configuration;
+mod corpus;
 mod floors;
 mod guards;
 mod identities;
 mod issuers;
 mod key_sets;
+mod logs;
+mod spans;
 mod support;
 mod tokens;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 
@@ -73,7 +73,7 @@ pub const fn assert_roles(mut names: &[&str]) {
 }
 
 macro_rules! guard {
-    ($(#[$meta:meta])* $name:ident, $holds:ident) => {
+    ($(#[$meta:meta])* $name:ident, $check:ident) => {
         $(#[$meta])*
         pub struct $name<R, T = AccessToken> {
             value: T,
@@ -110,11 +110,33 @@ macro_rules! guard {
             type Rejection = Response;
 
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-                check::<R>(&parts.extensions, $holds).map_err(IntoResponse::into_response)?;
+                $check::<R>(&parts.extensions).map_err(IntoResponse::into_response)?;
                 match T::from_request_parts(parts, state).await {
                     Ok(value) => Ok(Self { value, requirement: PhantomData }),
                     Err(rejection) => Err(rejection.into_response()),
                 }
+            }
+        }
+
+        impl<S, R, T> OptionalFromRequestParts<S> for $name<R, T>
+        where
+            S: Send + Sync,
+            R: RoleRequirement,
+            T: FromRequestParts<S>,
+        {
+            type Rejection = Response;
+
+            async fn from_request_parts(
+                parts: &mut Parts,
+                state: &S,
+            ) -> Result<Option<Self>, Response> {
+                let admitted = Admitted::of(&parts.extensions).map_err(IntoResponse::into_response)?;
+                if admitted.nothing_sent() {
+                    return Ok(None);
+                }
+                <Self as FromRequestParts<S>>::from_request_parts(parts, state)
+                    .await
+                    .map(Some)
             }
         }
     };
@@ -124,24 +146,30 @@ guard! {
     /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
     /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Others are refused with 403. `T` may be
     /// any extractor of request parts.
-    InRole, has_role
+    InRole, check_role
 }
 guard! {
     /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
     /// `cognito:groups`. Others are refused with 403. `T` may be any extractor of request parts.
-    InGroup, has_group
+    InGroup, check_group
 }
 
-fn has_role(admission: &Admission, name: &str) -> bool {
-    let in_workspace = match admission.identity() {
-        Identity::User(user) => user.role() == Some(name),
-        Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => false,
-    };
-    in_workspace || admission.token.roles().any(|role| role == name)
+fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
+    // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
+    Admitted::of(extensions)?.check_wiring()?;
+    check::<R>(extensions, |admission, name| {
+        let in_workspace = match admission.identity() {
+            Identity::User(user) => user.role() == Some(name),
+            Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => false,
+        };
+        in_workspace || admission.token.roles().any(|role| role == name)
+    })
 }
 
-fn has_group(admission: &Admission, name: &str) -> bool {
-    admission.token.groups().any(|group| group == name)
+fn check_group<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
+    check::<R>(extensions, |admission, name| {
+        admission.token.groups().any(|group| group == name)
+    })
 }
 
 fn check<R: RoleRequirement>(

@@ -31,7 +31,9 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for WorkspaceAccess {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Refusal> {
-        if Admitted::of(&parts.extensions)?.nothing_sent() {
+        let admitted = Admitted::of(&parts.extensions)?;
+        admitted.check_wiring()?;
+        if admitted.nothing_sent() {
             return Ok(None);
         }
         <Self as FromRequestParts<S>>::from_request_parts(parts, state)

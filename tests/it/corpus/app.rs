@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use portcullis::{
-    AccessToken, ClientId, InRole, RequireScopeLayer, ResourceServer, Scoped, SubjectId,
-    WorkspaceAccess,
+    AccessToken, ClientId, InRole, RequireScopeLayer, ResourceServer, ScopeToken, Scoped,
+    SubjectId, WorkspaceAccess,
 };
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ fn seen(reached: &Reached, token: Option<&AccessToken>) -> Json<Value> {
     let scopes: Vec<&str> = token
         .into_iter()
         .flat_map(|token| token.scope().iter())
-        .map(|scope| scope.as_str())
+        .map(ScopeToken::as_str)
         .collect();
     Json(json!({
         "iss": token.map(AccessToken::issuer),

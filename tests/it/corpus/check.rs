@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::data::{Case, Expect, Http, Verdict};
+use super::data::{Case, Expect, Http, Text, Verdict};
 use super::send::Reply;
 
 /// Shorter credentials could stand in an answer by accident.
@@ -36,7 +36,7 @@ pub(super) fn forbidden<'c>(
     case: &'c Case,
     texts: &'c [String],
 ) -> impl Iterator<Item = String> + 'c {
-    let token = case.token.as_ref().map(|token| token.spelled_out());
+    let token = case.token.as_ref().map(Text::spelled_out);
     texts.iter().map(move |text| {
         let token = token.as_deref().unwrap_or_default();
         let signature = token.rsplit('.').next().unwrap_or_default();
@@ -53,10 +53,9 @@ fn check_verdict(expect: &Expect, got: &Verdict, problems: &mut Vec<String>) {
         error: expect.error.clone(),
     };
     if *got != written && !expect.accept_also.contains(got) {
-        let also: String = (expect.accept_also.iter())
-            .map(|verdict| format!(" or {verdict}"))
-            .collect();
-        problems.push(format!("expected {written}{also} .. got {got}"));
+        let right = [&written].into_iter().chain(&expect.accept_also);
+        let right: Vec<String> = right.map(ToString::to_string).collect();
+        problems.push(format!("expected {} .. got {got}", right.join(" or ")));
     }
 }
 
@@ -103,7 +102,9 @@ fn check_challenge(case: &Case, expect: &Expect, reply: &Reply, problems: &mut V
     };
     // RFC 9110 s11.6.1: a 401 carries at least one challenge.
     if reply.status == 401 && !challenges.iter().any(starts) {
-        problems.push(format!("a 401 without a challenge of {scheme}: {challenges:?}"));
+        problems.push(format!(
+            "a 401 without a challenge of {scheme}: {challenges:?}"
+        ));
     }
     let all = challenges.join(", ");
     for text in forbidden(case, &case.www_authenticate_must_contain) {
@@ -146,20 +147,18 @@ fn check_secrets(case: &Case, http: &Http, reply: &Reply, problems: &mut Vec<Str
         }
     }
     let sent = http.headers.iter().filter(|(name, _)| {
-        let secret = ["authorization", "cookie", "proxy-authorization"];
+        let secret = ["authorization", "proxy-authorization"];
         secret.contains(&name.to_ascii_lowercase().as_str())
     });
     for (name, value) in sent {
         let value = value.spelled_out();
-        let credential = value.split([' ', '=']).next_back().unwrap_or_default();
+        let credential = value.rsplit_once(' ').map_or(&*value, |(_, last)| last);
         if credential.len() >= SHORTEST_SECRET && text.contains(credential) {
             problems.push(format!("the answer repeats `{name}`"));
         }
     }
-    if let Some(token) = case.token.as_ref().map(|token| token.spelled_out())
-        && token.len() >= SHORTEST_SECRET
-        && text.contains(&token)
-    {
+    let token = case.token.as_ref().map(Text::spelled_out);
+    if token.is_some_and(|token| token.len() >= SHORTEST_SECRET && text.contains(&token)) {
         problems.push("the answer repeats the token".to_owned());
     }
 }

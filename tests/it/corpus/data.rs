@@ -79,6 +79,7 @@ pub(super) struct Alb {
 
 /// The bounds on sizes and times that are not settings are the library's own.
 #[derive(Deserialize)]
+#[allow(clippy::struct_field_names)] // They are the corpus's.
 pub(super) struct KeySetLimits {
     pub(super) refresh_s: u64,
     pub(super) unknown_kid_cooldown_s: u64,
@@ -228,8 +229,11 @@ impl Text {
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.spelled_out()
-            .chars()
+        let text = self.spelled_out();
+        if text.is_ascii() {
+            return text.into_bytes();
+        }
+        text.chars()
             .map(|one| u8::try_from(one).expect("header values are latin-1"))
             .collect()
     }
@@ -257,7 +261,12 @@ pub(super) struct Verdict {
 
 impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.status, self.error.as_deref().unwrap_or("-"))
+        write!(
+            f,
+            "{} {}",
+            self.status,
+            self.error.as_deref().unwrap_or("-")
+        )
     }
 }
 
@@ -267,6 +276,7 @@ pub(super) type Answers = BTreeMap<String, Answer>;
 /// What an endpoint of an issuer answers.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // Any of them may be asked for.
 pub(super) struct Answer {
     pub(super) status: u16,
     #[serde(default)]
@@ -376,15 +386,34 @@ impl Case {
 
 /// The ids that are skipped, each with its reason.
 pub(super) fn skipped() -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(folder().join("skipped.txt")).expect("skipped.txt");
-    let mut ids = BTreeMap::new();
-    for line in text.lines() {
-        let (id, reason) = line.split_once('\t').expect("an id, a tab, a reason");
-        assert!(!reason.trim().is_empty(), "{id} is skipped without a reason");
-        let twice = ids.insert(id.to_owned(), reason.to_owned());
-        assert!(twice.is_none(), "{id} is listed twice");
-    }
-    ids
+    listed("skipped.txt").collect()
+}
+
+/// The ids that are disputed, each with the answer that comes instead.
+pub(super) fn disputed() -> BTreeMap<String, String> {
+    listed("disputed.txt")
+        .map(|(id, rest)| {
+            let (answer, reason) = rest.split_once('\t').expect("an answer, a tab, a reason");
+            assert!(!reason.is_empty(), "{id} is disputed without a reason");
+            (id, answer.to_owned())
+        })
+        .collect()
+}
+
+/// Lines of an id, a tab, and something about it.
+fn listed(file: &str) -> impl Iterator<Item = (String, String)> {
+    let text = std::fs::read_to_string(folder().join(file)).expect("a list");
+    let mut seen = BTreeSet::new();
+    let lines: Vec<(String, String)> = text
+        .lines()
+        .map(|line| {
+            let (id, rest) = line.split_once('\t').expect("an id, a tab, a reason");
+            assert!(!rest.trim().is_empty(), "{id} is listed without a reason");
+            assert!(seen.insert(id.to_owned()), "{id} is listed twice");
+            (id.to_owned(), rest.to_owned())
+        })
+        .collect();
+    lines.into_iter()
 }
 
 fn folder() -> PathBuf {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::BETWEEN_REQUESTS_S;
 use super::check::{forbidden, problems, verdict};
 use super::data::{Ability, Bound, Case, Corpus, Expect, Http, Step, Text, Verdict};
-use super::logs::Logs;
 use super::send::{Reply, send};
 use super::world::{Application, World};
+use crate::logs::Logs;
 
 /// How long a request that nobody waits for may take to get going.
 const HEAD_START: Duration = Duration::from_millis(100);
@@ -163,17 +164,38 @@ impl<'c> Run<'c> {
         // In the order of the steps: the answers are compared between runs.
         let mut replies: Vec<_> = sent.join_all().await;
         replies.sort_by_key(|(place, _)| *place);
+        for copies in replies.chunk_by(|(one, _), (next, _)| one == next) {
+            let mut answers = copies.iter().flat_map(|(_, reply)| reply).map(verdict);
+            let first = answers.next();
+            if answers.any(|next| Some(next) != first) {
+                self.outcome
+                    .problem("copies of one request were answered in different ways");
+            }
+        }
         for (place, reply) in replies {
             // `None` when the client went away before the answer came.
             if let Some(reply) = reply {
                 let step = &steps[place];
                 self.outcome.in_time(step.max_elapsed_ms, &reply);
-                self.outcome.note(self.case, &step.http, &step.expect, &reply);
+                self.outcome
+                    .note(self.case, &step.http, &step.expect, &reply);
             }
         }
         for step in steps {
             self.check_outbound(&step.expect_outbound);
         }
+    }
+
+    /// Whether the case says nothing about time, and nothing happens beside its steps.
+    fn is_timeless(&self) -> bool {
+        let others = [
+            Ability::Clock,
+            Ability::Concurrency,
+            Ability::JwksMock,
+            Ability::Timing,
+            Ability::MemoryWatch,
+        ];
+        self.case.clock.is_none() && !others.iter().any(|ability| self.case.needs(*ability))
     }
 
     /// Everything that happens before the step's request, and whom it goes to.
@@ -184,6 +206,9 @@ impl<'c> Run<'c> {
         }
         if let Some(seconds) = step.advance_s {
             self.world.advance(seconds);
+        } else if self.is_timeless() {
+            // Right at any time, so also when the issuers may be asked again.
+            self.world.advance(BETWEEN_REQUESTS_S);
         }
         if let Some(most) = step.settle_ms {
             self.application.settled(Duration::from_millis(most)).await;
@@ -215,8 +240,9 @@ impl<'c> Run<'c> {
             };
             if count > bound.max {
                 let most = bound.max;
-                self.outcome
-                    .problem(format!("expected at most {most} requests to {whom} .. got {count}"));
+                self.outcome.problem(format!(
+                    "expected at most {most} requests to {whom} .. got {count}"
+                ));
             }
         }
         for visit in visits {
@@ -242,12 +268,11 @@ impl<'c> Run<'c> {
     }
 
     fn check_memory(&mut self, before: Option<u64>) {
-        let grown = resident_megabytes()
-            .zip(before)
-            .map(|(after, before)| after.saturating_sub(before));
-        if let Some((grown, most)) = grown.zip(self.case.max_rss_growth_mb)
-            && grown > most
-        {
+        let (Some(before), Some(most)) = (before, self.case.max_rss_growth_mb) else {
+            return;
+        };
+        let grown = resident_megabytes().map(|after| after.saturating_sub(before));
+        if let Some(grown) = grown.filter(|grown| *grown > most) {
             self.outcome
                 .problem(format!("expected at most {most} MB more .. got {grown}"));
         }
@@ -311,7 +336,9 @@ fn ending_in(http: &Http, number: usize, digits: usize) -> Http {
 /// What this process holds in memory, where the system says so.
 fn resident_megabytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kilobytes / 1024)
 }

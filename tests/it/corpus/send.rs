@@ -37,26 +37,24 @@ impl Reply {
 
     /// Everything that the client can read, as latin-1.
     pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\n");
-        }
-        text + &latin1(&self.body)
+        let headers = self.headers.iter();
+        let lines: Vec<String> = headers
+            .map(|(name, value)| format!("{name}: {value}"))
+            .chain([latin1(&self.body)])
+            .collect();
+        lines.join("\n")
     }
 }
 
 pub(super) async fn send(router: &Router, http: &Http, raw: bool) -> Reply {
     let reached = Reached::default();
     let since = Instant::now();
-    let reply = match request(http).filter(|_| !raw) {
-        Some(mut request) => {
-            request.extensions_mut().insert(reached.clone());
-            timeout(PATIENCE, call(router.clone(), request)).await
-        }
-        None => {
-            let router = router.clone().layer(Extension(reached.clone()));
-            timeout(PATIENCE, over_a_socket(router, http)).await
-        }
+    let reply = if let Some(mut request) = request(http).filter(|_| !raw) {
+        request.extensions_mut().insert(reached.clone());
+        timeout(PATIENCE, call(router.clone(), request)).await
+    } else {
+        let router = router.clone().layer(Extension(reached.clone()));
+        timeout(PATIENCE, over_a_socket(router, http)).await
     };
     let (status, headers, body) = reply.unwrap_or_else(|_| (0, Vec::new(), Vec::new()));
     Reply {
@@ -71,7 +69,10 @@ pub(super) async fn send(router: &Router, http: &Http, raw: bool) -> Reply {
 type Parts = (u16, Vec<(String, String)>, Vec<u8>);
 
 async fn call(router: Router, request: Request<Body>) -> Parts {
-    let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    let response = router
+        .oneshot(request)
+        .await
+        .unwrap_or_else(|never| match never {});
     let (parts, body) = response.into_parts();
     let headers = parts
         .headers

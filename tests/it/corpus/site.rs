@@ -19,9 +19,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::certificate::self_signed;
 use super::data::{Answer, Certificate, Encoding};
 
 pub(super) struct Site {
@@ -264,15 +263,11 @@ async fn speak<S: AsyncWrite + Unpin>(mut stream: S, answer: Option<&Answer>) ->
 }
 
 fn head(answer: &Answer, length: Option<usize>) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {} Said\r\n", answer.status);
-    for (name, value) in &answer.headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    if let Some(length) = length {
-        head += &format!("Content-Length: {length}\r\n");
-    }
-    head += "Connection: close\r\n\r\n";
-    head.into_bytes()
+    let mut lines = vec![format!("HTTP/1.1 {} Said", answer.status)];
+    lines.extend((answer.headers.iter()).map(|(name, value)| format!("{name}: {value}")));
+    lines.extend(length.map(|length| format!("Content-Length: {length}")));
+    lines.push("Connection: close\r\n\r\n".to_owned());
+    lines.join("\r\n").into_bytes()
 }
 
 /// Writes a text many times, some of them at once.
@@ -318,19 +313,4 @@ fn gzip(parts: &Parts) -> Vec<u8> {
         encoder.write_all(&many).expect("memory takes everything");
     }
     encoder.finish().expect("memory takes everything")
-}
-
-/// A certificate that says the right name and that nobody vouches for.
-fn self_signed() -> TlsAcceptor {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(
-        tokio_rustls::rustls::crypto::aws_lc_rs::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .expect("versions")
-    .with_no_client_auth()
-    .with_single_cert(vec![made.cert.der().clone()], key)
-    .expect("the key of the certificate");
-    TlsAcceptor::from(Arc::new(config))
 }

@@ -63,7 +63,7 @@ impl World {
     /// The world of one case, before its first step.
     pub(super) async fn of(corpus: &Arc<Corpus>, case: &Case) -> Self {
         let mut world = Self::quiet(corpus).await;
-        world.clock = ManualClock::at(UnixTime::from_secs(case.clock.unwrap_or(NOW)));
+        world.show(case.clock);
         world.certificate = case.answers().find_map(|(_, answer)| answer.tls);
         world.has_second_layer = case
             .exchanges()
@@ -105,16 +105,14 @@ impl World {
 
     /// Changes what the issuers, and others, answer.
     pub(super) async fn set_key_sets(&mut self, answers: &Answers) {
-        self.is_slow = answers.values().any(|answer| answer.is_slow());
+        self.is_slow = answers.values().any(Answer::is_slow);
         for (place, answer) in answers {
             let answer = self.with_stand_ins(answer, answers);
-            match self.sites.get(place) {
-                Some(site) => site.answer(KEY_SET, answer).await,
-                None => {
-                    let (site, path) = self.place_of(place);
-                    site.answer(&path, answer).await;
-                }
-            }
+            let (site, path) = match self.sites.get(place) {
+                Some(site) => (site, KEY_SET.to_owned()),
+                None => self.place_of(place),
+            };
+            site.answer(&path, answer).await;
         }
     }
 
@@ -128,6 +126,12 @@ impl World {
         }
     }
 
+    /// Sets the wall clock, and nothing else, to what a case says.
+    pub(super) fn show(&self, time: Option<i64>) {
+        let time = UnixTime::from_secs(time.unwrap_or(NOW));
+        self.clock.set_wall(time);
+    }
+
     async fn open(&mut self, issuer: &str) {
         if !self.sites.contains_key(issuer) {
             let site = Site::open(&self.ledger, true, self.certificate).await;
@@ -138,9 +142,7 @@ impl World {
     /// Puts up the key set of the profile, unless the case has put up another.
     async fn publish(&self, issuer: &str, trusted: &Trusted) {
         let site = &self.sites[issuer];
-        if let Some(name) = &trusted.jwks
-            && !site.knows(KEY_SET)
-        {
+        if let Some(name) = trusted.jwks.as_ref().filter(|_| !site.knows(KEY_SET)) {
             let answer = Answer::json(self.corpus.jwks[name].get());
             site.answer(KEY_SET, answer).await;
         }
@@ -197,9 +199,15 @@ impl World {
     /// Plain http stays as it is in documents: it is what the case is about, and allowed here.
     fn with_stand_ins(&self, answer: &Answer, answers: &Answers) -> Answer {
         let mut answer = answer.clone();
-        for url in answers.keys().filter(|place| !self.sites.contains_key(*place)) {
+        for url in answers
+            .keys()
+            .filter(|place| !self.sites.contains_key(*place))
+        {
             let (site, path) = self.place_of(url);
-            let stand_in = match url.split_once("://").and_then(|(_, rest)| rest.split_once('@')) {
+            let stand_in = match url
+                .split_once("://")
+                .and_then(|(_, rest)| rest.split_once('@'))
+            {
                 None => format!("{}{path}", site.origin()),
                 Some((user, _)) => {
                     let (scheme, host) = site.origin().split_once("://").expect("an address");
@@ -239,7 +247,7 @@ fn issuers(profile: &Profile, name: &str, trusted: &Trusted) -> Vec<Issuer> {
         let region = pool.split('_').next().expect("a region");
         let pool = Issuer::cognito(region, pool);
         let clients = cognito.client_ids.iter();
-        return vec![clients.fold(pool, |issuer, client| issuer.client_id(client))];
+        return vec![clients.fold(pool, Issuer::client_id)];
     }
     if let Some(tenants) = &trusted.tenants {
         return tenants
@@ -261,8 +269,11 @@ fn with_rules(
     trusted: &Trusted,
     audience: Option<&str>,
 ) -> Issuer {
-    // `Ed25519` is another name of EdDSA.
-    let known = |name: &String| Algorithm::ALL.into_iter().find(|known| known.as_str() == name);
+    let known = |name: &String| {
+        Algorithm::ALL
+            .into_iter()
+            .find(|known| known.as_str() == name)
+    };
     let mut issuer = issuer
         .algorithms(trusted.algs.iter().filter_map(known))
         .leeway(Duration::from_secs(profile.leeway_s))
@@ -270,10 +281,7 @@ fn with_rules(
     let named = trusted.audience.as_ref().or(profile.audience.as_ref());
     issuer = match (audience, named) {
         (Some(audience), _) => issuer.audience(audience),
-        (None, named) => named
-            .into_iter()
-            .flatten()
-            .fold(issuer, |issuer, audience| issuer.audience(audience)),
+        (None, named) => named.into_iter().flatten().fold(issuer, Issuer::audience),
     };
     if let Some(alb) = &profile.alb {
         issuer = issuer.require_header("signer", &alb.signer);

@@ -1,0 +1,120 @@
+//! Who gets in and who does not: an authorization server and a resource server on loopback.
+//!
+//! ```sh
+//! cargo run --example demo             # the table, then it keeps serving for your curl
+//! cargo run --example demo -- --once   # the table alone; fails if an answer is not as expected
+//! ```
+//!
+//! 1. Both servers speak real HTTP on free ports of 127.0.0.1; nothing else is contacted.
+//! 2. The authorization server is a mock of an Amazon Cognito user pool with AWorld's claims.
+//! 3. While callers keep asking, its keys rotate: a key never seen before is found at its first
+//!    token, and a retired one ends.
+//!
+//! `api.rs` is what an application would write. The other files play its callers.
+
+mod api;
+mod callers;
+mod client;
+mod rotation;
+mod table;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use portcullis::test_util::MockIssuer;
+use portcullis::{Issuer, ResourceServer, TenantClaims};
+use tokio::net::TcpListener;
+
+use callers::{PORTAL, READ, READ_OTHER};
+use table::Table;
+
+type Fault = Box<dyn Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Fault> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let once = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--once"] => true,
+        _ => {
+            writeln!(io::stderr(), "usage: cargo run --example demo [-- --once]")?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+
+    // The authorization server. In production it is somebody else's.
+    let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
+    let authorization = pool.serve().await;
+
+    // The resource server. In production, in place of `authorization.trusted()`:
+    // `Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").client_id("...").client_id("...")`.
+    let trusted: Issuer = authorization.trusted();
+    let server = ResourceServer::builder("https://api.example.com")
+        .issuer(
+            trusted
+                .tenant_claims(TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID)),
+        )
+        .build()?
+        .connect()
+        .await?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let serving = tokio::spawn(axum::serve(listener, api::routes(&server)).into_future());
+
+    writeln!(
+        io::stdout(),
+        "authorization server  {}\nresource server       http://{address}\n",
+        authorization.key_set_url(),
+    )?;
+    let mut table = Table::start(address)?;
+    for call in callers::all(&pool) {
+        table.ask(&call).await?;
+    }
+    table::title("keys rotate, and callers keep asking")?;
+    rotation::show(&mut table, &pool, &server).await?;
+    let unexpected = table.end()?;
+
+    if !once {
+        print_curl_lines(address, &pool)?;
+        tokio::select! {
+            ended = serving => ended??,
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        }
+    }
+    Ok(if unexpected == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Tokens do not belong on a terminal; these guard nothing, and end with this process.
+fn print_curl_lines(address: SocketAddr, pool: &MockIssuer) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "\nStill serving. Try these; their tokens are good for an hour. Ctrl-C ends it.",
+    )?;
+    let user = pool.aworld_user().sign();
+    let principal = pool.aworld_principal().sign();
+    let client = pool.aworld_client().sign();
+    let id_token = pool.id_token().sign();
+    for (who, line, token) in [
+        ("a user reads the missions of its workspace", READ, &user),
+        ("the same user in another workspace", READ_OTHER, &user),
+        ("a principal on the portal", PORTAL, &principal),
+        ("a client in its workspace", READ, &client),
+        ("an ID token", READ, &id_token),
+    ] {
+        let (method, path) = client::split(line);
+        writeln!(
+            out,
+            "\n{who}:\n\ncurl -i -X {method} http://{address}{path} -H 'Authorization: Bearer {token}'",
+        )?;
+    }
+    writeln!(out, "\nno token, and the readiness probe:\n")?;
+    writeln!(out, "curl -i http://{address}{}", client::split(READ).1)?;
+    writeln!(out, "curl -i http://{address}/ready")
+}
