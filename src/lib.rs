@@ -14,7 +14,6 @@ mod server;
 mod source;
 mod verify;
 
-
 pub mod manual;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -39,9 +38,9 @@ pub use model::tenant::{
 pub use model::time::UnixTime;
 pub use server::builder::Builder;
 pub use server::issuer::{DangerousIssuer, Issuer};
+pub use server::mistake::ConfigError;
 #[cfg(feature = "jwks")]
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
-pub use server::mistake::ConfigError;
 pub use server::state::ResourceServer;
 pub use source::clock::{Clock, Sleep, SystemClock};
 #[cfg(feature = "jwks")]

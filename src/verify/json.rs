@@ -513,7 +513,7 @@ mod tests {
         assert_eq!(fault(&"{\"a\":".repeat(100_000)), JsonFault::Malformed);
     }
 
-    /// A slow reference: serde_json, with a search for duplicates in every object.
+    /// A slow reference: `serde_json`, with a search for duplicates in every object.
     #[derive(Debug)]
     enum Reference {
         Scalar(serde_json::Value),

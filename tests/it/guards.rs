@@ -30,6 +30,7 @@ struct Extra {
 
 #[tokio::test]
 async fn guards_stack_in_any_order_on_one_handler_and_in_nested_routers() {
+    #[allow(clippy::too_many_arguments)] // that is the point
     async fn all(
         first: Scoped<Read, Claims<Extra>>,
         identity: Identity,

@@ -544,8 +544,8 @@ async fn ids_of_different_issuers_are_never_equal() {
     }
     let seen = seen.lock().expect("a lock");
     assert_eq!(
-        seen[0].0.as_ref().map(|id| id.as_str()),
-        seen[1].0.as_ref().map(|id| id.as_str())
+        seen[0].0.as_ref().map(portcullis::SubjectId::as_str),
+        seen[1].0.as_ref().map(portcullis::SubjectId::as_str)
     );
     assert_ne!(seen[0].0, seen[1].0);
     assert_ne!(seen[0].1, seen[1].1);

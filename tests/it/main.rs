@@ -1,5 +1,9 @@
 //! The integration tests: one binary, through the public API, as an application would.
 
+// Tests fail loudly, and their tables are long.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::similar_names, clippy::too_many_lines)]
+
 mod challenges;
 mod configuration;
 mod corpus;

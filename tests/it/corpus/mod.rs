@@ -9,8 +9,6 @@
 //! 4. What cannot be asked of the library yet is skipped by name, with the reason, in
 //!    `tests/corpus/skipped.txt`; never because the answer differs.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A test fails loudly.
-
 mod app;
 mod certificate;
 mod check;
