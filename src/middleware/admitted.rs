@@ -35,7 +35,11 @@ impl Admitted {
     ///
     /// `NotAuthenticated` when no layer covers the route.
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
-        extensions.get::<Self>().ok_or_else(Refusal::without_layer)
+        extensions.get::<Self>().ok_or_else(|| {
+            let refusal = Refusal::without_layer();
+            trace_refused(refusal.rejection());
+            refusal
+        })
     }
 
     /// The admission, for guards that cannot do without.

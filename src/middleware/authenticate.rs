@@ -3,8 +3,9 @@
 //! 1. What an earlier layer left is removed first; the innermost layer speaks.
 //! 2. A refused request never reaches the inner service, and its body is never read.
 //! 3. The common case is decided inside `call`: no boxed future, no clone of the service.
-//! 4. Only when the issuer must be asked, the instance that was polled ready moves into a
-//!    boxed future, which waits a bounded time and judges again, at most twice.
+//! 4. Only when the issuer must be asked, a boxed future waits a bounded time and judges again,
+//!    at most twice. It holds nothing that readiness reserved, and polls its own clone ready
+//!    before it calls it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -252,10 +253,12 @@ where
             Decision::Refuse(rejection) => ResponseFuture::refused(self.gate.refuse(&rejection)),
             #[cfg(feature = "jwks")]
             Decision::Ask(question) => {
-                // The instance that was polled ready is the one that will be called.
-                let fresh = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, fresh);
-                ResponseFuture::asking(Box::pin(ask(self.gate.clone(), ready, request, question)))
+                // Who waits for an issuer must not hold what readiness reserved, such as a place
+                // under a concurrency limit: strangers could keep everybody out. The instance
+                // that was polled ready is let go, and a clone is polled ready after the wait.
+                let later = self.inner.clone();
+                self.inner = later.clone();
+                ResponseFuture::asking(Box::pin(ask(self.gate.clone(), later, request, question)))
             }
         }
     }
@@ -281,7 +284,10 @@ where
         let answered = question.wait().await;
         let judgement = gate.server.judge(request.headers(), Some(answered));
         match gate.decide(&mut request, judgement) {
-            Decision::Pass => return inner.call(request).await,
+            Decision::Pass => {
+                std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
+                return inner.call(request).await;
+            }
             Decision::Refuse(rejection) => return Ok(gate.refuse(&rejection)),
             Decision::Ask(next) => question = next,
         }

@@ -133,18 +133,21 @@ fn delay_seconds(after: Duration) -> u64 {
     rounded_up.max(1)
 }
 
-/// One event for each refusal: a warning where the fault is ours. No token, no claim.
+/// One event for each refusal: a warning where the application is wired wrongly. Strangers cause
+/// none; that an issuer is down is told once, where it is asked. No token, no claim.
 #[cfg(feature = "tracing")]
 pub(super) fn trace_refused(rejection: &Rejection) {
-    let kind = rejection.kind();
-    let fault = kind.fault().unwrap_or_default();
+    let (kind, issuer) = (rejection.kind(), rejection.issuer());
+    let (name, fault) = (kind.as_str(), kind.fault());
+    // A span that the application declared with these fields gets them filled.
+    tracing::Span::current()
+        .record("auth.refusal", name)
+        .record("auth.issuer", issuer);
     match kind {
-        RejectionKind::Unavailable(_)
-        | RejectionKind::Misconfigured(_)
-        | RejectionKind::NotAuthenticated => {
-            tracing::warn!(kind = kind.as_str(), fault, reason = %rejection, "request refused");
+        RejectionKind::Misconfigured(_) | RejectionKind::NotAuthenticated => {
+            tracing::warn!(kind = name, fault, issuer, reason = %rejection, "request refused");
         }
-        _ => tracing::debug!(kind = kind.as_str(), fault, reason = %rejection, "request refused"),
+        _ => tracing::debug!(kind = name, fault, issuer, reason = %rejection, "request refused"),
     }
 }
 

@@ -28,9 +28,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every algorithm that this library verifies; the default of
-    /// [`Issuer::oidc`](crate::Issuer::oidc) and [`Issuer::rfc9068`](crate::Issuer::rfc9068).
-    pub const ALL: [Self; 11] = [
+    const ALL: &'static [Self] = &[
         Self::RS256,
         Self::RS384,
         Self::RS512,
@@ -43,6 +41,12 @@ impl Algorithm {
         Self::EdDSA,
         Self::Ed25519,
     ];
+
+    /// Every algorithm that this library verifies; the default of
+    /// [`Issuer::oidc`](crate::Issuer::oidc) and [`Issuer::rfc9068`](crate::Issuer::rfc9068).
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
+        Self::ALL.iter().copied()
+    }
 
     /// The name in the JOSE header.
     #[must_use]
@@ -64,7 +68,10 @@ impl Algorithm {
 
     /// RFC 7515 s4.1.1: the name is case-sensitive. An allow-list; anything else is unknown.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|known| known.as_str() == name)
     }
 
     /// The algorithms that are this one under another name, and itself.

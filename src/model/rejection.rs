@@ -1,6 +1,7 @@
 //! Why a request was refused: plain data, one kind per row of the wire table.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A refusal: what kind, and the little that its answer needs.
@@ -13,6 +14,7 @@ pub struct Rejection {
     kind: RejectionKind,
     retry_after: Option<Duration>,
     scope: Option<&'static str>,
+    issuer: Option<Arc<str>>,
 }
 
 impl Rejection {
@@ -21,6 +23,7 @@ impl Rejection {
             kind,
             retry_after: None,
             scope: None,
+            issuer: None,
         }
     }
 
@@ -30,6 +33,7 @@ impl Rejection {
             kind: RejectionKind::Unavailable(outage),
             retry_after: Some(retry_after),
             scope: None,
+            issuer: None,
         }
     }
 
@@ -38,7 +42,20 @@ impl Rejection {
             kind: RejectionKind::InsufficientScope,
             retry_after: None,
             scope: Some(scope),
+            issuer: None,
         }
+    }
+
+    /// Names the configured issuer whose rules refused the token.
+    pub(crate) fn by(mut self, issuer: &Arc<str>) -> Self {
+        self.issuer = Some(Arc::clone(issuer));
+        self
+    }
+
+    /// The configured issuer whose rules refused the token; absent where none was found.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// What kind of refusal this is.

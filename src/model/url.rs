@@ -10,6 +10,21 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Longer than any real address of a key set.
 const MAX_BYTES: usize = 2048;
 
+/// An address as it may be shown: without user information, query and fragment, which may hold
+/// secrets.
+pub(crate) fn shown(url: &str) -> String {
+    let plain = url.split_once(['?', '#']).map_or(url, |(before, _)| before);
+    let (scheme, rest) = plain.split_once("://").unwrap_or(("", plain));
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if scheme.is_empty() {
+        format!("{host}{path}")
+    } else {
+        format!("{scheme}://{host}{path}")
+    }
+}
+
 /// Judges an address. The fault is a phrase that follows the address: "`...` has no host".
 pub(crate) fn check(url: &str, allow_plain: bool) -> Result<(), &'static str> {
     if url.len() > MAX_BYTES {

@@ -52,6 +52,17 @@ pub(super) enum Stop {
     Wait(Question),
 }
 
+impl Stop {
+    /// Names the issuer whose rules stopped the token.
+    pub(super) fn by(self, issuer: &Arc<str>) -> Self {
+        match self {
+            Self::Refused(rejection) => Self::Refused(rejection.by(issuer)),
+            #[cfg(feature = "jwks")]
+            Self::Wait(question) => Self::Wait(question),
+        }
+    }
+}
+
 impl<F: Into<Rejection>> From<F> for Stop {
     fn from(fault: F) -> Self {
         Self::Refused(fault.into())

@@ -98,7 +98,10 @@ impl Builder {
         }
         if let Some(address) = &self.resource_metadata {
             url::check(address, false).map_err(|problem| {
-                mistake("resource_metadata", format!("`{address}` {problem}"))
+                mistake(
+                    "resource_metadata",
+                    format!("`{}` {problem}", url::shown(address)),
+                )
             })?;
             if !is_quotable(address) {
                 return Err(mistake(
@@ -112,7 +115,7 @@ impl Builder {
         for issuer in self.issuers {
             let identifiers = identifiers(&issuer)?;
             let Some(realm) = identifiers.first().cloned() else {
-                continue;
+                return Err(mistake("issuer", "it has no identifier"));
             };
             let named = |error: ConfigError| error.of(&realm);
             let rules = Arc::new(rules(&issuer, &realm, &self.resource).map_err(named)?);
@@ -138,13 +141,13 @@ impl Builder {
             }
             realms.push((realm, members));
         }
-        let tenants: Vec<_> = realms
+        let has_contexts = realms
             .iter()
             .flat_map(|(_, members)| members)
-            .filter_map(|member| member.rules.tenant.clone())
-            .collect();
+            .filter_map(|member| member.rules.tenant.as_ref())
+            .any(|rules| rules.context.is_some());
         Ok(ResourceServer(Arc::new(State {
-            has_contexts: tenants.into_iter().any(|rules| rules.context.is_some()),
+            has_contexts,
             resource: self.resource.into(),
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,

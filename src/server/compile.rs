@@ -10,7 +10,7 @@ use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::path::ClaimPath;
 use crate::source::clock::Clock;
 use crate::verify::claims::bare_type;
-use crate::verify::keyset::KeySet;
+use crate::verify::keyset::{KeySet, MAX_KEY_ID_BYTES};
 use crate::verify::pem;
 use crate::verify::rules::{Audiences, Profile, Rules};
 use crate::verify::tenancy::TenantClaims;
@@ -80,7 +80,7 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
     let algorithms = match (&issuer.algorithms, profile) {
         (Some(named), _) => AlgorithmSet::of(named.iter().copied()),
         (None, Profile::Cognito) => AlgorithmSet::of([Algorithm::RS256]),
-        (None, _) => AlgorithmSet::of(Algorithm::ALL),
+        (None, _) => AlgorithmSet::of(Algorithm::all()),
     };
     if algorithms.is_empty() {
         return Err(mistake(
@@ -209,6 +209,12 @@ pub(super) fn keys(
     let ways = usize::from(is_static)
         + usize::from(issuer.key_set_url.is_some())
         + usize::from(issuer.discovery_url.is_some());
+    if issuer.key_set_url.is_some() && issuer.discovery_url.is_some() {
+        return Err(mistake(
+            "key_set_url",
+            "keys come from one place; keep it or `discovery_url`",
+        ));
+    }
     if ways > 1 {
         return Err(mistake(
             "key_set",
@@ -226,9 +232,19 @@ fn static_keys(issuer: &Issuer, rules: &Rules) -> Result<KeySet, ConfigError> {
     for json in &issuer.key_sets {
         let set = KeySet::parse(json, rules.algorithms)
             .map_err(|fault| mistake("key_set", fault.to_string()))?;
+        warn_of_skipped(&set, rules);
         keys.merge(set);
     }
     for (id, text) in &issuer.pems {
+        if id
+            .as_ref()
+            .is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID_BYTES)
+        {
+            return Err(mistake(
+                "pem_with_key_id",
+                "the key id must have 1 to 256 bytes",
+            ));
+        }
         let material = pem::parse(text).map_err(|problem| mistake("pem", problem))?;
         if !keys.add(id.as_deref(), &material, rules.algorithms) {
             return Err(mistake(
@@ -239,6 +255,23 @@ fn static_keys(issuer: &Issuer, rules: &Rules) -> Result<KeySet, ConfigError> {
     }
     Ok(keys)
 }
+
+/// An entry that cannot be used is named, here as in a set that is fetched.
+#[cfg(feature = "tracing")]
+fn warn_of_skipped(set: &KeySet, rules: &Rules) {
+    for skipped in set.skipped() {
+        let (index, reason) = (skipped.index(), skipped.reason());
+        tracing::warn!(
+            issuer = &*rules.realm,
+            index,
+            reason,
+            "an entry of the key set cannot be used"
+        );
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn warn_of_skipped(_: &KeySet, _: &Rules) {}
 
 #[cfg(not(feature = "jwks"))]
 fn remote_keys(
@@ -268,7 +301,7 @@ fn remote_keys(
 
     let check = |setting: &'static str, address: &str| {
         url::check(address, issuer.plain_http)
-            .map_err(|problem| mistake(setting, format!("`{address}` {problem}")))
+            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
     };
     let location = match (&issuer.key_set_url, &issuer.discovery_url, &issuer.kind) {
         (Some(address), _, _) => {

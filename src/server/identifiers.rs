@@ -24,8 +24,9 @@ pub(super) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError>
                 ));
             }
             if identifier.to_ascii_lowercase().starts_with("http:") {
-                url::check(identifier, issuer.plain_http)
-                    .map_err(|problem| mistake("issuer", format!("`{identifier}` {problem}")))?;
+                url::check(identifier, issuer.plain_http).map_err(|problem| {
+                    mistake("issuer", format!("`{}` {problem}", url::shown(identifier)))
+                })?;
             }
             Ok(vec![identifier.as_str().into()])
         }
@@ -56,7 +57,7 @@ fn cognito_identifiers(
     }
     if let Some(base) = &issuer.endpoint {
         url::check(base, issuer.plain_http)
-            .map_err(|problem| mistake("endpoint", format!("`{base}` {problem}")))?;
+            .map_err(|problem| mistake("endpoint", format!("`{}` {problem}", url::shown(base))))?;
         return Ok(vec![
             format!("{}/{pool}", base.trim_end_matches('/')).into(),
         ]);

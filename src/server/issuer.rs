@@ -1,5 +1,6 @@
 //! One authorization server that we trust, and how.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::model::algorithm::Algorithm;
@@ -16,7 +17,7 @@ use crate::verify::tenancy::TenantClaims;
 /// | told apart by | `token_use` = `access` | `typ` = `at+jwt` | `typ` absent, `JWT` or `at+jwt`, and no mark of an ID, refresh or logout token |
 /// | required | `iss` `exp` `token_use` `client_id` | `iss` `exp` `aud` `sub` `client_id` `iat` `jti` | `iss` `exp` `aud` |
 /// | audience | `aud`, or where it is absent or the client itself, an allowed client | `aud` | `aud` |
-/// | algorithms | RS256 | all of [`Algorithm::ALL`] | all of [`Algorithm::ALL`] |
+/// | algorithms | RS256 | all of [`Algorithm::all`] | all of [`Algorithm::all`] |
 /// | keys | both issuer forms' `jwks.json` | discovery | discovery |
 ///
 /// Nothing is checked before [`build()`](crate::Builder::build), which finds every mistake.
@@ -32,7 +33,7 @@ use crate::verify::tenancy::TenantClaims;
 ///     .roles_claim(["realm_access", "roles"]);
 /// # let _ = (pool, partner, keycloak);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Issuer {
     pub(super) kind: Kind,
@@ -159,7 +160,7 @@ impl Issuer {
     }
 
     /// Accepts these algorithms and no other. Default: RS256 for Cognito, else all of
-    /// [`Algorithm::ALL`]; name yours where you know them (RFC 8725 section 3.1).
+    /// [`Algorithm::all`]; name yours where you know them (RFC 8725 section 3.1).
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
         self
@@ -308,6 +309,13 @@ impl Issuer {
     /// Settings that give up a protection.
     pub fn danger(self) -> DangerousIssuer {
         DangerousIssuer(self)
+    }
+}
+
+/// The kind and the name; addresses may hold what is nobody's business in a log.
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Issuer").field(&self.kind).finish()
     }
 }
 

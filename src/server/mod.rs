@@ -53,7 +53,7 @@ pub(crate) enum Judgement {
 }
 
 impl ResourceServer {
-    /// Judges a request. Synchronous, without I/O and without a lock.
+    /// Judges a request. Synchronous and without I/O; without a lock, but where a key is unknown.
     ///
     /// In this order: the single credential; its size and syntax; the issuer, whose rules and
     /// keys alone count from here; the signature; the claims; who is calling. What may be
@@ -66,7 +66,7 @@ impl ResourceServer {
         };
         let outcome = self
             .verify(credential, answered)
-            .and_then(|(admission, rules)| self.admit(admission, &rules));
+            .and_then(|(admission, rules)| self.admit(admission, rules));
         match outcome {
             Ok(admission) => Judgement::Admitted(admission),
             Err(Stop::Refused(rejection)) => Judgement::Refused(rejection),
@@ -80,7 +80,7 @@ impl ResourceServer {
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<(Arc<Admission>, Arc<Rules>), Stop> {
+    ) -> Result<(Arc<Admission>, &Rules), Stop> {
         let compact = Compact::decode(credential, self.0.max_token_bytes)?;
         let unverified = Unverified::read(&compact)?;
         // RFC 8725 s3.8: the issuer chooses rules and keys, by exact comparison. An unknown
@@ -91,21 +91,25 @@ impl ResourceServer {
             .authorities
             .get(&*issuer)
             .ok_or(TokenFault::UnknownIssuer)?;
-        let signed = authority
+        let rules = &*authority.rules;
+        authority
             .keys
-            .check(unverified, &authority.rules, answered)?;
-        let token = AccessToken::check(&signed, &authority.rules)?;
-        let identified = identify(&token, signed.claims(), &authority.rules);
-        let admission = Arc::new(Admission { token, identified });
-        Ok((admission, Arc::clone(&authority.rules)))
+            .check(unverified, rules, answered)
+            .and_then(|signed| {
+                let token = AccessToken::check(&signed, rules)?;
+                let identified = identify(&token, signed.claims(), rules);
+                Ok((Arc::new(Admission { token, identified }), rules))
+            })
+            .map_err(|stop| stop.by(&rules.realm))
     }
 
     /// Phase two: what is decided anew on every request.
     fn admit(&self, admission: Arc<Admission>, rules: &Rules) -> Result<Arc<Admission>, Stop> {
-        admission
-            .token
-            .check_time(self.0.clock.now(), rules.leeway)?;
-        Ok(admission)
+        let now = self.0.clock.now();
+        match admission.token.check_time(now, rules.leeway) {
+            Ok(()) => Ok(admission),
+            Err(fault) => Err(Stop::from(fault).by(&rules.realm)),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub enum ConnectError {
     #[error(
         "the discovery document of issuer `{configured}` names `{found}`; configure exactly that, or set `key_set_url`"
     )]
+    #[non_exhaustive]
     IssuerMismatch {
         /// The issuer as configured.
         configured: String,
@@ -56,13 +57,17 @@ impl ResourceServer {
     ///
     /// # Errors
     ///
-    /// * [`ConnectError::NoRuntime`]: no tokio runtime is running.
+    /// * [`ConnectError::NoRuntime`]: no tokio runtime is running. It needs time and I/O enabled,
+    ///   as every runtime that serves requests has.
     /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
     pub async fn connect(self) -> Result<Self, ConnectError> {
-        let mut attempts = JoinSet::new();
-        if self.remotes().next().is_some() && tokio::runtime::Handle::try_current().is_err() {
+        if self.remotes().next().is_none() {
+            return Ok(self);
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
             return Err(ConnectError::NoRuntime);
         }
+        let mut attempts = JoinSet::new();
         for keys in self.remotes() {
             keys.start().map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {
@@ -180,6 +185,9 @@ fn remote(authority: &Arc<Authority>) -> Option<&Arc<RemoteKeys>> {
 async fn refresh(all: impl Iterator<Item = &Arc<RemoteKeys>>) -> Result<(), RefreshError> {
     let mut attempts = JoinSet::new();
     for keys in all {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(RefreshError(vec!["no tokio runtime is running".to_owned()]));
+        }
         let keys = Arc::clone(keys);
         attempts.spawn(async move { keys.refresh_now().await });
     }

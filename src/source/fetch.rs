@@ -129,7 +129,7 @@ impl Fetcher {
             .await
             .unwrap_or(Err(Fault::Timeout))
             .map_err(|fault| FetchError {
-                url: without_query(url).to_owned(),
+                url: url::shown(url),
                 fault,
             })
     }
@@ -280,11 +280,6 @@ fn delta_seconds(text: &str) -> Option<u64> {
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// A query may carry an API key.
-fn without_query(url: &str) -> &str {
-    url.split_once(['?', '#']).map_or(url, |(before, _)| before)
-}
-
 fn fault_of(error: &reqwest::Error) -> Fault {
     let cause = cause_of(error);
     if error.is_connect() {
@@ -385,7 +380,7 @@ mod tests {
     #[test]
     fn an_error_names_the_address_without_its_query() {
         let error = FetchError {
-            url: without_query("https://issuer.example.com/jwks?key=secret").to_owned(),
+            url: url::shown("https://issuer.example.com/jwks?key=secret"),
             fault: Fault::Status(302),
         };
         assert_eq!(

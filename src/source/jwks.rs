@@ -71,6 +71,13 @@ struct Snapshot {
     refresh: Duration,
 }
 
+/// How a flight ended, to be told.
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+enum Landed {
+    Keys { keys: Arc<KeySet>, changed: bool },
+    Error(RefreshError),
+}
+
 /// The keys at one moment.
 pub(crate) struct Loaded(Held<Snapshot>);
 
@@ -199,7 +206,7 @@ impl RemoteKeys {
                 Outage::KeyUnconfirmed,
                 match id {
                     Some(id) => schedule.unknown_id(id, searched.0, drawn, now),
-                    None => schedule.no_id(drawn, now),
+                    None => schedule.no_id(searched.0, drawn, now),
                 },
             ),
             // The set was swapped between the look and the miss: look again, at once.
@@ -225,6 +232,10 @@ impl RemoteKeys {
 
     /// Waits for the ticket's flight to end, well or not, within the ticket's patience.
     pub(crate) async fn wait(&self, ticket: &Ticket) {
+        // Where no refresh task can run there is nothing to wait for, and no timer either.
+        if tokio::runtime::Handle::try_current().is_err() || !self.progress.borrow().running {
+            return;
+        }
         let until = ticket.drawn.until;
         let (by_clock, in_reality) = ticket.patience;
         let impatient = race(
@@ -319,8 +330,12 @@ impl RemoteKeys {
             age,
             stale_since,
             failures: schedule.failures(),
-            last_error: state.last_error.as_ref().map(ToString::to_string),
-            next_attempt: schedule.next_attempt(now),
+            last_error: if state.running {
+                state.last_error.as_ref().map(ToString::to_string)
+            } else {
+                Some(RefreshError::NotRunning.to_string())
+            },
+            next_attempt: schedule.next_attempt(now).filter(|_| state.running),
         }
     }
 
@@ -395,63 +410,77 @@ impl RemoteKeys {
 
     /// Ends a flight.
     fn land(&self, flight: u64, started: Duration, outcome: Result<Arrived, RefreshError>) {
-        {
-            let mut state = self.state();
-            let now = self.clock.monotonic();
-            match outcome {
-                Ok(arrived) => {
-                    if let Some(refresh) = state.schedule.succeed(flight, now, arrived.max_age) {
-                        self.announce(&arrived);
-                        if let Some(before) = self.latest.load().as_deref() {
-                            for id in before.keys.ids_missing_in(&arrived.known.keys) {
-                                state.schedule.retire(id, flight);
-                            }
-                        }
-                        self.latest.store(Some(Arc::new(Snapshot {
-                            keys: arrived.known.keys,
-                            origin: arrived.known.origin,
-                            flight,
-                            confirmed: started,
-                            refresh,
-                        })));
-                        state.last_error = None;
-                        state.dropped = false;
-                    }
-                }
-                Err(error) => {
-                    if state.schedule.fail(flight, now) {
-                        #[cfg(feature = "tracing")]
-                        tracing::warn!(
-                            issuer = &*self.source.config.issuer,
-                            error = %error,
-                            "the key set could not be refreshed"
-                        );
-                        state.last_error = Some(error);
-                    }
-                }
-            }
-        }
+        let landed = match outcome {
+            Ok(arrived) => self.take_in(flight, started, arrived),
+            Err(error) => self.put_up_with(flight, error),
+        };
         self.progress
             .send_modify(|progress| progress.finished = flight);
+        // Not under the lock: whoever writes events down may ask for the status.
+        if let Some(landed) = landed {
+            self.announce(&landed);
+        }
+    }
+
+    fn take_in(&self, flight: u64, started: Duration, arrived: Arrived) -> Option<Landed> {
+        let mut state = self.state();
+        let now = self.clock.monotonic();
+        let refresh = state.schedule.succeed(flight, now, arrived.max_age)?;
+        let keys = arrived.known.keys;
+        if let Some(before) = self.latest.load().as_deref() {
+            for id in before.keys.ids_missing_in(&keys) {
+                state.schedule.retire(id, flight);
+            }
+        }
+        self.latest.store(Some(Arc::new(Snapshot {
+            keys: Arc::clone(&keys),
+            origin: arrived.known.origin,
+            flight,
+            confirmed: started,
+            refresh,
+        })));
+        state.last_error = None;
+        state.dropped = false;
+        Some(Landed::Keys {
+            keys,
+            changed: arrived.changed,
+        })
+    }
+
+    fn put_up_with(&self, flight: u64, error: RefreshError) -> Option<Landed> {
+        let mut state = self.state();
+        let now = self.clock.monotonic();
+        state.schedule.fail(flight, now).then(|| {
+            state.last_error = Some(error.clone());
+            Landed::Error(error)
+        })
     }
 
     #[cfg(feature = "tracing")]
-    fn announce(&self, arrived: &Arrived) {
+    fn announce(&self, landed: &Landed) {
         let issuer = &*self.source.config.issuer;
-        let keys = &arrived.known.keys;
+        let (keys, changed) = match landed {
+            Landed::Error(error) => {
+                tracing::warn!(issuer, error = %error, "the key set could not be refreshed");
+                return;
+            }
+            Landed::Keys { keys, changed } => (keys, *changed),
+        };
+        let skipped = keys.skipped().len();
         tracing::debug!(
             issuer,
             keys = keys.len(),
-            skipped = keys.skipped().len(),
-            changed = arrived.changed,
+            skipped,
+            changed,
             "the key set is fresh"
         );
-        if arrived.changed {
+        if changed {
             for skipped in keys.skipped() {
+                let (index, reason) = (skipped.index(), skipped.reason());
                 tracing::warn!(
                     issuer,
-                    index = skipped.index(),
-                    reason = skipped.reason(),
+                    index,
+                    reason,
                     "an entry of the key set cannot be used"
                 );
             }
@@ -460,7 +489,7 @@ impl RemoteKeys {
 
     #[cfg(not(feature = "tracing"))]
     #[allow(clippy::unused_self)]
-    fn announce(&self, _: &Arrived) {}
+    fn announce(&self, _: &Landed) {}
 }
 
 impl Loaded {
@@ -701,12 +730,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_error_is_asked_again_once() {
+    async fn a_server_that_answers_503_is_not_asked_again_at_once() {
         let server = Server::start().await;
         server.set("/jwks", status(503, ""));
         let (keys, _clock) = started(&server, Some("/jwks"));
         keys.first_attempt().await.expect_err("503");
-        assert_eq!(server.hits("/jwks"), 2);
+        assert_eq!(server.hits("/jwks"), 1);
         let error = keys
             .status()
             .last_error()
@@ -992,7 +1021,7 @@ mod tests {
         let config = RemoteConfig {
             issuer: ISSUER.into(),
             location: Location::KeySet("https://issuer.example.com/jwks".to_owned()),
-            algorithms: AlgorithmSet::of(Algorithm::ALL),
+            algorithms: AlgorithmSet::of(Algorithm::all()),
             lazy: false,
             plain_http: false,
             limits: RefreshLimits::default(),
@@ -1089,7 +1118,7 @@ mod tests {
                 Some(path) => Location::KeySet(at(path)),
                 None => Location::Discovery(vec![at("/one"), at("/two")]),
             },
-            algorithms: AlgorithmSet::of(Algorithm::ALL),
+            algorithms: AlgorithmSet::of(Algorithm::all()),
             lazy: false,
             plain_http: false,
             limits: RefreshLimits {

@@ -90,7 +90,7 @@ pub(crate) enum RefreshError {
     IssuerMismatch { found: String },
     #[error("{0}")]
     Failed(String),
-    #[error("the refresh task does not run")]
+    #[error("the refresh task does not run; call `connect()` on a tokio runtime with time and I/O")]
     NotRunning,
 }
 

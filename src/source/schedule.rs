@@ -299,14 +299,23 @@ impl Schedule {
     }
 
     /// A token names no key, and no key verifies it. After a rotation this is the only sign.
-    pub(crate) fn no_id(&mut self, passed: Option<Drawn>, now: Duration) -> Step {
-        if passed.is_some() {
-            return Step::Unknown;
+    pub(crate) fn no_id(&mut self, searched: u64, passed: Option<Drawn>, now: Duration) -> Step {
+        if let Some(drawn) = passed {
+            // The flight that was waited for brought no keys: nobody knows.
+            return if searched > drawn.seen {
+                Step::Unknown
+            } else {
+                Step::Later(self.cooldown(now).max(SHORTEST_RETRY))
+            };
         }
-        let seen = self.started;
         // Those that come while the first one's flight is under way share it.
         match self.trigger(now).or_else(|| self.join(0)) {
-            Some(until) => Step::Await(Drawn { seen, until }),
+            Some(until) => Step::Await(Drawn {
+                seen: until.saturating_sub(1),
+                until,
+            }),
+            // The issuer does not answer, so a rotation would not show.
+            None if self.failures > 0 => Step::Later(self.cooldown(now).max(SHORTEST_RETRY)),
             None => Step::Unknown,
         }
     }
@@ -501,18 +510,21 @@ mod tests {
     #[test]
     fn tokens_without_an_id_share_one_flight_and_then_are_told() {
         let mut schedule = loaded();
-        let Step::Await(drawn) = schedule.no_id(None, at(0)) else {
+        let Step::Await(drawn) = schedule.no_id(1, None, at(0)) else {
             panic!("no wait");
         };
         assert!(matches!(
-            schedule.no_id(None, at(0)),
+            schedule.no_id(1, None, at(0)),
             Step::Await(Drawn { until: 2, .. })
         ));
         schedule.begin(at(0));
         schedule.succeed(2, at(0), None);
-        assert!(matches!(schedule.no_id(Some(drawn), at(0)), Step::Unknown));
-        assert!(matches!(schedule.no_id(None, at(29)), Step::Unknown));
-        assert!(matches!(schedule.no_id(None, at(30)), Step::Await(_)));
+        assert!(matches!(
+            schedule.no_id(drawn.until, Some(drawn), at(0)),
+            Step::Unknown
+        ));
+        assert!(matches!(schedule.no_id(1, None, at(29)), Step::Unknown));
+        assert!(matches!(schedule.no_id(1, None, at(30)), Step::Await(_)));
     }
 
     #[test]

@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_published_key_verifies_what_the_private_key_signed() {
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::all() {
             let key = SigningKey::generate("key-1", algorithm);
             let jwk = key.jwk();
             let signature = key.sign(b"message");

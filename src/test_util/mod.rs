@@ -125,7 +125,7 @@ mod tests {
     async fn each_kind_of_issuer_is_trusted_and_its_bad_tokens_are_not() {
         let clock = ManualClock::new();
         for issuer in [
-            MockIssuer::new().with_algorithms(Algorithm::ALL),
+            MockIssuer::new().with_algorithms(Algorithm::all()),
             MockIssuer::rfc9068("https://as.example").with_algorithms([Algorithm::ES256]),
             MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf"),
         ] {
@@ -167,9 +167,9 @@ mod tests {
         let clock = ManualClock::new();
         let issuer = MockIssuer::new()
             .with_clock(clock.clone())
-            .with_algorithms(Algorithm::ALL);
+            .with_algorithms(Algorithm::all());
         let server = server(issuer.trusted(), &clock);
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::all() {
             let token = issuer.token().algorithm(algorithm).sign();
             assert_eq!(answer(&server, "", &token).await, "subject", "{algorithm}");
         }

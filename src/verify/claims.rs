@@ -27,9 +27,10 @@ use crate::model::time::UnixTime;
 
 /// A verified access token: its signature, issuer, audience, type and times were checked.
 ///
-/// There is no way to make one but to verify it. Cloning is cheap; `Debug` shows no claim.
+/// There is no way to make one but to verify it. Cloning is cheap; `Debug` shows when it ends, and no other claim.
 ///
 /// As an axum extractor it asks for a good token and nothing else.
+#[must_use]
 #[derive(Clone)]
 pub struct AccessToken(Arc<Verified>);
 
@@ -125,7 +126,10 @@ impl AccessToken {
         let client_id = client_id(claims, rules)?;
         match rules.profile {
             Profile::Cognito => check_cognito(claims)?,
-            Profile::Rfc9068 => check_rfc9068(claims)?,
+            Profile::Rfc9068 => {
+                check_rfc9068(claims)?;
+                check_not_for_the_client(claims)?;
+            }
             Profile::Oidc => check_not_for_the_client(claims)?,
         }
         check_client(client_id.as_deref(), rules)?;
@@ -334,6 +338,14 @@ fn check_audience(
             .ok_or(TokenFault::Audience)?,
     };
     let is_client_alone = matches!(stated.as_slice(), [only] if Some(&**only) == client_id);
+    // An ID token is for its own client alone (OpenID Connect Core s2), wherever an access token
+    // of this issuer names its audience.
+    let is_id_token = rules.profile != Profile::Cognito
+        && rules.audience_claim.members() != ["aud".into()]
+        && matches!(claims.get("aud").and_then(strings).as_deref(), Some([only]) if Some(&**only) == client_id);
+    if is_id_token {
+        return Err(TokenFault::TokenUse);
+    }
     let names_us = match &rules.audiences {
         Audiences::AnyOf(ours) => stated
             .iter()

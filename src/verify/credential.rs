@@ -42,7 +42,9 @@ impl<'r> Credential<'r> {
         if !scheme.eq_ignore_ascii_case(SCHEME) {
             return Err(Self::not_bearer(scheme));
         }
-        let token = rest.trim_ascii_start();
+        // RFC 6750 s2.1: 1*SP. No other blank separates.
+        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+        let token = rest.get(spaces..).unwrap_or_default();
         if token.is_empty() {
             return Err(RejectionKind::InvalidRequest(RequestFault::NoCredentials));
         }
@@ -112,6 +114,8 @@ mod tests {
         ] {
             assert_eq!(read(bad.as_bytes()), expected, "{bad:?}");
         }
+        let tab = read(b"Bearer \tabc").expect("a credential");
+        assert!(!is_b64token(tab), "a tab is no separator");
     }
 
     #[test]
@@ -151,6 +155,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn b64tokens_are_judged_as_the_grammar_judges_them(
             text in prop_oneof![

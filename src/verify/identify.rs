@@ -166,28 +166,52 @@ impl Tenant {
     }
 }
 
+/// Copies that live no longer than the request.
 impl Identity {
-    /// A copy that lives no longer than the request.
     pub(crate) fn share(&self) -> Self {
         match self {
-            Self::User(user) => Self::User(WorkspaceUser {
-                user: user.user.share(),
-                subject: user.subject.share(),
-                tenant: user.tenant.share(),
-                role: user.role.as_ref().map(Text::share),
-            }),
-            Self::Principal(principal) => Self::Principal(Principal {
-                id: principal.id.share(),
-                subject: principal.subject.share(),
-            }),
-            Self::Client(client) => Self::Client(Client {
-                id: client.id.share(),
-                tenant: client.tenant.as_ref().map(Tenant::share),
-            }),
-            Self::Subject(subject) => Self::Subject(Subject {
-                id: subject.id.as_ref().map(SubjectId::share),
-                client: subject.client.as_ref().map(ClientId::share),
-            }),
+            Self::User(user) => Self::User(user.share()),
+            Self::Principal(principal) => Self::Principal(principal.share()),
+            Self::Client(client) => Self::Client(client.share()),
+            Self::Subject(subject) => Self::Subject(subject.share()),
+        }
+    }
+}
+
+impl WorkspaceUser {
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            user: self.user.share(),
+            subject: self.subject.share(),
+            tenant: self.tenant.share(),
+            role: self.role.as_ref().map(Text::share),
+        }
+    }
+}
+
+impl Principal {
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            id: self.id.share(),
+            subject: self.subject.share(),
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            id: self.id.share(),
+            tenant: self.tenant.as_ref().map(Tenant::share),
+        }
+    }
+}
+
+impl Subject {
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            id: self.id.as_ref().map(SubjectId::share),
+            client: self.client.as_ref().map(ClientId::share),
         }
     }
 }

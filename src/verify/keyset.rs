@@ -133,8 +133,7 @@ impl KeySet {
         material: &Material,
         algorithms: AlgorithmSet,
     ) -> bool {
-        let prepared: Vec<_> = Algorithm::ALL
-            .into_iter()
+        let prepared: Vec<_> = Algorithm::all()
             .filter(|algorithm| algorithms.contains(*algorithm))
             .filter_map(|algorithm| Some((algorithm, PublicKey::prepare(material, algorithm)?)))
             .collect();
@@ -182,7 +181,7 @@ impl KeySet {
     }
 
     /// The entries that cannot be used.
-    #[cfg(feature = "jwks")]
+    #[cfg(any(feature = "jwks", feature = "tracing"))]
     pub(crate) fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }

@@ -35,7 +35,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 }
 
 fn all() -> AlgorithmSet {
-    AlgorithmSet::of(Algorithm::ALL)
+    AlgorithmSet::of(Algorithm::all())
 }
 
 fn hex(text: &str) -> Vec<u8> {

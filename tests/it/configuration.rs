@@ -90,7 +90,7 @@ fn mistakes_name_their_setting_and_the_way_out() {
                 id().key_set_url("https://a.example.com")
                     .discovery_url("https://a.example.com"),
             ),
-            "key_set",
+            "key_set_url",
         ),
         (
             "a key set that is none",
@@ -194,6 +194,11 @@ fn mistakes_name_their_setting_and_the_way_out() {
             "a required header without a name",
             with(id().require_header("", "x")),
             "require_header",
+        ),
+        (
+            "a key id without a text",
+            with(id().pem_with_key_id("", MockIssuer::new().public_key_pem())),
+            "pem_with_key_id",
         ),
         (
             "an empty type",
@@ -342,4 +347,21 @@ fn debug_and_display_tell_no_secret() {
     let server = builder.build().expect("sound");
     assert!(format!("{server:?}").contains(API));
     assert!(!format!("{:?}", server.authenticate()).is_empty());
+}
+
+#[test]
+fn mistakes_and_debug_show_no_password_and_no_query() {
+    let secret = "https://user:hunter2@id.example.com/keys?apikey=hunter2#hunter2";
+    for builder in [
+        with(id().key_set_url(secret)),
+        with(id().discovery_url(secret)),
+        with(id()).resource_metadata(secret),
+        with(pool().endpoint(secret)),
+    ] {
+        let error = builder.build().expect_err("user information");
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let issuer = id().key_set_url("https://id.example.com/keys?apikey=hunter2");
+    assert!(!format!("{issuer:?}").contains("hunter2"));
 }

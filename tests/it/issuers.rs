@@ -254,7 +254,9 @@ async fn discovery_must_name_the_issuer_that_the_tokens_have() {
     let server = trusting([Issuer::oidc(slash.clone()).discovery_url(served.discovery_url())]);
     let kept = server.clone();
     match server.connect().await {
-        Err(ConnectError::IssuerMismatch { configured, found }) => {
+        Err(ConnectError::IssuerMismatch {
+            configured, found, ..
+        }) => {
             assert_eq!(
                 (configured, found),
                 (slash.clone(), served.url().to_owned())

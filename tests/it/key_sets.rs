@@ -524,3 +524,103 @@ async fn a_retired_key_is_refused_at_once_even_inside_the_cooldown() {
     assert_eq!(house.verdict(&old).await, "401 invalid_token unknown_key");
     assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200");
 }
+
+#[tokio::test]
+async fn a_token_without_kid_is_not_denied_while_the_issuer_is_down() {
+    let house = house().await;
+    house.issuer.rotate();
+    let token = house.issuer.token().without_header("kid").sign();
+    house.served.break_with(Fault::Status(500));
+    assert_eq!(
+        house.verdict(&token).await,
+        "503 unavailable key_unconfirmed"
+    );
+    assert_eq!(
+        house.verdict(&token).await,
+        "503 unavailable key_unconfirmed",
+        "in the cooldown"
+    );
+    house.served.recover();
+    assert_eq!(
+        house.verdict(&token).await,
+        "503 unavailable key_unconfirmed",
+        "still"
+    );
+    house.clock.advance(Duration::from_secs(31));
+    assert_eq!(house.verdict(&token).await, "200");
+}
+
+#[tokio::test]
+async fn who_waits_for_an_issuer_holds_no_place_under_a_limit() {
+    use tower::{Layer as _, Service as _, ServiceExt as _};
+
+    let house = house().await;
+    let inner = tower::service_fn(|_: http::Request<String>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    });
+    let limit = tower::limit::GlobalConcurrencyLimitLayer::new(1);
+    let service = house.server.authenticate().layer(limit.layer(inner));
+    let request = |token: &str| {
+        http::Request::get("/")
+            .header("authorization", format!("Bearer {token}"))
+            .body(String::new())
+            .expect("a request")
+    };
+    let known = house.issuer.token().sign();
+    house.issuer.rotate();
+    house.served.break_with(Fault::Hang);
+    let mut held = service.clone();
+    let waiting = held
+        .ready()
+        .await
+        .expect("ready")
+        .call(request(&house.issuer.token().sign()));
+    let waiting = tokio::spawn(waiting);
+    house.served.await_fetches(2).await;
+    let answer = service
+        .clone()
+        .oneshot(request(&known))
+        .await
+        .expect("never fails");
+    assert_eq!(answer.status(), 200, "the only place is free");
+    house.served.recover();
+    let answer = waiting.await.expect("no panic").expect("never fails");
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_refresher_that_is_gone_shows_in_the_status() {
+    let issuer = MockIssuer::new();
+    let server = ResourceServer::builder(API)
+        .issuer(
+            portcullis::Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json"),
+        )
+        .build()
+        .expect("sound");
+    let status = server.status().remove(0);
+    assert_eq!(status.next_attempt(), None);
+    assert!(
+        status
+            .last_error()
+            .is_some_and(|error| error.contains("connect()"))
+    );
+    assert!(server.refresh_now().await.is_err());
+}
+
+#[test]
+fn static_keys_connect_and_refresh_anywhere() {
+    let issuer = MockIssuer::new();
+    let server = ResourceServer::builder(API)
+        .issuer(issuer.trusted())
+        .build()
+        .expect("sound");
+    let connected = poll_once(server.connect())
+        .expect("at once")
+        .expect("nothing to do");
+    assert!(poll_once(connected.refresh_now()).expect("at once").is_ok());
+    let fetched = ResourceServer::builder(API)
+        .issuer(portcullis::Issuer::oidc("https://id.example.com"))
+        .build()
+        .expect("sound");
+    assert!(poll_once(fetched.refresh_now()).expect("at once").is_err());
+}

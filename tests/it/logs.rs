@@ -20,7 +20,7 @@ thread_local! {
 
 /// What was logged so far.
 #[derive(Clone, Default)]
-pub(crate) struct Logs(Arc<Mutex<String>>);
+pub(crate) struct Logs(Arc<Mutex<String>>, Option<Arc<dyn Fn() + Send + Sync>>);
 
 /// Takes down what its thread logs, while it lives.
 pub(crate) struct Listening(());
@@ -40,6 +40,11 @@ impl Logs {
         Listening(())
     }
 
+    /// Asks something whenever a record is written.
+    pub(crate) fn asking(question: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::default(), Some(Arc::new(question)))
+    }
+
     pub(crate) fn text(&self) -> String {
         self.0
             .lock()
@@ -48,6 +53,9 @@ impl Logs {
     }
 
     fn write(&self, record: impl FnOnce(&mut Text<'_>)) {
+        if let Some(question) = &self.1 {
+            question();
+        }
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         record(&mut Text(&mut held));
         held.push('\n');

@@ -46,10 +46,12 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
         let span = tracing::info_span!(
             "request",
             auth.issuer = tracing::field::Empty,
-            auth.caller = tracing::field::Empty
+            auth.caller = tracing::field::Empty,
+            auth.refusal = tracing::field::Empty
         );
         let _entered = span.enter();
         shown.push_str(&fetch(&app, "/", &tokens[0]).await.body);
+        shown.push_str(&fetch(&app, "/", &tokens[1]).await.body);
     }
     for token in &tokens {
         for path in ["/", "/debug", "/workspaces/acme-prod", "/workspaces/other"] {
@@ -63,6 +65,8 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
         "caller=user",
         "auth.caller=user",
         "kind=invalid_token fault=expired",
+        "issuer=http",
+        "auth.refusal=invalid_token",
         "kind=wrong_tenant",
         "kind=missing_token",
         "the key set is fresh",
@@ -89,4 +93,34 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
             "{secret:?} is in a `Debug`:\n{shown}"
         );
     }
+}
+
+#[tokio::test]
+async fn whoever_writes_events_down_may_ask_for_the_status() {
+    let issuer = MockIssuer::new();
+    let served = issuer.serve().await;
+    let server = ResourceServer::builder(API)
+        .issuer(served.trusted())
+        .build()
+        .expect("sound");
+    let asked = server.clone();
+    let logs = Logs::asking(move || drop(asked.status()));
+    let _listening = logs.listen();
+    let server = server.connect().await.expect("up");
+    served.break_with(portcullis::test_util::Fault::Status(500));
+    assert!(server.refresh_now().await.is_err());
+    assert!(logs.text().contains("the key set could not be refreshed"));
+}
+
+#[tokio::test]
+async fn a_route_without_a_layer_is_told_to_the_operator() {
+    let logs = Logs::default();
+    let _listening = logs.listen();
+    let app = Router::new().route("/", get(|_: AccessToken| async {}));
+    assert_eq!(send(&app, "/", &[]).await.status, 500);
+    assert!(
+        logs.text().contains("kind=not_authenticated"),
+        "{}",
+        logs.text()
+    );
 }

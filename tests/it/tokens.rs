@@ -29,9 +29,9 @@ async fn verdict(app: &Router, token: TokenBuilder) -> String {
 
 #[tokio::test]
 async fn every_algorithm_verifies_and_is_confined_to_its_issuer() {
-    let issuer = MockIssuer::new().with_algorithms(Algorithm::ALL);
+    let issuer = MockIssuer::new().with_algorithms(Algorithm::all());
     let all = app(&server(&issuer));
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::all() {
         let token = issuer.token().algorithm(algorithm);
         assert_eq!(verdict(&all, token.clone()).await, "200", "{algorithm}");
         let tampered = fetch(&all, "/", &token.tampered_payload()).await.verdict();
@@ -40,7 +40,7 @@ async fn every_algorithm_verifies_and_is_confined_to_its_issuer() {
             .await
             .verdict();
         assert_eq!(tampered, "401 invalid_token signature", "{algorithm}");
-        for only in Algorithm::ALL {
+        for only in Algorithm::all() {
             let confined = behind(issuer.trusted().algorithms([only]));
             let expected = if only == algorithm {
                 "200"
@@ -816,4 +816,66 @@ async fn any_client_of_a_pool_is_accepted_only_where_that_is_said_to_be_dangerou
         "401 invalid_token token_use"
     );
     assert_eq!(verdict(&named, token).await, "401 invalid_token client_id");
+}
+
+#[tokio::test]
+async fn only_spaces_stand_between_scheme_and_token() {
+    let issuer = MockIssuer::new();
+    let app = app(&server(&issuer));
+    let token = issuer.token().sign();
+    for (blanks, expected) in [
+        (" ", "200"),
+        ("   ", "200"),
+        (" \t", "400 invalid_request not_a_token"),
+        ("  \t \t", "400 invalid_request not_a_token"),
+        ("\t", "400 invalid_request not_a_token"),
+    ] {
+        let field = format!("Bearer{blanks}{token}");
+        let answer = crate::support::send(&app, "/", &[("authorization", &field)]).await;
+        assert_eq!(answer.verdict(), expected, "{blanks:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_strict_issuer_with_another_type_still_refuses_id_tokens() {
+    let issuer = MockIssuer::rfc9068("https://issuer.test");
+    let app = behind(issuer.trusted().accept_type("JWT"));
+    let token = issuer.token().typ("JWT");
+    assert_eq!(verdict(&app, token.clone()).await, "200");
+    assert_eq!(
+        verdict(&app, token.claim("at_hash", "x")).await,
+        "401 invalid_token token_use"
+    );
+}
+
+#[tokio::test]
+async fn a_token_for_its_own_client_is_an_id_token_wherever_the_audience_is_named() {
+    let issuer = MockIssuer::new();
+    let app = behind(issuer.trusted().audience_claim("resource"));
+    let token = issuer.token().claim("resource", API);
+    assert_eq!(
+        verdict(&app, token.clone().audience("another")).await,
+        "200"
+    );
+    assert_eq!(verdict(&app, token.clone().without("aud")).await, "200");
+    assert_eq!(
+        verdict(&app, token.audience(MockIssuer::CLIENT_ID)).await,
+        "401 invalid_token token_use"
+    );
+}
+
+#[test]
+fn a_server_that_was_never_connected_answers_503_even_outside_a_runtime() {
+    let issuer = MockIssuer::new();
+    let trusted = Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json");
+    let app = behind(trusted);
+    let token = issuer.token().sign();
+    let mut asked = std::pin::pin!(fetch(&app, "/", &token));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match asked.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(answer) => {
+            assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
+        }
+        std::task::Poll::Pending => panic!("there is nobody to wait for"),
+    }
 }

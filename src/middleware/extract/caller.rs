@@ -19,9 +19,9 @@ extractor!(Identity);
 impl FromAdmitted for WorkspaceUser {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
         admitted.check_wiring()?;
-        match admitted.required()?.identity().share() {
-            Identity::User(user) => Ok(user),
-            other => Err(admitted.refuse(without_tenant_or_wrong(&other))),
+        match admitted.required()?.identity() {
+            Identity::User(user) => Ok(user.share()),
+            other => Err(admitted.refuse(without_tenant_or_wrong(other))),
         }
     }
 }
@@ -31,9 +31,9 @@ extractor!(WorkspaceUser);
 impl FromAdmitted for Principal {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
         admitted.check_wiring()?;
-        match admitted.required()?.identity().share() {
-            Identity::Principal(principal) => Ok(principal),
-            other => Err(admitted.refuse(without_tenant_or_wrong(&other))),
+        match admitted.required()?.identity() {
+            Identity::Principal(principal) => Ok(principal.share()),
+            other => Err(admitted.refuse(without_tenant_or_wrong(other))),
         }
     }
 }
@@ -43,8 +43,8 @@ extractor!(Principal);
 impl FromAdmitted for Client {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
         admitted.check_wiring()?;
-        match admitted.required()?.identity().share() {
-            Identity::Client(client) => Ok(client),
+        match admitted.required()?.identity() {
+            Identity::Client(client) => Ok(client.share()),
             _ => Err(admitted.refuse(RejectionKind::WrongCaller)),
         }
     }
@@ -54,8 +54,8 @@ extractor!(Client);
 
 impl FromAdmitted for Subject {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
-        match admitted.required()?.identity().share() {
-            Identity::Subject(subject) => Ok(subject),
+        match admitted.required()?.identity() {
+            Identity::Subject(subject) => Ok(subject.share()),
             _ => Err(admitted.refuse(RejectionKind::WrongCaller)),
         }
     }

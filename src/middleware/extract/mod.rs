@@ -7,6 +7,7 @@
 //!    sent. A refusal stays a refusal.
 
 mod admission;
+mod guard;
 
 mod caller;
 mod roles;

@@ -1,18 +1,10 @@
 //! A role or a group demanded of one handler.
 
-use std::fmt;
-use std::marker::PhantomData;
-use std::ops::Deref;
-
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::response::{IntoResponse, Response};
-use http::request::Parts;
-
+use super::guard::guard;
 use crate::middleware::admitted::Admitted;
 use crate::middleware::refusal::Refusal;
 use crate::model::rejection::RejectionKind;
 use crate::server::Admission;
-use crate::verify::claims::AccessToken;
 use crate::verify::identify::Identity;
 
 /// The names of roles or groups of which any one suffices. Declared with
@@ -72,86 +64,16 @@ pub const fn assert_roles(mut names: &[&str]) {
     }
 }
 
-macro_rules! guard {
-    ($(#[$meta:meta])* $name:ident, $check:ident) => {
-        $(#[$meta])*
-        pub struct $name<R, T = AccessToken> {
-            value: T,
-            requirement: PhantomData<fn() -> R>,
-        }
-
-        impl<R, T> $name<R, T> {
-            /// The value, without the guard around it.
-            pub fn into_inner(self) -> T {
-                self.value
-            }
-        }
-
-        impl<R, T> Deref for $name<R, T> {
-            type Target = T;
-
-            fn deref(&self) -> &T {
-                &self.value
-            }
-        }
-
-        impl<R, T: fmt::Debug> fmt::Debug for $name<R, T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($name)).field(&self.value).finish()
-            }
-        }
-
-        impl<S, R, T> FromRequestParts<S> for $name<R, T>
-        where
-            S: Send + Sync,
-            R: RoleRequirement,
-            T: FromRequestParts<S>,
-        {
-            type Rejection = Response;
-
-            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-                $check::<R>(&parts.extensions).map_err(IntoResponse::into_response)?;
-                match T::from_request_parts(parts, state).await {
-                    Ok(value) => Ok(Self { value, requirement: PhantomData }),
-                    Err(rejection) => Err(rejection.into_response()),
-                }
-            }
-        }
-
-        impl<S, R, T> OptionalFromRequestParts<S> for $name<R, T>
-        where
-            S: Send + Sync,
-            R: RoleRequirement,
-            T: FromRequestParts<S>,
-        {
-            type Rejection = Response;
-
-            async fn from_request_parts(
-                parts: &mut Parts,
-                state: &S,
-            ) -> Result<Option<Self>, Response> {
-                let admitted = Admitted::of(&parts.extensions).map_err(IntoResponse::into_response)?;
-                if admitted.nothing_sent() {
-                    return Ok(None);
-                }
-                <Self as FromRequestParts<S>>::from_request_parts(parts, state)
-                    .await
-                    .map(Some)
-            }
-        }
-    };
-}
-
 guard! {
     /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
     /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Others are refused with 403. `T` may be
     /// any extractor of request parts.
-    InRole, check_role
+    InRole, RoleRequirement, check_role::<R>
 }
 guard! {
     /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
     /// `cognito:groups`. Others are refused with 403. `T` may be any extractor of request parts.
-    InGroup, check_group
+    InGroup, RoleRequirement, check_group::<R>
 }
 
 fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {

@@ -49,6 +49,7 @@ extractor!(Scope);
 /// }
 /// # let _ = handler;
 /// ```
+#[must_use]
 pub struct Claims<T>(pub Arc<T>);
 
 impl<T> Clone for Claims<T> {

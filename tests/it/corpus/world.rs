@@ -269,11 +269,7 @@ fn with_rules(
     trusted: &Trusted,
     audience: Option<&str>,
 ) -> Issuer {
-    let known = |name: &String| {
-        Algorithm::ALL
-            .into_iter()
-            .find(|known| known.as_str() == name)
-    };
+    let known = |name: &String| Algorithm::all().find(|known| known.as_str() == name);
     let mut issuer = issuer
         .algorithms(trusted.algs.iter().filter_map(known))
         .leeway(Duration::from_secs(profile.leeway_s))
