@@ -15,7 +15,7 @@ use std::io::{self, Write as _};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use portcullis::test_util::MockIssuer;
-use portcullis::{RequireScopeLayer, ResourceServer, scopes};
+use portcullis::{AccessToken, RequireScopeLayer, ResourceServer, scopes};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 scopes! {
@@ -24,7 +24,13 @@ scopes! {
 }
 
 async fn orders(request: Request<String>) -> Result<Response<String>, Infallible> {
-    Ok(Response::new(format!("orders at {}", request.uri().path())))
+    // What the layer found; without a layer in front this would be the response to send, a 500.
+    let token = match AccessToken::of(request.extensions()) {
+        Ok(token) => token,
+        Err(refusal) => return Ok(refusal.to_response()),
+    };
+    let who = token.subject().map(ToString::to_string).unwrap_or_default();
+    Ok(Response::new(format!("orders of {who}")))
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -8,6 +8,8 @@ use super::challenge::{ChallengePolicy, trace_refused};
 use super::refusal::Refusal;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::server::Admission;
+use crate::verify::claims::AccessToken;
+use crate::verify::identify::Identity;
 
 /// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
 /// `Extension` that an outer layer inserts.
@@ -73,5 +75,30 @@ impl Admitted {
             Some(fault) => Err(self.refuse(fault)),
             None => Ok(()),
         }
+    }
+}
+
+impl AccessToken {
+    /// The token of a request that came through an [`AuthenticateLayer`](crate::AuthenticateLayer),
+    /// for services without axum.
+    ///
+    /// # Errors
+    ///
+    /// * [`RejectionKind::NotAuthenticated`]: no layer covers the service.
+    /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
+    pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
+        Ok(Admitted::of(extensions)?.required()?.token.clone())
+    }
+}
+
+impl Identity {
+    /// Who is calling, for services without axum. The errors are those of [`AccessToken::of`].
+    ///
+    /// # Errors
+    ///
+    /// * [`RejectionKind::NotAuthenticated`]: no layer covers the service.
+    /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
+    pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
+        Ok(Admitted::of(extensions)?.required()?.identity().share())
     }
 }

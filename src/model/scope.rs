@@ -247,6 +247,8 @@ const fn is_scope_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -269,6 +271,24 @@ mod tests {
         }
         for bad in ["", " ", " a", "a ", "a  b", "a\"b", "a\\b", "a\tb", "ä"] {
             assert!(bad.parse::<Scope>().is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn scopes_are_read_as_the_grammar_says(text in "[a-c\u{e9}:/!\"\\\\\t ]{0,8}") {
+            // RFC 6749 s3.3, as a slow reader sees it.
+            let sound = |part: &str| {
+                !part.is_empty()
+                    && part.chars().all(|one| one.is_ascii_graphic() && one != '"' && one != '\\')
+            };
+            prop_assert_eq!(text.parse::<Scope>().is_ok(), text.split(' ').all(sound));
+            let lenient = Scope::from_claim(Text::new(&text));
+            let expected: Vec<&str> = text.split(' ').filter(|part| sound(part)).collect();
+            let found: Vec<&str> = lenient.iter().map(ScopeToken::as_str).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -369,3 +369,56 @@ async fn a_lone_role_counts_only_where_the_issuer_is_said_to_write_one() {
         );
     }
 }
+
+#[tokio::test]
+async fn services_without_axum_learn_who_is_calling() {
+    use http::{Request, Response};
+    use tower::{Layer as _, ServiceExt as _};
+
+    async fn who(request: Request<String>) -> Result<Response<String>, std::convert::Infallible> {
+        let seen = (
+            AccessToken::of(request.extensions()),
+            Identity::of(request.extensions()),
+        );
+        Ok(match seen {
+            (Ok(token), Ok(identity)) => Response::new(format!("{} {identity:?}", token.issuer())),
+            (Err(refusal), _) | (_, Err(refusal)) => refusal.to_response(),
+        })
+    }
+    let issuer = MockIssuer::new();
+    let server = server(&issuer);
+    let bare = tower::service_fn(who);
+    let request = |token: Option<String>| {
+        let mut request = Request::new(String::new());
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().expect("a value");
+            request.headers_mut().insert("authorization", value);
+        }
+        request
+    };
+    let good = || request(Some(issuer.token().sign()));
+    let answer = server
+        .authenticate()
+        .layer(bare)
+        .oneshot(good())
+        .await
+        .expect("never fails");
+    assert!(
+        answer.body().starts_with("https://issuer.test Subject"),
+        "{}",
+        answer.body()
+    );
+    let optional = server.authenticate().optional().layer(bare);
+    assert_eq!(
+        optional
+            .oneshot(request(None))
+            .await
+            .expect("never fails")
+            .status(),
+        401
+    );
+    assert_eq!(
+        bare.oneshot(good()).await.expect("never fails").status(),
+        500
+    );
+}
