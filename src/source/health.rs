@@ -111,6 +111,13 @@ impl KeySetStatus {
         self.stale_since
     }
 
+    /// Whether the last attempt failed. The keys may be good all the same; see
+    /// [`state`](Self::state).
+    #[must_use]
+    pub const fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Attempts that have failed since the last success.
     #[must_use]
     pub const fn failures(&self) -> u32 {

@@ -422,3 +422,42 @@ async fn services_without_axum_learn_who_is_calling() {
         500
     );
 }
+
+#[tokio::test]
+async fn a_cors_layer_outside_answers_preflights_and_shows_the_challenge() {
+    use http::{HeaderName, Method, Request};
+    use tower_http::cors::{Any, CorsLayer};
+
+    let issuer = MockIssuer::new();
+    let routes = Router::new()
+        .route("/", get(|_: AccessToken| async {}))
+        .route_layer(server(&issuer).authenticate());
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_headers([HeaderName::from_static("authorization")])
+        .expose_headers([HeaderName::from_static("www-authenticate")]);
+    let outside = routes.clone().layer(cors);
+    let preflight = || {
+        Request::builder()
+            .method(Method::OPTIONS)
+            .uri("/")
+            .header("origin", "https://app.example.com")
+            .header("access-control-request-method", "GET")
+            .body(axum::body::Body::empty())
+            .expect("a request")
+    };
+    assert_eq!(
+        crate::support::exchange(&outside, preflight()).await.status,
+        200
+    );
+    assert_ne!(
+        crate::support::exchange(&routes, preflight()).await.status,
+        200
+    );
+    let refused = send(&outside, "/", &[("origin", "https://app.example.com")]).await;
+    assert_eq!(refused.verdict(), "401 missing_token");
+    assert_eq!(
+        refused.header("access-control-expose-headers"),
+        Some("www-authenticate")
+    );
+}

@@ -215,12 +215,13 @@ async fn an_outage_is_no_denial_and_ends_by_itself() {
     assert_eq!(send(&app, "/ready", &[]).await.status, 503);
     let status = &server.status()[0];
     assert_eq!(status.state(), KeySetState::NeverLoaded);
-    assert!(status.last_error().is_some() && status.failures() > 0);
+    assert!(status.last_error().is_some() && status.is_failing());
     served.recover();
     clock.advance(Duration::from_secs(31));
     assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
     assert_eq!(send(&app, "/ready", &[]).await.status, 200);
     assert_eq!(server.status()[0].state(), KeySetState::Fresh);
+    assert!(!server.status()[0].is_failing());
 }
 
 #[tokio::test]
