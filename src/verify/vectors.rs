@@ -2,6 +2,7 @@
 //! tests say that they were skipped.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -17,7 +18,9 @@ use crate::model::algorithm::{Algorithm, AlgorithmSet};
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("PORTCULLIS_VECTORS").map(PathBuf::from);
     if folder.is_none() {
-        println!("skipped: PORTCULLIS_VECTORS names no folder of test vectors");
+        // Past the capture of a test that passes, so that it is seen.
+        let line = b"\nskipped: PORTCULLIS_VECTORS names no folder of public test vectors\n";
+        std::io::stdout().write_all(line).expect("standard output");
     }
     folder
 }
