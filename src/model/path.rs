@@ -23,6 +23,11 @@ impl ClaimPath {
         &self.0
     }
 
+    /// Whether the path is this one name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        matches!(&*self.0, [only] if &**only == name)
+    }
+
     /// A path must name something: no empty list and no empty name.
     pub(crate) fn is_blank(&self) -> bool {
         self.0.is_empty() || self.0.iter().any(|name| name.is_empty())

@@ -7,17 +7,18 @@
 //! 3. What time changes is not decided here but in `AccessToken::check_time`, which runs on
 //!    every request.
 
-use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::custom::CustomClaims;
 use super::json::{Object, Value};
 use super::rules::{Audiences, Profile, Rules};
 use super::signature::Signed;
+use super::typed::{Rounding, date, optional_text, required_text, strings, text_at};
 use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
 use crate::model::scope::Scope;
@@ -341,7 +342,7 @@ fn check_audience(
     // An ID token is for its own client alone (OpenID Connect Core s2), wherever an access token
     // of this issuer names its audience.
     let is_id_token = rules.profile != Profile::Cognito
-        && rules.audience_claim.members() != ["aud".into()]
+        && !rules.audience_claim.is("aud")
         && matches!(claims.get("aud").and_then(strings).as_deref(), Some([only]) if Some(&**only) == client_id);
     if is_id_token {
         return Err(TokenFault::TokenUse);
@@ -405,160 +406,5 @@ fn list(
             .map(|one| share(one))
             .collect(),
         _ => Vec::new(),
-    }
-}
-
-/// A string, or an array of nothing but strings.
-fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
-    match value {
-        Value::String(quoted) => Some(vec![quoted.text()]),
-        Value::Array(_) => value.elements()?.map(Value::as_text).collect(),
-        _ => None,
-    }
-}
-
-fn required_text<'c>(claims: &Object<'c>, name: &str) -> Result<Cow<'c, str>, TokenFault> {
-    optional_text(claims, name)?.ok_or(TokenFault::Claims)
-}
-
-/// A claim that may be absent. Present with another type, or empty, is a fault.
-fn optional_text<'c>(claims: &Object<'c>, name: &str) -> Result<Option<Cow<'c, str>>, TokenFault> {
-    non_empty(claims.get(name))
-}
-
-/// The same, at a path.
-fn text_at<'c>(claims: &Object<'c>, path: &ClaimPath) -> Result<Option<Cow<'c, str>>, TokenFault> {
-    non_empty(
-        claims
-            .at_path(path.members())
-            .map_err(|_| TokenFault::Claims)?,
-    )
-}
-
-fn non_empty(value: Option<Value<'_>>) -> Result<Option<Cow<'_, str>>, TokenFault> {
-    match value.map(Value::as_text) {
-        None => Ok(None),
-        Some(Some(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(TokenFault::Claims),
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Rounding {
-    Down,
-    Up,
-}
-
-/// RFC 7519 s2: a `NumericDate` is a JSON number, fractions allowed.
-fn date(
-    claims: &Object<'_>,
-    name: &str,
-    rounding: Rounding,
-) -> Result<Option<UnixTime>, TokenFault> {
-    match claims.get(name) {
-        None => Ok(None),
-        Some(Value::Number(text)) => match numeric_date(text, rounding) {
-            Some(secs) => Ok(Some(UnixTime::from_secs(secs))),
-            None => Err(TokenFault::Claims),
-        },
-        Some(_) => Err(TokenFault::Claims),
-    }
-}
-
-fn numeric_date(text: &str, rounding: Rounding) -> Option<i64> {
-    /// Beyond this an `f64` has no whole seconds. It is the year 285 million.
-    const MAX: f64 = 9_007_199_254_740_992.0;
-    if text.len() <= 15 {
-        if let Ok(secs) = text.parse::<i64>() {
-            return Some(secs);
-        }
-    }
-    let secs: f64 = text.parse().ok()?;
-    let whole = match rounding {
-        Rounding::Down => secs.floor(),
-        Rounding::Up => secs.ceil(),
-    };
-    if whole.abs() <= MAX {
-        #[allow(clippy::cast_possible_truncation)] // whole and in range
-        Some(whole as i64)
-    } else {
-        None
-    }
-}
-
-/// What was read of a payload, one place for each type that the application asks for.
-#[derive(Default)]
-struct CustomClaims {
-    value: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
-    next: OnceLock<Box<CustomClaims>>,
-}
-
-impl CustomClaims {
-    fn read<T>(&self, payload: &str) -> Result<Arc<T>, TokenFault>
-    where
-        T: DeserializeOwned + Send + Sync + 'static,
-    {
-        let mut place = self;
-        loop {
-            match place.value.get() {
-                Some((held, value)) if *held == TypeId::of::<T>() => {
-                    return Arc::clone(value)
-                        .downcast()
-                        .map_err(|_| TokenFault::CustomClaims);
-                }
-                Some(_) => place = place.next.get_or_init(Box::default),
-                None => {
-                    let read: Arc<T> = serde_json::from_str(payload)
-                        .map(Arc::new)
-                        .map_err(|_| TokenFault::CustomClaims)?;
-                    // Another request may have been first; then the loop finds its value.
-                    let _ = place.value.set((TypeId::of::<T>(), read));
-                }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numeric_dates_round_towards_refusal_and_stay_in_range() {
-        for (text, down, up) in [
-            ("0", 0, 0),
-            ("-1", -1, -1),
-            ("4102444800", 4_102_444_800, 4_102_444_800),
-            ("4102444800.5", 4_102_444_800, 4_102_444_801),
-            ("4.1024448e9", 4_102_444_800, 4_102_444_800),
-            ("-0", 0, 0),
-            ("-0.5", -1, 0),
-            ("9007199254740992", 1 << 53, 1 << 53),
-        ] {
-            assert_eq!(numeric_date(text, Rounding::Down), Some(down), "{text}");
-            assert_eq!(numeric_date(text, Rounding::Up), Some(up), "{text}");
-        }
-        for text in ["9223372036854775807", "1e30", "1e400", "-1e400"] {
-            assert_eq!(numeric_date(text, Rounding::Down), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn custom_claims_keep_one_value_for_each_type() {
-        #[derive(serde::Deserialize)]
-        struct A {
-            a: u8,
-        }
-        #[derive(Debug, serde::Deserialize)]
-        struct B {}
-        let custom = CustomClaims::default();
-        let payload = r#"{"a":1}"#;
-        let first: Arc<A> = custom.read(payload).expect("fits");
-        let other: Arc<B> = custom.read(payload).expect("fits");
-        let again: Arc<A> = custom.read("not read again").expect("held");
-        let other_again: Arc<B> = custom.read("not read again").expect("held");
-        assert_eq!(first.a, 1);
-        assert!(Arc::ptr_eq(&first, &again) && Arc::ptr_eq(&other, &other_again));
-        assert!(custom.read::<Vec<u8>>(payload).is_err());
     }
 }

@@ -14,6 +14,10 @@ pub(crate) mod tenancy;
 
 pub(crate) mod rules;
 
+mod typed;
+
+mod custom;
+
 pub(crate) mod claims;
 
 pub(crate) mod identify;

@@ -561,7 +561,7 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
             .starts_with("401 invalid_token")
     );
     // Where any audience goes, a token for its own client alone is still an ID token.
-    let any = behind(issuer.trusted_without_audience());
+    let any = behind(issuer.trusted().danger().accept_any_audience());
     assert_eq!(
         verdict(&any, good.clone().audience("https://other.example.com")).await,
         "200"
@@ -571,17 +571,6 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
         verdict(&any, good.audience(MockIssuer::CLIENT_ID)).await,
         "401 invalid_token audience"
     );
-}
-
-/// A spelling for the one dangerous setting that these tests need.
-trait WithoutAudience {
-    fn trusted_without_audience(&self) -> Issuer;
-}
-
-impl WithoutAudience for MockIssuer {
-    fn trusted_without_audience(&self) -> Issuer {
-        self.trusted().danger().accept_any_audience()
-    }
 }
 
 #[tokio::test]
