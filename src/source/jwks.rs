@@ -1,4 +1,4 @@
-//! The key set of one issuer, kept fresh by a task of its own.
+//! The key set of one issuer: what requests read, and what they wait for.
 //!
 //! 1. Requests read the newest set without a lock; only a miss takes one, and never over a wait.
 //! 2. One task makes one fetch after the other; everybody who waits shares them, and a client
@@ -9,12 +9,12 @@
 //!    as none.
 //!
 //! When a fetch is due and what a miss means is decided in [`schedule`](super::schedule); how
-//! one is made, in [`origin`](super::origin).
+//! one is made, in [`origin`](super::origin); the task is [`refresher`](super::refresher)'s.
 
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::pin;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use super::clock::Clock;
 use super::fetch::Fetcher;
 pub use super::health::{KeySetState, KeySetStatus};
 use super::latest::{Held, Latest};
-use super::origin::{Arrived, Discovered, Known, Origin, Source};
+use super::origin::{Arrived, Known, Origin, Source};
 pub(crate) use super::origin::{Location, RefreshError, RemoteConfig};
 pub(crate) use super::schedule::RefreshLimits;
 use super::schedule::{Drawn, SHORTEST_RETRY, Schedule, Step};
@@ -36,28 +36,28 @@ static NO_KEYS: LazyLock<KeySet> = LazyLock::new(KeySet::default);
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
-    source: Arc<Source>,
-    clock: Arc<dyn Clock>,
+    pub(super) source: Arc<Source>,
+    pub(super) clock: Arc<dyn Clock>,
     latest: Latest<Snapshot>,
     // INVARIANT: `latest` is stored to under this lock alone, so that under it the two agree.
     state: Mutex<State>,
-    progress: watch::Sender<Progress>,
-    asked: Arc<Notify>,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) asked: Arc<Notify>,
     slots: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct State {
-    schedule: Schedule,
+pub(super) struct State {
+    pub(super) schedule: Schedule,
     last_error: Option<RefreshError>,
     dropped: bool,
-    running: bool,
+    pub(super) running: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    finished: u64,
-    running: bool,
+pub(super) struct Progress {
+    pub(super) finished: u64,
+    pub(super) running: bool,
 }
 
 /// A set as some flight found or confirmed it.
@@ -146,31 +146,6 @@ impl RemoteKeys {
             slots: Arc::new(Semaphore::new(slots)),
             source: Arc::new(Source { config, fetcher }),
         }))
-    }
-
-    /// Spawns the refresh task on the current runtime, unless it runs already.
-    pub(crate) fn start(self: &Arc<Self>) -> Result<(), NoRuntime> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| NoRuntime)?;
-        {
-            let mut state = self.state();
-            if state.running {
-                return Ok(());
-            }
-            state.running = true;
-            state.schedule.queue_first();
-        }
-        self.progress
-            .send_modify(|progress| progress.running = true);
-        let task = Task {
-            keys: Arc::downgrade(self),
-            source: Arc::clone(&self.source),
-            clock: Arc::clone(&self.clock),
-            asked: Arc::clone(&self.asked),
-            gone: self.progress.subscribe(),
-            discovered: None,
-        };
-        runtime.spawn(task.run());
-        Ok(())
     }
 
     /// The newest keys, if they may be used.
@@ -339,7 +314,7 @@ impl RemoteKeys {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -395,7 +370,7 @@ impl RemoteKeys {
     }
 
     /// Starts a flight, if one is due; otherwise says when to look again.
-    fn depart(&self, now: Duration) -> Result<(u64, Option<Known>), Option<Duration>> {
+    pub(super) fn depart(&self, now: Duration) -> Result<(u64, Option<Known>), Option<Duration>> {
         let mut state = self.state();
         let Some(flight) = state.schedule.begin(now) else {
             return Err(state.schedule.wake_at());
@@ -409,7 +384,12 @@ impl RemoteKeys {
     }
 
     /// Ends a flight.
-    fn land(&self, flight: u64, started: Duration, outcome: Result<Arrived, RefreshError>) {
+    pub(super) fn land(
+        &self,
+        flight: u64,
+        started: Duration,
+        outcome: Result<Arrived, RefreshError>,
+    ) {
         let landed = match outcome {
             Ok(arrived) => self.take_in(flight, started, arrived),
             Err(error) => self.put_up_with(flight, error),
@@ -508,95 +488,13 @@ impl Deref for Loaded {
     }
 }
 
-/// The refresh task. It holds no handle, so that the last handle's end is its own.
-struct Task {
-    keys: Weak<RemoteKeys>,
-    source: Arc<Source>,
-    clock: Arc<dyn Clock>,
-    asked: Arc<Notify>,
-    gone: watch::Receiver<Progress>,
-    discovered: Option<Discovered>,
-}
-
-impl Task {
-    async fn run(mut self) {
-        while let Some(keys) = self.keys.upgrade() {
-            let now = self.clock.monotonic();
-            let step = keys.depart(now);
-            drop(keys);
-            let stay = match step {
-                Ok((flight, known)) => self.fly(flight, known, now).await,
-                Err(at) => self.sleep(at).await,
-            };
-            if stay.is_none() {
-                return;
-            }
-        }
-    }
-
-    /// `None` when the last handle is gone.
-    async fn fly(&mut self, flight: u64, known: Option<Known>, now: Duration) -> Option<()> {
-        let fetch = self.source.load(known, &mut self.discovered, now);
-        let outcome = match race(fetch, gone(&mut self.gone)).await {
-            Either::First(outcome) => outcome,
-            Either::Second(()) => return None,
-        };
-        if outcome.is_err() {
-            // The address may have moved.
-            self.discovered = None;
-        }
-        self.keys.upgrade()?.land(flight, now, outcome);
-        Some(())
-    }
-
-    async fn sleep(&mut self, at: Option<Duration>) -> Option<()> {
-        let due = async {
-            match at {
-                Some(at) => self.clock.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        match race(race(due, self.asked.notified()), gone(&mut self.gone)).await {
-            Either::First(_) => Some(()),
-            Either::Second(()) => None,
-        }
-    }
-}
-
-impl Drop for Task {
-    /// The runtime was shut down under us: nobody must wait for a flight that never lands, and
-    /// another runtime may start a new task.
-    fn drop(&mut self) {
-        let Some(keys) = self.keys.upgrade() else {
-            return;
-        };
-        let finished = {
-            let mut state = keys.state();
-            state.running = false;
-            state.schedule.abandon();
-            state.schedule.finished()
-        };
-        keys.progress.send_modify(|progress| {
-            *progress = Progress {
-                finished,
-                running: false,
-            };
-        });
-    }
-}
-
-/// Ends when the last handle, and with it the sender, is gone.
-async fn gone(progress: &mut watch::Receiver<Progress>) {
-    while progress.changed().await.is_ok() {}
-}
-
-enum Either<A, B> {
+pub(super) enum Either<A, B> {
     First(A),
     Second(B),
 }
 
 /// The one that ends first; the other is dropped.
-async fn race<A, B>(
+pub(super) async fn race<A, B>(
     first: impl Future<Output = A>,
     second: impl Future<Output = B>,
 ) -> Either<A, B> {

@@ -19,3 +19,6 @@ pub(crate) mod origin;
 
 #[cfg(feature = "jwks")]
 pub(crate) mod jwks;
+
+#[cfg(feature = "jwks")]
+mod refresher;
