@@ -28,6 +28,7 @@ pub use middleware::refusal::Refusal;
 pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
 pub use model::algorithm::Algorithm;
 pub use model::path::ClaimPath;
+pub use model::reach::Reach;
 pub use model::rejection::{
     Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
@@ -43,11 +44,14 @@ pub use server::mistake::ConfigError;
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
 pub use server::state::ResourceServer;
 pub use source::clock::{Clock, Sleep, SystemClock};
+pub use source::directory::{LookupError, UserDirectory, WorkspaceDirectory};
 #[cfg(feature = "jwks")]
 pub use source::jwks::{KeySetState, KeySetStatus};
-pub use verify::access::WorkspaceAccess;
+pub use verify::access::{AccountAccess, WorkspaceAccess};
 pub use verify::claims::AccessToken;
-pub use verify::identify::{Client, Identity, Principal, Subject, WorkspaceUser};
+pub use verify::client_tenant::ClientTenant;
+pub use verify::delegation::{Delegation, UncheckedDelegation};
+pub use verify::identity::{Client, Identity, Principal, Subject, WorkspaceUser};
 pub use verify::keyset::SkippedKey;
 pub use verify::tenancy::TenantClaims;
 

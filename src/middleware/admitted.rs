@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use http::Extensions;
+#[cfg(feature = "axum")]
+use http::HeaderMap;
 
 use super::challenge::{ChallengePolicy, trace_refused};
 use super::refusal::Refusal;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
-use crate::server::Admission;
+use crate::server::admission::Admission;
+use crate::server::state::ResourceServer;
 use crate::verify::claims::AccessToken;
-use crate::verify::identify::Identity;
+use crate::verify::identity::Identity;
 
 /// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
 /// `Extension` that an outer layer inserts.
@@ -25,6 +28,10 @@ pub(crate) struct Admitted {
 pub(crate) struct LayerPolicy {
     pub(super) challenge: Arc<ChallengePolicy>,
     pub(super) context: Option<Arc<str>>,
+    /// For what guards must ask of the outside.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(super) server: ResourceServer,
+    pub(super) admits_principals: bool,
     /// What tenant guards answer under this layer, whoever calls.
     pub(super) wiring_fault: Option<WiringFault>,
     pub(super) optional: bool,
@@ -75,6 +82,23 @@ impl Admitted {
             Some(fault) => Err(self.refuse(fault)),
             None => Ok(()),
         }
+    }
+
+    /// The admission, for a tenant guard that knows nothing of delegation: where the issuer's
+    /// rules read the header field, a request that has it asks for more than this guard gives.
+    #[cfg(feature = "axum")]
+    pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&Arc<Admission>, Refusal> {
+        self.check_wiring()?;
+        let admission = self.required()?;
+        if admission.invokes_delegation(headers) {
+            return Err(self.refuse(RejectionKind::WrongCaller));
+        }
+        Ok(admission)
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn policy(&self) -> &LayerPolicy {
+        &self.policy
     }
 }
 

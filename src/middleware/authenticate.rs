@@ -20,9 +20,10 @@ use super::challenge::{ChallengePolicy, respond, trace_refused};
 use super::future::ResponseFuture;
 use crate::model::rejection::{Rejection, RejectionKind};
 use crate::model::scope::{ScopeRequirement, challenge_of};
+use crate::server::Judgement;
+use crate::server::admission::Admission;
 use crate::server::mistake::is_quotable;
 use crate::server::state::ResourceServer;
-use crate::server::{Admission, Judgement};
 
 impl ResourceServer {
     /// The layer that puts this server in front of a service.
@@ -37,6 +38,7 @@ impl ResourceServer {
             context: None,
             scope: None,
             optional: false,
+            admits_principals: false,
             descriptions: false,
         }
     }
@@ -79,6 +81,7 @@ pub struct AuthenticateLayer {
     context: Option<Arc<str>>,
     scope: Option<&'static str>,
     optional: bool,
+    admits_principals: bool,
     descriptions: bool,
 }
 
@@ -96,6 +99,17 @@ impl AuthenticateLayer {
     /// Default: a token is required.
     pub fn optional(mut self) -> Self {
         self.optional = true;
+        self
+    }
+
+    /// Lets principals in beside the callers of this layer's context, though their tokens are for
+    /// the portal's: [`WorkspaceAccess`](crate::WorkspaceAccess) then asks the
+    /// [`WorkspaceDirectory`](crate::WorkspaceDirectory) who owns the workspace, and without a
+    /// directory every tenant guard answers 500. Scopes are demanded of principals like of
+    /// anybody. Default: a principal's token is refused like that of any other context, and
+    /// `WorkspaceAccess` refuses principals.
+    pub fn admit_principals(mut self) -> Self {
+        self.admits_principals = true;
         self
     }
 
@@ -136,7 +150,11 @@ impl AuthenticateLayer {
                 scope: self.scope,
                 descriptions: self.descriptions,
             }),
-            wiring_fault: self.server.wiring_fault(self.context.as_deref()),
+            wiring_fault: self
+                .server
+                .wiring_fault(self.context.as_deref(), self.admits_principals),
+            server: self.server.clone(),
+            admits_principals: self.admits_principals,
             context: self.context.clone(),
             optional: self.optional,
         }
@@ -195,7 +213,8 @@ impl Gate {
     fn decide<B>(&self, request: &mut Request<B>, judgement: Judgement) -> Decision {
         let admission = match judgement {
             Judgement::Admitted(admission) => {
-                if let Err(kind) = admission.check_context(self.policy.context.as_deref()) {
+                let (context, principals) = (&self.policy.context, self.policy.admits_principals);
+                if let Err(kind) = admission.check_context(context.as_deref(), principals) {
                     return Decision::Refuse(kind.into());
                 }
                 Some(admission)

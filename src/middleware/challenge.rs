@@ -24,18 +24,18 @@ pub(crate) struct ChallengePolicy {
     pub(crate) descriptions: bool,
 }
 
-struct Answer {
+struct Answer<'r> {
     status: StatusCode,
-    challenge: Option<Challenge>,
+    challenge: Option<Challenge<'r>>,
 }
 
-struct Challenge {
+struct Challenge<'r> {
     error: Option<&'static str>,
     description: &'static str,
-    scope: Option<&'static str>,
+    scope: Option<&'r str>,
 }
 
-fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> Answer {
+fn answer<'r>(rejection: &'r Rejection, policy: &ChallengePolicy) -> Answer<'r> {
     let (status, challenge) = match rejection.kind() {
         // RFC 6750 s3.1: no error code where nothing was sent.
         RejectionKind::MissingToken => (
@@ -99,7 +99,7 @@ pub(crate) fn respond<B: Default>(rejection: &Rejection, policy: &ChallengePolic
     response
 }
 
-fn insert_challenge(headers: &mut HeaderMap, challenge: &Challenge, policy: &ChallengePolicy) {
+fn insert_challenge(headers: &mut HeaderMap, challenge: &Challenge<'_>, policy: &ChallengePolicy) {
     let mut text = format!("Bearer realm=\"{}\"", policy.realm);
     let description = challenge
         .error

@@ -114,6 +114,6 @@ pub(super) fn check<R: ScopeRequirement>(extensions: &http::Extensions) -> Resul
     if is_met::<R>(admission.token.scope()) {
         Ok(())
     } else {
-        Err(admitted.refuse(Rejection::insufficient_scope(challenge_of::<R>())))
+        Err(admitted.refuse(Rejection::insufficient_scope(challenge_of::<R>().into())))
     }
 }

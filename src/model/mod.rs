@@ -9,3 +9,5 @@ pub(crate) mod url;
 
 pub(crate) mod scope;
 pub(crate) mod tenant;
+
+pub(crate) mod reach;

@@ -1,5 +1,6 @@
 //! Why a request was refused: plain data, one kind per row of the wire table.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 pub struct Rejection {
     kind: RejectionKind,
     retry_after: Option<Duration>,
-    scope: Option<&'static str>,
+    scope: Option<Cow<'static, str>>,
     issuer: Option<Arc<str>>,
 }
 
@@ -27,7 +28,7 @@ impl Rejection {
         }
     }
 
-    #[cfg(feature = "jwks")]
+    #[cfg_attr(not(any(feature = "jwks", feature = "axum")), allow(dead_code))]
     pub(crate) const fn unavailable(outage: Outage, retry_after: Duration) -> Self {
         Self {
             kind: RejectionKind::Unavailable(outage),
@@ -37,7 +38,7 @@ impl Rejection {
         }
     }
 
-    pub(crate) const fn insufficient_scope(scope: &'static str) -> Self {
+    pub(crate) const fn insufficient_scope(scope: Cow<'static, str>) -> Self {
         Self {
             kind: RejectionKind::InsufficientScope,
             retry_after: None,
@@ -72,8 +73,8 @@ impl Rejection {
 
     /// The scope that was required; present for [`RejectionKind::InsufficientScope`] alone.
     #[must_use]
-    pub const fn required_scope(&self) -> Option<&'static str> {
-        self.scope
+    pub fn required_scope(&self) -> Option<&str> {
+        self.scope.as_deref()
     }
 }
 
@@ -239,6 +240,12 @@ faults! {
         NoCredentials = "no_credentials", "the authorization field holds no credentials";
         /// Bytes that no `b64token` contains (RFC 6750 section 2.1).
         NotAToken = "not_a_token", "the authorization field is not `Bearer` and one b64token";
+        /// A client asks for a delegation and names nobody.
+        NoUser = "no_user", "the request names no user to act for";
+        /// The field that names the user came more than once.
+        SeveralUsers = "several_users", "the request names a user to act for more than once";
+        /// Not 1 to 128 visible ASCII characters without a comma.
+        NotAUser = "not_a_user", "the field that names the user to act for is malformed";
     }
 }
 
@@ -301,6 +308,10 @@ faults! {
         KeysTooStale = "keys_too_stale", "the issuer's keys are too old to be trusted";
         /// The key is unknown, and the issuer may not be asked again yet.
         KeyUnconfirmed = "key_unconfirmed", "the key is unknown and the issuer could not be asked";
+        /// The application's directory of workspaces or users failed.
+        DirectoryFailed = "directory_failed", "the application's directory failed";
+        /// The application's directory did not answer in time.
+        DirectoryTimedOut = "directory_timed_out", "the application's directory did not answer in time";
         /// Too many requests wait for the issuer already.
         TooManyWaiting = "too_many_waiting", "too many requests wait for the issuer's keys";
     }
@@ -315,6 +326,14 @@ faults! {
         UnknownContext = "unknown_context", "the layer names an api context that no tenant rules know";
         /// The route has no `{workspace_id}` parameter.
         NoWorkspaceParameter = "no_workspace_parameter", "the route has no `{workspace_id}` parameter";
+        /// The route has no `{account_id}` parameter.
+        NoAccountParameter = "no_account_parameter", "the route has no `{account_id}` parameter";
+        /// The layer admits principals, and nobody can say who owns a workspace.
+        NoWorkspaceDirectory = "no_workspace_directory", "the layer admits principals and the server has no workspace directory; give `workspace_directory(..)` to the builder";
+        /// A handler asks for a delegation, and nobody can say who is a user of a workspace.
+        NoUserDirectory = "no_user_directory", "a handler asks for a delegation and the server has no user directory; give `user_directory(..)` to the builder, or ask for an unchecked one";
+        /// A handler asks for a delegation, which no issuer's tenant rules switch on.
+        NoDelegation = "no_delegation", "a handler asks for a delegation, which no tenant rules switch on; add `delegation()` to them";
         /// `{workspace_id}` or `{account_id}` occurs twice with different values.
         RepeatedParameter = "repeated_parameter", "a tenant parameter occurs twice in the route with different values";
     }

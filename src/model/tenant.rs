@@ -106,6 +106,12 @@ macro_rules! issuer_id {
                 Self { issuer: Arc::clone(&self.issuer), text: self.text.share() }
             }
 
+            /// The configured issuer, to vouch for another id.
+            #[allow(dead_code)] // not every kind of id is asked for it
+            pub(crate) const fn realm(&self) -> &Arc<str> {
+                &self.issuer
+            }
+
             /// The id's text, as the issuer wrote it.
             #[must_use]
             pub fn as_str(&self) -> &str {

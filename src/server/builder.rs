@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::authority::Authority;
 use super::compile::{keys, rules};
 use super::identifiers::identifiers;
 use super::issuer::Issuer;
 use super::mistake::{ConfigError, is_quotable, mistake};
-use super::state::{Realm, ResourceServer, State};
+use super::state::{Outside, Realm, ResourceServer, State};
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
+use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::verify::rules::Rules;
+use crate::verify::tenancy::TenantClaims;
 
 /// Collects the settings of a [`ResourceServer`].
 #[must_use]
@@ -21,6 +25,9 @@ pub struct Builder {
     max_token_bytes: usize,
     resource_metadata: Option<String>,
     clock: Arc<dyn Clock>,
+    owners: Option<Arc<dyn Owners>>,
+    users: Option<Arc<dyn Users>>,
+    lookup_timeout: Duration,
 }
 
 impl fmt::Debug for Builder {
@@ -49,6 +56,9 @@ impl Builder {
             max_token_bytes: 16 * 1024,
             resource_metadata: None,
             clock: Arc::new(SystemClock::new()),
+            owners: None,
+            users: None,
+            lookup_timeout: Duration::from_secs(2),
         }
     }
 
@@ -76,6 +86,31 @@ impl Builder {
     /// Where time comes from. Default: the machine's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Who says which account owns a workspace. Principals enter workspaces only through it, and
+    /// so do callers of issuers that [`only_accounts`](crate::TenantClaims::only_accounts)
+    /// limits. Default: nobody, and neither enters any.
+    pub fn workspace_directory(mut self, directory: impl WorkspaceDirectory) -> Self {
+        self.owners = Some(Arc::new(directory));
+        self
+    }
+
+    /// Who says which users a workspace has, when a client acts for one: see
+    /// [`Delegation`](crate::Delegation). Default: nobody, and handlers that ask for a delegation
+    /// answer 500.
+    pub fn user_directory(mut self, directory: impl UserDirectory) -> Self {
+        self.users = Some(Arc::new(directory));
+        self
+    }
+
+    /// How long a directory may take to answer, by the server's clock, before the request is
+    /// answered 503: 10 ms to 30 s. Without the feature `jwks` the machine's clock cannot wake
+    /// anybody, and a directory must end by itself. Default: 2 s, like the patience with an
+    /// issuer.
+    pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
+        self.lookup_timeout = timeout;
         self
     }
 
@@ -110,6 +145,9 @@ impl Builder {
                 ));
             }
         }
+        if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
+            return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
+        }
         let mut authorities = HashMap::new();
         let mut realms: Vec<Realm> = Vec::new();
         for issuer in self.issuers {
@@ -119,6 +157,7 @@ impl Builder {
             };
             let named = |error: ConfigError| error.of(&realm);
             let rules = Arc::new(rules(&issuer, &realm, &self.resource).map_err(named)?);
+            check_limit(&rules, self.owners.is_some()).map_err(named)?;
             let mut members = Vec::new();
             for (place, identifier) in identifiers.iter().enumerate() {
                 let keys =
@@ -141,13 +180,18 @@ impl Builder {
             }
             realms.push((realm, members));
         }
-        let has_contexts = realms
-            .iter()
-            .flat_map(|(_, members)| members)
-            .filter_map(|member| member.rules.tenant.as_ref())
-            .any(|rules| rules.context.is_some());
+        let tenants = || {
+            let members = realms.iter().flat_map(|(_, members)| members);
+            members.filter_map(|member| member.rules.tenant.as_ref())
+        };
         Ok(ResourceServer(Arc::new(State {
-            has_contexts,
+            has_contexts: tenants().any(|rules| rules.context.is_some()),
+            outside: Outside {
+                has_delegation: tenants().any(|rules| rules.delegation.is_on()),
+                owners: self.owners,
+                users: self.users,
+                lookup_timeout: self.lookup_timeout,
+            },
             resource: self.resource.into(),
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,
@@ -156,6 +200,18 @@ impl Builder {
             realms,
         })))
     }
+}
+
+/// An issuer that may name some accounts only could still name a workspace of another.
+fn check_limit(rules: &Rules, has_directory: bool) -> Result<(), ConfigError> {
+    let is_limited = rules.tenant.as_ref().is_some_and(TenantClaims::is_limited);
+    if is_limited && !has_directory {
+        return Err(mistake(
+            "tenant_claims",
+            "`only_accounts(..)` needs `workspace_directory(..)` on the builder, to tell whose a workspace is",
+        ));
+    }
+    Ok(())
 }
 
 /// The resource is the default audience and realm, so it stands in challenges.

@@ -161,11 +161,11 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
     }
 }
 
-/// The clients whose tokens are accepted. Naming a portal client accepts it.
+/// The clients whose tokens are accepted. Naming a client in tenant rules accepts it.
 fn client_ids(issuer: &Issuer) -> Vec<Box<str>> {
     let mut allowed = boxed(&issuer.client_ids);
     if let (false, Some(tenant)) = (allowed.is_empty(), &issuer.tenant) {
-        allowed.extend(tenant.portal_clients.iter().cloned());
+        allowed.extend(tenant.named_clients().map(Into::into));
     }
     allowed
 }

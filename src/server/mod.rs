@@ -8,9 +8,14 @@ mod identifiers;
 
 pub(crate) mod authority;
 
+pub(crate) mod admission;
+
 mod compile;
 
 pub(crate) mod state;
+
+#[cfg(feature = "axum")]
+mod entry;
 
 pub(crate) mod builder;
 
@@ -23,23 +28,16 @@ use http::HeaderMap;
 
 #[cfg(feature = "jwks")]
 use crate::model::rejection::Outage;
-use crate::model::rejection::{Rejection, RejectionKind, TokenFault};
+use crate::model::rejection::{Rejection, TokenFault};
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::Credential;
-use crate::verify::identify::{Identified, Identity, identify};
+use crate::verify::identify::identify;
 use crate::verify::jws::{Compact, Unverified};
-use crate::verify::rules::Rules;
+use admission::Admission;
 #[cfg(feature = "jwks")]
 use authority::Question;
 use authority::{Answered, Stop};
 use state::ResourceServer;
-
-/// What a layer knows of an admitted request: the token, and who is calling.
-#[derive(Debug)]
-pub(crate) struct Admission {
-    pub(crate) token: AccessToken,
-    pub(crate) identified: Identified,
-}
 
 /// The outcome of [`ResourceServer::judge`].
 pub(crate) enum Judgement {
@@ -66,7 +64,7 @@ impl ResourceServer {
         };
         let outcome = self
             .verify(credential, answered)
-            .and_then(|(admission, rules)| self.admit(admission, rules));
+            .and_then(|admission| self.admit(admission));
         match outcome {
             Ok(admission) => Judgement::Admitted(admission),
             Err(Stop::Refused(rejection)) => Judgement::Refused(rejection),
@@ -80,7 +78,7 @@ impl ResourceServer {
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<(Arc<Admission>, &Rules), Stop> {
+    ) -> Result<Arc<Admission>, Stop> {
         let compact = Compact::decode(credential, self.0.max_token_bytes)?;
         let unverified = Unverified::read(&compact)?;
         // RFC 8725 s3.8: the issuer chooses rules and keys, by exact comparison. An unknown
@@ -98,46 +96,23 @@ impl ResourceServer {
             .and_then(|signed| {
                 let token = AccessToken::check(&signed, rules)?;
                 let identified = identify(&token, signed.claims(), rules);
-                Ok((Arc::new(Admission { token, identified }), rules))
+                let rules = Arc::clone(&authority.rules);
+                Ok(Arc::new(Admission {
+                    token,
+                    identified,
+                    rules,
+                }))
             })
             .map_err(|stop| stop.by(&rules.realm))
     }
 
     /// Phase two: what is decided anew on every request.
-    fn admit(&self, admission: Arc<Admission>, rules: &Rules) -> Result<Arc<Admission>, Stop> {
+    fn admit(&self, admission: Arc<Admission>) -> Result<Arc<Admission>, Stop> {
         let now = self.0.clock.now();
+        let rules = &admission.rules;
         match admission.token.check_time(now, rules.leeway) {
             Ok(()) => Ok(admission),
             Err(fault) => Err(Stop::from(fault).by(&rules.realm)),
-        }
-    }
-}
-
-impl Admission {
-    /// A token of one API context is never good for another. Tokens that state none, and
-    /// issuers whose rules know none, are for the guards to judge.
-    pub(crate) fn check_context(&self, context: Option<&str>) -> Result<(), RejectionKind> {
-        match (&self.identified.context, context) {
-            (Some(stated), Some(named)) if stated.as_str() != named => {
-                Err(RejectionKind::WrongCaller)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) const fn identity(&self) -> &Identity {
-        &self.identified.identity
-    }
-
-    /// The kind of caller, as a word for an event.
-    #[cfg(feature = "tracing")]
-    pub(crate) const fn caller_kind(&self) -> &'static str {
-        match self.identified.identity {
-            Identity::User(_) => "user",
-            Identity::Principal(_) => "principal",
-            Identity::Client(_) => "client",
-            Identity::Subject(_) => "subject",
         }
     }
 }

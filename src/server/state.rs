@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::authority::Authority;
 use crate::model::rejection::WiringFault;
 use crate::source::clock::Clock;
+use crate::source::directory::{Owners, Users};
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
 ///
@@ -37,6 +39,16 @@ pub(super) struct State {
     pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
+    pub(super) outside: Outside,
+}
+
+/// What guards must know beside the token.
+#[cfg_attr(not(feature = "axum"), allow(dead_code))]
+pub(super) struct Outside {
+    pub(super) owners: Option<Arc<dyn Owners>>,
+    pub(super) users: Option<Arc<dyn Users>>,
+    pub(super) lookup_timeout: Duration,
+    pub(super) has_delegation: bool,
 }
 
 /// An issuer as configured, and what its identifiers lead to.
@@ -64,7 +76,11 @@ impl ResourceServer {
     }
 
     /// What is wrong with a layer that names this context, as far as tenant guards care.
-    pub(crate) fn wiring_fault(&self, context: Option<&str>) -> Option<WiringFault> {
+    pub(crate) fn wiring_fault(
+        &self,
+        context: Option<&str>,
+        admits_principals: bool,
+    ) -> Option<WiringFault> {
         let knows = |name: &str| {
             let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
             members.any(|member| {
@@ -75,7 +91,29 @@ impl ResourceServer {
         match context {
             None if self.0.has_contexts => Some(WiringFault::NoContext),
             Some(name) if !knows(name) => Some(WiringFault::UnknownContext),
+            _ if admits_principals && self.0.outside.owners.is_none() => {
+                Some(WiringFault::NoWorkspaceDirectory)
+            }
             _ => None,
+        }
+    }
+}
+
+/// What a handler that asks for a delegation needs.
+#[cfg(feature = "axum")]
+impl ResourceServer {
+    pub(crate) fn delegation_fault(&self) -> Option<WiringFault> {
+        if self.0.outside.has_delegation {
+            None
+        } else {
+            Some(WiringFault::NoDelegation)
+        }
+    }
+
+    pub(crate) fn user_directory_fault(&self) -> Option<WiringFault> {
+        match self.0.outside.users {
+            Some(_) => None,
+            None => Some(WiringFault::NoUserDirectory),
         }
     }
 }

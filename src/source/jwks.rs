@@ -11,11 +11,8 @@
 //! When a fetch is due and what a miss means is decided in [`schedule`](super::schedule); how
 //! one is made, in [`origin`](super::origin); the task is [`refresher`](super::refresher)'s.
 
-use std::future::{Future, poll_fn};
 use std::ops::Deref;
-use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -26,6 +23,7 @@ pub use super::health::{KeySetState, KeySetStatus};
 use super::latest::{Held, Latest};
 use super::origin::{Arrived, Known, Origin, Source};
 pub(crate) use super::origin::{Location, RefreshError, RemoteConfig};
+use super::race::race;
 pub(crate) use super::schedule::RefreshLimits;
 use super::schedule::{Drawn, SHORTEST_RETRY, Schedule, Step};
 use crate::model::rejection::Outage;
@@ -486,27 +484,6 @@ impl Deref for Loaded {
         // INVARIANT: made in `current` alone, from a snapshot that is there.
         self.0.as_ref().map_or(&NO_KEYS, |snapshot| &snapshot.keys)
     }
-}
-
-pub(super) enum Either<A, B> {
-    First(A),
-    Second(B),
-}
-
-/// The one that ends first; the other is dropped.
-pub(super) async fn race<A, B>(
-    first: impl Future<Output = A>,
-    second: impl Future<Output = B>,
-) -> Either<A, B> {
-    let mut first = pin!(first);
-    let mut second = pin!(second);
-    poll_fn(|context| {
-        if let Poll::Ready(value) = first.as_mut().poll(context) {
-            return Poll::Ready(Either::First(value));
-        }
-        second.as_mut().poll(context).map(Either::Second)
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -2,6 +2,10 @@
 
 pub(crate) mod clock;
 
+mod race;
+
+pub(crate) mod directory;
+
 #[cfg(feature = "jwks")]
 pub(crate) mod latest;
 

@@ -46,6 +46,7 @@ struct Verified {
     id: Option<Text>,
     roles: Vec<Text>,
     groups: Vec<Text>,
+    has_username: bool,
     is_machine: bool,
     payload: Arc<str>,
     custom: CustomClaims,
@@ -154,7 +155,8 @@ impl AccessToken {
             .transpose()
             .map_err(|_| TokenFault::Claims)?;
         let issuer = required_text(claims, "iss")?;
-        let is_machine = claims.get("username").is_none()
+        let has_username = claims.get("username").is_some();
+        let is_machine = !has_username
             && matches!((&subject, &client_id), (Some(subject), Some(client))
                 if subject.as_str() == client.as_str());
         Ok(Self(Arc::new(Verified {
@@ -168,6 +170,7 @@ impl AccessToken {
             id: optional_text(claims, "jti")?.map(|id| share(&id)),
             roles: list(claims, &rules.roles_claim, rules.lone_values, share),
             groups: list(claims, &rules.groups_claim, rules.lone_values, share),
+            has_username,
             is_machine,
             payload: Arc::clone(signed.payload_text()),
             custom: CustomClaims::default(),
@@ -189,6 +192,11 @@ impl AccessToken {
     /// Whether the token speaks for a machine: `sub` is the client, and no user is named.
     pub(crate) fn is_machine(&self) -> bool {
         self.0.is_machine
+    }
+
+    /// Whether the token names a user by `username`, with whatever value.
+    pub(crate) fn has_username(&self) -> bool {
+        self.0.has_username
     }
 
     pub(crate) fn payload_text(&self) -> &Arc<str> {

@@ -10,7 +10,15 @@ pub(crate) mod credential;
 pub(crate) mod jws;
 pub(crate) mod signature;
 
+pub(crate) mod client_tenant;
+
+pub(crate) mod delegate;
+
+mod group;
+
 pub(crate) mod tenancy;
+
+mod soundness;
 
 pub(crate) mod rules;
 
@@ -20,9 +28,15 @@ mod custom;
 
 pub(crate) mod claims;
 
+pub(crate) mod identity;
+
+mod evidence;
+
 pub(crate) mod identify;
 
 pub(crate) mod access;
+
+pub(crate) mod delegation;
 
 #[cfg(test)]
 mod vectors;

@@ -1,6 +1,12 @@
 //! Tenant rules: which claims of an issuer's tokens say where their bearer may act.
 
+use std::sync::Arc;
+
+use super::client_tenant::ClientTenant;
+use super::delegate::DelegationRule;
+use super::group::GroupPattern;
 use crate::model::path::ClaimPath;
+use crate::model::tenant::AccountId;
 
 /// Where an issuer's access tokens state workspace, account, user, kind of caller and API
 /// context, and which evidence makes which [`Identity`](crate::Identity).
@@ -8,7 +14,8 @@ use crate::model::path::ClaimPath;
 /// 1. **User**: a workspace, an account (unless accounts are declared absent), a user id, a
 ///    context that is not the portal's, and nothing that speaks of a machine.
 /// 2. **Client**: the machine claim (where one is configured), `sub` equal to the client id, no
-///    `username`, user id, principal id or group, and a workspace.
+///    `username`, user id, principal id or group, and a workspace, from the claims or from
+///    [`client_tenant`](Self::client_tenant).
 /// 3. **Principal**: the portal context, a principal id, a client among
 ///    [`portal_client`](Self::portal_client), and no user, workspace, account, role or machine.
 /// 4. Anything else, and every claim of these that is present with another type than a string,
@@ -23,28 +30,72 @@ use crate::model::path::ClaimPath;
 ///
 /// // A platform with workspaces and no accounts, whose users are named by `sub`:
 /// let rules = TenantClaims::by_workspace("workspace_id").without_accounts();
-/// // AWorld's model, with principals switched on for one app client:
-/// let aworld = TenantClaims::aworld().portal_client("7portal23456789");
+/// // AWorld's model, with principals switched on for one app client, who reach two accounts:
+/// let aworld = TenantClaims::aworld()
+///     .portal_client("7portal23456789")
+///     .principals_reach(["acme", "globex"]);
 /// # let _ = (rules, aworld);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TenantClaims {
-    pub(crate) workspace: ClaimPath,
-    pub(crate) account: AccountRule,
-    pub(crate) user: Option<ClaimPath>,
-    pub(crate) role: Option<ClaimPath>,
-    pub(crate) principal: Option<ClaimPath>,
-    pub(crate) machine: Option<(ClaimPath, Box<str>)>,
+    pub(super) workspace: WorkspaceRule,
+    pub(super) account: AccountRule,
+    pub(super) user: Option<ClaimPath>,
+    pub(super) role: Option<ClaimPath>,
+    pub(super) principal: Option<ClaimPath>,
+    pub(super) machine: Option<(ClaimPath, Box<str>)>,
+    pub(super) machine_claim_suffices: bool,
     pub(crate) context: Option<ContextRule>,
     pub(crate) portal_clients: Vec<Box<str>>,
+    /// Sound rules have one at most.
+    pub(super) reach: Vec<ReachRule>,
+    pub(super) reach_list: Listed,
+    pub(super) client_tenants: Vec<(Box<str>, ClientTenant)>,
+    pub(super) limit: Option<Listed>,
+    pub(crate) delegation: DelegationRule,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum AccountRule {
+pub(super) enum WorkspaceRule {
+    Claim(ClaimPath),
+    Group(ClaimPath, GroupPattern),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum AccountRule {
     Undecided,
     Claim(ClaimPath),
+    /// Beside the workspace, in the same group.
+    Group,
     Absent,
+}
+
+/// Where the reach of principals comes from.
+#[derive(Clone, Debug)]
+pub(super) enum ReachRule {
+    Listed,
+    Claim(ClaimPath),
+    EveryAccount,
+}
+
+/// Accounts that a setting lists.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    /// As given; a name that is no id is found by `mistake`.
+    pub(super) names: Vec<String>,
+    pub(super) accounts: Arc<[AccountId]>,
+}
+
+impl Listed {
+    fn new(names: Vec<String>) -> Self {
+        let accounts = names.iter().flat_map(|name| AccountId::new(name)).collect();
+        Self { names, accounts }
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.names.len() == self.accounts.len()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -60,14 +111,42 @@ impl TenantClaims {
     /// [`without_accounts`](Self::without_accounts); leaving it open is a configuration error.
     pub fn by_workspace(claim: impl Into<ClaimPath>) -> Self {
         Self {
-            workspace: claim.into(),
+            workspace: WorkspaceRule::Claim(claim.into()),
             account: AccountRule::Undecided,
             user: None,
             role: None,
             principal: None,
             machine: None,
+            machine_claim_suffices: false,
             context: None,
             portal_clients: Vec::new(),
+            reach: Vec::new(),
+            reach_list: Listed::new(Vec::new()),
+            client_tenants: Vec::new(),
+            limit: None,
+            delegation: DelegationRule::default(),
+        }
+    }
+
+    /// Rules that find the workspace in a group's name, such as
+    /// `by_group("groups", "/tenants/{account}/{workspace}")` for Keycloak's group paths.
+    ///
+    /// The claim is an array of strings. The pattern and each of them are cut at `/`; a group
+    /// fits that has as many pieces, where `{workspace}` and `{account}` stand for one whole
+    /// piece and the others are equal. Exactly one group must fit: with none the caller has no
+    /// tenant, and two are contradiction. Without `{account}` in the pattern, say where the
+    /// account is, or that there are none, as for [`by_workspace`](Self::by_workspace).
+    pub fn by_group(claim: impl Into<ClaimPath>, pattern: impl AsRef<str>) -> Self {
+        let pattern = GroupPattern::new(pattern.as_ref());
+        let account = if pattern.names_account() {
+            AccountRule::Group
+        } else {
+            AccountRule::Undecided
+        };
+        Self {
+            workspace: WorkspaceRule::Group(claim.into(), pattern),
+            account,
+            ..Self::by_workspace("")
         }
     }
 
@@ -82,6 +161,8 @@ impl TenantClaims {
             .contexts("context", ["app", "dashboard"])
             .portal_context("portal")
             .principal_claim("principalId")
+            .delegation_scope_in("app", "app/write")
+            .delegation_scope_in("dashboard", "dashboard/write")
     }
 
     /// The claim that holds the account.
@@ -109,10 +190,40 @@ impl TenantClaims {
         self
     }
 
-    /// The claim, and its value, that marks a machine's token. Default: none, and a machine is
-    /// whoever has `sub` equal to its client id and no `username`.
+    /// The claim, and its value, that marks a machine's token, beside `sub` equal to its client
+    /// id and no `username`. Default: none, and a machine is whoever has the other two.
     pub fn machine_claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<String>) -> Self {
         self.machine = Some((claim.into(), value.into().into()));
+        self
+    }
+
+    /// Takes the machine claim's word alone: `sub` need not be the client id, and the user
+    /// claim may be there. For issuers that give machines a subject and an object id of their
+    /// own, and that write the machine claim themselves, such as Auth0's `gty` and Entra's
+    /// `idtyp`. A `username`, a principal id or a group still contradicts it.
+    /// Default: `sub` must be the client id.
+    pub fn machine_claim_suffices(mut self) -> Self {
+        self.machine_claim_suffices = true;
+        self
+    }
+
+    /// Gives the machine tokens of one app client their workspace, for pools whose machine
+    /// tokens cannot carry claims; call it once for each client. The client's tokens are
+    /// accepted where clients are listed, need no machine claim, and what they state about
+    /// their tenant must agree with the map. Default: machines state their workspace.
+    pub fn client_tenant(mut self, client_id: impl Into<String>, tenant: ClientTenant) -> Self {
+        self.client_tenants.push((client_id.into().into(), tenant));
+        self
+    }
+
+    /// Lets this issuer assert these accounts and no other: a token that states another belongs
+    /// to a mere [`Subject`](crate::Subject), and principals reach no further. Since such an
+    /// issuer could still name a workspace of somebody else's, callers enter a workspace only
+    /// after the [`WorkspaceDirectory`](crate::WorkspaceDirectory), which must be configured,
+    /// has named their account as its owner. Default: the issuer may assert every account.
+    pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
+        let names = accounts.into_iter().map(Into::into).collect();
+        self.limit = Some(Listed::new(names));
         self
     }
 
@@ -160,10 +271,90 @@ impl TenantClaims {
     }
 
     /// Switches principals on for tokens that were issued to this app client, and accepts its
-    /// tokens where clients are listed; call it once for each. Default: none, since a principal reaches further than anybody else.
+    /// tokens where clients are listed; call it once for each. A principal reaches no account
+    /// until its reach is set too. Default: none, since a principal reaches further than anybody
+    /// else.
     pub fn portal_client(mut self, client_id: impl Into<String>) -> Self {
         self.portal_clients.push(client_id.into().into());
         self
+    }
+
+    /// The accounts that every principal of this issuer reaches. Several calls add up.
+    /// Default: none.
+    pub fn principals_reach<S: Into<String>>(
+        mut self,
+        accounts: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let mut names = std::mem::take(&mut self.reach_list.names);
+        names.extend(accounts.into_iter().map(Into::into));
+        self.reach_list = Listed::new(names);
+        self.reach.retain(|rule| !matches!(rule, ReachRule::Listed));
+        self.reach.push(ReachRule::Listed);
+        self
+    }
+
+    /// The claim that holds the accounts that a principal reaches: an array of strings. Where it
+    /// is absent there are none; any other type is contradiction. Default: none is read.
+    pub fn principals_reach_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.reach.push(ReachRule::Claim(claim.into()));
+        self
+    }
+
+    /// Every principal of this issuer reaches every account, within
+    /// [`only_accounts`](Self::only_accounts). Default: none.
+    pub fn principals_reach_every_account(mut self) -> Self {
+        self.reach.push(ReachRule::EveryAccount);
+        self
+    }
+
+    /// Switches delegation on: a client may act for one user of its workspace, whom it names in
+    /// a header field, on handlers that ask for a [`Delegation`](crate::Delegation). Everywhere
+    /// else under this issuer's rules the field is refused by every tenant guard. It needs a
+    /// scope: [`aworld`](Self::aworld) brings `app/write` and `dashboard/write`, other rules
+    /// name theirs with [`delegation_scope`](Self::delegation_scope) or
+    /// [`delegation_scope_in`](Self::delegation_scope_in). Default: off, and the field is an
+    /// ordinary one that nobody reads.
+    pub fn delegation(mut self) -> Self {
+        self.delegation.on = true;
+        self
+    }
+
+    /// The scope that a client must have to act for a user, in every context.
+    /// Default: none, and no client may.
+    pub fn delegation_scope(mut self, scope: impl Into<String>) -> Self {
+        self.delegation.demand(None, scope.into());
+        self
+    }
+
+    /// The scope that a client must have to act for a user in this context, in place of that of
+    /// [`delegation_scope`](Self::delegation_scope). Default: none.
+    pub fn delegation_scope_in(
+        mut self,
+        context: impl Into<String>,
+        scope: impl Into<String>,
+    ) -> Self {
+        self.delegation.demand(Some(context.into()), scope.into());
+        self
+    }
+
+    /// The header field that names the user. Default: `X-User-Id`.
+    pub fn delegation_header(mut self, name: impl AsRef<str>) -> Self {
+        self.delegation.rename(name.as_ref());
+        self
+    }
+
+    /// Whether its issuer must be checked about who owns a workspace.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// Clients whose tokens are accepted because the rules name them.
+    pub(crate) fn named_clients(&self) -> impl Iterator<Item = &str> {
+        let mapped = self.client_tenants.iter().map(|(client, _)| &**client);
+        self.portal_clients
+            .iter()
+            .map(|client| &**client)
+            .chain(mapped)
     }
 
     /// Whether these rules know a context of this name.
@@ -174,70 +365,5 @@ impl TenantClaims {
                 .chain(rule.portal.as_ref())
                 .any(|known| &**known == name)
         })
-    }
-
-    /// What is wrong with the rules, and the way out.
-    pub(crate) fn mistake(&self) -> Option<&'static str> {
-        let paths = [
-            Some(&self.workspace),
-            self.user.as_ref(),
-            self.role.as_ref(),
-            self.principal.as_ref(),
-            self.machine.as_ref().map(|(path, _)| path),
-            self.context.as_ref().map(|rule| &rule.claim),
-            match &self.account {
-                AccountRule::Claim(path) => Some(path),
-                AccountRule::Undecided | AccountRule::Absent => None,
-            },
-        ];
-        let portal = self.context.as_ref().and_then(|rule| rule.portal.as_ref());
-        if paths.into_iter().flatten().any(ClaimPath::is_blank) {
-            return Some("a claim path or its first name is empty; name the claim");
-        }
-        if matches!(self.account, AccountRule::Undecided) {
-            return Some(
-                "say where the account is with `account_claim(..)`, or that there are none with `without_accounts()`",
-            );
-        }
-        if self.context.as_ref().is_some_and(|rule| {
-            rule.workspace_contexts
-                .iter()
-                .chain(&rule.portal)
-                .any(|name| name.is_empty())
-        }) {
-            return Some("a context's name is empty; name it");
-        }
-        if self
-            .context
-            .as_ref()
-            .is_some_and(|rule| rule.workspace_contexts.is_empty())
-        {
-            return Some("`contexts(..)` names no context; name those that act inside a workspace");
-        }
-        if self.context.as_ref().is_some_and(|rule| {
-            rule.workspace_contexts
-                .iter()
-                .any(|name| Some(name) == rule.portal.as_ref())
-        }) {
-            return Some(
-                "one context is both the portal's and a workspace's; a token of one must never be good for another",
-            );
-        }
-        if !self.portal_clients.is_empty() && (self.principal.is_none() || portal.is_none()) {
-            return Some(
-                "`portal_client(..)` needs `principal_claim(..)` and `portal_context(..)`",
-            );
-        }
-        if self
-            .machine
-            .as_ref()
-            .is_some_and(|(_, value)| value.is_empty())
-        {
-            return Some("the machine claim's value is empty; give the value that marks a machine");
-        }
-        if self.portal_clients.iter().any(|client| client.is_empty()) {
-            return Some("a portal client's id is empty; name the app client");
-        }
-        None
     }
 }

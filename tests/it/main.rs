@@ -7,12 +7,16 @@
 mod challenges;
 mod configuration;
 mod corpus;
+mod delegation;
 mod floors;
 mod guards;
 mod identities;
 mod issuers;
 mod key_sets;
 mod logs;
+mod principals;
 mod spans;
 mod support;
+mod tenant_rules;
+mod tenants;
 mod tokens;

@@ -17,6 +17,30 @@ pub(super) trait FromAdmitted: Sized {
     fn from_admitted(admitted: &Admitted, parts: &Parts) -> Result<Self, Refusal>;
 }
 
+/// `Option<T>` of an extractor: `None` under an optional layer, when nothing was sent.
+macro_rules! option {
+    ($name:ty) => {
+        impl<S: Send + Sync> axum::extract::OptionalFromRequestParts<S> for $name {
+            type Rejection = $crate::Refusal;
+
+            async fn from_request_parts(
+                parts: &mut http::request::Parts,
+                state: &S,
+            ) -> Result<Option<Self>, $crate::Refusal> {
+                let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)?;
+                admitted.check_wiring()?;
+                if admitted.nothing_sent() {
+                    return Ok(None);
+                }
+                <Self as axum::extract::FromRequestParts<S>>::from_request_parts(parts, state)
+                    .await
+                    .map(Some)
+            }
+        }
+    };
+}
+pub(super) use option;
+
 /// Implements axum's two traits by [`FromAdmitted`].
 macro_rules! extractor {
     ($name:ty $(, $($generics:tt)+)?) => {

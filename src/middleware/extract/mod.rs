@@ -9,7 +9,11 @@
 mod admission;
 mod guard;
 
+mod place;
+
+mod account;
 mod caller;
+mod delegation;
 mod roles;
 mod scoped;
 mod token;

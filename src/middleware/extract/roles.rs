@@ -4,8 +4,8 @@ use super::guard::guard;
 use crate::middleware::admitted::Admitted;
 use crate::middleware::refusal::Refusal;
 use crate::model::rejection::RejectionKind;
-use crate::server::Admission;
-use crate::verify::identify::Identity;
+use crate::server::admission::Admission;
+use crate::verify::identity::Identity;
 
 /// The names of roles or groups of which any one suffices. Declared with
 /// [`roles!`](crate::roles).

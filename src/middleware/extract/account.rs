@@ -1,0 +1,24 @@
+//! The account that a route addresses, looked for in the principal's reach.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+
+use super::admission::option;
+use super::place;
+use crate::middleware::admitted::Admitted;
+use crate::middleware::refusal::Refusal;
+use crate::verify::access::AccountAccess;
+
+impl<S: Send + Sync> FromRequestParts<S> for AccountAccess {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let account = place::account(parts, state).await;
+        let admitted = Admitted::of(&parts.extensions)?;
+        let admission = admitted.for_tenant_guard(&parts.headers)?;
+        let account = account.map_err(|kind| admitted.refuse(kind))?;
+        Self::enter(admission.identity(), &account).map_err(|kind| admitted.refuse(kind))
+    }
+}
+
+option!(AccountAccess);

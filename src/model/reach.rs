@@ -1,0 +1,84 @@
+//! How far a principal reaches.
+
+use std::sync::Arc;
+
+use super::tenant::AccountId;
+
+/// The accounts in which a [`Principal`](crate::Principal) may act.
+///
+/// What nobody granted is not reached: without a setting or a claim it is
+/// [`Accounts`](Self::Accounts) of an empty list, never every account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// These accounts and no other; there may be none.
+    Accounts(Arc<[AccountId]>),
+    /// Every account. Only an explicit setting of the issuer's tenant rules grants it.
+    EveryAccount,
+}
+
+impl Reach {
+    /// Whether this account is within reach.
+    #[must_use]
+    pub fn includes(&self, account: &AccountId) -> bool {
+        match self {
+            Self::Accounts(accounts) => accounts.contains(account),
+            Self::EveryAccount => true,
+        }
+    }
+
+    /// Whether no account at all is within reach.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Accounts(accounts) if accounts.is_empty())
+    }
+
+    /// What is left of it among these accounts.
+    pub(crate) fn among(self, limit: &Arc<[AccountId]>) -> Self {
+        match self {
+            Self::EveryAccount => Self::Accounts(Arc::clone(limit)),
+            Self::Accounts(accounts) if accounts.iter().all(|one| limit.contains(one)) => {
+                Self::Accounts(accounts)
+            }
+            Self::Accounts(accounts) => Self::Accounts(
+                accounts
+                    .iter()
+                    .filter(|one| limit.contains(one))
+                    .cloned()
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self::Accounts(Arc::from([]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accounts(names: &[&str]) -> Arc<[AccountId]> {
+        names
+            .iter()
+            .map(|name| AccountId::new(name).expect("an id"))
+            .collect()
+    }
+
+    #[test]
+    fn a_limit_only_takes_away() {
+        let limit = accounts(&["acme", "globex"]);
+        assert_eq!(
+            Reach::EveryAccount.among(&limit),
+            Reach::Accounts(limit.clone())
+        );
+        assert_eq!(
+            Reach::Accounts(accounts(&["acme", "initech"])).among(&limit),
+            Reach::Accounts(accounts(&["acme"]))
+        );
+        assert!(Reach::default().among(&limit).is_empty());
+        assert!(Reach::EveryAccount.among(&accounts(&[])).is_empty());
+    }
+}

@@ -1,0 +1,69 @@
+//! What is known of an admitted request: the token, who is calling, and by whose rules.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::model::rejection::RejectionKind;
+use crate::model::text::Text;
+use crate::verify::claims::AccessToken;
+use crate::verify::identify::Identified;
+use crate::verify::identity::Identity;
+use crate::verify::rules::Rules;
+
+/// What a layer knows of an admitted request: the token, and who is calling.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) token: AccessToken,
+    pub(crate) identified: Identified,
+    /// Those of the token's issuer.
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Admission {
+    /// A token of one API context is never good for another, but for a principal's where the
+    /// layer says so. Tokens that state none, and issuers whose rules know none, are for the
+    /// guards to judge.
+    pub(crate) fn check_context(
+        &self,
+        context: Option<&str>,
+        admits_principals: bool,
+    ) -> Result<(), RejectionKind> {
+        let (Some(stated), Some(named)) = (self.context(), context) else {
+            return Ok(());
+        };
+        let is_guest = admits_principals && matches!(self.identity(), Identity::Principal(_));
+        if stated == named || is_guest {
+            Ok(())
+        } else {
+            Err(RejectionKind::WrongCaller)
+        }
+    }
+
+    /// The API context that the token is for.
+    pub(crate) fn context(&self) -> Option<&str> {
+        self.identified.context.as_ref().map(Text::as_str)
+    }
+
+    /// Whether the request says that it is for a user, where the issuer's rules read that.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn invokes_delegation(&self, headers: &HeaderMap) -> bool {
+        let tenant = self.rules.tenant.as_ref();
+        tenant.is_some_and(|rules| rules.delegation.is_invoked(headers))
+    }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identified.identity
+    }
+
+    /// The kind of caller, as a word for an event.
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn caller_kind(&self) -> &'static str {
+        match self.identified.identity {
+            Identity::User(_) => "user",
+            Identity::Principal(_) => "principal",
+            Identity::Client(_) => "client",
+            Identity::Subject(_) => "subject",
+        }
+    }
+}

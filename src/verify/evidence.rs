@@ -1,0 +1,227 @@
+//! What a verified token says about its tenant, before anything is concluded from it.
+//!
+//! Each piece is absent or a sound text. A claim that is present and is neither is
+//! contradiction, and contradiction is no evidence at all.
+
+use std::sync::Arc;
+
+use super::claims::AccessToken;
+use super::client_tenant::ClientTenant;
+use super::identity::Tenant;
+use super::json::{Object, Value};
+use super::tenancy::{AccountRule, TenantClaims, WorkspaceRule};
+use crate::model::path::ClaimPath;
+use crate::model::tenant::{AccountId, ClientId, WorkspaceId};
+use crate::model::text::Text;
+
+/// A claim of the rules that is present with another type than theirs, or says two things.
+pub(super) struct Contradiction;
+
+pub(super) struct Evidence<'r> {
+    pub(super) account: Option<Text>,
+    pub(super) workspace: Option<Text>,
+    pub(super) user: Option<Text>,
+    pub(super) principal: Option<Text>,
+    pub(super) role: Option<Text>,
+    pub(super) context: Option<Text>,
+    pub(super) in_groups: bool,
+    /// What the machine claim states, where one is configured.
+    machine: Option<Text>,
+    pub(super) from_portal_client: bool,
+    /// What the configuration says of this client.
+    pub(super) mapped: Option<&'r ClientTenant>,
+}
+
+impl<'r> Evidence<'r> {
+    pub(super) fn read(
+        token: &AccessToken,
+        claims: &Object<'_>,
+        rules: &'r TenantClaims,
+        groups: &ClaimPath,
+    ) -> Result<Self, Contradiction> {
+        let read = |path: Option<&ClaimPath>| match path {
+            Some(path) => text_at(token, claims, path),
+            None => Ok(None),
+        };
+        let stated_account = match &rules.account {
+            AccountRule::Claim(path) => read(Some(path))?,
+            AccountRule::Absent | AccountRule::Undecided | AccountRule::Group => None,
+        };
+        let (account, workspace) = match &rules.workspace {
+            WorkspaceRule::Claim(path) => (stated_account, read(Some(path))?),
+            WorkspaceRule::Group(path, pattern) => {
+                let found = the_one_group(claims, path, |group| {
+                    pattern
+                        .find(group)
+                        .map(|found| (found.account.map(Text::new), Text::new(found.workspace)))
+                })?;
+                match found {
+                    Some((in_group, workspace)) => (in_group.or(stated_account), Some(workspace)),
+                    None => (stated_account, None),
+                }
+            }
+        };
+        let client = token.client_id().map(ClientId::as_str);
+        Ok(Self {
+            account,
+            workspace,
+            user: read(rules.user.as_ref())?,
+            principal: read(rules.principal.as_ref())?,
+            role: read(rules.role.as_ref())?,
+            context: read(rules.context.as_ref().map(|rule| &rule.claim))?,
+            in_groups: is_in_groups(claims, groups),
+            machine: read(rules.machine.as_ref().map(|(path, _)| path))?,
+            from_portal_client: client
+                .is_some_and(|client| rules.portal_clients.iter().any(|known| **known == *client)),
+            mapped: client.and_then(|client| {
+                let mut map = rules.client_tenants.iter();
+                map.find(|(known, _)| **known == *client)
+                    .map(|(_, tenant)| tenant)
+            }),
+        })
+    }
+
+    /// Whether anything says that a machine is calling. A piece of it is enough to contradict a
+    /// user or a principal.
+    pub(super) fn speaks_of_a_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
+        token.is_machine() || self.is_marked(rules)
+    }
+
+    /// Whether everything says that a machine is calling.
+    pub(super) fn is_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
+        let claimed = match (&rules.machine, &self.machine, self.mapped) {
+            (None, _, _) | (Some(_), None, Some(_)) => true,
+            (Some(_), None, None) => false,
+            (Some((_, mark)), Some(stated), _) => stated.as_str() == &**mark,
+        };
+        // Amazon Cognito: a machine's `sub` is its client id, and no user is named.
+        let named = if rules.machine_claim_suffices && self.is_marked(rules) {
+            !token.has_username()
+        } else {
+            token.is_machine()
+        };
+        claimed && named
+    }
+
+    fn is_marked(&self, rules: &TenantClaims) -> bool {
+        match (&rules.machine, &self.machine) {
+            (Some((_, mark)), Some(stated)) => stated.as_str() == &**mark,
+            _ => false,
+        }
+    }
+
+    /// The tenant, if the token names a whole one, is for a context inside a workspace, and its
+    /// issuer may assert the account.
+    pub(super) fn tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
+        if let Some(rule) = &rules.context {
+            let context = self.context.as_ref()?;
+            let mut inside = rule.workspace_contexts.iter();
+            if !inside.any(|known| &**known == context.as_str()) {
+                return None;
+            }
+        }
+        let account = match &rules.account {
+            AccountRule::Claim(_) | AccountRule::Group => {
+                Some(AccountId::of(self.account.as_ref()?.share()).ok()?)
+            }
+            AccountRule::Absent => None,
+            AccountRule::Undecided => return None,
+        };
+        let workspace = WorkspaceId::of(self.workspace.as_ref()?.share()).ok()?;
+        within_limit(Tenant { account, workspace }, rules)
+    }
+
+    /// The tenant that the configuration gives this client, unless the token contradicts it.
+    pub(super) fn mapped_tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
+        let mapped = self.mapped?;
+        let account = mapped.account_id().ok()?;
+        let workspace = mapped.workspace_id().ok()?;
+        let agrees = |stated: Option<&Text>, known: Option<&str>| {
+            stated.is_none_or(|stated| Some(stated.as_str()) == known)
+        };
+        let undisputed = agrees(self.workspace.as_ref(), Some(workspace.as_str()))
+            && agrees(
+                self.account.as_ref(),
+                account.as_ref().map(AccountId::as_str),
+            )
+            && agrees(
+                self.context.as_ref(),
+                mapped.context_text().map(Text::as_str),
+            );
+        if !undisputed {
+            return None;
+        }
+        within_limit(Tenant { account, workspace }, rules)
+    }
+}
+
+/// The accounts that a claim lists; `None` where it is anything but an array of ids.
+pub(super) fn accounts_at(claims: &Object<'_>, path: &ClaimPath) -> Option<Arc<[AccountId]>> {
+    match claims.at_path(path.members()) {
+        Ok(None) => Some(Arc::from([])),
+        Ok(Some(list @ Value::Array(_))) => list
+            .elements()?
+            .map(|one| AccountId::new(&one.as_text()?).ok())
+            .collect(),
+        Ok(Some(_)) | Err(_) => None,
+    }
+}
+
+fn within_limit(tenant: Tenant, rules: &TenantClaims) -> Option<Tenant> {
+    match (&rules.limit, &tenant.account) {
+        (None, _) => Some(tenant),
+        (Some(limit), Some(account)) if limit.accounts.contains(account) => Some(tenant),
+        (Some(_), _) => None,
+    }
+}
+
+fn text_at(
+    token: &AccessToken,
+    claims: &Object<'_>,
+    path: &ClaimPath,
+) -> Result<Option<Text>, Contradiction> {
+    match claims.at_path(path.members()) {
+        Ok(None) => Ok(None),
+        Ok(Some(Value::String(quoted))) => {
+            let text = quoted.text();
+            if text.is_empty() {
+                return Err(Contradiction);
+            }
+            Ok(Some(Text::within(token.payload_text(), &text)))
+        }
+        Ok(Some(_)) | Err(_) => Err(Contradiction),
+    }
+}
+
+/// What the one group that fits says. That two fit is contradiction.
+fn the_one_group<T>(
+    claims: &Object<'_>,
+    path: &ClaimPath,
+    fits: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Contradiction> {
+    let list = match claims.at_path(path.members()) {
+        Ok(None) => return Ok(None),
+        Ok(Some(list @ Value::Array(_))) => list,
+        Ok(Some(_)) | Err(_) => return Err(Contradiction),
+    };
+    let mut found = None;
+    for group in list.elements().ok_or(Contradiction)? {
+        match (fits(&group.as_text().ok_or(Contradiction)?), &found) {
+            (None, _) => {}
+            (Some(_), Some(_)) => return Err(Contradiction),
+            (fitting, None) => found = fitting,
+        }
+    }
+    Ok(found)
+}
+
+/// Whatever stands there but an empty list is a group, or something in its place.
+fn is_in_groups(claims: &Object<'_>, groups: &ClaimPath) -> bool {
+    match claims.at_path(groups.members()) {
+        Ok(None) => false,
+        Ok(Some(value)) => value
+            .elements()
+            .is_none_or(|mut groups| groups.next().is_some()),
+        Err(_) => true,
+    }
+}
