@@ -3,7 +3,9 @@
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
-use portcullis::{Principal, ResourceServer, Scoped, WorkspaceAccess, scopes};
+use portcullis::{
+    AccountAccess, Delegation, Principal, ResourceServer, Scoped, WorkspaceAccess, scopes,
+};
 
 scopes! {
     /// See the missions of a workspace.
@@ -18,12 +20,20 @@ pub(crate) fn routes(server: &ResourceServer) -> Router {
     let missions = get(list_missions).post(add_mission);
     let app = Router::new()
         .route("/workspaces/{workspace_id}/missions", missions)
+        .route("/workspaces/{workspace_id}/inbox", get(inbox))
         .route_layer(server.authenticate().context("app"));
     let dashboard = Router::new()
         .route("/workspaces/{workspace_id}", get(overview))
-        .route_layer(server.authenticate().context("dashboard"));
+        // Here principals may look into the workspaces of the accounts within their reach.
+        .route_layer(
+            server
+                .authenticate()
+                .context("dashboard")
+                .admit_principals(),
+        );
     let portal = Router::new()
         .route("/accounts", get(list_accounts))
+        .route("/accounts/{account_id}", get(show_account))
         .route_layer(server.authenticate().context("portal"));
     Router::new()
         .nest("/app", app)
@@ -41,10 +51,23 @@ async fn add_mission(access: Scoped<EditMissions, WorkspaceAccess>) -> (StatusCo
     (StatusCode::CREATED, text)
 }
 
+/// A customer's backend asks for one of its users: the log tells who asked, and for whom.
+async fn inbox(delegation: Delegation) -> String {
+    let (user, client) = (delegation.user(), delegation.client().id());
+    format!(
+        "inbox of {user} in {}, for {client}\n",
+        delegation.workspace()
+    )
+}
+
 async fn overview(access: Scoped<ReadDashboard, WorkspaceAccess>) -> String {
     format!("overview of {}\n", access.workspace())
 }
 
 async fn list_accounts(principal: Principal) -> String {
     format!("accounts, for {}\n", principal.id())
+}
+
+async fn show_account(access: AccountAccess) -> String {
+    format!("account {}\n", access.account())
 }

@@ -49,11 +49,13 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Sends a request such as `GET /ready` with an `Authorization` field for each token.
+/// Sends a request such as `GET /ready` with an `Authorization` field for each token, and an
+/// `X-User-Id` field for each user that the caller acts for.
 pub(crate) async fn send(
     address: SocketAddr,
     request: &str,
     tokens: &[String],
+    users: &[&str],
 ) -> io::Result<Answer> {
     let (method, path) = split(request);
     let mut head = format!(
@@ -61,6 +63,9 @@ pub(crate) async fn send(
     );
     for token in tokens {
         head.extend(["authorization: Bearer ", token, "\r\n"]);
+    }
+    for user in users {
+        head.extend(["x-user-id: ", user, "\r\n"]);
     }
     head.push_str("\r\n");
     let exchange = async {

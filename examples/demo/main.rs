@@ -15,6 +15,7 @@
 mod api;
 mod callers;
 mod client;
+mod directory;
 mod rotation;
 mod table;
 
@@ -28,6 +29,7 @@ use portcullis::{Issuer, ResourceServer, TenantClaims};
 use tokio::net::TcpListener;
 
 use callers::{PORTAL, READ, READ_OTHER};
+use directory::{Users, Workspaces};
 use table::Table;
 
 type Fault = Box<dyn Error + Send + Sync>;
@@ -53,9 +55,15 @@ async fn main() -> Result<ExitCode, Fault> {
     let trusted: Issuer = authorization.trusted();
     let server = ResourceServer::builder("https://api.example.com")
         .issuer(
-            trusted
-                .tenant_claims(TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID)),
+            trusted.tenant_claims(
+                TenantClaims::aworld()
+                    .portal_client(MockIssuer::PORTAL_CLIENT_ID)
+                    .principals_reach(["acme"])
+                    .delegation(),
+            ),
         )
+        .workspace_directory(Workspaces)
+        .user_directory(Users)
         .build()?
         .connect()
         .await?;

@@ -144,7 +144,7 @@ async fn keep_asking(
     let mut tally = Tally::default();
     while token.has_changed().is_ok() {
         let Handout { number, token } = token.borrow().clone();
-        let answer = client::send(address, READ, &[token]).await;
+        let answer = client::send(address, READ, &[token], &[]).await;
         tally.asked += 1;
         if !answer.is_ok_and(|answer| answer.is_success()) {
             tally.refused += 1;

@@ -31,7 +31,7 @@ impl Table {
 
     /// Makes a call and prints its line.
     pub(crate) async fn ask(&mut self, call: &Call) -> io::Result<()> {
-        let answer = client::send(self.address, call.request, &call.tokens).await?;
+        let answer = client::send(self.address, call.request, &call.tokens, &call.users).await?;
         self.line(
             call.caller,
             call.request,
