@@ -29,7 +29,7 @@ pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
 pub use model::algorithm::Algorithm;
 pub use model::path::ClaimPath;
 pub use model::rejection::{
-    Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
+    Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
 pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
 pub use model::tenant::{

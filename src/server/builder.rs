@@ -9,9 +9,11 @@ use super::compile::{keys, rules};
 use super::identifiers::identifiers;
 use super::issuer::Issuer;
 use super::mistake::{ConfigError, is_quotable, mistake};
-use super::state::{Realm, ResourceServer, State};
+use super::state::{Check, Realm, ResourceServer, State};
+use crate::model::rejection::Objection;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
+use crate::verify::claims::AccessToken;
 
 /// Collects the settings of a [`ResourceServer`].
 #[must_use]
@@ -21,6 +23,7 @@ pub struct Builder {
     max_token_bytes: usize,
     resource_metadata: Option<String>,
     clock: Arc<dyn Clock>,
+    checks: Vec<Check>,
 }
 
 impl fmt::Debug for Builder {
@@ -49,6 +52,7 @@ impl Builder {
             max_token_bytes: 16 * 1024,
             resource_metadata: None,
             clock: Arc::new(SystemClock::new()),
+            checks: Vec::new(),
         }
     }
 
@@ -76,6 +80,39 @@ impl Builder {
     /// Where time comes from. Default: the machine's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Adds a check of your own; call it once for each. All must pass, in their order, on every
+    /// request with a token: nothing remembers that one has.
+    ///
+    /// A check sees tokens that passed every check of this library, its time included. Contexts,
+    /// scopes, roles and tenants are judged after it, where routes ask for them. It is called
+    /// while the request waits, so it must neither block nor take long: look up what you keep in
+    /// memory. Default: none.
+    ///
+    /// ```
+    /// use portcullis::{AccessToken, Issuer, Objection, ResourceServer};
+    /// use std::collections::HashSet;
+    ///
+    /// let lost: HashSet<&str> = HashSet::from(["a-lost-token"]);
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(Issuer::oidc("https://id.example.com"))
+    ///     .check(move |token: &AccessToken| match token.id() {
+    ///         Some(id) if !lost.contains(id) => Ok(()),
+    ///         _ => Err(Objection::Token),
+    ///     });
+    /// # let _ = server;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What a check returns: [`Objection::Token`] is answered 401, [`Objection::Caller`] 403.
+    pub fn check(
+        mut self,
+        check: impl Fn(&AccessToken) -> Result<(), Objection> + Send + Sync + 'static,
+    ) -> Self {
+        self.checks.push(Box::new(check));
         self
     }
 
@@ -152,6 +189,7 @@ impl Builder {
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,
             clock: self.clock,
+            checks: self.checks,
             authorities,
             realms,
         })))

@@ -106,10 +106,16 @@ impl ResourceServer {
     /// Phase two: what is decided anew on every request.
     fn admit(&self, admission: Arc<Admission>, rules: &Rules) -> Result<Arc<Admission>, Stop> {
         let now = self.0.clock.now();
-        match admission.token.check_time(now, rules.leeway) {
-            Ok(()) => Ok(admission),
-            Err(fault) => Err(Stop::from(fault).by(&rules.realm)),
+        let stop = |rejection: Rejection| Stop::from(rejection).by(&rules.realm);
+        admission
+            .token
+            .check_time(now, rules.leeway)
+            .map_err(|fault| stop(fault.into()))?;
+        // Last: the application's own checks see tokens that are good in all else, and no other.
+        for check in &self.0.checks {
+            check(&admission.token).map_err(|objection| stop(objection.into()))?;
         }
+        Ok(admission)
     }
 }
 

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::authority::Authority;
-use crate::model::rejection::WiringFault;
+use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
+use crate::verify::claims::AccessToken;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
 ///
@@ -37,7 +38,12 @@ pub(super) struct State {
     pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
+    /// The application's own, in its order.
+    pub(super) checks: Vec<Check>,
 }
+
+/// A check of the application's own.
+pub(super) type Check = Box<dyn Fn(&AccessToken) -> Result<(), Objection> + Send + Sync>;
 
 /// An issuer as configured, and what its identifiers lead to.
 pub(super) type Realm = (Arc<str>, Vec<Arc<Authority>>);

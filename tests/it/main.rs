@@ -5,6 +5,7 @@
 #![allow(clippy::similar_names, clippy::too_many_lines)]
 
 mod challenges;
+mod checks;
 mod configuration;
 mod corpus;
 mod floors;
