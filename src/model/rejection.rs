@@ -287,6 +287,8 @@ faults! {
         UnknownIssuer = "unknown_issuer", "the issuer is not configured";
         /// The issuer publishes no key with this id.
         UnknownKey = "unknown_key", "the issuer publishes no such key";
+        /// The key names, by a member `issuer`, another issuer than the token's.
+        ForeignKey = "foreign_key", "the key is good for another issuer's tokens alone";
         /// More keys fit than may be tried.
         AmbiguousKey = "ambiguous_key", "too many keys fit the token";
         /// No key that fits verifies the signature.

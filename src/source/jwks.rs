@@ -1003,7 +1003,7 @@ mod tests {
     fn has(keys: &RemoteKeys, id: &str) -> bool {
         let current = keys.current().expect("keys");
         matches!(
-            current.select(Some(id), Algorithm::EdDSA),
+            current.select(Some(id), Algorithm::EdDSA, ISSUER),
             Selection::Keys { .. }
         )
     }
