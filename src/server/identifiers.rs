@@ -87,7 +87,8 @@ fn is_region(region: &str) -> bool {
     }
 }
 
-/// OpenID Connect Discovery s4 appends to the issuer; RFC 8414 s3.1 inserts before its path.
+/// OpenID Connect Discovery s4 appends to the issuer; RFC 8414 s3.1 inserts before its path, and
+/// s5 does so with OpenID Connect's name too.
 #[cfg(feature = "jwks")]
 pub(super) fn discovery_urls(issuer: &str) -> Vec<String> {
     let issuer = issuer.trim_end_matches('/');
@@ -98,8 +99,13 @@ pub(super) fn discovery_urls(issuer: &str) -> Vec<String> {
         .and_then(|rest| rest.find('/'))
         .map_or(issuer.len(), |at| authority + at);
     let (origin, path) = issuer.split_at_checked(path).unwrap_or((issuer, ""));
-    let inserted = format!("{origin}/.well-known/oauth-authorization-server{path}");
-    vec![appended, inserted]
+    let inserted = |name| format!("{origin}/.well-known/{name}{path}");
+    let mut urls = vec![appended, inserted("oauth-authorization-server")];
+    // Without a path this is where the first one is.
+    if !path.is_empty() {
+        urls.push(inserted("openid-configuration"));
+    }
+    urls
 }
 
 #[cfg(test)]
@@ -142,6 +148,7 @@ mod tests {
             [
                 "https://id.example.com/realms/main/.well-known/openid-configuration",
                 "https://id.example.com/.well-known/oauth-authorization-server/realms/main",
+                "https://id.example.com/.well-known/openid-configuration/realms/main",
             ]
         );
         assert_eq!(

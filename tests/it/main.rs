@@ -8,6 +8,7 @@ mod challenges;
 mod checks;
 mod configuration;
 mod corpus;
+mod discovery;
 mod floors;
 mod guards;
 mod identities;
