@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::authority::Authority;
-use super::compile::{keys, rules};
-use super::identifiers::identifiers;
+use super::assemble::{Assembled, assemble};
 use super::issuer::Issuer;
 use super::mistake::{ConfigError, is_quotable, mistake};
 use super::state::{Check, Realm, ResourceServer, State};
@@ -150,33 +148,21 @@ impl Builder {
         let mut authorities = HashMap::new();
         let mut realms: Vec<Realm> = Vec::new();
         for issuer in self.issuers {
-            let identifiers = identifiers(&issuer)?;
-            let Some(realm) = identifiers.first().cloned() else {
-                return Err(mistake("issuer", "it has no identifier"));
-            };
-            let named = |error: ConfigError| error.of(&realm);
-            let rules = Arc::new(rules(&issuer, &realm, &self.resource).map_err(named)?);
-            let mut members = Vec::new();
-            for (place, identifier) in identifiers.iter().enumerate() {
-                let keys =
-                    keys(&issuer, identifier, &rules, place > 0, &self.clock).map_err(named)?;
-                let authority = Arc::new(Authority {
-                    rules: Arc::clone(&rules),
-                    keys,
-                });
-                members.push(Arc::clone(&authority));
+            let Assembled { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
+            for (identifier, authority) in &members {
                 if authorities
-                    .insert(Box::<str>::from(&**identifier), authority)
+                    .insert(Box::<str>::from(&**identifier), Arc::clone(authority))
                     .is_some()
                 {
                     return Err(mistake(
                         "issuer",
                         "it is configured twice; one issuer has one set of rules",
                     )
-                    .of(&realm));
+                    .of(&name));
                 }
             }
-            realms.push((realm, members));
+            let members = members.into_iter().map(|(_, authority)| authority);
+            realms.push((name, members.collect()));
         }
         let has_contexts = realms
             .iter()

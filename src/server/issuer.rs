@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::family::Family;
 use crate::model::algorithm::Algorithm;
 use crate::model::path::ClaimPath;
 use crate::verify::tenancy::TenantClaims;
@@ -19,6 +20,9 @@ use crate::verify::tenancy::TenantClaims;
 /// | audience | `aud`, or where it is absent or the client itself, an allowed client | `aud` | `aud` |
 /// | algorithms | RS256 | all of [`Algorithm::all`] | all of [`Algorithm::all`] |
 /// | keys | both issuer forms' `jwks.json` | discovery | discovery |
+///
+/// [`oidc_tenants`](Self::oidc_tenants) is `oidc` for several tenants of one server, whose keys
+/// must be named.
 ///
 /// Nothing is checked before [`build()`](crate::Builder::build), which finds every mistake.
 ///
@@ -46,6 +50,8 @@ pub struct Issuer {
     pub(super) audiences: Vec<String>,
     pub(super) any_audience: bool,
     pub(super) plain_http: bool,
+    pub(super) roots: Vec<String>,
+    pub(super) proxied: bool,
     pub(super) audience_claim: ClaimPath,
     pub(super) client_ids: Vec<String>,
     pub(super) types: Vec<String>,
@@ -69,6 +75,7 @@ pub(super) enum Kind {
     Cognito { region: String, pool: String },
     Rfc9068 { issuer: String },
     Oidc { issuer: String },
+    OidcTenants(Family),
 }
 
 impl Issuer {
@@ -106,6 +113,55 @@ impl Issuer {
         })
     }
 
+    /// Several tenants of one authorization server that share one key set, each an issuer of its
+    /// own: Microsoft Entra ID, and whoever else serves many tenants from one place.
+    ///
+    /// 1. `issuer` is their identifier with one place in braces, such as
+    ///    `https://login.microsoftonline.com/{tenant}/v2.0`; the name in the braces means nothing.
+    /// 2. `tenant_claim` is the claim that must be a string equal to the tenant's id, `tid` for
+    ///    Entra. Without it, or with another value, a token is refused.
+    /// 3. `tenants` are the ids, each 1 to 256 letters, digits, `-`, `.`, `_` and `~`, compared
+    ///    byte for byte. Tokens of a tenant that is not named are an unknown issuer's.
+    ///
+    /// All settings hold for every tenant. Ids of callers of two tenants are never equal. These
+    /// tenants are no workspaces: those are the business of
+    /// [`tenant_claims`](Self::tenant_claims).
+    ///
+    /// The keys are fetched once for all tenants, from [`key_set_url`](Self::key_set_url) or
+    /// [`discovery_url`](Self::discovery_url), one of which must follow unless keys are static. A
+    /// key that names an issuer in a member `issuer`, as Entra's do, is good for that one alone.
+    ///
+    /// ```
+    /// use portcullis::{Issuer, ResourceServer};
+    ///
+    /// let entra = || {
+    ///     Issuer::oidc_tenants(
+    ///         "https://login.microsoftonline.com/{tenant}/v2.0",
+    ///         "tid",
+    ///         ["72f988bf-86f1-41af-91ab-2d7cd011db47"],
+    ///     )
+    /// };
+    /// let keys = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
+    /// let server = ResourceServer::builder("api://missions").issuer(entra().key_set_url(keys));
+    /// # #[cfg(feature = "jwks")]
+    /// assert!(server.build().is_ok());
+    ///
+    /// let without_keys = ResourceServer::builder("api://missions").issuer(entra());
+    /// # #[cfg(feature = "jwks")]
+    /// assert_eq!(without_keys.build().unwrap_err().setting(), "key_set_url");
+    /// ```
+    pub fn oidc_tenants(
+        issuer: impl Into<String>,
+        tenant_claim: impl Into<ClaimPath>,
+        tenants: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self::new(Kind::OidcTenants(Family {
+            template: issuer.into(),
+            claim: tenant_claim.into(),
+            tenants: tenants.into_iter().map(Into::into).collect(),
+        }))
+    }
+
     fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -118,6 +174,8 @@ impl Issuer {
             audiences: Vec::new(),
             any_audience: false,
             plain_http: false,
+            roots: Vec::new(),
+            proxied: false,
             audience_claim: "aud".into(),
             client_ids: Vec::new(),
             types: Vec::new(),
@@ -235,6 +293,8 @@ impl Issuer {
     }
 
     /// Fetches the key set from this URL, without discovery. The tokens' `iss` stays what it is.
+    /// A key with a member `issuer` that names another one is not used; keys for Entra's v1 tokens
+    /// (`iss` at `sts.windows.net`) are therefore those of `.../discovery/keys`, without `v2.0`.
     /// Default: discovery, or Cognito's own place.
     pub fn key_set_url(mut self, url: impl Into<String>) -> Self {
         self.key_set_url = Some(url.into());
@@ -242,8 +302,9 @@ impl Issuer {
     }
 
     /// Fetches the discovery document from this URL, such as a custom domain. Its `issuer` must
-    /// still be the tokens' `iss`. Default: OpenID Connect Discovery's place below the issuer,
-    /// then RFC 8414's.
+    /// still be the tokens' `iss`; for [`oidc_tenants`](Self::oidc_tenants), that of one of them or
+    /// their template. Default: OpenID Connect Discovery's place below the issuer, then RFC 8414's
+    /// two before its path.
     pub fn discovery_url(mut self, url: impl Into<String>) -> Self {
         self.discovery_url = Some(url.into());
         self
@@ -275,6 +336,27 @@ impl Issuer {
     /// [`key_set_url`](Self::key_set_url).
     pub fn endpoint(mut self, base_url: impl Into<String>) -> Self {
         self.endpoint = Some(base_url.into());
+        self
+    }
+
+    /// Trusts the certificates of this PEM (`CERTIFICATE`, one or several) as roots when this
+    /// issuer's documents are fetched, beside the system's; call it once for each. Another
+    /// issuer's fetches do not trust them, and the name in the server's certificate is checked
+    /// all the same. Read by `build()`, which refuses a PEM without a certificate and one that
+    /// cannot be read. Default: the system's roots alone, since each more can vouch for anybody.
+    pub fn root_certificate(mut self, pem: impl Into<String>) -> Self {
+        self.roots.push(pem.into());
+        self
+    }
+
+    /// Fetches this issuer's documents through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and
+    /// `ALL_PROXY` name, in capitals or small letters, but for the hosts in `NO_PROXY`. They are
+    /// read once, by `build()`. Loopback is no exception unless `NO_PROXY` names it. Https goes
+    /// through a tunnel, so the proxy sees the host and nothing more; plain http it could answer
+    /// itself. Default: no proxy, since whoever sets a variable would stand between us and keys
+    /// over plain http.
+    pub fn proxy_from_environment(mut self) -> Self {
+        self.proxied = true;
         self
     }
 

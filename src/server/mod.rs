@@ -2,6 +2,8 @@
 
 pub(crate) mod mistake;
 
+mod family;
+
 pub(crate) mod issuer;
 
 mod identifiers;
@@ -9,6 +11,10 @@ mod identifiers;
 pub(crate) mod authority;
 
 mod compile;
+
+mod keys;
+
+mod assemble;
 
 pub(crate) mod state;
 

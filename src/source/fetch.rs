@@ -7,7 +7,9 @@
 //!    believed, and nothing is decompressed.
 //! 4. Only `200`, and `304` where validators were sent, are answers. The content type is not
 //!    looked at: issuers get it wrong, and the bytes are parsed strictly anyway.
-//! 5. A fault says where and what, and never quotes a body or a query.
+//! 5. Certificates are checked by the system's roots, and by those that were given for this issuer.
+//!    Proxies that the environment names are used where that was asked for.
+//! 6. A fault says where and what, and never quotes a body or a query.
 
 use std::error::Error as _;
 use std::fmt;
@@ -44,6 +46,43 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Fetcher {
     client: reqwest::Client,
     plain_http_anywhere: bool,
+}
+
+/// How an issuer is reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// Allows plain http off loopback.
+    pub(crate) plain_http: bool,
+    /// Trusted beside the system's.
+    pub(crate) roots: Vec<Root>,
+    /// Whether the proxies that the environment names are used.
+    pub(crate) proxied: bool,
+}
+
+/// A certificate authority.
+#[derive(Clone, Debug)]
+pub(crate) struct Root(reqwest::Certificate);
+
+impl Root {
+    /// The certificates of a PEM bundle. The fault is a phrase that follows "it".
+    pub(crate) fn bundle(pem: &str) -> Result<Vec<Self>, &'static str> {
+        const BROKEN: &str = "holds a certificate that cannot be read";
+        let roots: Vec<Self> = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|_| BROKEN)?
+            .into_iter()
+            .map(Self)
+            .collect();
+        if roots.is_empty() {
+            return Err("holds no certificate");
+        }
+        // A client that trusts nothing else reads each of them, and says nothing of the system.
+        reqwest::Client::builder()
+            .tls_backend_rustls()
+            .tls_certs_only(roots.iter().map(|root| root.0.clone()))
+            .build()
+            .map(|_| roots)
+            .map_err(|_| BROKEN)
+    }
 }
 
 /// What the server gave us to ask "has it changed?" with (RFC 9110 section 8.8).
@@ -86,11 +125,11 @@ enum Fault {
 }
 
 impl Fetcher {
-    /// A fetcher. `plain_http_anywhere` allows `http` off loopback.
-    pub(crate) fn new(plain_http_anywhere: bool) -> Result<Self, String> {
+    /// A fetcher. Reads the environment here, and never again.
+    pub(crate) fn new(reach: &Reach) -> Result<Self, String> {
         // Said outright, because another crate of the application can switch on any feature of
         // `reqwest`, and this one must not change with it.
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .tls_backend_rustls()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -98,18 +137,21 @@ impl Fetcher {
             .no_brotli()
             .no_zstd()
             .no_deflate()
-            // A proxy named in the environment would see, and could answer, plain requests.
-            .no_proxy()
             .connect_timeout(CONNECT_TIME)
             // Minutes lie between requests; an idle connection is only one that has died.
             .pool_max_idle_per_host(0)
             .referer(false)
-            .user_agent(USER_AGENT)
-            .build()
-            .map_err(|error| cause_of(&error))?;
+            .user_agent(USER_AGENT);
+        if !reach.proxied {
+            // A proxy named in the environment would see, and could answer, plain requests.
+            client = client.no_proxy();
+        }
+        if !reach.roots.is_empty() {
+            client = client.tls_certs_merge(reach.roots.iter().map(|root| root.0.clone()));
+        }
         Ok(Self {
-            client,
-            plain_http_anywhere,
+            client: client.build().map_err(|error| cause_of(&error))?,
+            plain_http_anywhere: reach.plain_http,
         })
     }
 
@@ -391,7 +433,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_address_is_never_asked() {
-        let fetcher = Fetcher::new(false).expect("a fetcher");
+        let fetcher = Fetcher::new(&Reach::default()).expect("a fetcher");
         let refused = fetcher
             .get("http://issuer.example.com/jwks", &Validators::default())
             .await;

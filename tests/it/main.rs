@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::similar_names, clippy::too_many_lines)]
 
+mod certificate;
 mod challenges;
 mod checks;
 mod configuration;
@@ -15,6 +16,9 @@ mod identities;
 mod issuers;
 mod key_sets;
 mod logs;
+mod proxies;
+mod roots;
 mod spans;
 mod support;
+mod tenants;
 mod tokens;
