@@ -18,6 +18,7 @@ mod key_sets;
 mod logs;
 mod proxies;
 mod roots;
+mod safewhere;
 mod spans;
 mod support;
 mod tenants;
