@@ -51,7 +51,7 @@ pub struct Issuer {
     pub(super) any_audience: bool,
     pub(super) plain_http: bool,
     pub(super) roots: Vec<String>,
-    pub(super) proxied: bool,
+    pub(super) proxies: Proxies,
     pub(super) audience_claim: ClaimPath,
     pub(super) client_ids: Vec<String>,
     pub(super) types: Vec<String>,
@@ -68,6 +68,13 @@ pub struct Issuer {
     pub(super) unknown_key_cooldown: Duration,
     pub(super) max_staleness: Duration,
     pub(super) tenant: Option<TenantClaims>,
+}
+
+/// What becomes of the proxies that the environment names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proxies {
+    Ignored,
+    Used,
 }
 
 #[derive(Clone, Debug)]
@@ -175,7 +182,7 @@ impl Issuer {
             any_audience: false,
             plain_http: false,
             roots: Vec::new(),
-            proxied: false,
+            proxies: Proxies::Ignored,
             audience_claim: "aud".into(),
             client_ids: Vec::new(),
             types: Vec::new(),
@@ -289,95 +296,6 @@ impl Issuer {
     /// `exp` and `nbf` alike. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
-        self
-    }
-
-    /// Fetches the key set from this URL, without discovery. The tokens' `iss` stays what it is.
-    /// A key with a member `issuer` that names another one is not used; keys for Entra's v1 tokens
-    /// (`iss` at `sts.windows.net`) are therefore those of `.../discovery/keys`, without `v2.0`.
-    /// Default: discovery, or Cognito's own place.
-    pub fn key_set_url(mut self, url: impl Into<String>) -> Self {
-        self.key_set_url = Some(url.into());
-        self
-    }
-
-    /// Fetches the discovery document from this URL, such as a custom domain. Its `issuer` must
-    /// still be the tokens' `iss`; for [`oidc_tenants`](Self::oidc_tenants), that of one of them or
-    /// their template. Default: OpenID Connect Discovery's place below the issuer, then RFC 8414's
-    /// two before its path.
-    pub fn discovery_url(mut self, url: impl Into<String>) -> Self {
-        self.discovery_url = Some(url.into());
-        self
-    }
-
-    /// Uses the keys of this JWK Set (RFC 7517 section 5) and fetches nothing; call it once for
-    /// each. Default: keys are fetched.
-    pub fn key_set(mut self, json: impl Into<Vec<u8>>) -> Self {
-        self.key_sets.push(json.into());
-        self
-    }
-
-    /// Uses this public key in PEM (`PUBLIC KEY`), for tokens without `kid` and for those whose
-    /// `kid` no other key has, and fetches nothing; call it once for each.
-    /// Default: keys are fetched.
-    pub fn pem(mut self, pem: impl Into<String>) -> Self {
-        self.pems.push((None, pem.into()));
-        self
-    }
-
-    /// The same, for tokens with this `kid`.
-    pub fn pem_with_key_id(mut self, key_id: impl Into<String>, pem: impl Into<String>) -> Self {
-        self.pems.push((Some(key_id.into()), pem.into()));
-        self
-    }
-
-    /// Talks to a Cognito emulator at this base URL: issuer and keys lie below it.
-    /// Default: Cognito itself. For a proxy, which leaves `iss` alone, set
-    /// [`key_set_url`](Self::key_set_url).
-    pub fn endpoint(mut self, base_url: impl Into<String>) -> Self {
-        self.endpoint = Some(base_url.into());
-        self
-    }
-
-    /// Trusts the certificates of this PEM (`CERTIFICATE`, one or several) as roots when this
-    /// issuer's documents are fetched, beside the system's; call it once for each. Another
-    /// issuer's fetches do not trust them, and the name in the server's certificate is checked
-    /// all the same. Read by `build()`, which refuses a PEM without a certificate and one that
-    /// cannot be read. Default: the system's roots alone, since each more can vouch for anybody.
-    pub fn root_certificate(mut self, pem: impl Into<String>) -> Self {
-        self.roots.push(pem.into());
-        self
-    }
-
-    /// Fetches this issuer's documents through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and
-    /// `ALL_PROXY` name, in capitals or small letters, but for the hosts in `NO_PROXY`. They are
-    /// read once, by `build()`. Loopback is no exception unless `NO_PROXY` names it. Https goes
-    /// through a tunnel, so the proxy sees the host and nothing more; plain http it could answer
-    /// itself. Default: no proxy, since whoever sets a variable would stand between us and keys
-    /// over plain http.
-    pub fn proxy_from_environment(mut self) -> Self {
-        self.proxied = true;
-        self
-    }
-
-    /// How often the key set is fetched when the answer states no `max-age`, which counts
-    /// between 1 minute and 1 hour: 1 minute to 24 hours. Default: 10 minutes.
-    pub fn refresh_interval(mut self, interval: Duration) -> Self {
-        self.refresh_interval = interval;
-        self
-    }
-
-    /// The least time between fetches that unknown key ids cause, failed ones counted: 1 second
-    /// to 1 hour. Default: 30 s, so that strangers cannot make us hammer the issuer.
-    pub fn unknown_key_cooldown(mut self, cooldown: Duration) -> Self {
-        self.unknown_key_cooldown = cooldown;
-        self
-    }
-
-    /// How long keys are good after the last successful fetch: at least 5/4 of the refresh
-    /// interval, at most 30 days. An issuer's `max-age` counts up to 4/5 of it. Default: 24 hours, availability against compromise.
-    pub fn max_staleness(mut self, age: Duration) -> Self {
-        self.max_staleness = age;
         self
     }
 

@@ -10,7 +10,7 @@ use super::authority::Keys;
 use super::identifiers::discovery_urls;
 use super::issuer::Issuer;
 #[cfg(feature = "jwks")]
-use super::issuer::Kind;
+use super::issuer::{Kind, Proxies};
 use super::mistake::{ConfigError, mistake};
 use crate::model::algorithm::AlgorithmSet;
 #[cfg(feature = "jwks")]
@@ -58,6 +58,8 @@ pub(super) fn keys(
         ));
     }
     if is_static {
+        #[cfg(feature = "jwks")]
+        reach(issuer)?; // Of no use here, and to be sound all the same.
         return static_keys(issuer, whose).map(|keys| Keys::Static(Arc::new(keys)));
     }
     remote_keys(issuer, whose, clock)
@@ -194,6 +196,6 @@ fn reach(issuer: &Issuer) -> Result<Reach, ConfigError> {
     Ok(Reach {
         plain_http: issuer.plain_http,
         roots,
-        proxied: issuer.proxied,
+        proxied: issuer.proxies == Proxies::Used,
     })
 }

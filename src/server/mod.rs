@@ -6,6 +6,8 @@ mod family;
 
 pub(crate) mod issuer;
 
+mod supply;
+
 mod identifiers;
 
 pub(crate) mod authority;

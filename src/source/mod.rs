@@ -6,6 +6,9 @@ pub(crate) mod clock;
 pub(crate) mod latest;
 
 #[cfg(feature = "jwks")]
+mod freshness;
+
+#[cfg(feature = "jwks")]
 pub(crate) mod fetch;
 
 #[cfg(feature = "jwks")]

@@ -17,7 +17,7 @@ use crate::model::url;
 use crate::verify::json::{Object, Value};
 use crate::verify::keyset::KeySet;
 
-/// One flight with everything in it: discovery documents and the set. Real time.
+/// One flight with everything in it: three discovery documents and the set. Real time.
 const FLIGHT_TIME: Duration = Duration::from_secs(10);
 
 /// A discovered address is looked up again after this time.

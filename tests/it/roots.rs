@@ -179,5 +179,9 @@ fn a_root_that_cannot_be_read_is_a_mistake() {
         let error = with(pem).expect_err(name);
         assert_eq!(error.setting(), "root_certificate", "{name}: {error}");
         assert_eq!(error.issuer(), Some("https://issuer.test"), "{name}");
+        let fixed = named("https://issuer.test").trusted().root_certificate(pem);
+        let error = ResourceServer::builder(API).issuer(fixed).build();
+        let error = error.expect_err("with static keys");
+        assert_eq!(error.setting(), "root_certificate", "{name}: {error}");
     }
 }
