@@ -30,7 +30,7 @@ pub use model::algorithm::Algorithm;
 pub use model::path::ClaimPath;
 pub use model::reach::Reach;
 pub use model::rejection::{
-    Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
+    Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
 pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
 pub use model::tenant::{

@@ -3,6 +3,7 @@
 pub(crate) mod algorithm;
 pub(crate) mod path;
 pub(crate) mod rejection;
+pub(crate) mod template;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod url;

@@ -96,6 +96,15 @@ impl From<TokenFault> for Rejection {
     }
 }
 
+impl From<Objection> for Rejection {
+    fn from(objection: Objection) -> Self {
+        match objection {
+            Objection::Token => TokenFault::Objection.into(),
+            Objection::Caller => RejectionKind::WrongCaller.into(),
+        }
+    }
+}
+
 impl From<RequestFault> for Rejection {
     fn from(fault: RequestFault) -> Self {
         Self::new(RejectionKind::InvalidRequest(fault))
@@ -205,6 +214,19 @@ impl RejectionKind {
     }
 }
 
+/// What a check of the application's own has against a token that is good in all else; see
+/// [`Builder::check`](crate::Builder::check).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Objection {
+    /// The token is no good, and its client should get another one: 401 `invalid_token`, with the
+    /// fault [`TokenFault::Objection`].
+    Token,
+    /// Who is calling may not come here, and another token would not help: 403, as
+    /// [`RejectionKind::WrongCaller`].
+    Caller,
+}
+
 /// Declares a fault: its variants, their stable names and the operator's sentence.
 macro_rules! faults {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $stable:literal, $words:literal;)+ }) => {
@@ -272,6 +294,8 @@ faults! {
         UnknownIssuer = "unknown_issuer", "the issuer is not configured";
         /// The issuer publishes no key with this id.
         UnknownKey = "unknown_key", "the issuer publishes no such key";
+        /// The key names, by a member `issuer`, another issuer than the token's.
+        ForeignKey = "foreign_key", "the key is good for another issuer's tokens alone";
         /// More keys fit than may be tried.
         AmbiguousKey = "ambiguous_key", "too many keys fit the token";
         /// No key that fits verifies the signature.
@@ -296,6 +320,8 @@ faults! {
         Binding = "binding", "the token is bound to a key that the request does not prove";
         /// The payload does not fit the application's own claims type.
         CustomClaims = "custom_claims", "the claims do not fit the application's type";
+        /// A check of the application's own found the token no good.
+        Objection = "objection", "the application's own check objects to the token";
     }
 }
 

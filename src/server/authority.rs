@@ -16,8 +16,10 @@ pub(super) struct Authority {
     pub(super) keys: Keys,
 }
 
+/// A source of keys. Clones are the same source.
+#[derive(Clone)]
 pub(super) enum Keys {
-    Static(Box<KeySet>),
+    Static(Arc<KeySet>),
     #[cfg(feature = "jwks")]
     Remote(Arc<RemoteKeys>),
 }

@@ -5,15 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authority::Authority;
-use super::compile::{keys, rules};
-use super::identifiers::identifiers;
+use super::assemble::{Assembled, assemble};
 use super::issuer::Issuer;
 use super::mistake::{ConfigError, is_quotable, mistake};
-use super::state::{Outside, Realm, ResourceServer, State};
+use super::state::{Check, Outside, Realm, ResourceServer, State};
+use crate::model::rejection::Objection;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
 use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::verify::claims::AccessToken;
 use crate::verify::rules::Rules;
 use crate::verify::tenancy::TenantClaims;
 
@@ -28,6 +28,7 @@ pub struct Builder {
     owners: Option<Arc<dyn Owners>>,
     users: Option<Arc<dyn Users>>,
     lookup_timeout: Duration,
+    checks: Vec<Check>,
 }
 
 impl fmt::Debug for Builder {
@@ -59,6 +60,7 @@ impl Builder {
             owners: None,
             users: None,
             lookup_timeout: Duration::from_secs(2),
+            checks: Vec::new(),
         }
     }
 
@@ -114,6 +116,39 @@ impl Builder {
         self
     }
 
+    /// Adds a check of your own; call it once for each. All must pass, in their order, on every
+    /// request with a token: nothing remembers that one has.
+    ///
+    /// A check sees tokens that passed every check of this library, its time included. Contexts,
+    /// scopes, roles and tenants are judged after it, where routes ask for them. It is called
+    /// while the request waits, so it must neither block nor take long: look up what you keep in
+    /// memory. Default: none.
+    ///
+    /// ```
+    /// use portcullis::{AccessToken, Issuer, Objection, ResourceServer};
+    /// use std::collections::HashSet;
+    ///
+    /// let lost: HashSet<&str> = HashSet::from(["a-lost-token"]);
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(Issuer::oidc("https://id.example.com"))
+    ///     .check(move |token: &AccessToken| match token.id() {
+    ///         Some(id) if !lost.contains(id) => Ok(()),
+    ///         _ => Err(Objection::Token),
+    ///     });
+    /// # let _ = server;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What a check returns: [`Objection::Token`] is answered 401, [`Objection::Caller`] 403.
+    pub fn check(
+        mut self,
+        check: impl Fn(&AccessToken) -> Result<(), Objection> + Send + Sync + 'static,
+    ) -> Self {
+        self.checks.push(Box::new(check));
+        self
+    }
+
     /// Makes the server. Without I/O; key sets are fetched from
     /// [`connect()`](ResourceServer::connect) on.
     ///
@@ -151,34 +186,23 @@ impl Builder {
         let mut authorities = HashMap::new();
         let mut realms: Vec<Realm> = Vec::new();
         for issuer in self.issuers {
-            let identifiers = identifiers(&issuer)?;
-            let Some(realm) = identifiers.first().cloned() else {
-                return Err(mistake("issuer", "it has no identifier"));
-            };
-            let named = |error: ConfigError| error.of(&realm);
-            let rules = Arc::new(rules(&issuer, &realm, &self.resource).map_err(named)?);
-            check_limit(&rules, self.owners.is_some()).map_err(named)?;
-            let mut members = Vec::new();
-            for (place, identifier) in identifiers.iter().enumerate() {
-                let keys =
-                    keys(&issuer, identifier, &rules, place > 0, &self.clock).map_err(named)?;
-                let authority = Arc::new(Authority {
-                    rules: Arc::clone(&rules),
-                    keys,
-                });
-                members.push(Arc::clone(&authority));
+            let Assembled { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
+            for (identifier, authority) in &members {
+                let has_directory = self.owners.is_some();
+                check_limit(&authority.rules, has_directory).map_err(|error| error.of(&name))?;
                 if authorities
-                    .insert(Box::<str>::from(&**identifier), authority)
+                    .insert(Box::<str>::from(&**identifier), Arc::clone(authority))
                     .is_some()
                 {
                     return Err(mistake(
                         "issuer",
                         "it is configured twice; one issuer has one set of rules",
                     )
-                    .of(&realm));
+                    .of(&name));
                 }
             }
-            realms.push((realm, members));
+            let members = members.into_iter().map(|(_, authority)| authority);
+            realms.push((name, members.collect()));
         }
         let tenants = || {
             let members = realms.iter().flat_map(|(_, members)| members);
@@ -196,6 +220,7 @@ impl Builder {
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,
             clock: self.clock,
+            checks: self.checks,
             authorities,
             realms,
         })))

@@ -1,17 +1,13 @@
-//! From an issuer's settings to its rules and keys, or to the first mistake.
+//! From an issuer's settings to its rules, or to the first mistake.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authority::Keys;
 use super::issuer::{Issuer, Kind};
 use super::mistake::{ConfigError, mistake};
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::path::ClaimPath;
-use crate::source::clock::Clock;
 use crate::verify::claims::bare_type;
-use crate::verify::keyset::{KeySet, MAX_KEY_ID_BYTES};
-use crate::verify::pem;
 use crate::verify::rules::{Audiences, Profile, Rules};
 use crate::verify::tenancy::TenantClaims;
 
@@ -26,7 +22,7 @@ pub(super) fn rules(
     let profile = match issuer.kind {
         Kind::Cognito { .. } => Profile::Cognito,
         Kind::Rfc9068 { .. } => Profile::Rfc9068,
-        Kind::Oidc { .. } => Profile::Oidc,
+        Kind::Oidc { .. } | Kind::OidcTenants(_) => Profile::Oidc,
     };
     let client_id_claims = match (&issuer.client_id_claim, profile) {
         (Some(path), _) => vec![path.clone()],
@@ -195,153 +191,4 @@ fn check_span(
             format!("it must be {least} s to {most} s"),
         ))
     }
-}
-
-/// Where the keys of one identifier come from.
-pub(super) fn keys(
-    issuer: &Issuer,
-    identifier: &Arc<str>,
-    rules: &Rules,
-    lazy: bool,
-    clock: &Arc<dyn Clock>,
-) -> Result<Keys, ConfigError> {
-    let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
-    let ways = usize::from(is_static)
-        + usize::from(issuer.key_set_url.is_some())
-        + usize::from(issuer.discovery_url.is_some());
-    if issuer.key_set_url.is_some() && issuer.discovery_url.is_some() {
-        return Err(mistake(
-            "key_set_url",
-            "keys come from one place; keep it or `discovery_url`",
-        ));
-    }
-    if ways > 1 {
-        return Err(mistake(
-            "key_set",
-            "keys come from one place; keep static keys, `key_set_url` or `discovery_url`",
-        ));
-    }
-    if is_static {
-        return static_keys(issuer, rules).map(|keys| Keys::Static(Box::new(keys)));
-    }
-    remote_keys(issuer, identifier, rules, lazy, clock)
-}
-
-fn static_keys(issuer: &Issuer, rules: &Rules) -> Result<KeySet, ConfigError> {
-    let mut keys = KeySet::default();
-    for json in &issuer.key_sets {
-        let set = KeySet::parse(json, rules.algorithms)
-            .map_err(|fault| mistake("key_set", fault.to_string()))?;
-        warn_of_skipped(&set, rules);
-        keys.merge(set);
-    }
-    for (id, text) in &issuer.pems {
-        if id
-            .as_ref()
-            .is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID_BYTES)
-        {
-            return Err(mistake(
-                "pem_with_key_id",
-                "the key id must have 1 to 256 bytes",
-            ));
-        }
-        let material = pem::parse(text).map_err(|problem| mistake("pem", problem))?;
-        if !keys.add(id.as_deref(), &material, rules.algorithms) {
-            return Err(mistake(
-                "pem",
-                "the key is weak or fits no allowed algorithm",
-            ));
-        }
-    }
-    Ok(keys)
-}
-
-/// An entry that cannot be used is named, here as in a set that is fetched.
-#[cfg(feature = "tracing")]
-fn warn_of_skipped(set: &KeySet, rules: &Rules) {
-    for skipped in set.skipped() {
-        let (index, reason) = (skipped.index(), skipped.reason());
-        tracing::warn!(
-            issuer = &*rules.realm,
-            index,
-            reason,
-            "an entry of the key set cannot be used"
-        );
-    }
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn warn_of_skipped(_: &KeySet, _: &Rules) {}
-
-#[cfg(not(feature = "jwks"))]
-fn remote_keys(
-    _: &Issuer,
-    _: &Arc<str>,
-    _: &Rules,
-    _: bool,
-    _: &Arc<dyn Clock>,
-) -> Result<Keys, ConfigError> {
-    Err(mistake(
-        "key_set",
-        "keys can only be fetched with the feature `jwks`; switch it on, or give static keys",
-    ))
-}
-
-#[cfg(feature = "jwks")]
-fn remote_keys(
-    issuer: &Issuer,
-    identifier: &Arc<str>,
-    rules: &Rules,
-    lazy: bool,
-    clock: &Arc<dyn Clock>,
-) -> Result<Keys, ConfigError> {
-    use super::identifiers::discovery_urls;
-    use crate::model::url;
-    use crate::source::jwks::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
-
-    let check = |setting: &'static str, address: &str| {
-        url::check(address, issuer.plain_http)
-            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
-    };
-    let location = match (&issuer.key_set_url, &issuer.discovery_url, &issuer.kind) {
-        (Some(address), _, _) => {
-            check("key_set_url", address)?;
-            Location::KeySet(address.clone())
-        }
-        // The document can name one form of a pool; the other is looked for in its own place.
-        (None, Some(address), _) if !lazy => {
-            check("discovery_url", address)?;
-            Location::Discovery(vec![address.clone()])
-        }
-        (None, _, Kind::Cognito { .. }) => {
-            Location::KeySet(format!("{identifier}/.well-known/jwks.json"))
-        }
-        (None, _, _) => {
-            check("issuer", identifier).map_err(|error| {
-                error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
-            })?;
-            Location::Discovery(discovery_urls(identifier))
-        }
-    };
-    let limits = RefreshLimits {
-        interval: issuer.refresh_interval,
-        cooldown: issuer.unknown_key_cooldown,
-        max_stale: issuer.max_staleness,
-        // What the issuer asks for must not make its own keys too old (see `check_spans`).
-        max: RefreshLimits::default()
-            .max
-            .min(issuer.max_staleness * 4 / 5),
-        ..RefreshLimits::default()
-    };
-    let config = RemoteConfig {
-        issuer: Arc::clone(identifier),
-        location,
-        algorithms: rules.algorithms,
-        lazy,
-        plain_http: issuer.plain_http,
-        limits,
-    };
-    RemoteKeys::new(config, Arc::clone(clock))
-        .map(Keys::Remote)
-        .map_err(|problem| mistake("key_set_url", problem))
 }

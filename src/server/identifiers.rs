@@ -6,31 +6,40 @@ use super::issuer::{Issuer, Kind};
 use super::mistake::{ConfigError, mistake};
 use crate::model::url;
 
-/// The exact `iss` values of an issuer; the first names it.
+/// The exact `iss` values of an issuer; the first names it, where they are not tenants'.
 pub(super) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError> {
-    match &issuer.kind {
-        Kind::Cognito { region, pool } => cognito_identifiers(issuer, region, pool),
-        Kind::Rfc9068 { issuer: identifier } | Kind::Oidc { issuer: identifier } => {
-            if issuer.endpoint.is_some() {
-                return Err(mistake(
-                    "endpoint",
-                    "only Cognito has it; set `key_set_url` or `discovery_url`",
-                ));
-            }
-            if identifier.is_empty() {
-                return Err(mistake(
-                    "issuer",
-                    "the issuer's identifier is empty; give the `iss` of its tokens",
-                ));
-            }
-            if identifier.to_ascii_lowercase().starts_with("http:") {
-                url::check(identifier, issuer.plain_http).map_err(|problem| {
-                    mistake("issuer", format!("`{}` {problem}", url::shown(identifier)))
-                })?;
-            }
-            Ok(vec![identifier.as_str().into()])
-        }
+    if issuer.endpoint.is_some() && !matches!(issuer.kind, Kind::Cognito { .. }) {
+        return Err(mistake(
+            "endpoint",
+            "only Cognito has it; set `key_set_url` or `discovery_url`",
+        ));
     }
+    let identifiers = match &issuer.kind {
+        Kind::Cognito { region, pool } => return cognito_identifiers(issuer, region, pool),
+        Kind::Rfc9068 { issuer: identifier } | Kind::Oidc { issuer: identifier } => {
+            vec![identifier.as_str().into()]
+        }
+        Kind::OidcTenants(family) => family.identifiers()?,
+    };
+    for identifier in &identifiers {
+        check_identifier(identifier, issuer.plain_http)?;
+    }
+    Ok(identifiers)
+}
+
+fn check_identifier(identifier: &str, plain_http: bool) -> Result<(), ConfigError> {
+    if identifier.is_empty() {
+        return Err(mistake(
+            "issuer",
+            "the issuer's identifier is empty; give the `iss` of its tokens",
+        ));
+    }
+    if identifier.to_ascii_lowercase().starts_with("http:") {
+        url::check(identifier, plain_http).map_err(|problem| {
+            mistake("issuer", format!("`{}` {problem}", url::shown(identifier)))
+        })?;
+    }
+    Ok(())
 }
 
 fn cognito_identifiers(
@@ -87,7 +96,8 @@ fn is_region(region: &str) -> bool {
     }
 }
 
-/// OpenID Connect Discovery s4 appends to the issuer; RFC 8414 s3.1 inserts before its path.
+/// OpenID Connect Discovery s4 appends to the issuer; RFC 8414 s3.1 inserts before its path, and
+/// s5 does so with OpenID Connect's name too.
 #[cfg(feature = "jwks")]
 pub(super) fn discovery_urls(issuer: &str) -> Vec<String> {
     let issuer = issuer.trim_end_matches('/');
@@ -98,8 +108,13 @@ pub(super) fn discovery_urls(issuer: &str) -> Vec<String> {
         .and_then(|rest| rest.find('/'))
         .map_or(issuer.len(), |at| authority + at);
     let (origin, path) = issuer.split_at_checked(path).unwrap_or((issuer, ""));
-    let inserted = format!("{origin}/.well-known/oauth-authorization-server{path}");
-    vec![appended, inserted]
+    let inserted = |name| format!("{origin}/.well-known/{name}{path}");
+    let mut urls = vec![appended, inserted("oauth-authorization-server")];
+    // Without a path this is where the first one is.
+    if !path.is_empty() {
+        urls.push(inserted("openid-configuration"));
+    }
+    urls
 }
 
 #[cfg(test)]
@@ -142,6 +157,7 @@ mod tests {
             [
                 "https://id.example.com/realms/main/.well-known/openid-configuration",
                 "https://id.example.com/.well-known/oauth-authorization-server/realms/main",
+                "https://id.example.com/.well-known/openid-configuration/realms/main",
             ]
         );
         assert_eq!(

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::family::Family;
 use crate::model::algorithm::Algorithm;
 use crate::model::path::ClaimPath;
 use crate::verify::tenancy::TenantClaims;
@@ -19,6 +20,9 @@ use crate::verify::tenancy::TenantClaims;
 /// | audience | `aud`, or where it is absent or the client itself, an allowed client | `aud` | `aud` |
 /// | algorithms | RS256 | all of [`Algorithm::all`] | all of [`Algorithm::all`] |
 /// | keys | both issuer forms' `jwks.json` | discovery | discovery |
+///
+/// [`oidc_tenants`](Self::oidc_tenants) is `oidc` for several tenants of one server, whose keys
+/// must be named.
 ///
 /// Nothing is checked before [`build()`](crate::Builder::build), which finds every mistake.
 ///
@@ -46,6 +50,8 @@ pub struct Issuer {
     pub(super) audiences: Vec<String>,
     pub(super) any_audience: bool,
     pub(super) plain_http: bool,
+    pub(super) roots: Vec<String>,
+    pub(super) proxies: Proxies,
     pub(super) audience_claim: ClaimPath,
     pub(super) client_ids: Vec<String>,
     pub(super) types: Vec<String>,
@@ -64,11 +70,19 @@ pub struct Issuer {
     pub(super) tenant: Option<TenantClaims>,
 }
 
+/// What becomes of the proxies that the environment names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proxies {
+    Ignored,
+    Used,
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Cognito { region: String, pool: String },
     Rfc9068 { issuer: String },
     Oidc { issuer: String },
+    OidcTenants(Family),
 }
 
 impl Issuer {
@@ -106,6 +120,55 @@ impl Issuer {
         })
     }
 
+    /// Several tenants of one authorization server that share one key set, each an issuer of its
+    /// own: Microsoft Entra ID, and whoever else serves many tenants from one place.
+    ///
+    /// 1. `issuer` is their identifier with one place in braces, such as
+    ///    `https://login.microsoftonline.com/{tenant}/v2.0`; the name in the braces means nothing.
+    /// 2. `tenant_claim` is the claim that must be a string equal to the tenant's id, `tid` for
+    ///    Entra. Without it, or with another value, a token is refused.
+    /// 3. `tenants` are the ids, each 1 to 256 letters, digits, `-`, `.`, `_` and `~`, compared
+    ///    byte for byte. Tokens of a tenant that is not named are an unknown issuer's.
+    ///
+    /// All settings hold for every tenant. Ids of callers of two tenants are never equal. These
+    /// tenants are no workspaces: those are the business of
+    /// [`tenant_claims`](Self::tenant_claims).
+    ///
+    /// The keys are fetched once for all tenants, from [`key_set_url`](Self::key_set_url) or
+    /// [`discovery_url`](Self::discovery_url), one of which must follow unless keys are static. A
+    /// key that names an issuer in a member `issuer`, as Entra's do, is good for that one alone.
+    ///
+    /// ```
+    /// use portcullis::{Issuer, ResourceServer};
+    ///
+    /// let entra = || {
+    ///     Issuer::oidc_tenants(
+    ///         "https://login.microsoftonline.com/{tenant}/v2.0",
+    ///         "tid",
+    ///         ["72f988bf-86f1-41af-91ab-2d7cd011db47"],
+    ///     )
+    /// };
+    /// let keys = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
+    /// let server = ResourceServer::builder("api://missions").issuer(entra().key_set_url(keys));
+    /// # #[cfg(feature = "jwks")]
+    /// assert!(server.build().is_ok());
+    ///
+    /// let without_keys = ResourceServer::builder("api://missions").issuer(entra());
+    /// # #[cfg(feature = "jwks")]
+    /// assert_eq!(without_keys.build().unwrap_err().setting(), "key_set_url");
+    /// ```
+    pub fn oidc_tenants(
+        issuer: impl Into<String>,
+        tenant_claim: impl Into<ClaimPath>,
+        tenants: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self::new(Kind::OidcTenants(Family {
+            template: issuer.into(),
+            claim: tenant_claim.into(),
+            tenants: tenants.into_iter().map(Into::into).collect(),
+        }))
+    }
+
     fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -118,6 +181,8 @@ impl Issuer {
             audiences: Vec::new(),
             any_audience: false,
             plain_http: false,
+            roots: Vec::new(),
+            proxies: Proxies::Ignored,
             audience_claim: "aud".into(),
             client_ids: Vec::new(),
             types: Vec::new(),
@@ -231,71 +296,6 @@ impl Issuer {
     /// `exp` and `nbf` alike. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
-        self
-    }
-
-    /// Fetches the key set from this URL, without discovery. The tokens' `iss` stays what it is.
-    /// Default: discovery, or Cognito's own place.
-    pub fn key_set_url(mut self, url: impl Into<String>) -> Self {
-        self.key_set_url = Some(url.into());
-        self
-    }
-
-    /// Fetches the discovery document from this URL, such as a custom domain. Its `issuer` must
-    /// still be the tokens' `iss`. Default: OpenID Connect Discovery's place below the issuer,
-    /// then RFC 8414's.
-    pub fn discovery_url(mut self, url: impl Into<String>) -> Self {
-        self.discovery_url = Some(url.into());
-        self
-    }
-
-    /// Uses the keys of this JWK Set (RFC 7517 section 5) and fetches nothing; call it once for
-    /// each. Default: keys are fetched.
-    pub fn key_set(mut self, json: impl Into<Vec<u8>>) -> Self {
-        self.key_sets.push(json.into());
-        self
-    }
-
-    /// Uses this public key in PEM (`PUBLIC KEY`), for tokens without `kid` and for those whose
-    /// `kid` no other key has, and fetches nothing; call it once for each.
-    /// Default: keys are fetched.
-    pub fn pem(mut self, pem: impl Into<String>) -> Self {
-        self.pems.push((None, pem.into()));
-        self
-    }
-
-    /// The same, for tokens with this `kid`.
-    pub fn pem_with_key_id(mut self, key_id: impl Into<String>, pem: impl Into<String>) -> Self {
-        self.pems.push((Some(key_id.into()), pem.into()));
-        self
-    }
-
-    /// Talks to a Cognito emulator at this base URL: issuer and keys lie below it.
-    /// Default: Cognito itself. For a proxy, which leaves `iss` alone, set
-    /// [`key_set_url`](Self::key_set_url).
-    pub fn endpoint(mut self, base_url: impl Into<String>) -> Self {
-        self.endpoint = Some(base_url.into());
-        self
-    }
-
-    /// How often the key set is fetched when the answer states no `max-age`, which counts
-    /// between 1 minute and 1 hour: 1 minute to 24 hours. Default: 10 minutes.
-    pub fn refresh_interval(mut self, interval: Duration) -> Self {
-        self.refresh_interval = interval;
-        self
-    }
-
-    /// The least time between fetches that unknown key ids cause, failed ones counted: 1 second
-    /// to 1 hour. Default: 30 s, so that strangers cannot make us hammer the issuer.
-    pub fn unknown_key_cooldown(mut self, cooldown: Duration) -> Self {
-        self.unknown_key_cooldown = cooldown;
-        self
-    }
-
-    /// How long keys are good after the last successful fetch: at least 5/4 of the refresh
-    /// interval, at most 30 days. An issuer's `max-age` counts up to 4/5 of it. Default: 24 hours, availability against compromise.
-    pub fn max_staleness(mut self, age: Duration) -> Self {
-        self.max_staleness = age;
         self
     }
 

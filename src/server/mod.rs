@@ -2,7 +2,11 @@
 
 pub(crate) mod mistake;
 
+mod family;
+
 pub(crate) mod issuer;
+
+mod supply;
 
 mod identifiers;
 
@@ -11,6 +15,10 @@ pub(crate) mod authority;
 pub(crate) mod admission;
 
 mod compile;
+
+mod keys;
+
+mod assemble;
 
 pub(crate) mod state;
 
@@ -110,10 +118,16 @@ impl ResourceServer {
     fn admit(&self, admission: Arc<Admission>) -> Result<Arc<Admission>, Stop> {
         let now = self.0.clock.now();
         let rules = &admission.rules;
-        match admission.token.check_time(now, rules.leeway) {
-            Ok(()) => Ok(admission),
-            Err(fault) => Err(Stop::from(fault).by(&rules.realm)),
+        let stop = |rejection: Rejection| Stop::from(rejection).by(&rules.realm);
+        admission
+            .token
+            .check_time(now, rules.leeway)
+            .map_err(|fault| stop(fault.into()))?;
+        // Last: the application's own checks see tokens that are good in all else, and no other.
+        for check in &self.0.checks {
+            check(&admission.token).map_err(|objection| stop(objection.into()))?;
         }
+        Ok(admission)
     }
 }
 

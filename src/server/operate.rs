@@ -113,25 +113,23 @@ impl ResourceServer {
 
     /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
     /// this identifier. Both forms of a Cognito pool are one issuer, named by its
-    /// `cognito-idp` form.
+    /// `cognito-idp` form. Tenants that share a key set are named by their own identifiers or by
+    /// their template, and lead to the keys of all.
     #[must_use]
     pub fn issuer(&self, identifier: &str) -> Option<IssuerKeys> {
-        let members = self
-            .0
-            .realms
-            .iter()
-            .find(|(realm, _)| &**realm == identifier)?;
-        Some(IssuerKeys(
-            members.1.iter().filter_map(remote).cloned().collect(),
-        ))
+        let mut realms = self.0.realms.iter();
+        let (_, members) = realms.find(|(name, members)| {
+            let mut own = members.iter().map(|member| &member.rules.realm);
+            &**name == identifier || own.any(|realm| &**realm == identifier)
+        })?;
+        Some(IssuerKeys(remotes(members).cloned().collect()))
     }
 
     fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
         self.0
             .realms
             .iter()
-            .flat_map(|(_, members)| members)
-            .filter_map(remote)
+            .flat_map(|(_, members)| remotes(members))
     }
 }
 
@@ -173,6 +171,16 @@ impl fmt::Debug for IssuerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.status()).finish()
     }
+}
+
+/// The key sets of one issuer, each once: tenants that share one stand side by side.
+fn remotes(members: &[Arc<Authority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+    let mut last: Option<&Arc<RemoteKeys>> = None;
+    members.iter().filter_map(remote).filter(move |keys| {
+        let again = last.is_some_and(|last| Arc::ptr_eq(last, keys));
+        last = Some(*keys);
+        !again
+    })
 }
 
 fn remote(authority: &Arc<Authority>) -> Option<&Arc<RemoteKeys>> {

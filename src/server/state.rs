@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authority::Authority;
-use crate::model::rejection::WiringFault;
+use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
 use crate::source::directory::{Owners, Users};
+use crate::verify::claims::AccessToken;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
 ///
@@ -39,6 +40,8 @@ pub(super) struct State {
     pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
+    /// The application's own, in its order.
+    pub(super) checks: Vec<Check>,
     pub(super) outside: Outside,
 }
 
@@ -50,6 +53,9 @@ pub(super) struct Outside {
     pub(super) lookup_timeout: Duration,
     pub(super) has_delegation: bool,
 }
+
+/// A check of the application's own.
+pub(super) type Check = Box<dyn Fn(&AccessToken) -> Result<(), Objection> + Send + Sync>;
 
 /// An issuer as configured, and what its identifiers lead to.
 pub(super) type Realm = (Arc<str>, Vec<Arc<Authority>>);

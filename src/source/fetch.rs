@@ -7,7 +7,9 @@
 //!    believed, and nothing is decompressed.
 //! 4. Only `200`, and `304` where validators were sent, are answers. The content type is not
 //!    looked at: issuers get it wrong, and the bytes are parsed strictly anyway.
-//! 5. A fault says where and what, and never quotes a body or a query.
+//! 5. Certificates are checked by the system's roots, and by those that were given for this issuer.
+//!    Proxies that the environment names are used where that was asked for.
+//! 6. A fault says where and what, and never quotes a body or a query.
 
 use std::error::Error as _;
 use std::fmt;
@@ -15,11 +17,12 @@ use std::io;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::freshness::max_age;
 use crate::model::url;
 
 /// An issuer that does not answer the handshake in this time is down.
@@ -44,6 +47,43 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Fetcher {
     client: reqwest::Client,
     plain_http_anywhere: bool,
+}
+
+/// How an issuer is reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// Allows plain http off loopback.
+    pub(crate) plain_http: bool,
+    /// Trusted beside the system's.
+    pub(crate) roots: Vec<Root>,
+    /// Whether the proxies that the environment names are used.
+    pub(crate) proxied: bool,
+}
+
+/// A certificate authority.
+#[derive(Clone, Debug)]
+pub(crate) struct Root(reqwest::Certificate);
+
+impl Root {
+    /// The certificates of a PEM bundle. The fault is a phrase that follows "it".
+    pub(crate) fn bundle(pem: &str) -> Result<Vec<Self>, &'static str> {
+        const BROKEN: &str = "holds a certificate that cannot be read";
+        let roots: Vec<Self> = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|_| BROKEN)?
+            .into_iter()
+            .map(Self)
+            .collect();
+        if roots.is_empty() {
+            return Err("holds no certificate");
+        }
+        // A client that trusts nothing else reads each of them, and says nothing of the system.
+        reqwest::Client::builder()
+            .tls_backend_rustls()
+            .tls_certs_only(roots.iter().map(|root| root.0.clone()))
+            .build()
+            .map(|_| roots)
+            .map_err(|_| BROKEN)
+    }
 }
 
 /// What the server gave us to ask "has it changed?" with (RFC 9110 section 8.8).
@@ -86,11 +126,11 @@ enum Fault {
 }
 
 impl Fetcher {
-    /// A fetcher. `plain_http_anywhere` allows `http` off loopback.
-    pub(crate) fn new(plain_http_anywhere: bool) -> Result<Self, String> {
+    /// A fetcher. Reads the environment here, and never again.
+    pub(crate) fn new(reach: &Reach) -> Result<Self, String> {
         // Said outright, because another crate of the application can switch on any feature of
         // `reqwest`, and this one must not change with it.
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .tls_backend_rustls()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -98,18 +138,21 @@ impl Fetcher {
             .no_brotli()
             .no_zstd()
             .no_deflate()
-            // A proxy named in the environment would see, and could answer, plain requests.
-            .no_proxy()
             .connect_timeout(CONNECT_TIME)
             // Minutes lie between requests; an idle connection is only one that has died.
             .pool_max_idle_per_host(0)
             .referer(false)
-            .user_agent(USER_AGENT)
-            .build()
-            .map_err(|error| cause_of(&error))?;
+            .user_agent(USER_AGENT);
+        if !reach.proxied {
+            // A proxy named in the environment would see, and could answer, plain requests.
+            client = client.no_proxy();
+        }
+        if !reach.roots.is_empty() {
+            client = client.tls_certs_merge(reach.roots.iter().map(|root| root.0.clone()));
+        }
         Ok(Self {
-            client,
-            plain_http_anywhere,
+            client: client.build().map_err(|error| cause_of(&error))?,
+            plain_http_anywhere: reach.plain_http,
         })
     }
 
@@ -246,40 +289,6 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// How long the answer may be kept, less the time that caches have kept it already
-/// (RFC 9111 sections 4.2 and 5.2.2).
-///
-/// `None` where nothing sound is said. `no-store` and `no-cache` are about the message; they
-/// say nothing about how long keys last, and web frameworks send them with everything.
-fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let mut found: Option<u64> = None;
-    for line in headers.get_all(CACHE_CONTROL) {
-        for directive in line.to_str().ok()?.split(',') {
-            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-            let name = name.trim();
-            if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
-                return None;
-            }
-            if name.eq_ignore_ascii_case("max-age") {
-                let seconds = delta_seconds(value.trim().trim_matches('"'))?;
-                // RFC 9111 s4.2.1: of several, the one that trusts less.
-                found = Some(found.map_or(seconds, |other| other.min(seconds)));
-            }
-        }
-    }
-    let age = headers
-        .get(AGE)
-        .and_then(|value| delta_seconds(value.to_str().ok()?.trim()))
-        .unwrap_or_default();
-    found.map(|seconds| Duration::from_secs(seconds.saturating_sub(age)))
-}
-
-/// RFC 9111 s1.2.2: digits; too many of them mean "very long".
-fn delta_seconds(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
-}
-
 fn fault_of(error: &reqwest::Error) -> Fault {
     let cause = cause_of(error);
     if error.is_connect() {
@@ -316,67 +325,6 @@ fn cause_of(error: &reqwest::Error) -> String {
 mod tests {
     use super::*;
 
-    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_str(value).expect("a header value"));
-        }
-        headers
-    }
-
-    fn max_age_of(lines: &[(&'static str, &str)]) -> Option<u64> {
-        max_age(&headers(lines)).map(|age| age.as_secs())
-    }
-
-    #[test]
-    fn max_age_is_read_with_suspicion() {
-        assert_eq!(max_age_of(&[]), None);
-        assert_eq!(max_age_of(&[("cache-control", "max-age=600")]), Some(600));
-        assert_eq!(
-            max_age_of(&[("cache-control", "public, Max-Age = \"600\" , immutable")]),
-            Some(600)
-        );
-        assert_eq!(max_age_of(&[("cache-control", "max-age=0")]), Some(0));
-        assert_eq!(
-            max_age_of(&[
-                ("cache-control", "max-age=9"),
-                ("cache-control", "max-age=7")
-            ]),
-            Some(7)
-        );
-        assert_eq!(
-            max_age_of(&[("cache-control", "max-age=99999999999999999999999")]),
-            Some(u64::MAX)
-        );
-        for nothing in [
-            "max-age",
-            "max-age=",
-            "max-age=-1",
-            "max-age=1.5",
-            "max-age=+1",
-            "s-maxage=5",
-        ] {
-            assert_eq!(max_age_of(&[("cache-control", nothing)]), None, "{nothing}");
-        }
-        assert_eq!(
-            max_age_of(&[("cache-control", "no-store, max-age=600")]),
-            None
-        );
-        assert_eq!(
-            max_age_of(&[("cache-control", "max-age=600, no-cache")]),
-            None
-        );
-    }
-
-    #[test]
-    fn the_age_of_a_cached_answer_is_subtracted() {
-        let aged = |age| max_age_of(&[("cache-control", "max-age=600"), ("age", age)]);
-        assert_eq!(aged("100"), Some(500));
-        assert_eq!(aged("700"), Some(0));
-        assert_eq!(aged("garbage"), Some(600));
-        assert_eq!(max_age_of(&[("age", "100")]), None);
-    }
-
     #[test]
     fn an_error_names_the_address_without_its_query() {
         let error = FetchError {
@@ -391,7 +339,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_address_is_never_asked() {
-        let fetcher = Fetcher::new(false).expect("a fetcher");
+        let fetcher = Fetcher::new(&Reach::default()).expect("a fetcher");
         let refused = fetcher
             .get("http://issuer.example.com/jwks", &Validators::default())
             .await;

@@ -67,7 +67,7 @@ pub struct KeySetStatus {
 }
 
 impl KeySetStatus {
-    /// The issuer, as configured.
+    /// The issuer, as configured; where tenants share the keys, their template.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer

@@ -127,7 +127,7 @@ pub(crate) enum FirstAttemptError {
 impl RemoteKeys {
     /// The keys of an issuer. Nothing is fetched yet.
     pub(crate) fn new(config: RemoteConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
-        let fetcher = Fetcher::new(config.plain_http)?;
+        let fetcher = Fetcher::new(&config.reach)?;
         let limits = config.limits;
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
@@ -497,6 +497,7 @@ mod tests {
     use crate::model::algorithm::{Algorithm, AlgorithmSet};
     use crate::model::time::UnixTime;
     use crate::source::clock::Sleep;
+    use crate::source::fetch::Reach;
     use crate::verify::keyset::Selection;
 
     const ISSUER: &str = "https://issuer.example.com";
@@ -895,10 +896,11 @@ mod tests {
     fn without_a_runtime_there_is_an_error_and_no_panic() {
         let config = RemoteConfig {
             issuer: ISSUER.into(),
+            tenants: Vec::new(),
             location: Location::KeySet("https://issuer.example.com/jwks".to_owned()),
             algorithms: AlgorithmSet::of(Algorithm::all()),
             lazy: false,
-            plain_http: false,
+            reach: Reach::default(),
             limits: RefreshLimits::default(),
         };
         let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
@@ -980,7 +982,7 @@ mod tests {
     fn has(keys: &RemoteKeys, id: &str) -> bool {
         let current = keys.current().expect("keys");
         matches!(
-            current.select(Some(id), Algorithm::EdDSA),
+            current.select(Some(id), Algorithm::EdDSA, ISSUER),
             Selection::Keys { .. }
         )
     }
@@ -989,13 +991,14 @@ mod tests {
         let at = |path| format!("{}{path}", server.url);
         RemoteConfig {
             issuer: ISSUER.into(),
+            tenants: Vec::new(),
             location: match path {
                 Some(path) => Location::KeySet(at(path)),
                 None => Location::Discovery(vec![at("/one"), at("/two")]),
             },
             algorithms: AlgorithmSet::of(Algorithm::all()),
             lazy: false,
-            plain_http: false,
+            reach: Reach::default(),
             limits: RefreshLimits {
                 wait: secs(60), // a slow machine fails no test
                 ..RefreshLimits::default()

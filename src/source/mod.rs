@@ -10,6 +10,9 @@ pub(crate) mod directory;
 pub(crate) mod latest;
 
 #[cfg(feature = "jwks")]
+mod freshness;
+
+#[cfg(feature = "jwks")]
 pub(crate) mod fetch;
 
 #[cfg(feature = "jwks")]

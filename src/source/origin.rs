@@ -1,21 +1,23 @@
 //! Where an issuer's keys come from: one flight, from address to parsed set.
 //!
 //! 1. A discovery document counts only if its `issuer` is ours, byte for byte (RFC 8414
-//!    section 3.3, OpenID Connect Discovery section 4.3); another one ends the flight.
+//!    section 3.3, OpenID Connect Discovery section 4.3); another one ends the flight. Tenants
+//!    that share a set share the document: it names one of them, or leaves their place open.
 //! 2. A discovered address is remembered for an hour, and forgotten at the first failure.
 //! 3. A set without a usable key is a failure. Validators go to the address that gave them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fetch::{Fetched, Fetcher, Validators};
+use super::fetch::{Fetched, Fetcher, Reach, Validators};
 use super::schedule::RefreshLimits;
 use crate::model::algorithm::AlgorithmSet;
+use crate::model::template::Template;
 use crate::model::url;
 use crate::verify::json::{Object, Value};
 use crate::verify::keyset::KeySet;
 
-/// One flight with everything in it: two discovery documents and the set. Real time.
+/// One flight with everything in it: three discovery documents and the set. Real time.
 const FLIGHT_TIME: Duration = Duration::from_secs(10);
 
 /// A discovered address is looked up again after this time.
@@ -27,14 +29,15 @@ const MAX_FOUND_CHARS: usize = 128;
 /// Which keys, and how to get them.
 #[derive(Clone, Debug)]
 pub(crate) struct RemoteConfig {
-    /// The exact `iss`.
+    /// The exact `iss`, or where several tenants share the keys, their template.
     pub(crate) issuer: Arc<str>,
+    /// The exact `iss` of each tenant; empty where there is one issuer.
+    pub(crate) tenants: Vec<Arc<str>>,
     pub(crate) location: Location,
     pub(crate) algorithms: AlgorithmSet,
     /// Loaded when the first token comes, and not counted in readiness before.
     pub(crate) lazy: bool,
-    /// Allows plain http off loopback.
-    pub(crate) plain_http: bool,
+    pub(crate) reach: Reach,
     pub(crate) limits: RefreshLimits,
 }
 
@@ -92,6 +95,19 @@ pub(crate) enum RefreshError {
     Failed(String),
     #[error("the refresh task does not run; call `connect()` on a tokio runtime with time and I/O")]
     NotRunning,
+}
+
+impl RemoteConfig {
+    /// Whether a document that names this issuer is about ours.
+    fn is_named(&self, found: &str) -> bool {
+        if self.tenants.is_empty() {
+            return *found == *self.issuer;
+        }
+        // A document for all tenants has another name for the place than we may have.
+        let open = Template::parse(found);
+        self.tenants.iter().any(|tenant| **tenant == *found)
+            || (open.is_some() && open == Template::parse(&self.issuer))
+    }
 }
 
 impl Source {
@@ -216,14 +232,14 @@ impl Source {
         let text = |name| document.get(name).and_then(Value::as_text);
         let issuer = text("issuer").ok_or_else(|| fault("has no string `issuer`"))?;
         // RFC 8414 s3.3: identical, or the metadata must not be used.
-        if *issuer != *self.config.issuer {
+        if !self.config.is_named(&issuer) {
             let found = issuer.chars().take(MAX_FOUND_CHARS).collect::<String>();
             return Err(RefreshError::IssuerMismatch {
                 found: found.escape_debug().to_string(),
             });
         }
         let url = text("jwks_uri").ok_or_else(|| fault("has no string `jwks_uri`"))?;
-        url::check(&url, self.config.plain_http)
+        url::check(&url, self.config.reach.plain_http)
             .map_err(|phrase| fault(&format!("has a `jwks_uri` that {phrase}")))?;
         Ok(url.into_owned())
     }

@@ -6,7 +6,10 @@
 //! 3. A key that states its `alg` is good for that algorithm alone; one that does not is good
 //!    for those of the issuer's algorithms that fit its type and curve (RFC 8725 section 3.1).
 //! 4. Keys for encryption, symmetric keys and entries that carry private parts are skipped.
-//! 5. A set without one usable key is broken.
+//! 5. A key that names an issuer in a member `issuer`, exactly or with one place left open, is good
+//!    for no other issuer's tokens of the same origin. Issuers that share a set, such as the
+//!    tenants of Microsoft Entra ID, say in this way whose a key is.
+//! 6. A set without one usable key is broken.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -22,6 +25,7 @@ use serde_json::value::RawValue;
 use super::crypto::{Curve, Material, PublicKey};
 use super::json::{Object, Value};
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
+use crate::model::template::Template;
 
 /// More entries than any issuer publishes; a bound on the work of a refresh.
 pub(crate) const MAX_KEYS: usize = 100;
@@ -56,6 +60,30 @@ pub(crate) struct KeySet {
 #[derive(Debug)]
 struct Key {
     prepared: Vec<(Algorithm, PublicKey)>,
+    /// Whose tokens it is good for; any of the set's issuers' where it does not say.
+    issuer: Option<Box<str>>,
+}
+
+impl Key {
+    fn serves(&self, issuer: &str) -> bool {
+        self.issuer.as_deref().is_none_or(|named| {
+            named == issuer
+                // Entra signs the tokens of its first version, which have an issuer of another
+                // origin, with the keys that name those of the second.
+                || origin(named) != origin(issuer)
+                || Template::parse(named).is_some_and(|template| template.gives(issuer))
+        })
+    }
+}
+
+/// Scheme and authority of an address.
+fn origin(address: &str) -> &str {
+    let authority = address.find("://").map_or(0, |at| at + 3);
+    let end = address
+        .get(authority..)
+        .and_then(|rest| rest.find('/'))
+        .map_or(address.len(), |at| authority + at);
+    address.get(..end).unwrap_or(address)
 }
 
 /// An entry of a key set that cannot be used, and why.
@@ -96,6 +124,8 @@ pub(crate) enum Selection<'k> {
     UnknownKey,
     /// The key is there and is not good for the token's algorithm.
     Unfit,
+    /// The key is there and names another issuer than the token's.
+    Foreign,
     /// More keys fit than may be tried.
     TooMany,
 }
@@ -133,6 +163,16 @@ impl KeySet {
         material: &Material,
         algorithms: AlgorithmSet,
     ) -> bool {
+        self.insert(id, material, algorithms, None)
+    }
+
+    fn insert(
+        &mut self,
+        id: Option<&str>,
+        material: &Material,
+        algorithms: AlgorithmSet,
+        issuer: Option<Box<str>>,
+    ) -> bool {
         let prepared: Vec<_> = Algorithm::all()
             .filter(|algorithm| algorithms.contains(*algorithm))
             .filter_map(|algorithm| Some((algorithm, PublicKey::prepare(material, algorithm)?)))
@@ -145,7 +185,7 @@ impl KeySet {
             Some(id) => self.by_id.entry(id.into()).or_default().push(index),
             None => self.without_id.push(index),
         }
-        self.keys.push(Key { prepared });
+        self.keys.push(Key { prepared, issuer });
         true
     }
 
@@ -186,21 +226,32 @@ impl KeySet {
         &self.skipped
     }
 
-    /// The keys that may verify a token with this id and algorithm. The answer does not
-    /// depend on the order of the set.
-    pub(crate) fn select(&self, id: Option<&str>, algorithm: Algorithm) -> Selection<'_> {
+    /// The keys that may verify a token with this id and algorithm, of this issuer. The answer
+    /// does not depend on the order of the set.
+    pub(crate) fn select(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+        issuer: &str,
+    ) -> Selection<'_> {
+        let serves = |key: &&Key| key.serves(issuer);
         let Some(id) = id else {
             // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
-            let all = self.keys.iter();
+            let all = self.keys.iter().filter(serves);
             return gather(all, algorithm, false).unwrap_or(Selection::UnknownKey);
         };
         if let Some(indexes) = self.by_id.get(id) {
-            return gather(self.at(indexes), algorithm, true).unwrap_or(Selection::Unfit);
+            let mut own = self.at(indexes).filter(serves).peekable();
+            if own.peek().is_none() {
+                return Selection::Foreign;
+            }
+            return gather(own, algorithm, true).unwrap_or(Selection::Unfit);
         }
         if self.unusable_ids.contains(id) {
             return Selection::Unfit;
         }
-        gather(self.at(&self.without_id), algorithm, false).unwrap_or(Selection::UnknownKey)
+        let own = self.at(&self.without_id).filter(serves);
+        gather(own, algorithm, false).unwrap_or(Selection::UnknownKey)
     }
 
     fn at<'k>(&'k self, indexes: &'k [usize]) -> impl Iterator<Item = &'k Key> {
@@ -228,12 +279,18 @@ impl KeySet {
                 }
             },
         };
+        // RFC 7517 s4: members that nobody understands are ignored, and so is one of this name
+        // that holds something else, such as a certificate's issuer.
+        let issuer = jwk.get("issuer").and_then(Value::as_text);
+        let issuer = issuer
+            .filter(|named| named.starts_with("https://") || named.starts_with("http://"))
+            .map(Into::into);
         let usable = algorithms_of(&jwk, allowed)
             .and_then(|algorithms| Ok((algorithms, material_of(&jwk, entry)?)));
         match usable {
             Err(reason) => self.skip(index, id, reason),
             Ok((algorithms, material)) => {
-                if !self.add(id.as_deref(), &material, algorithms) {
+                if !self.insert(id.as_deref(), &material, algorithms, issuer) {
                     self.skip(
                         index,
                         id,

@@ -2,8 +2,8 @@
 //! (RFC 7515 section 5.2, RFC 9068 section 4).
 //!
 //! 1. The algorithm must be allowed for the issuer, before any key is looked at.
-//! 2. Only keys of the token's own issuer are tried, each for the one algorithm that it was
-//!    prepared for; at most four.
+//! 2. Only keys of the token's own issuer are tried, and none that names another one, each for
+//!    the one algorithm that it was prepared for; at most four.
 //! 3. A bad signature under a key that the token names is final. Where the token names no key
 //!    that the set has, the set may be old: the caller may ask the issuer.
 
@@ -51,7 +51,9 @@ impl<'c> Signed<'c> {
         if !allowed.contains(token.algorithm()) {
             return Err(KeyProblem::Fault(TokenFault::Algorithm));
         }
-        match keys.select(token.key_id(), token.algorithm()) {
+        // What an absent issuer would select is nobody's: `judge` refuses it before.
+        let issuer = token.claimed_issuer().unwrap_or_default();
+        match keys.select(token.key_id(), token.algorithm(), &issuer) {
             Selection::Keys {
                 candidates,
                 certain,
@@ -70,6 +72,7 @@ impl<'c> Signed<'c> {
             Selection::UnknownKey if token.key_id().is_none() => Err(KeyProblem::NoKeyVerifies),
             Selection::UnknownKey => Err(KeyProblem::UnknownKey),
             Selection::Unfit => Err(KeyProblem::Fault(TokenFault::Algorithm)),
+            Selection::Foreign => Err(KeyProblem::Fault(TokenFault::ForeignKey)),
             Selection::TooMany => Err(KeyProblem::Fault(TokenFault::AmbiguousKey)),
         }
     }

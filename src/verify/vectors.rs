@@ -89,7 +89,7 @@ fn verifies(jws: &str, keys: &KeySet) -> bool {
         return false;
     };
     let signed = format!("{}.{}", parts[0], parts[1]);
-    match keys.select(read("kid").as_deref(), algorithm) {
+    match keys.select(read("kid").as_deref(), algorithm, "") {
         Selection::Keys { candidates, .. } => candidates
             .into_iter()
             .flatten()
@@ -245,6 +245,29 @@ fn cookbook_signatures_verify() {
         let set = set_of(&[public(&vector["input"]["key"])]);
         let jws = text(&vector["output"], "compact");
         assert_eq!(set.is_some_and(|set| verifies(jws, &set)), ours, "{file}");
+    }
+}
+
+#[test]
+fn a_key_of_microsofts_common_set_is_good_for_the_issuer_that_it_names() {
+    let Some(folder) = folder() else { return };
+    let file = folder.join("jwks-real/entra-common.jwks.json");
+    let keys = KeySet::parse(&fs::read(file).expect("a file"), all()).expect("a key set");
+    let iss = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
+    let consumers = iss("9188040d-6c67-4c5b-b112-36a304b66dad");
+    let company = iss("72f988bf-86f1-41af-91ab-2d7cd011db47");
+    for (key, issuer, good) in [
+        ("Mc7l3Iz93g7uwgNeEmmw_WYGPko", &company, true),
+        ("Mc7l3Iz93g7uwgNeEmmw_WYGPko", &consumers, true),
+        ("8IIDH6M8c3cXoeojKme8Jvqsr2Y", &consumers, true),
+        ("8IIDH6M8c3cXoeojKme8Jvqsr2Y", &company, false),
+    ] {
+        let selected = keys.select(Some(key), Algorithm::RS256, issuer);
+        match selected {
+            Selection::Keys { .. } => assert!(good, "{key} {issuer}"),
+            Selection::Foreign => assert!(!good, "{key} {issuer}"),
+            _ => panic!("{key} {issuer}"),
+        }
     }
 }
 

@@ -4,10 +4,14 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::similar_names, clippy::too_many_lines)]
 
+mod certificate;
 mod challenges;
+mod checks;
 mod configuration;
 mod corpus;
 mod delegation;
+mod discovery;
+mod families;
 mod floors;
 mod guards;
 mod identities;
@@ -15,6 +19,9 @@ mod issuers;
 mod key_sets;
 mod logs;
 mod principals;
+mod proxies;
+mod roots;
+mod safewhere;
 mod spans;
 mod support;
 mod tenant_rules;

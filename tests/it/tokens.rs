@@ -711,6 +711,13 @@ async fn large_tokens_pass_up_to_the_limit() {
     let by_default = routes
         .clone()
         .route_layer(trusted().build().expect("sound").authenticate());
+    let wide = routes.clone().route_layer(
+        trusted()
+            .max_token_bytes(64 * 1024)
+            .build()
+            .expect("sound")
+            .authenticate(),
+    );
     let tight = routes.route_layer(
         trusted()
             .max_token_bytes(4096)
@@ -729,6 +736,12 @@ async fn large_tokens_pass_up_to_the_limit() {
     assert_eq!(fetch(&by_default, "/", &sized(11_000)).await.body, "u-1");
     assert_eq!(
         fetch(&by_default, "/", &sized(13_000)).await.verdict(),
+        "401 invalid_token too_large"
+    );
+    assert_eq!(fetch(&wide, "/", &sized(13_000)).await.body, "u-1");
+    assert_eq!(fetch(&wide, "/", &sized(45_000)).await.body, "u-1");
+    assert_eq!(
+        fetch(&wide, "/", &sized(50_000)).await.verdict(),
         "401 invalid_token too_large"
     );
     assert_eq!(fetch(&tight, "/", &sized(2000)).await.body, "u-1");

@@ -10,7 +10,6 @@
 //!    `tests/corpus/skipped.txt`; never because the answer differs.
 
 mod app;
-mod certificate;
 mod check;
 mod data;
 mod run;

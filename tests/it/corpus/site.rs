@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::certificate::self_signed;
 use super::data::{Answer, Certificate, Encoding};
+use crate::certificate::self_signed;
 
 pub(super) struct Site {
     origin: String,

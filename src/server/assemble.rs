@@ -1,0 +1,103 @@
+//! From one issuer's settings to what each of its `iss` values leads to.
+//!
+//! 1. The forms of a Cognito pool are one issuer: one set of rules and one realm of ids, with
+//!    keys of its own for each form.
+//! 2. Tenants are issuers: each is a realm of its own and has its own value of the claim that
+//!    repeats it. The source of keys alone is shared.
+
+use std::sync::Arc;
+
+use super::authority::Authority;
+use super::compile::rules;
+use super::family::Family;
+use super::identifiers::identifiers;
+use super::issuer::{Issuer, Kind};
+use super::keys::{Whose, keys};
+use super::mistake::{ConfigError, mistake};
+use crate::source::clock::Clock;
+
+/// An issuer as configured.
+pub(super) struct Assembled {
+    /// What operators call it: its first identifier, or the template of its tenants.
+    pub(super) name: Arc<str>,
+    pub(super) members: Members,
+}
+
+/// What each exact `iss` leads to. Those that share keys stand side by side.
+pub(super) type Members = Vec<(Arc<str>, Arc<Authority>)>;
+
+/// Makes an issuer's rules and keys.
+pub(super) fn assemble(
+    issuer: &Issuer,
+    resource: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Assembled, ConfigError> {
+    let identifiers = identifiers(issuer)?;
+    let name = match (&issuer.kind, identifiers.first()) {
+        (Kind::OidcTenants(family), _) => family.template.as_str().into(),
+        (_, Some(first)) => Arc::clone(first),
+        (_, None) => return Err(mistake("issuer", "it has no identifier")),
+    };
+    let members = match &issuer.kind {
+        Kind::OidcTenants(family) => tenants(issuer, family, &name, &identifiers, resource, clock),
+        _ => forms(issuer, &name, &identifiers, resource, clock),
+    };
+    match members {
+        Ok(members) => Ok(Assembled { name, members }),
+        Err(error) => Err(error.of(&name)),
+    }
+}
+
+fn forms(
+    issuer: &Issuer,
+    name: &Arc<str>,
+    identifiers: &[Arc<str>],
+    resource: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Members, ConfigError> {
+    let rules = Arc::new(rules(issuer, name, resource)?);
+    let mut members = Vec::new();
+    for (place, identifier) in identifiers.iter().enumerate() {
+        let whose = Whose {
+            name: identifier,
+            tenants: &[],
+            algorithms: rules.algorithms,
+            lazy: place > 0,
+        };
+        let authority = Authority {
+            rules: Arc::clone(&rules),
+            keys: keys(issuer, &whose, clock)?,
+        };
+        members.push((Arc::clone(identifier), Arc::new(authority)));
+    }
+    Ok(members)
+}
+
+fn tenants(
+    issuer: &Issuer,
+    family: &Family,
+    name: &Arc<str>,
+    identifiers: &[Arc<str>],
+    resource: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Members, ConfigError> {
+    let whose = Whose {
+        name,
+        tenants: identifiers,
+        algorithms: rules(issuer, name, resource)?.algorithms,
+        lazy: false,
+    };
+    let keys = keys(issuer, &whose, clock)?;
+    let mut members = Vec::new();
+    for (identifier, tenant) in identifiers.iter().zip(&family.tenants) {
+        let mut rules = rules(issuer, identifier, resource)?;
+        let repeated = (family.claim.clone(), tenant.as_str().into());
+        rules.required_claims.push(repeated);
+        let authority = Authority {
+            rules: Arc::new(rules),
+            keys: keys.clone(),
+        };
+        members.push((Arc::clone(identifier), Arc::new(authority)));
+    }
+    Ok(members)
+}

@@ -1,0 +1,201 @@
+//! From an issuer's settings to the source of its keys, or to the first mistake.
+//!
+//! 1. Keys come from one place: static keys, a key set's address, or discovery.
+//! 2. Every address and every certificate is checked here, before anything is asked.
+
+use std::sync::Arc;
+
+use super::authority::Keys;
+#[cfg(feature = "jwks")]
+use super::identifiers::discovery_urls;
+use super::issuer::Issuer;
+#[cfg(feature = "jwks")]
+use super::issuer::{Kind, Proxies};
+use super::mistake::{ConfigError, mistake};
+use crate::model::algorithm::AlgorithmSet;
+#[cfg(feature = "jwks")]
+use crate::model::url;
+use crate::source::clock::Clock;
+#[cfg(feature = "jwks")]
+use crate::source::fetch::{Reach, Root};
+#[cfg(feature = "jwks")]
+use crate::source::jwks::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
+use crate::verify::keyset::{KeySet, MAX_KEY_ID_BYTES};
+use crate::verify::pem;
+
+/// Whose tokens a source of keys is for.
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+pub(super) struct Whose<'i> {
+    /// The exact `iss`, or the template of tenants.
+    pub(super) name: &'i Arc<str>,
+    /// The exact `iss` of each tenant; empty where there is one issuer.
+    pub(super) tenants: &'i [Arc<str>],
+    pub(super) algorithms: AlgorithmSet,
+    /// Fetched when the first token comes.
+    pub(super) lazy: bool,
+}
+
+/// The source of keys that an issuer's settings name.
+pub(super) fn keys(
+    issuer: &Issuer,
+    whose: &Whose<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Keys, ConfigError> {
+    let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
+    let ways = usize::from(is_static)
+        + usize::from(issuer.key_set_url.is_some())
+        + usize::from(issuer.discovery_url.is_some());
+    if issuer.key_set_url.is_some() && issuer.discovery_url.is_some() {
+        return Err(mistake(
+            "key_set_url",
+            "keys come from one place; keep it or `discovery_url`",
+        ));
+    }
+    if ways > 1 {
+        return Err(mistake(
+            "key_set",
+            "keys come from one place; keep static keys, `key_set_url` or `discovery_url`",
+        ));
+    }
+    if is_static {
+        #[cfg(feature = "jwks")]
+        reach(issuer)?; // Of no use here, and to be sound all the same.
+        return static_keys(issuer, whose).map(|keys| Keys::Static(Arc::new(keys)));
+    }
+    remote_keys(issuer, whose, clock)
+}
+
+fn static_keys(issuer: &Issuer, whose: &Whose<'_>) -> Result<KeySet, ConfigError> {
+    let mut keys = KeySet::default();
+    for json in &issuer.key_sets {
+        let set = KeySet::parse(json, whose.algorithms)
+            .map_err(|fault| mistake("key_set", fault.to_string()))?;
+        warn_of_skipped(&set, whose);
+        keys.merge(set);
+    }
+    for (id, text) in &issuer.pems {
+        if id
+            .as_ref()
+            .is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID_BYTES)
+        {
+            return Err(mistake(
+                "pem_with_key_id",
+                "the key id must have 1 to 256 bytes",
+            ));
+        }
+        let material = pem::parse(text).map_err(|problem| mistake("pem", problem))?;
+        if !keys.add(id.as_deref(), &material, whose.algorithms) {
+            return Err(mistake(
+                "pem",
+                "the key is weak or fits no allowed algorithm",
+            ));
+        }
+    }
+    Ok(keys)
+}
+
+/// An entry that cannot be used is named, here as in a set that is fetched.
+#[cfg(feature = "tracing")]
+fn warn_of_skipped(set: &KeySet, whose: &Whose<'_>) {
+    for skipped in set.skipped() {
+        let (index, reason) = (skipped.index(), skipped.reason());
+        tracing::warn!(
+            issuer = &**whose.name,
+            index,
+            reason,
+            "an entry of the key set cannot be used"
+        );
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn warn_of_skipped(_: &KeySet, _: &Whose<'_>) {}
+
+#[cfg(not(feature = "jwks"))]
+fn remote_keys(_: &Issuer, _: &Whose<'_>, _: &Arc<dyn Clock>) -> Result<Keys, ConfigError> {
+    Err(mistake(
+        "key_set",
+        "keys can only be fetched with the feature `jwks`; switch it on, or give static keys",
+    ))
+}
+
+#[cfg(feature = "jwks")]
+fn remote_keys(
+    issuer: &Issuer,
+    whose: &Whose<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Keys, ConfigError> {
+    let limits = RefreshLimits {
+        interval: issuer.refresh_interval,
+        cooldown: issuer.unknown_key_cooldown,
+        max_stale: issuer.max_staleness,
+        // What the issuer asks for must not make its own keys too old (see `check_spans`).
+        max: RefreshLimits::default()
+            .max
+            .min(issuer.max_staleness * 4 / 5),
+        ..RefreshLimits::default()
+    };
+    let config = RemoteConfig {
+        issuer: Arc::clone(whose.name),
+        tenants: whose.tenants.to_vec(),
+        location: location(issuer, whose)?,
+        algorithms: whose.algorithms,
+        lazy: whose.lazy,
+        reach: reach(issuer)?,
+        limits,
+    };
+    RemoteKeys::new(config, Arc::clone(clock))
+        .map(Keys::Remote)
+        .map_err(|problem| mistake("key_set_url", problem))
+}
+
+#[cfg(feature = "jwks")]
+fn location(issuer: &Issuer, whose: &Whose<'_>) -> Result<Location, ConfigError> {
+    let check = |setting: &'static str, address: &str| {
+        url::check(address, issuer.plain_http)
+            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
+    };
+    match (&issuer.key_set_url, &issuer.discovery_url, &issuer.kind) {
+        (Some(address), _, _) => {
+            check("key_set_url", address)?;
+            Ok(Location::KeySet(address.clone()))
+        }
+        // The document can name one form of a pool; the other is looked for in its own place.
+        (None, Some(address), _) if !whose.lazy => {
+            check("discovery_url", address)?;
+            Ok(Location::Discovery(vec![address.clone()]))
+        }
+        (None, _, Kind::Cognito { .. }) => Ok(Location::KeySet(format!(
+            "{}/.well-known/jwks.json",
+            whose.name
+        ))),
+        (None, _, Kind::OidcTenants(_)) => Err(mistake(
+            "key_set_url",
+            "the keys that tenants share have no place of their own; set it, `discovery_url` or static keys",
+        )),
+        (None, _, _) => {
+            check("issuer", whose.name).map_err(|error| {
+                error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
+            })?;
+            Ok(Location::Discovery(discovery_urls(whose.name)))
+        }
+    }
+}
+
+#[cfg(feature = "jwks")]
+fn reach(issuer: &Issuer) -> Result<Reach, ConfigError> {
+    let mut roots = Vec::new();
+    for pem in &issuer.roots {
+        roots.extend(Root::bundle(pem).map_err(|problem| {
+            mistake(
+                "root_certificate",
+                format!("it {problem}; give one `CERTIFICATE` in pem, or several"),
+            )
+        })?);
+    }
+    Ok(Reach {
+        plain_http: issuer.plain_http,
+        roots,
+        proxied: issuer.proxies == Proxies::Used,
+    })
+}
