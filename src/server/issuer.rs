@@ -136,7 +136,7 @@ impl Issuer {
     ///
     /// The keys are fetched once for all tenants, from [`key_set_url`](Self::key_set_url) or
     /// [`discovery_url`](Self::discovery_url), one of which must follow unless keys are static. A
-    /// key that names an issuer in a member `issuer`, as Entra's do, is good for that one alone.
+    /// key that names an issuer in a member `issuer`, as Entra's do, is good for no other of its origin.
     ///
     /// ```
     /// use portcullis::{Issuer, ResourceServer};

@@ -18,6 +18,7 @@ mod identities;
 mod issuers;
 mod key_sets;
 mod logs;
+mod manual;
 mod principals;
 mod proxies;
 mod roots;
