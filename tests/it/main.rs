@@ -10,6 +10,7 @@ mod corpus;
 mod floors;
 mod guards;
 mod identities;
+mod interop;
 mod issuers;
 mod key_sets;
 mod logs;
