@@ -7,20 +7,23 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use axum::Router;
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::{
-    Algorithm, Claims, ConnectError, Identity, InGroup, InRole, Issuer, KeySetState,
-    ResourceServer, Scoped,
+    Algorithm, Claims, Clock as _, ConnectError, Identity, InGroup, InRole, Issuer, KeySetState,
+    ResourceServer, Scoped, SystemClock,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::house::{
-    Foreign, builder, client, clock, connected, form, free_port, names, opened, post, serve, text,
+    Foreign, builder, client, clock, connected, form, free_port, json as answer_of, names, opened,
+    post, serve, text,
 };
 use crate::support::{API, get as fetch, send};
 
@@ -74,19 +77,55 @@ async fn whoami(identity: Identity) -> String {
     }
 }
 
+fn machines_request(resource: &str) -> [(&str, &str); 5] {
+    [
+        ("client_id", "machine"),
+        ("client_secret", "machine-secret"),
+        ("grant_type", "client_credentials"),
+        ("resource", resource),
+        ("scope", "missions/read"),
+    ]
+}
+
 /// A machine's token for this resource.
 async fn machine(provider: &Foreign, resource: &str) -> String {
-    let answer = post(
-        &format!("{}/token", provider.url()),
-        &[
-            ("client_id", "machine"),
-            ("client_secret", "machine-secret"),
-            ("grant_type", "client_credentials"),
-            ("resource", resource),
-            ("scope", "missions/read"),
-        ],
+    let url = format!("{}/token", provider.url());
+    text(
+        &post(&url, &machines_request(resource)).await,
+        "access_token",
     )
-    .await;
+}
+
+/// A machine's token for this resource, bound to a key of its own (RFC 9449).
+async fn bound_machine(provider: &Foreign, resource: &str) -> String {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+    let point = key.public_key().as_ref(); // 4, x, y
+    let url = format!("{}/token", provider.url());
+    let header = json!({
+        "typ": "dpop+jwt",
+        "alg": "ES256",
+        "jwk": {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": URL_SAFE_NO_PAD.encode(&point[1..33]),
+            "y": URL_SAFE_NO_PAD.encode(&point[33..]),
+        },
+    });
+    let now = SystemClock::new().now().as_secs();
+    let payload = json!({"jti": "a-proof", "htm": "POST", "htu": url, "iat": now});
+    let signed = [header, payload]
+        .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
+        .join(".");
+    let random = SystemRandom::new();
+    let signature = key.sign(&random, signed.as_bytes()).expect("a signature");
+    let proof = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+    let request = client()
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("dpop", proof)
+        .body(form(&machines_request(resource)));
+    let answer = answer_of(request).await;
+    assert_eq!(text(&answer, "token_type"), "DPoP");
     text(&answer, "access_token")
 }
 
@@ -220,6 +259,13 @@ async fn a_machines_token_is_a_client_and_goes_as_far_as_its_scope_and_audience(
         "403 wrong_caller"
     );
 
+    let bound = bound_machine(&provider, API).await;
+    assert_eq!(names(&opened(&bound).1["cnf"]), ["jkt"]);
+    assert_eq!(
+        fetch(&app, "/read", &bound).await.verdict(),
+        "401 invalid_token binding",
+        "whoever shows it has not shown the key"
+    );
     let other = machine(&provider, "https://api.example.com/other").await;
     assert_eq!(
         fetch(&app, "/read", &other).await.verdict(),
