@@ -10,3 +10,4 @@ mod cognito_local;
 mod house;
 mod moto;
 mod oidc_provider;
+mod together;

@@ -88,7 +88,7 @@ fn machines_request(resource: &str) -> [(&str, &str); 5] {
 }
 
 /// A machine's token for this resource.
-async fn machine(provider: &Foreign, resource: &str) -> String {
+pub(super) async fn machine(provider: &Foreign, resource: &str) -> String {
     let url = format!("{}/token", provider.url());
     text(
         &post(&url, &machines_request(resource)).await,
