@@ -47,7 +47,9 @@ fn cognito_identifiers(
     region: &str,
     pool: &str,
 ) -> Result<Vec<Arc<str>>, ConfigError> {
-    if !is_region(region) {
+    // An emulator calls its region what it likes, `local` for one; no host name is made of it.
+    let emulated = issuer.endpoint.is_some() && is_word(region);
+    if !emulated && !is_region(region) {
         return Err(mistake(
             "cognito",
             format!("`{region}` has not the shape of an aws region, such as `eu-west-1`"),
@@ -79,6 +81,12 @@ fn cognito_identifiers(
     Ok(["cognito-idp", "issuer-cognito-idp"]
         .map(|service| format!("https://{service}.{region}.{domain}/{pool}").into())
         .into())
+}
+
+/// Letters, digits and hyphens, which mean nothing in a URL's path.
+fn is_word(region: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !region.is_empty() && region.bytes().all(plain)
 }
 
 /// `xx-name-1`, `xx-gov-name-1`, `eusc-xx-name-1`: judged by shape, not by a list.

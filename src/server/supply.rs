@@ -45,7 +45,8 @@ impl Issuer {
         self
     }
 
-    /// Talks to a Cognito emulator at this base URL: issuer and keys lie below it.
+    /// Talks to a Cognito emulator at this base URL: issuer and keys lie below it. The pool's
+    /// region may then be any word, such as `local`.
     /// Default: Cognito itself. For a proxy, which leaves `iss` alone, set
     /// [`key_set_url`](Self::key_set_url).
     pub fn endpoint(mut self, base_url: impl Into<String>) -> Self {

@@ -125,15 +125,17 @@ impl AccessToken {
         check_type(signed.header(), rules)?;
         check_required_values(signed, rules)?;
 
-        let client_id = client_id(claims, rules)?;
+        // Before the other claims: a token of another kind lacks some of them too, and then its
+        // kind is what the operator must hear.
         match rules.profile {
             Profile::Cognito => check_cognito(claims)?,
             Profile::Rfc9068 => {
-                check_rfc9068(claims)?;
                 check_not_for_the_client(claims)?;
+                check_rfc9068(claims)?;
             }
             Profile::Oidc => check_not_for_the_client(claims)?,
         }
+        let client_id = client_id(claims, rules)?;
         check_client(client_id.as_deref(), rules)?;
         check_audience(claims, client_id.as_deref(), rules)?;
         // RFC 9449 s6, RFC 8705 s3.1: a bound token is not a bearer token.

@@ -15,6 +15,12 @@ fn id() -> Issuer {
     Issuer::oidc("https://id.example.com")
 }
 
+fn emulated(region: &str, pool: &str) -> Issuer {
+    Issuer::cognito(region, pool)
+        .client_id("c")
+        .endpoint("http://127.0.0.1:9229")
+}
+
 fn with(issuer: Issuer) -> Builder {
     ResourceServer::builder(API).issuer(issuer)
 }
@@ -138,6 +144,21 @@ fn mistakes_name_their_setting_and_the_way_out() {
         (
             "a region that is none",
             with(Issuer::cognito("example.com#", "example.com#_A").client_id("c")),
+            "cognito",
+        ),
+        (
+            "a region that only an emulator has",
+            with(Issuer::cognito("local", "local_AbCdEf").client_id("c")),
+            "cognito",
+        ),
+        (
+            "an emulated region that is a path",
+            with(emulated("local/x", "local/x_AbCdEf")),
+            "cognito",
+        ),
+        (
+            "an emulated pool of another region",
+            with(emulated("local", "other_AbCdEf")),
             "cognito",
         ),
         (
@@ -303,6 +324,10 @@ fn their_accepted_twins_build() {
         (
             "an emulated pool",
             with(pool().endpoint("http://127.0.0.1:9229")),
+        ),
+        (
+            "an emulated pool in a region of its own",
+            with(emulated("local", "local_AbCdEf")),
         ),
         (
             "a pool in China",

@@ -15,6 +15,7 @@ mod families;
 mod floors;
 mod guards;
 mod identities;
+mod interop;
 mod issuers;
 mod key_sets;
 mod logs;

@@ -613,7 +613,11 @@ async fn cognito_access_tokens_pass_and_everything_else_of_the_pool_does_not() {
             good.clone().without("client_id"),
             "401 invalid_token claims",
         ),
-        ("an ID token", pool.id_token(), "401 invalid_token claims"),
+        (
+            "an ID token",
+            pool.id_token(),
+            "401 invalid_token token_use",
+        ),
         (
             "an ID token with a client id",
             pool.id_token().claim("client_id", client),

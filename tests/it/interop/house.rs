@@ -1,0 +1,281 @@
+//! What the tests with foreign servers share: the server as a child process, HTTP, tokens.
+//!
+//! 1. A server is looked for in `target/interop/` beside `Cargo.toml`, where
+//!    `tests/interop/install` puts it, whatever `CARGO_TARGET_DIR` is.
+//! 2. Where it is not installed, the test says so past the capture of its output and ends; with
+//!    `PORTCULLIS_INTEROP=required` it fails.
+//! 3. A server lives as long as its [`Foreign`]. It also ends with its standard input, so that
+//!    it cannot outlive this process.
+//! 4. Nothing waits without a deadline.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::test_util::ManualClock;
+use portcullis::{Builder, Clock as _, Issuer, ResourceServer, SystemClock};
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::support::API;
+
+/// How long a foreign server may take for anything; three machines' work may be in its way.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A foreign server that runs on loopback.
+pub(super) struct Foreign {
+    child: Child,
+    /// Open as long as the server shall live.
+    input: Option<ChildStdin>,
+    lines: UnboundedReceiver<String>,
+    /// Disconnected when the server has ended.
+    alive: Receiver<()>,
+    complaints: Arc<Mutex<String>>,
+    url: String,
+}
+
+/// Where this server is installed; absent, and the test told so, where it is not.
+fn home(name: &str) -> Option<PathBuf> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/interop")
+        .join(name);
+    if home.join("installed").exists() {
+        return Some(home);
+    }
+    let required = std::env::var_os("PORTCULLIS_INTEROP").is_some_and(|value| value == "required");
+    assert!(
+        !required,
+        "{name} is required and not installed; run `tests/interop/install`"
+    );
+    // Past the capture of a test that passes, so that it is seen.
+    let line = format!("\nskipped: {name} is not installed; run `tests/interop/install`\n");
+    std::io::stdout()
+        .write_all(line.as_bytes())
+        .expect("standard output");
+    None
+}
+
+impl Foreign {
+    /// Starts `oidc-provider` on this port, or on a free one for 0.
+    pub(super) async fn oidc_provider(port: u16) -> Option<Self> {
+        let home = home("oidc-provider")?;
+        Some(
+            Self::start(
+                Command::new("node"),
+                "oidc-provider/server.mjs",
+                port,
+                &home,
+            )
+            .await,
+        )
+    }
+
+    /// Starts `cognito-local` on a free port.
+    pub(super) async fn cognito_local() -> Option<Self> {
+        let home = home("cognito-local")?;
+        Some(Self::start(Command::new("node"), "cognito-local/server.js", 0, &home).await)
+    }
+
+    /// Starts `moto` on a free port.
+    pub(super) async fn moto() -> Option<Self> {
+        let home = home("moto")?;
+        let python = Command::new(home.join("bin/python"));
+        Some(Self::start(python, "moto/server.py", 0, &home).await)
+    }
+
+    async fn start(mut command: Command, starter: &str, port: u16, home: &Path) -> Self {
+        let starter = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/interop")
+            .join(starter);
+        let mut child = command
+            .arg(starter)
+            .arg(port.to_string())
+            .current_dir(home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the interpreter is installed");
+        let output = child.stdout.take().expect("piped");
+        let errors = child.stderr.take().expect("piped");
+        let complaints = Arc::new(Mutex::new(String::new()));
+        // Threads, so that the pipes never fill up, and end with the child.
+        std::thread::spawn({
+            let complaints = Arc::clone(&complaints);
+            move || collect(errors, &complaints)
+        });
+        let (sender, lines) = unbounded_channel();
+        let (until_the_end, alive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _until_the_end: Sender<()> = until_the_end;
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // Nobody listens any more: still read on.
+                let _ = sender.send(line);
+            }
+        });
+        let mut server = Self {
+            input: child.stdin.take(),
+            child,
+            lines,
+            alive,
+            complaints,
+            url: String::new(),
+        };
+        server.url = server.line_that_starts_with("ready ").await;
+        server
+    }
+
+    /// Its base URL, without a slash at the end.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Tells the server something and waits until it says the same.
+    pub(super) async fn tell(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("open");
+        writeln!(input, "{line}").expect("the server reads");
+        self.line_that_starts_with(line).await;
+    }
+
+    /// The rest of the next line that starts so.
+    async fn line_that_starts_with(&mut self, start: &str) -> String {
+        let found = tokio::time::timeout(PATIENCE, async {
+            while let Some(line) = self.lines.recv().await {
+                if let Some(rest) = line.strip_prefix(start) {
+                    return Some(rest.to_owned());
+                }
+            }
+            None
+        })
+        .await;
+        let Ok(Some(rest)) = found else {
+            let complaints = self.complaints.lock().expect("no panic while held");
+            panic!("the server did not say `{start}`; it complained:\n{complaints}");
+        };
+        rest
+    }
+}
+
+impl Drop for Foreign {
+    /// Also when the test panics. A moment to clean up, then by force; a child that has ended
+    /// already is only collected.
+    fn drop(&mut self) {
+        self.input = None;
+        let _ = self.alive.recv_timeout(Duration::from_secs(5));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(mut from: impl Read, into: &Mutex<String>) {
+    let mut buffer = [0; 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        into.lock().expect("no panic while held").push_str(&text);
+    }
+}
+
+/// A port that was free a moment ago, for a server that starts later.
+pub(super) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// An HTTP client that follows no redirect.
+pub(super) fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(PATIENCE)
+        .build()
+        .expect("a client")
+}
+
+/// These fields as a query or a form.
+pub(super) fn form(fields: &[(&str, &str)]) -> String {
+    let url = reqwest::Url::parse_with_params("http://127.0.0.1/", fields).expect("a URL");
+    url.query().unwrap_or_default().to_owned()
+}
+
+/// Posts a form and gives the JSON of the answer, which must be a good one.
+pub(super) async fn post(url: &str, fields: &[(&str, &str)]) -> Value {
+    let request = client()
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form(fields));
+    json(request).await
+}
+
+/// Sends a request and gives the JSON of the answer, which must be a good one.
+pub(super) async fn json(request: reqwest::RequestBuilder) -> Value {
+    let answer = request.send().await.expect("the server answers");
+    let status = answer.status();
+    let body = answer.text().await.expect("a body");
+    assert!(status.is_success(), "{status}: {body}");
+    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+/// A string of an answer.
+pub(super) fn text(answer: &Value, name: &str) -> String {
+    answer[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {answer}"))
+        .to_owned()
+}
+
+/// Header and payload of a JWT, unverified, to tell what a server's tokens look like.
+pub(super) fn opened(token: &str) -> (Value, Value) {
+    let mut parts = token.split('.').map(|part| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
+        serde_json::from_slice(&bytes).expect("JSON")
+    });
+    let header = parts.next().expect("a header");
+    (header, parts.next().expect("a payload"))
+}
+
+/// The names of a JSON object's members, in alphabetical order.
+pub(super) fn names(object: &Value) -> Vec<&str> {
+    let members = object.as_object().expect("an object");
+    let mut names: Vec<&str> = members.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A clock that stands at the present time of the machine, as foreign tokens have it, until it
+/// is moved.
+pub(super) fn clock() -> ManualClock {
+    ManualClock::at(SystemClock::new().now())
+}
+
+/// A server for [`API`] that trusts this issuer, still open for settings.
+pub(super) fn builder(issuer: Issuer, clock: &ManualClock) -> Builder {
+    ResourceServer::builder(API)
+        .issuer(issuer)
+        .clock(clock.clone())
+}
+
+/// The same, connected.
+pub(super) async fn connected(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
+    builder(issuer, clock)
+        .build()
+        .expect("sound")
+        .connect()
+        .await
+        .expect("the issuer is the one that was configured")
+}
+
+/// Serves an application on loopback until the runtime of the test ends; gives its base URL.
+pub(super) async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}

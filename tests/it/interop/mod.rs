@@ -1,0 +1,13 @@
+//! Authorization servers that are none of ours, and what this library says to their tokens.
+//!
+//! 1. The servers are real and run on loopback; see `tests/interop/README.md`.
+//! 2. The library is configured as a user of that server would, by what its manual says.
+//! 3. Each file records what its server's tokens look like, so that a new version of the server
+//!    that changes them shows here.
+
+mod cognito;
+mod cognito_local;
+mod house;
+mod moto;
+mod oidc_provider;
+mod together;
