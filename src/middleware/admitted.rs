@@ -5,11 +5,13 @@ use std::sync::Arc;
 use http::Extensions;
 
 use super::challenge::{ChallengePolicy, trace_refused};
+use super::dialect::Dialect;
 use super::refusal::Refusal;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::server::Admission;
 use crate::verify::claims::AccessToken;
 use crate::verify::identify::Identity;
+use crate::verify::sources::Sources;
 
 /// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
 /// `Extension` that an outer layer inserts.
@@ -18,16 +20,20 @@ pub(crate) struct Admitted {
     /// `None` under an optional layer, when nothing was sent.
     pub(super) admission: Option<Arc<Admission>>,
     pub(super) policy: Arc<LayerPolicy>,
+    /// How refusals of this request are answered.
+    pub(super) dialect: Dialect,
 }
 
 /// What a layer was configured with.
-#[derive(Debug)]
 pub(crate) struct LayerPolicy {
     pub(super) challenge: Arc<ChallengePolicy>,
     pub(super) context: Option<Arc<str>>,
     /// What tenant guards answer under this layer, whoever calls.
     pub(super) wiring_fault: Option<WiringFault>,
     pub(super) optional: bool,
+    /// Whether clients that speak gRPC are answered in it.
+    pub(super) grpc: bool,
+    pub(super) sources: Sources,
 }
 
 impl Admitted {
@@ -65,7 +71,7 @@ impl Admitted {
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         let rejection = rejection.into();
         trace_refused(&rejection);
-        Refusal::new(rejection, Arc::clone(&self.policy.challenge))
+        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
     }
 
     /// What a tenant guard checks before it looks at anybody.
