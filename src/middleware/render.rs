@@ -35,7 +35,7 @@ use crate::model::rejection::Rejection;
 ///     RefusalBody::new(HeaderValue::from_static("text/plain"), rejection.kind().as_str())
 /// });
 /// let service = layer.layer(service_fn(|_: Request<()>| async {
-///     Ok::<_, std::convert::Infallible>(Response::new(Full::from("hello")))
+///     Ok::<_, std::convert::Infallible>(Response::new(Full::<bytes::Bytes>::from("hello")))
 /// }));
 ///
 /// let refused = service.clone().oneshot(Request::new(())).await?;

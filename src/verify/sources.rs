@@ -79,7 +79,7 @@ impl Sources {
     }
 }
 
-impl<'r> Sent<'r> {
+impl Sent<'_> {
     fn and(self, more: Self) -> Self {
         match self {
             Self::Nothing => more,
