@@ -44,7 +44,8 @@ impl ResourceServer {
 /// Puts a [`ResourceServer`] in front of a service. Made by [`ResourceServer::authenticate`].
 ///
 /// Works over any body type whose response side has an empty default; refusals are answered
-/// with that empty body, unless a [`renderer`](Self::renderer) makes others. See [`RejectionKind`](crate::RejectionKind) for what is answered.
+/// with that empty body, unless a [`renderer`](Self::renderer) makes others. See
+/// [`RejectionKind`](crate::RejectionKind) for what is answered.
 ///
 /// ```
 /// use http::{Request, Response, StatusCode};
@@ -97,8 +98,7 @@ impl<M> AuthenticateLayer<M> {
     /// Lets requests through that carry no `Authorization` field at all, and nothing in a
     /// source that [`danger`](Self::danger) added. A bad token, another scheme, an empty field
     /// or a cookie that does not count is still refused; `Option<T>` extractors see the
-    /// difference.
-    /// Default: a token is required.
+    /// difference. Default: a token is required.
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self

@@ -130,7 +130,8 @@ pub(super) fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Without the blanks around: spaces and tabs.
+/// Without the blanks around: spaces and tabs, which browsers remove before they look at the
+/// prefix of a name. With any other one the name is another name.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -190,6 +191,10 @@ mod tests {
             (&["__Host-t=a"], &[]),
             (&["$t=a"], &[]),
             (&["%74=a"], &[]),
+            // What a lenient reader would trim, a browser's prefix check has not seen.
+            (&["\u{2000}t=a"], &[]),
+            (&["\u{a0}t=a"], &[]),
+            (&["t\u{85}=a"], &[]),
             (&["u=t=a"], &[]),
             (&["u=1, t=a"], &[]),
         ] {
