@@ -4,6 +4,7 @@
 #![doc = "[threats]: crate::manual::threats"]
 #![doc = "[defaults]: crate::manual::defaults"]
 #![doc = "[tenancy]: crate::manual::tenancy"]
+#![doc = "[doors]: crate::manual::doors"]
 #![doc = "[providers]: crate::manual::providers"]
 #![doc = "[testing]: crate::manual::testing"]
 #![doc = ""]
@@ -19,13 +20,18 @@ pub mod manual;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
-pub use middleware::authenticate::{Authenticate, AuthenticateLayer};
+pub use middleware::authenticate::AuthenticateLayer;
+pub use middleware::danger::DangerousLayer;
 #[cfg(feature = "axum")]
 pub use middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
 pub use middleware::future::ResponseFuture;
+pub use middleware::gate::Authenticate;
 #[cfg(feature = "jwks")]
 pub use middleware::readiness::Readiness;
 pub use middleware::refusal::Refusal;
+pub use middleware::render::{
+    EmptyBody, MakeBody, ProblemJson, RefusalBody, RenderedBody, Renderer,
+};
 pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
 pub use model::algorithm::Algorithm;
 pub use model::path::ClaimPath;

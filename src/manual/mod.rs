@@ -6,6 +6,7 @@
 //! | [`threats`] | which attack each rule stops, and what nothing here stops |
 //! | [`defaults`] | every setting and every fixed limit: number, bounds, reason |
 //! | [`tenancy`] | who may act where, by which evidence |
+//! | [`doors`] | how refusals look, and by which other ways a token may come in |
 //! | [`providers`] | settings for known authorization servers, symptoms and causes, and which test shows what |
 //! | [`testing`] | how an application tests its routes, and how this library is tested |
 //! | [`changelog`] | what changed when |
@@ -29,6 +30,9 @@ pub mod defaults {}
 
 #[doc = include_str!("tenancy.md")]
 pub mod tenancy {}
+
+#[doc = include_str!("doors.md")]
+pub mod doors {}
 
 #[doc = include_str!("providers.md")]
 pub mod providers {}

@@ -7,12 +7,14 @@ use http::Extensions;
 use http::HeaderMap;
 
 use super::challenge::{ChallengePolicy, trace_refused};
+use super::dialect::Dialect;
 use super::refusal::Refusal;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::server::admission::Admission;
 use crate::server::state::ResourceServer;
 use crate::verify::claims::AccessToken;
 use crate::verify::identity::Identity;
+use crate::verify::sources::Sources;
 
 /// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
 /// `Extension` that an outer layer inserts.
@@ -21,20 +23,30 @@ pub(crate) struct Admitted {
     /// `None` under an optional layer, when nothing was sent.
     pub(super) admission: Option<Arc<Admission>>,
     pub(super) policy: Arc<LayerPolicy>,
+    /// How refusals of this request are answered.
+    pub(super) dialect: Dialect,
+}
+
+/// Whom a layer lets through beside callers with good tokens of its context.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Admits {
+    /// Principals, whose tokens are for the portal's context.
+    pub(super) principals: bool,
+    /// Requests without any token.
+    pub(super) nothing_sent: bool,
 }
 
 /// What a layer was configured with.
-#[derive(Debug)]
 pub(crate) struct LayerPolicy {
     pub(super) challenge: Arc<ChallengePolicy>,
     pub(super) context: Option<Arc<str>>,
-    /// For what guards must ask of the outside.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(super) server: ResourceServer,
-    pub(super) admits_principals: bool,
+    pub(super) admits: Admits,
     /// What tenant guards answer under this layer, whoever calls.
     pub(super) wiring_fault: Option<WiringFault>,
-    pub(super) optional: bool,
+    /// Whether clients that speak gRPC are answered in it.
+    pub(super) grpc: bool,
+    pub(super) sources: Sources,
 }
 
 impl Admitted {
@@ -72,7 +84,7 @@ impl Admitted {
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         let rejection = rejection.into();
         trace_refused(&rejection);
-        Refusal::new(rejection, Arc::clone(&self.policy.challenge))
+        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
     }
 
     /// What a tenant guard checks before it looks at anybody.

@@ -1,45 +1,42 @@
-//! The layer that judges every request's token before the inner service sees it.
+//! The layer that puts a server in front of a service, and its settings.
 //!
-//! 1. What an earlier layer left is removed first; the innermost layer speaks.
-//! 2. A refused request never reaches the inner service, and its body is never read.
-//! 3. The common case is decided inside `call`: no boxed future, no clone of the service.
-//! 4. Only when the issuer must be asked, a boxed future waits a bounded time and judges again,
-//!    at most twice. It holds nothing that readiness reserved, and polls its own clone ready
-//!    before it calls it.
+//! 1. Everything about a layer is decided when it is made; a request changes nothing.
+//! 2. What gives up a protection stands behind `danger()`.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response};
 use tower_layer::Layer;
-use tower_service::Service;
 
-use super::admitted::{Admitted, LayerPolicy};
-use super::challenge::{ChallengePolicy, respond, trace_refused};
-use super::future::ResponseFuture;
-use crate::model::rejection::{Rejection, RejectionKind};
+use super::admitted::{Admits, LayerPolicy};
+use super::challenge::ChallengePolicy;
+use super::gate::Authenticate;
+use super::render::{EmptyBody, RenderedBody, Renderer};
 use crate::model::scope::{ScopeRequirement, challenge_of};
-use crate::server::Judgement;
-use crate::server::admission::Admission;
 use crate::server::mistake::is_quotable;
 use crate::server::state::ResourceServer;
+use crate::verify::sources::Sources;
 
 impl ResourceServer {
     /// The layer that puts this server in front of a service.
     ///
     /// In axum use `route_layer`: it covers the routes that were added before it, and leaves
     /// the fallback alone. A CORS layer goes outside this one, because preflights carry no
-    /// token.
+    /// token; for scripts of other origins it exposes `WWW-Authenticate`. See
+    /// [the manual](crate::manual::doors#browsers).
     pub fn authenticate(&self) -> AuthenticateLayer {
         AuthenticateLayer {
             server: self.clone(),
             realm: None,
             context: None,
             scope: None,
-            optional: false,
-            admits_principals: false,
+            admits: Admits::default(),
             descriptions: false,
+            grpc: false,
+            sources: Sources::default(),
+            renderer: None,
+            body: PhantomData,
         }
     }
 }
@@ -47,7 +44,8 @@ impl ResourceServer {
 /// Puts a [`ResourceServer`] in front of a service. Made by [`ResourceServer::authenticate`].
 ///
 /// Works over any body type whose response side has an empty default; refusals are answered
-/// with that empty body. See [`RejectionKind`](crate::RejectionKind) for what is answered.
+/// with that empty body, unless a [`renderer`](Self::renderer) makes others. See
+/// [`RejectionKind`](crate::RejectionKind) for what is answered.
 ///
 /// ```
 /// use http::{Request, Response, StatusCode};
@@ -75,17 +73,20 @@ impl ResourceServer {
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct AuthenticateLayer {
+pub struct AuthenticateLayer<M = EmptyBody> {
     server: ResourceServer,
     realm: Option<Arc<str>>,
     context: Option<Arc<str>>,
     scope: Option<&'static str>,
-    optional: bool,
-    admits_principals: bool,
+    admits: Admits,
     descriptions: bool,
+    grpc: bool,
+    pub(super) sources: Sources,
+    renderer: Option<Arc<dyn Renderer>>,
+    body: PhantomData<fn() -> M>,
 }
 
-impl AuthenticateLayer {
+impl<M> AuthenticateLayer<M> {
     /// The API context that these routes belong to. A token that states another is refused
     /// with 403. Where an issuer's tenant rules know contexts, tenant guards under a layer that
     /// names none, or one that nobody knows, answer 500. Default: none.
@@ -94,11 +95,12 @@ impl AuthenticateLayer {
         self
     }
 
-    /// Lets requests through that carry no `Authorization` field at all. A bad token, another
-    /// scheme or an empty field is still refused; `Option<T>` extractors see the difference.
-    /// Default: a token is required.
+    /// Lets requests through that carry no `Authorization` field at all, and nothing in a
+    /// source that [`danger`](Self::danger) added. A bad token, another scheme, an empty field
+    /// or a cookie that does not count is still refused; `Option<T>` extractors see the
+    /// difference. Default: a token is required.
     pub fn optional(mut self) -> Self {
-        self.optional = true;
+        self.admits.nothing_sent = true;
         self
     }
 
@@ -109,7 +111,7 @@ impl AuthenticateLayer {
     /// anybody. Default: a principal's token is refused like that of any other context, and
     /// `WorkspaceAccess` refuses principals.
     pub fn admit_principals(mut self) -> Self {
-        self.admits_principals = true;
+        self.admits.principals = true;
         self
     }
 
@@ -133,9 +135,40 @@ impl AuthenticateLayer {
     }
 
     /// Adds an `error_description` to challenges: one fixed sentence for each error code, and
-    /// nothing about the token. Default: none.
+    /// nothing about the token. In gRPC it is the `grpc-message` too. Default: none.
     pub fn error_descriptions(mut self) -> Self {
         self.descriptions = true;
+        self
+    }
+
+    /// Gives refusals a body: that of this renderer, such as
+    /// [`ProblemJson`](crate::ProblemJson). The guards of the routes inside answer with it too;
+    /// [`RequireScopeLayer`](crate::RequireScopeLayer) where it says
+    /// [`rendered`](crate::RequireScopeLayer::rendered). The service's body type must be made
+    /// of [`Bytes`](bytes::Bytes), such as axum's. Default: empty bodies, of any type with a
+    /// default.
+    pub fn renderer(self, renderer: impl Renderer) -> AuthenticateLayer<RenderedBody> {
+        AuthenticateLayer {
+            server: self.server,
+            realm: self.realm,
+            context: self.context,
+            scope: self.scope,
+            admits: self.admits,
+            descriptions: self.descriptions,
+            grpc: self.grpc,
+            sources: self.sources,
+            renderer: Some(Arc::new(renderer)),
+            body: PhantomData,
+        }
+    }
+
+    /// Answers clients that speak gRPC in gRPC: where the request's `Content-Type` is
+    /// `application/grpc` or one of gRPC-Web, a refusal is a trailers-only response. HTTP says
+    /// 200, `grpc-status` is 16 for 401, 7 for 403, 14 for 503, 3 for 400 and 13 for 500, and
+    /// the body is empty. `WWW-Authenticate` and `Retry-After` stay, as metadata. Guards answer
+    /// in the same way. Default: that content type changes nothing.
+    pub fn grpc(mut self) -> Self {
+        self.grpc = true;
         self
     }
 
@@ -149,184 +182,34 @@ impl AuthenticateLayer {
                 resource_metadata: self.server.resource_metadata().cloned(),
                 scope: self.scope,
                 descriptions: self.descriptions,
+                renderer: self.renderer.clone(),
             }),
             wiring_fault: self
                 .server
-                .wiring_fault(self.context.as_deref(), self.admits_principals),
+                .wiring_fault(self.context.as_deref(), self.admits.principals),
             server: self.server.clone(),
-            admits_principals: self.admits_principals,
+            admits: self.admits,
             context: self.context.clone(),
-            optional: self.optional,
+            grpc: self.grpc,
+            sources: self.sources.clone(),
         }
     }
 }
 
-impl fmt::Debug for AuthenticateLayer {
+impl<M> fmt::Debug for AuthenticateLayer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticateLayer")
             .field("server", &self.server)
             .field("context", &self.context)
-            .field("optional", &self.optional)
+            .field("admits", &self.admits)
             .finish_non_exhaustive()
     }
 }
 
-impl<S> Layer<S> for AuthenticateLayer {
-    type Service = Authenticate<S>;
+impl<S, M> Layer<S> for AuthenticateLayer<M> {
+    type Service = Authenticate<S, M>;
 
-    fn layer(&self, inner: S) -> Authenticate<S> {
-        Authenticate {
-            inner,
-            gate: Gate {
-                server: self.server.clone(),
-                policy: Arc::new(self.policy()),
-            },
-        }
+    fn layer(&self, inner: S) -> Authenticate<S, M> {
+        Authenticate::new(inner, self.policy())
     }
 }
-
-/// A service behind an [`AuthenticateLayer`].
-#[derive(Clone)]
-#[must_use]
-pub struct Authenticate<S> {
-    inner: S,
-    gate: Gate,
-}
-
-impl<S: fmt::Debug> fmt::Debug for Authenticate<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticate")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The server, and what this layer adds to it.
-#[derive(Clone)]
-struct Gate {
-    server: ResourceServer,
-    policy: Arc<LayerPolicy>,
-}
-
-impl Gate {
-    /// Lets the request through with what is known about it, or says why not.
-    fn decide<B>(&self, request: &mut Request<B>, judgement: Judgement) -> Decision {
-        let admission = match judgement {
-            Judgement::Admitted(admission) => {
-                let (context, principals) = (&self.policy.context, self.policy.admits_principals);
-                if let Err(kind) = admission.check_context(context.as_deref(), principals) {
-                    return Decision::Refuse(kind.into());
-                }
-                Some(admission)
-            }
-            Judgement::NothingSent if self.policy.optional => None,
-            Judgement::NothingSent => {
-                return Decision::Refuse(RejectionKind::MissingToken.into());
-            }
-            Judgement::Refused(rejection) => return Decision::Refuse(rejection),
-            #[cfg(feature = "jwks")]
-            Judgement::Wait(question) => return Decision::Ask(question),
-        };
-        trace_admitted(admission.as_deref());
-        request.extensions_mut().insert(Admitted {
-            admission,
-            policy: Arc::clone(&self.policy),
-        });
-        Decision::Pass
-    }
-
-    fn refuse<B: Default>(&self, rejection: &Rejection) -> Response<B> {
-        trace_refused(rejection);
-        respond(rejection, &self.policy.challenge)
-    }
-}
-
-enum Decision {
-    Pass,
-    Refuse(Rejection),
-    #[cfg(feature = "jwks")]
-    Ask(crate::server::authority::Question),
-}
-
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
-    S::Future: Send,
-    ReqBody: Send + 'static,
-    ResBody: Default + 'static,
-{
-    type Response = Response<ResBody>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody, S::Error>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // An outer layer's verdict is not ours.
-        request.extensions_mut().remove::<Admitted>();
-        let judgement = self.gate.server.judge(request.headers(), None);
-        match self.gate.decide(&mut request, judgement) {
-            Decision::Pass => ResponseFuture::inner(self.inner.call(request)),
-            Decision::Refuse(rejection) => ResponseFuture::refused(self.gate.refuse(&rejection)),
-            #[cfg(feature = "jwks")]
-            Decision::Ask(question) => {
-                // Who waits for an issuer must not hold what readiness reserved, such as a place
-                // under a concurrency limit: strangers could keep everybody out. The instance
-                // that was polled ready is let go, and a clone is polled ready after the wait.
-                let later = self.inner.clone();
-                self.inner = later.clone();
-                ResponseFuture::asking(Box::pin(ask(self.gate.clone(), later, request, question)))
-            }
-        }
-    }
-}
-
-/// How often a request may wait for the issuer before it is answered 503.
-#[cfg(feature = "jwks")]
-const MOST_QUESTIONS: usize = 2;
-
-/// The slow path: waits for the issuer, then judges again.
-#[cfg(feature = "jwks")]
-async fn ask<S, ReqBody, ResBody>(
-    gate: Gate,
-    mut inner: S,
-    mut request: Request<ReqBody>,
-    mut question: crate::server::authority::Question,
-) -> Result<Response<ResBody>, S::Error>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: Default,
-{
-    for _ in 0..MOST_QUESTIONS {
-        let answered = question.wait().await;
-        let judgement = gate.server.judge(request.headers(), Some(answered));
-        match gate.decide(&mut request, judgement) {
-            Decision::Pass => {
-                std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
-                return inner.call(request).await;
-            }
-            Decision::Refuse(rejection) => return Ok(gate.refuse(&rejection)),
-            Decision::Ask(next) => question = next,
-        }
-    }
-    Ok(gate.refuse(&crate::server::waited_enough()))
-}
-
-#[cfg(feature = "tracing")]
-fn trace_admitted(admission: Option<&Admission>) {
-    let Some(admission) = admission else {
-        tracing::trace!("no token was sent; the layer is optional");
-        return;
-    };
-    let (issuer, caller) = (admission.token.issuer(), admission.caller_kind());
-    // A span that the application declared with these fields gets them filled.
-    tracing::Span::current()
-        .record("auth.issuer", issuer)
-        .record("auth.caller", caller);
-    tracing::trace!(issuer, caller, "token admitted");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_admitted(_: Option<&Admission>) {}

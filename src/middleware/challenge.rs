@@ -1,27 +1,33 @@
-//! What a refusal looks like on the wire: status, challenge, `Retry-After`
+//! What a refusal looks like on the wire: status, challenge, `Retry-After`, body
 //! (RFC 6750 section 3, RFC 9110 section 15, RFC 9728 section 5.1).
 //!
 //! 1. One total match from kind to answer, without a wildcard.
 //! 2. A challenge is made of static text and configuration alone, never of a request's bytes.
 //! 3. Every answer says `Cache-Control: no-store`.
+//! 4. A renderer adds a body and its type to an answer in HTTP, and sees none in gRPC.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{Response, StatusCode};
 
+use super::dialect::Dialect;
+use super::render::{MakeBody, Renderer};
 use crate::model::rejection::{Rejection, RejectionKind};
 
-/// What a layer says in its challenges.
-#[derive(Debug)]
+/// What a layer says in its challenges, and who makes the bodies.
 pub(crate) struct ChallengePolicy {
     pub(crate) realm: Arc<str>,
     pub(crate) resource_metadata: Option<Arc<str>>,
     /// The scope that a request without a token is told to get.
     pub(crate) scope: Option<&'static str>,
     pub(crate) descriptions: bool,
+    pub(crate) renderer: Option<Arc<dyn Renderer>>,
 }
 
 struct Answer<'r> {
@@ -33,6 +39,15 @@ struct Challenge<'r> {
     error: Option<&'static str>,
     description: &'static str,
     scope: Option<&'r str>,
+}
+
+impl Challenge<'_> {
+    /// The sentence that goes with an error code, where the layer gives sentences.
+    fn described(&self, policy: &ChallengePolicy) -> Option<&'static str> {
+        self.error
+            .filter(|_| policy.descriptions)
+            .map(|_| self.description)
+    }
 }
 
 fn answer<'r>(rejection: &'r Rejection, policy: &ChallengePolicy) -> Answer<'r> {
@@ -83,31 +98,43 @@ fn answer<'r>(rejection: &'r Rejection, policy: &ChallengePolicy) -> Answer<'r> 
 }
 
 /// Makes the response to a refused request; the kind travels in its extensions.
-pub(crate) fn respond<B: Default>(rejection: &Rejection, policy: &ChallengePolicy) -> Response<B> {
+pub(crate) fn respond<B, M: MakeBody<B>>(
+    rejection: &Rejection,
+    policy: &ChallengePolicy,
+    dialect: Dialect,
+) -> Response<B> {
     let Answer { status, challenge } = answer(rejection, policy);
-    let mut response = Response::new(B::default());
+    let renderer = policy.renderer.as_deref();
+    let body = renderer
+        .filter(|_| M::RENDERED && !dialect.is_grpc())
+        .map(|renderer| renderer.render(rejection, status).into_parts());
+    let (media_type, bytes) = body.map_or((None, Bytes::new()), |(media_type, bytes)| {
+        (Some(media_type), bytes)
+    });
+    let mut response = Response::new(M::make(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(challenge) = challenge {
-        insert_challenge(headers, &challenge, policy);
+    if let Some(media_type) = media_type {
+        headers.insert(CONTENT_TYPE, media_type);
+    }
+    if let Some(challenge) = &challenge {
+        insert_challenge(headers, challenge, policy);
     }
     if let Some(after) = rejection.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(delay_seconds(after)));
     }
     response.extensions_mut().insert(rejection.kind());
+    let message = challenge.and_then(|challenge| challenge.described(policy));
+    dialect.translate(&mut response, message);
     response
 }
 
 fn insert_challenge(headers: &mut HeaderMap, challenge: &Challenge<'_>, policy: &ChallengePolicy) {
     let mut text = format!("Bearer realm=\"{}\"", policy.realm);
-    let description = challenge
-        .error
-        .filter(|_| policy.descriptions)
-        .map(|_| challenge.description);
     let parameters = [
         ("error", challenge.error),
-        ("error_description", description),
+        ("error_description", challenge.described(policy)),
         ("scope", challenge.scope),
         ("resource_metadata", policy.resource_metadata.as_deref()),
     ];

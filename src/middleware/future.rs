@@ -58,7 +58,6 @@ impl<F, ResBody, E> ResponseFuture<F, ResBody, E> {
 impl<F, ResBody, E> Future for ResponseFuture<F, ResBody, E>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
-    ResBody: Default,
 {
     type Output = Result<Response<ResBody>, E>;
 
@@ -66,10 +65,12 @@ where
         match self.project().kind.project() {
             KindProjection::Inner { future } => future.poll(cx),
             KindProjection::Asking { future } => future.poll(cx),
-            // A future that is polled after its end may answer anything; this one stays empty.
-            KindProjection::Refused { response } => {
-                Poll::Ready(Ok(response.take().unwrap_or_default()))
-            }
+            // A future that is polled after its end may do anything; this one has nothing more
+            // to say.
+            KindProjection::Refused { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response)),
+                None => Poll::Pending,
+            },
         }
     }
 }

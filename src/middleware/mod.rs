@@ -1,5 +1,9 @@
 //! Floor 5: the doors.
 
+pub(crate) mod render;
+
+pub(crate) mod dialect;
+
 pub(crate) mod challenge;
 
 pub(crate) mod refusal;
@@ -8,7 +12,11 @@ pub(crate) mod admitted;
 
 pub(crate) mod future;
 
+pub(crate) mod gate;
+
 pub(crate) mod authenticate;
+
+pub(crate) mod danger;
 
 pub(crate) mod require_scope;
 

@@ -3,29 +3,39 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Response;
 
 use super::challenge::{ChallengePolicy, respond};
+use super::dialect::Dialect;
+use super::render::{EmptyBody, MakeBody, RenderedBody};
 use crate::model::rejection::{Rejection, RejectionKind};
 
-/// A [`Rejection`] and the challenge of the layer that the request came through.
+/// A [`Rejection`] and the way in which the layer that the request came through answers it:
+/// its challenge, its renderer, and gRPC where the client speaks it.
 ///
 /// In axum it is the rejection of every extractor of this library, and becomes the response of
-/// the wire table; an application that wants another body takes `Result<T, Refusal>` in its
-/// handler, builds its own response and keeps the headers of
-/// [`to_response`](Self::to_response).
+/// the wire table, with the body of the layer's [`Renderer`](crate::Renderer); an application
+/// that wants another body on one route takes `Result<T, Refusal>` in its handler, builds its
+/// own response and keeps the headers of [`to_response`](Self::to_response).
 #[derive(Clone)]
 pub struct Refusal {
     rejection: Rejection,
     policy: Option<Arc<ChallengePolicy>>,
+    dialect: Dialect,
 }
 
 impl Refusal {
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) fn new(rejection: impl Into<Rejection>, policy: Arc<ChallengePolicy>) -> Self {
+    pub(crate) fn new(
+        rejection: impl Into<Rejection>,
+        policy: Arc<ChallengePolicy>,
+        dialect: Dialect,
+    ) -> Self {
         Self {
             rejection: rejection.into(),
             policy: Some(policy),
+            dialect,
         }
     }
 
@@ -35,6 +45,7 @@ impl Refusal {
         Self {
             rejection: Rejection::new(RejectionKind::NotAuthenticated),
             policy: None,
+            dialect: Dialect::Http,
         }
     }
 
@@ -53,16 +64,30 @@ impl Refusal {
     /// The response of the wire table, with an empty body and the kind in its extensions.
     #[must_use]
     pub fn to_response<B: Default>(&self) -> Response<B> {
+        self.answer::<B, EmptyBody>()
+    }
+
+    /// The response of the wire table, with the body that the layer's
+    /// [`Renderer`](crate::Renderer) makes and the kind in its extensions. The body is empty
+    /// where the layer has no renderer, where no layer covers the route, and in gRPC.
+    #[must_use]
+    pub fn to_rendered_response<B: From<Bytes>>(&self) -> Response<B> {
+        self.answer::<B, RenderedBody>()
+    }
+
+    pub(super) fn answer<B, M: MakeBody<B>>(&self) -> Response<B> {
         match &self.policy {
-            Some(policy) => respond(&self.rejection, policy),
-            None => respond(
+            Some(policy) => respond::<B, M>(&self.rejection, policy, self.dialect),
+            None => respond::<B, M>(
                 &self.rejection,
                 &ChallengePolicy {
                     realm: Arc::from(""),
                     resource_metadata: None,
                     scope: None,
                     descriptions: false,
+                    renderer: None,
                 },
+                self.dialect,
             ),
         }
     }

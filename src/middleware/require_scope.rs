@@ -11,6 +11,7 @@ use tower_service::Service;
 use super::admitted::Admitted;
 use super::future::ResponseFuture;
 use super::refusal::Refusal;
+use super::render::{EmptyBody, MakeBody, RenderedBody};
 use crate::model::rejection::Rejection;
 use crate::model::scope::{ScopeRequirement, challenge_of, is_met};
 
@@ -19,6 +20,9 @@ use crate::model::scope::{ScopeRequirement, challenge_of, is_met};
 /// It stands inside an [`AuthenticateLayer`](crate::AuthenticateLayer); without one every
 /// request is answered 500. Under an optional layer a request without a token is refused with
 /// 401. It only reads, so any number of them stack.
+///
+/// Its refusals have an empty body; see [`rendered`](Self::rendered) for others. In gRPC they
+/// are answered as those of the layer outside.
 ///
 /// ```
 /// use portcullis::RequireScopeLayer;
@@ -29,7 +33,7 @@ use crate::model::scope::{ScopeRequirement, challenge_of, is_met};
 /// # let _ = layer;
 /// ```
 #[must_use]
-pub struct RequireScopeLayer<R>(PhantomData<fn() -> R>);
+pub struct RequireScopeLayer<R, M = EmptyBody>(PhantomData<fn() -> (R, M)>);
 
 impl RequireScopeLayer<()> {
     /// The layer that demands `R`.
@@ -38,22 +42,31 @@ impl RequireScopeLayer<()> {
     }
 }
 
-impl<R> Clone for RequireScopeLayer<R> {
+impl<R> RequireScopeLayer<R> {
+    /// Gives refusals the body that the renderer of the layer outside makes; empty where that
+    /// has none. The service's body type must be made of [`Bytes`](bytes::Bytes), such as
+    /// axum's. Default: empty bodies, of any type with a default.
+    pub fn rendered(self) -> RequireScopeLayer<R, RenderedBody> {
+        RequireScopeLayer(PhantomData)
+    }
+}
+
+impl<R, M> Clone for RequireScopeLayer<R, M> {
     fn clone(&self) -> Self {
         Self(PhantomData)
     }
 }
 
-impl<R> fmt::Debug for RequireScopeLayer<R> {
+impl<R, M> fmt::Debug for RequireScopeLayer<R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RequireScopeLayer")
     }
 }
 
-impl<R, S> Layer<S> for RequireScopeLayer<R> {
-    type Service = RequireScope<R, S>;
+impl<R, M, S> Layer<S> for RequireScopeLayer<R, M> {
+    type Service = RequireScope<R, S, M>;
 
-    fn layer(&self, inner: S) -> RequireScope<R, S> {
+    fn layer(&self, inner: S) -> RequireScope<R, S, M> {
         RequireScope {
             inner,
             requirement: PhantomData,
@@ -63,12 +76,12 @@ impl<R, S> Layer<S> for RequireScopeLayer<R> {
 
 /// A service behind a [`RequireScopeLayer`].
 #[must_use]
-pub struct RequireScope<R, S> {
+pub struct RequireScope<R, S, M = EmptyBody> {
     inner: S,
-    requirement: PhantomData<fn() -> R>,
+    requirement: PhantomData<fn() -> (R, M)>,
 }
 
-impl<R, S: Clone> Clone for RequireScope<R, S> {
+impl<R, S: Clone, M> Clone for RequireScope<R, S, M> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -77,7 +90,7 @@ impl<R, S: Clone> Clone for RequireScope<R, S> {
     }
 }
 
-impl<R, S: fmt::Debug> fmt::Debug for RequireScope<R, S> {
+impl<R, S: fmt::Debug, M> fmt::Debug for RequireScope<R, S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireScope")
             .field("inner", &self.inner)
@@ -85,11 +98,11 @@ impl<R, S: fmt::Debug> fmt::Debug for RequireScope<R, S> {
     }
 }
 
-impl<R, S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<R, S>
+impl<R, S, M, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<R, S, M>
 where
     R: ScopeRequirement,
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: Default,
+    M: MakeBody<ResBody>,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
@@ -102,7 +115,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match check::<R>(request.extensions()) {
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-            Err(refusal) => ResponseFuture::refused(refusal.to_response()),
+            Err(refusal) => ResponseFuture::refused(refusal.answer::<ResBody, M>()),
         }
     }
 }

@@ -105,6 +105,12 @@ impl From<Objection> for Rejection {
     }
 }
 
+impl From<RequestFault> for RejectionKind {
+    fn from(fault: RequestFault) -> Self {
+        Self::InvalidRequest(fault)
+    }
+}
+
 impl From<RequestFault> for Rejection {
     fn from(fault: RequestFault) -> Self {
         Self::new(RejectionKind::InvalidRequest(fault))
@@ -156,7 +162,8 @@ impl std::error::Error for Rejection {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// No bearer token was sent, or the credentials are of another scheme.
+    /// No bearer token was sent, or the credentials are of another scheme, or a cookie that
+    /// does not count for this request.
     MissingToken,
     /// The request carries its credentials in a way that RFC 6750 does not allow.
     InvalidRequest(RequestFault),
@@ -256,12 +263,13 @@ macro_rules! faults {
 faults! {
     /// What is wrong with a request's credentials, before any token is looked at.
     RequestFault {
-        /// More than one `Authorization` field (RFC 6750 section 2, RFC 9110 section 5.3).
-        SeveralCredentials = "several_credentials", "more than one authorization field was sent";
-        /// The field is empty, or names the scheme and nothing else.
-        NoCredentials = "no_credentials", "the authorization field holds no credentials";
+        /// More than one `Authorization` field, or a token in more than one of the layer's
+        /// sources (RFC 6750 section 2, RFC 9110 section 5.3).
+        SeveralCredentials = "several_credentials", "more than one credential was sent";
+        /// The field, cookie or header is empty, or names the scheme and nothing else.
+        NoCredentials = "no_credentials", "what should hold the credential is empty";
         /// Bytes that no `b64token` contains (RFC 6750 section 2.1).
-        NotAToken = "not_a_token", "the authorization field is not `Bearer` and one b64token";
+        NotAToken = "not_a_token", "the credential is not `Bearer` and one b64token, or in a cookie or header the b64token alone";
         /// A client asks for a delegation and names nobody.
         NoUser = "no_user", "the request names no user to act for";
         /// The field that names the user came more than once.

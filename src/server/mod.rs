@@ -32,7 +32,7 @@ pub(crate) mod operate;
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 #[cfg(feature = "jwks")]
 use crate::model::rejection::Outage;
@@ -41,6 +41,7 @@ use crate::verify::claims::AccessToken;
 use crate::verify::credential::Credential;
 use crate::verify::identify::identify;
 use crate::verify::jws::{Compact, Unverified};
+use crate::verify::sources::Sources;
 use admission::Admission;
 #[cfg(feature = "jwks")]
 use authority::Question;
@@ -50,7 +51,7 @@ use state::ResourceServer;
 /// The outcome of [`ResourceServer::judge`].
 pub(crate) enum Judgement {
     Admitted(Arc<Admission>),
-    /// No `Authorization` field was sent.
+    /// None of the layer's sources was sent.
     NothingSent,
     Refused(Rejection),
     /// Only the issuer knows; ask, wait a bounded time, and judge again.
@@ -64,8 +65,14 @@ impl ResourceServer {
     /// In this order: the single credential; its size and syntax; the issuer, whose rules and
     /// keys alone count from here; the signature; the claims; who is calling. What may be
     /// remembered between requests happens in `verify`, what must not in `admit`.
-    pub(crate) fn judge(&self, headers: &HeaderMap, answered: Option<Answered>) -> Judgement {
-        let credential = match Credential::find(headers) {
+    pub(crate) fn judge(
+        &self,
+        sources: &Sources,
+        method: &Method,
+        headers: &HeaderMap,
+        answered: Option<Answered>,
+    ) -> Judgement {
+        let credential = match Credential::find(sources, method, headers) {
             Ok(Some(credential)) => credential,
             Ok(None) => return Judgement::NothingSent,
             Err(kind) => return Judgement::Refused(kind.into()),

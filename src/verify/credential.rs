@@ -1,36 +1,57 @@
 //! The single credential of a request (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
 //!
-//! 1. No `Authorization` field: nothing was sent.
-//! 2. More than one field: refused, whatever they hold; taking one would be a guess.
+//! 1. No `Authorization` field, and nothing in any [other source](super::sources) of the layer:
+//!    nothing was sent.
+//! 2. More than one field, or a field and another source: refused, whatever they hold; taking
+//!    one would be a guess.
 //! 3. One field with another scheme: no bearer token was sent, and that is not "nothing".
 //! 4. The scheme `Bearer` in any case, one or more spaces, and bytes: a credential. Whether
 //!    they are a `b64token` is checked on the way to `Unverified`.
+//! 5. Other sources hold the token alone, without a scheme.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method};
 
+use super::sources::{Sent, Sources, is_tchar};
 use crate::model::rejection::{RejectionKind, RequestFault};
 
 const SCHEME: &[u8] = b"Bearer";
 
-/// What follows the scheme `Bearer` in the one `Authorization` field of a request.
+/// What follows the scheme `Bearer` in the one `Authorization` field of a request, or what the
+/// one other source holds.
 #[derive(Clone, Copy)]
 pub(crate) struct Credential<'r>(&'r [u8]);
 
 impl<'r> Credential<'r> {
-    /// Finds the credential. `Ok(None)` only when no `Authorization` field was sent.
-    pub(crate) fn find(headers: &'r HeaderMap) -> Result<Option<Self>, RejectionKind> {
+    /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything
+    /// in another source was sent.
+    pub(crate) fn find(
+        sources: &Sources,
+        method: &Method,
+        headers: &'r HeaderMap,
+    ) -> Result<Option<Self>, RejectionKind> {
         let mut fields = headers.get_all(AUTHORIZATION).iter();
-        let Some(field) = fields.next() else {
-            return Ok(None);
-        };
-        if fields.next().is_some() {
+        let field = fields.next();
+        match (field, sources.find(method, headers)) {
             // RFC 6750 s2: one method, one token. RFC 9110 s5.3: this field is no list.
-            return Err(RejectionKind::InvalidRequest(
-                RequestFault::SeveralCredentials,
-            ));
+            (_, Sent::Several) | (Some(_), Sent::Token(_) | Sent::Discounted) => {
+                Err(RequestFault::SeveralCredentials.into())
+            }
+            (Some(_), Sent::Nothing) if fields.next().is_some() => {
+                Err(RequestFault::SeveralCredentials.into())
+            }
+            (Some(field), Sent::Nothing) => Self::read(field.as_bytes()).map(Some),
+            (None, Sent::Token(token)) => Self::bare(token).map(Some),
+            (None, Sent::Discounted) => Err(RejectionKind::MissingToken),
+            (None, Sent::Nothing) => Ok(None),
         }
-        Self::read(field.as_bytes()).map(Some)
+    }
+
+    fn bare(token: &'r [u8]) -> Result<Self, RejectionKind> {
+        if token.is_empty() {
+            return Err(RequestFault::NoCredentials.into());
+        }
+        Ok(Self(token))
     }
 
     fn read(field: &'r [u8]) -> Result<Self, RejectionKind> {
@@ -44,11 +65,7 @@ impl<'r> Credential<'r> {
         }
         // RFC 6750 s2.1: 1*SP. No other blank separates.
         let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-        let token = rest.get(spaces..).unwrap_or_default();
-        if token.is_empty() {
-            return Err(RejectionKind::InvalidRequest(RequestFault::NoCredentials));
-        }
-        Ok(Self(token))
+        Self::bare(rest.get(spaces..).unwrap_or_default())
     }
 
     fn not_bearer(scheme: &[u8]) -> RejectionKind {
@@ -62,15 +79,10 @@ impl<'r> Credential<'r> {
         }
     }
 
-    /// The bytes after the scheme, not yet known to be a `b64token`.
+    /// The token's bytes, not yet known to be a `b64token`.
     pub(crate) const fn as_bytes(self) -> &'r [u8] {
         self.0
     }
-}
-
-// RFC 9110 s5.6.2: the characters of a scheme's name. `,` and `:` are none.
-fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 // RFC 6750 s2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
@@ -116,6 +128,66 @@ mod tests {
         }
         let tab = read(b"Bearer \tabc").expect("a credential");
         assert!(!is_b64token(tab), "a tab is no separator");
+    }
+
+    #[test]
+    fn one_source_is_read_and_two_are_not_weighed() {
+        let mut sources = Sources::default();
+        sources.add_cookie("t", vec![(*b"https://app.test").into()]);
+        sources.add_header(http::HeaderName::from_static("x-token"));
+        let find = |method: &Method, fields: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, value.parse().expect("a value"));
+            }
+            let only = Sources::default();
+            let alone = Credential::find(&only, method, &headers).map(|one| one.is_some());
+            let found = Credential::find(&sources, method, &headers)
+                .map(|one| one.map(|one| String::from_utf8_lossy(one.as_bytes()).into_owned()));
+            (found, alone)
+        };
+        let token = |text: &str| Ok(Some(text.to_owned()));
+        let several = || Err(RequestFault::SeveralCredentials.into());
+        let empty = || Err(RequestFault::NoCredentials.into());
+        let bearer = ("authorization", "Bearer a");
+        let cookie = ("cookie", "u=1; t=b");
+        let header = ("x-token", "c");
+        let ours = ("origin", "https://app.test");
+        for (method, fields, expected) in [
+            (Method::GET, &[][..], Ok(None)),
+            (Method::GET, &[bearer], token("a")),
+            (Method::GET, &[cookie], token("b")),
+            (Method::POST, &[header], token("c")),
+            (Method::GET, &[("cookie", "u=1; v")], Ok(None)),
+            (Method::GET, &[bearer, cookie], several()),
+            (Method::POST, &[bearer, cookie], several()),
+            (Method::GET, &[bearer, header], several()),
+            (Method::GET, &[cookie, header], several()),
+            (Method::GET, &[cookie, cookie], several()),
+            (Method::GET, &[header, header], several()),
+            (Method::GET, &[("cookie", "t=b; t=b")], several()),
+            (Method::GET, &[("cookie", "t=; t=b")], several()),
+            (Method::GET, &[("authorization", ""), cookie], several()),
+            (Method::GET, &[("x-token", ""), bearer], several()),
+            (Method::GET, &[bearer, bearer], several()),
+            (Method::GET, &[("cookie", "t=")], empty()),
+            (Method::GET, &[("cookie", "t")], empty()),
+            (Method::GET, &[("x-token", "")], empty()),
+            (Method::POST, &[cookie], Err(RejectionKind::MissingToken)),
+            (Method::POST, &[cookie, ours], token("b")),
+            (Method::CONNECT, &[cookie], Err(RejectionKind::MissingToken)),
+            (Method::CONNECT, &[cookie, ours], token("b")),
+        ] {
+            let (found, alone) = find(&method, fields);
+            assert_eq!(found, expected, "{method} {fields:?}");
+            // Without the settings none of this is looked at.
+            let fields = fields.iter().filter(|(name, _)| *name == "authorization");
+            match fields.count() {
+                0 => assert_eq!(alone, Ok(false)),
+                1 => assert_ne!(alone, Ok(false)),
+                _ => assert_eq!(alone, Err(RequestFault::SeveralCredentials.into())),
+            }
+        }
     }
 
     #[test]

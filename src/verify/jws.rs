@@ -177,6 +177,7 @@ mod tests {
     use http::header::AUTHORIZATION;
     use proptest::prelude::*;
 
+    use super::super::sources::Sources;
     use super::*;
 
     /// RFC 7515 section 2 and RFC 4648 section 5, bit by bit.
@@ -199,7 +200,8 @@ mod tests {
     fn decoded(token: &str) -> Result<(Vec<u8>, String, Vec<u8>), RejectionKind> {
         let value = format!("Bearer {token}").parse().expect("a header value");
         let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
-        let credential = Credential::find(&headers)?.expect("a field was sent");
+        let credential = Credential::find(&Sources::default(), &http::Method::GET, &headers)?
+            .expect("a field was sent");
         let compact = Compact::decode(credential, 16 * 1024)?;
         let signed = std::str::from_utf8(compact.signing_input).expect("ascii");
         assert!(token.starts_with(signed) && token[signed.len()..].starts_with('.'));

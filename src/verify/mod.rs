@@ -6,6 +6,8 @@ pub(crate) mod pem;
 
 pub(crate) mod keyset;
 
+pub(crate) mod sources;
+
 pub(crate) mod credential;
 pub(crate) mod jws;
 pub(crate) mod signature;

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::similar_names, clippy::too_many_lines)]
 
+mod browsers;
 mod certificate;
 mod challenges;
 mod checks;
@@ -13,6 +14,7 @@ mod delegation;
 mod discovery;
 mod families;
 mod floors;
+mod grpc;
 mod guards;
 mod identities;
 mod interop;
@@ -22,8 +24,10 @@ mod logs;
 mod manual;
 mod principals;
 mod proxies;
+mod rendering;
 mod roots;
 mod safewhere;
+mod sources;
 mod spans;
 mod support;
 mod tenant_rules;

@@ -8,7 +8,7 @@ use crate::middleware::refusal::Refusal;
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> axum::response::Response {
-        self.to_response()
+        self.to_rendered_response()
     }
 }
 

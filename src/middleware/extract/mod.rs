@@ -3,8 +3,8 @@
 //! 1. An extractor reads the layer's entry and never takes or adds anything, so any number of
 //!    them stand on one handler, in any order, in nested routers.
 //! 2. Without a layer every one of them answers 500, `Option<T>` included.
-//! 3. `Option<T>` is `None` only under an optional layer, when no `Authorization` field was
-//!    sent. A refusal stays a refusal.
+//! 3. `Option<T>` is `None` only under an optional layer, when nothing was sent in any of its
+//!    sources. A refusal stays a refusal.
 
 mod admission;
 mod guard;

@@ -20,7 +20,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
         let policy = admitted.policy();
         let entered = policy
             .server
-            .enter(admission, &place, policy.admits_principals);
+            .enter(admission, &place, policy.admits.principals);
         entered
             .await
             .map_err(|rejection| admitted.refuse(rejection))
