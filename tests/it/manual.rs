@@ -14,8 +14,9 @@ fn every_test_that_the_manual_names_exists() {
     let mut named = 0;
     for line in table.lines().filter(|line| line.contains("::")) {
         let test = line.trim_end_matches([' ', '|']).rsplit('`').nth(1);
-        let (file, test) = test.and_then(|test| test.split_once("::")).expect(line);
-        let text = fs::read_to_string(root.join(format!("tests/it/{file}.rs"))).expect(file);
+        let (file, test) = test.and_then(|test| test.rsplit_once("::")).expect(line);
+        let place = format!("tests/it/{}.rs", file.replace("::", "/"));
+        let text = fs::read_to_string(root.join(&place)).expect(&place);
         let mut heads = text
             .split("#[tokio::test")
             .chain(text.split("#[test"))
