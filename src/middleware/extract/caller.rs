@@ -17,56 +17,42 @@ impl FromAdmitted for Identity {
 
 extractor!(Identity);
 
-impl<S: Sync> FromRequestParts<S> for WorkspaceUser {
-    type Rejection = Refusal;
+/// One kind of caller that has a tenant. Where its issuer is not believed about workspaces, the
+/// application's directory is asked.
+macro_rules! tenant_caller {
+    ($kind:ident, $pick:expr) => {
+        impl<S: Sync> FromRequestParts<S> for $kind {
+            type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let admitted = Admitted::of(&parts.extensions)?;
-        let admission = admitted.for_tenant_guard(&parts.headers)?;
-        let caller = match admission.identity() {
-            Identity::User(user) => Ok(user.share()),
-            other => Err(admitted.refuse(without_tenant_or_wrong(other))),
-        }?;
-        let confirmed = admitted.policy().server.confirm_tenant(admission);
-        let confirmed = confirmed
-            .await
-            .map_err(|rejection| admitted.refuse(rejection));
-        confirmed.map(|()| caller)
-    }
-}
-
-option!(WorkspaceUser);
-
-impl FromAdmitted for Principal {
-    fn from_admitted(admitted: &Admitted, parts: &Parts) -> Result<Self, Refusal> {
-        match admitted.for_tenant_guard(&parts.headers)?.identity() {
-            Identity::Principal(principal) => Ok(principal.share()),
-            other => Err(admitted.refuse(without_tenant_or_wrong(other))),
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+                let admitted = Admitted::of(&parts.extensions)?;
+                let admission = admitted.for_tenant_guard(&parts.headers)?;
+                let pick: fn(&Identity) -> Result<Self, RejectionKind> = $pick;
+                let caller = pick(admission.identity()).map_err(|kind| admitted.refuse(kind))?;
+                let confirmed = admitted.policy().server.confirm_tenant(admission).await;
+                confirmed.map_err(|rejection| admitted.refuse(rejection))?;
+                Ok(caller)
+            }
         }
-    }
+
+        option!($kind);
+    };
 }
 
-extractor!(Principal);
+tenant_caller!(WorkspaceUser, |caller| match caller {
+    Identity::User(user) => Ok(user.share()),
+    other => Err(without_tenant_or_wrong(other)),
+});
 
-impl<S: Sync> FromRequestParts<S> for Client {
-    type Rejection = Refusal;
+tenant_caller!(Principal, |caller| match caller {
+    Identity::Principal(principal) => Ok(principal.share()),
+    other => Err(without_tenant_or_wrong(other)),
+});
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let admitted = Admitted::of(&parts.extensions)?;
-        let admission = admitted.for_tenant_guard(&parts.headers)?;
-        let caller = match admission.identity() {
-            Identity::Client(client) => Ok(client.share()),
-            _ => Err(admitted.refuse(RejectionKind::WrongCaller)),
-        }?;
-        let confirmed = admitted.policy().server.confirm_tenant(admission);
-        let confirmed = confirmed
-            .await
-            .map_err(|rejection| admitted.refuse(rejection));
-        confirmed.map(|()| caller)
-    }
-}
-
-option!(Client);
+tenant_caller!(Client, |caller| match caller {
+    Identity::Client(client) => Ok(client.share()),
+    _ => Err(RejectionKind::WrongCaller),
+});
 
 impl FromAdmitted for Subject {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
