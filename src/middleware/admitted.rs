@@ -23,6 +23,9 @@ pub(crate) struct Admitted {
     /// `None` under an optional layer, when nothing was sent.
     pub(super) admission: Option<Arc<Admission>>,
     pub(super) policy: Arc<LayerPolicy>,
+    /// Whether the token is for another context: a principal's, whom this layer admits to
+    /// workspaces and to nothing else.
+    pub(super) is_guest: bool,
     /// How refusals of this request are answered.
     pub(super) dialect: Dialect,
 }
@@ -67,8 +70,17 @@ impl Admitted {
     ///
     /// # Errors
     ///
-    /// `MissingToken` under an optional layer, when nothing was sent.
+    /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a guest.
     pub(crate) fn required(&self) -> Result<&Arc<Admission>, Refusal> {
+        let admission = self.guests_too()?;
+        if self.is_guest {
+            return Err(self.refuse(RejectionKind::WrongCaller));
+        }
+        Ok(admission)
+    }
+
+    /// The same, for what lets nobody in by itself, and for the guard that looks guests up.
+    pub(crate) fn guests_too(&self) -> Result<&Arc<Admission>, Refusal> {
         self.admission
             .as_ref()
             .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
@@ -100,8 +112,18 @@ impl Admitted {
     /// rules read the header field, a request that has it asks for more than this guard gives.
     #[cfg(feature = "axum")]
     pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&Arc<Admission>, Refusal> {
+        self.for_workspace_guard(headers)?;
+        self.required()
+    }
+
+    /// The same, for the guard that looks guests up.
+    #[cfg(feature = "axum")]
+    pub(crate) fn for_workspace_guard(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<&Arc<Admission>, Refusal> {
         self.check_wiring()?;
-        let admission = self.required()?;
+        let admission = self.guests_too()?;
         if admission.invokes_delegation(headers) {
             return Err(self.refuse(RejectionKind::WrongCaller));
         }
@@ -122,6 +144,7 @@ impl AccessToken {
     ///
     /// * [`RejectionKind::NotAuthenticated`]: no layer covers the service.
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
+    /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
         Ok(Admitted::of(extensions)?.required()?.token.clone())
     }
@@ -134,6 +157,7 @@ impl Identity {
     ///
     /// * [`RejectionKind::NotAuthenticated`]: no layer covers the service.
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
+    /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
         Ok(Admitted::of(extensions)?.required()?.identity().share())
     }

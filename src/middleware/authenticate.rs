@@ -104,11 +104,13 @@ impl<M> AuthenticateLayer<M> {
         self
     }
 
-    /// Lets principals in beside the callers of this layer's context, though their tokens are for
-    /// the portal's: [`WorkspaceAccess`](crate::WorkspaceAccess) then asks the
+    /// Lets principals into workspaces, beside the callers of this layer's context, though their
+    /// tokens are for the portal's: [`WorkspaceAccess`](crate::WorkspaceAccess) asks the
     /// [`WorkspaceDirectory`](crate::WorkspaceDirectory) who owns the workspace, and without a
-    /// directory every tenant guard answers 500. Scopes are demanded of principals like of
-    /// anybody. Default: a principal's token is refused like that of any other context, and
+    /// directory every tenant guard answers 500. Such a guest gets through `WorkspaceAccess`, with
+    /// [`Scoped`](crate::Scoped), [`InRole`](crate::InRole) or [`InGroup`](crate::InGroup) around
+    /// it, and through no other extractor: [`WorkspaceAccess::token`](crate::WorkspaceAccess::token)
+    /// has its claims. Scopes are demanded of principals like of anybody. Default: a principal's token is refused like that of any other context, and
     /// `WorkspaceAccess` refuses principals.
     pub fn admit_principals(mut self) -> Self {
         self.admits.principals = true;

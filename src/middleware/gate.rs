@@ -20,7 +20,7 @@ use super::challenge::{respond, trace_refused};
 use super::dialect::Dialect;
 use super::future::ResponseFuture;
 use super::render::{EmptyBody, MakeBody};
-use crate::model::rejection::{Rejection, RejectionKind};
+use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::server::Judgement;
 use crate::server::admission::Admission;
 use crate::server::authority::Answered;
@@ -79,11 +79,14 @@ impl Gate {
         dialect: Dialect,
         judgement: Judgement,
     ) -> Decision {
+        let mut is_guest = false;
         let admission = match judgement {
             Judgement::Admitted(admission) => {
-                let (context, principals) = (self.0.context.as_deref(), self.0.admits.principals);
-                if let Err(kind) = admission.check_context(context, principals) {
-                    return Decision::Refuse(kind.into());
+                if !admission.is_for(self.0.context.as_deref()) {
+                    if !(self.0.admits.principals && admission.is_principal()) {
+                        return Decision::Refuse(self.wrong_context());
+                    }
+                    is_guest = true;
                 }
                 Some(admission)
             }
@@ -99,9 +102,18 @@ impl Gate {
         request.extensions_mut().insert(Admitted {
             admission,
             policy: Arc::clone(&self.0),
+            is_guest,
             dialect,
         });
         Decision::Pass
+    }
+
+    /// A token of one context is never good for another, unless the layer's is a slip.
+    fn wrong_context(&self) -> Rejection {
+        match self.0.wiring_fault {
+            Some(fault @ WiringFault::UnknownContext) => fault.into(),
+            _ => RejectionKind::WrongCaller.into(),
+        }
     }
 
     fn refuse<B, M: MakeBody<B>>(&self, rejection: &Rejection, dialect: Dialect) -> Response<B> {

@@ -32,20 +32,18 @@ impl Reach {
         matches!(self, Self::Accounts(accounts) if accounts.is_empty())
     }
 
-    /// What is left of it among these accounts.
-    pub(crate) fn among(self, limit: &Arc<[AccountId]>) -> Self {
+    /// What is left of it within a limit: these accounts, as `allows` finds them.
+    pub(crate) fn among(
+        self,
+        limit: &Arc<[AccountId]>,
+        allows: impl Fn(&AccountId) -> bool,
+    ) -> Self {
         match self {
             Self::EveryAccount => Self::Accounts(Arc::clone(limit)),
-            Self::Accounts(accounts) if accounts.iter().all(|one| limit.contains(one)) => {
-                Self::Accounts(accounts)
+            Self::Accounts(accounts) if accounts.iter().all(&allows) => Self::Accounts(accounts),
+            Self::Accounts(accounts) => {
+                Self::Accounts(accounts.iter().filter(|one| allows(one)).cloned().collect())
             }
-            Self::Accounts(accounts) => Self::Accounts(
-                accounts
-                    .iter()
-                    .filter(|one| limit.contains(one))
-                    .cloned()
-                    .collect(),
-            ),
         }
     }
 }
@@ -69,16 +67,19 @@ mod tests {
 
     #[test]
     fn a_limit_only_takes_away() {
+        let within = |reach: Reach, limit: &Arc<[AccountId]>| {
+            reach.among(limit, |account| limit.contains(account))
+        };
         let limit = accounts(&["acme", "globex"]);
         assert_eq!(
-            Reach::EveryAccount.among(&limit),
+            within(Reach::EveryAccount, &limit),
             Reach::Accounts(limit.clone())
         );
         assert_eq!(
-            Reach::Accounts(accounts(&["acme", "initech"])).among(&limit),
+            within(Reach::Accounts(accounts(&["acme", "initech"])), &limit),
             Reach::Accounts(accounts(&["acme"]))
         );
-        assert!(Reach::default().among(&limit).is_empty());
-        assert!(Reach::EveryAccount.among(&accounts(&[])).is_empty());
+        assert!(within(Reach::default(), &limit).is_empty());
+        assert!(within(Reach::EveryAccount, &accounts(&[])).is_empty());
     }
 }

@@ -362,6 +362,8 @@ faults! {
         NoWorkspaceParameter = "no_workspace_parameter", "the route has no `{workspace_id}` parameter";
         /// The route has no `{account_id}` parameter.
         NoAccountParameter = "no_account_parameter", "the route has no `{account_id}` parameter";
+        /// A handler asks for an account on a route that addresses a workspace.
+        WorkspaceParameter = "workspace_parameter", "a handler asks for `AccountAccess` on a route with `{workspace_id}`; `WorkspaceAccess` compares both";
         /// The layer admits principals, and nobody can say who owns a workspace.
         NoWorkspaceDirectory = "no_workspace_directory", "the layer admits principals and the server has no workspace directory; give `workspace_directory(..)` to the builder";
         /// A handler asks for a delegation, and nobody can say who is a user of a workspace.

@@ -26,6 +26,12 @@ impl<'t> Template<'t> {
         (!odd && !name.is_empty()).then_some(Self { before, after })
     }
 
+    /// Whether the place lies behind the host, where there is one.
+    pub(crate) fn is_in_path(self) -> bool {
+        let authority = self.before.split_once("://");
+        authority.is_none_or(|(_, rest)| rest.contains('/'))
+    }
+
     /// The identifier with the place filled.
     pub(crate) fn filled(self, filler: &str) -> String {
         [self.before, filler, self.after].concat()
@@ -78,6 +84,21 @@ mod tests {
             "}{a}",
         ] {
             assert_eq!(Template::parse(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_host_is_not_in_the_path() {
+        for (text, in_path) in [
+            ("https://login.example.com/{tenant}", true),
+            ("https://login.example.com/a/{tenant}/v2.0", true),
+            ("urn:example:{tenant}", true),
+            ("https://{tenant}.example.com/", false),
+            ("https://login.{tenant}", false),
+            ("https://{tenant}", false),
+        ] {
+            let template = Template::parse(text).expect("a template");
+            assert_eq!(template.is_in_path(), in_path, "{text}");
         }
     }
 

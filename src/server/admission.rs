@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::model::rejection::RejectionKind;
 use crate::model::text::Text;
 use crate::verify::claims::AccessToken;
 use crate::verify::identify::Identified;
@@ -21,23 +20,17 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// A token of one API context is never good for another, but for a principal's where the
-    /// layer says so. Tokens that state none, and issuers whose rules know none, are for the
-    /// guards to judge.
-    pub(crate) fn check_context(
-        &self,
-        context: Option<&str>,
-        admits_principals: bool,
-    ) -> Result<(), RejectionKind> {
-        let (Some(stated), Some(named)) = (self.context(), context) else {
-            return Ok(());
-        };
-        let is_guest = admits_principals && matches!(self.identity(), Identity::Principal(_));
-        if stated == named || is_guest {
-            Ok(())
-        } else {
-            Err(RejectionKind::WrongCaller)
+    /// Whether the token may be used in this context. Tokens that state none, and issuers whose
+    /// rules know none, are for the guards to judge.
+    pub(crate) fn is_for(&self, context: Option<&str>) -> bool {
+        match (self.context(), context) {
+            (Some(stated), Some(named)) => stated == named,
+            _ => true,
         }
+    }
+
+    pub(crate) const fn is_principal(&self) -> bool {
+        matches!(self.identified.identity, Identity::Principal(_))
     }
 
     /// The API context that the token is for.

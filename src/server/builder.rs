@@ -93,7 +93,9 @@ impl Builder {
 
     /// Who says which account owns a workspace. Principals enter workspaces only through it, and
     /// so do callers of issuers that [`only_accounts`](crate::TenantClaims::only_accounts)
-    /// limits. Default: nobody, and neither enters any.
+    /// limits. Default: nobody; then `only_accounts` is a mistake that `build()` finds, and under
+    /// a layer that says [`admit_principals`](crate::AuthenticateLayer::admit_principals) tenant
+    /// guards answer 500.
     pub fn workspace_directory(mut self, directory: impl WorkspaceDirectory) -> Self {
         self.owners = Some(Arc::new(directory));
         self
@@ -108,8 +110,9 @@ impl Builder {
     }
 
     /// How long a directory may take to answer, by the server's clock, before the request is
-    /// answered 503: 10 ms to 30 s. Without the feature `jwks` the machine's clock cannot wake
-    /// anybody, and a directory must end by itself. Default: 2 s, like the patience with an
+    /// answered 503: 10 ms to 30 s. Without the feature `jwks`, and outside a tokio runtime, the
+    /// machine's clock cannot wake anybody, and a directory must end by itself; in a runtime,
+    /// time must be enabled, unless answers come at once. Default: 2 s, like the patience with an
     /// issuer.
     pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
         self.lookup_timeout = timeout;
@@ -208,8 +211,15 @@ impl Builder {
             let members = realms.iter().flat_map(|(_, members)| members);
             members.filter_map(|member| member.rules.tenant.as_ref())
         };
+        if tenants().any(TenantClaims::has_contexts) && !tenants().all(TenantClaims::says_contexts)
+        {
+            return Err(mistake(
+                "tenant_claims",
+                "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
+            ));
+        }
         Ok(ResourceServer(Arc::new(State {
-            has_contexts: tenants().any(|rules| rules.context.is_some()),
+            has_contexts: tenants().any(TenantClaims::has_contexts),
             outside: Outside {
                 has_delegation: tenants().any(|rules| rules.delegation.is_on()),
                 owners: self.owners,

@@ -35,6 +35,16 @@ pub(super) fn rules(
     if let Some(problem) = issuer.tenant.as_ref().and_then(TenantClaims::mistake) {
         return Err(mistake("tenant_claims", problem));
     }
+    let names_clients = |tenant: &TenantClaims| tenant.named_clients().next().is_some();
+    if matches!(&issuer.kind, Kind::OidcTenants(family) if family.tenants.len() > 1)
+        && issuer.tenant.as_ref().is_some_and(names_clients)
+    {
+        // A client's id says nothing about which tenant has issued the token.
+        return Err(mistake(
+            "tenant_claims",
+            "`client_tenant(..)` and `portal_client(..)` would hold for every tenant of `oidc_tenants(..)`; configure those tenants as issuers of their own",
+        ));
+    }
     Ok(Rules {
         realm: Arc::clone(realm),
         profile,
@@ -68,7 +78,10 @@ pub(super) fn rules(
         subject_claim: issuer.subject_claim.clone(),
         client_id_claims,
         leeway: issuer.leeway,
-        tenant: issuer.tenant.clone(),
+        tenant: issuer
+            .tenant
+            .as_ref()
+            .map(|tenant| tenant.clone().with_subject(&issuer.subject_claim)),
     })
 }
 
@@ -89,7 +102,7 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
 
 /// Whom the tokens are for, and whose they are.
 fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
-    if profile == Profile::Cognito && issuer.client_ids.is_empty() && !issuer.any_audience {
+    if profile == Profile::Cognito && client_ids(issuer).is_empty() && !issuer.any_audience {
         return Err(mistake(
             "client_id",
             "no app client is allowed; name each with `client_id(..)`, since Cognito's tokens seldom have an audience",
@@ -160,7 +173,9 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
 /// The clients whose tokens are accepted. Naming a client in tenant rules accepts it.
 fn client_ids(issuer: &Issuer) -> Vec<Box<str>> {
     let mut allowed = boxed(&issuer.client_ids);
-    if let (false, Some(tenant)) = (allowed.is_empty(), &issuer.tenant) {
+    let lists = !allowed.is_empty()
+        || (matches!(issuer.kind, Kind::Cognito { .. }) && !issuer.any_audience);
+    if let (true, Some(tenant)) = (lists, &issuer.tenant) {
         allowed.extend(tenant.named_clients().map(Into::into));
     }
     allowed

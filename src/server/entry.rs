@@ -14,6 +14,7 @@ use crate::model::rejection::{Outage, Rejection, RejectionKind, WiringFault};
 use crate::model::tenant::{AccountId, WorkspaceId};
 use crate::source::directory::within;
 use crate::verify::access::{Place, WorkspaceAccess};
+use crate::verify::claims::AccessToken;
 use crate::verify::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::{Identity, Principal};
 use crate::verify::tenancy::TenantClaims;
@@ -30,9 +31,9 @@ impl ResourceServer {
         admits_principals: bool,
     ) -> Result<WorkspaceAccess, Rejection> {
         if let (Identity::Principal(principal), true) = (admission.identity(), admits_principals) {
-            return self.visit(principal, place).await;
+            return self.visit(&admission.token, principal, place).await;
         }
-        let access = WorkspaceAccess::enter(admission.identity(), place)?;
+        let access = WorkspaceAccess::enter(&admission.token, admission.identity(), place)?;
         self.confirm_tenant(admission).await?;
         Ok(access)
     }
@@ -59,6 +60,7 @@ impl ResourceServer {
 
     async fn visit(
         &self,
+        token: &AccessToken,
         principal: &Principal,
         place: &Place,
     ) -> Result<WorkspaceAccess, Rejection> {
@@ -78,7 +80,9 @@ impl ResourceServer {
             .owner(&workspace)
             .await?
             .ok_or(RejectionKind::WrongTenant)?;
-        Ok(WorkspaceAccess::visit(principal, place, workspace, owner)?)
+        Ok(WorkspaceAccess::visit(
+            token, principal, place, workspace, owner,
+        )?)
     }
 
     /// What a client claims to do for a user, in its own workspace.

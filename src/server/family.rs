@@ -31,6 +31,12 @@ impl Family {
                 "the issuer needs exactly one place in braces for the tenant, such as `https://login.example.com/{tenant}/v2.0`",
             ));
         };
+        if !template.is_in_path() {
+            return Err(mistake(
+                SETTING,
+                "the tenant's place must be in the path; hosts are servers of their own, so configure each as an issuer",
+            ));
+        }
         if self.claim.is_blank() {
             return Err(mistake(
                 SETTING,

@@ -6,8 +6,9 @@
 //! 3. Nothing is remembered here. An application that wants a cache knows how long an answer
 //!    stays true; this library does not.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::clock::Clock;
@@ -16,7 +17,8 @@ use crate::model::rejection::Outage;
 use crate::model::tenant::{AccountId, UserId, WorkspaceId};
 use crate::verify::access::WorkspaceAccess;
 
-/// Why a look-up failed. It is logged as a warning, and the client sees 503 alone.
+/// Why a look-up failed. Its first 160 characters are logged as a warning, escaped, so it should
+/// quote neither ids nor secrets; the client sees 503 alone.
 pub type LookupError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Says which account owns a workspace; supplied by the application, with
@@ -138,26 +140,38 @@ impl<D: UserDirectory> Users for D {
     }
 }
 
-/// Waits for a look-up, and no longer than this.
+/// Waits for a look-up, and no longer than this. One that answers at once needs no timer.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(crate) async fn within<T>(
     limit: Duration,
     clock: &dyn Clock,
-    lookup: Lookup<'_, T>,
+    mut lookup: Lookup<'_, T>,
 ) -> Result<T, Outage> {
     let end = clock.monotonic().saturating_add(limit);
-    match race(lookup, clock.sleep_until(end)).await {
-        Either::First(Ok(found)) => Ok(found),
-        Either::First(Err(error)) => {
-            trace_failed(&*error);
-            Err(Outage::DirectoryFailed)
-        }
-        Either::Second(()) => Err(Outage::DirectoryTimedOut),
-    }
+    let at_once = poll_fn(|context| Poll::Ready(lookup.as_mut().poll(context))).await;
+    let found = match at_once {
+        Poll::Ready(found) => found,
+        Poll::Pending => match race(lookup, clock.sleep_until(end)).await {
+            Either::First(found) => found,
+            Either::Second(()) => return Err(Outage::DirectoryTimedOut),
+        },
+    };
+    found.map_err(|error| {
+        trace_failed(&*error);
+        Outage::DirectoryFailed
+    })
 }
+
+/// Longest text of an error that goes into an event.
+#[cfg(feature = "tracing")]
+const MAX_ERROR_CHARS: usize = 160;
 
 #[cfg(feature = "tracing")]
 fn trace_failed(error: &(dyn std::error::Error + Send + Sync)) {
+    // Escaped and cut: it may quote what a stranger has sent.
+    let text = error.to_string();
+    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
+    let error = error.escape_debug();
     tracing::warn!(%error, "the application's directory failed");
 }
 

@@ -6,6 +6,7 @@
 //!    its reach; where the place names an account too, that must be the owner.
 //! 3. A caller without a tenant enters nothing.
 
+use super::claims::AccessToken;
 use super::identity::{Identity, Principal, Tenant};
 use crate::model::rejection::RejectionKind;
 use crate::model::tenant::{AccountId, WorkspaceId};
@@ -35,6 +36,7 @@ pub struct WorkspaceAccess {
     account: Option<AccountId>,
     workspace: WorkspaceId,
     caller: Identity,
+    token: AccessToken,
 }
 
 impl WorkspaceAccess {
@@ -44,8 +46,9 @@ impl WorkspaceAccess {
         &self.workspace
     }
 
-    /// The account that owns the workspace; absent where the tenant rules declare that there
-    /// are none.
+    /// The account of the workspace: as the token of a user or a client states it, or, for a
+    /// principal, the owner that the directory names. Absent where the tenant rules declare that
+    /// there are none.
     #[must_use]
     pub const fn account(&self) -> Option<&AccountId> {
         self.account.as_ref()
@@ -57,9 +60,18 @@ impl WorkspaceAccess {
         &self.caller
     }
 
+    /// The caller's token, for its claims and its scope.
+    pub const fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
     /// Compares the tenant of a user or a client with the place that the request addresses.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) fn enter(caller: &Identity, place: &Place) -> Result<Self, RejectionKind> {
+    pub(crate) fn enter(
+        token: &AccessToken,
+        caller: &Identity,
+        place: &Place,
+    ) -> Result<Self, RejectionKind> {
         let tenant = match caller {
             Identity::User(user) => user.tenant(),
             Identity::Client(client) => client.tenant().ok_or(RejectionKind::NoTenant)?,
@@ -74,12 +86,14 @@ impl WorkspaceAccess {
             account,
             workspace,
             caller: caller.share(),
+            token: token.clone(),
         })
     }
 
     /// Lets a principal into a workspace that this account owns.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn visit(
+        token: &AccessToken,
         principal: &Principal,
         place: &Place,
         workspace: WorkspaceId,
@@ -97,6 +111,7 @@ impl WorkspaceAccess {
             account: Some(owner),
             workspace,
             caller: Identity::Principal(principal.share()),
+            token: token.clone(),
         })
     }
 }

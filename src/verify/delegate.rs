@@ -19,6 +19,8 @@ pub(crate) struct DelegationRule {
     header: Option<HeaderName>,
     /// The scope for a context, or for all that have none of their own.
     scopes: Vec<(Option<Box<str>>, Box<str>)>,
+    /// Whether anything was set that a preset does not bring.
+    was_set: bool,
 }
 
 impl Default for DelegationRule {
@@ -27,29 +29,41 @@ impl Default for DelegationRule {
             on: false,
             header: Some(HeaderName::from_static("x-user-id")),
             scopes: Vec::new(),
+            was_set: false,
         }
     }
 }
 
 impl DelegationRule {
+    /// A rule that is off, and has a scope for each context.
+    pub(super) fn preset<const N: usize>(scopes: [(&str, &str); N]) -> Self {
+        Self {
+            scopes: scopes
+                .map(|(context, scope)| (Some(context.into()), scope.into()))
+                .into(),
+            ..Self::default()
+        }
+    }
+
     /// The last demand for a context counts.
     pub(super) fn demand(&mut self, context: Option<String>, scope: String) {
+        self.was_set = true;
         let context = context.map(String::into_boxed_str);
         self.scopes.retain(|(known, _)| *known != context);
         self.scopes.push((context, scope.into()));
     }
 
     pub(super) fn rename(&mut self, name: &str) {
+        self.was_set = true;
         self.header = HeaderName::try_from(name).ok();
     }
 
     /// What is wrong with the rule, and the way out.
     pub(super) fn mistake(&self, knows: impl Fn(&str) -> bool) -> Option<&'static str> {
-        use http::header::{AUTHORIZATION, COOKIE, HOST};
         let Some(header) = &self.header else {
             return Some("the delegation header is no field name; write one such as `X-User-Id`");
         };
-        if [AUTHORIZATION, COOKIE, HOST].contains(header) {
+        if has_another_meaning(header) {
             return Some("the delegation header has another meaning; name a field of its own");
         }
         let mut scopes = self.scopes.iter();
@@ -57,7 +71,9 @@ impl DelegationRule {
             return Some("the scope for delegation is not one scope token (RFC 6749 section 3.3)");
         }
         if !self.on {
-            return None;
+            return self
+                .was_set
+                .then_some("delegation is set up and not switched on; add `delegation()`");
         }
         if self.scopes.is_empty() {
             return Some(
@@ -111,6 +127,48 @@ impl DelegationRule {
         }
         field.to_str().map_err(|_| RequestFault::NotAUser)
     }
+}
+
+/// Fields that requests have anyway: tenant guards would refuse everybody.
+fn has_another_meaning(name: &HeaderName) -> bool {
+    const PREFIXES: [&str; 6] = [
+        "accept",
+        "access-control-",
+        "content-",
+        "if-",
+        "proxy-",
+        "sec-",
+    ];
+    const NAMES: [&str; 26] = [
+        "authorization",
+        "cache-control",
+        "connection",
+        "cookie",
+        "date",
+        "dnt",
+        "expect",
+        "forwarded",
+        "from",
+        "host",
+        "keep-alive",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "priority",
+        "range",
+        "referer",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "via",
+    ];
+    let name = name.as_str();
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]

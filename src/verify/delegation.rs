@@ -20,7 +20,9 @@ use crate::model::text::Text;
 /// client whose issuer's rules switch
 /// [`delegation`](crate::TenantClaims::delegation) on, for exactly one well-formed header field
 /// that names the user, for the scope, for the client's own workspace in `{workspace_id}`, and
-/// for the word of the [`UserDirectory`](crate::UserDirectory).
+/// for the word of the [`UserDirectory`](crate::UserDirectory). It needs no other tenant guard
+/// beside it, and bears none, since those refuse requests that name a user: take
+/// [`access()`](Self::access) and [`client()`](Self::client).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Delegation(Claimed);

@@ -28,6 +28,8 @@ pub(super) struct Evidence<'r> {
     /// What the machine claim states, where one is configured.
     machine: Option<Text>,
     pub(super) from_portal_client: bool,
+    /// Whether the claim is there that marks users.
+    has_user_mark: bool,
     /// What the configuration says of this client.
     pub(super) mapped: Option<&'r ClientTenant>,
 }
@@ -73,11 +75,8 @@ impl<'r> Evidence<'r> {
             machine: read(rules.machine.as_ref().map(|(path, _)| path))?,
             from_portal_client: client
                 .is_some_and(|client| rules.portal_clients.iter().any(|known| **known == *client)),
-            mapped: client.and_then(|client| {
-                let mut map = rules.client_tenants.iter();
-                map.find(|(known, _)| **known == *client)
-                    .map(|(_, tenant)| tenant)
-            }),
+            has_user_mark: read(rules.user_mark.as_ref())?.is_some(),
+            mapped: client.and_then(|client| rules.client_tenants.get(client)),
         })
     }
 
@@ -85,6 +84,11 @@ impl<'r> Evidence<'r> {
     /// user or a principal.
     pub(super) fn speaks_of_a_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         token.is_machine() || self.is_marked(rules)
+    }
+
+    /// Whether the token has what the rules ask of a user's beside its tenant.
+    pub(super) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
+        self.has_user_mark || rules.user_mark.is_none()
     }
 
     /// Whether everything says that a machine is calling.
@@ -100,7 +104,7 @@ impl<'r> Evidence<'r> {
         } else {
             token.is_machine()
         };
-        claimed && named
+        claimed && named && !self.has_user_mark
     }
 
     fn is_marked(&self, rules: &TenantClaims) -> bool {
@@ -170,7 +174,7 @@ pub(super) fn accounts_at(claims: &Object<'_>, path: &ClaimPath) -> Option<Arc<[
 fn within_limit(tenant: Tenant, rules: &TenantClaims) -> Option<Tenant> {
     match (&rules.limit, &tenant.account) {
         (None, _) => Some(tenant),
-        (Some(limit), Some(account)) if limit.accounts.contains(account) => Some(tenant),
+        (Some(limit), Some(account)) if limit.contains(account) => Some(tenant),
         (Some(_), _) => None,
     }
 }

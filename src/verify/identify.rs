@@ -13,7 +13,7 @@ use super::evidence::{Evidence, accounts_at};
 use super::identity::{Client, Identity, Principal, Subject, WorkspaceUser};
 use super::json::Object;
 use super::rules::Rules;
-use super::tenancy::{ReachRule, TenantClaims};
+use super::tenancy::{ContextsMeant, ReachRule, TenantClaims};
 use crate::model::reach::Reach;
 use crate::model::tenant::{ClientId, PrincipalId, SubjectId, UserId};
 use crate::model::text::Text;
@@ -39,6 +39,10 @@ pub(crate) fn identify(token: &AccessToken, claims: &Object<'_>, rules: &Rules) 
         let value = claims.at_path(rule.claim.members()).ok().flatten()?;
         Some(Text::within(token.payload_text(), &value.as_text()?))
     });
+    let stated = match &tenant.contexts_meant {
+        ContextsMeant::One(context) => Some(context.share()),
+        ContextsMeant::Unsaid | ContextsMeant::Every => stated,
+    };
     let Ok(evidence) = Evidence::read(token, claims, tenant, &rules.groups_claim) else {
         return Identified {
             identity: subject(token),
@@ -108,7 +112,7 @@ fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
         _ => Reach::Accounts(Arc::clone(&tenant.reach_list.accounts)),
     };
     Some(match &tenant.limit {
-        Some(limit) => granted.among(&limit.accounts),
+        Some(limit) => granted.among(&limit.accounts, |account| limit.contains(account)),
         None => granted,
     })
 }
@@ -139,7 +143,10 @@ fn user(
     tenant: &TenantClaims,
     rules: &Rules,
 ) -> Option<Identity> {
-    if evidence.speaks_of_a_machine(token, tenant) || evidence.from_portal_client {
+    if evidence.speaks_of_a_machine(token, tenant)
+        || evidence.from_portal_client
+        || !evidence.is_marked_as_user(tenant)
+    {
         return None;
     }
     let subject = token.subject()?;

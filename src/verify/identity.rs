@@ -23,6 +23,10 @@ pub enum Identity {
 }
 
 /// A user of exactly one workspace.
+///
+/// As an axum extractor it asks for a user, and looks at no path: on a route with
+/// `{workspace_id}`, ask for [`WorkspaceAccess`](crate::WorkspaceAccess), which compares them.
+/// A client that acts for a user is no user: see [`Delegation`](crate::Delegation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceUser {
     pub(super) user: UserId,

@@ -70,7 +70,7 @@ impl Key {
             named == issuer
                 // Entra signs the tokens of its first version, which have an issuer of another
                 // origin, with the keys that name those of the second.
-                || origin(named) != origin(issuer)
+                || !origin(named).eq_ignore_ascii_case(origin(issuer))
                 || Template::parse(named).is_some_and(|template| template.gives(issuer))
         })
     }

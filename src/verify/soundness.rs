@@ -1,6 +1,6 @@
 //! What can be wrong with tenant rules, found before the first request.
 
-use super::tenancy::{AccountRule, Listed, ReachRule, TenantClaims, WorkspaceRule};
+use super::tenancy::{AccountRule, ContextsMeant, Listed, ReachRule, TenantClaims, WorkspaceRule};
 use crate::model::path::ClaimPath;
 use crate::model::text::Text;
 
@@ -41,6 +41,7 @@ impl TenantClaims {
             self.role.as_ref(),
             self.principal.as_ref(),
             self.machine.as_ref().map(|(path, _)| path),
+            self.user_mark.as_ref(),
             self.context.as_ref().map(|rule| &rule.claim),
         ]
         .into_iter()
@@ -69,6 +70,15 @@ impl TenantClaims {
     }
 
     fn mistaken_contexts(&self) -> Mistake {
+        let is_meant = !matches!(self.contexts_meant, ContextsMeant::Unsaid);
+        if is_meant && self.context.is_some() {
+            return Some(
+                "`contexts(..)` says that tokens state their context; leave out `in_context(..)` and `in_every_context()`",
+            );
+        }
+        if matches!(&self.contexts_meant, ContextsMeant::One(name) if name.as_str().is_empty()) {
+            return Some("a context's name is empty; name it");
+        }
         let rule = self.context.as_ref()?;
         let mut names = rule.workspace_contexts.iter().chain(&rule.portal);
         if names.any(|name| name.is_empty()) {
@@ -122,6 +132,9 @@ impl TenantClaims {
             None if self.machine_claim_suffices => {
                 Some("`machine_claim_suffices()` needs `machine_claim(..)`")
             }
+            Some(_) if self.machine_claim_suffices && self.user_mark.is_none() => Some(
+                "`machine_claim_suffices()` needs `user_mark(..)`: a claim that users' tokens have and machines' never",
+            ),
             Some(_) | None => None,
         }
     }
@@ -140,7 +153,10 @@ impl TenantClaims {
     }
 
     fn mistaken_map(&self) -> Mistake {
-        for (place, (client, tenant)) in self.client_tenants.iter().enumerate() {
+        if self.mapped_twice {
+            return Some("`client_tenant(..)` names a client twice; it has one tenant");
+        }
+        for (client, tenant) in &self.client_tenants {
             let (Ok(_), Ok(account)) = (tenant.workspace_id(), tenant.account_id()) else {
                 return Some(
                     "a client's workspace or account is no id; write 1 to 256 bytes without controls",
@@ -168,15 +184,7 @@ impl TenantClaims {
             if self.portal_clients.contains(client) {
                 return Some("one app client is both a portal's and a workspace's");
             }
-            let mut before = self.client_tenants.iter().take(place);
-            if before.any(|(other, _)| other == client) {
-                return Some("`client_tenant(..)` names a client twice; it has one tenant");
-            }
-            let outside = |limit: &Listed| {
-                account
-                    .as_ref()
-                    .is_some_and(|own| !limit.accounts.contains(own))
-            };
+            let outside = |limit: &Listed| account.as_ref().is_some_and(|own| !limit.contains(own));
             if self.limit.as_ref().is_some_and(outside) {
                 return Some(
                     "`client_tenant(..)` names an account that `only_accounts(..)` does not",
@@ -187,6 +195,9 @@ impl TenantClaims {
     }
 
     fn is_workspace_context(&self, name: &str) -> bool {
+        if let ContextsMeant::One(context) = &self.contexts_meant {
+            return context.as_str() == name;
+        }
         self.context.as_ref().is_some_and(|rule| {
             let mut contexts = rule.workspace_contexts.iter();
             contexts.any(|known| &**known == name)

@@ -1,5 +1,6 @@
 //! Tenant rules: which claims of an issuer's tokens say where their bearer may act.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::client_tenant::ClientTenant;
@@ -7,6 +8,7 @@ use super::delegate::DelegationRule;
 use super::group::GroupPattern;
 use crate::model::path::ClaimPath;
 use crate::model::tenant::AccountId;
+use crate::model::text::Text;
 
 /// Where an issuer's access tokens state workspace, account, user, kind of caller and API
 /// context, and which evidence makes which [`Identity`](crate::Identity).
@@ -46,12 +48,16 @@ pub struct TenantClaims {
     pub(super) principal: Option<ClaimPath>,
     pub(super) machine: Option<(ClaimPath, Box<str>)>,
     pub(super) machine_claim_suffices: bool,
+    pub(super) user_mark: Option<ClaimPath>,
     pub(crate) context: Option<ContextRule>,
+    /// For issuers whose tokens state no context.
+    pub(crate) contexts_meant: ContextsMeant,
     pub(crate) portal_clients: Vec<Box<str>>,
     /// Sound rules have one at most.
     pub(super) reach: Vec<ReachRule>,
     pub(super) reach_list: Listed,
-    pub(super) client_tenants: Vec<(Box<str>, ClientTenant)>,
+    pub(super) client_tenants: HashMap<Box<str>, ClientTenant>,
+    pub(super) mapped_twice: bool,
     pub(super) limit: Option<Listed>,
     pub(crate) delegation: DelegationRule,
 }
@@ -85,17 +91,36 @@ pub(super) struct Listed {
     /// As given; a name that is no id is found by `mistake`.
     pub(super) names: Vec<String>,
     pub(super) accounts: Arc<[AccountId]>,
+    set: HashSet<AccountId>,
 }
 
 impl Listed {
     fn new(names: Vec<String>) -> Self {
-        let accounts = names.iter().flat_map(|name| AccountId::new(name)).collect();
-        Self { names, accounts }
+        let ids = names.iter().flat_map(|name| AccountId::new(name));
+        let accounts: Arc<[AccountId]> = ids.collect();
+        let set = accounts.iter().cloned().collect();
+        Self {
+            names,
+            accounts,
+            set,
+        }
     }
 
     pub(super) fn is_sound(&self) -> bool {
         self.names.len() == self.accounts.len()
     }
+
+    pub(super) fn contains(&self, account: &AccountId) -> bool {
+        self.set.contains(account)
+    }
+}
+
+/// What an issuer's tokens are for that do not say it.
+#[derive(Clone, Debug)]
+pub(crate) enum ContextsMeant {
+    Unsaid,
+    One(Text),
+    Every,
 }
 
 #[derive(Clone, Debug)]
@@ -118,11 +143,14 @@ impl TenantClaims {
             principal: None,
             machine: None,
             machine_claim_suffices: false,
+            user_mark: None,
             context: None,
+            contexts_meant: ContextsMeant::Unsaid,
             portal_clients: Vec::new(),
             reach: Vec::new(),
             reach_list: Listed::new(Vec::new()),
-            client_tenants: Vec::new(),
+            client_tenants: HashMap::new(),
+            mapped_twice: false,
             limit: None,
             delegation: DelegationRule::default(),
         }
@@ -161,8 +189,13 @@ impl TenantClaims {
             .contexts("context", ["app", "dashboard"])
             .portal_context("portal")
             .principal_claim("principalId")
-            .delegation_scope_in("app", "app/write")
-            .delegation_scope_in("dashboard", "dashboard/write")
+            .with_preset_delegation()
+    }
+
+    fn with_preset_delegation(mut self) -> Self {
+        self.delegation =
+            DelegationRule::preset([("app", "app/write"), ("dashboard", "dashboard/write")]);
+        self
     }
 
     /// The claim that holds the account.
@@ -200,10 +233,20 @@ impl TenantClaims {
     /// Takes the machine claim's word alone: `sub` need not be the client id, and the user
     /// claim may be there. For issuers that give machines a subject and an object id of their
     /// own, and that write the machine claim themselves, such as Auth0's `gty` and Entra's
-    /// `idtyp`. A `username`, a principal id or a group still contradicts it.
-    /// Default: `sub` must be the client id.
+    /// `idtyp`. A `username`, a principal id or a group still contradicts it. Since nothing but
+    /// that claim then tells a machine from a user, users must be told by a
+    /// [`user_mark`](Self::user_mark). Default: `sub` must be the client id.
     pub fn machine_claim_suffices(mut self) -> Self {
         self.machine_claim_suffices = true;
+        self
+    }
+
+    /// A claim that users' tokens have and machines' never, whatever string it holds, such as
+    /// Entra's `scp` or Keycloak's `sid`: without it nobody is a user, and with it nobody is a
+    /// machine. Default: none; required by
+    /// [`machine_claim_suffices`](Self::machine_claim_suffices).
+    pub fn user_mark(mut self, claim: impl Into<ClaimPath>) -> Self {
+        self.user_mark = Some(claim.into());
         self
     }
 
@@ -212,7 +255,8 @@ impl TenantClaims {
     /// accepted where clients are listed, need no machine claim, and what they state about
     /// their tenant must agree with the map. Default: machines state their workspace.
     pub fn client_tenant(mut self, client_id: impl Into<String>, tenant: ClientTenant) -> Self {
-        self.client_tenants.push((client_id.into().into(), tenant));
+        let before = self.client_tenants.insert(client_id.into().into(), tenant);
+        self.mapped_twice |= before.is_some();
         self
     }
 
@@ -220,7 +264,8 @@ impl TenantClaims {
     /// to a mere [`Subject`](crate::Subject), and principals reach no further. Since such an
     /// issuer could still name a workspace of somebody else's, callers enter a workspace only
     /// after the [`WorkspaceDirectory`](crate::WorkspaceDirectory), which must be configured,
-    /// has named their account as its owner. Default: the issuer may assert every account.
+    /// has named their account as its owner. Every tenant guard on a handler asks it anew.
+    /// Default: the issuer may assert every account.
     pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
         let names = accounts.into_iter().map(Into::into).collect();
         self.limit = Some(Listed::new(names));
@@ -243,6 +288,21 @@ impl TenantClaims {
                 .collect(),
             portal,
         });
+        self
+    }
+
+    /// All of this issuer's tokens are for this context, which they do not state. Where another
+    /// issuer's rules know contexts, one without [`contexts`](Self::contexts) must say this or
+    /// [`in_every_context`](Self::in_every_context). Default: nothing is said.
+    pub fn in_context(mut self, context: impl AsRef<str>) -> Self {
+        self.contexts_meant = ContextsMeant::One(Text::new(context.as_ref()));
+        self
+    }
+
+    /// All of this issuer's tokens are good for every context of every other issuer, the
+    /// portal's included. Default: nothing is said; see [`in_context`](Self::in_context).
+    pub fn in_every_context(mut self) -> Self {
+        self.contexts_meant = ContextsMeant::Every;
         self
     }
 
@@ -343,6 +403,12 @@ impl TenantClaims {
         self
     }
 
+    /// A user claim that is the subject's says what is the default anyway.
+    pub(crate) fn with_subject(mut self, subject: &ClaimPath) -> Self {
+        self.user = self.user.filter(|user| user != subject);
+        self
+    }
+
     /// Whether its issuer must be checked about who owns a workspace.
     pub(crate) fn is_limited(&self) -> bool {
         self.limit.is_some()
@@ -350,15 +416,28 @@ impl TenantClaims {
 
     /// Clients whose tokens are accepted because the rules name them.
     pub(crate) fn named_clients(&self) -> impl Iterator<Item = &str> {
-        let mapped = self.client_tenants.iter().map(|(client, _)| &**client);
+        let mapped = self.client_tenants.keys().map(|client| &**client);
         self.portal_clients
             .iter()
             .map(|client| &**client)
             .chain(mapped)
     }
 
+    /// Whether these rules tell contexts apart.
+    pub(crate) fn has_contexts(&self) -> bool {
+        self.context.is_some() || matches!(self.contexts_meant, ContextsMeant::One(_))
+    }
+
+    /// Whether these rules say what their tokens are for, where others tell contexts apart.
+    pub(crate) fn says_contexts(&self) -> bool {
+        self.has_contexts() || matches!(self.contexts_meant, ContextsMeant::Every)
+    }
+
     /// Whether these rules know a context of this name.
     pub(crate) fn knows_context(&self, name: &str) -> bool {
+        if let ContextsMeant::One(context) = &self.contexts_meant {
+            return context.as_str() == name;
+        }
         self.context.as_ref().is_some_and(|rule| {
             rule.workspace_contexts
                 .iter()

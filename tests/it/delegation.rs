@@ -170,6 +170,7 @@ async fn nobody_but_a_client_acts_for_anybody() {
         .build()
         .expect("sound");
     let app = routes().route_layer(server.authenticate().context("app").admit_principals());
+    let portal = routes().route_layer(server.authenticate().context("portal"));
     let plain = "/workspaces/acme-prod/plain";
     let (user, principal) = (issuer.aworld_user(), issuer.aworld_principal());
     for token in [&user, &principal] {
@@ -190,16 +191,11 @@ async fn nobody_but_a_client_acts_for_anybody() {
         said(&app, "/user", &user, &["user-1"]).await,
         "403 wrong_caller"
     );
-    assert_eq!(said(&app, "/principal", &principal, &[]).await, "");
-    assert_eq!(
-        said(&app, "/principal", &principal, &["user-1"]).await,
-        "403 wrong_caller"
-    );
-    assert_eq!(said(&app, "/accounts/acme", &principal, &[]).await, "");
-    assert_eq!(
-        said(&app, "/accounts/acme", &principal, &["user-1"]).await,
-        "403 wrong_caller"
-    );
+    for path in ["/principal", "/accounts/acme"] {
+        assert_eq!(said(&portal, path, &principal, &[]).await, "");
+        let refused = said(&portal, path, &principal, &["user-1"]).await;
+        assert_eq!(refused, "403 wrong_caller", "{path}");
+    }
     // A machine with a user's name is a subject.
     let odd = issuer.aworld_client().claim("username", "user-1");
     assert_eq!(said(&app, HERE, &odd, &["user-1"]).await, "403 no_tenant");
@@ -427,4 +423,23 @@ async fn a_client_that_is_mapped_delegates_in_its_own_context() {
         said(&app, HERE, &other, &["user-1"]).await,
         "403 insufficient_scope"
     );
+}
+
+#[tokio::test]
+async fn an_option_finds_what_a_delegation_lacks() {
+    let issuer = pool();
+    let rules = TenantClaims::aworld();
+    for (rules, fault) in [
+        (rules.clone(), "no_delegation"),
+        (rules.delegation(), "no_user_directory"),
+    ] {
+        let server = builder(issuer.trusted().tenant_claims(rules))
+            .build()
+            .expect("sound");
+        let app = Router::new()
+            .route("/{workspace_id}", get(async |_: Option<Delegation>| {}))
+            .route_layer(server.authenticate().context("app").optional());
+        let answer = send(&app, "/acme-prod", &[]).await;
+        assert_eq!(answer.verdict(), format!("500 misconfigured {fault}"));
+    }
 }

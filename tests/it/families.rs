@@ -395,6 +395,11 @@ fn mistakes_about_tenants_are_found_and_named() {
             "issuer",
         ),
         (
+            "a place in the host",
+            list("https://{tenant}.example.com/", &["t-1"]),
+            "oidc_tenants",
+        ),
+        (
             "an endpoint",
             list(TEMPLATE, &["t-1"]).endpoint("https://x.example.com"),
             "endpoint",
@@ -425,7 +430,7 @@ fn their_accepted_twins_build() {
         two().discovery_url("https://login.example.com/common/.well-known/openid-configuration"),
         two().key_set(login.key_set()),
         two().pem(login.public_key_pem()),
-        Issuer::oidc_tenants("https://{t}.example.com/", ["org", "id"], ["a.b", "a_b~c"])
+        Issuer::oidc_tenants("https://example.com/{t}", ["org", "id"], ["a.b", "a_b~c"])
             .key_set(login.key_set()),
         Issuer::oidc_tenants("http://127.0.0.1/{t}", "tid", ["t-1"]).key_set(login.key_set()),
     ] {

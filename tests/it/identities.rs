@@ -4,7 +4,8 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Client, Identity, InRole, Issuer, ResourceServer, TenantClaims, WorkspaceAccess,
+    AccessToken, Client, Identity, InRole, Issuer, Principal, ResourceServer, TenantClaims,
+    WorkspaceAccess, WorkspaceUser,
 };
 use serde_json::json;
 
@@ -599,20 +600,26 @@ async fn an_empty_list_of_groups_is_no_group() {
 async fn a_role_in_a_workspace_counts_in_its_own_context_alone() {
     portcullis::roles! { Editor = "editor"; }
     let issuer = pool();
-    let server = ResourceServer::builder(API)
-        .issuer(trusted(&issuer))
-        .build()
-        .expect("sound");
-    let routes = Router::new()
-        .route("/role", get(|_: InRole<Editor>| async {}))
-        .route(
-            "/option",
-            get(|role: Option<InRole<Editor>>| async move { role.is_some().to_string() }),
-        )
-        .route(
-            "/workspaces/{workspace_id}",
-            get(|_: Option<WorkspaceAccess>| async {}),
-        );
+    let server_with = |issuer: &MockIssuer| {
+        let builder = ResourceServer::builder(API).issuer(trusted(issuer));
+        builder.build().expect("sound")
+    };
+    let optional_routes = || {
+        Router::new()
+            .route(
+                "/option",
+                get(|role: Option<InRole<Editor>>| async move { role.is_some().to_string() }),
+            )
+            .route("/user", get(|_: Option<WorkspaceUser>| async {}))
+            .route("/client", get(|_: Option<Client>| async {}))
+            .route("/principal", get(|_: Option<Principal>| async {}))
+            .route(
+                "/workspaces/{workspace_id}",
+                get(|_: Option<WorkspaceAccess>| async {}),
+            )
+    };
+    let server = server_with(&issuer);
+    let routes = optional_routes().route("/role", get(|_: InRole<Editor>| async {}));
     let app = routes
         .clone()
         .route_layer(server.authenticate().context("app"));
@@ -636,7 +643,14 @@ async fn a_role_in_a_workspace_counts_in_its_own_context_alone() {
         fetch(&forgotten, "/role", &user.sign()).await.verdict(),
         "500 misconfigured no_context"
     );
-    assert_eq!(send(&optional, "/option", &[]).await.body, "false");
+    let named = server_with(&issuer).authenticate().context("app");
+    let named = optional_routes().route_layer(named.optional());
+    assert_eq!(send(&named, "/option", &[]).await.body, "false");
+    // A forgotten context shows in an `Option` too, whether anything was sent or not.
+    for path in ["/option", "/user", "/client", "/principal"] {
+        let verdict = send(&optional, path, &[]).await.verdict();
+        assert_eq!(verdict, "500 misconfigured no_context", "{path}");
+    }
     assert_eq!(
         send(&optional, "/workspaces/x", &[]).await.verdict(),
         "500 misconfigured no_context"

@@ -8,14 +8,15 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccountAccess, AccountId, Builder, Client, Clock as _, Identity, LookupError, Outage,
-    Principal, Reach, RejectionKind, ResourceServer, Scoped, TenantClaims, WorkspaceAccess,
-    WorkspaceDirectory, WorkspaceId, WorkspaceUser,
+    AccessToken, AccountAccess, AccountId, Builder, Claims, Client, Clock as _, Identity, InGroup,
+    InRole, LookupError, Outage, Principal, Reach, RejectionKind, ResourceServer, Scope, Scoped,
+    TenantClaims, WorkspaceAccess, WorkspaceDirectory, WorkspaceId, WorkspaceUser,
 };
 
 use crate::support::{API, get as fetch};
 
 portcullis::scopes! { ReadReports = "reports/read"; }
+portcullis::roles! { Auditor = "auditor"; }
 
 /// `acme-prod` and `acme-dev` are acme's, `globex-prod` is globex's; `broken` fails and
 /// `hanging` never answers. How often it was asked is counted.
@@ -645,4 +646,151 @@ async fn a_closure_is_a_directory() {
         said(&app, "/workspaces/globex-new", &principal).await,
         NOT_YOURS
     );
+}
+
+#[tokio::test]
+async fn a_guest_gets_into_a_workspace_and_nowhere_else() {
+    let issuer = pool();
+    let server = builder(&issuer, rules().principals_reach(["acme"]))
+        .workspace_directory(Workspaces::default())
+        .build()
+        .expect("sound");
+    let claims = get(async |access: WorkspaceAccess| {
+        let claims = access.token().claims::<serde_json::Value>();
+        claims
+            .map(|claims| claims["principalId"].to_string())
+            .unwrap_or_default()
+    });
+    let routes = Router::new()
+        .route("/in/{workspace_id}", claims)
+        .route(
+            "/scoped/{workspace_id}",
+            get(async |_: Scoped<ReadReports, WorkspaceAccess>| {}),
+        )
+        .route(
+            "/role/{workspace_id}",
+            get(async |_: InRole<Auditor, WorkspaceAccess>| {}),
+        )
+        .route(
+            "/group/{workspace_id}",
+            get(async |_: InGroup<Auditor, WorkspaceAccess>| {}),
+        )
+        .route("/token", get(async |_: AccessToken| {}))
+        .route("/identity", get(async |_: Identity| {}))
+        .route("/scope", get(async |_: Scope| {}))
+        .route("/claims", get(async |_: Claims<serde_json::Value>| {}))
+        .route("/only-scoped", get(async |_: Scoped<ReadReports>| {}))
+        .route("/only-role", get(async |_: InRole<Auditor>| {}))
+        .route("/principal", get(async |_: Principal| {}))
+        .route("/accounts/{account_id}", get(account));
+    let layer = || server.authenticate().context("app");
+    let (open, optional) = (
+        routes.clone().route_layer(layer().admit_principals()),
+        routes
+            .clone()
+            .route_layer(layer().admit_principals().optional()),
+    );
+    let portal = routes.route_layer(server.authenticate().context("portal").admit_principals());
+    let guest = issuer
+        .aworld_principal()
+        .scope("reports/read")
+        .roles(["auditor"])
+        .groups(["auditor"]);
+    let user = issuer
+        .aworld_user()
+        .scope("reports/read")
+        .roles(["auditor"])
+        .groups(["auditor"]);
+    assert_eq!(
+        said(&open, "/in/acme-prod", &guest).await,
+        "\"principal-1\""
+    );
+    for app in [&open, &optional] {
+        for path in ["/scoped/acme-prod", "/role/acme-prod", "/group/acme-prod"] {
+            assert_eq!(said(app, path, &guest).await, "", "{path}");
+            assert_eq!(said(app, path, &user).await, "", "{path}");
+        }
+        for path in [
+            "/token",
+            "/identity",
+            "/scope",
+            "/claims",
+            "/only-scoped",
+            "/only-role",
+        ] {
+            assert_eq!(said(app, path, &guest).await, NOT_YOU, "{path}");
+            assert_eq!(said(app, path, &user).await, "", "{path}");
+        }
+        for path in ["/principal", "/accounts/acme"] {
+            assert_eq!(said(app, path, &guest).await, NOT_YOU, "{path}");
+        }
+    }
+    // In their own context principals are no guests.
+    assert_eq!(said(&portal, "/principal", &guest).await, "");
+    assert_eq!(
+        said(&portal, "/accounts/acme", &guest).await,
+        "principal-1 in acme"
+    );
+    assert_eq!(
+        said(&portal, "/in/acme-prod", &guest).await,
+        "\"principal-1\""
+    );
+    assert_eq!(said(&portal, "/in/globex-prod", &guest).await, NOT_YOURS);
+}
+
+#[tokio::test]
+async fn an_account_is_no_proof_for_a_workspace_below_it() {
+    let issuer = pool();
+    let server = builder(&issuer, rules().principals_reach(["acme"]))
+        .build()
+        .expect("sound");
+    let app = Router::new()
+        .route("/{account_id}", get(account))
+        .route("/{account_id}/{workspace_id}", get(account))
+        .route_layer(server.authenticate().context("portal"));
+    let token = issuer.aworld_principal();
+    assert_eq!(said(&app, "/acme", &token).await, "principal-1 in acme");
+    assert_eq!(
+        said(&app, "/acme/globex-prod", &token).await,
+        "500 misconfigured workspace_parameter"
+    );
+}
+
+#[tokio::test]
+async fn a_role_that_a_limited_issuer_gives_counts_where_the_directory_agrees() {
+    let partner = pool();
+    let server = builder(&partner, TenantClaims::aworld().only_accounts(["acme"]))
+        .workspace_directory(Workspaces::default())
+        .build()
+        .expect("sound");
+    let app = Router::new()
+        .route("/", get(async |_: InRole<Auditor>| {}))
+        .route_layer(server.authenticate().context("app"));
+    let auditor = partner.aworld_user().role("auditor");
+    assert_eq!(said(&app, "/", &auditor).await, "");
+    assert_eq!(
+        said(&app, "/", &auditor.clone().workspace("globex-prod")).await,
+        NOT_YOURS
+    );
+    let broken = auditor.workspace("broken");
+    assert_eq!(
+        said(&app, "/", &broken).await,
+        "503 unavailable directory_failed"
+    );
+}
+
+#[test]
+fn a_directory_that_answers_at_once_needs_no_timer() {
+    let issuer = pool();
+    let server = builder(&issuer, rules().principals_reach(["acme"]))
+        .workspace_directory(Workspaces::default())
+        .build()
+        .expect("sound");
+    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
+    let token = issuer.aworld_principal();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let answer = runtime.block_on(said(&app, "/workspaces/acme-prod", &token));
+    assert!(answer.starts_with("principal"), "{answer}");
 }

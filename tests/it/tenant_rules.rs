@@ -120,6 +120,16 @@ fn delegation_needs_a_scope_and_a_field_of_its_own() {
             "another meaning",
         ),
         (aworld().delegation_header("cookie"), "another meaning"),
+        (
+            aworld().delegation_header("Accept-Language"),
+            "another meaning",
+        ),
+        (aworld().delegation_header("user-agent"), "another meaning"),
+        (
+            aworld().delegation_header("x-acting-for"),
+            "add `delegation()`",
+        ),
+        (alone().delegation_scope("act"), "add `delegation()`"),
     ] {
         let said = mistake(rules);
         assert!(said.contains(words), "{said}");
@@ -245,12 +255,63 @@ fn a_group_pattern_names_one_workspace() {
 #[test]
 fn machines_by_claim_alone_need_the_claim_and_look_ups_a_sane_time() {
     assert_eq!(
-        mistake(alone().machine_claim("gty", "m2m").machine_claim_suffices()),
+        mistake(
+            alone()
+                .machine_claim("gty", "m2m")
+                .machine_claim_suffices()
+                .user_mark("sid")
+        ),
         ""
     );
     assert!(mistake(alone().machine_claim_suffices()).contains("`machine_claim(..)`"));
+    let unmarked = alone().machine_claim("gty", "m2m").machine_claim_suffices();
+    assert!(mistake(unmarked).contains("`user_mark(..)`"));
+    assert!(mistake(alone().user_mark("")).contains("name the claim"));
     for (millis, sound) in [(9, false), (10, true), (30_000, true), (30_001, false)] {
         let said = said(with(aworld()).lookup_timeout(Duration::from_millis(millis)));
         assert_eq!(said.is_empty(), sound, "{millis}: {said}");
     }
+}
+
+#[test]
+fn contexts_are_stated_or_meant_and_not_both() {
+    assert_eq!(mistake(alone().in_context("app")), "");
+    assert_eq!(mistake(alone().in_every_context()), "");
+    for (rules, words) in [
+        (aworld().in_context("app"), "leave out"),
+        (aworld().in_every_context(), "leave out"),
+        (alone().in_context(""), "context's name is empty"),
+    ] {
+        let said = mistake(rules);
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn tenants_that_share_their_rules_name_no_client_of_one() {
+    let family = |tenants: &[&str], rules: TenantClaims| {
+        let template = "https://login.example.com/{tenant}/v2.0";
+        let issuer = Issuer::oidc_tenants(template, "tid", tenants.iter().copied())
+            .key_set_url("https://login.example.com/keys")
+            .tenant_claims(rules);
+        said(ResourceServer::builder(API).issuer(issuer))
+    };
+    let mapped = || alone().client_tenant("c", ClientTenant::workspace("w-1"));
+    assert_eq!(family(&["t-1", "t-2"], alone()), "");
+    assert_eq!(family(&["t-1"], mapped()), "");
+    for rules in [mapped(), principals()] {
+        let said = family(&["t-1", "t-2"], rules);
+        assert!(said.contains("issuers of their own"), "{said}");
+    }
+}
+
+#[test]
+fn clients_that_the_rules_name_are_enough_for_cognito() {
+    let pool = |rules: TenantClaims| {
+        let issuer = Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").tenant_claims(rules);
+        said(ResourceServer::builder(API).issuer(issuer))
+    };
+    assert_eq!(pool(aworld().client_tenant("c", tenant())), "");
+    assert_eq!(pool(principals()), "");
+    assert!(pool(aworld()).contains("client_id"));
 }

@@ -236,6 +236,8 @@ async fn an_auth0_organization_is_a_workspace() {
     let issuer = MockIssuer::new();
     let rules = TenantClaims::by_workspace("org_id")
         .without_accounts()
+        .user_claim("https://example.com/user")
+        .user_mark("https://example.com/user")
         .machine_claim("gty", "client-credentials")
         .machine_claim_suffices();
     let app = app(
@@ -248,8 +250,12 @@ async fn an_auth0_organization_is_a_workspace() {
         .without("client_id")
         .claim("azp", "spa")
         .subject("auth0|1")
+        .claim("https://example.com/user", "u-1")
         .claim("org_id", "org_1");
-    assert_eq!(said(&app, here, &user).await, "user auth0|1 in /org_1");
+    assert_eq!(said(&app, here, &user).await, "user u-1 in /org_1");
+    // What a token lacks makes no user of its bearer: a machine without its mark is none.
+    let unmarked = user.clone().without("https://example.com/user");
+    assert_eq!(said(&app, here, &unmarked).await, "403 no_tenant");
     assert_eq!(
         said(&app, "/workspaces/org_2", &user).await,
         "403 wrong_tenant"
@@ -259,7 +265,7 @@ async fn an_auth0_organization_is_a_workspace() {
         "403 no_tenant"
     );
     // Its machines have a subject of their own.
-    let machine = user
+    let machine = unmarked
         .subject("api@clients")
         .claim("azp", "api")
         .claim("gty", "client-credentials");
@@ -276,6 +282,7 @@ async fn an_entra_tenant_is_an_account_or_a_workspace() {
     let rules = TenantClaims::by_workspace("tid")
         .without_accounts()
         .user_claim("oid")
+        .user_mark("scp")
         .machine_claim("idtyp", "app")
         .machine_claim_suffices();
     let app = app(
@@ -287,6 +294,7 @@ async fn an_entra_tenant_is_an_account_or_a_workspace() {
         .without("client_id")
         .claim("azp", "app-1")
         .claim("oid", "object-1")
+        .claim("scp", "orders.read")
         .claim("tid", "tenant-1");
     assert_eq!(
         said(&app, "/workspaces/tenant-1", &user).await,
@@ -297,7 +305,17 @@ async fn an_entra_tenant_is_an_account_or_a_workspace() {
         "403 wrong_tenant"
     );
     // Its machines have a subject and an object id of their own.
-    let machine = user
+    let unmarked = user.clone().without("scp");
+    assert_eq!(
+        said(&app, "/workspaces/tenant-1", &unmarked).await,
+        "403 no_tenant"
+    );
+    let both = user.clone().claim("idtyp", "app");
+    assert_eq!(
+        said(&app, "/workspaces/tenant-1", &both).await,
+        "403 no_tenant"
+    );
+    let machine = unmarked
         .subject("object-2")
         .claim("oid", "object-2")
         .claim("idtyp", "app");
@@ -310,4 +328,167 @@ async fn an_entra_tenant_is_an_account_or_a_workspace() {
         said(&app, "/workspaces/tenant-1", &grouped).await,
         "403 no_tenant"
     );
+}
+
+#[tokio::test]
+async fn an_issuer_whose_tokens_state_no_context_means_one() {
+    let (own, partner) = (pool(), MockIssuer::named("https://partner.example"));
+    let rules = || TenantClaims::by_workspace("ws").without_accounts();
+    let build = |partner_rules: TenantClaims| {
+        ResourceServer::builder(API)
+            .issuer(own.trusted().tenant_claims(TenantClaims::aworld()))
+            .issuer(partner.trusted().tenant_claims(partner_rules))
+            .build()
+    };
+    let unsaid = build(rules())
+        .err()
+        .map(|mistake| mistake.to_string())
+        .unwrap_or_default();
+    assert!(unsaid.contains("`in_context(..)`"), "{unsaid}");
+
+    let token = partner.token().claim("ws", "w-1");
+    let verdicts = async |server: ResourceServer| {
+        let mut verdicts = Vec::new();
+        for context in ["app", "dashboard", "portal"] {
+            let app = routes().route_layer(server.authenticate().context(context));
+            verdicts.push(said(&app, "/workspaces/w-1", &token).await);
+        }
+        verdicts
+    };
+    let one = build(rules().in_context("dashboard")).expect("sound");
+    assert_eq!(
+        verdicts(one).await,
+        [
+            "403 wrong_caller",
+            "user user-1 in /w-1",
+            "403 wrong_caller"
+        ]
+    );
+    let every = build(rules().in_every_context()).expect("sound");
+    assert_eq!(verdicts(every).await, ["user user-1 in /w-1"; 3]);
+
+    // Alone, it may mean a context too, and its layers then name it.
+    let alone = ResourceServer::builder(API)
+        .issuer(partner.trusted().tenant_claims(rules().in_context("app")))
+        .build()
+        .expect("sound");
+    assert_eq!(
+        verdicts(alone).await,
+        [
+            "user user-1 in /w-1",
+            "500 misconfigured unknown_context",
+            "500 misconfigured unknown_context"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_slip_in_the_layers_context_is_a_wiring_fault_whatever_the_token_states() {
+    let issuer = pool();
+    let server = ResourceServer::builder(API)
+        .issuer(issuer.trusted().tenant_claims(TenantClaims::aworld()))
+        .build()
+        .expect("sound");
+    let (good, slip) = (
+        routes().route_layer(server.authenticate().context("app")),
+        routes().route_layer(server.authenticate().context("ap")),
+    );
+    let user = issuer.aworld_user();
+    let here = "/workspaces/acme-prod";
+    assert_eq!(
+        said(&good, here, &user).await,
+        "user user-1 in acme/acme-prod"
+    );
+    for token in [
+        user.clone(),
+        user.clone().without("context"),
+        user.context("dashboard"),
+    ] {
+        assert_eq!(
+            said(&slip, here, &token).await,
+            "500 misconfigured unknown_context"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_user_claim_that_is_the_subjects_is_the_default() {
+    let issuer = pool();
+    let rules = TenantClaims::aworld().user_claim("sub");
+    let app = app(issuer.trusted().tenant_claims(rules), Some("app"));
+    let here = "/workspaces/acme-prod";
+    assert_eq!(
+        said(&app, here, &issuer.aworld_user()).await,
+        "user user-1 in acme/acme-prod"
+    );
+    assert!(
+        said(&app, here, &issuer.aworld_client())
+            .await
+            .starts_with("client")
+    );
+}
+
+#[tokio::test]
+async fn a_keycloak_service_account_is_told_by_its_mark_and_never_by_what_it_lacks() {
+    let issuer = MockIssuer::new();
+    let rules = TenantClaims::by_group("groups", "/tenants/{account}/{workspace}")
+        .user_mark("sid")
+        .machine_claim("kind", "service")
+        .machine_claim_suffices()
+        .client_tenant("backend", ClientTenant::workspace("prod").account("acme"));
+    let app = app(
+        issuer.trusted().client_id_claim("azp").tenant_claims(rules),
+        None,
+    );
+    let here = "/accounts/acme/workspaces/prod";
+    let user = issuer
+        .token()
+        .without("client_id")
+        .claim("azp", "spa")
+        .claim("sid", "s-1")
+        .claim("groups", ["/tenants/acme/prod"]);
+    assert_eq!(said(&app, here, &user).await, "user user-1 in acme/prod");
+    let service = user
+        .clone()
+        .without("sid")
+        .without("groups")
+        .subject("5f0c")
+        .claim("azp", "backend")
+        .claim("kind", "service");
+    assert_eq!(
+        said(&app, here, &service).await,
+        "client backend in acme/prod"
+    );
+    for (variant, token) in [
+        ("a user without a session", user.clone().without("sid")),
+        (
+            "a user of the machine's kind",
+            user.clone().claim("kind", "service"),
+        ),
+        (
+            "a service without its kind",
+            service.clone().without("kind"),
+        ),
+        (
+            "the same in a tenant's group",
+            service
+                .clone()
+                .without("kind")
+                .claim("groups", ["/tenants/acme/prod"]),
+        ),
+        (
+            "a service with a session",
+            service.clone().claim("sid", "s-1"),
+        ),
+        (
+            "a service in a group",
+            service.clone().claim("groups", ["/staff"]),
+        ),
+        (
+            "a service that nobody mapped",
+            service.clone().claim("azp", "other"),
+        ),
+    ] {
+        assert_eq!(said(&app, here, &token).await, "403 no_tenant", "{variant}");
+    }
 }

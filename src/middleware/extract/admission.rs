@@ -20,6 +20,12 @@ pub(super) trait FromAdmitted: Sized {
 /// `Option<T>` of an extractor: `None` under an optional layer, when nothing was sent.
 macro_rules! option {
     ($name:ty) => {
+        $crate::middleware::extract::admission::option!(
+            $name,
+            $crate::middleware::admitted::Admitted::check_wiring
+        );
+    };
+    ($name:ty, $wiring:path) => {
         impl<S: Send + Sync> axum::extract::OptionalFromRequestParts<S> for $name {
             type Rejection = $crate::Refusal;
 
@@ -28,7 +34,7 @@ macro_rules! option {
                 state: &S,
             ) -> Result<Option<Self>, $crate::Refusal> {
                 let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)?;
-                admitted.check_wiring()?;
+                $wiring(admitted)?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }

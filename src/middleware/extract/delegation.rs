@@ -25,15 +25,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Delegation {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let place = place::workspace(parts, state).await;
         let admitted = Admitted::of(&parts.extensions)?;
-        let server = &admitted.policy().server;
-        if let Some(fault) = server.user_directory_fault() {
-            return Err(admitted.refuse(fault));
-        }
+        check_all_wiring(admitted)?;
         let claimed = claim(admitted, parts, place).await?;
-        let confirmed = server.confirm(claimed);
+        let confirmed = admitted.policy().server.confirm(claimed);
         confirmed
             .await
             .map_err(|rejection| admitted.refuse(rejection))
+    }
+}
+
+fn check_wiring(admitted: &Admitted) -> Result<(), Refusal> {
+    admitted.check_wiring()?;
+    match admitted.policy().server.delegation_fault() {
+        Some(fault) => Err(admitted.refuse(fault)),
+        None => Ok(()),
+    }
+}
+
+fn check_all_wiring(admitted: &Admitted) -> Result<(), Refusal> {
+    check_wiring(admitted)?;
+    match admitted.policy().server.user_directory_fault() {
+        Some(fault) => Err(admitted.refuse(fault)),
+        None => Ok(()),
     }
 }
 
@@ -43,10 +56,7 @@ async fn claim(
     place: Result<crate::verify::access::Place, crate::RejectionKind>,
 ) -> Result<UncheckedDelegation, Refusal> {
     let server = &admitted.policy().server;
-    admitted.check_wiring()?;
-    if let Some(fault) = server.delegation_fault() {
-        return Err(admitted.refuse(fault));
-    }
+    check_wiring(admitted)?;
     let admission = admitted.required()?;
     let place = place.map_err(|kind| admitted.refuse(kind))?;
     let claimed = server.claim_delegation(admission, &parts.headers, &place);
@@ -55,5 +65,5 @@ async fn claim(
         .map_err(|rejection| admitted.refuse(rejection))
 }
 
-option!(Delegation);
-option!(UncheckedDelegation);
+option!(Delegation, check_all_wiring);
+option!(UncheckedDelegation, check_wiring);

@@ -1,8 +1,12 @@
 //! What guards around an extractor have in common.
 
-/// Declares a guard: `T`, for requests that a check lets through.
+use crate::middleware::admitted::Admitted;
+use crate::middleware::refusal::Refusal;
+
+/// Declares a guard: `T`, for requests that a check lets through. What it checks of the layer's
+/// wiring it checks for an `Option` of it too.
 macro_rules! guard {
-    ($(#[$meta:meta])* $name:ident, $requirement:ident, $check:path) => {
+    ($(#[$meta:meta])* $name:ident, $requirement:ident, $wiring:path, $check:path) => {
         $(#[$meta])*
         #[must_use]
         pub struct $name<R, T = $crate::AccessToken> {
@@ -57,7 +61,9 @@ macro_rules! guard {
                 state: &S,
             ) -> Result<Self, axum::response::Response> {
                 use axum::response::IntoResponse as _;
-                $check(&parts.extensions).map_err(|refusal| refusal.into_response())?;
+                $check(&parts.extensions)
+                    .await
+                    .map_err(|refusal| refusal.into_response())?;
                 match T::from_request_parts(parts, state).await {
                     Ok(value) => Ok(Self::around(value)),
                     Err(rejection) => Err(rejection.into_response()),
@@ -80,6 +86,7 @@ macro_rules! guard {
                 use axum::response::IntoResponse as _;
                 let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)
                     .map_err(|refusal| refusal.into_response())?;
+                $wiring(admitted).map_err(|refusal| refusal.into_response())?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }
@@ -91,3 +98,9 @@ macro_rules! guard {
     };
 }
 pub(super) use guard;
+
+/// For guards that judge no tenant, and so need nothing of the layer's wiring.
+#[allow(clippy::unnecessary_wraps)] // like the checks of other guards
+pub(super) const fn no_wiring(_: &Admitted) -> Result<(), Refusal> {
+    Ok(())
+}

@@ -30,6 +30,12 @@ pub(super) async fn account<S: Send + Sync>(
 ) -> Result<String, RejectionKind> {
     let missing = WiringFault::NoAccountParameter;
     let parameters = parameters(parts, state, missing).await?;
+    // Whoever may act in the account may not act in any workspace that a path puts below it.
+    if single(&parameters, WORKSPACE)?.is_some() {
+        return Err(RejectionKind::Misconfigured(
+            WiringFault::WorkspaceParameter,
+        ));
+    }
     single(&parameters, ACCOUNT)?.ok_or(RejectionKind::Misconfigured(missing))
 }
 

@@ -1,10 +1,9 @@
 //! A role or a group demanded of one handler.
 
-use super::guard::guard;
+use super::guard::{guard, no_wiring};
 use crate::middleware::admitted::Admitted;
 use crate::middleware::refusal::Refusal;
 use crate::model::rejection::RejectionKind;
-use crate::server::admission::Admission;
 use crate::verify::identity::Identity;
 
 /// The names of roles or groups of which any one suffices. Declared with
@@ -68,42 +67,46 @@ guard! {
     /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
     /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Others are refused with 403. `T` may be
     /// any extractor of request parts.
-    InRole, RoleRequirement, check_role::<R>
+    InRole, RoleRequirement, Admitted::check_wiring, check_role::<R>
 }
 guard! {
     /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
     /// `cognito:groups`. Others are refused with 403. `T` may be any extractor of request parts.
-    InGroup, RoleRequirement, check_group::<R>
+    InGroup, RoleRequirement, no_wiring, check_group::<R>
 }
 
-fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
-    // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
-    Admitted::of(extensions)?.check_wiring()?;
-    check::<R>(extensions, |admission, name| {
-        let in_workspace = match admission.identity() {
-            Identity::User(user) => user.role() == Some(name),
-            Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => false,
-        };
-        in_workspace || admission.token.roles().any(|role| role == name)
-    })
-}
-
-fn check_group<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
-    check::<R>(extensions, |admission, name| {
-        admission.token.groups().any(|group| group == name)
-    })
-}
-
-fn check<R: RoleRequirement>(
-    extensions: &http::Extensions,
-    holds: fn(&Admission, &str) -> bool,
-) -> Result<(), Refusal> {
+async fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
     let admitted = Admitted::of(extensions)?;
-    let admission = admitted.required()?;
-    if R::ANY_OF.iter().any(|name| holds(admission, name)) {
+    // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
+    admitted.check_wiring()?;
+    let admission = admitted.guests_too()?;
+    if admission.token.roles().any(is_one_of::<R>) {
+        return Ok(());
+    }
+    let role = match admission.identity() {
+        Identity::User(user) => user.role(),
+        Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => None,
+    };
+    if !role.is_some_and(is_one_of::<R>) {
+        return Err(admitted.refuse(RejectionKind::WrongCaller));
+    }
+    // A role is worth as much as the workspace that it is in.
+    let confirmed = admitted.policy().server.confirm_tenant(admission).await;
+    confirmed.map_err(|rejection| admitted.refuse(rejection))
+}
+
+#[allow(clippy::unused_async)] // like the checks of other guards
+async fn check_group<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
+    const { assert_roles(R::ANY_OF) };
+    let admitted = Admitted::of(extensions)?;
+    if admitted.guests_too()?.token.groups().any(is_one_of::<R>) {
         Ok(())
     } else {
         Err(admitted.refuse(RejectionKind::WrongCaller))
     }
+}
+
+fn is_one_of<R: RoleRequirement>(name: &str) -> bool {
+    R::ANY_OF.contains(&name)
 }

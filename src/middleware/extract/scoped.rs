@@ -1,6 +1,7 @@
 //! A scope demanded of one handler, around any extractor.
 
-use super::guard::guard;
+use super::guard::{guard, no_wiring};
+use crate::middleware::refusal::Refusal;
 use crate::middleware::require_scope::check;
 use crate::model::scope::ScopeRequirement;
 
@@ -19,5 +20,10 @@ guard! {
     /// }
     /// # let _ = list;
     /// ```
-    Scoped, ScopeRequirement, check::<R>
+    Scoped, ScopeRequirement, no_wiring, check_scope::<R>
+}
+
+#[allow(clippy::unused_async)] // like the checks of other guards
+async fn check_scope<R: ScopeRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
+    check::<R>(extensions)
 }

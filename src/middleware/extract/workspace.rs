@@ -15,7 +15,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let place = place::workspace(parts, state).await;
         let admitted = Admitted::of(&parts.extensions)?;
-        let admission = admitted.for_tenant_guard(&parts.headers)?;
+        let admission = admitted.for_workspace_guard(&parts.headers)?;
         let place = place.map_err(|kind| admitted.refuse(kind))?;
         let policy = admitted.policy();
         let entered = policy
