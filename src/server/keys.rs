@@ -97,7 +97,7 @@ fn static_keys(issuer: &Issuer, whose: &Whose<'_>) -> Result<KeySet, ConfigError
 /// An entry that cannot be used is named, here as in a set that is fetched.
 #[cfg(feature = "tracing")]
 fn warn_of_skipped(set: &KeySet, whose: &Whose<'_>) {
-    for skipped in set.skipped() {
+    for skipped in set.skipped().iter().filter(|one| one.is_notable()) {
         let (index, reason) = (skipped.index(), skipped.reason());
         tracing::warn!(
             issuer = &**whose.name,

@@ -453,7 +453,7 @@ impl RemoteKeys {
             "the key set is fresh"
         );
         if changed {
-            for skipped in keys.skipped() {
+            for skipped in keys.skipped().iter().filter(|one| one.is_notable()) {
                 let (index, reason) = (skipped.index(), skipped.reason());
                 tracing::warn!(
                     issuer,

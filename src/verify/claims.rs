@@ -130,10 +130,10 @@ impl AccessToken {
         match rules.profile {
             Profile::Cognito => check_cognito(claims)?,
             Profile::Rfc9068 => {
-                check_not_for_the_client(claims)?;
+                check_not_for_the_client(claims, rules)?;
                 check_rfc9068(claims)?;
             }
-            Profile::Oidc => check_not_for_the_client(claims)?,
+            Profile::Oidc => check_not_for_the_client(claims, rules)?,
         }
         let client_id = client_id(claims, rules)?;
         check_client(client_id.as_deref(), rules)?;
@@ -287,10 +287,13 @@ fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenFault> {
 }
 
 /// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
-fn check_not_for_the_client(claims: &Object<'_>) -> Result<(), TokenFault> {
-    let marked = ["at_hash", "c_hash", "events"]
-        .iter()
-        .any(|name| claims.get(name).is_some());
+fn check_not_for_the_client(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> {
+    let has = |name: &&str| claims.get(name).is_some();
+    let marked = ["at_hash", "c_hash", "events"].iter().any(has);
+    // A `nonce` goes back to the client in its ID token. Issuers that write it into access tokens
+    // too give these an id or a scope, which an ID token has not.
+    let has_scope = !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
+    let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope;
     let other_use = claims
         .get("token_use")
         .is_some_and(|value| value.as_text().as_deref() != Some("access"));
@@ -301,7 +304,16 @@ fn check_not_for_the_client(claims: &Object<'_>) -> Result<(), TokenFault> {
                 .any(|other| kind.eq_ignore_ascii_case(other))
         })
     });
-    if marked || other_use || other_kind {
+    // Other names for the same, by other servers; unknown values say nothing.
+    let says_other_kind = ["type", "token_type", "token_class"].iter().any(|name| {
+        let kind = claims.get(name).and_then(Value::as_text);
+        kind.is_some_and(|kind| {
+            ["id_token", "refresh", "refresh_token", "logout_token"]
+                .iter()
+                .any(|other| kind.eq_ignore_ascii_case(other))
+        })
+    });
+    if marked || answers_the_client || other_use || other_kind || says_other_kind {
         Err(TokenFault::TokenUse)
     } else {
         Ok(())

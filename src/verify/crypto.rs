@@ -105,11 +105,9 @@ impl PublicKey {
             _ => return None,
         };
         let width = curve.coordinate_bytes();
-        // RFC 7518 s6.2.1.2: coordinates have the full length of the field.
-        if x.len() != width || y.len() != width {
-            return None;
-        }
-        let point = [&[4], x, y].concat();
+        // RFC 7518 s6.2.1.2 wants coordinates of the full length of the field. Some issuers leave
+        // leading zeros out, or write a sign octet; which number they mean is never in doubt.
+        let point = [&[4][..], &padded(x, width)?, &padded(y, width)?].concat();
         // The parser refuses a point that is not on the curve (RFC 8725 s3.4).
         let parsed = ParsedPublicKey::new(verification, point).ok()?;
         Some(Self {
@@ -144,6 +142,14 @@ pub(crate) fn random_u32() -> u32 {
     // A failing generator costs the jitter, nothing else.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     u32::from_ne_bytes(bytes)
+}
+
+/// A number in exactly so many bytes.
+fn padded(number: &[u8], width: usize) -> Option<Vec<u8>> {
+    let digits = strip_zeros(number);
+    let mut bytes = vec![0; width.checked_sub(digits.len())?];
+    bytes.extend_from_slice(digits);
+    Some(bytes)
 }
 
 const fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {

@@ -37,14 +37,20 @@ pub(crate) const MAX_KEY_ID_BYTES: usize = 256;
 const MAX_CANDIDATES: usize = 4;
 
 /// What makes a whole key set unusable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeySetFault {
     #[error("the key set is not a json object with an array `keys`")]
     NotAKeySet,
     #[error("the key set has more than 100 entries")]
     TooManyKeys,
-    #[error("the key set has no usable key")]
-    NoUsableKey,
+    #[error("the key set has no usable key{}", because(.0))]
+    NoUsableKey(Option<SkippedKey>),
+}
+
+/// Of several reasons the first will do: whoever mends it comes back for the next.
+fn because(first: &Option<SkippedKey>) -> String {
+    let reason = first.as_ref().map(|skipped| format!("; {skipped}"));
+    reason.unwrap_or_default()
 }
 
 /// The keys of one issuer, ready to verify.
@@ -93,7 +99,16 @@ pub struct SkippedKey {
     reason: &'static str,
 }
 
+/// Many issuers publish such a key beside the others; nobody has to look after it.
+const FOR_ENCRYPTION: &str = "it is for encryption";
+
 impl SkippedKey {
+    /// Whether an operator should hear of it unasked.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn is_notable(&self) -> bool {
+        self.reason != FOR_ENCRYPTION
+    }
+
     /// The entry's place in the array `keys`, counted from 0.
     #[must_use]
     pub const fn index(&self) -> usize {
@@ -151,7 +166,7 @@ impl KeySet {
             set.add_entry(index, entry.get(), allowed);
         }
         if set.keys.is_empty() {
-            return Err(KeySetFault::NoUsableKey);
+            return Err(KeySetFault::NoUsableKey(set.skipped.into_iter().next()));
         }
         Ok(set)
     }
@@ -339,8 +354,10 @@ fn gather<'k>(
 fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet, &'static str> {
     // RFC 7517 s4.2: a key for encryption does not verify.
     if let Some(usage) = jwk.get("use") {
-        if usage.as_text().as_deref() != Some("sig") {
-            return Err("its `use` is not `sig`");
+        match usage.as_text().as_deref() {
+            Some("sig") => {}
+            Some("enc") => return Err(FOR_ENCRYPTION),
+            _ => return Err("its `use` is not `sig`"),
         }
     }
     // RFC 7517 s4.3

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, KeySetState, ResourceServer};
+use portcullis::{AccessToken, Algorithm, Issuer, KeySetState, ResourceServer};
 
 use crate::support::{API, get as fetch, send};
 
@@ -23,7 +23,7 @@ async fn house() -> House {
     let issuer = MockIssuer::new().with_clock(clock.clone());
     let served = issuer.serve().await;
     let server = ResourceServer::builder(API)
-        .issuer(portcullis::Issuer::oidc(served.url()).key_set_url(served.key_set_url()))
+        .issuer(Issuer::oidc(served.url()).key_set_url(served.key_set_url()))
         .clock(clock.clone())
         .build()
         .expect("sound")
@@ -461,7 +461,7 @@ async fn connecting_without_a_runtime_is_an_error_and_static_keys_need_none() {
     let outcome = std::thread::spawn(|| {
         let issuer = MockIssuer::new();
         let fetched = ResourceServer::builder(API)
-            .issuer(portcullis::Issuer::oidc("https://id.example.com"))
+            .issuer(Issuer::oidc("https://id.example.com"))
             .build()
             .expect("sound");
         let fixed = ResourceServer::builder(API)
@@ -593,9 +593,7 @@ async fn who_waits_for_an_issuer_holds_no_place_under_a_limit() {
 async fn a_refresher_that_is_gone_shows_in_the_status() {
     let issuer = MockIssuer::new();
     let server = ResourceServer::builder(API)
-        .issuer(
-            portcullis::Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json"),
-        )
+        .issuer(Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json"))
         .build()
         .expect("sound");
     let status = server.status().remove(0);
@@ -620,8 +618,75 @@ fn static_keys_connect_and_refresh_anywhere() {
         .expect("nothing to do");
     assert!(poll_once(connected.refresh_now()).expect("at once").is_ok());
     let fetched = ResourceServer::builder(API)
-        .issuer(portcullis::Issuer::oidc("https://id.example.com"))
+        .issuer(Issuer::oidc("https://id.example.com"))
         .build()
         .expect("sound");
     assert!(poll_once(fetched.refresh_now()).expect("at once").is_err());
+}
+
+/// Some servers leave the leading zeros of a coordinate out, and some write a sign octet.
+#[tokio::test]
+async fn coordinates_of_another_length_that_mean_one_number_are_read() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::ES512] {
+        let issuer = MockIssuer::new().with_algorithms([algorithm]);
+        let set: serde_json::Value = serde_json::from_str(&issuer.key_set()).expect("json");
+        let with = |change: &dyn Fn(Vec<u8>) -> Vec<u8>| {
+            let mut set = set.clone();
+            for name in ["x", "y"] {
+                let number = set["keys"][0][name].as_str().expect("a number");
+                let bytes = URL_SAFE_NO_PAD.decode(number).expect("base64url");
+                set["keys"][0][name] = URL_SAFE_NO_PAD.encode(change(bytes)).into();
+            }
+            set.to_string()
+        };
+        let verdict = async |set: String| {
+            let built = ResourceServer::builder(API)
+                .issuer(Issuer::oidc(issuer.issuer()).key_set(set))
+                .build();
+            let Ok(server) = built else {
+                return "no key".to_owned();
+            };
+            let app = Router::new()
+                .route("/", get(|_: AccessToken| async {}))
+                .route_layer(server.authenticate());
+            fetch(&app, "/", &issuer.token().sign()).await.verdict()
+        };
+        let bare = |bytes: Vec<u8>| bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+        assert_eq!(verdict(with(&|bytes| bytes)).await, "200");
+        assert_eq!(verdict(with(&bare)).await, "200");
+        assert_eq!(
+            verdict(with(&|bytes| [vec![0], bytes].concat())).await,
+            "200"
+        );
+        assert_eq!(
+            verdict(with(&|bytes| [vec![1], bytes].concat())).await,
+            "no key"
+        );
+        assert_eq!(
+            verdict(with(&|bytes| bytes[..bytes.len() - 1].to_vec())).await,
+            "no key"
+        );
+        assert_eq!(verdict(with(&|_| Vec::new())).await, "no key");
+    }
+}
+
+#[test]
+fn a_set_without_a_usable_key_says_why() {
+    let built = ResourceServer::builder(API)
+        .issuer(
+            Issuer::oidc("https://id.example.com")
+                .key_set(r#"{"keys":[{"kty":"RSA","kid":"a","use":"enc","n":"AQ","e":"AQAB"}]}"#),
+        )
+        .build();
+    let said = built
+        .err()
+        .map(|mistake| mistake.to_string())
+        .unwrap_or_default();
+    assert!(
+        said.contains("no usable key; entry 0: it is for encryption"),
+        "{said}"
+    );
 }

@@ -548,7 +548,36 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
             "{claim} {value}"
         );
     }
-    for (claim, value) in [("token_use", "access"), ("typ", "Bearer")] {
+    for (claim, value) in [
+        ("type", "refresh_token"),
+        ("type", "ID_TOKEN"),
+        ("token_type", "Refresh"),
+        ("token_class", "refresh_token"),
+        ("token_class", "id_token"),
+    ] {
+        let token = good.clone().claim(claim, value);
+        assert_eq!(
+            verdict(&app, token).await,
+            "401 invalid_token token_use",
+            "{claim} {value}"
+        );
+    }
+    // A `nonce` is for the client, unless the token has what no ID token has.
+    let answer = good.clone().without("jti").claim("nonce", "n-1");
+    assert_eq!(
+        verdict(&app, answer.clone()).await,
+        "401 invalid_token token_use"
+    );
+    assert_eq!(verdict(&app, answer.clone().scope("a")).await, "200");
+    assert_eq!(verdict(&app, answer.claim("jti", "j-1")).await, "200");
+    for (claim, value) in [
+        ("token_use", "access"),
+        ("typ", "Bearer"),
+        ("type", "access_token"),
+        ("token_type", "Bearer"),
+        ("token_class", "access_token"),
+        ("token_class", "whatever"),
+    ] {
         assert_eq!(
             verdict(&app, good.clone().claim(claim, value)).await,
             "200",
