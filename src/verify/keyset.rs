@@ -43,13 +43,13 @@ pub(crate) enum KeySetFault {
     NotAKeySet,
     #[error("the key set has more than 100 entries")]
     TooManyKeys,
-    #[error("the key set has no usable key{}", because(.0))]
+    #[error("the key set has no usable key{}", because(.0.as_ref()))]
     NoUsableKey(Option<SkippedKey>),
 }
 
 /// Of several reasons the first will do: whoever mends it comes back for the next.
-fn because(first: &Option<SkippedKey>) -> String {
-    let reason = first.as_ref().map(|skipped| format!("; {skipped}"));
+fn because(first: Option<&SkippedKey>) -> String {
+    let reason = first.map(|skipped| format!("; {skipped}"));
     reason.unwrap_or_default()
 }
 
