@@ -31,9 +31,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request::get("/").body(Body::empty())?;
     let refused = app.clone().oneshot(request).await?;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    println!("without a token: {}", refused.status());
 
     let request = Request::get("/").header("authorization", issuer.token().bearer());
     let welcome = app.oneshot(request.body(Body::empty())?).await?;
     assert_eq!(welcome.status(), StatusCode::OK);
+    println!("with a good one: {}", welcome.status());
     Ok(())
 }

@@ -74,7 +74,7 @@ impl Admitted {
     pub(crate) fn required(&self) -> Result<&Arc<Admission>, Refusal> {
         let admission = self.guests_too()?;
         if self.is_guest {
-            return Err(self.refuse(RejectionKind::WrongCaller));
+            return Err(self.refuse(Rejection::wrong_caller("guest")));
         }
         Ok(admission)
     }
@@ -94,7 +94,10 @@ impl Admitted {
 
     /// A guard's refusal, with this layer's challenge.
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
-        let rejection = rejection.into();
+        let rejection = match &self.admission {
+            Some(admission) => rejection.into().by(admission.realm()),
+            None => rejection.into(),
+        };
         trace_refused(&rejection);
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
     }
@@ -125,7 +128,7 @@ impl Admitted {
         self.check_wiring()?;
         let admission = self.guests_too()?;
         if admission.invokes_delegation(headers) {
-            return Err(self.refuse(RejectionKind::WrongCaller));
+            return Err(self.refuse(Rejection::wrong_caller("delegation")));
         }
         Ok(admission)
     }

@@ -110,7 +110,10 @@ impl<M> AuthenticateLayer<M> {
     /// directory every tenant guard answers 500. Such a guest gets through `WorkspaceAccess`, with
     /// [`Scoped`](crate::Scoped), [`InRole`](crate::InRole) or [`InGroup`](crate::InGroup) around
     /// it, and through no other extractor: [`WorkspaceAccess::token`](crate::WorkspaceAccess::token)
-    /// has its claims. Scopes are demanded of principals like of anybody. Default: a principal's token is refused like that of any other context, and
+    /// has its claims. A handler that asks for nothing lets them through like everybody else, and
+    /// so does [`RequireScopeLayer`](crate::RequireScopeLayer) for those with the scope: give
+    /// routes without a workspace a layer of their own. Scopes are demanded of principals like of
+    /// anybody. Default: a principal's token is refused like that of any other context, and
     /// `WorkspaceAccess` refuses principals.
     pub fn admit_principals(mut self) -> Self {
         self.admits.principals = true;

@@ -165,7 +165,7 @@ fn delay_seconds(after: Duration) -> u64 {
 #[cfg(feature = "tracing")]
 pub(super) fn trace_refused(rejection: &Rejection) {
     let (kind, issuer) = (rejection.kind(), rejection.issuer());
-    let (name, fault) = (kind.as_str(), kind.fault());
+    let (name, fault) = (kind.as_str(), rejection.cause());
     // A span that the application declared with these fields gets them filled.
     tracing::Span::current()
         .record("auth.refusal", name)

@@ -84,7 +84,7 @@ impl Gate {
             Judgement::Admitted(admission) => {
                 if !admission.is_for(self.0.context.as_deref()) {
                     if !(self.0.admits.principals && admission.is_principal()) {
-                        return Decision::Refuse(self.wrong_context());
+                        return Decision::Refuse(self.wrong_context().by(admission.realm()));
                     }
                     is_guest = true;
                 }
@@ -112,7 +112,7 @@ impl Gate {
     fn wrong_context(&self) -> Rejection {
         match self.0.wiring_fault {
             Some(fault @ WiringFault::UnknownContext) => fault.into(),
-            _ => RejectionKind::WrongCaller.into(),
+            _ => Rejection::wrong_caller("context"),
         }
     }
 

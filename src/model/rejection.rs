@@ -16,6 +16,7 @@ pub struct Rejection {
     retry_after: Option<Duration>,
     scope: Option<Cow<'static, str>>,
     issuer: Option<Arc<str>>,
+    cause: Option<&'static str>,
 }
 
 impl Rejection {
@@ -25,6 +26,7 @@ impl Rejection {
             retry_after: None,
             scope: None,
             issuer: None,
+            cause: None,
         }
     }
 
@@ -35,6 +37,7 @@ impl Rejection {
             retry_after: Some(retry_after),
             scope: None,
             issuer: None,
+            cause: None,
         }
     }
 
@@ -44,7 +47,15 @@ impl Rejection {
             retry_after: None,
             scope: Some(scope),
             issuer: None,
+            cause: None,
         }
+    }
+
+    /// A caller of a kind that may not do this, and which check says so.
+    pub(crate) const fn wrong_caller(cause: &'static str) -> Self {
+        let mut rejection = Self::new(RejectionKind::WrongCaller);
+        rejection.cause = Some(cause);
+        rejection
     }
 
     /// Names the configured issuer whose rules refused the token.
@@ -57,6 +68,20 @@ impl Rejection {
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
+    }
+
+    /// The fault inside the kind, or, for [`RejectionKind::WrongCaller`], the check that refused:
+    /// `context` (a token for another API context), `caller` (another kind of caller), `guest` (a
+    /// principal who is admitted to workspaces alone), `role`, `group`, `delegation` (a user is
+    /// named where nobody may be, or asked) or `objection` (the application's own check). A
+    /// stable name, for operators.
+    #[must_use]
+    pub const fn cause(&self) -> Option<&'static str> {
+        match (self.kind.fault(), self.cause, self.kind) {
+            (Some(fault), _, _) => Some(fault),
+            (None, None, RejectionKind::WrongCaller) => Some("caller"),
+            (None, cause, _) => cause,
+        }
     }
 
     /// What kind of refusal this is.
@@ -100,7 +125,7 @@ impl From<Objection> for Rejection {
     fn from(objection: Objection) -> Self {
         match objection {
             Objection::Token => TokenFault::Objection.into(),
-            Objection::Caller => RejectionKind::WrongCaller.into(),
+            Objection::Caller => Self::wrong_caller("objection"),
         }
     }
 }

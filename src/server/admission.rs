@@ -29,6 +29,11 @@ impl Admission {
         }
     }
 
+    /// The configured issuer of the token.
+    pub(crate) fn realm(&self) -> &Arc<str> {
+        &self.rules.realm
+    }
+
     pub(crate) const fn is_principal(&self) -> bool {
         matches!(self.identified.identity, Identity::Principal(_))
     }

@@ -74,16 +74,18 @@ impl UncheckedDelegation {
             Identity::Subject(_) => return Err(RejectionKind::NoTenant.into()),
         };
         if !rule.is_on() {
-            return Err(RejectionKind::WrongCaller.into());
+            return Err(Rejection::wrong_caller("delegation"));
         }
         let user = rule.user(headers)?;
-        let needed = rule.scope_in(context).ok_or(RejectionKind::WrongCaller)?;
+        let needed = rule
+            .scope_in(context)
+            .ok_or(Rejection::wrong_caller("delegation"))?;
         if !scope.contains(needed) {
             return Err(Rejection::insufficient_scope(needed.to_owned().into()));
         }
         // The realm is the client's: whom another issuer calls by this name is somebody else.
         let user = UserId::of(client.id.realm(), Text::new(user))
-            .map_err(|_| RejectionKind::WrongCaller)?;
+            .map_err(|_| Rejection::wrong_caller("delegation"))?;
         Ok(ClaimedUser {
             client: client.share(),
             user,

@@ -5,6 +5,7 @@
 #![allow(clippy::similar_names, clippy::too_many_lines)]
 
 mod browsers;
+mod causes;
 mod certificate;
 mod challenges;
 mod checks;

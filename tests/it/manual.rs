@@ -38,7 +38,14 @@ fn every_test_that_the_manual_names_exists() {
 fn every_symptom_is_a_kind_and_a_fault_of_the_library() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let chapter = fs::read_to_string(root.join("src/manual/providers.md")).expect("a chapter");
-    let faults = fs::read_to_string(root.join("src/model/rejection.rs")).expect("the faults");
+    let faults: String = [
+        "model/rejection.rs",
+        "middleware/admitted.rs",
+        "middleware/gate.rs",
+        "middleware/extract/roles.rs",
+    ]
+    .map(|file| fs::read_to_string(root.join("src").join(file)).expect("the faults"))
+    .concat();
     let table = chapter.split("# Symptoms").nth(1).expect("the symptoms");
     let table = table.split("\n# ").next().expect("its end");
     let mut named = 0;

@@ -3,7 +3,7 @@
 use super::guard::{guard, no_wiring};
 use crate::middleware::admitted::Admitted;
 use crate::middleware::refusal::Refusal;
-use crate::model::rejection::RejectionKind;
+use crate::model::rejection::Rejection;
 use crate::verify::identity::Identity;
 
 /// The names of roles or groups of which any one suffices. Declared with
@@ -89,7 +89,7 @@ async fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result
         Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => None,
     };
     if !role.is_some_and(is_one_of::<R>) {
-        return Err(admitted.refuse(RejectionKind::WrongCaller));
+        return Err(admitted.refuse(Rejection::wrong_caller("role")));
     }
     // A role is worth as much as the workspace that it is in.
     let confirmed = admitted.policy().server.confirm_tenant(admission).await;
@@ -103,7 +103,7 @@ async fn check_group<R: RoleRequirement>(extensions: &http::Extensions) -> Resul
     if admitted.guests_too()?.token.groups().any(is_one_of::<R>) {
         Ok(())
     } else {
-        Err(admitted.refuse(RejectionKind::WrongCaller))
+        Err(admitted.refuse(Rejection::wrong_caller("group")))
     }
 }
 
