@@ -49,7 +49,7 @@ pub use server::issuer::{DangerousIssuer, Issuer};
 pub use server::mistake::ConfigError;
 #[cfg(feature = "jwks")]
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
-pub use server::state::ResourceServer;
+pub use server::state::{ResourceServer, TokenCacheStatus};
 pub use source::clock::{Clock, Sleep, SystemClock};
 pub use source::directory::{LookupError, UserDirectory, WorkspaceDirectory};
 #[cfg(feature = "jwks")]

@@ -29,6 +29,12 @@ impl Admission {
         }
     }
 
+    /// About how much memory it takes: the payload, and what stands beside it.
+    pub(crate) fn bytes(&self) -> usize {
+        const BESIDE: usize = 1024;
+        BESIDE + self.token.payload_text().len()
+    }
+
     /// The configured issuer of the token.
     pub(crate) fn realm(&self) -> &Arc<str> {
         &self.rules.realm

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::rejection::{Rejection, TokenFault};
 #[cfg(feature = "jwks")]
 use crate::source::jwks::{Miss, RemoteKeys, Searched, Ticket};
+use crate::source::verified::Basis;
 use crate::verify::jws::Unverified;
 use crate::verify::keyset::KeySet;
 use crate::verify::rules::Rules;
@@ -80,14 +81,14 @@ impl Keys {
         }
     }
 
-    /// Verifies the signature with this issuer's keys.
+    /// Verifies the signature with this issuer's keys, and says what that stands on.
     #[cfg_attr(not(feature = "jwks"), allow(clippy::needless_pass_by_value))]
     pub(super) fn check<'c>(
         &self,
         unverified: Unverified<'c>,
         rules: &Rules,
         answered: Option<Answered>,
-    ) -> Result<Signed<'c>, Stop> {
+    ) -> Result<(Signed<'c>, Basis), Stop> {
         // RFC 8725 s3.1: what the issuer may not use is not worth a look at the keys.
         if !rules.algorithms.contains(unverified.algorithm()) {
             return Err(TokenFault::Algorithm.into());
@@ -97,6 +98,7 @@ impl Keys {
             Self::Static(keys) => {
                 let _ = answered;
                 Signed::verify(unverified, keys, rules.algorithms)
+                    .map(|signed| (signed, Basis::lasting()))
                     .map_err(|(problem, _)| final_fault(&problem).into())
             }
             #[cfg(feature = "jwks")]
@@ -106,7 +108,10 @@ impl Keys {
                     return Err(ask(keys, rules, None, &unverified, &problem, answered));
                 };
                 match Signed::verify(unverified, &loaded, rules.algorithms) {
-                    Ok(signed) => Ok(signed),
+                    Ok(signed) => {
+                        let basis = loaded.basis(signed.named_key());
+                        Ok((signed, basis))
+                    }
                     Err((KeyProblem::Fault(fault), _)) => Err(fault.into()),
                     Err((problem, unverified)) => {
                         let searched = Some(loaded.searched());

@@ -13,9 +13,17 @@ use crate::model::rejection::Objection;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
 use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::source::verified::{Limits, Verified};
 use crate::verify::claims::AccessToken;
 use crate::verify::rules::Rules;
 use crate::verify::tenancy::TenantClaims;
+
+/// Real tokens are of 1 to 4 KiB; a quick revocation of keys and rules needs no long life.
+const DEFAULT_CACHE: Limits = Limits {
+    entries: 10_000,
+    bytes: 64 << 20,
+    life: Duration::from_secs(300),
+};
 
 /// Collects the settings of a [`ResourceServer`].
 #[must_use]
@@ -25,6 +33,8 @@ pub struct Builder {
     max_token_bytes: usize,
     resource_metadata: Option<String>,
     clock: Arc<dyn Clock>,
+    /// `None`: switched off.
+    token_cache: Option<Limits>,
     owners: Option<Arc<dyn Owners>>,
     users: Option<Arc<dyn Users>>,
     lookup_timeout: Duration,
@@ -57,6 +67,7 @@ impl Builder {
             max_token_bytes: 16 * 1024,
             resource_metadata: None,
             clock: Arc::new(SystemClock::new()),
+            token_cache: Some(DEFAULT_CACHE),
             owners: None,
             users: None,
             lookup_timeout: Duration::from_secs(2),
@@ -88,6 +99,36 @@ impl Builder {
     /// Where time comes from. Default: the machine's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How many verified tokens are remembered, so that a token seen again costs a look-up in
+    /// place of its signature: 1 to 10,000,000. Its times, your own checks, scopes and tenants are
+    /// judged on every request all the same; see the manual's chapter on architecture.
+    /// Default: 10,000, and no more than [`token_cache_bytes`](Self::token_cache_bytes).
+    pub fn token_cache_entries(mut self, entries: usize) -> Self {
+        self.token_cache.get_or_insert(DEFAULT_CACHE).entries = entries;
+        self
+    }
+
+    /// About how much memory the remembered tokens may take, in bytes: 1 MiB to 1 GiB.
+    /// Default: 64 MiB.
+    pub fn token_cache_bytes(mut self, bytes: usize) -> Self {
+        self.token_cache.get_or_insert(DEFAULT_CACHE).bytes = bytes;
+        self
+    }
+
+    /// How long a token is remembered before its signature is checked anew, by the server's
+    /// clock: 1 s to 5 min. It never outlives its own end, its key or the age that keys may have.
+    /// Default: 5 min.
+    pub fn token_cache_life(mut self, life: Duration) -> Self {
+        self.token_cache.get_or_insert(DEFAULT_CACHE).life = life;
+        self
+    }
+
+    /// Remembers no token. Default: tokens are remembered.
+    pub fn without_token_cache(mut self) -> Self {
+        self.token_cache = None;
         self
     }
 
@@ -186,6 +227,9 @@ impl Builder {
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
             return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
         }
+        if let Some(limits) = &self.token_cache {
+            check_cache(limits)?;
+        }
         let mut authorities = HashMap::new();
         let mut realms: Vec<Realm> = Vec::new();
         for issuer in self.issuers {
@@ -230,11 +274,29 @@ impl Builder {
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,
             clock: self.clock,
+            // Without randomness there is no secret to find tokens by, and none is remembered.
+            verified: self.token_cache.and_then(Verified::new),
             checks: self.checks,
             authorities,
             realms,
         })))
     }
+}
+
+fn check_cache(limits: &Limits) -> Result<(), ConfigError> {
+    if !(1..=10_000_000).contains(&limits.entries) {
+        return Err(mistake(
+            "token_cache_entries",
+            "it must be 1 to 10000000; `without_token_cache()` switches it off",
+        ));
+    }
+    if !(1 << 20..=1 << 30).contains(&limits.bytes) {
+        return Err(mistake("token_cache_bytes", "it must be 1 MiB to 1 GiB"));
+    }
+    if !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&limits.life) {
+        return Err(mistake("token_cache_life", "it must be 1 s to 5 min"));
+    }
+    Ok(())
 }
 
 /// An issuer that may name some accounts only could still name a workspace of another.

@@ -37,6 +37,7 @@ use http::{HeaderMap, Method};
 #[cfg(feature = "jwks")]
 use crate::model::rejection::Outage;
 use crate::model::rejection::{Rejection, TokenFault};
+use crate::source::verified::Basis;
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::Credential;
 use crate::verify::identify::identify;
@@ -62,7 +63,7 @@ pub(crate) enum Judgement {
 impl ResourceServer {
     /// Judges a request. Synchronous and without I/O; without a lock, but where a key is unknown.
     ///
-    /// In this order: the single credential; its size and syntax; the issuer, whose rules and
+    /// In this order: the single credential; whether it was verified before; its size and syntax; the issuer, whose rules and
     /// keys alone count from here; the signature; the claims; who is calling. What may be
     /// remembered between requests happens in `verify`, what must not in `admit`.
     pub(crate) fn judge(
@@ -77,9 +78,7 @@ impl ResourceServer {
             Ok(None) => return Judgement::NothingSent,
             Err(kind) => return Judgement::Refused(kind.into()),
         };
-        let outcome = self
-            .verify(credential, answered)
-            .and_then(|admission| self.admit(admission));
+        let outcome = self.known_or_verified(credential, answered);
         match outcome {
             Ok(admission) => Judgement::Admitted(admission),
             Err(Stop::Refused(rejection)) => Judgement::Refused(rejection),
@@ -88,12 +87,39 @@ impl ResourceServer {
         }
     }
 
+    /// Both phases. What is remembered of a token spares it the first, and never the second.
+    fn known_or_verified(
+        &self,
+        credential: Credential<'_>,
+        answered: Option<Answered>,
+    ) -> Result<Arc<Admission>, Stop> {
+        let token = credential.as_bytes();
+        let digest = match &self.0.verified {
+            // Before its bytes are looked at: a longer one is refused whatever it holds.
+            Some(cache) if token.len() <= self.0.max_token_bytes => cache.digest(token),
+            _ => None,
+        };
+        let (Some(cache), Some(digest)) = (&self.0.verified, digest) else {
+            let (admission, _) = self.verify(credential, answered)?;
+            return self.admit(admission);
+        };
+        let now = self.0.clock.monotonic();
+        if let Some(admission) = cache.find(digest, now) {
+            return self.admit(admission);
+        }
+        let (admission, basis) = self.verify(credential, answered)?;
+        // Only who passes every check is remembered.
+        let admission = self.admit(admission)?;
+        cache.keep(digest, &admission, basis, admission.bytes(), now);
+        Ok(admission)
+    }
+
     /// Phase one: everything about a token that stays true while its key and our rules do.
     fn verify(
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<Arc<Admission>, Stop> {
+    ) -> Result<(Arc<Admission>, Basis), Stop> {
         let compact = Compact::decode(credential, self.0.max_token_bytes)?;
         let unverified = Unverified::read(&compact)?;
         // RFC 8725 s3.8: the issuer chooses rules and keys, by exact comparison. An unknown
@@ -108,15 +134,16 @@ impl ResourceServer {
         authority
             .keys
             .check(unverified, rules, answered)
-            .and_then(|signed| {
+            .and_then(|(signed, basis)| {
                 let token = AccessToken::check(&signed, rules)?;
                 let identified = identify(&token, signed.claims(), rules);
                 let rules = Arc::clone(&authority.rules);
-                Ok(Arc::new(Admission {
+                let admission = Admission {
                     token,
                     identified,
                     rules,
-                }))
+                };
+                Ok((Arc::new(admission), basis))
             })
             .map_err(|stop| stop.by(&rules.realm))
     }

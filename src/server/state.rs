@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::admission::Admission;
 use super::authority::Authority;
 use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
 use crate::source::directory::{Owners, Users};
+use crate::source::verified::{Tally, Verified};
 use crate::verify::claims::AccessToken;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
@@ -36,6 +38,8 @@ pub(super) struct State {
     pub(super) resource_metadata: Option<Arc<str>>,
     pub(super) max_token_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
+    /// `None`: switched off.
+    pub(super) verified: Option<Verified<Admission>>,
     /// By exact `iss`.
     pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
     pub(super) realms: Vec<Realm>,
@@ -77,6 +81,13 @@ impl ResourceServer {
             .all(|authority| authority.keys.ready())
     }
 
+    /// How the cache of verified tokens fares; `None` where it is switched off.
+    #[must_use]
+    pub fn token_cache(&self) -> Option<TokenCacheStatus> {
+        let tally = self.0.verified.as_ref()?.tally();
+        Some(TokenCacheStatus(tally))
+    }
+
     pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {
         self.0.resource_metadata.as_ref()
     }
@@ -102,6 +113,42 @@ impl ResourceServer {
             }
             _ => None,
         }
+    }
+}
+
+/// How the cache of verified tokens fares, since the server was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCacheStatus(Tally);
+
+impl TokenCacheStatus {
+    /// The tokens that it holds; some of them may be over.
+    #[must_use]
+    pub const fn entries(&self) -> usize {
+        self.0.entries
+    }
+
+    /// About how many bytes they take.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.0.bytes
+    }
+
+    /// Requests whose token was found.
+    #[must_use]
+    pub const fn hits(&self) -> u64 {
+        self.0.hits
+    }
+
+    /// Requests whose token was not, bad ones included.
+    #[must_use]
+    pub const fn misses(&self) -> u64 {
+        self.0.misses
+    }
+
+    /// Tokens that had to make room for others.
+    #[must_use]
+    pub const fn evictions(&self) -> u64 {
+        self.0.evictions
     }
 }
 

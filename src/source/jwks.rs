@@ -21,11 +21,13 @@ use super::clock::Clock;
 use super::fetch::Fetcher;
 pub use super::health::{KeySetState, KeySetStatus};
 use super::latest::{Held, Latest};
+use super::marks::Marks;
 use super::origin::{Arrived, Known, Origin, Source};
 pub(crate) use super::origin::{Location, RefreshError, RemoteConfig};
 use super::race::race;
 pub(crate) use super::schedule::RefreshLimits;
 use super::schedule::{Drawn, SHORTEST_RETRY, Schedule, Step};
+use super::verified::Basis;
 use crate::model::rejection::Outage;
 use crate::verify::keyset::KeySet;
 
@@ -61,6 +63,7 @@ pub(super) struct Progress {
 /// A set as some flight found or confirmed it.
 struct Snapshot {
     keys: Arc<KeySet>,
+    marks: Marks,
     origin: Arc<Origin>,
     flight: u64,
     /// When that flight started.
@@ -77,7 +80,10 @@ enum Landed {
 }
 
 /// The keys at one moment.
-pub(crate) struct Loaded(Held<Snapshot>);
+pub(crate) struct Loaded {
+    held: Held<Snapshot>,
+    good_until: Duration,
+}
 
 /// The flight that a set comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,11 +158,13 @@ impl RemoteKeys {
         let Some(snapshot) = held.as_ref() else {
             return Err(Outage::KeysNotLoaded);
         };
-        let age = self.clock.monotonic().saturating_sub(snapshot.confirmed);
-        if age > self.source.config.limits.max_stale {
+        let good_until = snapshot
+            .confirmed
+            .saturating_add(self.source.config.limits.max_stale);
+        if self.clock.monotonic() > good_until {
             return Err(Outage::KeysTooStale);
         }
-        Ok(Loaded(held))
+        Ok(Loaded { held, good_until })
     }
 
     /// What to do about a key that is not there. `searched` is the set that was looked in,
@@ -261,8 +269,12 @@ impl RemoteKeys {
     pub(crate) fn drop_keys(&self) {
         {
             let mut state = self.state();
-            state.dropped |= self.latest.load().is_some();
+            let held = self.latest.load();
+            state.dropped |= held.is_some();
             self.latest.store(None);
+            if let Some(before) = held.as_deref() {
+                before.marks.end_but(None);
+            }
             state.schedule.drop_keys();
         }
         self.asked.notify_one();
@@ -405,18 +417,31 @@ impl RemoteKeys {
         let now = self.clock.monotonic();
         let refresh = state.schedule.succeed(flight, now, arrived.max_age)?;
         let keys = arrived.known.keys;
-        if let Some(before) = self.latest.load().as_deref() {
+        let held = self.latest.load();
+        let before = held.as_deref();
+        if let Some(before) = before {
             for id in before.keys.ids_missing_in(&keys) {
                 state.schedule.retire(id, flight);
             }
         }
-        self.latest.store(Some(Arc::new(Snapshot {
+        let marks = match before {
+            Some(before) => before.marks.followed_by(&before.keys, &keys),
+            None => Marks::of(&keys),
+        };
+        let next = Arc::new(Snapshot {
             keys: Arc::clone(&keys),
+            marks,
             origin: arrived.known.origin,
             flight,
             confirmed: started,
             refresh,
-        })));
+        });
+        self.latest.store(Some(Arc::clone(&next)));
+        // INVARIANT: only now. A request that still reads the set before must not leave behind a
+        // token under a mark that nobody will end.
+        if let Some(before) = before {
+            before.marks.end_but(Some(&next.marks));
+        }
         state.last_error = None;
         state.dropped = false;
         Some(Landed::Keys {
@@ -473,7 +498,14 @@ impl RemoteKeys {
 impl Loaded {
     /// What to say to [`RemoteKeys::miss`] about where the key was looked for.
     pub(crate) fn searched(&self) -> Searched {
-        Searched(self.0.as_ref().map_or(0, |snapshot| snapshot.flight))
+        Searched(self.held.as_ref().map_or(0, |snapshot| snapshot.flight))
+    }
+
+    /// What a token stands on that these keys have verified; `id` is the one that it named them
+    /// by, if it did.
+    pub(crate) fn basis(&self, id: Option<&str>) -> Basis {
+        let mark = self.held.as_ref().map(|snapshot| snapshot.marks.under(id));
+        Basis::until(self.good_until, mark.cloned())
     }
 }
 
@@ -482,7 +514,9 @@ impl Deref for Loaded {
 
     fn deref(&self) -> &KeySet {
         // INVARIANT: made in `current` alone, from a snapshot that is there.
-        self.0.as_ref().map_or(&NO_KEYS, |snapshot| &snapshot.keys)
+        self.held
+            .as_ref()
+            .map_or(&NO_KEYS, |snapshot| &snapshot.keys)
     }
 }
 

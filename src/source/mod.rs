@@ -6,8 +6,14 @@ mod race;
 
 pub(crate) mod directory;
 
-#[cfg(feature = "jwks")]
 pub(crate) mod latest;
+
+mod counter;
+
+#[cfg(feature = "jwks")]
+mod marks;
+
+pub(crate) mod verified;
 
 #[cfg(feature = "jwks")]
 mod freshness;

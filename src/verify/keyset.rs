@@ -66,11 +66,25 @@ pub(crate) struct KeySet {
 #[derive(Debug)]
 struct Key {
     prepared: Vec<(Algorithm, PublicKey)>,
+    /// To tell it from another one.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    material: Material,
     /// Whose tokens it is good for; any of the set's issuers' where it does not say.
     issuer: Option<Box<str>>,
 }
 
 impl Key {
+    /// Whether it verifies what another one verifies, and nothing else.
+    #[cfg(feature = "jwks")]
+    fn is_alike(&self, other: &Self) -> bool {
+        let algorithms = |key: &Self| -> AlgorithmSet {
+            AlgorithmSet::of(key.prepared.iter().map(|(algorithm, _)| *algorithm))
+        };
+        self.material == other.material
+            && self.issuer == other.issuer
+            && algorithms(self) == algorithms(other)
+    }
+
     fn serves(&self, issuer: &str) -> bool {
         self.issuer.as_deref().is_none_or(|named| {
             named == issuer
@@ -200,7 +214,11 @@ impl KeySet {
             Some(id) => self.by_id.entry(id.into()).or_default().push(index),
             None => self.without_id.push(index),
         }
-        self.keys.push(Key { prepared, issuer });
+        self.keys.push(Key {
+            prepared,
+            material: material.clone(),
+            issuer,
+        });
         true
     }
 
@@ -233,6 +251,30 @@ impl KeySet {
             .keys()
             .filter(|id| !other.by_id.contains_key(*id))
             .map(AsRef::as_ref)
+    }
+
+    /// The ids of its usable keys.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.by_id.keys().map(AsRef::as_ref)
+    }
+
+    /// Whether a token that names this id finds the same keys in another set.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn is_alike_under(&self, id: &str, other: &Self) -> bool {
+        match (self.by_id.get(id), other.by_id.get(id)) {
+            (Some(own), Some(others)) => are_alike(self.at(own), other.at(others)),
+            _ => false,
+        }
+    }
+
+    /// Whether every token finds the same keys in another set.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.by_id == other.by_id
+            && self.without_id == other.without_id
+            && self.unusable_ids == other.unusable_ids
+            && are_alike(self.keys.iter(), other.keys.iter())
     }
 
     /// The entries that cannot be used.
@@ -321,6 +363,20 @@ impl KeySet {
             self.unusable_ids.insert(id.into());
         }
         self.skipped.push(SkippedKey { index, reason });
+    }
+}
+
+#[cfg(feature = "jwks")]
+fn are_alike<'k>(
+    mut own: impl Iterator<Item = &'k Key>,
+    mut other: impl Iterator<Item = &'k Key>,
+) -> bool {
+    loop {
+        match (own.next(), other.next()) {
+            (None, None) => return true,
+            (Some(this), Some(that)) if this.is_alike(that) => {}
+            _ => return false,
+        }
     }
 }
 

@@ -16,7 +16,12 @@ use crate::model::algorithm::AlgorithmSet;
 use crate::model::rejection::TokenFault;
 
 /// A token whose signature a key of its issuer verifies. Nothing is said about its claims.
-pub(crate) struct Signed<'c>(Unverified<'c>);
+pub(crate) struct Signed<'c> {
+    token: Unverified<'c>,
+    /// Whether the token named the keys that were tried.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    is_named: bool,
+}
 
 /// Why no key verified a token.
 #[derive(Debug)]
@@ -37,7 +42,10 @@ impl<'c> Signed<'c> {
         allowed: AlgorithmSet,
     ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
         match Self::check(&unverified, keys, allowed) {
-            Ok(()) => Ok(Self(unverified)),
+            Ok(is_named) => Ok(Self {
+                token: unverified,
+                is_named,
+            }),
             Err(problem) => Err((problem, unverified)),
         }
     }
@@ -46,7 +54,7 @@ impl<'c> Signed<'c> {
         token: &Unverified<'_>,
         keys: &KeySet,
         allowed: AlgorithmSet,
-    ) -> Result<(), KeyProblem> {
+    ) -> Result<bool, KeyProblem> {
         // RFC 8725 s3.1: the allow-list is the issuer's.
         if !allowed.contains(token.algorithm()) {
             return Err(KeyProblem::Fault(TokenFault::Algorithm));
@@ -63,7 +71,7 @@ impl<'c> Signed<'c> {
                     .flatten()
                     .any(|key| key.verifies(token.signing_input(), token.signature()));
                 match (verified, certain, token.key_id()) {
-                    (true, _, _) => Ok(()),
+                    (true, _, _) => Ok(certain),
                     (false, true, _) => Err(KeyProblem::Fault(TokenFault::Signature)),
                     (false, false, Some(_)) => Err(KeyProblem::UnknownKey),
                     (false, false, None) => Err(KeyProblem::NoKeyVerifies),
@@ -77,15 +85,21 @@ impl<'c> Signed<'c> {
         }
     }
 
+    /// The id by which the token named its keys; `None` where all that fit were tried.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn named_key(&self) -> Option<&str> {
+        self.token.key_id().filter(|_| self.is_named)
+    }
+
     pub(super) const fn header(&self) -> &Object<'c> {
-        self.0.header()
+        self.token.header()
     }
 
     pub(crate) const fn claims(&self) -> &Object<'c> {
-        self.0.payload()
+        self.token.payload()
     }
 
     pub(super) const fn payload_text(&self) -> &'c Arc<str> {
-        self.0.payload_text()
+        self.token.payload_text()
     }
 }

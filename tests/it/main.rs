@@ -33,4 +33,5 @@ mod spans;
 mod support;
 mod tenant_rules;
 mod tenants;
+mod token_cache;
 mod tokens;

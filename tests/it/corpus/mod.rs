@@ -4,9 +4,11 @@
 //!    request is the library's own.
 //! 2. Where more than one answer is right, the case runs several times and must be answered
 //!    the same way every time.
-//! 3. Where the corpus contradicts a standard, `tests/corpus/disputed.txt` has the sentence and
+//! 3. A case that any server can answer is answered twice by one that remembers verified tokens,
+//!    and once by one that does not, always the same way.
+//! 4. Where the corpus contradicts a standard, `tests/corpus/disputed.txt` has the sentence and
 //!    the answer that must come instead; such cases are counted apart.
-//! 4. What cannot be asked of the library yet is skipped by name, with the reason, in
+//! 5. What cannot be asked of the library yet is skipped by name, with the reason, in
 //!    `tests/corpus/skipped.txt`; never because the answer differs.
 
 mod app;
@@ -17,6 +19,7 @@ mod send;
 mod site;
 mod world;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::Arc;
@@ -146,23 +149,31 @@ impl Results {
 
     /// Cases that share one server for each profile, one after the other.
     async fn shared(&mut self, corpus: &Arc<Corpus>, cases: Vec<&Arc<Case>>) {
-        let mut servers: BTreeMap<&str, (World, Application)> = BTreeMap::new();
+        let mut servers: BTreeMap<(&str, bool), (World, Application)> = BTreeMap::new();
         for case in cases {
-            if !servers.contains_key(&*case.profile) {
-                let mut world = World::quiet(corpus).await;
-                let application = world.application(&case.profile).await;
-                let application = application.expect("the configuration is good");
-                servers.insert(&case.profile, (world, application));
-            }
-            let (world, application) = &servers[&*case.profile];
-            for _ in 0..runs_of(case) {
-                world.advance(BETWEEN_REQUESTS_S);
-                world.show(case.clock);
-                let outcome = run::plain(case, application).await;
-                self.0.entry(case.id.clone()).or_default().push(outcome);
+            // Twice by a server that remembers verified tokens, the second time when it may have
+            // seen this one, and once by one that does not.
+            for (remembers, least) in [(true, 2), (false, 1)] {
+                let key = (&*case.profile, remembers);
+                let (world, application) = match servers.entry(key) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        let mut world = World::quiet(corpus).await;
+                        world.remembers = remembers;
+                        let application = world.application(&case.profile).await;
+                        let application = application.expect("the configuration is good");
+                        new.insert((world, application))
+                    }
+                };
+                for _ in 0..least.max(runs_of(case)) {
+                    world.advance(BETWEEN_REQUESTS_S);
+                    world.show(case.clock);
+                    let outcome = run::plain(case, application).await;
+                    self.0.entry(case.id.clone()).or_default().push(outcome);
+                }
             }
         }
-        for (profile, (world, _)) in servers {
+        for ((profile, _), (world, _)) in servers {
             let visits = world.ledger.visits();
             let astray = visits.iter().filter(|visit| !visit.is_due).count();
             assert_eq!(astray, 0, "requests of `{profile}` to nobody");

@@ -35,6 +35,8 @@ pub(super) struct World {
     certificate: Option<Certificate>,
     is_slow: bool,
     has_second_layer: bool,
+    /// Whether its servers remember verified tokens.
+    pub(super) remembers: bool,
 }
 
 /// The test application behind one configuration.
@@ -57,6 +59,7 @@ impl World {
             certificate: None,
             is_slow: false,
             has_second_layer: true,
+            remembers: true,
         }
     }
 
@@ -161,6 +164,9 @@ impl World {
 
     fn builder(&self, profile: &Profile, audience: Option<&str>) -> Builder {
         let mut builder = ResourceServer::builder(&profile.origin).clock(self.clock.clone());
+        if !self.remembers {
+            builder = builder.without_token_cache();
+        }
         if let Some(url) = &profile.resource_metadata {
             builder = builder.resource_metadata(url);
         }
