@@ -8,7 +8,12 @@
 //! * `cold`: the layer's call with a token that is not remembered, while the cache is on and full;
 //! * `seen`: the layer's call with one of 10,000 remembered tokens, in skewed order.
 
-#![allow(missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A benchmark fails loudly.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // A benchmark fails loudly.
 
 use std::convert::Infallible;
 use std::hint::black_box;
