@@ -87,12 +87,17 @@ fn layer(criterion: &mut Criterion) {
             for value in &values {
                 call(&mut seen, value);
             }
+            let before = server.token_cache().expect("it is on");
             let mut order = skewed(SEEN);
             group.bench_function("seen", |bencher| {
                 bencher.iter(|| call(&mut seen, &values[order()]));
             });
-            let hits = server.token_cache().expect("it is on");
-            assert!(hits.hits() > hits.misses(), "{hits:?}");
+            let after = server.token_cache().expect("it is on");
+            let (hits, misses) = (
+                after.hits() - before.hits(),
+                after.misses() - before.misses(),
+            );
+            assert!(misses <= 1 + hits / 100, "{hits} found, {misses} not");
             group.finish();
         }
     }
