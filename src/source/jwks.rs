@@ -20,6 +20,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use super::clock::Clock;
 use super::fetch::Fetcher;
 pub use super::health::{KeySetState, KeySetStatus};
+use super::landed::Landed;
 use super::latest::{Held, Latest};
 use super::marks::Marks;
 use super::origin::{Arrived, Known, Origin, Source};
@@ -70,13 +71,6 @@ struct Snapshot {
     confirmed: Duration,
     /// How long it is fresh.
     refresh: Duration,
-}
-
-/// How a flight ended, to be told.
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-enum Landed {
-    Keys { keys: Arc<KeySet>, changed: bool },
-    Error(RefreshError),
 }
 
 /// The keys at one moment.
@@ -408,7 +402,7 @@ impl RemoteKeys {
             .send_modify(|progress| progress.finished = flight);
         // Not under the lock: whoever writes events down may ask for the status.
         if let Some(landed) = landed {
-            self.announce(&landed);
+            landed.announce(&self.source.config.issuer);
         }
     }
 
@@ -458,41 +452,6 @@ impl RemoteKeys {
             Landed::Error(error)
         })
     }
-
-    #[cfg(feature = "tracing")]
-    fn announce(&self, landed: &Landed) {
-        let issuer = &*self.source.config.issuer;
-        let (keys, changed) = match landed {
-            Landed::Error(error) => {
-                tracing::warn!(issuer, error = %error, "the key set could not be refreshed");
-                return;
-            }
-            Landed::Keys { keys, changed } => (keys, *changed),
-        };
-        let skipped = keys.skipped().len();
-        tracing::debug!(
-            issuer,
-            keys = keys.len(),
-            skipped,
-            changed,
-            "the key set is fresh"
-        );
-        if changed {
-            for skipped in keys.skipped().iter().filter(|one| one.is_notable()) {
-                let (index, reason) = (skipped.index(), skipped.reason());
-                tracing::warn!(
-                    issuer,
-                    index,
-                    reason,
-                    "an entry of the key set cannot be used"
-                );
-            }
-        }
-    }
-
-    #[cfg(not(feature = "tracing"))]
-    #[allow(clippy::unused_self)]
-    fn announce(&self, _: &Landed) {}
 }
 
 impl Loaded {

@@ -31,6 +31,9 @@ pub(crate) mod health;
 pub(crate) mod origin;
 
 #[cfg(feature = "jwks")]
+mod landed;
+
+#[cfg(feature = "jwks")]
 pub(crate) mod jwks;
 
 #[cfg(feature = "jwks")]

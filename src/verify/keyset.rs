@@ -24,8 +24,10 @@ use serde_json::value::RawValue;
 
 use super::crypto::{Curve, Material, PublicKey};
 use super::json::{Object, Value};
+use super::key::Key;
+#[cfg(feature = "jwks")]
+use super::key::are_alike;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::model::template::Template;
 
 /// More entries than any issuer publishes; a bound on the work of a refresh.
 pub(crate) const MAX_KEYS: usize = 100;
@@ -61,49 +63,6 @@ pub(crate) struct KeySet {
     without_id: Vec<usize>,
     unusable_ids: HashSet<Box<str>>,
     skipped: Vec<SkippedKey>,
-}
-
-#[derive(Debug)]
-struct Key {
-    prepared: Vec<(Algorithm, PublicKey)>,
-    /// To tell it from another one.
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    material: Material,
-    /// Whose tokens it is good for; any of the set's issuers' where it does not say.
-    issuer: Option<Box<str>>,
-}
-
-impl Key {
-    /// Whether it verifies what another one verifies, and nothing else.
-    #[cfg(feature = "jwks")]
-    fn is_alike(&self, other: &Self) -> bool {
-        let algorithms = |key: &Self| -> AlgorithmSet {
-            AlgorithmSet::of(key.prepared.iter().map(|(algorithm, _)| *algorithm))
-        };
-        self.material == other.material
-            && self.issuer == other.issuer
-            && algorithms(self) == algorithms(other)
-    }
-
-    fn serves(&self, issuer: &str) -> bool {
-        self.issuer.as_deref().is_none_or(|named| {
-            named == issuer
-                // Entra signs the tokens of its first version, which have an issuer of another
-                // origin, with the keys that name those of the second.
-                || !origin(named).eq_ignore_ascii_case(origin(issuer))
-                || Template::parse(named).is_some_and(|template| template.gives(issuer))
-        })
-    }
-}
-
-/// Scheme and authority of an address.
-fn origin(address: &str) -> &str {
-    let authority = address.find("://").map_or(0, |at| at + 3);
-    let end = address
-        .get(authority..)
-        .and_then(|rest| rest.find('/'))
-        .map_or(address.len(), |at| authority + at);
-    address.get(..end).unwrap_or(address)
 }
 
 /// An entry of a key set that cannot be used, and why.
@@ -363,20 +322,6 @@ impl KeySet {
             self.unusable_ids.insert(id.into());
         }
         self.skipped.push(SkippedKey { index, reason });
-    }
-}
-
-#[cfg(feature = "jwks")]
-fn are_alike<'k>(
-    mut own: impl Iterator<Item = &'k Key>,
-    mut other: impl Iterator<Item = &'k Key>,
-) -> bool {
-    loop {
-        match (own.next(), other.next()) {
-            (None, None) => return true,
-            (Some(this), Some(that)) if this.is_alike(that) => {}
-            _ => return false,
-        }
     }
 }
 

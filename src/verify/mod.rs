@@ -4,6 +4,8 @@ pub(crate) mod crypto;
 pub(crate) mod json;
 pub(crate) mod pem;
 
+mod key;
+
 pub(crate) mod keyset;
 
 pub(crate) mod sources;

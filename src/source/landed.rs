@@ -1,0 +1,49 @@
+//! How a fetch of keys ended, told to the operator.
+
+use std::sync::Arc;
+
+use super::origin::RefreshError;
+use crate::verify::keyset::KeySet;
+
+/// How a flight ended, to be told.
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+pub(super) enum Landed {
+    Keys { keys: Arc<KeySet>, changed: bool },
+    Error(RefreshError),
+}
+
+impl Landed {
+    #[cfg(feature = "tracing")]
+    pub(super) fn announce(&self, issuer: &str) {
+        let (keys, changed) = match self {
+            Self::Error(error) => {
+                tracing::warn!(issuer, error = %error, "the key set could not be refreshed");
+                return;
+            }
+            Self::Keys { keys, changed } => (keys, *changed),
+        };
+        let skipped = keys.skipped().len();
+        tracing::debug!(
+            issuer,
+            keys = keys.len(),
+            skipped,
+            changed,
+            "the key set is fresh"
+        );
+        if changed {
+            for skipped in keys.skipped().iter().filter(|one| one.is_notable()) {
+                let (index, reason) = (skipped.index(), skipped.reason());
+                tracing::warn!(
+                    issuer,
+                    index,
+                    reason,
+                    "an entry of the key set cannot be used"
+                );
+            }
+        }
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[allow(clippy::unused_self)]
+    pub(super) fn announce(&self, _: &str) {}
+}
