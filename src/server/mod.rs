@@ -30,6 +30,7 @@ pub(crate) mod builder;
 #[cfg(feature = "jwks")]
 pub(crate) mod operate;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
@@ -41,7 +42,7 @@ use crate::source::verified::Basis;
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::Credential;
 use crate::verify::identify::identify;
-use crate::verify::jws::{Compact, Unverified};
+use crate::verify::jws::{Compact, Room, Unverified};
 use crate::verify::sources::Sources;
 use admission::Admission;
 #[cfg(feature = "jwks")]
@@ -120,8 +121,18 @@ impl ResourceServer {
         credential: Credential<'_>,
         answered: Option<Answered>,
     ) -> Result<(Arc<Admission>, Basis), Stop> {
-        let compact = Compact::decode(credential, self.0.max_token_bytes)?;
-        let unverified = Unverified::read(&compact)?;
+        with_room(|room| self.verify_in(room, credential, answered))
+    }
+
+    fn verify_in(
+        &self,
+        room: &mut Room,
+        credential: Credential<'_>,
+        answered: Option<Answered>,
+    ) -> Result<(Arc<Admission>, Basis), Stop> {
+        let Room { parts, members } = room;
+        let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
+        let unverified = Unverified::read(&compact, members)?;
         // RFC 8725 s3.8: the issuer chooses rules and keys, by exact comparison. An unknown
         // one causes no request.
         let issuer = unverified.claimed_issuer().ok_or(TokenFault::Claims)?;
@@ -136,7 +147,7 @@ impl ResourceServer {
             .check(unverified, rules, answered)
             .and_then(|(signed, basis)| {
                 let token = AccessToken::check(&signed, rules)?;
-                let identified = identify(&token, signed.claims(), rules);
+                let identified = identify(&token, &signed.claims(), rules);
                 let rules = Arc::clone(&authority.rules);
                 let admission = Admission {
                     token,
@@ -163,6 +174,20 @@ impl ResourceServer {
         }
         Ok(admission)
     }
+}
+
+/// Lends the thread's room for tokens.
+fn with_room<T>(work: impl FnOnce(&mut Room) -> T) -> T {
+    thread_local! {
+        static ROOM: Cell<Room> = Cell::default();
+    }
+    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
+    let outcome = work(&mut room);
+    if room.is_modest() {
+        // A thread that is ending needs none any more.
+        let _ = ROOM.try_with(|place| place.set(room));
+    }
+    outcome
 }
 
 /// What is answered when a request has waited as often as it may.

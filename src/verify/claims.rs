@@ -121,7 +121,7 @@ impl AccessToken {
 
     /// Checks a signed token against its issuer's rules. The times are checked apart.
     pub(crate) fn check(signed: &Signed<'_>, rules: &Rules) -> Result<Self, TokenFault> {
-        let claims = signed.claims();
+        let claims = &signed.claims();
         check_type(signed.header(), rules)?;
         check_required_values(signed, rules)?;
 
@@ -251,7 +251,7 @@ fn is_type(stated: &str, accepted: &str) -> bool {
 
 fn check_required_values(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenFault> {
     let claims_hold = rules.required_claims.iter().all(|(path, expected)| {
-        matches!(text_at(signed.claims(), path), Ok(Some(found)) if *found == **expected)
+        matches!(text_at(&signed.claims(), path), Ok(Some(found)) if *found == **expected)
     });
     let headers_hold = rules.required_headers.iter().all(|(name, expected)| {
         signed

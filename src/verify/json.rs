@@ -11,24 +11,24 @@
 
 use std::borrow::Cow;
 
-/// Deepest nesting that is read. Real tokens stay below 8; the call stack stays small.
-const MAX_DEPTH: usize = 64;
-
-/// Objects with more members than this are searched for duplicates by sorting.
-const FEW: usize = 16;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JsonFault {
-    /// Not one strict JSON object.
-    Malformed,
-    /// An object names a member twice.
-    Duplicate,
-}
+use super::escape::unescape;
+pub(crate) use super::member::Members;
+use super::member::{Kind, Member, Scanned};
+pub(crate) use super::scan::JsonFault;
+use super::scan::{Scanner, scan};
 
 /// The members of an object, in order.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
-    members: Vec<(Cow<'a, str>, Value<'a>)>,
+    text: &'a str,
+    members: Held<'a>,
+}
+
+/// Members of our own, or such as somebody keeps room for.
+#[derive(Debug)]
+enum Held<'a> {
+    Own(Members),
+    Lent(&'a Members),
 }
 
 /// A value that is known to be well formed. Containers are kept as text and read on demand.
@@ -58,30 +58,41 @@ impl<'a> Object<'a> {
 
     /// Reads one object from `text`.
     pub(crate) fn parse_str(text: &'a str) -> Result<Self, JsonFault> {
-        let mut scanner = Scanner {
+        let mut members = Members::default();
+        scan(text, &mut members)?;
+        Ok(Self {
             text,
-            at: 0,
-            names: Vec::new(),
-        };
-        let mut members = Vec::with_capacity(FEW + FEW);
-        scanner.blanks();
-        scanner.object(0, |_, name, value| members.push((name, value)))?;
-        scanner.blanks();
-        if scanner.at != text.len() {
-            return Err(JsonFault::Malformed);
+            members: Held::Own(members),
+        })
+    }
+
+    /// Reads one object from `text` into room that was used before.
+    pub(super) fn parse_into(text: &'a str, members: &'a mut Members) -> Result<Self, JsonFault> {
+        scan(text, members)?;
+        Ok(Self {
+            text,
+            members: Held::Lent(members),
+        })
+    }
+
+    /// The same object in another copy of its text.
+    pub(super) fn within<'b>(&'b self, copy: &'b str) -> Object<'b> {
+        debug_assert_eq!(self.text, copy);
+        Object {
+            text: copy,
+            members: Held::Lent(self.members.get()),
         }
-        if has_duplicates(members.iter().map(|(name, _)| name)) {
-            return Err(JsonFault::Duplicate);
-        }
-        Ok(Self { members })
+    }
+
+    /// The text that it was read from.
+    pub(super) const fn text(&self) -> &'a str {
+        self.text
     }
 
     /// The value of the member with exactly this name.
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
-        self.members
-            .iter()
-            .find(|(held, _)| held == name)
-            .map(|(_, value)| *value)
+        let found = self.members.get().find(self.text, name)?;
+        Some(Value::at(self.text, found))
     }
 
     /// The value at a path of member names. Absent when a name is missing on the way;
@@ -102,7 +113,30 @@ impl<'a> Object<'a> {
     }
 }
 
+impl Held<'_> {
+    const fn get(&self) -> &Members {
+        match self {
+            Self::Own(members) => members,
+            Self::Lent(members) => members,
+        }
+    }
+}
+
 impl<'a> Value<'a> {
+    fn at(text: &'a str, Scanned { kind, span }: Scanned) -> Self {
+        match kind {
+            Kind::Null => Self::Null,
+            Kind::Bool(value) => Self::Bool(value),
+            Kind::Number => Self::Number(span.of(text)),
+            Kind::String { escaped } => Self::String(Quoted {
+                raw: span.of(text),
+                escaped,
+            }),
+            Kind::Array => Self::Array(span.of(text)),
+            Kind::Object => Self::Object(span.of(text)),
+        }
+    }
+
     /// The string, escapes resolved.
     pub(crate) fn as_text(self) -> Option<Cow<'a, str>> {
         match self {
@@ -115,11 +149,9 @@ impl<'a> Value<'a> {
     pub(crate) fn elements(self) -> Option<Elements<'a>> {
         match self {
             Self::Array(text) => Some(Elements {
-                scanner: Scanner {
-                    text,
-                    at: 1,
-                    names: Vec::new(),
-                },
+                text,
+                at: 1,
+                room: Vec::new(),
             }),
             _ => None,
         }
@@ -139,330 +171,35 @@ impl<'a> Quoted<'a> {
 
 /// The elements of an array that is known to be well formed.
 pub(crate) struct Elements<'a> {
-    scanner: Scanner<'a>,
+    text: &'a str,
+    at: usize,
+    room: Vec<Member>,
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        self.scanner.blanks();
-        if self.scanner.peek() == Some(b',') {
-            self.scanner.at += 1;
-            self.scanner.blanks();
+        let mut scanner = Scanner::resumed(self.text, self.at, &mut self.room);
+        scanner.blanks();
+        if scanner.peek() == Some(b',') {
+            scanner.at += 1;
+            scanner.blanks();
         }
-        if self.scanner.peek() == Some(b']') {
+        if scanner.peek() == Some(b']') {
             return None;
         }
-        self.scanner.value(0).ok()
+        let found = scanner.value(0).ok()?;
+        self.at = scanner.at;
+        Some(Value::at(self.text, found))
     }
-}
-
-struct Scanner<'a> {
-    text: &'a str,
-    at: usize,
-    /// Names of the nested objects that are open, outermost first.
-    names: Vec<Cow<'a, str>>,
-}
-
-impl<'a> Scanner<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        self.text.as_bytes().get(self.at..).unwrap_or_default()
-    }
-
-    fn slice(&self, from: usize) -> Result<&'a str, JsonFault> {
-        self.text.get(from..self.at).ok_or(JsonFault::Malformed)
-    }
-
-    fn blanks(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), JsonFault> {
-        if self.peek() == Some(byte) {
-            self.at += 1;
-            Ok(())
-        } else {
-            Err(JsonFault::Malformed)
-        }
-    }
-
-    fn word(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>, JsonFault> {
-        if self.rest().starts_with(word.as_bytes()) {
-            self.at += word.len();
-            Ok(value)
-        } else {
-            Err(JsonFault::Malformed)
-        }
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, JsonFault> {
-        let from = self.at;
-        match self.peek() {
-            Some(b'"') => self.string().map(Value::String),
-            Some(b'{') => {
-                self.nested_object(depth)?;
-                self.slice(from).map(Value::Object)
-            }
-            Some(b'[') => {
-                self.array(depth)?;
-                self.slice(from).map(Value::Array)
-            }
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
-            Some(b'-' | b'0'..=b'9') => {
-                self.number()?;
-                self.slice(from).map(Value::Number)
-            }
-            _ => Err(JsonFault::Malformed),
-        }
-    }
-
-    /// Reads an object and hands each member to `found`.
-    fn object(
-        &mut self,
-        depth: usize,
-        mut found: impl FnMut(&mut Self, Cow<'a, str>, Value<'a>),
-    ) -> Result<(), JsonFault> {
-        if depth >= MAX_DEPTH {
-            return Err(JsonFault::Malformed);
-        }
-        self.expect(b'{')?;
-        self.blanks();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            let name = self.string()?.text();
-            self.blanks();
-            self.expect(b':')?;
-            self.blanks();
-            let value = self.value(depth + 1)?;
-            found(self, name, value);
-            self.blanks();
-            match self.peek() {
-                Some(b',') => {
-                    self.at += 1;
-                    self.blanks();
-                }
-                Some(b'}') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(JsonFault::Malformed),
-            }
-        }
-    }
-
-    /// Reads an object whose members nobody asked for yet, but for the search for duplicates.
-    fn nested_object(&mut self, depth: usize) -> Result<(), JsonFault> {
-        let mark = self.names.len();
-        self.object(depth, |scanner, name, _| scanner.names.push(name))?;
-        let repeated = has_duplicates(self.names.iter().skip(mark));
-        self.names.truncate(mark);
-        if repeated {
-            Err(JsonFault::Duplicate)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<(), JsonFault> {
-        if depth >= MAX_DEPTH {
-            return Err(JsonFault::Malformed);
-        }
-        self.expect(b'[')?;
-        self.blanks();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            self.value(depth + 1)?;
-            self.blanks();
-            match self.peek() {
-                Some(b',') => {
-                    self.at += 1;
-                    self.blanks();
-                }
-                Some(b']') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(JsonFault::Malformed),
-            }
-        }
-    }
-
-    fn string(&mut self) -> Result<Quoted<'a>, JsonFault> {
-        self.expect(b'"')?;
-        let from = self.at;
-        let mut escaped = false;
-        loop {
-            let plain = self
-                .rest()
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))
-                .ok_or(JsonFault::Malformed)?;
-            self.at += plain;
-            match self.peek() {
-                Some(b'"') => {
-                    let raw = self.slice(from)?;
-                    self.at += 1;
-                    return Ok(Quoted { raw, escaped });
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.at += 1;
-                    self.escape()?;
-                }
-                _ => return Err(JsonFault::Malformed), // RFC 8259 s7: control characters are escaped
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<(), JsonFault> {
-        let kind = self.peek().ok_or(JsonFault::Malformed)?;
-        self.at += 1;
-        match kind {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
-            b'u' => match self.hex4()? {
-                0xD800..=0xDBFF => {
-                    // RFC 8259 s8.2: a lone surrogate means nothing that everybody agrees on.
-                    self.expect(b'\\')?;
-                    self.expect(b'u')?;
-                    match self.hex4()? {
-                        0xDC00..=0xDFFF => Ok(()),
-                        _ => Err(JsonFault::Malformed),
-                    }
-                }
-                0xDC00..=0xDFFF => Err(JsonFault::Malformed),
-                _ => Ok(()),
-            },
-            _ => Err(JsonFault::Malformed),
-        }
-    }
-
-    fn hex4(&mut self) -> Result<u32, JsonFault> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            let digit = self
-                .peek()
-                .and_then(|byte| char::from(byte).to_digit(16))
-                .ok_or(JsonFault::Malformed)?;
-            unit = unit * 16 + digit;
-            self.at += 1;
-        }
-        Ok(unit)
-    }
-
-    fn number(&mut self) -> Result<(), JsonFault> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), JsonFault> {
-        let count = self
-            .rest()
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        self.at += count;
-        if count == 0 {
-            Err(JsonFault::Malformed)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-fn has_duplicates<'n, 'a: 'n>(
-    names: impl ExactSizeIterator<Item = &'n Cow<'a, str>> + Clone,
-) -> bool {
-    if names.len() <= FEW {
-        let mut left = names;
-        while let Some(name) = left.next() {
-            if left.clone().any(|other| other == name) {
-                return true;
-            }
-        }
-        return false;
-    }
-    let mut sorted: Vec<&str> = names.map(AsRef::as_ref).collect();
-    sorted.sort_unstable();
-    sorted.windows(2).any(|pair| pair.first() == pair.last())
-}
-
-/// Resolves the escapes of a string that the scanner found sound.
-fn unescape(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
-    let mut units: Vec<u16> = Vec::new();
-    let mut chars = raw.chars();
-    while let Some(next) = chars.next() {
-        let plain = if next == '\\' {
-            match chars.next() {
-                Some('u') => {
-                    let unit = chars
-                        .by_ref()
-                        .take(4)
-                        .filter_map(|digit| digit.to_digit(16))
-                        .fold(0_u32, |unit, digit| unit * 16 + digit);
-                    units.push(u16::try_from(unit).unwrap_or(u16::MAX));
-                    continue;
-                }
-                Some('b') => '\u{8}',
-                Some('f') => '\u{c}',
-                Some('n') => '\n',
-                Some('r') => '\r',
-                Some('t') => '\t',
-                Some(itself) => itself,
-                None => break,
-            }
-        } else {
-            next
-        };
-        flush(&mut units, &mut text);
-        text.push(plain);
-    }
-    flush(&mut units, &mut text);
-    text
-}
-
-fn flush(units: &mut Vec<u16>, text: &mut String) {
-    text.extend(
-        char::decode_utf16(units.drain(..)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)),
-    );
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::scan::MAX_DEPTH;
     use super::*;
 
     fn fault(text: &str) -> JsonFault {
@@ -604,7 +341,7 @@ mod tests {
     }
 
     fn same_object(ours: &Object<'_>, theirs: &[(String, Reference)]) -> bool {
-        ours.members.len() == theirs.len()
+        ours.members.get().list.len() == theirs.len()
             && theirs
                 .iter()
                 .all(|(name, value)| ours.get(name).is_some_and(|ours| same(ours, value)))

@@ -10,23 +10,55 @@
 //! 6. Parameters that bring a key (`jwk`, `jku`, `x5c`, `x5u`, `x5t`) are never looked at.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::{Out, URL_SAFE_NO_PAD};
+use memchr::{memchr, memchr_iter};
 
 use super::credential::{Credential, is_b64token};
-use super::json::{JsonFault, Object, Value};
+use super::json::{JsonFault, Members, Object, Value};
 use super::keyset::MAX_KEY_ID_BYTES;
 use crate::model::algorithm::Algorithm;
 use crate::model::rejection::{RejectionKind, RequestFault, TokenFault};
 
+/// Room in which one token after the other is taken apart, so that none needs new memory.
+///
+/// It never holds a signature, so what is left in it is no token.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) parts: Parts,
+    pub(crate) members: BothMembers,
+}
+
+/// Where header and payload are decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    header: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// Where the members of header and payload are listed.
+#[derive(Debug, Default)]
+pub(crate) struct BothMembers {
+    header: Members,
+    payload: Members,
+}
+
+impl Room {
+    /// More than this is not kept for the next token.
+    const MOST_BYTES: usize = 64 * 1024;
+
+    /// Whether it is small enough to be kept.
+    pub(crate) fn is_modest(&self) -> bool {
+        self.parts.header.len() + self.parts.payload.len() <= Self::MOST_BYTES
+    }
+}
+
 /// The decoded parts of a compact JWS.
 pub(crate) struct Compact<'r> {
     signing_input: &'r [u8],
-    header: Vec<u8>,
-    payload: Arc<str>,
-    signature: Vec<u8>,
+    header: &'r str,
+    payload: &'r str,
+    signature: Signature,
 }
 
 impl<'r> Compact<'r> {
@@ -34,12 +66,13 @@ impl<'r> Compact<'r> {
     pub(crate) fn decode(
         credential: Credential<'r>,
         max_bytes: usize,
+        room: &'r mut Parts,
     ) -> Result<Self, RejectionKind> {
         let token = credential.as_bytes();
         if token.len() > max_bytes {
             return Err(TokenFault::TooLarge.into());
         }
-        Self::decode_parts(token).map_err(|fault| {
+        Self::decode_parts(token, room).map_err(|fault| {
             // Strict base64url is a part of the b64token grammar, so only a failure needs the
             // question whose fault it is: the request's (400) or the token's (401).
             if is_b64token(token) {
@@ -50,39 +83,88 @@ impl<'r> Compact<'r> {
         })
     }
 
-    fn decode_parts(token: &'r [u8]) -> Result<Self, TokenFault> {
-        let mut parts = token.splitn(4, |byte| *byte == b'.');
-        let (Some(header), Some(payload), Some(signature)) =
-            (parts.next(), parts.next(), parts.next())
-        else {
-            return Err(TokenFault::Malformed);
-        };
-        if let Some(rest) = parts.next() {
-            // RFC 7516 s9: five parts are a JWE.
-            let five = rest.split(|byte| *byte == b'.').count() == 2;
-            return Err(if five {
-                TokenFault::Encrypted
-            } else {
-                TokenFault::Malformed
-            });
+    fn decode_parts(token: &'r [u8], room: &'r mut Parts) -> Result<Self, TokenFault> {
+        let (header, rest) = split_at_dot(token).ok_or(TokenFault::Malformed)?;
+        let (payload, signature) = split_at_dot(rest).ok_or(TokenFault::Malformed)?;
+        // RFC 7516 s9: five parts are a JWE.
+        match memchr_iter(b'.', signature).take(3).count() {
+            0 => {}
+            2 => return Err(TokenFault::Encrypted),
+            _ => return Err(TokenFault::Malformed),
         }
         let signed = header.len() + 1 + payload.len();
-        let signing_input = token.get(..signed).ok_or(TokenFault::Malformed)?;
-        let payload = String::from_utf8(decode(payload)?).map_err(|_| TokenFault::Malformed)?;
         Ok(Self {
-            signing_input,
-            header: decode(header)?,
-            payload: payload.into(),
-            signature: decode(signature)?,
+            signing_input: token.get(..signed).ok_or(TokenFault::Malformed)?,
+            header: text(decode(header, &mut room.header)?)?,
+            payload: text(decode(payload, &mut room.payload)?)?,
+            signature: Signature::decode(signature)?,
         })
     }
 }
 
-fn decode(part: &[u8]) -> Result<Vec<u8>, TokenFault> {
-    // RFC 7515 s2 and RFC 4648 s3.5: no padding, no other alphabet, unused bits zero.
+fn split_at_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, from_dot) = bytes.split_at_checked(memchr(b'.', bytes)?)?;
+    Some((before, from_dot.get(1..)?))
+}
+
+// RFC 7519 s7.2: UTF-8, and nothing else.
+fn text(bytes: &[u8]) -> Result<&str, TokenFault> {
+    std::str::from_utf8(bytes).map_err(|_| TokenFault::Malformed)
+}
+
+/// As many bytes as so many characters hold, and the few that an odd end adds.
+const fn decoded_bytes(characters: usize) -> usize {
+    characters / 4 * 3 + 3
+}
+
+/// Decodes into room that grows when it must.
+fn decode<'b>(part: &[u8], room: &'b mut Vec<u8>) -> Result<&'b [u8], TokenFault> {
+    let needed = decoded_bytes(part.len());
+    if room.len() < needed {
+        room.resize(needed, 0);
+    }
+    decode_within(part, room)
+}
+
+// RFC 7515 s2 and RFC 4648 s3.5: no padding, no other alphabet, unused bits zero.
+fn decode_within<'b>(part: &[u8], room: &'b mut [u8]) -> Result<&'b [u8], TokenFault> {
     URL_SAFE_NO_PAD
-        .decode(part)
+        .decode(part, Out::from_slice(room))
+        .map(|decoded| &*decoded)
         .map_err(|_| TokenFault::Malformed)
+}
+
+/// A decoded signature. Those of keys of up to 4096 bits need no memory of their own.
+enum Signature {
+    Short {
+        bytes: [u8; Self::SHORT],
+        len: usize,
+    },
+    Long(Vec<u8>),
+}
+
+impl Signature {
+    const SHORT: usize = 512 + 3;
+
+    fn decode(part: &[u8]) -> Result<Self, TokenFault> {
+        let needed = decoded_bytes(part.len());
+        if needed > Self::SHORT {
+            let mut bytes = Vec::new();
+            let len = decode(part, &mut bytes)?.len();
+            bytes.truncate(len);
+            return Ok(Self::Long(bytes));
+        }
+        let mut bytes = [0; Self::SHORT];
+        let len = decode_within(part, &mut bytes)?.len();
+        Ok(Self::Short { bytes, len })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { bytes, len } => bytes.get(..*len).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
 }
 
 /// A well-formed JWS whose signature nobody checked yet. Only what is needed to choose the
@@ -97,8 +179,15 @@ pub(crate) struct Unverified<'c> {
 
 impl<'c> Unverified<'c> {
     /// Reads the header and the members of the payload.
-    pub(crate) fn read(compact: &'c Compact<'_>) -> Result<Self, TokenFault> {
-        let header = Object::parse(&compact.header).map_err(json_fault)?;
+    pub(crate) fn read(
+        compact: &'c Compact<'_>,
+        members: &'c mut BothMembers,
+    ) -> Result<Self, TokenFault> {
+        let BothMembers {
+            header: in_header,
+            payload: in_payload,
+        } = members;
+        let header = Object::parse_into(compact.header, in_header).map_err(json_fault)?;
         // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
         if header.get("crit").is_some() {
             return Err(TokenFault::Critical);
@@ -120,7 +209,7 @@ impl<'c> Unverified<'c> {
                 _ => return Err(TokenFault::Header),
             },
         };
-        let payload = Object::parse_str(&compact.payload).map_err(json_fault)?;
+        let payload = Object::parse_into(compact.payload, in_payload).map_err(json_fault)?;
         Ok(Self {
             compact,
             header,
@@ -148,7 +237,7 @@ impl<'c> Unverified<'c> {
     }
 
     pub(super) fn signature(&self) -> &'c [u8] {
-        &self.compact.signature
+        self.compact.signature.as_bytes()
     }
 
     pub(super) const fn header(&self) -> &Object<'c> {
@@ -157,10 +246,6 @@ impl<'c> Unverified<'c> {
 
     pub(super) const fn payload(&self) -> &Object<'c> {
         &self.payload
-    }
-
-    pub(super) const fn payload_text(&self) -> &'c Arc<str> {
-        &self.compact.payload
     }
 }
 
@@ -197,18 +282,21 @@ mod tests {
         Some(bits[..whole].chunks(8).map(byte).collect())
     }
 
-    fn decoded(token: &str) -> Result<(Vec<u8>, String, Vec<u8>), RejectionKind> {
+    fn decoded(token: &str) -> Result<(String, String, Vec<u8>), RejectionKind> {
         let value = format!("Bearer {token}").parse().expect("a header value");
         let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
         let credential = Credential::find(&Sources::default(), &http::Method::GET, &headers)?
             .expect("a field was sent");
-        let compact = Compact::decode(credential, 16 * 1024)?;
+        let mut room = Parts::default();
+        // Room that a longer token has used before.
+        room.payload.resize(64, b'x');
+        let compact = Compact::decode(credential, 16 * 1024, &mut room)?;
         let signed = std::str::from_utf8(compact.signing_input).expect("ascii");
         assert!(token.starts_with(signed) && token[signed.len()..].starts_with('.'));
         Ok((
-            compact.header.clone(),
-            compact.payload.to_string(),
-            compact.signature.clone(),
+            compact.header.to_owned(),
+            compact.payload.to_owned(),
+            compact.signature.as_bytes().to_vec(),
         ))
     }
 
@@ -226,6 +314,7 @@ mod tests {
             let parts: Vec<&str> = token.split('.').collect();
             let expected = match parts.as_slice() {
                 [header, payload, signature] => reference(header)
+                    .and_then(|bytes| String::from_utf8(bytes).ok())
                     .zip(reference(payload).and_then(|bytes| String::from_utf8(bytes).ok()))
                     .zip(reference(signature))
                     .map(|((header, payload), signature)| (header, payload, signature)),

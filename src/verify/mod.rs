@@ -1,6 +1,12 @@
 //! Floor 2: rules. Pure and synchronous; the time is an argument.
 
 pub(crate) mod crypto;
+mod escape;
+
+mod member;
+
+mod scan;
+
 pub(crate) mod json;
 pub(crate) mod pem;
 

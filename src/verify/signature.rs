@@ -18,6 +18,8 @@ use crate::model::rejection::TokenFault;
 /// A token whose signature a key of its issuer verifies. Nothing is said about its claims.
 pub(crate) struct Signed<'c> {
     token: Unverified<'c>,
+    /// A copy that outlives the request.
+    payload: Arc<str>,
     /// Whether the token named the keys that were tried.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     is_named: bool,
@@ -43,6 +45,7 @@ impl<'c> Signed<'c> {
     ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
         match Self::check(&unverified, keys, allowed) {
             Ok(is_named) => Ok(Self {
+                payload: unverified.payload().text().into(),
                 token: unverified,
                 is_named,
             }),
@@ -95,11 +98,12 @@ impl<'c> Signed<'c> {
         self.token.header()
     }
 
-    pub(crate) const fn claims(&self) -> &Object<'c> {
-        self.token.payload()
+    /// The claims, in the copy of the payload.
+    pub(crate) fn claims(&self) -> Object<'_> {
+        self.token.payload().within(&self.payload)
     }
 
-    pub(super) const fn payload_text(&self) -> &'c Arc<str> {
-        self.token.payload_text()
+    pub(super) const fn payload_text(&self) -> &Arc<str> {
+        &self.payload
     }
 }
