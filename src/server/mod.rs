@@ -38,7 +38,7 @@ use http::{HeaderMap, Method};
 #[cfg(feature = "jwks")]
 use crate::model::rejection::Outage;
 use crate::model::rejection::{Rejection, TokenFault};
-use crate::source::verified::Basis;
+use crate::source::verified::Known;
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::Credential;
 use crate::verify::identify::identify;
@@ -52,7 +52,7 @@ use state::ResourceServer;
 
 /// The outcome of [`ResourceServer::judge`].
 pub(crate) enum Judgement {
-    Admitted(Arc<Admission>),
+    Admitted(Arc<Known<Admission>>),
     /// None of the layer's sources was sent.
     NothingSent,
     Refused(Rejection),
@@ -93,7 +93,7 @@ impl ResourceServer {
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<Arc<Admission>, Stop> {
+    ) -> Result<Arc<Known<Admission>>, Stop> {
         let token = credential.as_bytes();
         let digest = match &self.0.verified {
             // Before its bytes are looked at: a longer one is refused whatever it holds.
@@ -101,18 +101,21 @@ impl ResourceServer {
             _ => None,
         };
         let (Some(cache), Some(digest)) = (&self.0.verified, digest) else {
-            let (admission, _) = self.verify(credential, answered)?;
-            return self.admit(admission);
+            let verified = self.verify(credential, answered)?;
+            self.admit(&verified)?;
+            return Ok(verified);
         };
         let now = self.0.clock.monotonic();
-        if let Some(admission) = cache.find(digest, now) {
-            return self.admit(admission);
+        if let Some(known) = cache.find(digest, now) {
+            self.admit(&known)?;
+            return Ok(known);
         }
-        let (admission, basis) = self.verify(credential, answered)?;
+        let mut verified = self.verify(credential, answered)?;
         // Only who passes every check is remembered.
-        let admission = self.admit(admission)?;
-        cache.keep(digest, &admission, basis, admission.bytes(), now);
-        Ok(admission)
+        self.admit(&verified)?;
+        let bytes = verified.bytes();
+        cache.keep(digest, &mut verified, bytes, now);
+        Ok(verified)
     }
 
     /// Phase one: everything about a token that stays true while its key and our rules do.
@@ -120,7 +123,7 @@ impl ResourceServer {
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<(Arc<Admission>, Basis), Stop> {
+    ) -> Result<Arc<Known<Admission>>, Stop> {
         with_room(|room| self.verify_in(room, credential, answered))
     }
 
@@ -129,7 +132,7 @@ impl ResourceServer {
         room: &mut Room,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<(Arc<Admission>, Basis), Stop> {
+    ) -> Result<Arc<Known<Admission>>, Stop> {
         let Room { parts, members } = room;
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
         let unverified = Unverified::read(&compact, members)?;
@@ -150,29 +153,30 @@ impl ResourceServer {
                 let identified = identify(&token, &signed.claims(), rules);
                 let rules = Arc::clone(&authority.rules);
                 let admission = Admission {
+                    validity: token.validity(rules.leeway),
                     token,
                     identified,
                     rules,
                 };
-                Ok((Arc::new(admission), basis))
+                Ok(Arc::new(Known::unkept(admission, basis)))
             })
             .map_err(|stop| stop.by(&rules.realm))
     }
 
     /// Phase two: what is decided anew on every request.
-    fn admit(&self, admission: Arc<Admission>) -> Result<Arc<Admission>, Stop> {
+    fn admit(&self, admission: &Admission) -> Result<(), Stop> {
         let now = self.0.clock.now();
         let rules = &admission.rules;
         let stop = |rejection: Rejection| Stop::from(rejection).by(&rules.realm);
         admission
-            .token
-            .check_time(now, rules.leeway)
+            .validity
+            .check(now)
             .map_err(|fault| stop(fault.into()))?;
         // Last: the application's own checks see tokens that are good in all else, and no other.
         for check in &self.0.checks {
             check(&admission.token).map_err(|objection| stop(objection.into()))?;
         }
-        Ok(admission)
+        Ok(())
     }
 }
 

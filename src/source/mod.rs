@@ -13,6 +13,8 @@ mod counter;
 #[cfg(feature = "jwks")]
 mod marks;
 
+mod place;
+
 pub(crate) mod verified;
 
 #[cfg(feature = "jwks")]

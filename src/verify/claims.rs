@@ -4,8 +4,7 @@
 //! 1. Every check reads a value that must be there and have the right type; absence passes
 //!    only where the rule says "optional".
 //! 2. Texts are compared byte for byte: issuer, audience, client, type but for its case.
-//! 3. What time changes is not decided here but in `AccessToken::check_time`, which runs on
-//!    every request.
+//! 3. What time changes is not decided here but in `Validity::check`, which runs on every request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,7 +17,7 @@ use super::custom::CustomClaims;
 use super::json::{Object, Value};
 use super::rules::{Audiences, Profile, Rules};
 use super::signature::Signed;
-use super::typed::{Rounding, date, optional_text, required_text, strings, text_at};
+use super::typed::{Rounding, date, optional_text, required_text, strings, text_at, texts};
 use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
 use crate::model::scope::Scope;
@@ -179,15 +178,11 @@ impl AccessToken {
         })))
     }
 
-    /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
-    /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
-    pub(crate) fn check_time(&self, now: UnixTime, leeway: Duration) -> Result<(), TokenFault> {
-        if now >= self.0.expires_at.saturating_add(leeway) {
-            return Err(TokenFault::Expired);
-        }
-        match self.0.not_before {
-            Some(from) if now < from.saturating_sub(leeway) => Err(TokenFault::NotYetValid),
-            _ => Ok(()),
+    /// When the token is good, for an issuer whose clock may be off by so much.
+    pub(crate) fn validity(&self, leeway: Duration) -> Validity {
+        Validity {
+            from: self.0.not_before.map(|from| from.saturating_sub(leeway)),
+            until: self.0.expires_at.saturating_add(leeway),
         }
     }
 
@@ -203,6 +198,27 @@ impl AccessToken {
 
     pub(crate) fn payload_text(&self) -> &Arc<str> {
         &self.0.payload
+    }
+}
+
+/// When a token is good, leeway included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    from: Option<UnixTime>,
+    until: UnixTime,
+}
+
+impl Validity {
+    /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
+    /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
+    pub(crate) fn check(self, now: UnixTime) -> Result<(), TokenFault> {
+        if now >= self.until {
+            return Err(TokenFault::Expired);
+        }
+        match self.from {
+            Some(from) if now < from => Err(TokenFault::NotYetValid),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -292,8 +308,8 @@ fn check_not_for_the_client(claims: &Object<'_>, rules: &Rules) -> Result<(), To
     let marked = ["at_hash", "c_hash", "events"].iter().any(has);
     // A `nonce` goes back to the client in its ID token. Issuers that write it into access tokens
     // too give these an id or a scope, which an ID token has not.
-    let has_scope = !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
-    let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope;
+    let has_scope = || !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
+    let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope();
     let other_use = claims
         .get("token_use")
         .is_some_and(|value| value.as_text().as_deref() != Some("access"));
@@ -355,12 +371,12 @@ fn check_audience(
         .at_path(rules.audience_claim.members())
         .map_err(|_| TokenFault::Audience)?;
     let stated = match found {
-        None => Vec::new(),
-        Some(value) => strings(value)
-            .filter(|list| !list.is_empty())
+        None => Audience::default(),
+        Some(value) => Audience::read(value, client_id, &rules.audiences)
+            .filter(|stated| stated.count > 0)
             .ok_or(TokenFault::Audience)?,
     };
-    let is_client_alone = matches!(stated.as_slice(), [only] if Some(&**only) == client_id);
+    let is_client_alone = stated.count == 1 && stated.names_client;
     // An ID token is for its own client alone (OpenID Connect Core s2), wherever an access token
     // of this issuer names its audience.
     let is_id_token = rules.profile != Profile::Cognito
@@ -370,19 +386,42 @@ fn check_audience(
         return Err(TokenFault::TokenUse);
     }
     let names_us = match &rules.audiences {
-        Audiences::AnyOf(ours) => stated
-            .iter()
-            .any(|one| ours.iter().any(|our| **our == **one)),
+        Audiences::AnyOf(_) => stated.names_us,
         // An ID token is for its own client alone (OpenID Connect Core s2).
         Audiences::Waived => rules.profile == Profile::Cognito || !is_client_alone,
     };
     // Cognito writes `aud` only for resource-bound tokens; elsewhere the client that passed
     // `check_client` stands in, which a pre-token trigger may also write out.
-    let stands_in = rules.profile == Profile::Cognito && (stated.is_empty() || is_client_alone);
+    let stands_in = rules.profile == Profile::Cognito && (stated.count == 0 || is_client_alone);
     if names_us || stands_in {
         Ok(())
     } else {
         Err(TokenFault::Audience)
+    }
+}
+
+/// What a token says of whom it is for.
+#[derive(Default)]
+struct Audience {
+    count: usize,
+    names_us: bool,
+    names_client: bool,
+}
+
+impl Audience {
+    /// `None` where anything but strings stands there.
+    fn read(value: Value<'_>, client_id: Option<&str>, audiences: &Audiences) -> Option<Self> {
+        let mut stated = Self::default();
+        for one in texts(value)? {
+            let one = one?;
+            stated.count += 1;
+            stated.names_client |= Some(&*one) == client_id;
+            stated.names_us |= match audiences {
+                Audiences::AnyOf(ours) => ours.iter().any(|our| **our == *one),
+                Audiences::Waived => false,
+            };
+        }
+        Some(stated)
     }
 }
 
