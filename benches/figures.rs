@@ -18,16 +18,16 @@
 mod stage;
 
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::StatusCode;
 use portcullis::test_util::MockIssuer;
 use tower::Layer as _;
 
 use stage::tokens::{Mint, Size, roomy, server, values};
-use stage::{Goal, Row, Scale, Scene, built, call, handler, skewed, with};
+use stage::turns::{by_turns, median};
+use stage::{Goal, Scale, Scene, built, call, handler, skewed, with};
 
-const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 400;
 
 fn main() {
@@ -52,13 +52,11 @@ fn main() {
 }
 
 fn compare(mut scene: Scene, turns: usize) {
-    let batches: Vec<u32> = scene.rows.iter_mut().map(batch).collect();
-    let mut times: Vec<Vec<f64>> = vec![Vec::with_capacity(turns); scene.rows.len()];
-    for _ in 0..turns {
-        for ((row, batch), times) in scene.rows.iter_mut().zip(&batches).zip(&mut times) {
-            times.push(time(row, *batch));
-        }
+    let mut calls: Vec<&mut dyn FnMut()> = Vec::new();
+    for row in &mut scene.rows {
+        calls.push(&mut *row.run);
     }
+    let times = by_turns(&mut calls, turns);
     let find = |name: &str| scene.rows.iter().position(|row| row.name == name);
     let paired = |one: usize, other: usize, of: fn(f64, f64) -> f64| {
         let pairs = times[one].iter().zip(&times[other]);
@@ -91,35 +89,6 @@ fn compare(mut scene: Scene, turns: usize) {
             scene.name
         );
     }
-}
-
-/// Calls that fill a turn.
-fn batch(row: &mut Row) -> u32 {
-    if !stage::is_bench() {
-        return 1;
-    }
-    let mut batch = 1;
-    loop {
-        let took = time(row, batch) * f64::from(batch);
-        if took >= TURN.as_nanos() as f64 {
-            return batch;
-        }
-        batch *= 2;
-    }
-}
-
-/// Nanoseconds of one call.
-fn time(row: &mut Row, batch: u32) -> f64 {
-    let start = Instant::now();
-    for _ in 0..batch {
-        (row.run)();
-    }
-    start.elapsed().as_nanos() as f64 / f64::from(batch)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// Calls a second with tokens seen before, by one thread and by two, turn by turn.

@@ -16,6 +16,7 @@
 pub(crate) mod refusals;
 pub(crate) mod seen;
 pub(crate) mod tokens;
+pub(crate) mod turns;
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -34,7 +35,7 @@ use tower::Service;
 pub(crate) struct Scale {
     /// Tokens that are remembered, and seen again in skewed order.
     pub(crate) seen: usize,
-    /// Entries of the cache that cold tokens go through.
+    /// Entries of the cache that cold tokens go through, all taken.
     pub(crate) entries: usize,
     /// Tokens that go round in that cache, so many that none is there when it comes again.
     pub(crate) strangers: usize,
@@ -46,7 +47,7 @@ impl Scale {
     /// As the issue of the hot path asks.
     pub(crate) const FULL: Self = Self {
         seen: 10_000,
-        entries: 10_000,
+        entries: 4_000,
         strangers: 20_000,
         issuers: 1_000,
     };
