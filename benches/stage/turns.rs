@@ -1,8 +1,9 @@
 //! Calls that take turns, so that what disturbs the machine disturbs all of them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const TURN: Duration = Duration::from_millis(1);
+/// Nanoseconds.
+const TURN: f64 = 1e6;
 
 /// Nanoseconds of each call, turn by turn.
 pub(crate) fn by_turns(calls: &mut [&mut dyn FnMut()], turns: usize) -> Vec<Vec<f64>> {
@@ -24,7 +25,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 /// How many calls fill a turn.
 fn batch(call: &mut dyn FnMut()) -> u32 {
     let mut batch = 1;
-    while time(call, batch) * f64::from(batch) < TURN.as_nanos() as f64 {
+    while time(call, batch) * f64::from(batch) < TURN {
         batch *= 2;
     }
     batch
@@ -36,5 +37,5 @@ fn time(call: &mut dyn FnMut(), batch: u32) -> f64 {
     for _ in 0..batch {
         call();
     }
-    start.elapsed().as_nanos() as f64 / f64::from(batch)
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(batch)
 }
