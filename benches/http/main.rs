@@ -1,10 +1,11 @@
-//! Two servers that say hello, one of them behind the layer, for `benches/http/run`.
+//! Servers that say hello, for `benches/http/run`: without a layer, behind one that does nothing,
+//! and behind this library's.
 //!
-//! 1. Both are in one process and one thread, and get the same requests; whoever asks, asks one
-//!    of them at a time.
+//! 1. All are in one process and one thread, and get the same requests; whoever asks, asks one
+//!    of them at a time. What the second costs is axum's price for any layer.
 //! 2. Every token was seen before the first request comes.
 //!
-//! Its argument is a file for the tokens. It prints the two ports, and serves until it is ended.
+//! Its argument is a file for the tokens. It prints their ports, and serves until it is ended.
 
 #![allow(
     missing_docs,
@@ -19,10 +20,11 @@ mod stage;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use portcullis::test_util::MockIssuer;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
+use tower::util::MapRequestLayer;
 
 use stage::Scale;
 use stage::tokens::{Mint, Size, roomy, server, values};
@@ -51,19 +53,21 @@ async fn serve(file: &str) {
     };
     let server = stage::built(roomy(server(&issuer), scale));
     let bare = Router::new().route("/", get(async || "hello"));
+    let idle = MapRequestLayer::new(|request: Request<Body>| request);
+    let layered = bare.clone().route_layer(idle);
     let guarded = bare.clone().route_layer(server.authenticate());
     for value in values(&tokens).iter() {
         let (parts, ()) = stage::with(value).into_parts();
-        let request = http::Request::from_parts(parts, Body::empty());
+        let request = Request::from_parts(parts, Body::empty());
         let answer = guarded.clone().oneshot(request).await;
         assert!(answer.is_ok_and(|it| it.status() == StatusCode::OK));
     }
     let mut ports = Vec::new();
-    for router in [bare, guarded] {
+    for router in [bare, layered, guarded] {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         ports.push(listener.local_addr().expect("an address").port());
         tokio::spawn(async { axum::serve(listener, router).await });
     }
-    println!("{} {}", ports[0], ports[1]);
+    println!("{} {} {}", ports[0], ports[1], ports[2]);
     std::future::pending::<()>().await;
 }
