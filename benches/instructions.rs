@@ -1,7 +1,8 @@
 //! How many instructions each call takes, counted by callgrind.
 //!
 //! `benches/instructions` builds this, runs it under valgrind and prints the counts beside the
-//! recorded ones. By itself it runs every row a few times and prints their names.
+//! recorded ones. By itself it runs every row a few times, or the one that is named, and prints
+//! their names.
 //!
 //! 1. What is counted happens inside `counted_call` and nowhere else.
 //! 2. When `counted_row` is left, a row is complete; its name is printed, one a line, in order.
@@ -24,14 +25,19 @@ const CALLS: usize = 50;
 
 fn main() {
     let _inside = stage::runtime().enter();
+    let wanted = std::env::args().skip(1).find(|it| !it.starts_with('-'));
     for scene in stage::scenes(Scale::SMALL) {
         for mut row in scene.rows {
+            let name = format!("{}: {}", scene.name, row.name);
+            if wanted.as_ref().is_some_and(|wanted| *wanted != name) {
+                continue;
+            }
             // Once round, so that what is lazy is done.
-            for _ in 0..Scale::SMALL.entries {
+            for _ in 0..Scale::SMALL.strangers {
                 (row.run)();
             }
             counted_row(&mut row);
-            println!("{CALLS} {}: {}", scene.name, row.name);
+            println!("{CALLS} {name}");
         }
     }
 }
