@@ -79,7 +79,7 @@ impl Basis {
 }
 
 /// A digest that only this cache understands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Digest(u128);
 
 /// The cache.

@@ -4,6 +4,9 @@ pub(crate) mod crypto;
 pub(crate) mod json;
 pub(crate) mod pem;
 
+#[cfg(feature = "jwks")]
+pub(crate) mod assertion;
+
 mod key;
 
 pub(crate) mod keyset;
@@ -27,6 +30,9 @@ mod soundness;
 pub(crate) mod rules;
 
 mod typed;
+
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+pub(crate) mod answer;
 
 mod custom;
 
