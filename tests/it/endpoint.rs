@@ -135,7 +135,6 @@ impl Endpoint {
         self.shared.is_open.send_replace(true);
     }
 
-    #[allow(dead_code)]
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }

@@ -19,10 +19,10 @@ scopes! {
     ReadOrders = "orders:read";
 }
 
-const AS: &str = "https://as.example";
-const TOKEN: &str = "0a1b2c3d4e5f";
+pub(crate) const AS: &str = "https://as.example";
+pub(crate) const TOKEN: &str = "0a1b2c3d4e5f";
 
-fn good() -> Value {
+pub(crate) fn good() -> Value {
     json!({
         "active": true, "iss": AS, "aud": API, "sub": "user-1", "client_id": "web",
         "scope": "orders:read", "token_type": "Bearer", "exp": 4_102_444_800_i64,
@@ -30,7 +30,7 @@ fn good() -> Value {
 }
 
 /// The good answer, with this member changed or, where it is `null`, gone.
-fn with(member: &str, value: Value) -> Value {
+pub(crate) fn with(member: &str, value: Value) -> Value {
     let mut answer = good();
     let members = answer.as_object_mut().expect("an object");
     if value.is_null() {
@@ -41,27 +41,27 @@ fn with(member: &str, value: Value) -> Value {
     answer
 }
 
-fn ours() -> ClientAuthentication {
+pub(crate) fn ours() -> ClientAuthentication {
     ClientAuthentication::basic("orders-api", "s3cr3t")
 }
 
-fn issuer(endpoint: &Endpoint) -> Issuer {
+pub(crate) fn issuer(endpoint: &Endpoint) -> Issuer {
     Issuer::introspected(endpoint.url())
         .identified_as(AS)
         .client_authentication(ours())
 }
 
-fn builder(issuer: Issuer, clock: &ManualClock) -> Builder {
+pub(crate) fn builder(issuer: Issuer, clock: &ManualClock) -> Builder {
     ResourceServer::builder(API)
         .issuer(issuer)
         .clock(clock.clone())
 }
 
-fn server(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
+pub(crate) fn server(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
     builder(issuer, clock).build().expect("sound")
 }
 
-fn app(server: &ResourceServer) -> Router {
+pub(crate) fn app(server: &ResourceServer) -> Router {
     let whoami = |token: AccessToken, identity: Identity| async move {
         let kind = match identity {
             Identity::User(_) => "user",
@@ -89,7 +89,7 @@ fn app(server: &ResourceServer) -> Router {
         .route_layer(server.authenticate())
 }
 
-async fn verdict(app: &Router, token: &str) -> String {
+pub(crate) async fn verdict(app: &Router, token: &str) -> String {
     fetch(app, "/", token).await.verdict()
 }
 

@@ -21,6 +21,8 @@ mod guards;
 mod identities;
 mod interop;
 mod introspection;
+mod introspection_load;
+mod introspection_ways;
 mod issuers;
 mod key_sets;
 mod logs;
