@@ -4,21 +4,36 @@ pub(crate) mod mistake;
 
 mod family;
 
+#[cfg(feature = "jwks")]
+mod asking;
+
 pub(crate) mod issuer;
 
 mod supply;
 
+#[cfg(feature = "jwks")]
+mod introspected;
+
 mod identifiers;
 
-pub(crate) mod authority;
-
 pub(crate) mod admission;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod verdict;
+
+pub(crate) mod authority;
 
 mod compile;
 
 mod keys;
 
 mod assemble;
+
+#[cfg(feature = "jwks")]
+mod opaque;
+
+#[cfg(feature = "jwks")]
+mod inquiry;
 
 pub(crate) mod state;
 
@@ -48,6 +63,8 @@ use admission::Admission;
 #[cfg(feature = "jwks")]
 use authority::Question;
 use authority::{Answered, Stop};
+#[cfg(feature = "jwks")]
+use opaque::Opaque;
 use state::ResourceServer;
 
 /// The outcome of [`ResourceServer::judge`].
@@ -95,27 +112,56 @@ impl ResourceServer {
         answered: Option<Answered>,
     ) -> Result<Arc<Known<Admission>>, Stop> {
         let token = credential.as_bytes();
+        // A look that a JWT ends early: each kind of token is looked for in its own place first.
+        let has_dots = memchr::memchr(b'.', token).is_some();
+        #[cfg(feature = "jwks")]
+        if let Some(opaque) = self.opaque(|_| !has_dots) {
+            return self.known_or_asked(opaque, token, answered);
+        }
         let digest = match &self.0.verified {
-            // Before its bytes are looked at: a longer one is refused whatever it holds.
-            Some(cache) if token.len() <= self.0.max_token_bytes => cache.digest(token),
+            // Before its bytes are looked at: a longer one is refused whatever it holds, and so is
+            // one without parts.
+            Some(cache) if has_dots && token.len() <= self.0.max_token_bytes => cache.digest(token),
             _ => None,
         };
-        let (Some(cache), Some(digest)) = (&self.0.verified, digest) else {
-            let verified = self.verify(credential, answered)?;
-            self.admit(&verified)?;
-            return Ok(verified);
-        };
+        let known = self.0.verified.as_ref().zip(digest);
         let now = self.0.clock.monotonic();
-        if let Some(known) = cache.find(digest, now) {
+        if let Some(known) = known.and_then(|(cache, digest)| cache.find(digest, now)) {
             self.admit(&known)?;
             return Ok(known);
+        }
+        #[cfg(feature = "jwks")]
+        if let Some(opaque) = self.opaque(|opaque| opaque.takes(token)) {
+            return self.known_or_asked(opaque, token, answered);
         }
         let mut verified = self.verify(credential, answered)?;
         // Only who passes every check is remembered.
         self.admit(&verified)?;
-        let bytes = verified.bytes();
-        cache.keep(digest, &mut verified, bytes, now);
+        if let Some((cache, digest)) = known {
+            let bytes = verified.bytes();
+            cache.keep(digest, &mut verified, bytes, now);
+        }
         Ok(verified)
+    }
+
+    /// The issuer that is asked about tokens, where there is one and it is asked about these.
+    #[cfg(feature = "jwks")]
+    fn opaque(&self, takes: impl FnOnce(&Opaque) -> bool) -> Option<&Opaque> {
+        self.0.opaque.as_ref().filter(|opaque| takes(opaque))
+    }
+
+    /// Both phases, for a token that only its issuer can judge. The issuer's word is phase one.
+    #[cfg(feature = "jwks")]
+    fn known_or_asked(
+        &self,
+        opaque: &Opaque,
+        token: &[u8],
+        answered: Option<Answered>,
+    ) -> Result<Arc<Known<Admission>>, Stop> {
+        let now = self.0.clock.monotonic();
+        let known = opaque.judge(token, answered, now)?;
+        self.admit(&known)?;
+        Ok(known)
     }
 
     /// Phase one: everything about a token that stays true while its key and our rules do.

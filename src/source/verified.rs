@@ -74,7 +74,7 @@ impl Basis {
 }
 
 /// A digest that only this cache understands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Digest(u128);
 
 /// What was made of a token, and what that stands on.

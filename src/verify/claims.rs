@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::answer::Attested;
 use super::custom::CustomClaims;
 use super::json::{Object, Value};
 use super::rules::{Audiences, Profile, Rules};
@@ -120,9 +121,32 @@ impl AccessToken {
 
     /// Checks a signed token against its issuer's rules. The times are checked apart.
     pub(crate) fn check(signed: &Signed<'_>, rules: &Rules) -> Result<Self, TokenFault> {
-        let claims = &signed.claims();
         check_type(signed.header(), rules)?;
-        check_required_values(signed, rules)?;
+        check_required_headers(signed, rules)?;
+        Self::made_of(&signed.claims(), signed.payload_text(), None, rules)
+    }
+
+    /// Checks a token that its issuer attests, by the same rules. The times are checked apart.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn attested(answer: &Attested<'_>, rules: &Rules) -> Result<Self, TokenFault> {
+        let claims = answer.claims();
+        check_token_type(claims)?;
+        // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
+        match optional_text(claims, "iss")? {
+            Some(issuer) if *issuer != *rules.realm => return Err(TokenFault::UnknownIssuer),
+            _ => {}
+        }
+        Self::made_of(claims, answer.text(), Some(answer), rules)
+    }
+
+    /// What both ways have in common; without an answer the claims were signed.
+    fn made_of(
+        claims: &Object<'_>,
+        payload: &Arc<str>,
+        answer: Option<&Attested<'_>>,
+        rules: &Rules,
+    ) -> Result<Self, TokenFault> {
+        check_required_claims(claims, rules)?;
 
         // Before the other claims: a token of another kind lacks some of them too, and then its
         // kind is what the operator must hear.
@@ -132,7 +156,7 @@ impl AccessToken {
                 check_not_for_the_client(claims, rules)?;
                 check_rfc9068(claims)?;
             }
-            Profile::Oidc => check_not_for_the_client(claims, rules)?,
+            Profile::Oidc | Profile::Introspected => check_not_for_the_client(claims, rules)?,
         }
         let client_id = client_id(claims, rules)?;
         check_client(client_id.as_deref(), rules)?;
@@ -142,7 +166,7 @@ impl AccessToken {
             return Err(TokenFault::Binding);
         }
 
-        let share = |text: &str| Text::within(signed.payload_text(), text);
+        let share = |text: &str| Text::within(payload, text);
         let subject = text_at(claims, &rules.subject_claim)?;
         let subject = match &subject {
             None if rules.profile == Profile::Rfc9068 => return Err(TokenFault::Claims),
@@ -155,17 +179,26 @@ impl AccessToken {
             .map(|text| ClientId::of(&rules.realm, share(&text)))
             .transpose()
             .map_err(|_| TokenFault::Claims)?;
-        let issuer = required_text(claims, "iss")?;
-        let has_username = claims.get("username").is_some();
+        let issuer = match answer {
+            None => share(&required_text(claims, "iss")?),
+            // Stated or not, it is this one.
+            Some(_) => Text::new(&rules.realm),
+        };
+        // Endpoints write `null` where there is no user.
+        let is_named = |value| answer.is_none() || value != Value::Null;
+        let has_username = claims.get("username").is_some_and(is_named);
         let is_machine = !has_username
             && matches!((&subject, &client_id), (Some(subject), Some(client))
                 if subject.as_str() == client.as_str());
         Ok(Self(Arc::new(Verified {
-            issuer: share(&issuer),
+            issuer,
             subject,
             client_id,
             scope: scope(claims, rules, share)?,
-            expires_at: date(claims, "exp", Rounding::Down)?.ok_or(TokenFault::NoExpiry)?,
+            expires_at: match answer {
+                None => date(claims, "exp", Rounding::Down)?.ok_or(TokenFault::NoExpiry)?,
+                Some(answer) => answer.end()?,
+            },
             not_before: date(claims, "nbf", Rounding::Up)?,
             issued_at: date(claims, "iat", Rounding::Down)?,
             id: optional_text(claims, "jti")?.map(|id| share(&id)),
@@ -173,7 +206,7 @@ impl AccessToken {
             groups: list(claims, &rules.groups_claim, rules.lone_values, share),
             has_username,
             is_machine,
-            payload: Arc::clone(signed.payload_text()),
+            payload: Arc::clone(payload),
             custom: CustomClaims::default(),
         })))
     }
@@ -265,11 +298,32 @@ fn is_type(stated: &str, accepted: &str) -> bool {
     stated.eq_ignore_ascii_case(accepted)
 }
 
-fn check_required_values(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenFault> {
-    let claims_hold = rules.required_claims.iter().all(|(path, expected)| {
-        matches!(text_at(&signed.claims(), path), Ok(Some(found)) if *found == **expected)
-    });
-    let headers_hold = rules.required_headers.iter().all(|(name, expected)| {
+// RFC 7662 s2.2: the type of an access token, RFC 6749 s5.1, in any case. What an endpoint calls
+// active may be of any other kind.
+#[cfg(feature = "jwks")]
+fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
+    match claims.get("token_type").map(Value::as_text) {
+        None => Ok(()),
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
+        // RFC 9449 s6.2: bound to a key, whether the answer says to which or not.
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Err(TokenFault::Binding),
+        Some(_) => Err(TokenFault::TokenUse),
+    }
+}
+
+fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> {
+    let hold = rules.required_claims.iter().all(
+        |(path, expected)| matches!(text_at(claims, path), Ok(Some(found)) if *found == **expected),
+    );
+    if hold {
+        Ok(())
+    } else {
+        Err(TokenFault::RequiredValue)
+    }
+}
+
+fn check_required_headers(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenFault> {
+    let hold = rules.required_headers.iter().all(|(name, expected)| {
         signed
             .header()
             .get(name)
@@ -277,7 +331,7 @@ fn check_required_values(signed: &Signed<'_>, rules: &Rules) -> Result<(), Token
             .as_deref()
             == Some(expected)
     });
-    if claims_hold && headers_hold {
+    if hold {
         Ok(())
     } else {
         Err(TokenFault::RequiredValue)
@@ -343,7 +397,7 @@ fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, st
         }
     }
     match rules.profile {
-        Profile::Oidc => Ok(None),
+        Profile::Oidc | Profile::Introspected => Ok(None),
         Profile::Cognito | Profile::Rfc9068 => Err(TokenFault::Claims),
     }
 }
@@ -387,6 +441,7 @@ fn check_audience(
     }
     let names_us = match &rules.audiences {
         Audiences::AnyOf(_) => stated.names_us,
+        Audiences::AnyOfWhereStated(_) => stated.names_us || stated.count == 0,
         // An ID token is for its own client alone (OpenID Connect Core s2).
         Audiences::Waived => rules.profile == Profile::Cognito || !is_client_alone,
     };
@@ -417,7 +472,9 @@ impl Audience {
             stated.count += 1;
             stated.names_client |= Some(&*one) == client_id;
             stated.names_us |= match audiences {
-                Audiences::AnyOf(ours) => ours.iter().any(|our| **our == *one),
+                Audiences::AnyOf(ours) | Audiences::AnyOfWhereStated(ours) => {
+                    ours.iter().any(|our| **our == *one)
+                }
                 Audiences::Waived => false,
             };
         }
