@@ -39,6 +39,7 @@ pub use model::reach::Reach;
 pub use model::rejection::{
     Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
+pub use model::revocation::{Revocation, RevocationKind};
 pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
 pub use model::tenant::{
     AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId,
@@ -49,11 +50,13 @@ pub use server::issuer::{DangerousIssuer, Issuer};
 pub use server::mistake::ConfigError;
 #[cfg(feature = "jwks")]
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
+pub use server::revocations::{RevocationError, Revocations};
 pub use server::state::{ResourceServer, TokenCacheStatus};
 pub use source::clock::{Clock, Sleep, SystemClock};
 pub use source::directory::{LookupError, UserDirectory, WorkspaceDirectory};
 #[cfg(feature = "jwks")]
 pub use source::jwks::{KeySetState, KeySetStatus};
+pub use source::revoked::RevocationEntry;
 pub use verify::access::{AccountAccess, WorkspaceAccess};
 pub use verify::claims::AccessToken;
 pub use verify::client_tenant::ClientTenant;

@@ -13,6 +13,7 @@ use crate::model::rejection::Objection;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
 use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::source::revocation::RevocationList;
 use crate::source::verified::{Limits, Verified};
 use crate::verify::claims::AccessToken;
 use crate::verify::rules::Rules;
@@ -38,6 +39,7 @@ pub struct Builder {
     owners: Option<Arc<dyn Owners>>,
     users: Option<Arc<dyn Users>>,
     lookup_timeout: Duration,
+    most_revocations: usize,
     checks: Vec<Check>,
 }
 
@@ -71,6 +73,7 @@ impl Builder {
             owners: None,
             users: None,
             lookup_timeout: Duration::from_secs(2),
+            most_revocations: 1_000_000,
             checks: Vec::new(),
         }
     }
@@ -160,6 +163,14 @@ impl Builder {
         self
     }
 
+    /// How many revocations are held in memory at most: 1 to 10,000,000. One that does not fit is an
+    /// error where it is added, and drives out no other. Default: 1,000,000, which take about
+    /// 200 MB; memory is taken as they come.
+    pub fn most_revocations(mut self, entries: usize) -> Self {
+        self.most_revocations = entries;
+        self
+    }
+
     /// Adds a check of your own; call it once for each. All must pass, in their order, on every
     /// request with a token: nothing remembers that one has.
     ///
@@ -227,6 +238,9 @@ impl Builder {
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
             return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
         }
+        if !(1..=10_000_000).contains(&self.most_revocations) {
+            return Err(mistake("most_revocations", "it must be 1 to 10000000"));
+        }
         if let Some(limits) = &self.token_cache {
             check_cache(limits)?;
         }
@@ -276,6 +290,7 @@ impl Builder {
             clock: self.clock,
             // Without randomness there is no secret to find tokens by, and none is remembered.
             verified: self.token_cache.and_then(Verified::new),
+            revocations: RevocationList::new(self.most_revocations),
             checks: self.checks,
             authorities,
             realms,

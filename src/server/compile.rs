@@ -78,6 +78,7 @@ pub(super) fn rules(
         subject_claim: issuer.subject_claim.clone(),
         client_id_claims,
         leeway: issuer.leeway,
+        longest_token_life: issuer.longest_token_life,
         tenant: issuer
             .tenant
             .as_ref()
@@ -138,6 +139,12 @@ fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
             "it is at most 5 minutes; clocks that are further off need a time server",
         ));
     }
+    check_span(
+        "longest_token_life",
+        issuer.longest_token_life,
+        60,
+        90 * DAY,
+    )?;
     check_span("refresh_interval", issuer.refresh_interval, 60, DAY)?;
     check_span("unknown_key_cooldown", issuer.unknown_key_cooldown, 1, 3600)?;
     // With jitter the next set comes after 11/10 of the interval; a healthy issuer is never stale.

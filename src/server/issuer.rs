@@ -64,6 +64,7 @@ pub struct Issuer {
     pub(super) subject_claim: ClaimPath,
     pub(super) client_id_claim: Option<ClaimPath>,
     pub(super) leeway: Duration,
+    pub(super) longest_token_life: Duration,
     pub(super) refresh_interval: Duration,
     pub(super) unknown_key_cooldown: Duration,
     pub(super) max_staleness: Duration,
@@ -195,6 +196,7 @@ impl Issuer {
             subject_claim: "sub".into(),
             client_id_claim: None,
             leeway: Duration::from_secs(30),
+            longest_token_life: Duration::from_secs(24 * 3600),
             refresh_interval: Duration::from_secs(600),
             unknown_key_cooldown: Duration::from_secs(30),
             max_staleness: Duration::from_secs(24 * 3600),
@@ -296,6 +298,14 @@ impl Issuer {
     /// `exp` and `nbf` alike. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
+        self
+    }
+
+    /// How long this issuer's tokens are good at most, from when they are issued: 1 minute to 90
+    /// days. What is revoked is remembered as long; a token that lives longer than this says is
+    /// good again when its revocation has ended. Default: 24 hours, the most that Cognito allows.
+    pub fn longest_token_life(mut self, life: Duration) -> Self {
+        self.longest_token_life = life;
         self
     }
 

@@ -10,6 +10,7 @@ use super::authority::Authority;
 use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
 use crate::source::directory::{Owners, Users};
+use crate::source::revocation::RevocationList;
 use crate::source::verified::{Tally, Verified};
 use crate::verify::claims::AccessToken;
 
@@ -44,6 +45,7 @@ pub(super) struct State {
     pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
+    pub(super) revocations: RevocationList,
     /// The application's own, in its order.
     pub(super) checks: Vec<Check>,
     pub(super) outside: Outside,
@@ -71,14 +73,13 @@ impl ResourceServer {
         &self.0.resource
     }
 
-    /// Whether every request can be judged: each issuer has keys that are young enough. An
-    /// issuer form that is loaded on its first token counts from then on.
+    /// Whether every request can be judged: each issuer has keys that are young enough, and what
+    /// has been revoked is loaded. An issuer form that is loaded on its first token counts from
+    /// then on.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.0
-            .authorities
-            .values()
-            .all(|authority| authority.keys.ready())
+        let mut authorities = self.0.authorities.values();
+        self.0.revocations.is_complete() && authorities.all(|authority| authority.keys.ready())
     }
 
     /// How the cache of verified tokens fares; `None` where it is switched off.

@@ -15,6 +15,14 @@ mod marks;
 
 pub(crate) mod verified;
 
+mod table;
+
+pub(crate) mod revoked;
+
+pub(crate) mod revocation;
+
+pub(crate) mod snapshot;
+
 #[cfg(feature = "jwks")]
 mod freshness;
 

@@ -36,6 +36,8 @@ mod typed;
 
 mod custom;
 
+mod revocable;
+
 pub(crate) mod claims;
 
 pub(crate) mod identity;

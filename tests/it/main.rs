@@ -26,6 +26,7 @@ mod manual;
 mod principals;
 mod proxies;
 mod rendering;
+mod revocation;
 mod roots;
 mod safewhere;
 mod sources;
