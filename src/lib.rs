@@ -47,6 +47,8 @@ pub use model::tenant::{
 pub use model::time::UnixTime;
 pub use server::builder::Builder;
 pub use server::issuer::{DangerousIssuer, Issuer};
+#[cfg(feature = "jwks")]
+pub use server::load::RevocationLoader;
 pub use server::mistake::ConfigError;
 #[cfg(feature = "jwks")]
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};

@@ -9,6 +9,8 @@ use super::assemble::{Assembled, assemble};
 use super::issuer::Issuer;
 use super::mistake::{ConfigError, is_quotable, mistake};
 use super::state::{Check, Outside, Realm, ResourceServer, State};
+#[cfg(feature = "jwks")]
+use super::state::{Load, Loading};
 use crate::model::rejection::Objection;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
@@ -40,6 +42,8 @@ pub struct Builder {
     users: Option<Arc<dyn Users>>,
     lookup_timeout: Duration,
     most_revocations: usize,
+    #[cfg(feature = "jwks")]
+    pub(super) load: Option<Load>,
     checks: Vec<Check>,
 }
 
@@ -74,6 +78,8 @@ impl Builder {
             users: None,
             lookup_timeout: Duration::from_secs(2),
             most_revocations: 1_000_000,
+            #[cfg(feature = "jwks")]
+            load: None,
             checks: Vec::new(),
         }
     }
@@ -276,6 +282,11 @@ impl Builder {
                 "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
             ));
         }
+        let revocations = RevocationList::new(self.most_revocations);
+        #[cfg(feature = "jwks")]
+        if self.load.is_some() {
+            revocations.hold();
+        }
         Ok(ResourceServer(Arc::new(State {
             has_contexts: tenants().any(TenantClaims::has_contexts),
             outside: Outside {
@@ -290,7 +301,9 @@ impl Builder {
             clock: self.clock,
             // Without randomness there is no secret to find tokens by, and none is remembered.
             verified: self.token_cache.and_then(Verified::new),
-            revocations: RevocationList::new(self.most_revocations),
+            revocations,
+            #[cfg(feature = "jwks")]
+            loading: self.load.map(Loading::new),
             checks: self.checks,
             authorities,
             realms,

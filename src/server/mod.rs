@@ -30,6 +30,9 @@ pub(crate) mod builder;
 pub(crate) mod revocations;
 
 #[cfg(feature = "jwks")]
+pub(crate) mod load;
+
+#[cfg(feature = "jwks")]
 pub(crate) mod operate;
 
 use std::cell::Cell;

@@ -100,6 +100,11 @@ pub enum RevocationError {
 }
 
 impl Revocations {
+    #[cfg(feature = "jwks")]
+    pub(super) const fn of(server: ResourceServer) -> Self {
+        Self(server)
+    }
+
     /// Revokes something, at once and until every token that it concerns has expired: for the
     /// issuer's [`longest_token_life`](crate::Issuer::longest_token_life) and twice its leeway, from
     /// now or from the revocation's own moment where that is later. What is revoked already stays

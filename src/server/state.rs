@@ -2,13 +2,22 @@
 
 use std::collections::HashMap;
 use std::fmt;
+#[cfg(feature = "jwks")]
+use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "jwks")]
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+#[cfg(feature = "jwks")]
+use tokio::sync::watch;
 
 use super::admission::Admission;
 use super::authority::Authority;
 use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
+#[cfg(feature = "jwks")]
+use crate::source::directory::LookupError;
 use crate::source::directory::{Owners, Users};
 use crate::source::revocation::RevocationList;
 use crate::source::verified::{Tally, Verified};
@@ -46,6 +55,8 @@ pub(super) struct State {
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
     pub(super) revocations: RevocationList,
+    #[cfg(feature = "jwks")]
+    pub(super) loading: Option<Loading>,
     /// The application's own, in its order.
     pub(super) checks: Vec<Check>,
     pub(super) outside: Outside,
@@ -62,6 +73,34 @@ pub(super) struct Outside {
 
 /// A check of the application's own.
 pub(super) type Check = Box<dyn Fn(&AccessToken) -> Result<(), Objection> + Send + Sync>;
+
+/// How the application's own hook loads what was revoked before.
+#[cfg(feature = "jwks")]
+pub(super) type Load = Box<dyn Fn(ResourceServer) -> Loads + Send + Sync>;
+
+#[cfg(feature = "jwks")]
+pub(super) type Loads = Pin<Box<dyn Future<Output = Result<(), LookupError>> + Send>>;
+
+/// What was revoked before and is not known yet, or is since.
+#[cfg(feature = "jwks")]
+pub(super) struct Loading {
+    pub(super) load: Load,
+    /// Whether somebody loads, or has loaded.
+    pub(super) running: AtomicBool,
+    /// How many have ended, however.
+    pub(super) attempts: watch::Sender<u64>,
+}
+
+#[cfg(feature = "jwks")]
+impl Loading {
+    pub(super) fn new(load: Load) -> Self {
+        Self {
+            load,
+            running: AtomicBool::new(false),
+            attempts: watch::Sender::new(0),
+        }
+    }
+}
 
 /// An issuer as configured, and what its identifiers lead to.
 pub(super) type Realm = (Arc<str>, Vec<Arc<Authority>>);

@@ -2,7 +2,7 @@
 
 pub(crate) mod clock;
 
-mod race;
+pub(crate) mod race;
 
 pub(crate) mod directory;
 

@@ -253,6 +253,7 @@ impl RevocationList {
     }
 
     /// Says that something may be missing, until as many have said that nothing is.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn hold(&self) {
         let mut writer = self.writer();
         writer.holds += 1;
@@ -260,6 +261,7 @@ impl RevocationList {
     }
 
     /// Says that nothing is missing any more; once for each `hold`.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn release(&self) {
         let mut writer = self.writer();
         writer.holds = writer.holds.saturating_sub(1);

@@ -1,13 +1,15 @@
 //! What is revoked is refused from then on, also where its token was seen before.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Builder, Clock as _, ResourceServer, Revocation, RevocationError,
-    RevocationKind, Revocations, UnixTime,
+    AccessToken, Algorithm, Builder, Clock as _, LookupError, ResourceServer, Revocation,
+    RevocationError, RevocationKind, RevocationLoader, Revocations, UnixTime,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -604,8 +606,8 @@ fn no_request_that_begins_after_a_revocation_is_admitted() {
         }
     });
     // How many have been revoked: counted after `revoke` has returned.
-    let revoked = std::sync::atomic::AtomicUsize::new(0);
-    let order = std::sync::atomic::Ordering::SeqCst;
+    let revoked = AtomicUsize::new(0);
+    let order = Ordering::SeqCst;
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for id in 0..tokens.len() {
@@ -806,4 +808,117 @@ fn the_list_says_what_a_slow_look_at_every_entry_says() {
 
 fn is_about_the_same(one: &Revocation, other: &Revocation) -> bool {
     (one.kind(), one.id()) == (other.kind(), other.id())
+}
+
+/// Ends when the first sleeper sleeps for so long.
+async fn sleeps(clock: &ManualClock, secs: u64) {
+    let at = clock.monotonic() + Duration::from_secs(secs);
+    while clock.next_sleeper() != Some(at) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_admitted_before_what_was_revoked_is_loaded() {
+    const UNKNOWN: &str = "503 unavailable revocations_not_loaded";
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let site = Site::with(|builder| {
+        builder.load_revocations(move |list: Revocations| {
+            let attempt = count.fetch_add(1, Ordering::SeqCst);
+            async move {
+                let known = Revocation::token(&list_issuer(), "known");
+                list.revoke(known)?;
+                match attempt {
+                    0 => Err("the store is down".into()),
+                    1 => panic!("a bug of the application"),
+                    _ => Ok(list.revoke(Revocation::token(&list_issuer(), "late"))?),
+                }
+            }
+        })
+    });
+    let token = |id: &str| site.token().claim("jti", id).sign();
+    let (good, known, late) = (token("good"), token("known"), token("late"));
+    assert!(!site.server.ready() && !site.list.is_loaded());
+    assert_eq!(site.verdict(&good).await, UNKNOWN, "before `connect`");
+
+    let server = site
+        .server
+        .clone()
+        .connect()
+        .await
+        .expect("an outage is no error");
+    // The pause doubles: 1 s, then 2 s.
+    for attempt in [1, 2] {
+        sleeps(&site.clock, attempt).await;
+        assert_eq!(asked.load(Ordering::SeqCst) as u64, attempt);
+        assert!(!server.ready());
+        let answer = fetch(&site.app, "/", &good).await;
+        assert_eq!(answer.verdict(), UNKNOWN);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(
+            site.verdict(&known).await,
+            REVOKED,
+            "what is known is judged"
+        );
+        assert_eq!(
+            site.verdict(&site.issuer.token().expired().sign()).await,
+            "401 invalid_token expired"
+        );
+        site.clock.advance(Duration::from_secs(attempt));
+    }
+    while !server.ready() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert_eq!(site.verdict(&good).await, "200");
+    assert_eq!(site.verdict(&known).await, REVOKED);
+    assert_eq!(site.verdict(&late).await, REVOKED);
+    server.connect().await.expect("again");
+    assert_eq!(asked.load(Ordering::SeqCst), 3, "once loaded, never again");
+}
+
+/// The name of an issuer that was given none.
+fn list_issuer() -> String {
+    MockIssuer::new().issuer()
+}
+
+#[tokio::test]
+async fn a_loader_that_does_not_end_is_given_up() {
+    struct Stuck(tokio::sync::mpsc::UnboundedSender<()>);
+
+    impl RevocationLoader for Stuck {
+        async fn load(&self, _: Revocations) -> Result<(), LookupError> {
+            self.0.send(()).expect("the test listens");
+            std::future::pending().await
+        }
+    }
+
+    let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let site = Site::with(|builder| builder.load_revocations(Stuck(sender)));
+    let connecting = tokio::spawn(site.server.clone().connect());
+    asked.recv().await.expect("asked");
+    sleeps(&site.clock, 30).await;
+    site.clock.advance(Duration::from_secs(30));
+    let server = connecting.await.expect("no panic").expect("no error");
+    assert!(!server.ready());
+    sleeps(&site.clock, 1).await;
+    site.clock.advance(Duration::from_secs(1));
+    asked.recv().await.expect("asked again");
+}
+
+#[tokio::test]
+async fn the_task_that_loads_ends_with_the_last_handle() {
+    let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let site = Site::with(|builder| {
+        builder.load_revocations(move |_: Revocations| {
+            sender.send(()).expect("the test listens");
+            async { Err("down".into()) }
+        })
+    });
+    let server = site.server.clone().connect().await.expect("no error");
+    asked.recv().await.expect("asked");
+    sleeps(&site.clock, 1).await;
+    drop((server, site));
+    assert_eq!(asked.recv().await, None, "the loader is gone");
 }
