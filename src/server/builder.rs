@@ -171,7 +171,7 @@ impl Builder {
 
     /// How many revocations are held in memory at most: 1 to 10,000,000. One that does not fit is an
     /// error where it is added, and drives out no other. Default: 1,000,000, which take about
-    /// 200 MB; memory is taken as they come.
+    /// 150 MB; memory is taken as they come.
     pub fn most_revocations(mut self, entries: usize) -> Self {
         self.most_revocations = entries;
         self

@@ -7,7 +7,7 @@
 //! 4. What is added is seen by every look that begins after `insert` has returned.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::latest::{Held, Latest};
 
@@ -18,9 +18,10 @@ const FEWEST: usize = 64;
 pub(crate) struct Table<T>(Latest<Places<T>>);
 
 struct Places<T> {
-    /// A part of the hash, so that most looks end here; 0 is a place that was never taken. As
-    /// many as values, a power of two.
-    marks: Box<[AtomicU32]>,
+    /// A part of the hash, so that most looks end here; 0 is a place that was never taken. Of a
+    /// byte each, so that those of a million values fit into a processor's cache. As many as
+    /// values, a power of two.
+    marks: Box<[AtomicU8]>,
     values: Box<[Latest<T>]>,
 }
 
@@ -147,7 +148,7 @@ impl<T> Places<T> {
     fn new(least: usize) -> Self {
         let count = least.max(FEWEST).next_power_of_two();
         Self {
-            marks: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            marks: (0..count).map(|_| AtomicU8::new(0)).collect(),
             values: (0..count).map(|_| Latest::empty()).collect(),
         }
     }
@@ -194,10 +195,10 @@ impl<T> Places<T> {
     }
 
     /// Where looks for a hash begin, and its mark; of different bits.
-    #[allow(clippy::cast_possible_truncation)] // the two halves are what is wanted
-    fn first(&self, hash: u64) -> (usize, u32) {
+    #[allow(clippy::cast_possible_truncation)] // a part of either half is wanted
+    fn first(&self, hash: u64) -> (usize, u8) {
         let first = (hash >> 32) as usize & (self.marks.len() - 1);
-        (first, (hash as u32).max(1))
+        (first, (hash as u8).max(1))
     }
 
     /// Every place, in the order in which a look goes.
