@@ -26,6 +26,8 @@ pub use middleware::danger::DangerousLayer;
 pub use middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
 pub use middleware::future::ResponseFuture;
 pub use middleware::gate::Authenticate;
+#[cfg(feature = "axum")]
+pub use middleware::logout::BackchannelLogout;
 #[cfg(feature = "jwks")]
 pub use middleware::readiness::Readiness;
 pub use middleware::refusal::Refusal;

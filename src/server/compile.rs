@@ -78,6 +78,7 @@ pub(super) fn rules(
         subject_claim: issuer.subject_claim.clone(),
         client_id_claims,
         leeway: issuer.leeway,
+        logout_clients: boxed(&issuer.logout_clients),
         longest_token_life: issuer.longest_token_life,
         tenant: issuer
             .tenant
@@ -117,6 +118,7 @@ fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
     }
     check_texts("client_id", &issuer.client_ids)?;
     check_texts("audience", &issuer.audiences)?;
+    check_texts("logout_client", &issuer.logout_clients)?;
     let empty = |text: &String| text.is_empty();
     if issuer.types.iter().any(|name| bare_type(name).is_empty()) {
         return Err(mistake("accept_type", EMPTY));

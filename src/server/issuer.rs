@@ -64,6 +64,7 @@ pub struct Issuer {
     pub(super) subject_claim: ClaimPath,
     pub(super) client_id_claim: Option<ClaimPath>,
     pub(super) leeway: Duration,
+    pub(super) logout_clients: Vec<String>,
     pub(super) longest_token_life: Duration,
     pub(super) refresh_interval: Duration,
     pub(super) unknown_key_cooldown: Duration,
@@ -196,6 +197,7 @@ impl Issuer {
             subject_claim: "sub".into(),
             client_id_claim: None,
             leeway: Duration::from_secs(30),
+            logout_clients: Vec::new(),
             longest_token_life: Duration::from_secs(24 * 3600),
             refresh_interval: Duration::from_secs(600),
             unknown_key_cooldown: Duration::from_secs(30),
@@ -306,6 +308,22 @@ impl Issuer {
     /// good again when its revocation has ended. Default: 24 hours, the most that Cognito allows.
     pub fn longest_token_life(mut self, life: Duration) -> Self {
         self.longest_token_life = life;
+        self
+    }
+
+    /// Takes this issuer's logout tokens for this client, the one that signs users in: it is their
+    /// audience. Call it once for each; see
+    #[cfg_attr(
+        feature = "axum",
+        doc = " [`backchannel_logout`](crate::ResourceServer::backchannel_logout)."
+    )]
+    #[cfg_attr(
+        not(feature = "axum"),
+        doc = " `backchannel_logout` of the feature `axum`."
+    )]
+    /// Default: none is taken.
+    pub fn logout_client(mut self, client_id: impl Into<String>) -> Self {
+        self.logout_clients.push(client_id.into());
         self
     }
 

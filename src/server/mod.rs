@@ -29,6 +29,9 @@ pub(crate) mod builder;
 
 pub(crate) mod revocations;
 
+#[cfg(feature = "axum")]
+pub(crate) mod logout;
+
 #[cfg(feature = "jwks")]
 pub(crate) mod load;
 

@@ -40,6 +40,9 @@ mod revocable;
 
 pub(crate) mod claims;
 
+#[cfg(feature = "axum")]
+pub(crate) mod logout;
+
 pub(crate) mod identity;
 
 mod evidence;

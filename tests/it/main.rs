@@ -21,6 +21,7 @@ mod identities;
 mod interop;
 mod issuers;
 mod key_sets;
+mod logout;
 mod logs;
 mod manual;
 mod principals;
