@@ -26,6 +26,8 @@ pub use middleware::danger::DangerousLayer;
 pub use middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
 pub use middleware::future::ResponseFuture;
 pub use middleware::gate::Authenticate;
+#[cfg(feature = "axum")]
+pub use middleware::logout::BackchannelLogout;
 #[cfg(feature = "jwks")]
 pub use middleware::readiness::Readiness;
 pub use middleware::refusal::Refusal;
@@ -39,6 +41,7 @@ pub use model::reach::Reach;
 pub use model::rejection::{
     Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
+pub use model::revocation::{Revocation, RevocationKind};
 pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
 pub use model::tenant::{
     AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId,
@@ -46,9 +49,12 @@ pub use model::tenant::{
 pub use model::time::UnixTime;
 pub use server::builder::Builder;
 pub use server::issuer::{DangerousIssuer, Issuer};
+#[cfg(feature = "jwks")]
+pub use server::load::RevocationLoader;
 pub use server::mistake::ConfigError;
 #[cfg(feature = "jwks")]
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
+pub use server::revocations::{RevocationError, Revocations};
 pub use server::state::{ResourceServer, TokenCacheStatus};
 #[cfg(feature = "jwks")]
 pub use source::client_authentication::ClientAuthentication;
@@ -58,6 +64,7 @@ pub use source::directory::{LookupError, UserDirectory, WorkspaceDirectory};
 pub use source::jwks::{KeySetState, KeySetStatus};
 #[cfg(feature = "jwks")]
 pub use source::record::IntrospectionStatus;
+pub use source::revoked::RevocationEntry;
 #[cfg(feature = "jwks")]
 pub use source::token_information::TokenInformation;
 pub use verify::access::{AccountAccess, WorkspaceAccess};

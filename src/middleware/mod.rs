@@ -24,4 +24,7 @@ pub(crate) mod require_scope;
 pub(crate) mod readiness;
 
 #[cfg(feature = "axum")]
+pub(crate) mod logout;
+
+#[cfg(feature = "axum")]
 pub(crate) mod extract;

@@ -8,6 +8,8 @@ pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod url;
 
+pub(crate) mod revocation;
+
 pub(crate) mod scope;
 pub(crate) mod tenant;
 

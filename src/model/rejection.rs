@@ -355,6 +355,9 @@ faults! {
         Inactive = "inactive", "the issuer says that the token is not active";
         /// The payload does not fit the application's own claims type.
         CustomClaims = "custom_claims", "the claims do not fit the application's type";
+        /// The token, its session, subject, client or issuer was revoked; see
+        /// [`Revocation`](crate::Revocation).
+        Revoked = "revoked", "the token was revoked";
         /// A check of the application's own found the token no good.
         Objection = "objection", "the application's own check objects to the token";
     }
@@ -369,6 +372,9 @@ faults! {
         KeysTooStale = "keys_too_stale", "the issuer's keys are too old to be trusted";
         /// The key is unknown, and the issuer may not be asked again yet.
         KeyUnconfirmed = "key_unconfirmed", "the key is unknown and the issuer could not be asked";
+        /// What has been revoked is not known yet; see
+        /// [`Builder::load_revocations`](crate::Builder::load_revocations).
+        RevocationsNotLoaded = "revocations_not_loaded", "what has been revoked is not loaded yet";
         /// The application's directory of workspaces or users failed.
         DirectoryFailed = "directory_failed", "the application's directory failed";
         /// The application's directory did not answer in time.

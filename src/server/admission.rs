@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::model::text::Text;
+use crate::source::revocation::Standing;
 use crate::verify::claims::{AccessToken, Validity};
 use crate::verify::identify::Identified;
 use crate::verify::identity::Identity;
@@ -19,6 +20,8 @@ pub(crate) struct Admission {
     pub(crate) identified: Identified,
     /// Those of the token's issuer.
     pub(crate) rules: Arc<Rules>,
+    /// How it stands with the list of what is revoked.
+    pub(crate) standing: Standing,
 }
 
 impl Admission {

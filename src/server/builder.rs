@@ -14,10 +14,13 @@ use super::mistake::{ConfigError, is_quotable, mistake};
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
 use super::state::{Check, Outside, Realm, ResourceServer, State};
+#[cfg(feature = "jwks")]
+use super::state::{Load, Loading};
 use crate::model::rejection::Objection;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
 use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::source::revocation::RevocationList;
 use crate::source::verified::{Limits, Verified};
 use crate::verify::claims::AccessToken;
 use crate::verify::rules::Rules;
@@ -43,6 +46,9 @@ pub struct Builder {
     owners: Option<Arc<dyn Owners>>,
     users: Option<Arc<dyn Users>>,
     lookup_timeout: Duration,
+    most_revocations: usize,
+    #[cfg(feature = "jwks")]
+    pub(super) load: Option<Load>,
     checks: Vec<Check>,
 }
 
@@ -76,6 +82,9 @@ impl Builder {
             owners: None,
             users: None,
             lookup_timeout: Duration::from_secs(2),
+            most_revocations: 1_000_000,
+            #[cfg(feature = "jwks")]
+            load: None,
             checks: Vec::new(),
         }
     }
@@ -165,6 +174,14 @@ impl Builder {
         self
     }
 
+    /// How many revocations are held in memory at most: 1 to 10,000,000. One that does not fit is an
+    /// error where it is added, and drives out no other. Default: 1,000,000, which take about
+    /// 150 MB; memory is taken as they come.
+    pub fn most_revocations(mut self, entries: usize) -> Self {
+        self.most_revocations = entries;
+        self
+    }
+
     /// Adds a check of your own; call it once for each. All must pass, in their order, on every
     /// request with a token: nothing remembers that one has.
     ///
@@ -232,6 +249,9 @@ impl Builder {
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
             return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
         }
+        if !(1..=10_000_000).contains(&self.most_revocations) {
+            return Err(mistake("most_revocations", "it must be 1 to 10000000"));
+        }
         if let Some(limits) = &self.token_cache {
             check_cache(limits)?;
         }
@@ -275,6 +295,11 @@ impl Builder {
                 "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
             ));
         }
+        let revocations = RevocationList::new(self.most_revocations);
+        #[cfg(feature = "jwks")]
+        if self.load.is_some() {
+            revocations.hold();
+        }
         Ok(ResourceServer(Arc::new(State {
             has_contexts: tenants().any(TenantClaims::has_contexts),
             outside: Outside {
@@ -289,6 +314,9 @@ impl Builder {
             clock: self.clock,
             // Without randomness there is no secret to find tokens by, and none is remembered.
             verified: self.token_cache.and_then(Verified::new),
+            revocations,
+            #[cfg(feature = "jwks")]
+            loading: self.load.map(Loading::new),
             checks: self.checks,
             authorities,
             #[cfg(feature = "jwks")]

@@ -78,6 +78,8 @@ pub(super) fn rules(
         subject_claim: issuer.subject_claim.clone(),
         client_id_claims,
         leeway: issuer.leeway,
+        logout_clients: boxed(&issuer.logout_clients),
+        longest_token_life: issuer.longest_token_life,
         tenant: issuer
             .tenant
             .as_ref()
@@ -129,6 +131,7 @@ fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
     }
     check_texts("client_id", &issuer.client_ids)?;
     check_texts("audience", &issuer.audiences)?;
+    check_texts("logout_client", &issuer.logout_clients)?;
     let empty = |text: &String| text.is_empty();
     if issuer.types.iter().any(|name| bare_type(name).is_empty()) {
         return Err(mistake("accept_type", EMPTY));
@@ -151,6 +154,12 @@ fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
             "it is at most 5 minutes; clocks that are further off need a time server",
         ));
     }
+    check_span(
+        "longest_token_life",
+        issuer.longest_token_life,
+        60,
+        90 * DAY,
+    )?;
     check_span("refresh_interval", issuer.refresh_interval, 60, DAY)?;
     check_span("unknown_key_cooldown", issuer.unknown_key_cooldown, 1, 3600)?;
     // With jitter the next set comes after 11/10 of the interval; a healthy issuer is never stale.

@@ -67,6 +67,8 @@ pub struct Issuer {
     pub(super) subject_claim: ClaimPath,
     pub(super) client_id_claim: Option<ClaimPath>,
     pub(super) leeway: Duration,
+    pub(super) logout_clients: Vec<String>,
+    pub(super) longest_token_life: Duration,
     pub(super) refresh_interval: Duration,
     pub(super) unknown_key_cooldown: Duration,
     pub(super) max_staleness: Duration,
@@ -209,6 +211,8 @@ impl Issuer {
             subject_claim: "sub".into(),
             client_id_claim: None,
             leeway: Duration::from_secs(30),
+            logout_clients: Vec::new(),
+            longest_token_life: Duration::from_secs(24 * 3600),
             refresh_interval: Duration::from_secs(600),
             unknown_key_cooldown: Duration::from_secs(30),
             max_staleness: Duration::from_secs(24 * 3600),
@@ -312,6 +316,30 @@ impl Issuer {
     /// `exp` and `nbf` alike. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
+        self
+    }
+
+    /// How long this issuer's tokens are good at most, from when they are issued: 1 minute to 90
+    /// days. What is revoked is remembered as long; a token that lives longer than this says is
+    /// good again when its revocation has ended. Default: 24 hours, the most that Cognito allows.
+    pub fn longest_token_life(mut self, life: Duration) -> Self {
+        self.longest_token_life = life;
+        self
+    }
+
+    /// Takes this issuer's logout tokens for this client, the one that signs users in: it is their
+    /// audience. Call it once for each; see
+    #[cfg_attr(
+        feature = "axum",
+        doc = " [`backchannel_logout`](crate::ResourceServer::backchannel_logout)."
+    )]
+    #[cfg_attr(
+        not(feature = "axum"),
+        doc = " `backchannel_logout` of the feature `axum`."
+    )]
+    /// Default: none is taken.
+    pub fn logout_client(mut self, client_id: impl Into<String>) -> Self {
+        self.logout_clients.push(client_id.into());
         self
     }
 

@@ -42,17 +42,25 @@ mod entry;
 
 pub(crate) mod builder;
 
+pub(crate) mod revocations;
+
+#[cfg(feature = "axum")]
+pub(crate) mod logout;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod load;
+
 #[cfg(feature = "jwks")]
 pub(crate) mod operate;
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-#[cfg(feature = "jwks")]
-use crate::model::rejection::Outage;
-use crate::model::rejection::{Rejection, TokenFault};
+use crate::model::rejection::{Outage, Rejection, RejectionKind, TokenFault};
+use crate::source::revocation::{Standing, Unclean};
 use crate::source::verified::Known;
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::Credential;
@@ -203,6 +211,7 @@ impl ResourceServer {
                     token,
                     identified,
                     rules,
+                    standing: Standing::default(),
                 };
                 Ok(Arc::new(Known::unkept(admission, basis)))
             })
@@ -218,6 +227,10 @@ impl ResourceServer {
             .validity
             .check(now)
             .map_err(|fault| stop(fault.into()))?;
+        self.0
+            .revocations
+            .check(&admission.standing, &admission.token, rules, now)
+            .map_err(|unclean| stop(refusal(unclean)))?;
         // Last: the application's own checks see tokens that are good in all else, and no other.
         for check in &self.0.checks {
             check(&admission.token).map_err(|objection| stop(objection.into()))?;
@@ -240,8 +253,18 @@ fn with_room<T>(work: impl FnOnce(&mut Room) -> T) -> T {
     outcome
 }
 
+/// What is answered when a token is not found clean.
+const fn refusal(unclean: Unclean) -> Rejection {
+    match unclean {
+        Unclean::Revoked => Rejection::new(RejectionKind::InvalidToken(TokenFault::Revoked)),
+        Unclean::Unknown => {
+            Rejection::unavailable(Outage::RevocationsNotLoaded, Duration::from_secs(1))
+        }
+    }
+}
+
 /// What is answered when a request has waited as often as it may.
 #[cfg(feature = "jwks")]
 pub(crate) const fn waited_enough() -> Rejection {
-    Rejection::unavailable(Outage::KeyUnconfirmed, std::time::Duration::from_secs(1))
+    Rejection::unavailable(Outage::KeyUnconfirmed, Duration::from_secs(1))
 }

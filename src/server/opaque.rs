@@ -22,6 +22,7 @@ use crate::source::introspection::{
     AskedAt, Endpoint, Examiner, Introspector, NotAsked, Said, Trouble,
 };
 use crate::source::record::IntrospectionStatus;
+use crate::source::revocation::Standing;
 use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
 use crate::verify::answer::{Attested, Idiom, Moment, signed_answer};
 use crate::verify::claims::AccessToken;
@@ -262,6 +263,7 @@ impl Bench {
             token,
             identified,
             rules: Arc::clone(rules),
+            standing: Standing::default(),
         };
         Ok((Ok(admission), left))
     }

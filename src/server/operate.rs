@@ -49,12 +49,13 @@ impl fmt::Display for RefreshError {
 impl std::error::Error for RefreshError {}
 
 impl ResourceServer {
-    /// Starts the background refresh of every issuer's keys and tries each issuer once, all
-    /// together for at most 5 seconds.
+    /// Starts the background refresh of every issuer's keys and tries each issuer once, and loads
+    /// what was [revoked before](crate::Builder::load_revocations), all together for at most 5
+    /// seconds.
     ///
     /// An issuer that is down is no error: requests with its tokens are answered 503 until its
-    /// keys come, and [`ready()`](Self::ready) says so. A server with static keys needs no
-    /// `connect`. The refreshers of all clones are started, those made before included, even
+    /// keys come, and [`ready()`](Self::ready) says so. A server with static keys and nothing to
+    /// load needs no `connect`. The refreshers of all clones are started, those made before included, even
     /// when this returns an error.
     ///
     /// # Errors
@@ -65,13 +66,21 @@ impl ResourceServer {
     pub async fn connect(self) -> Result<Self, ConnectError> {
         let introspector = self.0.opaque.as_ref().map(|opaque| &opaque.introspector);
         let introspector = introspector.filter(|one| one.endpoint().is_discovered());
-        if self.remotes().next().is_none() && introspector.is_none() {
+        let has_nothing_to_load = self.remotes().next().is_none() && introspector.is_none();
+        if has_nothing_to_load && self.0.loading.is_none() {
             return Ok(self);
         }
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(ConnectError::NoRuntime);
         }
         let mut attempts = JoinSet::new();
+        if let Some(mut loading) = self.start_loading() {
+            attempts.spawn(async move {
+                // An error means that nobody waits any more.
+                let _ = loading.wait_for(|ended| *ended > 0).await;
+                Ok(())
+            });
+        }
         for keys in self.remotes() {
             keys.start().map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {

@@ -2,8 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
+#[cfg(feature = "jwks")]
+use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "jwks")]
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+#[cfg(feature = "jwks")]
+use tokio::sync::watch;
 
 use super::admission::Admission;
 use super::authority::Authority;
@@ -11,7 +18,10 @@ use super::authority::Authority;
 use super::opaque::Opaque;
 use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
+#[cfg(feature = "jwks")]
+use crate::source::directory::LookupError;
 use crate::source::directory::{Owners, Users};
+use crate::source::revocation::RevocationList;
 use crate::source::verified::{Tally, Verified};
 use crate::verify::claims::AccessToken;
 
@@ -49,6 +59,9 @@ pub(super) struct State {
     pub(super) opaque: Option<Opaque>,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
+    pub(super) revocations: RevocationList,
+    #[cfg(feature = "jwks")]
+    pub(super) loading: Option<Loading>,
     /// The application's own, in its order.
     pub(super) checks: Vec<Check>,
     pub(super) outside: Outside,
@@ -66,6 +79,34 @@ pub(super) struct Outside {
 /// A check of the application's own.
 pub(super) type Check = Box<dyn Fn(&AccessToken) -> Result<(), Objection> + Send + Sync>;
 
+/// How the application's own hook loads what was revoked before.
+#[cfg(feature = "jwks")]
+pub(super) type Load = Box<dyn Fn(ResourceServer) -> Loads + Send + Sync>;
+
+#[cfg(feature = "jwks")]
+pub(super) type Loads = Pin<Box<dyn Future<Output = Result<(), LookupError>> + Send>>;
+
+/// What was revoked before and is not known yet, or is since.
+#[cfg(feature = "jwks")]
+pub(super) struct Loading {
+    pub(super) load: Load,
+    /// Whether somebody loads, or has loaded.
+    pub(super) running: AtomicBool,
+    /// How many have ended, however.
+    pub(super) attempts: watch::Sender<u64>,
+}
+
+#[cfg(feature = "jwks")]
+impl Loading {
+    pub(super) fn new(load: Load) -> Self {
+        Self {
+            load,
+            running: AtomicBool::new(false),
+            attempts: watch::Sender::new(0),
+        }
+    }
+}
+
 /// An issuer as configured, and what its identifiers lead to.
 pub(super) type Realm = (Arc<str>, Vec<Arc<Authority>>);
 
@@ -76,14 +117,16 @@ impl ResourceServer {
         &self.0.resource
     }
 
-    /// Whether every request can be judged: each issuer has keys that are young enough, and it is
-    /// known where to ask the one that is asked. An issuer form that is loaded on its first token
-    /// counts from then on. Whether the issuer of opaque tokens answers is another question: see
-    /// `introspection()`.
+    /// Whether every request can be judged: each issuer has keys that are young enough, it is known
+    /// where to ask the one that is asked, and what has been revoked is loaded. An issuer form that
+    /// is loaded on its first token counts from then on. Whether the issuer of opaque tokens
+    /// answers is another question: see `introspection()`.
     #[must_use]
     pub fn ready(&self) -> bool {
         let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
-        members.all(|member| member.keys.ready()) && self.knows_where_to_ask()
+        self.0.revocations.is_complete()
+            && members.all(|member| member.keys.ready())
+            && self.knows_where_to_ask()
     }
 
     /// An endpoint that has to be discovered is like keys that have to be loaded.

@@ -2,7 +2,7 @@
 
 pub(crate) mod clock;
 
-mod race;
+pub(crate) mod race;
 
 pub(crate) mod directory;
 
@@ -16,6 +16,14 @@ mod marks;
 mod place;
 
 pub(crate) mod verified;
+
+mod table;
+
+pub(crate) mod revoked;
+
+pub(crate) mod revocation;
+
+pub(crate) mod snapshot;
 
 #[cfg(feature = "jwks")]
 mod freshness;

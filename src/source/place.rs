@@ -25,7 +25,7 @@ pub(super) struct Ways {
 
 /// What stands in a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(super) enum Occupancy {
     Empty,
     /// Its time is over.
     Over,
@@ -63,13 +63,13 @@ impl Ways {
         let rank = |place: usize| {
             let state = self.state(place);
             let is_same = self.tag(place) == tag && state != EMPTY;
-            let rank = match standing(state, now) {
+            let rank = match occupancy(state, now) {
                 _ if is_same => 0,
-                Standing::Over => 1,
-                Standing::Empty if !is_full => 2,
-                Standing::Used(0) => 3,
-                Standing::Empty => 4,
-                Standing::Used(uses) => 4 + uses,
+                Occupancy::Over => 1,
+                Occupancy::Empty if !is_full => 2,
+                Occupancy::Used(0) => 3,
+                Occupancy::Empty => 4,
+                Occupancy::Used(uses) => 4 + uses,
             };
             (rank, state >> USE_BITS)
         };
@@ -78,8 +78,8 @@ impl Ways {
             .unwrap_or_default()
     }
 
-    pub(super) fn standing(&self, place: usize, now: Duration) -> Standing {
-        standing(self.state(place), now)
+    pub(super) fn occupancy(&self, place: usize, now: Duration) -> Occupancy {
+        occupancy(self.state(place), now)
     }
 
     /// After its entry has come: what stands in the place, never found yet.
@@ -125,13 +125,13 @@ const fn uses(state: u64) -> u64 {
     state & ((1 << USE_BITS) - 1)
 }
 
-fn standing(state: u64, now: Duration) -> Standing {
+fn occupancy(state: u64, now: Duration) -> Occupancy {
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     match state {
-        EMPTY => Standing::Empty,
+        EMPTY => Occupancy::Empty,
         // Counted from 1, so that this is "not before the end".
-        _ if state >> USE_BITS <= now.saturating_add(1) => Standing::Over,
-        _ => Standing::Used(uses(state)),
+        _ if state >> USE_BITS <= now.saturating_add(1) => Occupancy::Over,
+        _ => Occupancy::Used(uses(state)),
     }
 }
 
@@ -154,17 +154,23 @@ mod tests {
     #[test]
     fn uses_are_counted_to_three_and_forgotten_one_by_one() {
         let ways = filled([0, 1, 2, 3, 4, 100, 0, 0]);
-        let counted = |ways: &Ways| -> Vec<Standing> {
+        let counted = |ways: &Ways| -> Vec<Occupancy> {
             (0..Ways::COUNT)
-                .map(|place| ways.standing(place, NOW))
+                .map(|place| ways.occupancy(place, NOW))
                 .collect()
         };
-        assert_eq!(counted(&ways), [0, 1, 2, 3, 3, 3, 0, 0].map(Standing::Used));
+        assert_eq!(
+            counted(&ways),
+            [0, 1, 2, 3, 3, 3, 0, 0].map(Occupancy::Used)
+        );
         ways.age();
-        assert_eq!(counted(&ways), [0, 0, 1, 2, 2, 2, 0, 0].map(Standing::Used));
+        assert_eq!(
+            counted(&ways),
+            [0, 0, 1, 2, 2, 2, 0, 0].map(Occupancy::Used)
+        );
         ways.clear(3);
         ways.use_once(3);
-        assert_eq!(ways.standing(3, NOW), Standing::Empty);
+        assert_eq!(ways.occupancy(3, NOW), Occupancy::Empty);
         assert_eq!(ways.tagged(3).count(), 0);
         assert_eq!(ways.tagged(2).collect::<Vec<_>>(), [2]);
     }
@@ -173,12 +179,12 @@ mod tests {
     fn an_entry_ends_at_its_end_and_not_before() {
         let ways = filled([0; Ways::COUNT]);
         let just_before = Duration::from_millis(1999);
-        assert_eq!(ways.standing(0, just_before), Standing::Used(0));
-        assert_eq!(ways.standing(0, LATER), Standing::Over);
+        assert_eq!(ways.occupancy(0, just_before), Occupancy::Used(0));
+        assert_eq!(ways.occupancy(0, LATER), Occupancy::Over);
         ways.fill(0, 0, Duration::MAX);
         assert_eq!(
-            ways.standing(0, Duration::from_secs(1 << 40)),
-            Standing::Used(0)
+            ways.occupancy(0, Duration::from_secs(1 << 40)),
+            Occupancy::Used(0)
         );
     }
 

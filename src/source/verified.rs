@@ -20,7 +20,7 @@ use super::counter::Counter;
 use super::latest::Latest;
 #[cfg(feature = "jwks")]
 use super::marks::Mark;
-use super::place::{Standing, Ways};
+use super::place::{Occupancy, Ways};
 use crate::verify::crypto::Digester;
 
 /// Twice as many places as entries: otherwise every eighth entry would find its places taken.
@@ -311,13 +311,13 @@ impl<T> Shard<T> {
         for step in 0..count {
             let index = (**hand + step) % count;
             let set = self.sets.get(index / Ways::COUNT)?;
-            match set.ways.standing(index % Ways::COUNT, now) {
-                Standing::Empty => {}
-                Standing::Over | Standing::Used(0) => {
+            match set.ways.occupancy(index % Ways::COUNT, now) {
+                Occupancy::Empty => {}
+                Occupancy::Over | Occupancy::Used(0) => {
                     **hand = index + 1;
                     return Some(self.clear(set, index % Ways::COUNT, now));
                 }
-                Standing::Used(uses) => {
+                Occupancy::Used(uses) => {
                     if least.is_none_or(|(_, fewest)| uses < fewest) {
                         least = Some((index, uses));
                     }
@@ -356,9 +356,9 @@ impl<T> Set<T> {
 
     /// What the entry in a place takes, where one stands. For who holds the lock.
     fn bytes(&self, place: usize) -> Option<usize> {
-        match self.ways.standing(place, Duration::ZERO) {
-            Standing::Empty => None,
-            Standing::Over | Standing::Used(_) => Some(self.load(place)?.bytes),
+        match self.ways.occupancy(place, Duration::ZERO) {
+            Occupancy::Empty => None,
+            Occupancy::Over | Occupancy::Used(_) => Some(self.load(place)?.bytes),
         }
     }
 }

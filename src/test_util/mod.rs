@@ -67,6 +67,7 @@ mod issuer;
 mod token;
 
 mod issue;
+mod logout;
 
 mod serve;
 

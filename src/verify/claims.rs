@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use super::answer::Attested;
 use super::custom::CustomClaims;
 use super::json::{Object, Value};
+use super::revocable::Revocable;
 use super::rules::{Audiences, Profile, Rules};
 use super::signature::Signed;
 use super::typed::{Rounding, date, optional_text, required_text, strings, text_at, texts};
@@ -44,6 +45,7 @@ struct Verified {
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
     id: Option<Text>,
+    revocable: Revocable,
     roles: Vec<Text>,
     groups: Vec<Text>,
     has_username: bool,
@@ -87,6 +89,19 @@ impl AccessToken {
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
         self.0.issued_at
+    }
+
+    /// When the user signed in (`auth_time`). Absent where the issuer did not write it, or wrote
+    /// something other than a number, as some do.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<UnixTime> {
+        self.0.revocable.authenticated_at
+    }
+
+    /// The sessions that the token belongs to: its `origin_jti` (Cognito) and its `sid` (OpenID
+    /// Connect), as far as it has them.
+    pub fn session_ids(&self) -> impl Iterator<Item = &str> {
+        self.sessions().into_iter().flatten()
     }
 
     /// The token's id (`jti`).
@@ -187,6 +202,7 @@ impl AccessToken {
         // Endpoints write `null` where there is no user.
         let is_named = |value| answer.is_none() || value != Value::Null;
         let has_username = claims.get("username").is_some_and(is_named);
+        let issued_at = date(claims, "iat", Rounding::Down)?;
         let is_machine = !has_username
             && matches!((&subject, &client_id), (Some(subject), Some(client))
                 if subject.as_str() == client.as_str());
@@ -200,8 +216,9 @@ impl AccessToken {
                 Some(answer) => answer.end()?,
             },
             not_before: date(claims, "nbf", Rounding::Up)?,
-            issued_at: date(claims, "iat", Rounding::Down)?,
+            issued_at,
             id: optional_text(claims, "jti")?.map(|id| share(&id)),
+            revocable: Revocable::read(claims, rules, issued_at, share)?,
             roles: list(claims, &rules.roles_claim, rules.lone_values, share),
             groups: list(claims, &rules.groups_claim, rules.lone_values, share),
             has_username,
@@ -227,6 +244,22 @@ impl AccessToken {
     /// Whether the token names a user by `username`, with whatever value.
     pub(crate) fn has_username(&self) -> bool {
         self.0.has_username
+    }
+
+    /// Since when the subject has been signed in, or the client has had its token, as far as the
+    /// token shows it.
+    pub(crate) fn began_at(&self) -> Option<UnixTime> {
+        self.0.revocable.began_at
+    }
+
+    /// `origin_jti` and `sid`.
+    pub(crate) fn sessions(&self) -> [Option<&str>; 2] {
+        self.0.revocable.sessions()
+    }
+
+    /// The `sub`, where the subject comes from another claim.
+    pub(crate) fn plain_subject(&self) -> Option<&str> {
+        self.0.revocable.plain_subject.as_ref().map(Text::as_str)
     }
 
     pub(crate) fn payload_text(&self) -> &Arc<str> {

@@ -47,7 +47,8 @@ impl<'r> Credential<'r> {
         }
     }
 
-    fn bare(token: &'r [u8]) -> Result<Self, RejectionKind> {
+    /// What stands where nothing but a token can stand.
+    pub(crate) fn bare(token: &'r [u8]) -> Result<Self, RejectionKind> {
         if token.is_empty() {
             return Err(RequestFault::NoCredentials.into());
         }

@@ -42,7 +42,12 @@ pub(crate) mod answer;
 
 mod custom;
 
+mod revocable;
+
 pub(crate) mod claims;
+
+#[cfg(feature = "axum")]
+pub(crate) mod logout;
 
 pub(crate) mod identity;
 

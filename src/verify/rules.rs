@@ -31,6 +31,11 @@ pub(crate) struct Rules {
     /// Where the client id is: the first that is present counts.
     pub(crate) client_id_claims: Vec<ClaimPath>,
     pub(crate) leeway: Duration,
+    /// Clients whose sessions end by logout tokens.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) logout_clients: Vec<Box<str>>,
+    /// How long after it was issued a token may end, at most; what is revoked is known as long.
+    pub(crate) longest_token_life: Duration,
     pub(crate) tenant: Option<TenantClaims>,
 }
 

@@ -177,6 +177,26 @@ fn mistakes_name_their_setting_and_the_way_out() {
             "leeway",
         ),
         (
+            "tokens that live for moments",
+            with(id().longest_token_life(Duration::from_secs(59))),
+            "longest_token_life",
+        ),
+        (
+            "tokens that live for a season",
+            with(id().longest_token_life(Duration::from_secs(90 * 24 * 3600 + 1))),
+            "longest_token_life",
+        ),
+        (
+            "room for no revocation",
+            with(id()).most_revocations(0),
+            "most_revocations",
+        ),
+        (
+            "room for any number of revocations",
+            with(id()).most_revocations(10_000_001),
+            "most_revocations",
+        ),
+        (
             "refreshing all the time",
             with(id().refresh_interval(Duration::from_secs(1))),
             "refresh_interval",
@@ -336,6 +356,12 @@ fn their_accepted_twins_build() {
         (
             "the most leeway",
             with(id().leeway(Duration::from_secs(300))),
+        ),
+        (
+            "the shortest and the longest lives",
+            with(id().longest_token_life(Duration::from_secs(60)))
+                .issuer(pool().longest_token_life(Duration::from_secs(90 * 24 * 3600)))
+                .most_revocations(1),
         ),
         (
             "a pool of any client",

@@ -1,0 +1,159 @@
+//! What the list of revocations costs a request.
+//!
+//! `cargo bench --bench revocation`, with 0, 10,000 and 1,000,000 entries beside one that changes,
+//! and 10,000 remembered tokens with a `jti`, a `sid`, a `sub` and a client, in turn:
+//!
+//! * `unchanged`: the layer's call with a token that was found clean since the last addition;
+//! * `changed`: the same behind an addition, so that each of its names is looked up again. The
+//!   addition is not counted. The difference is the look-up;
+//! * `add`: an addition that makes a new version, in a list of that length.
+//!
+//! How long the entries took to add, their memory, and the difference between the best rounds of
+//! the first two are printed on the way.
+
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // A benchmark fails loudly.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::{HeaderValue, Request, Response};
+use portcullis::test_util::MockIssuer;
+use portcullis::{Algorithm, ResourceServer, Revocation, UnixTime};
+use tower::{Layer as _, Service};
+
+const API: &str = "https://api.example.com";
+const TOKENS: usize = 10_000;
+const LENGTHS: [usize; 3] = [0, 10_000, 1_000_000];
+
+fn revocation(criterion: &mut Criterion) {
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+    let name = issuer.issuer();
+    let values: Vec<HeaderValue> = (0..TOKENS)
+        .map(|number| {
+            let token = issuer.token().subject(&id("user", number));
+            let token = token.claim("sid", id("session", number)).sign();
+            HeaderValue::try_from(format!("Bearer {token}")).expect("a value")
+        })
+        .collect();
+    for length in LENGTHS {
+        let server = ResourceServer::builder(API)
+            .issuer(issuer.trusted())
+            .token_cache_entries(2 * TOKENS)
+            .token_cache_bytes(1 << 28)
+            .most_revocations(2 * LENGTHS[2])
+            .build()
+            .expect("sound");
+        let list = server.revocations();
+        let (before, start) = (resident_bytes(), Instant::now());
+        for number in 0..length {
+            // Of nobody that calls.
+            let id = id("other", number);
+            let entry = match number % 3 {
+                0 => Revocation::token(&name, &id),
+                1 => Revocation::session(&name, &id),
+                _ => Revocation::subject(&name, &id, UnixTime::from_secs(1)),
+            };
+            list.revoke(entry).expect("there is room");
+        }
+        if length > 0 {
+            let took = start.elapsed().as_secs_f64() * 1e3;
+            let bytes = resident_bytes().saturating_sub(before) / length;
+            println!("{length} entries: added in {took:.0} ms, {bytes} bytes each");
+        }
+        let mut moment = 1;
+        let mut change = || {
+            moment += 1;
+            let nobody = Revocation::subject(&name, "nobody", UnixTime::from_secs(moment));
+            list.revoke(nobody).expect("there is room");
+        };
+        let mut group = criterion.benchmark_group(format!("{length}"));
+
+        let mut service = server.authenticate().layer(handler());
+        let mut all = |rounds: u64| {
+            let rounds = usize::try_from(rounds).expect("few");
+            let start = Instant::now();
+            for round in 0..rounds {
+                call(&mut service, &values[round % TOKENS]);
+            }
+            start.elapsed()
+        };
+        all(TOKENS as u64);
+        // In turn, and the best of each: whoever else uses the machine slows both down.
+        let [mut unchanged, mut changed] = [Duration::MAX; 2];
+        for _ in 0..50 {
+            unchanged = unchanged.min(all(TOKENS as u64));
+            change();
+            changed = changed.min(all(TOKENS as u64));
+        }
+        let each = |time: Duration| time.as_nanos() / TOKENS as u128;
+        let look = each(changed.saturating_sub(unchanged));
+        println!(
+            "{length} entries: {look} ns to look up, in {} ns",
+            each(changed)
+        );
+        group.bench_function("unchanged", |bencher| bencher.iter_custom(&mut all));
+        group.bench_function("changed", |bencher| {
+            bencher.iter_custom(|rounds| {
+                let mut time = Duration::ZERO;
+                let mut rest = rounds;
+                while rest > 0 {
+                    let some = rest.min(TOKENS as u64);
+                    change();
+                    time += all(some);
+                    rest -= some;
+                }
+                time
+            });
+        });
+        group.bench_function("add", |bencher| bencher.iter(&mut change));
+        group.finish();
+    }
+}
+
+fn id(kind: &str, number: usize) -> String {
+    format!("{kind}-7e2c7a1e-8a1f-4c8d-9a53-{number:08}")
+}
+
+fn handler()
+-> impl Service<Request<()>, Response = Response<String>, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send {
+    tower::service_fn(|_: Request<()>| {
+        std::future::ready(Ok::<_, Infallible>(Response::new(String::new())))
+    })
+}
+
+fn call<S>(service: &mut S, value: &HeaderValue)
+where
+    S: Service<Request<()>, Response = Response<String>, Error = Infallible>,
+{
+    let mut request = Request::new(());
+    let headers = request.headers_mut();
+    headers.insert(http::header::AUTHORIZATION, value.clone());
+    let mut future = std::pin::pin!(service.call(request));
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(Ok(response)) => assert_eq!(response.status(), 200),
+        _ => panic!("the common case never waits"),
+    }
+}
+
+/// What this process holds in memory, where the system says so.
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kilobytes.unwrap_or_default() * 1024
+}
+
+criterion_group!(benches, revocation);
+criterion_main!(benches);

@@ -1,0 +1,51 @@
+//! What a token can be revoked by, beside its id, subject and client.
+//!
+//! 1. A session's id of another type than text is a fault: it would hide the token from who revokes
+//!    the session.
+//! 2. A moment that cannot be read is no moment, and no other claim stands in for it.
+
+use super::json::{Object, Value};
+use super::rules::Rules;
+use super::typed::{Rounding, date, optional_text};
+use crate::model::rejection::TokenFault;
+use crate::model::text::Text;
+use crate::model::time::UnixTime;
+
+/// What a token can be revoked by, beside its id, subject and client.
+pub(super) struct Revocable {
+    /// `origin_jti` and `sid`.
+    sessions: [Option<Text>; 2],
+    /// `sub`, where the subject comes from another claim.
+    pub(super) plain_subject: Option<Text>,
+    pub(super) authenticated_at: Option<UnixTime>,
+    /// Since when the subject has been signed in, or the client has had its token.
+    pub(super) began_at: Option<UnixTime>,
+}
+
+impl Revocable {
+    pub(super) fn read(
+        claims: &Object<'_>,
+        rules: &Rules,
+        issued_at: Option<UnixTime>,
+        share: impl Fn(&str) -> Text,
+    ) -> Result<Self, TokenFault> {
+        let session = |name| Ok(optional_text(claims, name)?.map(|id| share(&id)));
+        let sub = claims.get("sub").filter(|_| !rules.subject_claim.is("sub"));
+        // AD FS writes it as a text.
+        let authenticated_at = date(claims, "auth_time", Rounding::Down).unwrap_or_default();
+        Ok(Self {
+            sessions: [session("origin_jti")?, session("sid")?],
+            plain_subject: sub.and_then(Value::as_text).map(|text| share(&text)),
+            authenticated_at,
+            began_at: match claims.get("auth_time") {
+                Some(_) => authenticated_at,
+                None => issued_at,
+            },
+        })
+    }
+
+    pub(super) fn sessions(&self) -> [Option<&str>; 2] {
+        let [origin, session] = &self.sessions;
+        [origin, session].map(|id| id.as_ref().map(Text::as_str))
+    }
+}
