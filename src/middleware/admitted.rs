@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::server::admission::Admission;
 use crate::server::state::ResourceServer;
+use crate::source::spread::Share;
 use crate::source::verified::Known;
 use crate::verify::claims::AccessToken;
 use crate::verify::identity::Identity;
@@ -23,7 +24,7 @@ use crate::verify::sources::Sources;
 pub(crate) struct Admitted {
     /// `None` under an optional layer, when nothing was sent.
     pub(super) admission: Option<Arc<Known<Admission>>>,
-    pub(super) policy: Arc<LayerPolicy>,
+    pub(super) policy: Share<LayerPolicy>,
     /// Whether the token is for another context: a principal's, whom this layer admits to
     /// workspaces and to nothing else.
     pub(super) is_guest: bool,

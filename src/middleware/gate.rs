@@ -26,6 +26,7 @@ use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::server::Judgement;
 use crate::server::admission::Admission;
 use crate::server::authority::Answered;
+use crate::source::spread::Spread;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
 #[derive(Clone)]
@@ -40,7 +41,7 @@ impl<S, M> Authenticate<S, M> {
     pub(super) fn new(inner: S, policy: LayerPolicy) -> Self {
         Self {
             inner,
-            gate: Gate(Arc::new(policy)),
+            gate: Gate(Arc::new(Spread::new(policy))),
             body: PhantomData,
         }
     }
@@ -56,7 +57,7 @@ impl<S: fmt::Debug, M> fmt::Debug for Authenticate<S, M> {
 
 /// The server, and what this layer adds to it.
 #[derive(Clone)]
-struct Gate(Arc<LayerPolicy>);
+struct Gate(Arc<Spread<LayerPolicy>>);
 
 impl Gate {
     fn judge<B>(&self, request: &Request<B>, answered: Option<Answered>) -> Judgement {
@@ -103,7 +104,7 @@ impl Gate {
         trace_admitted(admission.as_deref().map(|known| &**known));
         request.extensions_mut().insert(Admitted {
             admission,
-            policy: Arc::clone(&self.0),
+            policy: self.0.share(),
             is_guest,
             dialect,
         });

@@ -8,7 +8,7 @@ pub(crate) mod directory;
 
 pub(crate) mod latest;
 
-mod counter;
+pub(crate) mod spread;
 
 #[cfg(feature = "jwks")]
 mod marks;

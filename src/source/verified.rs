@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use super::counter::Counter;
 use super::latest::Latest;
 #[cfg(feature = "jwks")]
 use super::marks::Mark;
 use super::place::{Occupancy, Ways};
+use super::spread::Counter;
 use crate::verify::crypto::Digester;
 
 /// Twice as many places as entries: otherwise every eighth entry would find its places taken.
