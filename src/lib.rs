@@ -56,11 +56,17 @@ pub use server::mistake::ConfigError;
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
 pub use server::revocations::{RevocationError, Revocations};
 pub use server::state::{ResourceServer, TokenCacheStatus};
+#[cfg(feature = "jwks")]
+pub use source::client_authentication::ClientAuthentication;
 pub use source::clock::{Clock, Sleep, SystemClock};
 pub use source::directory::{LookupError, UserDirectory, WorkspaceDirectory};
 #[cfg(feature = "jwks")]
 pub use source::jwks::{KeySetState, KeySetStatus};
+#[cfg(feature = "jwks")]
+pub use source::record::IntrospectionStatus;
 pub use source::revoked::RevocationEntry;
+#[cfg(feature = "jwks")]
+pub use source::token_information::TokenInformation;
 pub use verify::access::{AccountAccess, WorkspaceAccess};
 pub use verify::claims::AccessToken;
 pub use verify::client_tenant::ClientTenant;

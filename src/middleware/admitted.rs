@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::server::admission::Admission;
 use crate::server::state::ResourceServer;
+use crate::source::verified::Known;
 use crate::verify::claims::AccessToken;
 use crate::verify::identity::Identity;
 use crate::verify::sources::Sources;
@@ -21,7 +22,7 @@ use crate::verify::sources::Sources;
 #[derive(Clone)]
 pub(crate) struct Admitted {
     /// `None` under an optional layer, when nothing was sent.
-    pub(super) admission: Option<Arc<Admission>>,
+    pub(super) admission: Option<Arc<Known<Admission>>>,
     pub(super) policy: Arc<LayerPolicy>,
     /// Whether the token is for another context: a principal's, whom this layer admits to
     /// workspaces and to nothing else.
@@ -71,7 +72,7 @@ impl Admitted {
     /// # Errors
     ///
     /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a guest.
-    pub(crate) fn required(&self) -> Result<&Arc<Admission>, Refusal> {
+    pub(crate) fn required(&self) -> Result<&Arc<Known<Admission>>, Refusal> {
         let admission = self.guests_too()?;
         if self.is_guest {
             return Err(self.refuse(Rejection::wrong_caller("guest")));
@@ -80,7 +81,7 @@ impl Admitted {
     }
 
     /// The same, for what lets nobody in by itself, and for the guard that looks guests up.
-    pub(crate) fn guests_too(&self) -> Result<&Arc<Admission>, Refusal> {
+    pub(crate) fn guests_too(&self) -> Result<&Arc<Known<Admission>>, Refusal> {
         self.admission
             .as_ref()
             .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
@@ -114,7 +115,10 @@ impl Admitted {
     /// The admission, for a tenant guard that knows nothing of delegation: where the issuer's
     /// rules read the header field, a request that has it asks for more than this guard gives.
     #[cfg(feature = "axum")]
-    pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&Arc<Admission>, Refusal> {
+    pub(crate) fn for_tenant_guard(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<&Arc<Known<Admission>>, Refusal> {
         self.for_workspace_guard(headers)?;
         self.required()
     }
@@ -124,7 +128,7 @@ impl Admitted {
     pub(crate) fn for_workspace_guard(
         &self,
         headers: &HeaderMap,
-    ) -> Result<&Arc<Admission>, Refusal> {
+    ) -> Result<&Arc<Known<Admission>>, Refusal> {
         self.check_wiring()?;
         let admission = self.guests_too()?;
         if admission.invokes_delegation(headers) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::admitted::{Admits, LayerPolicy};
-use super::challenge::ChallengePolicy;
+use super::challenge::{ChallengePolicy, Wording};
 use super::gate::Authenticate;
 use super::render::{EmptyBody, RenderedBody, Renderer};
 use crate::model::scope::{ScopeRequirement, challenge_of};
@@ -179,16 +179,18 @@ impl<M> AuthenticateLayer<M> {
 
     fn policy(&self) -> LayerPolicy {
         LayerPolicy {
-            challenge: Arc::new(ChallengePolicy {
-                realm: self
-                    .realm
-                    .clone()
-                    .unwrap_or_else(|| self.server.resource().into()),
-                resource_metadata: self.server.resource_metadata().cloned(),
-                scope: self.scope,
-                descriptions: self.descriptions,
-                renderer: self.renderer.clone(),
-            }),
+            challenge: Arc::new(ChallengePolicy::new(
+                Wording {
+                    realm: self
+                        .realm
+                        .clone()
+                        .unwrap_or_else(|| self.server.resource().into()),
+                    resource_metadata: self.server.resource_metadata().cloned(),
+                    scope: self.scope,
+                    descriptions: self.descriptions,
+                },
+                self.renderer.clone(),
+            )),
             wiring_fault: self
                 .server
                 .wiring_fault(self.context.as_deref(), self.admits.principals),

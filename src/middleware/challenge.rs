@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 
 use super::dialect::Dialect;
@@ -22,17 +20,41 @@ use crate::model::rejection::{Rejection, RejectionKind};
 
 /// What a layer says in its challenges, and who makes the bodies.
 pub(crate) struct ChallengePolicy {
+    wording: Wording,
+    renderer: Option<Arc<dyn Renderer>>,
+    /// Challenges that are the same for every request, ready to be sent.
+    missing_token: HeaderValue,
+    invalid_request: HeaderValue,
+    invalid_token: HeaderValue,
+}
+
+/// What a layer says in its challenges.
+#[derive(Default)]
+pub(crate) struct Wording {
     pub(crate) realm: Arc<str>,
     pub(crate) resource_metadata: Option<Arc<str>>,
     /// The scope that a request without a token is told to get.
     pub(crate) scope: Option<&'static str>,
     pub(crate) descriptions: bool,
-    pub(crate) renderer: Option<Arc<dyn Renderer>>,
 }
 
-struct Answer<'r> {
+impl ChallengePolicy {
+    pub(crate) fn new(wording: Wording, renderer: Option<Arc<dyn Renderer>>) -> Self {
+        Self {
+            missing_token: Challenge::missing_token(&wording).in_words(&wording),
+            invalid_request: Challenge::INVALID_REQUEST.in_words(&wording),
+            invalid_token: Challenge::INVALID_TOKEN.in_words(&wording),
+            wording,
+            renderer,
+        }
+    }
+}
+
+struct Answer {
     status: StatusCode,
-    challenge: Option<Challenge<'r>>,
+    challenge: Option<HeaderValue>,
+    /// The sentence that goes with the challenge's error code, where the layer gives sentences.
+    message: Option<&'static str>,
 }
 
 struct Challenge<'r> {
@@ -41,50 +63,81 @@ struct Challenge<'r> {
     scope: Option<&'r str>,
 }
 
-impl Challenge<'_> {
-    /// The sentence that goes with an error code, where the layer gives sentences.
-    fn described(&self, policy: &ChallengePolicy) -> Option<&'static str> {
-        self.error
-            .filter(|_| policy.descriptions)
-            .map(|_| self.description)
+impl Challenge<'static> {
+    const INVALID_REQUEST: Self = Self {
+        error: Some("invalid_request"),
+        description: "the request carries malformed or several credentials",
+        scope: None,
+    };
+
+    const INVALID_TOKEN: Self = Self {
+        error: Some("invalid_token"),
+        description: "the access token is not valid here",
+        scope: None,
+    };
+
+    /// RFC 6750 s3.1: no error code where nothing was sent.
+    const fn missing_token(wording: &Wording) -> Self {
+        Self {
+            error: None,
+            description: "",
+            scope: wording.scope,
+        }
     }
 }
 
-fn answer<'r>(rejection: &'r Rejection, policy: &ChallengePolicy) -> Answer<'r> {
+impl Challenge<'_> {
+    /// The sentence that goes with an error code, where the layer gives sentences.
+    fn described(&self, wording: &Wording) -> Option<&'static str> {
+        self.error
+            .filter(|_| wording.descriptions)
+            .map(|_| self.description)
+    }
+
+    fn in_words(&self, wording: &Wording) -> HeaderValue {
+        let mut text = format!("Bearer realm=\"{}\"", wording.realm);
+        let parameters = [
+            ("error", self.error),
+            ("error_description", self.described(wording)),
+            ("scope", self.scope),
+            ("resource_metadata", wording.resource_metadata.as_deref()),
+        ];
+        for (name, value) in parameters {
+            if let Some(value) = value {
+                let _ = write!(text, ", {name}=\"{value}\""); // writing to a string cannot fail
+            }
+        }
+        // INVARIANT: the builder and the layer admit only quotable text, so this is a header value.
+        HeaderValue::try_from(text)
+            .unwrap_or_else(|_| HeaderValue::from_static("Bearer realm=\"\""))
+    }
+}
+
+fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> Answer {
     let (status, challenge) = match rejection.kind() {
-        // RFC 6750 s3.1: no error code where nothing was sent.
         RejectionKind::MissingToken => (
             StatusCode::UNAUTHORIZED,
-            Some(Challenge {
-                error: None,
-                description: "",
-                scope: policy.scope,
-            }),
+            Some((
+                Challenge::missing_token(&policy.wording),
+                Some(&policy.missing_token),
+            )),
         ),
         RejectionKind::InvalidRequest(_) => (
             StatusCode::BAD_REQUEST,
-            Some(Challenge {
-                error: Some("invalid_request"),
-                description: "the request carries malformed or several credentials",
-                scope: None,
-            }),
+            Some((Challenge::INVALID_REQUEST, Some(&policy.invalid_request))),
         ),
         RejectionKind::InvalidToken(_) => (
             StatusCode::UNAUTHORIZED,
-            Some(Challenge {
-                error: Some("invalid_token"),
-                description: "the access token is not valid here",
-                scope: None,
-            }),
+            Some((Challenge::INVALID_TOKEN, Some(&policy.invalid_token))),
         ),
-        RejectionKind::InsufficientScope => (
-            StatusCode::FORBIDDEN,
-            Some(Challenge {
+        RejectionKind::InsufficientScope => {
+            let challenge = Challenge {
                 error: Some("insufficient_scope"),
                 description: "the access token has not the scope that is needed",
                 scope: rejection.required_scope(),
-            }),
-        ),
+            };
+            (StatusCode::FORBIDDEN, Some((challenge, None)))
+        }
         // A new token would not help, so none is asked for.
         RejectionKind::WrongCaller | RejectionKind::WrongTenant | RejectionKind::NoTenant => {
             (StatusCode::FORBIDDEN, None)
@@ -94,7 +147,17 @@ fn answer<'r>(rejection: &'r Rejection, policy: &ChallengePolicy) -> Answer<'r> 
             (StatusCode::INTERNAL_SERVER_ERROR, None)
         }
     };
-    Answer { status, challenge }
+    let message = challenge
+        .as_ref()
+        .and_then(|(challenge, _)| challenge.described(&policy.wording));
+    let challenge = challenge.map(|(challenge, ready)| {
+        ready.map_or_else(|| challenge.in_words(&policy.wording), HeaderValue::clone)
+    });
+    Answer {
+        status,
+        challenge,
+        message,
+    }
 }
 
 /// Makes the response to a refused request; the kind travels in its extensions.
@@ -103,7 +166,11 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     policy: &ChallengePolicy,
     dialect: Dialect,
 ) -> Response<B> {
-    let Answer { status, challenge } = answer(rejection, policy);
+    let Answer {
+        status,
+        challenge,
+        message,
+    } = answer(rejection, policy);
     let renderer = policy.renderer.as_deref();
     let body = renderer
         .filter(|_| M::RENDERED && !dialect.is_grpc())
@@ -118,40 +185,15 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     if let Some(media_type) = media_type {
         headers.insert(CONTENT_TYPE, media_type);
     }
-    if let Some(challenge) = &challenge {
-        insert_challenge(headers, challenge, policy);
+    if let Some(challenge) = challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(after) = rejection.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(delay_seconds(after)));
     }
     response.extensions_mut().insert(rejection.kind());
-    let message = challenge.and_then(|challenge| challenge.described(policy));
     dialect.translate(&mut response, message);
     response
-}
-
-fn insert_challenge(headers: &mut HeaderMap, challenge: &Challenge<'_>, policy: &ChallengePolicy) {
-    let mut text = format!("Bearer realm=\"{}\"", policy.realm);
-    let parameters = [
-        ("error", challenge.error),
-        ("error_description", challenge.described(policy)),
-        ("scope", challenge.scope),
-        ("resource_metadata", policy.resource_metadata.as_deref()),
-    ];
-    for (name, value) in parameters {
-        if let Some(value) = value {
-            let _ = write!(text, ", {name}=\"{value}\""); // writing to a string cannot fail
-        }
-    }
-    // INVARIANT: the builder and the layer admit only quotable text, so this is a header value.
-    if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(WWW_AUTHENTICATE, value);
-    } else {
-        headers.insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"\""),
-        );
-    }
 }
 
 /// RFC 9110 s10.2.3: whole seconds; rounded up, since 0 would mean "at once".
@@ -164,6 +206,9 @@ fn delay_seconds(after: Duration) -> u64 {
 /// none; that an issuer is down is told once, where it is asked. No token, no claim.
 #[cfg(feature = "tracing")]
 pub(super) fn trace_refused(rejection: &Rejection) {
+    if nobody_listens() {
+        return;
+    }
     let (kind, issuer) = (rejection.kind(), rejection.issuer());
     let (name, fault) = (kind.as_str(), rejection.cause());
     // A span that the application declared with these fields gets them filled.
@@ -180,3 +225,9 @@ pub(super) fn trace_refused(rejection: &Rejection) {
 
 #[cfg(not(feature = "tracing"))]
 pub(super) const fn trace_refused(_: &Rejection) {}
+
+/// Whether no event and no span is wanted from anybody: then the current span is not looked for.
+#[cfg(feature = "tracing")]
+pub(super) fn nobody_listens() -> bool {
+    tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF
+}

@@ -16,6 +16,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::admitted::{Admitted, LayerPolicy};
+#[cfg(feature = "tracing")]
+use super::challenge::nobody_listens;
 use super::challenge::{respond, trace_refused};
 use super::dialect::Dialect;
 use super::future::ResponseFuture;
@@ -98,7 +100,7 @@ impl Gate {
             #[cfg(feature = "jwks")]
             Judgement::Wait(question) => return Decision::Ask(question),
         };
-        trace_admitted(admission.as_deref());
+        trace_admitted(admission.as_deref().map(|known| &**known));
         request.extensions_mut().insert(Admitted {
             admission,
             policy: Arc::clone(&self.0),
@@ -205,6 +207,9 @@ where
 
 #[cfg(feature = "tracing")]
 fn trace_admitted(admission: Option<&Admission>) {
+    if nobody_listens() {
+        return;
+    }
     let Some(admission) = admission else {
         tracing::trace!("no token was sent; the layer is optional");
         return;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 
-use super::challenge::{ChallengePolicy, respond};
+use super::challenge::{ChallengePolicy, Wording, respond};
 use super::dialect::Dialect;
 use super::render::{EmptyBody, MakeBody, RenderedBody};
 use crate::model::rejection::{Rejection, RejectionKind};
@@ -80,13 +80,7 @@ impl Refusal {
             Some(policy) => respond::<B, M>(&self.rejection, policy, self.dialect),
             None => respond::<B, M>(
                 &self.rejection,
-                &ChallengePolicy {
-                    realm: Arc::from(""),
-                    resource_metadata: None,
-                    scope: None,
-                    descriptions: false,
-                    renderer: None,
-                },
+                &ChallengePolicy::new(Wording::default(), None),
                 self.dialect,
             ),
         }

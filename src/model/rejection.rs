@@ -351,6 +351,8 @@ faults! {
         RequiredValue = "required_value", "a claim or header value that the issuer's rules require differs";
         /// `cnf` binds the token to a key, and the request proves no possession of it.
         Binding = "binding", "the token is bound to a key that the request does not prove";
+        /// The issuer was asked and does not call the token good.
+        Inactive = "inactive", "the issuer says that the token is not active";
         /// The payload does not fit the application's own claims type.
         CustomClaims = "custom_claims", "the claims do not fit the application's type";
         /// The token, its session, subject, client or issuer was revoked; see
@@ -378,7 +380,15 @@ faults! {
         /// The application's directory did not answer in time.
         DirectoryTimedOut = "directory_timed_out", "the application's directory did not answer in time";
         /// Too many requests wait for the issuer already.
-        TooManyWaiting = "too_many_waiting", "too many requests wait for the issuer's keys";
+        TooManyWaiting = "too_many_waiting", "too many requests wait for the issuer";
+        /// The issuer was asked about the token and gave no answer that counts.
+        IntrospectionFailed = "introspection_failed", "the issuer could not be asked about the token";
+        /// The issuer did not answer while the request could wait.
+        IntrospectionTimedOut = "introspection_timed_out", "the issuer did not answer in time about the token";
+        /// The issuer refuses our own credentials.
+        IntrospectionRefusedUs = "introspection_refused_us", "the issuer refuses our credentials";
+        /// The issuer asks us to come back later.
+        IntrospectionBusy = "introspection_busy", "the issuer is asked too often";
     }
 }
 

@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use crate::model::text::Text;
 use crate::source::revocation::Standing;
-use crate::verify::claims::AccessToken;
+use crate::verify::claims::{AccessToken, Validity};
 use crate::verify::identify::Identified;
 use crate::verify::identity::Identity;
 use crate::verify::rules::Rules;
@@ -14,6 +14,8 @@ use crate::verify::rules::Rules;
 /// What a layer knows of an admitted request: the token, and who is calling.
 #[derive(Debug)]
 pub(crate) struct Admission {
+    /// Here, so that a look at the time is no walk through memory.
+    pub(crate) validity: Validity,
     pub(crate) token: AccessToken,
     pub(crate) identified: Identified,
     /// Those of the token's issuer.

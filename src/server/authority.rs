@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "jwks")]
+use super::verdict::Verdict;
 use crate::model::rejection::{Rejection, TokenFault};
+#[cfg(feature = "jwks")]
+use crate::source::introspection::{self, NotAsked};
 #[cfg(feature = "jwks")]
 use crate::source::jwks::{Miss, RemoteKeys, Searched, Ticket};
 use crate::source::verified::Basis;
+#[cfg(feature = "jwks")]
+use crate::source::verified::Digest;
 use crate::verify::jws::Unverified;
 use crate::verify::keyset::KeySet;
 use crate::verify::rules::Rules;
@@ -27,20 +33,36 @@ pub(super) enum Keys {
 
 /// What must be known before a request can be judged.
 #[cfg(feature = "jwks")]
-pub(crate) struct Question {
-    keys: Arc<RemoteKeys>,
-    ticket: Ticket,
+pub(crate) enum Question {
+    /// A key of the issuer.
+    Key {
+        keys: Arc<RemoteKeys>,
+        ticket: Ticket,
+    },
+    /// The issuer's word on this very token.
+    Token {
+        digest: Digest,
+        ticket: introspection::Ticket<Verdict>,
+    },
 }
 
 /// A question that was asked and waited for.
 #[cfg(feature = "jwks")]
-pub(crate) struct Answered(Ticket);
+pub(crate) enum Answered {
+    Key(Ticket),
+    Token(Digest, Result<Verdict, NotAsked>),
+}
 
 #[cfg(feature = "jwks")]
 impl Question {
     pub(crate) async fn wait(self) -> Answered {
-        self.keys.wait(&self.ticket).await;
-        Answered(self.ticket)
+        match self {
+            Self::Key { keys, ticket } => {
+                keys.wait(&ticket).await;
+                Answered::Key(ticket)
+            }
+            Self::Token { digest, ticket } => Answered::Token(digest, ticket.wait().await),
+        }
     }
 }
 
@@ -148,10 +170,13 @@ fn ask(
         // Escaped: the id is a stranger's text.
         tracing::debug!(issuer = %rules.realm, key = %id.escape_debug(), "key not found");
     }
-    let ticket = answered.map(|Answered(ticket)| ticket);
+    let ticket = match answered {
+        Some(Answered::Key(ticket)) => Some(ticket),
+        Some(Answered::Token(..)) | None => None,
+    };
     match keys.miss(searched, unverified.key_id(), ticket) {
         Miss::Unknown => final_fault(problem).into(),
-        Miss::Wait(ticket) => Stop::Wait(Question {
+        Miss::Wait(ticket) => Stop::Wait(Question::Key {
             keys: Arc::clone(keys),
             ticket,
         }),

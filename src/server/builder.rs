@@ -5,9 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::assemble::{Assembled, assemble};
+use super::assemble::{Assembled, Members, assemble};
+use super::authority::Authority;
+#[cfg(feature = "jwks")]
+use super::inquiry;
 use super::issuer::Issuer;
 use super::mistake::{ConfigError, is_quotable, mistake};
+#[cfg(feature = "jwks")]
+use super::opaque::Opaque;
 use super::state::{Check, Outside, Realm, ResourceServer, State};
 #[cfg(feature = "jwks")]
 use super::state::{Load, Loading};
@@ -250,27 +255,35 @@ impl Builder {
         if let Some(limits) = &self.token_cache {
             check_cache(limits)?;
         }
-        let mut authorities = HashMap::new();
+        let mut authorities = Authorities::new();
         let mut realms: Vec<Realm> = Vec::new();
+        #[cfg(feature = "jwks")]
+        let mut opaque: Option<Opaque> = None;
         for issuer in self.issuers {
             let Assembled { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
-            for (identifier, authority) in &members {
+            for (_, authority) in &members {
                 let has_directory = self.owners.is_some();
                 check_limit(&authority.rules, has_directory).map_err(|error| error.of(&name))?;
-                if authorities
-                    .insert(Box::<str>::from(&**identifier), Arc::clone(authority))
-                    .is_some()
-                {
-                    return Err(mistake(
-                        "issuer",
-                        "it is configured twice; one issuer has one set of rules",
-                    )
-                    .of(&name));
-                }
+            }
+            #[cfg(feature = "jwks")]
+            let is_asked = inquiry::add(
+                &mut opaque,
+                &issuer,
+                &members,
+                &self.clock,
+                self.max_token_bytes,
+            )
+            .map_err(|error| error.of(&name))?;
+            #[cfg(not(feature = "jwks"))]
+            let is_asked = false;
+            if !is_asked {
+                register(&mut authorities, &members).map_err(|error| error.of(&name))?;
             }
             let members = members.into_iter().map(|(_, authority)| authority);
             realms.push((name, members.collect()));
         }
+        #[cfg(feature = "jwks")]
+        check_one_place(opaque.as_ref(), &authorities)?;
         let tenants = || {
             let members = realms.iter().flat_map(|(_, members)| members);
             members.filter_map(|member| member.rules.tenant.as_ref())
@@ -306,8 +319,41 @@ impl Builder {
             loading: self.load.map(Loading::new),
             checks: self.checks,
             authorities,
+            #[cfg(feature = "jwks")]
+            opaque,
             realms,
         })))
+    }
+}
+
+/// What each exact `iss` leads to.
+type Authorities = HashMap<Box<str>, Arc<Authority>>;
+
+fn register(authorities: &mut Authorities, members: &Members) -> Result<(), ConfigError> {
+    for (identifier, authority) in members {
+        let before = authorities.insert(Box::from(&**identifier), Arc::clone(authority));
+        if before.is_some() {
+            return Err(mistake(
+                "issuer",
+                "it is configured twice; one issuer has one set of rules",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A token is judged in one place: by the keys that we have, or by its issuer.
+#[cfg(feature = "jwks")]
+fn check_one_place(opaque: Option<&Opaque>, authorities: &Authorities) -> Result<(), ConfigError> {
+    let asked_about_jwts = opaque.filter(|opaque| opaque.takes_jwts);
+    let issuer = asked_about_jwts.map(|opaque| opaque.endpoint().issuer());
+    match issuer.filter(|issuer| authorities.contains_key(&***issuer)) {
+        None => Ok(()),
+        Some(issuer) => Err(mistake(
+            "introspect_jwts",
+            "the issuer's jwts are verified here; a token is judged in one place",
+        )
+        .of(issuer)),
     }
 }
 

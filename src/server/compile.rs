@@ -23,10 +23,14 @@ pub(super) fn rules(
         Kind::Cognito { .. } => Profile::Cognito,
         Kind::Rfc9068 { .. } => Profile::Rfc9068,
         Kind::Oidc { .. } | Kind::OidcTenants(_) => Profile::Oidc,
+        #[cfg(feature = "jwks")]
+        Kind::Introspected(_) => Profile::Introspected,
     };
     let client_id_claims = match (&issuer.client_id_claim, profile) {
         (Some(path), _) => vec![path.clone()],
-        (None, Profile::Oidc) => vec![ClaimPath::from("client_id"), ClaimPath::from("azp")],
+        (None, Profile::Oidc | Profile::Introspected) => {
+            vec![ClaimPath::from("client_id"), ClaimPath::from("azp")]
+        }
         (None, _) => vec![ClaimPath::from("client_id")],
     };
     check_whom(issuer, profile)?;
@@ -49,11 +53,7 @@ pub(super) fn rules(
         realm: Arc::clone(realm),
         profile,
         algorithms: algorithms(issuer, profile)?,
-        audiences: match (issuer.any_audience, issuer.audiences.as_slice()) {
-            (true, _) => Audiences::Waived,
-            (false, []) => Audiences::AnyOf(vec![resource.into()]),
-            (false, named) => Audiences::AnyOf(boxed(named)),
-        },
+        audiences: audiences(issuer, resource),
         audience_claim: issuer.audience_claim.clone(),
         client_ids: client_ids(issuer),
         extra_types: issuer
@@ -85,6 +85,19 @@ pub(super) fn rules(
             .as_ref()
             .map(|tenant| tenant.clone().with_subject(&issuer.subject_claim)),
     })
+}
+
+fn audiences(issuer: &Issuer, resource: &str) -> Audiences {
+    let ours = match issuer.audiences.as_slice() {
+        [] => vec![resource.into()],
+        named => boxed(named),
+    };
+    match issuer.any_audience {
+        true => Audiences::Waived,
+        #[cfg(feature = "jwks")]
+        false if !issuer.asking.needs_audience => Audiences::AnyOfWhereStated(ours),
+        false => Audiences::AnyOf(ours),
+    }
 }
 
 fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigError> {

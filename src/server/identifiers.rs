@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "jwks")]
+use super::asking::Asked;
 use super::issuer::{Issuer, Kind};
 use super::mistake::{ConfigError, mistake};
 use crate::model::url;
@@ -20,6 +22,13 @@ pub(super) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError>
             vec![identifier.as_str().into()]
         }
         Kind::OidcTenants(family) => family.identifiers()?,
+        #[cfg(feature = "jwks")]
+        Kind::Introspected(
+            Asked::Endpoint(asked) | Asked::Issuer(asked) | Asked::Service(asked),
+        ) => {
+            let named = issuer.asking.identifier.as_ref();
+            vec![named.unwrap_or(asked).as_str().into()]
+        }
     };
     for identifier in &identifiers {
         check_identifier(identifier, issuer.plain_http)?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "jwks")]
+use super::asking::{Asked, Asking};
 use super::family::Family;
 use crate::model::algorithm::Algorithm;
 use crate::model::path::ClaimPath;
@@ -22,7 +24,8 @@ use crate::verify::tenancy::TenantClaims;
 /// | keys | both issuer forms' `jwks.json` | discovery | discovery |
 ///
 /// [`oidc_tenants`](Self::oidc_tenants) is `oidc` for several tenants of one server, whose keys
-/// must be named.
+/// must be named. With the feature `jwks` there are `introspected` and `token_information` too, for
+/// tokens that only their issuer can judge.
 ///
 /// Nothing is checked before [`build()`](crate::Builder::build), which finds every mistake.
 ///
@@ -70,6 +73,8 @@ pub struct Issuer {
     pub(super) unknown_key_cooldown: Duration,
     pub(super) max_staleness: Duration,
     pub(super) tenant: Option<TenantClaims>,
+    #[cfg(feature = "jwks")]
+    pub(super) asking: Asking,
 }
 
 /// What becomes of the proxies that the environment names.
@@ -81,10 +86,19 @@ pub(super) enum Proxies {
 
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    Cognito { region: String, pool: String },
-    Rfc9068 { issuer: String },
-    Oidc { issuer: String },
+    Cognito {
+        region: String,
+        pool: String,
+    },
+    Rfc9068 {
+        issuer: String,
+    },
+    Oidc {
+        issuer: String,
+    },
     OidcTenants(Family),
+    #[cfg(feature = "jwks")]
+    Introspected(Asked),
 }
 
 impl Issuer {
@@ -171,7 +185,7 @@ impl Issuer {
         }))
     }
 
-    fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind) -> Self {
         Self {
             kind,
             endpoint: None,
@@ -203,6 +217,8 @@ impl Issuer {
             unknown_key_cooldown: Duration::from_secs(30),
             max_staleness: Duration::from_secs(24 * 3600),
             tenant: None,
+            #[cfg(feature = "jwks")]
+            asking: Asking::default(),
         }
     }
 

@@ -41,6 +41,10 @@ pub(super) fn keys(
     whose: &Whose<'_>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Keys, ConfigError> {
+    #[cfg(feature = "jwks")]
+    if matches!(issuer.kind, Kind::Introspected(_)) && !issuer.asking.signed {
+        return unsigned(issuer);
+    }
     let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
     let ways = usize::from(is_static)
         + usize::from(issuer.key_set_url.is_some())
@@ -63,6 +67,24 @@ pub(super) fn keys(
         return static_keys(issuer, whose).map(|keys| Keys::Static(Arc::new(keys)));
     }
     remote_keys(issuer, whose, clock)
+}
+
+/// Where nothing is signed there is nothing to verify.
+#[cfg(feature = "jwks")]
+fn unsigned(issuer: &Issuer) -> Result<Keys, ConfigError> {
+    let named = [
+        ("key_set", !issuer.key_sets.is_empty()),
+        ("pem", !issuer.pems.is_empty()),
+        ("key_set_url", issuer.key_set_url.is_some()),
+        ("algorithms", issuer.algorithms.is_some()),
+    ];
+    match named.into_iter().find(|(_, is_set)| *is_set) {
+        None => Ok(Keys::Static(Arc::default())),
+        Some((setting, _)) => Err(mistake(
+            setting,
+            "an issuer that is asked about its tokens has keys for `signed_answers()` alone",
+        )),
+    }
 }
 
 fn static_keys(issuer: &Issuer, whose: &Whose<'_>) -> Result<KeySet, ConfigError> {
@@ -183,7 +205,7 @@ fn location(issuer: &Issuer, whose: &Whose<'_>) -> Result<Location, ConfigError>
 }
 
 #[cfg(feature = "jwks")]
-fn reach(issuer: &Issuer) -> Result<Reach, ConfigError> {
+pub(super) fn reach(issuer: &Issuer) -> Result<Reach, ConfigError> {
     let mut roots = Vec::new();
     for pem in &issuer.roots {
         roots.extend(Root::bundle(pem).map_err(|problem| {

@@ -4,21 +4,36 @@ pub(crate) mod mistake;
 
 mod family;
 
+#[cfg(feature = "jwks")]
+mod asking;
+
 pub(crate) mod issuer;
 
 mod supply;
 
+#[cfg(feature = "jwks")]
+mod introspected;
+
 mod identifiers;
 
-pub(crate) mod authority;
-
 pub(crate) mod admission;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod verdict;
+
+pub(crate) mod authority;
 
 mod compile;
 
 mod keys;
 
 mod assemble;
+
+#[cfg(feature = "jwks")]
+mod opaque;
+
+#[cfg(feature = "jwks")]
+mod inquiry;
 
 pub(crate) mod state;
 
@@ -46,7 +61,7 @@ use http::{HeaderMap, Method};
 
 use crate::model::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::source::revocation::{Standing, Unclean};
-use crate::source::verified::Basis;
+use crate::source::verified::Known;
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::Credential;
 use crate::verify::identify::identify;
@@ -56,11 +71,13 @@ use admission::Admission;
 #[cfg(feature = "jwks")]
 use authority::Question;
 use authority::{Answered, Stop};
+#[cfg(feature = "jwks")]
+use opaque::Opaque;
 use state::ResourceServer;
 
 /// The outcome of [`ResourceServer::judge`].
 pub(crate) enum Judgement {
-    Admitted(Arc<Admission>),
+    Admitted(Arc<Known<Admission>>),
     /// None of the layer's sources was sent.
     NothingSent,
     Refused(Rejection),
@@ -101,26 +118,58 @@ impl ResourceServer {
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<Arc<Admission>, Stop> {
+    ) -> Result<Arc<Known<Admission>>, Stop> {
         let token = credential.as_bytes();
+        // A look that a JWT ends early: each kind of token is looked for in its own place first.
+        let has_dots = memchr::memchr(b'.', token).is_some();
+        #[cfg(feature = "jwks")]
+        if let Some(opaque) = self.opaque(|_| !has_dots) {
+            return self.known_or_asked(opaque, token, answered);
+        }
         let digest = match &self.0.verified {
-            // Before its bytes are looked at: a longer one is refused whatever it holds.
-            Some(cache) if token.len() <= self.0.max_token_bytes => cache.digest(token),
+            // Before its bytes are looked at: a longer one is refused whatever it holds, and so is
+            // one without parts.
+            Some(cache) if has_dots && token.len() <= self.0.max_token_bytes => cache.digest(token),
             _ => None,
         };
-        let (Some(cache), Some(digest)) = (&self.0.verified, digest) else {
-            let (admission, _) = self.verify(credential, answered)?;
-            return self.admit(admission);
-        };
+        let known = self.0.verified.as_ref().zip(digest);
         let now = self.0.clock.monotonic();
-        if let Some(admission) = cache.find(digest, now) {
-            return self.admit(admission);
+        if let Some(known) = known.and_then(|(cache, digest)| cache.find(digest, now)) {
+            self.admit(&known)?;
+            return Ok(known);
         }
-        let (admission, basis) = self.verify(credential, answered)?;
+        #[cfg(feature = "jwks")]
+        if let Some(opaque) = self.opaque(|opaque| opaque.takes(token)) {
+            return self.known_or_asked(opaque, token, answered);
+        }
+        let mut verified = self.verify(credential, answered)?;
         // Only who passes every check is remembered.
-        let admission = self.admit(admission)?;
-        cache.keep(digest, &admission, basis, admission.bytes(), now);
-        Ok(admission)
+        self.admit(&verified)?;
+        if let Some((cache, digest)) = known {
+            let bytes = verified.bytes();
+            cache.keep(digest, &mut verified, bytes, now);
+        }
+        Ok(verified)
+    }
+
+    /// The issuer that is asked about tokens, where there is one and it is asked about these.
+    #[cfg(feature = "jwks")]
+    fn opaque(&self, takes: impl FnOnce(&Opaque) -> bool) -> Option<&Opaque> {
+        self.0.opaque.as_ref().filter(|opaque| takes(opaque))
+    }
+
+    /// Both phases, for a token that only its issuer can judge. The issuer's word is phase one.
+    #[cfg(feature = "jwks")]
+    fn known_or_asked(
+        &self,
+        opaque: &Opaque,
+        token: &[u8],
+        answered: Option<Answered>,
+    ) -> Result<Arc<Known<Admission>>, Stop> {
+        let now = self.0.clock.monotonic();
+        let known = opaque.judge(token, answered, now)?;
+        self.admit(&known)?;
+        Ok(known)
     }
 
     /// Phase one: everything about a token that stays true while its key and our rules do.
@@ -128,7 +177,7 @@ impl ResourceServer {
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<(Arc<Admission>, Basis), Stop> {
+    ) -> Result<Arc<Known<Admission>>, Stop> {
         with_room(|room| self.verify_in(room, credential, answered))
     }
 
@@ -137,7 +186,7 @@ impl ResourceServer {
         room: &mut Room,
         credential: Credential<'_>,
         answered: Option<Answered>,
-    ) -> Result<(Arc<Admission>, Basis), Stop> {
+    ) -> Result<Arc<Known<Admission>>, Stop> {
         let Room { parts, members } = room;
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
         let unverified = Unverified::read(&compact, members)?;
@@ -158,24 +207,25 @@ impl ResourceServer {
                 let identified = identify(&token, &signed.claims(), rules);
                 let rules = Arc::clone(&authority.rules);
                 let admission = Admission {
+                    validity: token.validity(rules.leeway),
                     token,
                     identified,
                     rules,
                     standing: Standing::default(),
                 };
-                Ok((Arc::new(admission), basis))
+                Ok(Arc::new(Known::unkept(admission, basis)))
             })
             .map_err(|stop| stop.by(&rules.realm))
     }
 
     /// Phase two: what is decided anew on every request.
-    fn admit(&self, admission: Arc<Admission>) -> Result<Arc<Admission>, Stop> {
+    fn admit(&self, admission: &Admission) -> Result<(), Stop> {
         let now = self.0.clock.now();
         let rules = &admission.rules;
         let stop = |rejection: Rejection| Stop::from(rejection).by(&rules.realm);
         admission
-            .token
-            .check_time(now, rules.leeway)
+            .validity
+            .check(now)
             .map_err(|fault| stop(fault.into()))?;
         self.0
             .revocations
@@ -185,7 +235,7 @@ impl ResourceServer {
         for check in &self.0.checks {
             check(&admission.token).map_err(|objection| stop(objection.into()))?;
         }
-        Ok(admission)
+        Ok(())
     }
 }
 

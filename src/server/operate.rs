@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::authority::{Authority, Keys};
+use super::opaque::Opaque;
 use super::state::ResourceServer;
 use crate::source::jwks::{FirstAttemptError, KeySetStatus, RemoteKeys};
+use crate::source::record::IntrospectionStatus;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -62,7 +64,10 @@ impl ResourceServer {
     ///   as every runtime that serves requests has.
     /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
     pub async fn connect(self) -> Result<Self, ConnectError> {
-        if self.remotes().next().is_none() && self.0.loading.is_none() {
+        let introspector = self.0.opaque.as_ref().map(|opaque| &opaque.introspector);
+        let introspector = introspector.filter(|one| one.endpoint().is_discovered());
+        let has_nothing_to_load = introspector.is_none() && self.0.loading.is_none();
+        if self.remotes().next().is_none() && has_nothing_to_load {
             return Ok(self);
         }
         if tokio::runtime::Handle::try_current().is_err() {
@@ -82,6 +87,13 @@ impl ResourceServer {
                 let keys = Arc::clone(keys);
                 attempts.spawn(async move { keys.first_attempt().await });
             }
+        }
+        if let Some(introspector) = introspector.map(Arc::clone) {
+            attempts.spawn(async move {
+                let configured = introspector.endpoint().issuer().to_string();
+                let located = introspector.locate().await;
+                located.map_err(|error| FirstAttemptError::of(error, configured))
+            });
         }
         let all = async {
             while let Some(attempt) = attempts.join_next().await {
@@ -108,6 +120,12 @@ impl ResourceServer {
             .collect()
     }
 
+    /// How asking the introspected issuer fares; `None` where none is configured.
+    #[must_use]
+    pub fn introspection(&self) -> Option<IntrospectionStatus> {
+        self.0.opaque.as_ref().map(Opaque::status)
+    }
+
     /// Fetches every issuer's keys now, whatever the schedule and the cooldown say, and waits
     /// for the answers.
     ///
@@ -125,12 +143,17 @@ impl ResourceServer {
     /// their template, and lead to the keys of all.
     #[must_use]
     pub fn issuer(&self, identifier: &str) -> Option<IssuerKeys> {
-        let mut realms = self.0.realms.iter();
-        let (_, members) = realms.find(|(name, members)| {
+        let realms = self.0.realms.iter().filter(|(name, members)| {
             let mut own = members.iter().map(|member| &member.rules.realm);
             &**name == identifier || own.any(|realm| &**realm == identifier)
-        })?;
-        Some(IssuerKeys(remotes(members).cloned().collect()))
+        });
+        let mut found = None;
+        // One whose JWTs are verified here may be asked about its other tokens.
+        for (_, members) in realms {
+            let keys: &mut Vec<_> = found.get_or_insert_default();
+            keys.extend(remotes(members).cloned());
+        }
+        found.map(IssuerKeys)
     }
 
     fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {

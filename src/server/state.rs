@@ -14,6 +14,8 @@ use tokio::sync::watch;
 
 use super::admission::Admission;
 use super::authority::Authority;
+#[cfg(feature = "jwks")]
+use super::opaque::Opaque;
 use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
 #[cfg(feature = "jwks")]
@@ -52,6 +54,9 @@ pub(super) struct State {
     pub(super) verified: Option<Verified<Admission>>,
     /// By exact `iss`.
     pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
+    /// Who is asked about other tokens.
+    #[cfg(feature = "jwks")]
+    pub(super) opaque: Option<Opaque>,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
     pub(super) revocations: RevocationList,
@@ -112,13 +117,29 @@ impl ResourceServer {
         &self.0.resource
     }
 
-    /// Whether every request can be judged: each issuer has keys that are young enough, and what
-    /// has been revoked is loaded. An issuer form that is loaded on its first token counts from
-    /// then on.
+    /// Whether every request can be judged: each issuer has keys that are young enough, it is known
+    /// where to ask the one that is asked, and what has been revoked is loaded. An issuer form that
+    /// is loaded on its first token counts from then on. Whether the issuer of opaque tokens answers is another question: see
+    /// `introspection()`.
     #[must_use]
     pub fn ready(&self) -> bool {
-        let mut authorities = self.0.authorities.values();
-        self.0.revocations.is_complete() && authorities.all(|authority| authority.keys.ready())
+        let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
+        members.all(|member| member.keys.ready())
+            && self.knows_where_to_ask()
+            && self.0.revocations.is_complete()
+    }
+
+    /// An endpoint that has to be discovered is like keys that have to be loaded.
+    #[cfg(feature = "jwks")]
+    fn knows_where_to_ask(&self) -> bool {
+        let opaque = self.0.opaque.as_ref();
+        opaque.is_none_or(|opaque| opaque.endpoint().is_located())
+    }
+
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self)]
+    const fn knows_where_to_ask(&self) -> bool {
+        true
     }
 
     /// How the cache of verified tokens fares; `None` where it is switched off.

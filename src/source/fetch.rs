@@ -1,4 +1,4 @@
-//! One bounded HTTP GET.
+//! One bounded HTTP exchange: a document that is fetched, or a question with a secret in it.
 //!
 //! 1. The address passes [`url::check`]; redirects are never followed, so no server can send
 //!    us elsewhere (CVE-2026-49478).
@@ -10,6 +10,8 @@
 //! 5. Certificates are checked by the system's roots, and by those that were given for this issuer.
 //!    Proxies that the environment names are used where that was asked for.
 //! 6. A fault says where and what, and never quotes a body or a query.
+//! 7. A question is sent once. It may hold a token and our credentials, which belong in no second
+//!    request that nobody decided on.
 
 use std::error::Error as _;
 use std::fmt;
@@ -17,12 +19,12 @@ use std::io;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::freshness::max_age;
+use super::freshness::{delta_seconds, max_age};
 use crate::model::url;
 
 /// An issuer that does not answer the handshake in this time is down.
@@ -33,6 +35,13 @@ const TOTAL_TIME: Duration = Duration::from_secs(5);
 
 /// Fifty times a large key set; a bound on memory.
 const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// Questions come close together, and then need no handshake each. A server that keeps a
+/// connection open keeps it longer than this, so that none is closed under a question.
+const QUESTIONS_APART: Duration = Duration::from_secs(1);
+
+/// Connections that are kept between questions.
+const MOST_IDLE: usize = 32;
 
 /// A validator longer than this is not kept.
 const MAX_VALIDATOR_BYTES: usize = 1024;
@@ -106,6 +115,25 @@ pub(crate) enum Fetched {
     },
 }
 
+/// A question. It is sent by POST where it has a form, else by GET.
+pub(crate) struct Question<'q> {
+    pub(crate) url: &'q str,
+    pub(crate) accept: &'static str,
+    /// Marked as sensitive.
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) form: Option<String>,
+}
+
+/// What was answered to a question.
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    /// Without parameters, in lower case.
+    pub(crate) media_type: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    /// Empty unless the status is 200.
+    pub(crate) body: Vec<u8>,
+}
+
 /// Why there is no answer, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FetchError {
@@ -128,6 +156,23 @@ enum Fault {
 impl Fetcher {
     /// A fetcher. Reads the environment here, and never again.
     pub(crate) fn new(reach: &Reach) -> Result<Self, String> {
+        // Minutes lie between requests; an idle connection is only one that has died.
+        Self::with(reach, |client| client.pool_max_idle_per_host(0))
+    }
+
+    /// A fetcher that asks questions, many at a time.
+    pub(crate) fn for_questions(reach: &Reach) -> Result<Self, String> {
+        Self::with(reach, |client| {
+            client
+                .pool_max_idle_per_host(MOST_IDLE)
+                .pool_idle_timeout(QUESTIONS_APART)
+        })
+    }
+
+    fn with(
+        reach: &Reach,
+        pool: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, String> {
         // Said outright, because another crate of the application can switch on any feature of
         // `reqwest`, and this one must not change with it.
         let mut client = reqwest::Client::builder()
@@ -139,10 +184,9 @@ impl Fetcher {
             .no_zstd()
             .no_deflate()
             .connect_timeout(CONNECT_TIME)
-            // Minutes lie between requests; an idle connection is only one that has died.
-            .pool_max_idle_per_host(0)
             .referer(false)
             .user_agent(USER_AGENT);
+        client = pool(client);
         if !reach.proxied {
             // A proxy named in the environment would see, and could answer, plain requests.
             client = client.no_proxy();
@@ -175,6 +219,51 @@ impl Fetcher {
                 url: url::shown(url),
                 fault,
             })
+    }
+
+    /// Asks a question once. A status other than 200 is an answer too, without a body.
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Told, FetchError> {
+        let shown = url::shown(question.url);
+        tokio::time::timeout(TOTAL_TIME, self.asked(question))
+            .await
+            .unwrap_or(Err(Fault::Timeout))
+            .map_err(|fault| FetchError { url: shown, fault })
+    }
+
+    async fn asked(&self, question: Question<'_>) -> Result<Told, Fault> {
+        url::check(question.url, self.plain_http_anywhere).map_err(Fault::Url)?;
+        let mut request = match question.form {
+            None => self.client.get(question.url),
+            Some(form) => self
+                .client
+                .post(question.url)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form),
+        };
+        request = request
+            .header(ACCEPT, question.accept)
+            .header(ACCEPT_ENCODING, "identity");
+        if let Some(credentials) = question.authorization {
+            request = request.header(AUTHORIZATION, credentials);
+        }
+        let response = request.send().await.map_err(|error| fault_of(&error))?;
+        let text = |name| response.headers().get(name)?.to_str().ok();
+        let essence = |text: &str| {
+            let essence = text.split(';').next().unwrap_or_default();
+            essence.trim().to_ascii_lowercase()
+        };
+        Ok(Told {
+            status: response.status().as_u16(),
+            media_type: text(CONTENT_TYPE).map(essence),
+            // RFC 9110 s10.2.3: seconds. A date would be by a clock that we do not know.
+            retry_after: text(RETRY_AFTER)
+                .and_then(|text| delta_seconds(text.trim()))
+                .map(Duration::from_secs),
+            body: match response.status() {
+                StatusCode::OK => read(response).await?,
+                _ => Vec::new(),
+            },
+        })
     }
 
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
@@ -225,6 +314,14 @@ impl Validators {
 }
 
 impl FetchError {
+    /// An answer that does not count, for its status.
+    pub(crate) fn of_status(url: &str, status: u16) -> Self {
+        Self {
+            url: url::shown(url),
+            fault: Fault::Status(status),
+        }
+    }
+
     /// The server answered, and what it said is that there is nothing here.
     pub(crate) const fn is_status(&self) -> bool {
         matches!(self.fault, Fault::Status(_))

@@ -33,7 +33,7 @@ pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// RFC 9111 s1.2.2: digits; too many of them mean "very long".
-fn delta_seconds(text: &str) -> Option<u64> {
+pub(super) fn delta_seconds(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }

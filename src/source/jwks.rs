@@ -18,13 +18,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::clock::Clock;
+pub(crate) use super::discovery::RefreshError;
 use super::fetch::Fetcher;
 pub use super::health::{KeySetState, KeySetStatus};
 use super::landed::Landed;
 use super::latest::{Held, Latest};
 use super::marks::Marks;
 use super::origin::{Arrived, Known, Origin, Source};
-pub(crate) use super::origin::{Location, RefreshError, RemoteConfig};
+pub(crate) use super::origin::{Location, RemoteConfig};
 use super::race::race;
 pub(crate) use super::schedule::RefreshLimits;
 use super::schedule::{Drawn, SHORTEST_RETRY, Schedule, Step};
@@ -122,6 +123,15 @@ pub(crate) enum FirstAttemptError {
     /// Anything else; the schedule tries again.
     #[error(transparent)]
     Failed(RefreshError),
+}
+
+impl FirstAttemptError {
+    pub(crate) fn of(error: RefreshError, configured: String) -> Self {
+        match error {
+            RefreshError::IssuerMismatch { found } => Self::IssuerMismatch { configured, found },
+            other => Self::Failed(other),
+        }
+    }
 }
 
 impl RemoteKeys {
@@ -233,13 +243,9 @@ impl RemoteKeys {
         if !self.counts() {
             return Ok(());
         }
-        self.outcome(1).await.map_err(|error| match error {
-            RefreshError::IssuerMismatch { found } => FirstAttemptError::IssuerMismatch {
-                configured: self.source.config.issuer.as_ref().to_owned(),
-                found,
-            },
-            other => FirstAttemptError::Failed(other),
-        })
+        let configured = || self.source.config.issuer.as_ref().to_owned();
+        let outcome = self.outcome(1).await;
+        outcome.map_err(|error| FirstAttemptError::of(error, configured()))
     }
 
     /// Whether the keys are fetched for their first token only.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::origin::RefreshError;
+use super::discovery::RefreshError;
 use crate::verify::keyset::KeySet;
 
 /// How a flight ended, to be told.

@@ -23,8 +23,18 @@ impl<T> Latest<T> {
         self.0.load()
     }
 
+    /// The newest value, to be kept for longer than a look.
+    pub(crate) fn load_full(&self) -> Option<Arc<T>> {
+        self.0.load_full()
+    }
+
     /// Replaces the value, for every load from now on.
     pub(crate) fn store(&self, value: Option<Arc<T>>) {
         self.0.store(value);
+    }
+
+    /// The same, and gives the one before back.
+    pub(crate) fn swap(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
+        self.0.swap(value)
     }
 }

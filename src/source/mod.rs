@@ -13,6 +13,8 @@ mod counter;
 #[cfg(feature = "jwks")]
 mod marks;
 
+mod place;
+
 pub(crate) mod verified;
 
 mod table;
@@ -36,6 +38,9 @@ pub(crate) mod schedule;
 pub(crate) mod health;
 
 #[cfg(feature = "jwks")]
+pub(crate) mod discovery;
+
+#[cfg(feature = "jwks")]
 pub(crate) mod origin;
 
 #[cfg(feature = "jwks")]
@@ -46,3 +51,24 @@ pub(crate) mod jwks;
 
 #[cfg(feature = "jwks")]
 mod refresher;
+
+#[cfg(feature = "jwks")]
+mod form;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod client_authentication;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod token_information;
+
+#[cfg(feature = "jwks")]
+mod flights;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod endpoint;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod record;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod introspection;

@@ -1,30 +1,23 @@
 //! Where an issuer's keys come from: one flight, from address to parsed set.
 //!
-//! 1. A discovery document counts only if its `issuer` is ours, byte for byte (RFC 8414
-//!    section 3.3, OpenID Connect Discovery section 4.3); another one ends the flight. Tenants
-//!    that share a set share the document: it names one of them, or leaves their place open.
-//! 2. A discovered address is remembered for an hour, and forgotten at the first failure.
+//! 1. A discovery document counts only if it is about our issuer; see
+//!    [`discovery`](super::discovery). Tenants that share a set share the document: it names one
+//!    of them, or leaves their place open.
+//! 2. A discovered address is forgotten at the first failure.
 //! 3. A set without a usable key is a failure. Validators go to the address that gave them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::discovery::{Discovered, RefreshError, Wanted};
 use super::fetch::{Fetched, Fetcher, Reach, Validators};
 use super::schedule::RefreshLimits;
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::template::Template;
-use crate::model::url;
-use crate::verify::json::{Object, Value};
 use crate::verify::keyset::KeySet;
 
 /// One flight with everything in it: three discovery documents and the set. Real time.
 const FLIGHT_TIME: Duration = Duration::from_secs(10);
-
-/// A discovered address is looked up again after this time.
-const DISCOVERY_TIME: Duration = Duration::from_secs(60 * 60);
-
-/// Longest foreign text that goes into an error.
-const MAX_FOUND_CHARS: usize = 128;
 
 /// Which keys, and how to get them.
 #[derive(Clone, Debug)]
@@ -71,30 +64,12 @@ pub(crate) struct Arrived {
     pub(crate) changed: bool,
 }
 
-/// An address that a discovery document gave, and when.
-pub(crate) struct Discovered {
-    url: String,
-    at: Duration,
-}
-
 /// What a set was made of. Held with the set, so that dropping one forgets the other and no
 /// `304` can answer for keys that are gone.
 pub(crate) struct Origin {
     url: String,
     validators: Validators,
     body: Vec<u8>,
-}
-
-/// Why a refresh brought no keys.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RefreshError {
-    /// Escaped and cut short. This never becomes right by itself.
-    #[error("the discovery document names another issuer: `{found}`")]
-    IssuerMismatch { found: String },
-    #[error("{0}")]
-    Failed(String),
-    #[error("the refresh task does not run; call `connect()` on a tokio runtime with time and I/O")]
-    NotRunning,
 }
 
 impl RemoteConfig {
@@ -187,61 +162,18 @@ impl Source {
         now: Duration,
     ) -> Result<String, RefreshError> {
         if let Some(known) = discovered {
-            if now.saturating_sub(known.at) < DISCOVERY_TIME {
-                return Ok(known.url.clone());
+            if let Some(url) = known.url(now) {
+                return Ok(url.to_owned());
             }
         }
-        let mut first_error: Option<(RefreshError, bool)> = None;
-        for candidate in candidates {
-            let (error, absent) = match self.fetcher.get(candidate, &Validators::default()).await {
-                Ok(Fetched::Body { bytes, .. }) => match self.key_set_url_in(&bytes) {
-                    Ok(url) => {
-                        *discovered = Some(Discovered {
-                            url: url.clone(),
-                            at: now,
-                        });
-                        return Ok(url);
-                    }
-                    Err(error @ RefreshError::IssuerMismatch { .. }) => return Err(error),
-                    Err(error) => (error, false),
-                },
-                Ok(Fetched::Unchanged { .. }) => continue,
-                Err(error) => {
-                    let absent = error.is_status();
-                    (failed(error), absent)
-                }
-            };
-            // "Not here" says less than anything else.
-            if first_error
-                .as_ref()
-                .is_none_or(|(_, kept)| *kept && !absent)
-            {
-                first_error = Some((error, absent));
-            }
-        }
-        Err(first_error.map_or_else(
-            || RefreshError::Failed("there is no discovery document".to_owned()),
-            |(error, _)| error,
-        ))
-    }
-
-    fn key_set_url_in(&self, document: &[u8]) -> Result<String, RefreshError> {
-        let fault = |phrase: &str| RefreshError::Failed(format!("the discovery document {phrase}"));
-        let document = Object::parse(document)
-            .map_err(|_| fault("is not one json object of distinct members"))?;
-        let text = |name| document.get(name).and_then(Value::as_text);
-        let issuer = text("issuer").ok_or_else(|| fault("has no string `issuer`"))?;
-        // RFC 8414 s3.3: identical, or the metadata must not be used.
-        if !self.config.is_named(&issuer) {
-            let found = issuer.chars().take(MAX_FOUND_CHARS).collect::<String>();
-            return Err(RefreshError::IssuerMismatch {
-                found: found.escape_debug().to_string(),
-            });
-        }
-        let url = text("jwks_uri").ok_or_else(|| fault("has no string `jwks_uri`"))?;
-        url::check(&url, self.config.reach.plain_http)
-            .map_err(|phrase| fault(&format!("has a `jwks_uri` that {phrase}")))?;
-        Ok(url.into_owned())
+        let wanted = Wanted {
+            member: "jwks_uri",
+            is_named: &|found| self.config.is_named(found),
+            plain_http: self.config.reach.plain_http,
+        };
+        let url = wanted.find(&self.fetcher, candidates).await?;
+        *discovered = Some(Discovered::new(url.clone(), now));
+        Ok(url)
     }
 }
 

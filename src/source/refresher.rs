@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::discovery::Discovered;
 use super::jwks::{NoRuntime, Progress, RemoteKeys};
-use super::origin::{Discovered, Known, Source};
+use super::origin::{Known, Source};
 use super::race::{Either, race};
 use crate::source::clock::Clock;
 

@@ -11,28 +11,23 @@
 //! 5. Entries and bytes are bounded. Who comes in and is not used goes out first, so that a flood
 //!    of tokens that are seen once does not drive out those that are seen again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use super::counter::Counter;
 use super::latest::Latest;
 #[cfg(feature = "jwks")]
 use super::marks::Mark;
+use super::place::{Standing, Ways};
 use crate::verify::crypto::Digester;
-
-/// Places that one digest may take. More hold more of a full cache, and cost a longer look.
-const WAYS: usize = 8;
 
 /// Twice as many places as entries: otherwise every eighth entry would find its places taken.
 const ROOM: usize = 2;
 
 /// Locks for coming in.
 const SHARDS: usize = 16;
-
-/// Beyond so many uses nothing is counted.
-const MOST_USES: u8 = 3;
 
 /// How much is kept, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +74,44 @@ impl Basis {
 }
 
 /// A digest that only this cache understands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Digest(u128);
+
+/// What was made of a token, and what that stands on.
+#[derive(Debug)]
+pub(crate) struct Known<T> {
+    value: T,
+    basis: Basis,
+    digest: Digest,
+    /// By the monotonic clock.
+    end: Duration,
+    bytes: usize,
+}
+
+impl<T> Known<T> {
+    /// Something that no cache holds.
+    pub(crate) const fn unkept(value: T, basis: Basis) -> Self {
+        Self {
+            value,
+            basis,
+            digest: Digest(0),
+            end: Duration::ZERO,
+            bytes: 0,
+        }
+    }
+
+    fn holds(&self, now: Duration) -> bool {
+        now < self.end && self.basis.holds(now)
+    }
+}
+
+impl<T> Deref for Known<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
 
 /// The cache.
 pub(crate) struct Verified<T> {
@@ -94,7 +125,7 @@ pub(crate) struct Verified<T> {
 
 /// A part of the cache with a bound of its own.
 struct Shard<T> {
-    slots: Vec<Slot<T>>,
+    sets: Vec<Set<T>>,
     most_entries: usize,
     most_bytes: usize,
     entries: AtomicUsize,
@@ -103,26 +134,10 @@ struct Shard<T> {
     hand: Mutex<usize>,
 }
 
-struct Slot<T> {
-    /// A part of the digest, so that most looks end here. 0 is never the tag of an entry.
-    tag: AtomicU64,
-    uses: AtomicU8,
-    entry: Latest<Entry<T>>,
-}
-
-struct Entry<T> {
-    digest: u128,
-    value: Arc<T>,
-    basis: Basis,
-    /// By the monotonic clock.
-    end: Duration,
-    bytes: usize,
-}
-
-impl<T> Entry<T> {
-    fn holds(&self, now: Duration) -> bool {
-        now < self.end && self.basis.holds(now)
-    }
+/// The places that a digest may take.
+struct Set<T> {
+    ways: Ways,
+    entries: [Latest<Known<T>>; Ways::COUNT],
 }
 
 /// What a cache holds, and how it fared.
@@ -139,14 +154,13 @@ impl<T> Verified<T> {
     /// A cache within these limits. `None` when the system gives no randomness.
     pub(crate) fn new(limits: Limits) -> Option<Self> {
         let most_entries = limits.entries.div_ceil(SHARDS);
-        let sets = (most_entries * ROOM).div_ceil(WAYS).max(1);
-        let slot = || Slot {
-            tag: AtomicU64::new(0),
-            uses: AtomicU8::new(0),
-            entry: Latest::empty(),
+        let sets = (most_entries * ROOM).div_ceil(Ways::COUNT).max(1);
+        let set = || Set {
+            ways: Ways::default(),
+            entries: [const { Latest::empty() }; Ways::COUNT],
         };
         let shard = || Shard {
-            slots: (0..sets * WAYS).map(|_| slot()).collect(),
+            sets: (0..sets).map(|_| set()).collect(),
             most_entries,
             most_bytes: limits.bytes / SHARDS,
             entries: AtomicUsize::new(0),
@@ -169,7 +183,7 @@ impl<T> Verified<T> {
     }
 
     /// What was made of this token, if that still stands.
-    pub(crate) fn find(&self, digest: Digest, now: Duration) -> Option<Arc<T>> {
+    pub(crate) fn find(&self, digest: Digest, now: Duration) -> Option<Arc<Known<T>>> {
         let found = self.shard(digest).and_then(|shard| shard.find(digest, now));
         if found.is_some() {
             self.hits.count();
@@ -179,26 +193,22 @@ impl<T> Verified<T> {
         found
     }
 
-    /// Keeps what was made of a token.
+    /// Keeps what was made of a token, as far as there is room. What somebody else holds already
+    /// is not kept.
     pub(crate) fn keep(
         &self,
         digest: Digest,
-        value: &Arc<T>,
-        basis: Basis,
+        known: &mut Arc<Known<T>>,
         bytes: usize,
         now: Duration,
     ) {
-        let Some(shard) = self.shard(digest) else {
+        let (Some(own), Some(shard)) = (Arc::get_mut(known), self.shard(digest)) else {
             return;
         };
-        let entry = Entry {
-            digest: digest.0,
-            value: Arc::clone(value),
-            basis,
-            end: now.saturating_add(self.life),
-            bytes,
-        };
-        let evicted = shard.keep(entry, now);
+        own.digest = digest;
+        own.end = now.saturating_add(self.life);
+        own.bytes = bytes;
+        let evicted = shard.keep(known, now);
         if evicted > 0 {
             self.evictions.fetch_add(evicted, Ordering::Relaxed);
         }
@@ -224,123 +234,133 @@ impl<T> Verified<T> {
 
 impl<T> Shard<T> {
     /// The places of a digest, and its tag.
-    fn places(&self, digest: u128) -> (&[Slot<T>], u64) {
-        let sets = (self.slots.len() / WAYS).max(1);
+    fn set(&self, digest: Digest) -> Option<(&Set<T>, u64)> {
         #[allow(clippy::cast_possible_truncation)] // other bits than the tag's
-        let first = (digest >> 64) as usize % sets * WAYS;
+        let index = (digest.0 >> 64) as usize % self.sets.len();
         #[allow(clippy::cast_possible_truncation)]
-        let tag = (digest as u64).max(1);
-        (self.slots.get(first..first + WAYS).unwrap_or_default(), tag)
+        let tag = digest.0 as u64;
+        Some((self.sets.get(index)?, tag))
     }
 
-    fn find(&self, digest: Digest, now: Duration) -> Option<Arc<T>> {
-        let (places, tag) = self.places(digest.0);
-        for slot in places {
-            if slot.tag.load(Ordering::Acquire) != tag {
-                continue;
+    fn find(&self, digest: Digest, now: Duration) -> Option<Arc<Known<T>>> {
+        let (set, tag) = self.set(digest)?;
+        for place in set.ways.tagged(tag) {
+            // One that somebody has just put in place of ours is not ours.
+            let found = set.load(place);
+            if let Some(known) = found.filter(|known| known.digest == digest) {
+                if !known.holds(now) {
+                    return None;
+                }
+                set.ways.use_once(place);
+                return Some(known);
             }
-            let held = slot.entry.load();
-            let Some(entry) = held.as_ref().filter(|entry| entry.digest == digest.0) else {
-                continue;
-            };
-            if !entry.holds(now) {
-                return None;
-            }
-            let uses = slot.uses.load(Ordering::Relaxed);
-            if uses < MOST_USES {
-                slot.uses.store(uses + 1, Ordering::Relaxed);
-            }
-            return Some(Arc::clone(&entry.value));
         }
         None
     }
 
     /// How many had to go for it.
-    fn keep(&self, entry: Entry<T>, now: Duration) -> u64 {
-        // Whoever finds the door held comes in another time.
-        let Ok(mut hand) = self.hand.try_lock() else {
-            return 0;
+    fn keep(&self, known: &Arc<Known<T>>, now: Duration) -> u64 {
+        let mut hand = match self.hand.try_lock() {
+            Ok(hand) => hand,
+            // What an entry holds may be the application's, and panic as it is dropped: by then
+            // everything is in its place.
+            Err(TryLockError::Poisoned(held)) => held.into_inner(),
+            // Whoever finds the door held comes in another time.
+            Err(TryLockError::WouldBlock) => return 0,
         };
-        if entry.bytes > self.most_bytes || self.most_entries == 0 {
+        if known.bytes > self.most_bytes || self.most_entries == 0 {
             return 0;
         }
-        let (places, tag) = self.places(entry.digest);
-        let Some(slot) = choose(places, entry.digest, now) else {
+        let Some((set, tag)) = self.set(known.digest) else {
             return 0;
         };
+        let is_full = !self.fits(known.bytes, None);
+        let place = set.ways.choose(tag, now, is_full);
         let mut evicted = 0;
-        if slot.entry.load().as_ref().is_some() {
-            evicted += u64::from(self.clear(slot, now));
-        }
-        while self.entries.load(Ordering::Relaxed) >= self.most_entries
-            || self.bytes.load(Ordering::Relaxed) + entry.bytes > self.most_bytes
-        {
+        // INVARIANT: room is made before it is taken; entries and bytes never exceed their bounds.
+        while !self.fits(known.bytes, set.bytes(place)) {
             match self.evict(&mut hand, now) {
                 Some(was_good) => evicted += u64::from(was_good),
                 None => return evicted,
             }
         }
-        self.entries.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(entry.bytes, Ordering::Relaxed);
-        slot.uses.store(0, Ordering::Relaxed);
-        slot.entry.store(Some(Arc::new(entry)));
-        slot.tag.store(tag, Ordering::Release);
-        evicted
+        match set.bytes(place) {
+            Some(bytes) => self.bytes.fetch_sub(bytes, Ordering::Relaxed),
+            None => self.entries.fetch_add(1, Ordering::Relaxed),
+        };
+        self.bytes.fetch_add(known.bytes, Ordering::Relaxed);
+        let before = set.swap(place, Some(Arc::clone(known)));
+        set.ways
+            .fill(place, tag, known.end.min(known.basis.good_until));
+        let is_other = |old: Arc<Known<T>>| old.digest != known.digest && old.holds(now);
+        evicted + u64::from(before.is_some_and(is_other))
+    }
+
+    /// Whether there is room for so many bytes more, in the place of an entry or in an empty one.
+    fn fits(&self, more: usize, in_place_of: Option<usize>) -> bool {
+        let entries = self.entries.load(Ordering::Relaxed) + usize::from(in_place_of.is_none());
+        let bytes = self.bytes.load(Ordering::Relaxed) + more;
+        entries <= self.most_entries
+            && bytes.saturating_sub(in_place_of.unwrap_or_default()) <= self.most_bytes
     }
 
     /// Empties one place. Whether what stood there was still good; `None` when all are empty.
     fn evict(&self, hand: &mut MutexGuard<'_, usize>, now: Duration) -> Option<bool> {
-        let count = self.slots.len();
-        let start = **hand;
-        let mut least: Option<(&Slot<T>, u8)> = None;
+        let count = self.sets.len() * Ways::COUNT;
+        let mut least: Option<(usize, u64)> = None;
         for step in 0..count {
-            let index = (start + step) % count;
-            let slot = self.slots.get(index)?;
-            let held = slot.entry.load();
-            let Some(entry) = held.as_ref() else { continue };
-            let uses = slot.uses.load(Ordering::Relaxed);
-            if uses == 0 || !entry.holds(now) {
-                **hand = index + 1;
-                return Some(self.clear(slot, now));
-            }
-            if least.is_none_or(|(_, fewest)| uses < fewest) {
-                least = Some((slot, uses));
+            let index = (**hand + step) % count;
+            let set = self.sets.get(index / Ways::COUNT)?;
+            match set.ways.standing(index % Ways::COUNT, now) {
+                Standing::Empty => {}
+                Standing::Over | Standing::Used(0) => {
+                    **hand = index + 1;
+                    return Some(self.clear(set, index % Ways::COUNT, now));
+                }
+                Standing::Used(uses) => {
+                    if least.is_none_or(|(_, fewest)| uses < fewest) {
+                        least = Some((index, uses));
+                    }
+                }
             }
         }
         // All have been used: they grow old together, and the least used one goes.
-        for slot in &self.slots {
-            let uses = slot.uses.load(Ordering::Relaxed);
-            slot.uses.store(uses.saturating_sub(1), Ordering::Relaxed);
+        for set in &self.sets {
+            set.ways.age();
         }
-        least.map(|(slot, _)| self.clear(slot, now))
+        let (index, _) = least?;
+        let set = self.sets.get(index / Ways::COUNT)?;
+        Some(self.clear(set, index % Ways::COUNT, now))
     }
 
     /// Empties a place. Whether what stood there was still good.
-    fn clear(&self, slot: &Slot<T>, now: Duration) -> bool {
-        let held = slot.entry.load();
-        let Some(entry) = held.as_ref() else {
+    fn clear(&self, set: &Set<T>, place: usize, now: Duration) -> bool {
+        set.ways.clear(place);
+        let Some(known) = set.swap(place, None) else {
             return false;
         };
-        slot.tag.store(0, Ordering::Release);
-        slot.entry.store(None);
         self.entries.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
-        entry.holds(now)
+        self.bytes.fetch_sub(known.bytes, Ordering::Relaxed);
+        known.holds(now)
     }
 }
 
-/// The place for a digest among its own: where it stands already, an empty one, one whose entry
-/// is over, or the least used.
-fn choose<T>(places: &[Slot<T>], digest: u128, now: Duration) -> Option<&Slot<T>> {
-    places.iter().min_by_key(|slot| {
-        let held = slot.entry.load();
-        match held.as_ref() {
-            Some(entry) if entry.digest == digest => 0,
-            None => 1,
-            Some(entry) if !entry.holds(now) => 2,
-            Some(_) => 3 + u32::from(slot.uses.load(Ordering::Relaxed)),
+impl<T> Set<T> {
+    fn load(&self, place: usize) -> Option<Arc<Known<T>>> {
+        self.entries.get(place)?.load_full()
+    }
+
+    fn swap(&self, place: usize, known: Option<Arc<Known<T>>>) -> Option<Arc<Known<T>>> {
+        self.entries.get(place)?.swap(known)
+    }
+
+    /// What the entry in a place takes, where one stands. For who holds the lock.
+    fn bytes(&self, place: usize) -> Option<usize> {
+        match self.ways.standing(place, Duration::ZERO) {
+            Standing::Empty => None,
+            Standing::Over | Standing::Used(_) => Some(self.load(place)?.bytes),
         }
-    })
+    }
 }
 
 #[cfg(test)]
@@ -361,12 +381,13 @@ mod tests {
 
     fn keep(cache: &Verified<usize>, name: usize, bytes: usize) {
         let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
-        cache.keep(digest, &Arc::new(name), Basis::lasting(), bytes, NOW);
+        let mut known = Arc::new(Known::unkept(name, Basis::lasting()));
+        cache.keep(digest, &mut known, bytes, NOW);
     }
 
     fn find(cache: &Verified<usize>, name: usize, now: Duration) -> Option<usize> {
         let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
-        cache.find(digest, now).map(|value| *value)
+        cache.find(digest, now).map(|known| **known)
     }
 
     #[test]
@@ -435,7 +456,8 @@ mod tests {
         }
         for name in 200..400 {
             let digest = cache.digest(&usize::to_le_bytes(name)).expect("a digest");
-            cache.keep(digest, &Arc::new(name), Basis::lasting(), 10, late);
+            let mut known = Arc::new(Known::unkept(name, Basis::lasting()));
+            cache.keep(digest, &mut known, 10, late);
         }
         let tally = cache.tally();
         assert!(tally.entries <= 16);

@@ -4,8 +4,7 @@
 //! 1. Every check reads a value that must be there and have the right type; absence passes
 //!    only where the rule says "optional".
 //! 2. Texts are compared byte for byte: issuer, audience, client, type but for its case.
-//! 3. What time changes is not decided here but in `AccessToken::check_time`, which runs on
-//!    every request.
+//! 3. What time changes is not decided here but in `Validity::check`, which runs on every request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,12 +13,13 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::answer::Attested;
 use super::custom::CustomClaims;
 use super::json::{Object, Value};
 use super::revocable::Revocable;
 use super::rules::{Audiences, Profile, Rules};
 use super::signature::Signed;
-use super::typed::{Rounding, date, optional_text, required_text, strings, text_at};
+use super::typed::{Rounding, date, optional_text, required_text, strings, text_at, texts};
 use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
 use crate::model::scope::Scope;
@@ -136,9 +136,32 @@ impl AccessToken {
 
     /// Checks a signed token against its issuer's rules. The times are checked apart.
     pub(crate) fn check(signed: &Signed<'_>, rules: &Rules) -> Result<Self, TokenFault> {
-        let claims = &signed.claims();
         check_type(signed.header(), rules)?;
-        check_required_values(signed, rules)?;
+        check_required_headers(signed, rules)?;
+        Self::made_of(&signed.claims(), signed.payload_text(), None, rules)
+    }
+
+    /// Checks a token that its issuer attests, by the same rules. The times are checked apart.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn attested(answer: &Attested<'_>, rules: &Rules) -> Result<Self, TokenFault> {
+        let claims = answer.claims();
+        check_token_type(claims)?;
+        // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
+        match optional_text(claims, "iss")? {
+            Some(issuer) if *issuer != *rules.realm => return Err(TokenFault::UnknownIssuer),
+            _ => {}
+        }
+        Self::made_of(claims, answer.text(), Some(answer), rules)
+    }
+
+    /// What both ways have in common; without an answer the claims were signed.
+    fn made_of(
+        claims: &Object<'_>,
+        payload: &Arc<str>,
+        answer: Option<&Attested<'_>>,
+        rules: &Rules,
+    ) -> Result<Self, TokenFault> {
+        check_required_claims(claims, rules)?;
 
         // Before the other claims: a token of another kind lacks some of them too, and then its
         // kind is what the operator must hear.
@@ -148,7 +171,7 @@ impl AccessToken {
                 check_not_for_the_client(claims, rules)?;
                 check_rfc9068(claims)?;
             }
-            Profile::Oidc => check_not_for_the_client(claims, rules)?,
+            Profile::Oidc | Profile::Introspected => check_not_for_the_client(claims, rules)?,
         }
         let client_id = client_id(claims, rules)?;
         check_client(client_id.as_deref(), rules)?;
@@ -158,7 +181,7 @@ impl AccessToken {
             return Err(TokenFault::Binding);
         }
 
-        let share = |text: &str| Text::within(signed.payload_text(), text);
+        let share = |text: &str| Text::within(payload, text);
         let subject = text_at(claims, &rules.subject_claim)?;
         let subject = match &subject {
             None if rules.profile == Profile::Rfc9068 => return Err(TokenFault::Claims),
@@ -171,18 +194,27 @@ impl AccessToken {
             .map(|text| ClientId::of(&rules.realm, share(&text)))
             .transpose()
             .map_err(|_| TokenFault::Claims)?;
-        let issuer = required_text(claims, "iss")?;
+        let issuer = match answer {
+            None => share(&required_text(claims, "iss")?),
+            // Stated or not, it is this one.
+            Some(_) => Text::new(&rules.realm),
+        };
         let issued_at = date(claims, "iat", Rounding::Down)?;
-        let has_username = claims.get("username").is_some();
+        // Endpoints write `null` where there is no user.
+        let is_named = |value| answer.is_none() || value != Value::Null;
+        let has_username = claims.get("username").is_some_and(is_named);
         let is_machine = !has_username
             && matches!((&subject, &client_id), (Some(subject), Some(client))
                 if subject.as_str() == client.as_str());
         Ok(Self(Arc::new(Verified {
-            issuer: share(&issuer),
+            issuer,
             subject,
             client_id,
             scope: scope(claims, rules, share)?,
-            expires_at: date(claims, "exp", Rounding::Down)?.ok_or(TokenFault::NoExpiry)?,
+            expires_at: match answer {
+                None => date(claims, "exp", Rounding::Down)?.ok_or(TokenFault::NoExpiry)?,
+                Some(answer) => answer.end()?,
+            },
             not_before: date(claims, "nbf", Rounding::Up)?,
             issued_at,
             id: optional_text(claims, "jti")?.map(|id| share(&id)),
@@ -191,20 +223,16 @@ impl AccessToken {
             groups: list(claims, &rules.groups_claim, rules.lone_values, share),
             has_username,
             is_machine,
-            payload: Arc::clone(signed.payload_text()),
+            payload: Arc::clone(payload),
             custom: CustomClaims::default(),
         })))
     }
 
-    /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
-    /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
-    pub(crate) fn check_time(&self, now: UnixTime, leeway: Duration) -> Result<(), TokenFault> {
-        if now >= self.0.expires_at.saturating_add(leeway) {
-            return Err(TokenFault::Expired);
-        }
-        match self.0.not_before {
-            Some(from) if now < from.saturating_sub(leeway) => Err(TokenFault::NotYetValid),
-            _ => Ok(()),
+    /// When the token is good, for an issuer whose clock may be off by so much.
+    pub(crate) fn validity(&self, leeway: Duration) -> Validity {
+        Validity {
+            from: self.0.not_before.map(|from| from.saturating_sub(leeway)),
+            until: self.0.expires_at.saturating_add(leeway),
         }
     }
 
@@ -236,6 +264,27 @@ impl AccessToken {
 
     pub(crate) fn payload_text(&self) -> &Arc<str> {
         &self.0.payload
+    }
+}
+
+/// When a token is good, leeway included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    from: Option<UnixTime>,
+    until: UnixTime,
+}
+
+impl Validity {
+    /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
+    /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
+    pub(crate) fn check(self, now: UnixTime) -> Result<(), TokenFault> {
+        if now >= self.until {
+            return Err(TokenFault::Expired);
+        }
+        match self.from {
+            Some(from) if now < from => Err(TokenFault::NotYetValid),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -282,11 +331,32 @@ fn is_type(stated: &str, accepted: &str) -> bool {
     stated.eq_ignore_ascii_case(accepted)
 }
 
-fn check_required_values(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenFault> {
-    let claims_hold = rules.required_claims.iter().all(|(path, expected)| {
-        matches!(text_at(&signed.claims(), path), Ok(Some(found)) if *found == **expected)
-    });
-    let headers_hold = rules.required_headers.iter().all(|(name, expected)| {
+// RFC 7662 s2.2: the type of an access token, RFC 6749 s5.1, in any case. What an endpoint calls
+// active may be of any other kind.
+#[cfg(feature = "jwks")]
+fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
+    match claims.get("token_type").map(Value::as_text) {
+        None => Ok(()),
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
+        // RFC 9449 s6.2: bound to a key, whether the answer says to which or not.
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Err(TokenFault::Binding),
+        Some(_) => Err(TokenFault::TokenUse),
+    }
+}
+
+fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> {
+    let hold = rules.required_claims.iter().all(
+        |(path, expected)| matches!(text_at(claims, path), Ok(Some(found)) if *found == **expected),
+    );
+    if hold {
+        Ok(())
+    } else {
+        Err(TokenFault::RequiredValue)
+    }
+}
+
+fn check_required_headers(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenFault> {
+    let hold = rules.required_headers.iter().all(|(name, expected)| {
         signed
             .header()
             .get(name)
@@ -294,7 +364,7 @@ fn check_required_values(signed: &Signed<'_>, rules: &Rules) -> Result<(), Token
             .as_deref()
             == Some(expected)
     });
-    if claims_hold && headers_hold {
+    if hold {
         Ok(())
     } else {
         Err(TokenFault::RequiredValue)
@@ -325,8 +395,8 @@ fn check_not_for_the_client(claims: &Object<'_>, rules: &Rules) -> Result<(), To
     let marked = ["at_hash", "c_hash", "events"].iter().any(has);
     // A `nonce` goes back to the client in its ID token. Issuers that write it into access tokens
     // too give these an id or a scope, which an ID token has not.
-    let has_scope = !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
-    let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope;
+    let has_scope = || !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
+    let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope();
     let other_use = claims
         .get("token_use")
         .is_some_and(|value| value.as_text().as_deref() != Some("access"));
@@ -360,7 +430,7 @@ fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, st
         }
     }
     match rules.profile {
-        Profile::Oidc => Ok(None),
+        Profile::Oidc | Profile::Introspected => Ok(None),
         Profile::Cognito | Profile::Rfc9068 => Err(TokenFault::Claims),
     }
 }
@@ -388,12 +458,12 @@ fn check_audience(
         .at_path(rules.audience_claim.members())
         .map_err(|_| TokenFault::Audience)?;
     let stated = match found {
-        None => Vec::new(),
-        Some(value) => strings(value)
-            .filter(|list| !list.is_empty())
+        None => Audience::default(),
+        Some(value) => Audience::read(value, client_id, &rules.audiences)
+            .filter(|stated| stated.count > 0)
             .ok_or(TokenFault::Audience)?,
     };
-    let is_client_alone = matches!(stated.as_slice(), [only] if Some(&**only) == client_id);
+    let is_client_alone = stated.count == 1 && stated.names_client;
     // An ID token is for its own client alone (OpenID Connect Core s2), wherever an access token
     // of this issuer names its audience.
     let is_id_token = rules.profile != Profile::Cognito
@@ -403,19 +473,45 @@ fn check_audience(
         return Err(TokenFault::TokenUse);
     }
     let names_us = match &rules.audiences {
-        Audiences::AnyOf(ours) => stated
-            .iter()
-            .any(|one| ours.iter().any(|our| **our == **one)),
+        Audiences::AnyOf(_) => stated.names_us,
+        Audiences::AnyOfWhereStated(_) => stated.names_us || stated.count == 0,
         // An ID token is for its own client alone (OpenID Connect Core s2).
         Audiences::Waived => rules.profile == Profile::Cognito || !is_client_alone,
     };
     // Cognito writes `aud` only for resource-bound tokens; elsewhere the client that passed
     // `check_client` stands in, which a pre-token trigger may also write out.
-    let stands_in = rules.profile == Profile::Cognito && (stated.is_empty() || is_client_alone);
+    let stands_in = rules.profile == Profile::Cognito && (stated.count == 0 || is_client_alone);
     if names_us || stands_in {
         Ok(())
     } else {
         Err(TokenFault::Audience)
+    }
+}
+
+/// What a token says of whom it is for.
+#[derive(Default)]
+struct Audience {
+    count: usize,
+    names_us: bool,
+    names_client: bool,
+}
+
+impl Audience {
+    /// `None` where anything but strings stands there.
+    fn read(value: Value<'_>, client_id: Option<&str>, audiences: &Audiences) -> Option<Self> {
+        let mut stated = Self::default();
+        for one in texts(value)? {
+            let one = one?;
+            stated.count += 1;
+            stated.names_client |= Some(&*one) == client_id;
+            stated.names_us |= match audiences {
+                Audiences::AnyOf(ours) | Audiences::AnyOfWhereStated(ours) => {
+                    ours.iter().any(|our| **our == *one)
+                }
+                Audiences::Waived => false,
+            };
+        }
+        Some(stated)
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Object<'a> {
 /// Members of our own, or such as somebody keeps room for.
 #[derive(Debug)]
 enum Held<'a> {
-    Own(Members),
+    Own(Box<Members>),
     Lent(&'a Members),
 }
 
@@ -62,7 +62,7 @@ impl<'a> Object<'a> {
         scan(text, &mut members)?;
         Ok(Self {
             text,
-            members: Held::Own(members),
+            members: Held::Own(Box::new(members)),
         })
     }
 
@@ -90,6 +90,7 @@ impl<'a> Object<'a> {
     }
 
     /// The value of the member with exactly this name.
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
         let found = self.members.get().find(self.text, name)?;
         Some(Value::at(self.text, found))

@@ -83,7 +83,9 @@ impl<'r> Compact<'r> {
         })
     }
 
-    fn decode_parts(token: &'r [u8], room: &'r mut Parts) -> Result<Self, TokenFault> {
+    /// Splits and decodes a JWT that is no credential; its length was bounded before.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) fn decode_parts(token: &'r [u8], room: &'r mut Parts) -> Result<Self, TokenFault> {
         let (header, rest) = split_at_dot(token).ok_or(TokenFault::Malformed)?;
         let (payload, signature) = split_at_dot(rest).ok_or(TokenFault::Malformed)?;
         // RFC 7516 s9: five parts are a JWE.
@@ -99,6 +101,17 @@ impl<'r> Compact<'r> {
             payload: text(decode(payload, &mut room.payload)?)?,
             signature: Signature::decode(signature)?,
         })
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl Compact<'_> {
+    /// The `iss` in a JWT that is not verified here. It says whom to ask, and nothing else.
+    pub(crate) fn claimed_issuer(token: &[u8]) -> Option<String> {
+        let mut room = Parts::default();
+        let compact = Compact::decode_parts(token, &mut room).ok()?;
+        let payload = Object::parse_str(compact.payload).ok()?;
+        payload.get("iss")?.as_text().map(Cow::into_owned)
     }
 }
 
@@ -135,35 +148,34 @@ fn decode_within<'b>(part: &[u8], room: &'b mut [u8]) -> Result<&'b [u8], TokenF
 }
 
 /// A decoded signature. Those of keys of up to 4096 bits need no memory of their own.
-enum Signature {
-    Short {
-        bytes: [u8; Self::SHORT],
-        len: usize,
-    },
-    Long(Vec<u8>),
+struct Signature {
+    short: [u8; Self::SHORT],
+    /// In place of the short one, where it is not empty.
+    long: Vec<u8>,
+    len: usize,
 }
 
 impl Signature {
-    const SHORT: usize = 512 + 3;
+    const SHORT: usize = decoded_bytes(683);
 
     fn decode(part: &[u8]) -> Result<Self, TokenFault> {
-        let needed = decoded_bytes(part.len());
-        if needed > Self::SHORT {
-            let mut bytes = Vec::new();
-            let len = decode(part, &mut bytes)?.len();
-            bytes.truncate(len);
-            return Ok(Self::Long(bytes));
-        }
-        let mut bytes = [0; Self::SHORT];
-        let len = decode_within(part, &mut bytes)?.len();
-        Ok(Self::Short { bytes, len })
+        let mut short = [0; Self::SHORT];
+        let mut long = Vec::new();
+        let len = if decoded_bytes(part.len()) > Self::SHORT {
+            decode(part, &mut long)?.len()
+        } else {
+            decode_within(part, &mut short)?.len()
+        };
+        Ok(Self { short, long, len })
     }
 
     fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Short { bytes, len } => bytes.get(..*len).unwrap_or_default(),
-            Self::Long(bytes) => bytes,
-        }
+        let bytes = if self.long.is_empty() {
+            &self.short[..]
+        } else {
+            &self.long[..]
+        };
+        bytes.get(..self.len).unwrap_or_default()
     }
 }
 

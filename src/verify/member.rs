@@ -28,9 +28,18 @@ impl Span {
     }
 
     /// The piece of the text that was scanned.
+    #[inline]
     pub(super) fn of(self, text: &str) -> &str {
         // INVARIANT: spans are made at character boundaries of the text that they are used on.
         text.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    fn bytes_of(self, text: &str) -> &[u8] {
+        let bytes = text.as_bytes();
+        bytes
+            .get(self.start as usize..self.end as usize)
             .unwrap_or_default()
     }
 }
@@ -66,12 +75,12 @@ pub(super) struct Member {
 }
 
 impl Member {
+    #[inline]
     pub(super) fn new(text: &str, name: Span, escaped: bool, value: Scanned) -> Self {
-        let raw = name.of(text);
         let mark = if escaped {
-            mark(unescape(raw).as_bytes())
+            mark(unescape(name.of(text)).as_bytes())
         } else {
-            mark(raw.as_bytes())
+            mark(name.bytes_of(text))
         };
         Self {
             name,
@@ -95,7 +104,7 @@ impl Member {
             && if self.escaped {
                 unescape(self.name.of(text)) == name
             } else {
-                self.name.of(text) == name
+                self.name.bytes_of(text) == name.as_bytes()
             }
     }
 }
@@ -104,74 +113,91 @@ impl Member {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
     pub(super) list: Vec<Member>,
-    pub(super) names: Names,
+    /// Those of the list, in its order.
+    marks: Vec<u32>,
+    names: Names,
 }
 
 impl Members {
+    /// Gets the members that were listed ready to be found. `false` where two have one name.
+    pub(super) fn settle(&mut self, text: &str) -> bool {
+        self.marks.clear();
+        self.marks
+            .extend(self.list.iter().map(|member| member.mark));
+        self.names = Names::default();
+        self.names.are_distinct(text, &self.list)
+    }
+
     /// The value of the member with exactly this name.
+    #[inline] // The mark of a name that stands in the code is then reckoned by the compiler.
     pub(super) fn find(&self, text: &str, name: &str) -> Option<Scanned> {
         let mark = mark(name.as_bytes());
         if !self.names.may_hold(mark) {
             return None;
         }
-        self.list
-            .iter()
-            .find(|member| member.is(text, mark, name))
-            .map(|member| member.value)
+        self.find_marked(text, mark, name)
+    }
+
+    fn find_marked(&self, text: &str, mark: u32, name: &str) -> Option<Scanned> {
+        let mut marked = self.marks.iter().zip(&self.list);
+        marked
+            .find(|(held, member)| **held == mark && member.is(text, mark, name))
+            .map(|(_, member)| member.value)
     }
 }
 
 /// A set of names that says "no" for certain, and "yes" only perhaps.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Names([u64; 4]);
+pub(super) struct Names([u64; Self::WORDS]);
 
 impl Names {
-    /// The names of these members; `None` where two have the same.
-    pub(super) fn of(text: &str, members: &[Member]) -> Option<Self> {
-        let mut names = Self::default();
-        let is_long = members.len() > FEW;
-        for (place, member) in members.iter().enumerate() {
-            if names.add(member.mark) && !is_long {
-                let before = members.get(..place).unwrap_or_default();
-                let name = member.name(text);
-                if before
-                    .iter()
-                    .any(|other| other.is(text, member.mark, &name))
-                {
-                    return None;
-                }
+    const WORDS: usize = 8;
+
+    /// Takes in the names of these members. Whether no two are the same.
+    pub(super) fn are_distinct(&mut self, text: &str, members: &[Member]) -> bool {
+        if members.len() > FEW {
+            for member in members {
+                self.add(member.mark);
             }
+            return !repeats(members.iter().map(|member| member.name(text)).collect());
         }
-        if is_long && repeats(members.iter().map(|member| member.name(text)).collect()) {
-            return None;
-        }
-        Some(names)
+        members.iter().enumerate().all(|(place, member)| {
+            let is_new = self.add(member.mark);
+            is_new || !stands_among(text, members.get(..place).unwrap_or_default(), *member)
+        })
     }
 
-    fn may_hold(self, mark: u32) -> bool {
-        self.word(mark) & Self::bit(mark) != 0
+    #[inline]
+    fn may_hold(&self, mark: u32) -> bool {
+        let word = self.0.get(Self::place(mark)).copied();
+        word.unwrap_or_default() & Self::bit(mark) != 0
     }
 
-    /// Whether it seems to be there already.
+    /// Whether it is certain that it was not there.
+    #[inline]
     fn add(&mut self, mark: u32) -> bool {
-        let was_there = self.may_hold(mark);
-        if let Some(word) = self.0.get_mut(Self::place(mark)) {
-            *word |= Self::bit(mark);
-        }
-        was_there
-    }
-
-    fn word(self, mark: u32) -> u64 {
-        self.0.get(Self::place(mark)).copied().unwrap_or_default()
+        let Some(word) = self.0.get_mut(Self::place(mark)) else {
+            return false;
+        };
+        let is_new = *word & Self::bit(mark) == 0;
+        *word |= Self::bit(mark);
+        is_new
     }
 
     const fn place(mark: u32) -> usize {
-        (mark >> 6) as usize % 4
+        (mark >> 6) as usize % Self::WORDS
     }
 
     const fn bit(mark: u32) -> u64 {
         1 << (mark % 64)
     }
+}
+
+#[cold]
+fn stands_among(text: &str, others: &[Member], member: Member) -> bool {
+    let name = member.name(text);
+    let mut others = others.iter();
+    others.any(|other| other.is(text, member.mark, &name))
 }
 
 fn repeats(mut names: Vec<Cow<'_, str>>) -> bool {

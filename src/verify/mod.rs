@@ -10,6 +10,9 @@ mod scan;
 pub(crate) mod json;
 pub(crate) mod pem;
 
+#[cfg(feature = "jwks")]
+pub(crate) mod assertion;
+
 mod key;
 
 pub(crate) mod keyset;
@@ -33,6 +36,9 @@ mod soundness;
 pub(crate) mod rules;
 
 mod typed;
+
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+pub(crate) mod answer;
 
 mod custom;
 

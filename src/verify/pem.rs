@@ -1,6 +1,8 @@
-//! Public keys in PEM: one `SubjectPublicKeyInfo` (RFC 7468 section 13).
+//! Keys in PEM: one `SubjectPublicKeyInfo` (RFC 7468 section 13), or our own private key in one
+//! `PKCS#8` block (section 10).
 //!
-//! 1. Exactly one `PUBLIC KEY` block; certificates and private keys are refused by name.
+//! 1. Exactly one `PUBLIC KEY` block, where it is an issuer's; certificates and private keys are
+//!    refused by name.
 //! 2. RSA, P-256, P-384, P-521 and Ed25519; the key's numbers are taken out and checked
 //!    like those of a JWK.
 
@@ -34,6 +36,21 @@ pub(crate) fn parse(text: &str) -> Result<Material, &'static str> {
         .decode(base64)
         .map_err(|_| "its base64 is malformed")?;
     subject_public_key_info(&der).ok_or("it holds no key of a supported type")
+}
+
+/// Reads the block of a private key, and leaves what is in it to
+/// [`crypto`](super::crypto). The error says in a few words what is wrong with it.
+#[cfg(feature = "jwks")]
+pub(crate) fn private(text: &str) -> Result<Vec<u8>, &'static str> {
+    let inner = text
+        .trim()
+        .strip_prefix("-----BEGIN PRIVATE KEY-----")
+        .and_then(|rest| rest.strip_suffix("-----END PRIVATE KEY-----"))
+        .ok_or("the key is not one `PRIVATE KEY` block in pem; convert others with `openssl pkcs8 -topk8 -nocrypt`")?;
+    let base64: String = inner.split_ascii_whitespace().collect();
+    STANDARD
+        .decode(base64)
+        .map_err(|_| "the base64 of the key is malformed")
 }
 
 /// `SEQUENCE { SEQUENCE { algorithm OID, parameters }, BIT STRING }` (RFC 5280 section 4.1).

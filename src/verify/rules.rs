@@ -41,6 +41,7 @@ pub(crate) struct Rules {
 
 /// The kind of access token that an issuer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) enum Profile {
     /// Amazon Cognito user pools: `token_use`, an allowed `client_id`, `aud` seldom.
     Cognito,
@@ -48,12 +49,17 @@ pub(crate) enum Profile {
     Rfc9068,
     /// JWT access tokens of an OpenID Provider that follows no profile.
     Oidc,
+    /// Tokens that their issuer judges (RFC 7662), by what it answers.
+    Introspected,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) enum Audiences {
     /// Any one of these must be in the token.
     AnyOf(Vec<Box<str>>),
+    /// The same where a token names any; none is as good.
+    AnyOfWhereStated(Vec<Box<str>>),
     /// Waived behind `danger()`.
     Waived,
 }

@@ -9,14 +9,21 @@ use crate::model::time::UnixTime;
 
 /// A string, or an array of nothing but strings.
 pub(super) fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
-    match value {
-        Value::String(quoted) => Some(vec![quoted.text()]),
-        Value::Array(_) => value.elements()?.map(Value::as_text).collect(),
-        _ => None,
-    }
+    texts(value)?.collect()
+}
+
+/// The same, one by one; `None` for an element that is no string.
+pub(super) fn texts(value: Value<'_>) -> Option<impl Iterator<Item = Option<Cow<'_, str>>>> {
+    let (lone, elements) = match value {
+        Value::String(quoted) => (Some(Some(quoted.text())), None),
+        Value::Array(_) => (None, Some(value.elements()?.map(Value::as_text))),
+        _ => return None,
+    };
+    Some(lone.into_iter().chain(elements.into_iter().flatten()))
 }
 
 /// A claim that must be there, as a string that is not empty.
+#[inline]
 pub(super) fn required_text<'c>(
     claims: &Object<'c>,
     name: &str,
@@ -25,6 +32,7 @@ pub(super) fn required_text<'c>(
 }
 
 /// A claim that may be absent. Present with another type, or empty, is a fault.
+#[inline]
 pub(super) fn optional_text<'c>(
     claims: &Object<'c>,
     name: &str,
@@ -59,6 +67,7 @@ pub(super) enum Rounding {
 }
 
 /// RFC 7519 s2: a `NumericDate` is a JSON number, fractions allowed.
+#[inline]
 pub(super) fn date(
     claims: &Object<'_>,
     name: &str,
@@ -77,10 +86,8 @@ pub(super) fn date(
 fn numeric_date(text: &str, rounding: Rounding) -> Option<i64> {
     /// Beyond this an `f64` has no whole seconds. It is the year 285 million.
     const MAX: f64 = 9_007_199_254_740_992.0;
-    if text.len() <= 15 {
-        if let Ok(secs) = text.parse::<i64>() {
-            return Some(secs);
-        }
+    if let Some(secs) = plain_date(text.as_bytes()) {
+        return Some(secs);
     }
     let secs: f64 = text.parse().ok()?;
     let whole = match rounding {
@@ -93,6 +100,17 @@ fn numeric_date(text: &str, rounding: Rounding) -> Option<i64> {
     } else {
         None
     }
+}
+
+/// A date as almost all are written: a few digits and nothing else.
+fn plain_date(digits: &[u8]) -> Option<i64> {
+    if digits.is_empty() || digits.len() > 15 {
+        return None;
+    }
+    digits.iter().try_fold(0, |sum, digit| match digit {
+        b'0'..=b'9' => Some(sum * 10 + i64::from(digit - b'0')),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -921,3 +921,33 @@ async fn the_task_that_loads_ends_with_the_last_handle() {
     drop((server, site));
     assert_eq!(asked.recv().await, None, "the loader is gone");
 }
+
+#[tokio::test]
+async fn an_opaque_token_is_revoked_like_any_other_also_when_its_answer_is_remembered() {
+    use crate::introspection::{AS, TOKEN, good, issuer, server};
+
+    let clock = ManualClock::new();
+    let mut said = good();
+    said["jti"] = json!("o-1");
+    said["sid"] = json!("s-1");
+    let endpoint = crate::endpoint::Endpoint::saying(said).await;
+    let server = server(issuer(&endpoint), &clock);
+    let (app, list) = (app(&server), server.revocations());
+    for revocation in [
+        Revocation::token(AS, "o-1"),
+        Revocation::session(AS, "s-1"),
+        Revocation::subject(AS, "user-1", clock.now()),
+        Revocation::client(AS, "web", clock.now()),
+        Revocation::whole_issuer(AS, clock.now()),
+    ] {
+        assert_eq!(fetch(&app, "/", TOKEN).await.verdict(), "200");
+        list.revoke(revocation.clone()).expect("there is room");
+        assert_eq!(
+            fetch(&app, "/", TOKEN).await.verdict(),
+            REVOKED,
+            "{revocation:?}"
+        );
+        assert!(list.withdraw(&revocation));
+    }
+    assert_eq!(endpoint.calls(), 1, "the answer was remembered all along");
+}

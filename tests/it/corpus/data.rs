@@ -38,6 +38,7 @@ pub(super) struct Profile {
     /// Issuers and ids of tokens.
     #[serde(default)]
     pub(super) denylist: Vec<(String, String)>,
+    pub(super) introspection: Option<Introspection>,
     /// `required_claims` says the same in words that the library has.
     #[serde(rename = "typ")]
     _types: IgnoredAny,
@@ -48,8 +49,6 @@ pub(super) struct Profile {
     _dpop: Option<IgnoredAny>,
     #[serde(rename = "mtls")]
     _mtls: Option<IgnoredAny>,
-    #[serde(rename = "introspection")]
-    _introspection: Option<IgnoredAny>,
 }
 
 /// An issuer of a profile: its keys have one of three origins.
@@ -70,6 +69,33 @@ pub(super) struct Cognito {
     pub(super) client_ids: Vec<String>,
     #[serde(rename = "token_use")]
     _token_use: IgnoredAny,
+}
+
+/// The issuer that is asked about tokens.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Introspection {
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    pub(super) cache_ttl_s: u64,
+    pub(super) issuer: String,
+    #[serde(default)]
+    pub(super) client_ids: Vec<String>,
+    pub(super) signed: Option<SignedAnswers>,
+    /// It is played by a site on loopback.
+    #[serde(rename = "endpoint")]
+    _endpoint: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignedAnswers {
+    pub(super) jwks: String,
+    pub(super) algs: Vec<String>,
+    pub(super) audience: String,
+    /// The same as that of the tokens.
+    #[serde(rename = "issuer")]
+    _issuer: IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -146,13 +172,30 @@ pub(super) struct Case {
     /// Where the client seems to be; nothing in the library asks.
     #[serde(rename = "peer_addr")]
     _peer_addr: Option<IgnoredAny>,
-    // What no server here can be asked to do.
-    #[serde(rename = "introspection_response")]
-    _introspection_response: Option<IgnoredAny>,
-    #[serde(rename = "expect_introspection")]
-    _expect_introspection: Option<IgnoredAny>,
-    #[serde(rename = "max_concurrent_introspections")]
-    _max_concurrent_introspections: Option<IgnoredAny>,
+    pub(super) introspection_response: Option<Told>,
+    pub(super) expect_introspection: Option<Asked>,
+    pub(super) max_concurrent_introspections: Option<usize>,
+}
+
+/// What the introspection endpoint answers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Told {
+    ByToken {
+        by_token: BTreeMap<String, Answer>,
+        default: Box<Answer>,
+    },
+    Always(Box<Answer>),
+}
+
+/// How the introspection endpoint is to be asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) form: BTreeMap<String, String>,
+    pub(super) max_calls: usize,
+    pub(super) url_must_not_contain: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -179,8 +222,7 @@ pub(super) struct Step {
     _latitude: Option<IgnoredAny>,
     #[serde(rename = "latitude_note")]
     _latitude_note: Option<IgnoredAny>,
-    #[serde(rename = "introspection_response")]
-    _introspection_response: Option<IgnoredAny>,
+    pub(super) introspection_response: Option<Told>,
 }
 
 #[derive(Deserialize)]
@@ -358,6 +400,15 @@ impl Answer {
     }
 }
 
+impl Told {
+    fn answers(&self) -> Vec<&Answer> {
+        match self {
+            Self::Always(answer) => vec![answer],
+            Self::ByToken { by_token, default } => by_token.values().chain([&**default]).collect(),
+        }
+    }
+}
+
 impl Corpus {
     pub(super) fn read() -> Self {
         let text = std::fs::read_to_string(folder().join("corpus.json")).expect("corpus.json");
@@ -378,10 +429,14 @@ impl Case {
     }
 
     /// Every answer that endpoints are told to give.
-    pub(super) fn answers(&self) -> impl Iterator<Item = (&String, &Answer)> {
+    pub(super) fn answers(&self) -> impl Iterator<Item = &Answer> {
+        let steps = self.steps.iter();
+        let told = steps.clone().map(|step| &step.introspection_response);
+        let told = told.chain([&self.introspection_response]).flatten();
         self.jwks_response
-            .iter()
-            .chain(self.steps.iter().flat_map(|step| &step.jwks_response))
+            .values()
+            .chain(steps.flat_map(|step| step.jwks_response.values()))
+            .chain(told.flat_map(Told::answers))
     }
 }
 

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use data::{Ability, Case, Corpus};
+use data::{Ability, Answer, Case, Corpus};
 use run::Outcome;
 use world::{Application, World};
 
@@ -110,7 +110,7 @@ fn is_measured(case: &Case) -> bool {
 }
 
 fn is_slow(case: &Case) -> bool {
-    case.answers().any(|(_, answer)| answer.is_slow())
+    case.answers().any(Answer::is_slow)
 }
 
 fn runs_of(case: &Case) -> usize {

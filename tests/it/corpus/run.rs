@@ -11,7 +11,9 @@ use super::BETWEEN_REQUESTS_S;
 use super::check::{forbidden, problems, verdict};
 use super::data::{Ability, Bound, Case, Corpus, Expect, Http, Step, Text, Verdict};
 use super::send::{Reply, send};
+use super::site::Visit;
 use super::world::{Application, World};
+use crate::endpoint::field;
 use crate::logs::Logs;
 
 /// How long a request that nobody waits for may take to get going.
@@ -100,6 +102,7 @@ impl<'c> Run<'c> {
         }
         run.check_memory(memory);
         run.check_outbound(&case.expect_outbound);
+        run.check_questions();
         run.check_logs(logs);
         run.outcome
     }
@@ -201,6 +204,7 @@ impl<'c> Run<'c> {
     /// Everything that happens before the step's request, and whom it goes to.
     async fn prepare(&mut self, step: &Step) -> Application {
         self.world.set_key_sets(&step.jwks_response).await;
+        self.world.tell(step.introspection_response.as_ref()).await;
         if let Some(reload) = &step.reload {
             self.application = self.configured(&reload.profile).await;
         }
@@ -230,12 +234,12 @@ impl<'c> Run<'c> {
 
     fn check_outbound(&mut self, bounds: &BTreeMap<String, Bound>) {
         let visits = self.world.ledger.visits();
+        let count = |which: fn(&Visit) -> bool| visits.iter().filter(|one| which(one)).count();
         for (whom, bound) in bounds {
             let count = match whom.as_str() {
-                "jwks" => visits.iter().filter(|visit| visit.is_due).count(),
-                "other" => visits.iter().filter(|visit| !visit.is_due).count(),
-                // Nobody is configured to be asked.
-                "introspection" => 0,
+                "jwks" => count(|visit| visit.is_due && !visit.is_question()),
+                "other" => count(|visit| !visit.is_due),
+                "introspection" => count(Visit::is_question),
                 unknown => panic!("nobody counts requests to {unknown}"),
             };
             if count > bound.max {
@@ -251,6 +255,38 @@ impl<'c> Run<'c> {
                     self.outcome
                         .problem(format!("`{name}` was sent to {}", visit.path));
                 }
+            }
+        }
+    }
+
+    fn check_questions(&mut self) {
+        let visits = self.world.ledger.visits();
+        let questions: Vec<_> = visits.iter().filter(|visit| visit.is_question()).collect();
+        if let Some(expected) = &self.case.expect_introspection {
+            if questions.is_empty() || questions.len() > expected.max_calls {
+                let count = questions.len();
+                self.outcome
+                    .problem(format!("it was asked {count} times about the token"));
+            }
+            for question in questions {
+                let same_form = question.form.split('&').count() == expected.form.len()
+                    && expected
+                        .form
+                        .iter()
+                        .all(|(name, value)| field(&question.form, name).as_ref() == Some(value));
+                let mut hidden = expected.url_must_not_contain.iter();
+                let is_hidden = hidden.all(|secret| !question.path.contains(secret));
+                if question.method != expected.method || !same_form || !is_hidden {
+                    self.outcome.problem("it was asked in another way");
+                }
+            }
+        }
+        let most = self.world.most_questions();
+        if let Some(bound) = self.case.max_concurrent_introspections {
+            if most > bound {
+                self.outcome.problem(format!(
+                    "expected at most {bound} questions at a time .. got {most}"
+                ));
             }
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! 1. HTTP/1.1 by hand, one request a connection, so that nothing keeps the answer well-formed.
 //! 2. Every request is counted under its path, also the ones that nobody should have made.
-//! 3. A site that refuses connections holds its port without listening on it.
+//! 3. A question about a token is noted with its form, and answered for that token where there
+//!    is an answer of its own.
+//! 4. A site that refuses connections holds its port without listening on it.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +25,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::data::{Answer, Certificate, Encoding};
 use crate::certificate::self_signed;
+use crate::endpoint::field;
+
+/// Where a site is asked about tokens.
+pub(super) const INTROSPECTION: &str = "/introspect";
 
 pub(super) struct Site {
     origin: String,
@@ -36,6 +43,9 @@ struct Board {
     answers: Mutex<BTreeMap<String, Arc<Answer>>>,
     is_issuers: bool,
     ledger: Ledger,
+    /// Questions about tokens that are not answered yet, and the most of them at a time.
+    open: AtomicUsize,
+    most_open: AtomicUsize,
 }
 
 /// Every request that was made of any site of a world, in order.
@@ -46,10 +56,19 @@ pub(super) struct Ledger(Arc<watch::Sender<Vec<Visit>>>);
 #[derive(Clone)]
 pub(super) struct Visit {
     pub(super) path: String,
+    pub(super) method: String,
+    pub(super) form: String,
     /// In lower case.
     pub(super) header_names: Vec<String>,
     /// Whether an issuer was asked, for something that it has.
     pub(super) is_due: bool,
+}
+
+impl Visit {
+    /// Whether it was asked about a token, where that may be asked.
+    pub(super) fn is_question(&self) -> bool {
+        self.is_due && self.path == INTROSPECTION
+    }
 }
 
 impl Ledger {
@@ -98,6 +117,8 @@ impl Site {
             answers: Mutex::default(),
             is_issuers,
             ledger: ledger.clone(),
+            open: AtomicUsize::default(),
+            most_open: AtomicUsize::default(),
         });
         let task = tokio::spawn(serve(listener, Arc::clone(&board), tls.clone()));
         Self {
@@ -141,12 +162,27 @@ impl Site {
         lock(&self.board.answers).contains_key(path)
     }
 
+    /// The answer for one token from now on.
+    pub(super) fn answer_for(&self, token: &str, answer: Answer) {
+        lock(&self.board.answers).insert(place_of(token), Arc::new(answer));
+    }
+
+    /// The most questions about tokens that were open at a time.
+    pub(super) fn most_open(&self) -> usize {
+        self.board.most_open.load(Ordering::SeqCst)
+    }
+
     fn bound(&self) -> TcpSocket {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_reuseaddr(true).expect("an option");
         socket.bind(self.address).expect("the port is ours");
         socket
     }
+}
+
+/// Where the answer for one token stands; no request has this path.
+fn place_of(token: &str) -> String {
+    format!("{INTROSPECTION} {token}")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -181,6 +217,7 @@ async fn serve(listener: TcpListener, board: Arc<Board>, tls: Option<TlsAcceptor
 
 async fn plain(stream: TcpStream, board: &Board) -> io::Result<()> {
     let (mut stream, answer) = hear(stream, board).await?;
+    let _open = Open::count(board);
     match answer {
         Some(answer) if answer.reset => {
             stream.write_all(&head(&answer, Some(1 << 20))).await?;
@@ -196,6 +233,23 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, board: &Board) -
     speak(stream, answer.as_deref()).await
 }
 
+/// An exchange that has begun.
+struct Open<'b>(&'b Board);
+
+impl<'b> Open<'b> {
+    fn count(board: &'b Board) -> Self {
+        let open = board.open.fetch_add(1, Ordering::SeqCst) + 1;
+        board.most_open.fetch_max(open, Ordering::SeqCst);
+        Self(board)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Reads the request and notes it.
 async fn hear<S: AsyncRead + Unpin>(
     mut stream: S,
@@ -208,18 +262,29 @@ async fn hear<S: AsyncRead + Unpin>(
     }
     let text = String::from_utf8_lossy(&request);
     let mut lines = text.lines();
-    let path = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .unwrap_or_default()
-        .to_owned();
-    let header_names = lines
+    let mut first = lines.next().unwrap_or_default().split(' ');
+    let mut word = || first.next().unwrap_or_default().to_owned();
+    let (method, path) = (word(), word());
+    let fields: Vec<(String, &str)> = lines
         .filter_map(|line| line.split_once(':'))
-        .map(|(name, _)| name.to_ascii_lowercase())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
         .collect();
-    let answer = lock(&board.answers).get(&path).cloned();
+    let length = fields.iter().find(|(name, _)| name == "content-length");
+    let length = length.and_then(|(_, value)| value.parse().ok());
+    let mut form = vec![0; length.unwrap_or(0).min(MOST)];
+    stream.read_exact(&mut form).await?;
+    let form = String::from_utf8_lossy(&form).into_owned();
+    let header_names = fields.into_iter().map(|(name, _)| name).collect();
+    let answer = {
+        let answers = lock(&board.answers);
+        let token = field(&form, "token").filter(|_| path == INTROSPECTION);
+        let own = token.and_then(|token| answers.get(&place_of(&token)));
+        own.or_else(|| answers.get(&path)).cloned()
+    };
     let visit = Visit {
         path,
+        method,
+        form,
         header_names,
         is_due: board.is_issuers && answer.is_some(),
     };

@@ -8,13 +8,15 @@ use std::time::Duration;
 use axum::Router;
 use portcullis::test_util::ManualClock;
 use portcullis::{
-    Algorithm, Builder, Clock, ConfigError, Issuer, ResourceServer, Revocation, TenantClaims,
-    UnixTime,
+    Algorithm, Builder, ClientAuthentication, Clock, ConfigError, Issuer, ResourceServer,
+    Revocation, TenantClaims, UnixTime,
 };
 
 use super::app;
-use super::data::{Answer, Answers, Case, Certificate, Corpus, Profile, Trusted};
-use super::site::{Ledger, Site};
+use super::data::{
+    Answer, Answers, Case, Certificate, Corpus, Introspection, Profile, Told, Trusted,
+};
+use super::site::{INTROSPECTION, Ledger, Site};
 
 /// What the clock shows where a case does not say.
 const NOW: i64 = 1_800_000_000;
@@ -31,6 +33,8 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     /// By issuer.
     sites: BTreeMap<String, Site>,
+    /// Who is asked about tokens.
+    asked: Site,
     /// Where nobody should ever go.
     elsewhere: Site,
     certificate: Option<Certificate>,
@@ -55,6 +59,7 @@ impl World {
             corpus: Arc::clone(corpus),
             clock: ManualClock::at(UnixTime::from_secs(NOW)),
             sites: BTreeMap::new(),
+            asked: Site::open(&ledger, true, None).await,
             elsewhere: Site::open(&ledger, false, None).await,
             ledger,
             certificate: None,
@@ -68,7 +73,7 @@ impl World {
     pub(super) async fn of(corpus: &Arc<Corpus>, case: &Case) -> Self {
         let mut world = Self::quiet(corpus).await;
         world.show(case.clock);
-        world.certificate = case.answers().find_map(|(_, answer)| answer.tls);
+        world.certificate = case.answers().find_map(|answer| answer.tls);
         world.has_second_layer = case
             .exchanges()
             .any(|(http, _)| http.path.starts_with("/layer2"));
@@ -76,6 +81,7 @@ impl World {
             world.open(issuer).await;
         }
         world.set_key_sets(&case.jwks_response).await;
+        world.tell(case.introspection_response.as_ref()).await;
         for (issuer, answer) in &case.discovery_response {
             let answer = world.with_stand_ins(answer, &case.jwks_response);
             world.sites[issuer].answer(DISCOVERY, answer).await;
@@ -118,6 +124,27 @@ impl World {
             };
             site.answer(&path, answer).await;
         }
+    }
+
+    /// Changes what is said of tokens, if anything is said anew.
+    pub(super) async fn tell(&self, told: Option<&Told>) {
+        match told {
+            None => {}
+            Some(Told::Always(answer)) => {
+                self.asked.answer(INTROSPECTION, (**answer).clone()).await;
+            }
+            Some(Told::ByToken { by_token, default }) => {
+                self.asked.answer(INTROSPECTION, (**default).clone()).await;
+                for (token, answer) in by_token {
+                    self.asked.answer_for(token, answer.clone());
+                }
+            }
+        }
+    }
+
+    /// The most questions about tokens that were open at a time.
+    pub(super) fn most_questions(&self) -> usize {
+        self.asked.most_open()
     }
 
     /// Moves the clock; the wall clock back as well as forth.
@@ -182,7 +209,44 @@ impl World {
                 builder = builder.issuer(with_rules(issuer, profile, trusted, audience));
             }
         }
+        if let Some(asked) = &profile.introspection {
+            builder = builder.issuer(self.introspected(profile, asked, audience));
+        }
         builder
+    }
+
+    fn introspected(
+        &self,
+        profile: &Profile,
+        asked: &Introspection,
+        audience: Option<&str>,
+    ) -> Issuer {
+        let ours = ClientAuthentication::basic(&asked.client_id, &asked.client_secret);
+        let mut issuer = Issuer::introspected(format!("{}{INTROSPECTION}", self.asked.origin()))
+            .identified_as(&asked.issuer)
+            .client_authentication(ours)
+            .introspection_cache_life(Duration::from_secs(asked.cache_ttl_s))
+            // Longer than any machine is busy with something else.
+            .introspection_patience(Duration::from_secs(10))
+            .leeway(Duration::from_secs(profile.leeway_s))
+            .tenant_claims(TenantClaims::by_workspace("workspace_id").without_accounts());
+        // Where no JWT is verified, each goes to its issuer like any other token.
+        if profile.issuers.is_empty() {
+            issuer = issuer.introspect_jwts();
+        }
+        issuer = match (audience, &profile.audience) {
+            (Some(audience), _) => issuer.audience(audience),
+            (None, named) => named.iter().flatten().fold(issuer, Issuer::audience),
+        };
+        issuer = asked.client_ids.iter().fold(issuer, Issuer::client_id);
+        if let Some(signed) = &asked.signed {
+            let keys = self.corpus.jwks[&signed.jwks].get();
+            issuer = issuer
+                .signed_answers_for(&signed.audience)
+                .algorithms(signed.algs.iter().filter_map(known))
+                .key_set(keys);
+        }
+        issuer
     }
 
     fn with_keys(&self, issuer: Issuer, name: &str, trusted: &Trusted) -> Issuer {
@@ -275,13 +339,16 @@ fn issuers(profile: &Profile, name: &str, trusted: &Trusted) -> Vec<Issuer> {
     vec![Issuer::oidc(name)]
 }
 
+fn known(name: &String) -> Option<Algorithm> {
+    Algorithm::all().find(|known| known.as_str() == name)
+}
+
 fn with_rules(
     issuer: Issuer,
     profile: &Profile,
     trusted: &Trusted,
     audience: Option<&str>,
 ) -> Issuer {
-    let known = |name: &String| Algorithm::all().find(|known| known.as_str() == name);
     let mut issuer = issuer
         .algorithms(trusted.algs.iter().filter_map(known))
         .leeway(Duration::from_secs(profile.leeway_s))

@@ -1,0 +1,95 @@
+//! Tokens seen before, where more is asked: their claims, and among many issuers.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::hint::black_box;
+
+use axum::extract::FromRequestParts as _;
+use http::{Request, Response, StatusCode};
+use portcullis::test_util::MockIssuer;
+use portcullis::{AccessToken, Algorithm, Claims};
+use serde::Deserialize;
+use tower::Layer as _;
+
+use super::tokens::{Mint, Size, roomy, server, values};
+use super::{Goal, Row, Scale, Scene, built, call, handler, now, skewed, with};
+
+#[derive(Deserialize)]
+struct Payload {
+    email: String,
+    permissions: Vec<String>,
+}
+
+/// The payload as a type of the application's, beside the token alone.
+pub(crate) fn claims(scale: Scale) -> Scene {
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+    let tokens = Mint::new(&issuer, Size::Kb4).sign(scale.seen);
+    let values = values(&tokens);
+    let row = |name, wants_claims: bool| {
+        let server = built(roomy(server(&issuer), scale));
+        let handler = tower::service_fn(move |request: Request<()>| {
+            let (mut parts, ()) = request.into_parts();
+            if wants_claims {
+                let claims = now(Claims::<Payload>::from_request_parts(&mut parts, &()));
+                let claims = claims.expect("they fit");
+                black_box((&claims.email, &claims.permissions));
+            } else {
+                let token = now(AccessToken::from_request_parts(&mut parts, &()));
+                let _ = black_box(token.expect("a token"));
+            }
+            ready(Ok::<_, Infallible>(Response::new(String::new())))
+        });
+        let mut service = server.authenticate().layer(handler);
+        for value in values.iter() {
+            call(&mut service, with(value), StatusCode::OK);
+        }
+        let (values, mut order) = (values.clone(), skewed(scale.seen));
+        Row::new(name, move || {
+            call(&mut service, with(&values[order()]), StatusCode::OK);
+        })
+    };
+    Scene {
+        name: "claims of a seen token, 4 KB".to_owned(),
+        rows: vec![
+            row("token", false),
+            row("claims", true).over("token", Goal::None),
+        ],
+    }
+}
+
+/// One issuer's tokens, never seen and seen, at a server of one, ten and very many issuers.
+pub(crate) fn issuers(scale: Scale) -> Scene {
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+    let tokens = Mint::new(&issuer, Size::Kb1).sign(256);
+    let values = values(&tokens);
+    let row = |name, others: usize, is_seen: bool| {
+        let mut builder = server(&issuer);
+        if !is_seen {
+            builder = builder.without_token_cache();
+        }
+        for other in 1..others {
+            let other = MockIssuer::named(format!("https://issuer-{other}.test"));
+            builder = builder.issuer(other.with_algorithms([Algorithm::ES256]).trusted());
+        }
+        let server = built(builder);
+        let mut service = server.authenticate().layer(handler());
+        for value in values.iter() {
+            call(&mut service, with(value), StatusCode::OK);
+        }
+        let (values, mut order) = (values.clone(), skewed(tokens.len()));
+        Row::new(name, move || {
+            call(&mut service, with(&values[order()]), StatusCode::OK);
+        })
+    };
+    Scene {
+        name: "issuers, ES256 1 KB".to_owned(),
+        rows: vec![
+            row("cold, 1", 1, false),
+            row("cold, 10", 10, false).over("cold, 1", Goal::None),
+            row("cold, many", scale.issuers, false).over("cold, 1", Goal::None),
+            row("seen, 1", 1, true),
+            row("seen, 10", 10, true).over("seen, 1", Goal::None),
+            row("seen, many", scale.issuers, true).over("seen, 1", Goal::None),
+        ],
+    }
+}

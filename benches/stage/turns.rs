@@ -1,0 +1,41 @@
+//! Calls that take turns, so that what disturbs the machine disturbs all of them.
+
+use std::time::Instant;
+
+/// Nanoseconds.
+const TURN: f64 = 1e6;
+
+/// Nanoseconds of each call, turn by turn.
+pub(crate) fn by_turns(calls: &mut [&mut dyn FnMut()], turns: usize) -> Vec<Vec<f64>> {
+    let batches: Vec<u32> = calls.iter_mut().map(|call| batch(call)).collect();
+    let mut times = vec![Vec::with_capacity(turns); calls.len()];
+    for _ in 0..turns {
+        for ((call, batch), times) in calls.iter_mut().zip(&batches).zip(&mut times) {
+            times.push(time(call, *batch));
+        }
+    }
+    times
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// How many calls fill a turn.
+fn batch(call: &mut dyn FnMut()) -> u32 {
+    let mut batch = 1;
+    while time(call, batch) * f64::from(batch) < TURN {
+        batch *= 2;
+    }
+    batch
+}
+
+/// Nanoseconds of one call.
+fn time(call: &mut dyn FnMut(), batch: u32) -> f64 {
+    let start = Instant::now();
+    for _ in 0..batch {
+        call();
+    }
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(batch)
+}

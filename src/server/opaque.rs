@@ -1,0 +1,320 @@
+//! Tokens that only their issuer can judge: which they are, and what is remembered of them.
+//!
+//! 1. Where a token goes is decided by its shape and the configuration, before anybody is asked:
+//!    a JWT to the issuer that it names, if its tokens are verified here; five parts nowhere; any
+//!    other b64token to the one introspected issuer. What failed in one place is never tried in
+//!    the other.
+//! 2. A JWT goes to the introspected issuer only where the configuration says so, and only if it
+//!    names exactly that issuer.
+//! 3. An answer is remembered for the token that it was given for, by a digest of every byte: for
+//!    the life that the configuration says and never past the token's end, briefly where no end
+//!    is stated or the token is refused, and not at all where there was none.
+//! 4. Time and the application's own checks are judged on every request, remembered or not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::admission::Admission;
+use super::authority::{Answered, Authority, Question, Stop};
+use super::verdict::Verdict;
+use crate::model::rejection::{Outage, Rejection, RequestFault, TokenFault};
+use crate::source::introspection::{
+    AskedAt, Endpoint, Examiner, Introspector, NotAsked, Said, Trouble,
+};
+use crate::source::record::IntrospectionStatus;
+use crate::source::revocation::Standing;
+use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
+use crate::verify::answer::{Attested, Idiom, Moment, signed_answer};
+use crate::verify::claims::AccessToken;
+use crate::verify::credential::is_b64token;
+use crate::verify::identify::identify;
+use crate::verify::jws::{Compact, Room, Unverified};
+
+/// How long a refusal, or an answer that names no end, is remembered.
+const BRIEFLY: Duration = Duration::from_secs(10);
+
+/// How much is remembered, of active tokens and of refused ones each.
+const LIMITS: Limits = Limits {
+    entries: 10_000,
+    bytes: 64 << 20,
+    life: Duration::from_secs(300),
+};
+
+/// About how much memory a remembered refusal takes.
+const REFUSAL_BYTES: usize = 128;
+
+/// A token that is sent in a query must fit into an address.
+pub(super) const MOST_BYTES_IN_QUERY: usize = 1024;
+
+/// How often one signed answer may wait for a key.
+const MOST_QUESTIONS: usize = 2;
+
+/// The one issuer that is asked about opaque tokens.
+pub(super) struct Opaque {
+    pub(super) introspector: Arc<Introspector<Bench>>,
+    /// Whether it judges JWTs that name it, too.
+    pub(super) takes_jwts: bool,
+    /// Longer ones are refused.
+    pub(super) most_bytes: usize,
+}
+
+/// Who makes a verdict of what the issuer says.
+pub(super) struct Bench {
+    pub(super) authority: Arc<Authority>,
+    pub(super) idiom: Idiom,
+    /// Whom signed answers are for; `None` where answers are not signed.
+    pub(super) signed_for: Option<Vec<Box<str>>>,
+    pub(super) memory: Memory,
+}
+
+/// What is remembered.
+pub(super) struct Memory {
+    active: Verified<Admission>,
+    refused: Verified<TokenFault>,
+    /// Of active tokens. `None`: nothing is remembered.
+    life: Option<Duration>,
+}
+
+impl Memory {
+    /// `None` when the system gives no randomness.
+    pub(super) fn new(life: Option<Duration>) -> Option<Self> {
+        Some(Self {
+            active: Verified::new(LIMITS)?,
+            refused: Verified::new(LIMITS)?,
+            life,
+        })
+    }
+
+    fn active(&self, digest: Digest, now: Duration) -> Option<Arc<Known<Admission>>> {
+        self.active.find(digest, now)
+    }
+
+    /// Refusals stand apart, so that a storm of bad tokens drives no good one out.
+    fn refused(&self, digest: Digest, now: Duration) -> Option<TokenFault> {
+        self.refused.find(digest, now).map(|fault| **fault)
+    }
+
+    /// The verdict, remembered for so long since the issuer was asked, at the most.
+    fn keep(&self, digest: Digest, weighed: Weighed, life: Duration, asked: Duration) -> Verdict {
+        let life = life.min(self.life.unwrap_or_default());
+        // The last moment at which it still holds.
+        let end = asked
+            .saturating_add(life)
+            .saturating_sub(Duration::from_nanos(1));
+        let basis = Basis::until(end, None);
+        match weighed {
+            Ok(admission) => {
+                let bytes = admission.bytes();
+                let mut known = Arc::new(Known::unkept(admission, basis));
+                if !life.is_zero() {
+                    self.active.keep(digest, &mut known, bytes, asked);
+                }
+                Verdict::Active(known)
+            }
+            Err(fault) => {
+                let mut known = Arc::new(Known::unkept(fault, basis));
+                if !life.is_zero() {
+                    self.refused.keep(digest, &mut known, REFUSAL_BYTES, asked);
+                }
+                Verdict::Refused(fault)
+            }
+        }
+    }
+}
+
+/// What an answer means.
+type Weighed = Result<Admission, TokenFault>;
+
+impl Opaque {
+    /// Whether the token goes to the issuer.
+    pub(super) fn takes(&self, token: &[u8]) -> bool {
+        match token.split(|byte| *byte == b'.').count() {
+            3 => {
+                let own = &**self.introspector.endpoint().issuer();
+                self.takes_jwts
+                    && token.len() <= self.most_bytes
+                    && Compact::claimed_issuer(token).as_deref() == Some(own)
+            }
+            // RFC 7516 s9: five parts are a JWE, an encrypted refresh token for one.
+            5 => false,
+            _ => true,
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        self.introspector.endpoint()
+    }
+
+    pub(super) fn status(&self) -> IntrospectionStatus {
+        let memory = &self.introspector.examiner().memory;
+        self.introspector.status(memory.active.tally())
+    }
+
+    /// What is known of a token, or who is to be asked.
+    pub(super) fn judge(
+        &self,
+        token: &[u8],
+        answered: Option<Answered>,
+        now: Duration,
+    ) -> Result<Arc<Known<Admission>>, Stop> {
+        let bench = self.introspector.examiner();
+        self.look(token, answered, now)
+            .map_err(|stop| stop.by(&bench.authority.rules.realm))
+    }
+
+    fn look(
+        &self,
+        token: &[u8],
+        answered: Option<Answered>,
+        now: Duration,
+    ) -> Result<Arc<Known<Admission>>, Stop> {
+        if token.len() > self.most_bytes {
+            return Err(TokenFault::TooLarge.into());
+        }
+        let memory = &self.introspector.examiner().memory;
+        let Some(digest) = memory.active.digest(token) else {
+            return Err(unavailable(NotAsked::now(Outage::IntrospectionFailed)));
+        };
+        match answered {
+            // INVARIANT: an answer counts for the token that it was given for.
+            Some(Answered::Token(about, answer)) if about == digest => {
+                return match answer {
+                    Ok(verdict) => verdict.admission(),
+                    Err(not_asked) => Err(unavailable(not_asked)),
+                };
+            }
+            _ => {}
+        }
+        if let Some(admission) = memory.active(digest, now) {
+            return Ok(admission);
+        }
+        // Who sends such bytes has sent no token (RFC 6750 s2.1), and nobody is told of them.
+        let text = std::str::from_utf8(token)
+            .ok()
+            .filter(|text| is_b64token(text.as_bytes()))
+            .ok_or(RequestFault::NotAToken)?;
+        if let Some(fault) = memory.refused(digest, now) {
+            return Err(fault.into());
+        }
+        match self.introspector.ask(digest, text) {
+            Ok(ticket) => Err(Stop::Wait(Question::Token { digest, ticket })),
+            Err(not_asked) => Err(unavailable(not_asked)),
+        }
+    }
+}
+
+impl Verdict {
+    fn admission(self) -> Result<Arc<Known<Admission>>, Stop> {
+        match self {
+            Self::Active(admission) => Ok(admission),
+            Self::Refused(fault) => Err(fault.into()),
+        }
+    }
+}
+
+impl Examiner for Bench {
+    type Verdict = Verdict;
+
+    fn remembered(&self, digest: Digest, now: Duration) -> Option<Verdict> {
+        let active = self.memory.active(digest, now).map(Verdict::Active);
+        active.or_else(|| self.memory.refused(digest, now).map(Verdict::Refused))
+    }
+
+    async fn examine(
+        &self,
+        digest: Digest,
+        said: Said,
+        asked: AskedAt,
+    ) -> Result<Verdict, Trouble> {
+        let (weighed, life) = match said {
+            Said::BadToken => (Err(TokenFault::Inactive), BRIEFLY),
+            Said::Answer(bytes) => self.weigh(&self.opened(bytes).await?, asked)?,
+        };
+        Ok(self.memory.keep(digest, weighed, life, asked.monotonic))
+    }
+}
+
+impl Bench {
+    /// What it means, and how long that may be remembered.
+    fn weigh(&self, text: &Arc<str>, asked: AskedAt) -> Result<(Weighed, Duration), Trouble> {
+        let moment = Moment {
+            asked: asked.wall,
+            brief: BRIEFLY,
+        };
+        let read = Attested::read(text, &self.idiom, moment)
+            .map_err(|fault| Trouble::failed(format!("the answer {fault}")))?;
+        let refused = |fault| (Err(fault), BRIEFLY);
+        let Some(answer) = read else {
+            return Ok(refused(TokenFault::Inactive));
+        };
+        let rules = &self.authority.rules;
+        let token = match AccessToken::attested(&answer, rules) {
+            Ok(token) => token,
+            Err(fault) => return Ok(refused(fault)),
+        };
+        let identified = identify(&token, answer.claims(), rules);
+        let left = token
+            .expires_at()
+            .as_secs()
+            .saturating_sub(asked.wall.as_secs());
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+        let admission = Admission {
+            validity: token.validity(rules.leeway),
+            token,
+            identified,
+            rules: Arc::clone(rules),
+            standing: Standing::default(),
+        };
+        Ok((Ok(admission), left))
+    }
+
+    /// The answer as text; out of its signed form, where answers are signed.
+    async fn opened(&self, bytes: Vec<u8>) -> Result<Arc<str>, Trouble> {
+        let Some(us) = &self.signed_for else {
+            return String::from_utf8(bytes)
+                .map(Into::into)
+                .map_err(|_| Trouble::failed("the answer is not utf-8"));
+        };
+        let broken = |fault: TokenFault| Trouble::failed(format!("of the signed answer, {fault}"));
+        let issuer = &*self.authority.rules.realm;
+        let Room {
+            mut parts,
+            mut members,
+        } = Room::default();
+        let compact = Compact::decode_parts(bytes.trim_ascii(), &mut parts).map_err(broken)?;
+        let mut answered = None;
+        for _ in 0..=MOST_QUESTIONS {
+            let unverified = Unverified::read(&compact, &mut members).map_err(broken)?;
+            if unverified.claimed_issuer().as_deref() != Some(issuer) {
+                return Err(broken(TokenFault::UnknownIssuer));
+            }
+            let rules = &self.authority.rules;
+            let question = match self
+                .authority
+                .keys
+                .check(unverified, rules, answered.take())
+            {
+                Ok((signed, _)) => {
+                    return signed_answer(&signed, issuer, us).ok_or_else(|| {
+                        Trouble::failed("the signed answer is of another type, or not for us")
+                    });
+                }
+                Err(Stop::Refused(rejection)) => {
+                    return Err(Trouble::failed(format!(
+                        "of the signed answer, {rejection}"
+                    )));
+                }
+                Err(Stop::Wait(question)) => question,
+            };
+            answered = Some(question.wait().await);
+        }
+        Err(Trouble::failed("the key of the signed answer is unknown"))
+    }
+}
+
+const fn unavailable(not_asked: NotAsked) -> Stop {
+    Stop::Refused(Rejection::unavailable(
+        not_asked.outage,
+        not_asked.retry_after,
+    ))
+}

@@ -1,0 +1,244 @@
+//! What an issuer's endpoint says of a token: the only way from an answer's bytes to `Attested`
+//! (RFC 7662 section 2.2, RFC 9701 section 5).
+//!
+//! 1. An answer is one strict JSON object; see [`json`](super::json).
+//! 2. Where the endpoint states `active`, only the boolean `true` attests, and only `false`
+//!    denies. Anything else is no answer, and says nothing about the token.
+//! 3. A signed answer counts only if it is of its own type, by the issuer and for us; what
+//!    stands beside `token_introspection` is about the answer, and never about the token.
+//! 4. An answer that names no end holds for a short time, counted from when it was asked for.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::json::{JsonFault, Object, Value};
+use super::signature::Signed;
+use super::typed::{Rounding, date, strings};
+use crate::model::rejection::TokenFault;
+use crate::model::time::UnixTime;
+
+/// How an endpoint speaks.
+#[derive(Clone, Debug)]
+pub(crate) struct Idiom {
+    /// Whether an answer is about a good token only if it says `active`.
+    pub(crate) states_active: bool,
+    /// The member that holds the seconds that the token still lives.
+    pub(crate) lifetime: Option<Box<str>>,
+}
+
+/// When an answer was asked for, and how long it holds where it names no end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) asked: UnixTime,
+    pub(crate) brief: Duration,
+}
+
+/// An issuer's word that a token is good. Nothing is said about what it is good for.
+pub(crate) struct Attested<'a> {
+    claims: Object<'a>,
+    text: &'a Arc<str>,
+    lifetime: Option<&'a str>,
+    moment: Moment,
+}
+
+/// Why bytes are no answer, as a phrase that follows "the answer".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    NotJson,
+    Duplicate,
+    NoActive,
+}
+
+impl<'a> Attested<'a> {
+    /// Reads an answer. `None` when the token is not active.
+    pub(crate) fn read(
+        text: &'a Arc<str>,
+        idiom: &'a Idiom,
+        moment: Moment,
+    ) -> Result<Option<Self>, NoAnswer> {
+        let claims = Object::parse_str(text).map_err(|fault| match fault {
+            JsonFault::Malformed => NoAnswer::NotJson,
+            JsonFault::Duplicate => NoAnswer::Duplicate,
+        })?;
+        match claims.get("active") {
+            Some(Value::Bool(true)) => {}
+            Some(Value::Bool(false)) => return Ok(None),
+            None if !idiom.states_active => {}
+            _ => return Err(NoAnswer::NoActive),
+        }
+        Ok(Some(Self {
+            claims,
+            text,
+            lifetime: idiom.lifetime.as_deref(),
+            moment,
+        }))
+    }
+
+    pub(crate) const fn claims(&self) -> &Object<'a> {
+        &self.claims
+    }
+
+    pub(super) const fn text(&self) -> &'a Arc<str> {
+        self.text
+    }
+
+    /// When the token ends, or where the answer does not say, when the answer does. Of two
+    /// statements the earlier one counts.
+    pub(super) fn end(&self) -> Result<UnixTime, TokenFault> {
+        let absolute = date(&self.claims, "exp", Rounding::Down)?;
+        let relative = match self.lifetime {
+            None => None,
+            Some(name) => match date(&self.claims, name, Rounding::Down)? {
+                None => None,
+                Some(left) => {
+                    let left = u64::try_from(left.as_secs()).map_err(|_| TokenFault::Claims)?;
+                    Some(self.moment.asked.saturating_add(Duration::from_secs(left)))
+                }
+            },
+        };
+        Ok(match (absolute, relative) {
+            (Some(one), Some(other)) => one.min(other),
+            (Some(end), None) | (None, Some(end)) => end,
+            (None, None) => self.moment.asked.saturating_add(self.moment.brief),
+        })
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotJson => "is not one json object",
+            Self::Duplicate => "names a member twice",
+            Self::NoActive => "has no boolean `active`",
+        })
+    }
+}
+
+/// The `typ` of a signed answer, without `application/` (RFC 9701 section 5).
+const SIGNED_TYPE: &str = "token-introspection+jwt";
+
+/// The media type of a signed answer (RFC 9701 section 4).
+pub(crate) const SIGNED_MEDIA_TYPE: &str = "application/token-introspection+jwt";
+
+/// The answer inside a signed one. `None` where the signed one is of another type, by somebody
+/// else, or for somebody else.
+pub(crate) fn signed_answer(
+    signed: &Signed<'_>,
+    issuer: &str,
+    us: &[Box<str>],
+) -> Option<Arc<str>> {
+    // RFC 9701 s5: the type keeps answers and access tokens apart.
+    let stated = signed.header().get("typ").and_then(Value::as_text)?;
+    let bare = stated
+        .get(.."application/".len())
+        .filter(|prefix| prefix.eq_ignore_ascii_case("application/"))
+        .and_then(|prefix| stated.get(prefix.len()..))
+        .unwrap_or(&stated);
+    let claims = signed.claims();
+    let by = claims.get("iss").and_then(Value::as_text)?;
+    let audience = claims.get("aud").and_then(strings)?;
+    let is_for_us = audience
+        .iter()
+        .any(|one| us.iter().any(|our| **our == **one));
+    let is_dated = matches!(claims.get("iat"), Some(Value::Number(_)));
+    match claims.get("token_introspection") {
+        Some(Value::Object(text))
+            if bare.eq_ignore_ascii_case(SIGNED_TYPE) && by == issuer && is_for_us && is_dated =>
+        {
+            Some(text.into())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Moment = Moment {
+        asked: UnixTime::from_secs(1000),
+        brief: Duration::from_secs(10),
+    };
+
+    fn read(text: &str, idiom: &Idiom) -> Result<Option<Result<i64, TokenFault>>, NoAnswer> {
+        let text: Arc<str> = text.into();
+        let read = Attested::read(&text, idiom, MOMENT)?;
+        Ok(read.map(|answer| answer.end().map(UnixTime::as_secs)))
+    }
+
+    fn by_active() -> Idiom {
+        Idiom {
+            states_active: true,
+            lifetime: None,
+        }
+    }
+
+    #[test]
+    fn only_a_boolean_true_attests_and_only_a_boolean_false_denies() {
+        let read = |text| read(text, &by_active());
+        assert_eq!(read(r#"{"active":true,"exp":2000}"#), Ok(Some(Ok(2000))));
+        assert_eq!(read(r#"{"active":false}"#), Ok(None));
+        assert_eq!(read(r#"{"active":false,"exp":"later"}"#), Ok(None));
+        for other in [
+            "{}",
+            r#"{"active":null}"#,
+            r#"{"active":"true"}"#,
+            r#"{"active":"false"}"#,
+            r#"{"active":1}"#,
+            r#"{"active":0}"#,
+            r#"{"active":[true]}"#,
+            r#"{"active":{"value":true}}"#,
+            r#"{"Active":true}"#,
+            r#"{"data":{"active":true}}"#,
+        ] {
+            assert_eq!(read(other), Err(NoAnswer::NoActive), "{other}");
+        }
+        for twice in [
+            r#"{"active":false,"active":true}"#,
+            r#"{"active":true,"active":true}"#,
+            r#"{"active":true,"\u0061ctive":true}"#,
+            r#"{"active":true,"a":{"b":1,"b":2}}"#,
+        ] {
+            assert_eq!(read(twice), Err(NoAnswer::Duplicate), "{twice}");
+        }
+        let deep = format!(
+            r#"{{"active":true,"a":{}{}}}"#,
+            "[".repeat(100),
+            "]".repeat(100)
+        );
+        for broken in ["", "true", "[]", r#"{"active":true}x"#, "<html>", &deep] {
+            assert_eq!(read(broken), Err(NoAnswer::NotJson), "{broken}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_stated_as_a_date_or_as_a_span_and_the_earlier_one_counts() {
+        let idiom = Idiom {
+            states_active: false,
+            lifetime: Some("expires_in".into()),
+        };
+        let end = |text| read(text, &idiom).expect("an answer").expect("active");
+        assert_eq!(end(r#"{"expires_in":60}"#), Ok(1060));
+        assert_eq!(end(r#"{"expires_in":60.9}"#), Ok(1060));
+        assert_eq!(end(r#"{"expires_in":0}"#), Ok(1000));
+        assert_eq!(end(r#"{"expires_in":60,"exp":1030}"#), Ok(1030));
+        assert_eq!(end(r#"{"expires_in":60,"exp":1090}"#), Ok(1060));
+        assert_eq!(end("{}"), Ok(1010), "briefly");
+        assert_eq!(
+            end(r#"{"active":true}"#),
+            Ok(1010),
+            "where it is stated it counts"
+        );
+        assert_eq!(read(r#"{"active":false}"#, &idiom), Ok(None));
+        assert_eq!(read(r#"{"active":"yes"}"#, &idiom), Err(NoAnswer::NoActive));
+        for odd in [
+            r#"{"expires_in":-1}"#,
+            r#"{"expires_in":"60"}"#,
+            r#"{"expires_in":null}"#,
+            r#"{"expires_in":60,"exp":"later"}"#,
+        ] {
+            assert_eq!(end(odd), Err(TokenFault::Claims), "{odd}");
+        }
+    }
+}
