@@ -144,6 +144,7 @@ impl Revocations {
 
     /// Takes a revocation back: what was revoked is good again at once. Up to a later moment than
     /// this says, it stays. Whether anything was taken back.
+    #[allow(clippy::must_use_candidate)] // It changes the list.
     pub fn withdraw(&self, revocation: &Revocation) -> bool {
         let Some(rules) = self.0.rules_of(revocation.issuer()) else {
             return false;

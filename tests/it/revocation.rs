@@ -768,7 +768,7 @@ fn the_list_says_what_a_slow_look_at_every_entry_says() {
                         .find(|(held, _)| is_about_the_same(held, &revocation))
                     {
                         Some(held) if held.0.before() < before => {
-                            *held = (revocation, end.max(held.1))
+                            *held = (revocation, end.max(held.1));
                         }
                         Some(held) => held.1 = held.1.max(end),
                         None => slow.push((revocation, end)),
