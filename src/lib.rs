@@ -5,6 +5,7 @@
 #![doc = "[defaults]: crate::manual::defaults"]
 #![doc = "[tenancy]: crate::manual::tenancy"]
 #![doc = "[doors]: crate::manual::doors"]
+#![doc = "[revocation]: crate::manual::revocation"]
 #![doc = "[providers]: crate::manual::providers"]
 #![doc = "[testing]: crate::manual::testing"]
 #![doc = ""]

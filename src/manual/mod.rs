@@ -7,6 +7,7 @@
 //! | [`defaults`] | every setting and every fixed limit: number, bounds, reason |
 //! | [`tenancy`] | who may act where, by which evidence |
 //! | [`doors`] | how refusals look, and by which other ways a token may come in |
+//! | [`revocation`] | how tokens are taken back, for how long, and what a restart forgets |
 //! | [`providers`] | settings for known authorization servers, symptoms and causes, and which test shows what |
 //! | [`testing`] | how an application tests its routes, and how this library is tested |
 //! | [`changelog`] | what changed when |
@@ -33,6 +34,9 @@ pub mod tenancy {}
 
 #[doc = include_str!("doors.md")]
 pub mod doors {}
+
+#[doc = include_str!("revocation.md")]
+pub mod revocation {}
 
 #[doc = include_str!("providers.md")]
 pub mod providers {}

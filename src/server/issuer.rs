@@ -329,14 +329,7 @@ impl Issuer {
 
     /// Takes this issuer's logout tokens for this client, the one that signs users in: it is their
     /// audience. Call it once for each; see
-    #[cfg_attr(
-        feature = "axum",
-        doc = " [`backchannel_logout`](crate::ResourceServer::backchannel_logout)."
-    )]
-    #[cfg_attr(
-        not(feature = "axum"),
-        doc = " `backchannel_logout` of the feature `axum`."
-    )]
+    /// [`backchannel_logout`](crate::ResourceServer::backchannel_logout).
     /// Default: none is taken.
     pub fn logout_client(mut self, client_id: impl Into<String>) -> Self {
         self.logout_clients.push(client_id.into());

@@ -66,8 +66,8 @@ impl ResourceServer {
     pub async fn connect(self) -> Result<Self, ConnectError> {
         let introspector = self.0.opaque.as_ref().map(|opaque| &opaque.introspector);
         let introspector = introspector.filter(|one| one.endpoint().is_discovered());
-        let has_nothing_to_load = self.remotes().next().is_none() && introspector.is_none();
-        if has_nothing_to_load && self.0.loading.is_none() {
+        let has_nothing_to_load = introspector.is_none() && self.0.loading.is_none();
+        if self.remotes().next().is_none() && has_nothing_to_load {
             return Ok(self);
         }
         if tokio::runtime::Handle::try_current().is_err() {

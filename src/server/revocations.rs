@@ -30,12 +30,10 @@ impl ResourceServer {
 
     /// The rules of the issuer that is configured by this identifier, one of several perhaps.
     fn rules_of(&self, issuer: &str) -> Option<&Arc<Rules>> {
-        // One that is asked about its tokens is found by no `iss`.
-        let asked = || {
-            let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
-            members.find(|member| *member.rules.realm == *issuer)
-        };
-        let authority = self.0.authorities.get(issuer).or_else(asked);
+        let members = self.0.realms.iter().flat_map(|(_, members)| members);
+        let mut named = members.filter(|member| &*member.rules.realm == issuer);
+        // Who is only asked about tokens is found by name alone.
+        let authority = self.0.authorities.get(issuer).or_else(|| named.next());
         authority.map(|authority| &authority.rules)
     }
 }
@@ -146,6 +144,7 @@ impl Revocations {
 
     /// Takes a revocation back: what was revoked is good again at once. Up to a later moment than
     /// this says, it stays. Whether anything was taken back.
+    #[allow(clippy::must_use_candidate)] // It changes the list.
     pub fn withdraw(&self, revocation: &Revocation) -> bool {
         let Some(rules) = self.0.rules_of(revocation.issuer()) else {
             return false;

@@ -119,14 +119,14 @@ impl ResourceServer {
 
     /// Whether every request can be judged: each issuer has keys that are young enough, it is known
     /// where to ask the one that is asked, and what has been revoked is loaded. An issuer form that
-    /// is loaded on its first token counts from then on. Whether the issuer of opaque tokens
-    /// answers is another question: see `introspection()`.
+    /// is loaded on its first token counts from then on. Whether the issuer of opaque tokens answers is another question: see
+    /// `introspection()`.
     #[must_use]
     pub fn ready(&self) -> bool {
         let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
-        self.0.revocations.is_complete()
-            && members.all(|member| member.keys.ready())
+        members.all(|member| member.keys.ready())
             && self.knows_where_to_ask()
+            && self.0.revocations.is_complete()
     }
 
     /// An endpoint that has to be discovered is like keys that have to be loaded.

@@ -199,10 +199,10 @@ impl AccessToken {
             // Stated or not, it is this one.
             Some(_) => Text::new(&rules.realm),
         };
+        let issued_at = date(claims, "iat", Rounding::Down)?;
         // Endpoints write `null` where there is no user.
         let is_named = |value| answer.is_none() || value != Value::Null;
         let has_username = claims.get("username").is_some_and(is_named);
-        let issued_at = date(claims, "iat", Rounding::Down)?;
         let is_machine = !has_username
             && matches!((&subject, &client_id), (Some(subject), Some(client))
                 if subject.as_str() == client.as_str());

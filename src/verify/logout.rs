@@ -69,7 +69,7 @@ impl LogoutToken {
         now: UnixTime,
     ) -> Result<Self, LogoutFault> {
         let claims = &signed.claims();
-        check_type(&signed.header())?;
+        check_type(signed.header())?;
         check_audience(claims, rules)?;
         let issued_at = check_times(claims, rules.leeway, now)?;
         // s2.4: required; s2.6 leaves open whether it is remembered.

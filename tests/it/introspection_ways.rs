@@ -663,7 +663,7 @@ fn mistakes_in_these_settings_are_found() {
         || Issuer::introspected("https://as.example/introspect").client_authentication(ours());
     let oidc = || Issuer::oidc("https://id.example.com");
     let service = || Issuer::token_information("https://gw.example/tokeninfo");
-    for (issuer, setting) in [
+    for (issuer, setting) in vec![
         (
             Issuer::introspected("https://as.example/introspect"),
             "client_authentication",

@@ -768,7 +768,7 @@ fn the_list_says_what_a_slow_look_at_every_entry_says() {
                         .find(|(held, _)| is_about_the_same(held, &revocation))
                     {
                         Some(held) if held.0.before() < before => {
-                            *held = (revocation, end.max(held.1))
+                            *held = (revocation, end.max(held.1));
                         }
                         Some(held) => held.1 = held.1.max(end),
                         None => slow.push((revocation, end)),
@@ -812,8 +812,7 @@ fn is_about_the_same(one: &Revocation, other: &Revocation) -> bool {
 
 /// Ends when the first sleeper sleeps for so long.
 async fn sleeps(clock: &ManualClock, secs: u64) {
-    let at = clock.monotonic() + Duration::from_secs(secs);
-    while clock.next_sleeper() != Some(at) {
+    while clock.next_sleeper() != Some(Duration::from_secs(secs)) {
         tokio::task::yield_now().await;
     }
 }
@@ -921,4 +920,34 @@ async fn the_task_that_loads_ends_with_the_last_handle() {
     sleeps(&site.clock, 1).await;
     drop((server, site));
     assert_eq!(asked.recv().await, None, "the loader is gone");
+}
+
+#[tokio::test]
+async fn an_opaque_token_is_revoked_like_any_other_also_when_its_answer_is_remembered() {
+    use crate::introspection::{AS, TOKEN, good, issuer, server};
+
+    let clock = ManualClock::new();
+    let mut said = good();
+    said["jti"] = json!("o-1");
+    said["sid"] = json!("s-1");
+    let endpoint = crate::endpoint::Endpoint::saying(said).await;
+    let server = server(issuer(&endpoint), &clock);
+    let (app, list) = (app(&server), server.revocations());
+    for revocation in [
+        Revocation::token(AS, "o-1"),
+        Revocation::session(AS, "s-1"),
+        Revocation::subject(AS, "user-1", clock.now()),
+        Revocation::client(AS, "web", clock.now()),
+        Revocation::whole_issuer(AS, clock.now()),
+    ] {
+        assert_eq!(fetch(&app, "/", TOKEN).await.verdict(), "200");
+        list.revoke(revocation.clone()).expect("there is room");
+        assert_eq!(
+            fetch(&app, "/", TOKEN).await.verdict(),
+            REVOKED,
+            "{revocation:?}"
+        );
+        assert!(list.withdraw(&revocation));
+    }
+    assert_eq!(endpoint.calls(), 1, "the answer was remembered all along");
 }

@@ -35,6 +35,9 @@ pub(super) struct Profile {
     pub(super) alb: Option<Alb>,
     pub(super) jwks_cache: Option<KeySetLimits>,
     pub(super) resource_metadata: Option<String>,
+    /// Issuers and ids of tokens.
+    #[serde(default)]
+    pub(super) denylist: Vec<(String, String)>,
     pub(super) introspection: Option<Introspection>,
     /// `required_claims` says the same in words that the library has.
     #[serde(rename = "typ")]
@@ -46,8 +49,6 @@ pub(super) struct Profile {
     _dpop: Option<IgnoredAny>,
     #[serde(rename = "mtls")]
     _mtls: Option<IgnoredAny>,
-    #[serde(rename = "denylist")]
-    _denylist: Option<IgnoredAny>,
 }
 
 /// An issuer of a profile: its keys have one of three origins.

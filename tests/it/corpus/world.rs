@@ -9,7 +9,7 @@ use axum::Router;
 use portcullis::test_util::ManualClock;
 use portcullis::{
     Algorithm, Builder, ClientAuthentication, Clock, ConfigError, Issuer, ResourceServer,
-    TenantClaims, UnixTime,
+    Revocation, TenantClaims, UnixTime,
 };
 
 use super::app;
@@ -99,10 +99,10 @@ impl World {
             self.publish(issuer, trusted).await;
         }
         let server = self.builder(profile, None).build()?;
-        self.connect(&server).await;
+        self.connect(&server, profile).await;
         let second = if self.has_second_layer {
             let second = self.builder(profile, Some(OTHER_AUDIENCE)).build()?;
-            self.connect(&second).await;
+            self.connect(&second, profile).await;
             Some(second)
         } else {
             None
@@ -180,7 +180,12 @@ impl World {
     }
 
     /// A server that cannot connect is used all the same: it must stay closed.
-    async fn connect(&self, server: &ResourceServer) {
+    async fn connect(&self, server: &ResourceServer, profile: &Profile) {
+        for (issuer, id) in &profile.denylist {
+            let revocation = Revocation::token(issuer, id);
+            let revoked = server.revocations().revoke(revocation);
+            revoked.expect("there is room");
+        }
         let before = self.ledger.len();
         let connecting = tokio::spawn(server.clone().connect());
         if self.is_slow {
