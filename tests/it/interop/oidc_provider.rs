@@ -324,7 +324,7 @@ async fn of_what_a_user_gets_at_sign_in_the_access_token_alone_is_admitted() {
     assert_eq!(header, json!({"alg": "RS256", "kid": "first"}));
     assert_eq!(
         names(&payload),
-        ["aud", "exp", "iat", "iss", "nonce", "sub"]
+        ["aud", "email", "exp", "iat", "iss", "nonce", "sub"]
     );
 
     // The last is configured by somebody who took the client's id for an audience: a `nonce` that
