@@ -21,7 +21,7 @@ use super::endpoints::Site;
 use super::fault::{Endpoint, Fault, Faults};
 use super::issuer::MockIssuer;
 use super::wire::{Answer, Request, write_all};
-use crate::Issuer;
+use crate::{ClientAuthentication, Issuer};
 
 /// A [`MockIssuer`] on a free port of 127.0.0.1. It stops when this handle is dropped.
 ///
@@ -143,6 +143,34 @@ impl ServedIssuer {
         } else {
             issuer.discovery_url(self.discovery_url())
         }
+    }
+
+    /// How a resource server trusts it to judge its tokens, opaque ones, by introspection. What
+    /// [`trusted`](Self::trusted) is for JWTs this is for all others; a server may have both.
+    ///
+    /// For Cognito, whose tokens name no audience, clients count as in
+    /// [`MockIssuer::trusted`]. Tenant rules are not set.
+    pub fn introspected(&self) -> Issuer {
+        let ours = ClientAuthentication::basic(
+            MockIssuer::RESOURCE_SERVER_ID,
+            MockIssuer::RESOURCE_SERVER_SECRET,
+        );
+        let issuer = Issuer::introspected(self.url_of(Endpoint::Introspection))
+            .identified_as(self.issuer())
+            .client_authentication(ours);
+        if self.is_cognito() {
+            return issuer
+                .audience_where_stated()
+                .client_id(MockIssuer::CLIENT_ID)
+                .client_id(MockIssuer::PORTAL_CLIENT_ID);
+        }
+        issuer
+    }
+
+    /// The same by its token information service, as Axway API Gateway has it.
+    pub fn token_information(&self) -> Issuer {
+        Issuer::token_information(self.url_of(Endpoint::TokenInformation))
+            .identified_as(self.issuer())
     }
 
     /// Fails every request like this from now on.

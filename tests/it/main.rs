@@ -35,6 +35,7 @@ mod rendering;
 mod revocation;
 mod roots;
 mod safewhere;
+mod same_surface;
 mod sources;
 mod spans;
 mod support;
