@@ -44,3 +44,4 @@ mod tenants;
 mod token_cache;
 mod token_twins;
 mod tokens;
+mod userinfo;
