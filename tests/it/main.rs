@@ -2,7 +2,11 @@
 
 // Tests fail loudly, and their tables are long.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::large_stack_arrays, clippy::similar_names, clippy::too_many_lines)]
+#![allow(
+    clippy::large_stack_arrays,
+    clippy::similar_names,
+    clippy::too_many_lines
+)]
 
 mod axway;
 mod browsers;

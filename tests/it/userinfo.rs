@@ -322,6 +322,48 @@ async fn many_requests_with_one_unseen_token_are_one_call() {
 }
 
 #[tokio::test]
+async fn nobody_waits_longer_than_two_seconds_and_the_answer_serves_the_next() {
+    let clock = ManualClock::new();
+    let issuer = issuer(&clock).await;
+    let app = app(&server(asked(&issuer), &clock).await);
+    let token = issuer.token().subject("alice").sign();
+    issuer.break_endpoint_with(Endpoint::UserInfo, Fault::Hang);
+    let (answer, ()) = tokio::join!(fetch(&app, "/email", &token), async {
+        issuer.await_requests(Endpoint::UserInfo, 1).await;
+        clock.advance(Duration::from_secs(2));
+    });
+    assert_eq!(answer.verdict(), "503 unavailable user_info_timed_out");
+    assert!(answer.header("retry-after").is_some());
+    issuer.recover();
+    assert_eq!(fetch(&app, "/email", &token).await.verdict(), "200");
+    assert_eq!(issuer.requests(Endpoint::UserInfo), 1);
+}
+
+#[tokio::test]
+async fn what_takes_the_token_from_the_request_is_wired_wrongly() {
+    let clock = ManualClock::new();
+    let issuer = issuer(&clock).await;
+    let server = server(asked(&issuer), &clock).await;
+    let email = get(|contact: UserInfo<Contact>| async move { contact.email.clone() });
+    let stripped = email.clone().layer(axum::middleware::map_request(
+        |mut request: axum::extract::Request| async move {
+            request.headers_mut().remove("authorization");
+            request
+        },
+    ));
+    let app = Router::new()
+        .route("/whole", email)
+        .route("/stripped", stripped)
+        .route_layer(server.authenticate());
+    let token = issuer.token().subject("alice").sign();
+    assert_eq!(fetch(&app, "/whole", &token).await.verdict(), "200");
+    assert_eq!(
+        fetch(&app, "/stripped", &token).await.verdict(),
+        "500 misconfigured token_removed"
+    );
+}
+
+#[tokio::test]
 async fn a_handler_that_wants_userinfo_where_no_issuer_has_any_is_wired_wrongly() {
     let clock = ManualClock::new();
     let issuer = issuer(&clock).await;
