@@ -23,6 +23,8 @@ pub mod test_util;
 
 pub use middleware::authenticate::AuthenticateLayer;
 pub use middleware::danger::DangerousLayer;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub use middleware::extract::UserInfo;
 #[cfg(feature = "axum")]
 pub use middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
 pub use middleware::future::ResponseFuture;

@@ -169,6 +169,43 @@ fn delegation(pool: &MockIssuer) -> Vec<Call> {
     ]
 }
 
+/// The same callers with opaque tokens, about which the gateway is asked.
+pub(crate) fn opaque(gateway: &MockIssuer) -> Vec<Call> {
+    let user = gateway.aworld_user().issue();
+    let no_scope = gateway.aworld_user().scope("openid").issue();
+    let client = gateway.aworld_client().issue();
+    let expired = gateway.aworld_user().expired().issue();
+    let other_api = gateway
+        .aworld_user()
+        .audience("https://other.example.com")
+        .issue();
+    let revoked = gateway.aworld_user().issue();
+    gateway.revoke(&revoked);
+    let nobodys = "TheGatewayHasNeverIssuedThisOne".to_owned();
+    vec![
+        Call::new("user", READ, [user.clone()], "200"),
+        Call::new("user, remembered", EDIT, [user.clone()], "201"),
+        Call::new("client", READ, [client], "200"),
+        Call::new("user, other workspace", READ_OTHER, [user.clone()], "403"),
+        Call::new("user of app on dashboard", DASHBOARD, [user], "403"),
+        Call::new("user, no scope", READ, [no_scope], "403 insufficient_scope"),
+        Call::new("revoked token", READ, [revoked], "401 invalid_token"),
+        Call::new("expired token", READ, [expired], "401 invalid_token"),
+        Call::new(
+            "token for another API",
+            READ,
+            [other_api],
+            "401 invalid_token",
+        ),
+        Call::new(
+            "token that nobody issued",
+            READ,
+            [nobodys],
+            "401 invalid_token",
+        ),
+    ]
+}
+
 /// No good token at all.
 fn bad_tokens(pool: &MockIssuer) -> Vec<Call> {
     let (user, client) = (pool.aworld_user(), pool.aworld_client());

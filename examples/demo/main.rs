@@ -1,12 +1,13 @@
-//! Who gets in and who does not: an authorization server and a resource server on loopback.
+//! Who gets in and who does not: authorization servers and a resource server on loopback.
 //!
 //! ```sh
 //! cargo run --example demo             # the table, then it keeps serving for your curl
 //! cargo run --example demo -- --once   # the table alone; fails if an answer is not as expected
 //! ```
 //!
-//! 1. Both servers speak real HTTP on free ports of 127.0.0.1; nothing else is contacted.
-//! 2. The authorization server is a mock of an Amazon Cognito user pool with AWorld's claims.
+//! 1. All servers speak real HTTP on free ports of 127.0.0.1; nothing else is contacted.
+//! 2. The authorization servers are mocks: an Amazon Cognito user pool with AWorld's claims, and a
+//!    gateway that issues opaque tokens for the same callers and says what they are (RFC 7662).
 //! 3. While callers keep asking, its keys rotate: a key never seen before is found at its first
 //!    token, and a retired one ends.
 //!
@@ -24,8 +25,8 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use portcullis::test_util::MockIssuer;
-use portcullis::{Issuer, ResourceServer, TenantClaims};
+use portcullis::test_util::{Endpoint, MockIssuer};
+use portcullis::{Algorithm, Issuer, ResourceServer, TenantClaims};
 use tokio::net::TcpListener;
 
 use callers::{PORTAL, READ, READ_OTHER};
@@ -49,6 +50,11 @@ async fn main() -> Result<ExitCode, Fault> {
     // The authorization server. In production it is somebody else's.
     let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
     let authorization = pool.serve().await;
+    // Another one, whose tokens only it can read: it is asked about each of them.
+    let gateway = MockIssuer::named("https://gateway.example.com")
+        .with_algorithms([Algorithm::ES256])
+        .serve()
+        .await;
 
     // The resource server. In production, in place of `authorization.trusted()`:
     // `Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").client_id("...").client_id("...")`.
@@ -62,6 +68,8 @@ async fn main() -> Result<ExitCode, Fault> {
                     .delegation(),
             ),
         )
+        // In production: `Issuer::introspected("https://...").client_authentication(...)`.
+        .issuer(gateway.introspected().tenant_claims(TenantClaims::aworld()))
         .workspace_directory(Workspaces)
         .user_directory(Users)
         .build()?
@@ -73,11 +81,16 @@ async fn main() -> Result<ExitCode, Fault> {
 
     writeln!(
         io::stdout(),
-        "authorization server  {}\nresource server       http://{address}\n",
+        "authorization server  {}\ngateway               {}\nresource server       http://{address}\n",
         authorization.key_set_url(),
+        gateway.url_of(Endpoint::Introspection),
     )?;
     let mut table = Table::start(address)?;
     for call in callers::all(&pool) {
+        table.ask(&call).await?;
+    }
+    table::title("tokens that only their issuer can read")?;
+    for call in callers::opaque(&gateway) {
         table.ask(&call).await?;
     }
     table::title("keys rotate, and callers keep asking")?;

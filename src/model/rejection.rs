@@ -389,6 +389,12 @@ faults! {
         IntrospectionRefusedUs = "introspection_refused_us", "the issuer refuses our credentials";
         /// The issuer asks us to come back later.
         IntrospectionBusy = "introspection_busy", "the issuer is asked too often";
+        /// The issuer was asked about the user and gave no answer that counts.
+        UserInfoFailed = "user_info_failed", "the issuer told nothing of the user that counts";
+        /// The issuer did not answer while the request could wait.
+        UserInfoTimedOut = "user_info_timed_out", "the issuer did not answer in time about the user";
+        /// The issuer asks us to come back later.
+        UserInfoBusy = "user_info_busy", "the issuer is asked too often about users";
     }
 }
 
@@ -411,6 +417,10 @@ faults! {
         NoUserDirectory = "no_user_directory", "a handler asks for a delegation and the server has no user directory; give `user_directory(..)` to the builder, or ask for an unchecked one";
         /// A handler asks for a delegation, which no issuer's tenant rules switch on.
         NoDelegation = "no_delegation", "a handler asks for a delegation, which no tenant rules switch on; add `delegation()` to them";
+        /// A handler asks for userinfo, which no issuer tells.
+        NoUserInfo = "no_user_info", "a handler asks for `UserInfo` and no issuer tells it; add `userinfo(..)` or `discover_userinfo()` to an issuer";
+        /// A handler asks for userinfo, and the token is no longer on the request.
+        TokenRemoved = "token_removed", "a handler asks for `UserInfo` and something behind the layer has taken the token from the request";
         /// `{workspace_id}` or `{account_id}` occurs twice with different values.
         RepeatedParameter = "repeated_parameter", "a tenant parameter occurs twice in the route with different values";
     }

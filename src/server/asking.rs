@@ -54,3 +54,12 @@ impl Default for Asking {
         }
     }
 }
+
+/// Where an issuer tells about its users.
+#[cfg(all(feature = "axum", feature = "jwks"))]
+#[derive(Clone, Debug)]
+pub(super) enum Telling {
+    At(String),
+    /// Where its metadata says.
+    Discovered,
+}

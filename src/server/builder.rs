@@ -16,6 +16,8 @@ use super::opaque::Opaque;
 use super::state::{Check, Outside, Realm, ResourceServer, State};
 #[cfg(feature = "jwks")]
 use super::state::{Load, Loading};
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use super::teller::{self, Tellers};
 use crate::model::rejection::Objection;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
@@ -259,6 +261,8 @@ impl Builder {
         let mut realms: Vec<Realm> = Vec::new();
         #[cfg(feature = "jwks")]
         let mut opaque: Option<Opaque> = None;
+        #[cfg(all(feature = "axum", feature = "jwks"))]
+        let mut tellers = Tellers::new();
         for issuer in self.issuers {
             let Assembled { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
             for (_, authority) in &members {
@@ -279,6 +283,9 @@ impl Builder {
             if !is_asked {
                 register(&mut authorities, &members).map_err(|error| error.of(&name))?;
             }
+            #[cfg(all(feature = "axum", feature = "jwks"))]
+            teller::add(&mut tellers, &issuer, &members, &self.clock)
+                .map_err(|error| error.of(&name))?;
             let members = members.into_iter().map(|(_, authority)| authority);
             realms.push((name, members.collect()));
         }
@@ -321,6 +328,8 @@ impl Builder {
             authorities,
             #[cfg(feature = "jwks")]
             opaque,
+            #[cfg(all(feature = "axum", feature = "jwks"))]
+            tellers,
             realms,
         })))
     }

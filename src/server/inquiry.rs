@@ -191,7 +191,8 @@ fn place(issuer: &Issuer, asked: &Asked) -> Result<Place, ConfigError> {
         url::check(address, issuer.plain_http)
             .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
     };
-    let nothing_to_discover = !matches!(asked, Asked::Issuer(_)) && !issuer.asking.signed;
+    let nothing_to_discover =
+        !matches!(asked, Asked::Issuer(_)) && !issuer.asking.signed && !issuer.discovers_userinfo();
     if nothing_to_discover && issuer.discovery_url.is_some() {
         return Err(mistake(
             "discovery_url",

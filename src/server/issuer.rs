@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use super::asking::Telling;
 #[cfg(feature = "jwks")]
 use super::asking::{Asked, Asking};
 use super::family::Family;
@@ -75,6 +77,8 @@ pub struct Issuer {
     pub(super) tenant: Option<TenantClaims>,
     #[cfg(feature = "jwks")]
     pub(super) asking: Asking,
+    #[cfg(all(feature = "axum", feature = "jwks"))]
+    pub(super) telling: Option<Telling>,
 }
 
 /// What becomes of the proxies that the environment names.
@@ -219,6 +223,8 @@ impl Issuer {
             tenant: None,
             #[cfg(feature = "jwks")]
             asking: Asking::default(),
+            #[cfg(all(feature = "axum", feature = "jwks"))]
+            telling: None,
         }
     }
 
@@ -341,6 +347,15 @@ impl Issuer {
     pub fn tenant_claims(mut self, rules: TenantClaims) -> Self {
         self.tenant = Some(rules);
         self
+    }
+
+    /// Whether its metadata is asked where it tells about users.
+    #[cfg(feature = "jwks")]
+    pub(super) const fn discovers_userinfo(&self) -> bool {
+        #[cfg(feature = "axum")]
+        return matches!(self.telling, Some(Telling::Discovered));
+        #[cfg(not(feature = "axum"))]
+        return false;
     }
 
     /// Settings that give up a protection.

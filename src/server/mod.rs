@@ -30,7 +30,13 @@ mod keys;
 mod assemble;
 
 #[cfg(feature = "jwks")]
+mod signed;
+
+#[cfg(feature = "jwks")]
 mod opaque;
+
+#[cfg(all(feature = "axum", feature = "jwks"))]
+mod teller;
 
 #[cfg(feature = "jwks")]
 mod inquiry;
@@ -39,6 +45,9 @@ pub(crate) mod state;
 
 #[cfg(feature = "axum")]
 mod entry;
+
+#[cfg(all(feature = "axum", feature = "jwks"))]
+mod told;
 
 pub(crate) mod builder;
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::admission::Admission;
 use super::authority::{Answered, Authority, Question, Stop};
+use super::signed::opened;
 use super::verdict::Verdict;
 use crate::model::rejection::{Outage, Rejection, RequestFault, TokenFault};
 use crate::source::introspection::{
@@ -28,7 +29,8 @@ use crate::verify::answer::{Attested, Idiom, Moment, signed_answer};
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::is_b64token;
 use crate::verify::identify::identify;
-use crate::verify::jws::{Compact, Room, Unverified};
+use crate::verify::jws::Compact;
+use crate::verify::signature::Signed;
 
 /// How long a refusal, or an answer that names no end, is remembered.
 const BRIEFLY: Duration = Duration::from_secs(10);
@@ -46,8 +48,7 @@ const REFUSAL_BYTES: usize = 128;
 /// A token that is sent in a query must fit into an address.
 pub(super) const MOST_BYTES_IN_QUERY: usize = 1024;
 
-/// How often one signed answer may wait for a key.
-const MOST_QUESTIONS: usize = 2;
+const NOT_FOR_US: &str = "the signed answer is of another type, or not for us";
 
 /// The one issuer that is asked about opaque tokens.
 pub(super) struct Opaque {
@@ -213,6 +214,7 @@ impl Verdict {
 }
 
 impl Examiner for Bench {
+    type Oracle = Endpoint;
     type Verdict = Verdict;
 
     fn remembered(&self, digest: Digest, now: Duration) -> Option<Verdict> {
@@ -275,40 +277,10 @@ impl Bench {
                 .map(Into::into)
                 .map_err(|_| Trouble::failed("the answer is not utf-8"));
         };
-        let broken = |fault: TokenFault| Trouble::failed(format!("of the signed answer, {fault}"));
         let issuer = &*self.authority.rules.realm;
-        let Room {
-            mut parts,
-            mut members,
-        } = Room::default();
-        let compact = Compact::decode_parts(bytes.trim_ascii(), &mut parts).map_err(broken)?;
-        let mut answered = None;
-        for _ in 0..=MOST_QUESTIONS {
-            let unverified = Unverified::read(&compact, &mut members).map_err(broken)?;
-            if unverified.claimed_issuer().as_deref() != Some(issuer) {
-                return Err(broken(TokenFault::UnknownIssuer));
-            }
-            let rules = &self.authority.rules;
-            let question = match self
-                .authority
-                .keys
-                .check(unverified, rules, answered.take())
-            {
-                Ok((signed, _)) => {
-                    return signed_answer(&signed, issuer, us).ok_or_else(|| {
-                        Trouble::failed("the signed answer is of another type, or not for us")
-                    });
-                }
-                Err(Stop::Refused(rejection)) => {
-                    return Err(Trouble::failed(format!(
-                        "of the signed answer, {rejection}"
-                    )));
-                }
-                Err(Stop::Wait(question)) => question,
-            };
-            answered = Some(question.wait().await);
-        }
-        Err(Trouble::failed("the key of the signed answer is unknown"))
+        let open =
+            |signed: &Signed<'_>| signed_answer(signed, issuer, us).ok_or(NOT_FOR_US.to_owned());
+        opened(&self.authority, &bytes, open).await
     }
 }
 

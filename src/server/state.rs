@@ -16,6 +16,8 @@ use super::admission::Admission;
 use super::authority::Authority;
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use super::teller::Tellers;
 use crate::model::rejection::{Objection, WiringFault};
 use crate::source::clock::Clock;
 #[cfg(feature = "jwks")]
@@ -57,6 +59,9 @@ pub(super) struct State {
     /// Who is asked about other tokens.
     #[cfg(feature = "jwks")]
     pub(super) opaque: Option<Opaque>,
+    /// By realm, who asks about users.
+    #[cfg(all(feature = "axum", feature = "jwks"))]
+    pub(super) tellers: Tellers,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
     pub(super) revocations: RevocationList,

@@ -18,8 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::clock::Clock;
 use super::discovery::RefreshError;
-pub(crate) use super::endpoint::{AskedAt, Endpoint, Said, Trouble};
+pub(crate) use super::endpoint::{Endpoint, Said};
 use super::flights::{Boarding, Departure, Flights, Landing};
+use super::oracle;
+pub(crate) use super::oracle::{AskedAt, Oracle, Trouble};
 use super::race::{Either, race};
 use super::record::{IntrospectionStatus, Record};
 use super::verified::{Digest, Tally};
@@ -45,6 +47,8 @@ pub(crate) struct AskingLimits {
 
 /// Who makes a verdict of an answer, and remembers it.
 pub(crate) trait Examiner: Send + Sync + 'static {
+    /// Who is asked.
+    type Oracle: Oracle;
     type Verdict: Clone + Send + Sync + 'static;
 
     /// The verdict on a token that is remembered by now.
@@ -54,7 +58,7 @@ pub(crate) trait Examiner: Send + Sync + 'static {
     fn examine(
         &self,
         digest: Digest,
-        said: Said,
+        said: <Self::Oracle as Oracle>::Said,
         asked: AskedAt,
     ) -> impl Future<Output = Result<Self::Verdict, Trouble>> + Send;
 }
@@ -62,7 +66,7 @@ pub(crate) trait Examiner: Send + Sync + 'static {
 /// Asks one issuer.
 pub(crate) struct Introspector<E: Examiner> {
     examiner: E,
-    endpoint: Endpoint,
+    endpoint: E::Oracle,
     clock: Arc<dyn Clock>,
     limits: AskingLimits,
     flights: Flights<Digest, Result<E::Verdict, Trouble>>,
@@ -102,7 +106,7 @@ impl NotAsked {
 impl<E: Examiner> Introspector<E> {
     pub(crate) fn new(
         examiner: E,
-        endpoint: Endpoint,
+        endpoint: E::Oracle,
         limits: AskingLimits,
         clock: &Arc<dyn Clock>,
     ) -> Arc<Self> {
@@ -113,7 +117,7 @@ impl<E: Examiner> Introspector<E> {
             flights: Flights::new(MOST_FLIGHTS),
             calls: Semaphore::new(limits.calls),
             places: Arc::new(Semaphore::new(MOST_WAITERS)),
-            record: Record::of(endpoint.issuer()),
+            record: Record::of(endpoint.whereabouts().issuer(), E::Oracle::WORDS),
             endpoint,
         })
     }
@@ -164,10 +168,11 @@ impl<E: Examiner> Introspector<E> {
 
     /// Looks the endpoint up, where that has to be done.
     pub(crate) async fn locate(&self) -> Result<(), RefreshError> {
-        self.endpoint.place(self.clock.monotonic()).await.map(drop)
+        let now = self.clock.monotonic();
+        self.endpoint.whereabouts().find(now).await.map(drop)
     }
 
-    pub(crate) const fn endpoint(&self) -> &Endpoint {
+    pub(crate) const fn endpoint(&self) -> &E::Oracle {
         &self.endpoint
     }
 
@@ -202,7 +207,7 @@ impl<E: Examiner> Introspector<E> {
             monotonic: self.clock.monotonic(),
         };
         self.record.called();
-        let said = self.endpoint.ask(token, asked).await;
+        let said = oracle::ask(&self.endpoint, token, asked).await;
         let outcome = match said {
             Ok(said) => self.examiner.examine(digest, said, asked).await,
             Err(trouble) => Err(trouble),

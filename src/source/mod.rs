@@ -65,7 +65,16 @@ pub(crate) mod token_information;
 mod flights;
 
 #[cfg(feature = "jwks")]
+mod whereabouts;
+
+#[cfg(feature = "jwks")]
+mod oracle;
+
+#[cfg(feature = "jwks")]
 pub(crate) mod endpoint;
+
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(crate) mod user_info;
 
 #[cfg(feature = "jwks")]
 pub(crate) mod record;

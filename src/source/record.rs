@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::endpoint::Trouble;
+use super::oracle::{Trouble, Words};
 use super::verified::Tally;
 use crate::model::rejection::Outage;
 
@@ -20,6 +20,8 @@ const REST: Duration = Duration::from_secs(1);
 /// What has happened so far.
 pub(super) struct Record {
     issuer: Arc<str>,
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    words: Words,
     state: Mutex<State>,
 }
 
@@ -34,9 +36,10 @@ struct State {
 }
 
 impl Record {
-    pub(super) fn of(issuer: &Arc<str>) -> Self {
+    pub(super) fn of(issuer: &Arc<str>, words: Words) -> Self {
         Self {
             issuer: Arc::clone(issuer),
+            words,
             state: Mutex::default(),
         }
     }
@@ -115,12 +118,12 @@ impl Record {
     #[cfg(feature = "tracing")]
     fn announce(&self, trouble: &Trouble) {
         let (issuer, error, kind) = (&*self.issuer, &*trouble.reason, trouble.outage.as_str());
-        tracing::warn!(issuer, error, kind, "tokens cannot be introspected");
+        tracing::warn!(issuer, error, kind, "{}", self.words.trouble);
     }
 
     #[cfg(feature = "tracing")]
     fn announce_recovery(&self) {
-        tracing::info!(issuer = &*self.issuer, "tokens are introspected again");
+        tracing::info!(issuer = &*self.issuer, "{}", self.words.recovery);
     }
 
     #[cfg(not(feature = "tracing"))]

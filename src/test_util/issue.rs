@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::issuer::MockIssuer;
@@ -130,6 +131,54 @@ impl MockIssuer {
             .context("app")
             .platform("m2m")
             .scope("app/read app/write")
+    }
+
+    /// Takes a token back: it is inactive from now on, wherever the issuer is asked about it.
+    /// To take back what it never issued changes nothing (RFC 7009 section 2.2).
+    pub fn revoke(&self, token: &str) {
+        self.register(|register| register.revoke(token));
+    }
+
+    /// What introspection says about a token at this moment (RFC 7662 section 2.2), as JSON: the
+    /// claims of a good one, or `{"active":false}`. Change it and serve it with
+    /// [`Fault::Body`](super::Fault::Body).
+    #[must_use]
+    pub fn introspection(&self, token: &str) -> String {
+        self.introspect(token).to_string()
+    }
+
+    /// Sets what userinfo says about a user beside `sub`, or in place of it: an object, in place
+    /// of what was set before. Default: `sub` alone.
+    ///
+    /// # Panics
+    ///
+    /// When `claims` cannot be written as a JSON object.
+    #[allow(clippy::panic)] // Test tooling.
+    pub fn set_user_info(&self, subject: &str, claims: impl Serialize) {
+        let Ok(Value::Object(claims)) = serde_json::to_value(claims) else {
+            panic!("what userinfo says must be writable as a json object");
+        };
+        self.register(|register| register.set_user(subject, claims));
+    }
+
+    pub(super) fn introspect(&self, token: &str) -> Value {
+        self.registered(|register, now| register.introspection(token, now))
+    }
+
+    pub(super) fn token_information(&self, token: &str) -> Option<Value> {
+        self.registered(|register, now| register.information(token, now))
+    }
+
+    pub(super) fn user_info(&self, token: &str) -> Option<(Map<String, Value>, Option<Value>)> {
+        self.registered(|register, now| register.user_info(token, now))
+    }
+
+    /// An answer of the issuer's own, signed. It is no access token, and the issuer knows none by
+    /// that text.
+    pub(super) fn sign_answer(&self, typ: &str, mut claims: Map<String, Value>) -> String {
+        claims.insert("iss".into(), self.issuer().into());
+        claims.insert("iat".into(), self.now().as_secs().into());
+        TokenBuilder::new(self.clone(), Kind::Id, self.now(), Some(typ), claims).signed()
     }
 
     fn builder(&self, kind: Kind, claims: Map<String, Value>) -> TokenBuilder {

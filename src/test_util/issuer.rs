@@ -4,6 +4,7 @@
 //! 2. Keys are made when they are first needed. Current keys sign; current and old keys are
 //!    published; retired keys are not, and still sign where a test names them.
 //! 3. What it does with them stands in `issue.rs` (tokens) and `serve.rs` (HTTP).
+//! 4. It knows every good token that it has issued, signed or opaque, and what it says.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::keys::SigningKey;
+use super::register::Register;
 use crate::{Algorithm, Clock, Issuer, SystemClock, UnixTime};
 
 /// An authorization server inside the test. Clones are the same issuer.
@@ -36,6 +38,7 @@ struct State {
     clock: Arc<dyn Clock>,
     algorithms: Vec<Algorithm>,
     keys: Vec<(SigningKey, Standing)>,
+    register: Register,
 }
 
 #[derive(Clone)]
@@ -65,6 +68,13 @@ impl MockIssuer {
 
     /// The subject of its users' tokens: `user-1`.
     pub const SUBJECT: &'static str = "user-1";
+
+    /// The id by which a resource server asks it about tokens: `api-1`.
+    pub const RESOURCE_SERVER_ID: &'static str = "api-1";
+
+    /// The secret of [`RESOURCE_SERVER_ID`](Self::RESOURCE_SERVER_ID). It has characters that
+    /// must be encoded (RFC 6749 section 2.3.1).
+    pub const RESOURCE_SERVER_SECRET: &'static str = "100% secret: a+b&c=d";
 
     /// The key id of its first key: `key-1`. Later ones count on.
     pub const FIRST_KEY_ID: &'static str = "key-1";
@@ -111,6 +121,7 @@ impl MockIssuer {
             clock: Arc::new(SystemClock::new()),
             algorithms: vec![Algorithm::RS256],
             keys: Vec::new(),
+            register: Register::default(),
         })))
     }
 
@@ -208,6 +219,17 @@ impl MockIssuer {
                 *standing = Standing::Retired;
             }
         }
+    }
+
+    /// What the register says at this moment.
+    pub(super) fn registered<T>(&self, look: impl FnOnce(&Register, UnixTime) -> T) -> T {
+        let now = self.now();
+        look(&self.state().register, now)
+    }
+
+    /// Changes the register.
+    pub(super) fn register(&self, change: impl FnOnce(&mut Register)) {
+        change(&mut self.state().register);
     }
 
     /// Takes the base URL as the name, unless it has one of its own.

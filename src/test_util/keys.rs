@@ -224,6 +224,18 @@ pub(super) fn random_bytes(count: usize) -> Vec<u8> {
     bytes
 }
 
+/// Letters and digits that nobody can guess.
+pub(super) fn random_text(length: usize) -> String {
+    let mut text = String::new();
+    while text.len() < length {
+        // What base64 has beside them is left out.
+        let drawn = STANDARD.encode(random_bytes(length));
+        text.extend(drawn.chars().filter(char::is_ascii_alphanumeric));
+    }
+    text.truncate(length);
+    text
+}
+
 /// A test cannot go on without the cryptographic library.
 #[allow(clippy::panic)] // Test tooling; there is nobody to hand the error to.
 fn done<T>(outcome: Result<T, Unspecified>, what: &str) -> T {

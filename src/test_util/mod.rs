@@ -55,12 +55,15 @@
 //!
 //! To see what the application does when keys rotate or the issuer is down,
 //! [`serve`](MockIssuer::serve) it and use [`ServedIssuer::trusted`]; [`Fault`] lists the ways
-//! in which it can fail.
+//! in which it can fail, and [`Endpoint`] the places. A served issuer also answers for its tokens,
+//! those included that only it can read: [`TokenBuilder::issue`].
 
 // In the order in which they may name each other.
 mod clock;
 
 mod keys;
+
+mod register;
 
 mod issuer;
 
@@ -69,11 +72,18 @@ mod token;
 mod issue;
 mod logout;
 
+mod fault;
+
+mod wire;
+
+mod endpoints;
+
 mod serve;
 
 pub use clock::ManualClock;
+pub use fault::{Endpoint, Fault};
 pub use issuer::MockIssuer;
-pub use serve::{Fault, ServedIssuer};
+pub use serve::ServedIssuer;
 pub use token::TokenBuilder;
 
 #[cfg(test)]

@@ -6,26 +6,38 @@
 //! 3. A request that hangs is answered when the fault is lifted.
 //! 4. Dropping the handle ends the server and every connection.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::endpoints::Site;
+use super::fault::{Endpoint, Fault, Faults};
 use super::issuer::MockIssuer;
-use crate::Issuer;
+use super::wire::{Answer, Request, write_all};
+use crate::{ClientAuthentication, Issuer};
 
 /// A [`MockIssuer`] on a free port of 127.0.0.1. It stops when this handle is dropped.
 ///
-/// It answers `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`
-/// with its metadata, `/jwks.json` and every path that ends in `/.well-known/jwks.json` with
-/// its key set. It dereferences to the issuer, so tokens come from it too.
+/// | it answers | with |
+/// |---|---|
+/// | `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server` | its metadata |
+/// | `/jwks.json`, and every path that ends in `/.well-known/jwks.json` | its key set |
+/// | `/introspect` | introspection (RFC 7662), signed for who asks for that (RFC 9701) |
+/// | `/api/oauth/tokeninfo` | token information as Axway API Gateway has it |
+/// | `/userinfo` | userinfo (OpenID Connect Core section 5.3) |
+/// | `/revoke` | revocation (RFC 7009) |
+///
+/// Introspection and revocation want a client, [`MockIssuer::RESOURCE_SERVER_ID`] with
+/// [`MockIssuer::RESOURCE_SERVER_SECRET`], by Basic or in the form. The server knows the tokens
+/// that [`sign`](super::TokenBuilder::sign) and [`issue`](super::TokenBuilder::issue) made.
+/// It dereferences to the issuer, so tokens come from it too.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -40,56 +52,21 @@ use crate::Issuer;
 /// # }
 /// ```
 pub struct ServedIssuer {
-    site: Arc<Site>,
+    desk: Arc<Desk>,
     task: JoinHandle<()>,
 }
 
-/// A way to fail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The connection is closed without an answer.
-    Refuse,
-    /// No answer comes until the fault is lifted or replaced; then the request is answered as
-    /// the issuer stands at that moment.
-    Hang,
-    /// This status code with an empty body. Codes outside 100 to 999 become 500.
-    Status(u16),
-    /// 200 with this body.
-    Body(Vec<u8>),
-    /// 200 with the right body, one byte at a time with this pause before each, in real time.
-    SlowBody(Duration),
-    /// 200 with the right length, and the connection is closed after half of the body.
-    CutBody,
-    /// A redirect (302) to this URL.
-    Redirect(String),
-}
-
-struct Site {
-    issuer: MockIssuer,
-    url: String,
+/// The pages, how they fail, and who came.
+struct Desk {
+    site: Site,
     faults: watch::Sender<Faults>,
     counts: watch::Sender<Counts>,
-    caching: Mutex<Caching>,
 }
 
-#[derive(Clone, Default)]
-struct Faults {
-    key_set: Option<Fault>,
-    discovery: Option<Fault>,
-}
-
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Counts {
-    key_set: usize,
-    discovery: usize,
+    requests: BTreeMap<Endpoint, usize>,
     not_modified: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Caching {
-    max_age: Option<Duration>,
-    entity_tags: bool,
 }
 
 impl MockIssuer {
@@ -115,131 +92,191 @@ impl ServedIssuer {
             .expect("the address of a bound socket");
         let url = format!("http://{address}");
         issuer.moved_to(&url);
-        let site = Arc::new(Site {
-            issuer,
-            url,
+        let desk = Arc::new(Desk {
+            site: Site::new(issuer, url),
             faults: watch::Sender::new(Faults::default()),
             counts: watch::Sender::new(Counts::default()),
-            caching: Mutex::default(),
         });
-        let task = tokio::spawn(accept(listener, Arc::clone(&site)));
-        Self { site, task }
+        let task = tokio::spawn(accept(listener, Arc::clone(&desk)));
+        Self { desk, task }
     }
 
     /// The base URL, `http://127.0.0.1:<port>`, without a slash at its end.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.site.url
+        &self.desk.site.url
+    }
+
+    /// The URL of an endpoint.
+    #[must_use]
+    pub fn url_of(&self, endpoint: Endpoint) -> String {
+        self.desk.site.url_of(endpoint)
     }
 
     /// The URL of the key set.
     #[must_use]
     pub fn key_set_url(&self) -> String {
-        format!("{}/jwks.json", self.url())
+        self.url_of(Endpoint::KeySet)
     }
 
     /// The URL of the OpenID Provider metadata.
     #[must_use]
     pub fn discovery_url(&self) -> String {
-        format!("{}/.well-known/openid-configuration", self.url())
+        self.url_of(Endpoint::Discovery)
     }
 
-    /// The metadata as it is served: `issuer`, `jwks_uri` and what OpenID Connect Discovery
-    /// requires beside. Change it and serve it with [`Fault::Body`].
+    /// The metadata as it is served: `issuer`, `jwks_uri`, the other endpoints, and what OpenID
+    /// Connect Discovery requires beside. Change it and serve it with [`Fault::Body`].
     #[must_use]
     pub fn discovery_document(&self) -> String {
-        self.site.discovery_document()
+        self.desk.site.discovery_document()
     }
 
     /// How a resource server trusts it: keys are fetched from here, through discovery, or for
     /// Cognito from the key set's URL. [`MockIssuer::trusted`] is the form without a network.
     pub fn trusted(&self) -> Issuer {
-        let issuer = self.site.issuer.untied();
-        if self.site.issuer.is_cognito() {
+        let issuer = self.untied();
+        if self.is_cognito() {
             issuer.key_set_url(self.key_set_url())
-        } else if self.site.issuer.issuer() == self.url() {
+        } else if self.issuer() == self.url() {
             issuer
         } else {
             issuer.discovery_url(self.discovery_url())
         }
     }
 
+    /// How a resource server trusts it to judge its tokens, opaque ones, by introspection. What
+    /// [`trusted`](Self::trusted) is for JWTs this is for all others; a server may have both.
+    ///
+    /// For Cognito, whose tokens name no audience, clients count as in
+    /// [`MockIssuer::trusted`]. Tenant rules are not set.
+    pub fn introspected(&self) -> Issuer {
+        let ours = ClientAuthentication::basic(
+            MockIssuer::RESOURCE_SERVER_ID,
+            MockIssuer::RESOURCE_SERVER_SECRET,
+        );
+        let issuer = Issuer::introspected(self.url_of(Endpoint::Introspection))
+            .identified_as(self.issuer())
+            .client_authentication(ours);
+        if self.is_cognito() {
+            return issuer
+                .audience_where_stated()
+                .client_id(MockIssuer::CLIENT_ID)
+                .client_id(MockIssuer::PORTAL_CLIENT_ID);
+        }
+        issuer
+    }
+
+    /// The same by its token information service, as Axway API Gateway has it.
+    pub fn token_information(&self) -> Issuer {
+        Issuer::token_information(self.url_of(Endpoint::TokenInformation))
+            .identified_as(self.issuer())
+    }
+
     /// Fails every request like this from now on.
+    #[allow(clippy::needless_pass_by_value)] // like its neighbours
     pub fn break_with(&self, fault: Fault) {
-        self.site.faults.send_replace(Faults {
-            key_set: Some(fault.clone()),
-            discovery: Some(fault),
-        });
+        self.desk.faults.send_replace(Faults::everywhere(&fault));
+    }
+
+    /// Fails requests to one endpoint like this; the others answer as before.
+    pub fn break_endpoint_with(&self, endpoint: Endpoint, fault: Fault) {
+        self.desk
+            .faults
+            .send_modify(|faults| faults.set(endpoint, fault));
     }
 
     /// Fails requests for the key set like this; metadata is served as before.
     pub fn break_key_set_with(&self, fault: Fault) {
-        self.site
-            .faults
-            .send_modify(|faults| faults.key_set = Some(fault));
+        self.break_endpoint_with(Endpoint::KeySet, fault);
     }
 
     /// Fails requests for metadata like this; the key set is served as before.
     pub fn break_discovery_with(&self, fault: Fault) {
-        self.site
-            .faults
-            .send_modify(|faults| faults.discovery = Some(fault));
+        self.break_endpoint_with(Endpoint::Discovery, fault);
     }
 
     /// Ends every fault; requests that hang are answered.
     pub fn recover(&self) {
-        self.site.faults.send_replace(Faults::default());
+        self.desk.faults.send_replace(Faults::default());
+    }
+
+    /// How many requests have come to an endpoint, failed ones included.
+    #[must_use]
+    pub fn requests(&self, endpoint: Endpoint) -> usize {
+        self.desk.counts.borrow().of(endpoint)
     }
 
     /// How many requests for the key set have come, failed ones included.
     #[must_use]
     pub fn fetches(&self) -> usize {
-        self.site.counts.borrow().key_set
+        self.requests(Endpoint::KeySet)
     }
 
     /// How many requests for metadata have come, failed ones included.
     #[must_use]
     pub fn discovery_fetches(&self) -> usize {
-        self.site.counts.borrow().discovery
+        self.requests(Endpoint::Discovery)
     }
 
     /// How many requests for the key set were answered with 304, not modified.
     #[must_use]
     pub fn not_modified(&self) -> usize {
-        self.site.counts.borrow().not_modified
+        self.desk.counts.borrow().not_modified
+    }
+
+    /// Ends when at least `count` requests have come to an endpoint since the start. The last of
+    /// them may still be under way. Without a time limit of its own.
+    pub async fn await_requests(&self, endpoint: Endpoint, count: usize) {
+        let mut counts = self.desk.counts.subscribe();
+        // The sender lives as long as `self`, so the only end is success.
+        let _ = counts.wait_for(|counts| counts.of(endpoint) >= count).await;
     }
 
     /// Ends when at least `count` requests for the key set have come since the start. The last
     /// of them may still be under way. Without a time limit of its own.
     pub async fn await_fetches(&self, count: usize) {
-        self.await_counts(|counts| counts.key_set >= count).await;
+        self.await_requests(Endpoint::KeySet, count).await;
     }
 
     /// Ends when at least `count` requests for metadata have come since the start.
     pub async fn await_discovery_fetches(&self, count: usize) {
-        self.await_counts(|counts| counts.discovery >= count).await;
+        self.await_requests(Endpoint::Discovery, count).await;
     }
 
     /// States this `max-age` in `Cache-Control` with the key set, in whole seconds.
     /// Default: none is stated.
     pub fn max_age(&self, age: Option<Duration>) {
-        self.site.caching().max_age = age;
+        self.desk.site.settings().max_age = age;
     }
 
     /// Sends an `ETag` with the key set, and answers 304 to who has that set.
     /// Default: none is sent.
     pub fn offer_etag(&self) {
-        self.site.caching().entity_tags = true;
+        self.desk.site.settings().entity_tags = true;
     }
 
     /// Sends no `ETag`, and compares none.
     pub fn withhold_etag(&self) {
-        self.site.caching().entity_tags = false;
+        self.desk.site.settings().entity_tags = false;
     }
 
-    async fn await_counts(&self, enough: impl FnMut(&Counts) -> bool) {
-        // The sender lives as long as `self`, so the only end is success.
-        let _ = self.site.counts.subscribe().wait_for(enough).await;
+    /// Signs userinfo from now on: `application/jwt`, with `iss`, and in `aud` the client that
+    /// the token was issued to (OpenID Connect Core section 5.3.2). Default: JSON.
+    pub fn sign_user_info(&self) {
+        self.desk.site.settings().signs_user_info = true;
+    }
+
+    /// Takes tokens in the query of the token information service too, as old versions of Axway
+    /// API Gateway do. Default: in a form alone.
+    pub fn accept_token_in_query(&self) {
+        self.desk.site.settings().token_in_query = true;
+    }
+
+    /// Knows [`MockIssuer::RESOURCE_SERVER_ID`] by this bearer token too, when it introspects or
+    /// revokes (RFC 7662 section 2.1). Default: by its secret alone.
+    pub fn accept_client_token(&self, token: impl Into<String>) {
+        self.desk.site.settings().client_token = Some(token.into());
     }
 }
 
@@ -253,239 +290,93 @@ impl Deref for ServedIssuer {
     type Target = MockIssuer;
 
     fn deref(&self) -> &MockIssuer {
-        &self.site.issuer
+        &self.desk.site.issuer
     }
 }
 
 impl fmt::Debug for ServedIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServedIssuer")
-            .field("url", &self.site.url)
-            .field("issuer", &self.site.issuer)
+            .field("url", &self.desk.site.url)
+            .field("issuer", &self.desk.site.issuer)
             .finish_non_exhaustive()
     }
 }
 
-/// What a path leads to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Page {
-    KeySet,
-    Discovery,
-}
-
-impl Page {
-    fn at(target: &str) -> Option<Self> {
-        let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let metadata = path.ends_with("/.well-known/openid-configuration")
-            || path.starts_with("/.well-known/oauth-authorization-server");
-        if path == "/jwks.json" || path.ends_with("/.well-known/jwks.json") {
-            Some(Self::KeySet)
-        } else {
-            metadata.then_some(Self::Discovery)
-        }
+impl Counts {
+    fn of(&self, endpoint: Endpoint) -> usize {
+        self.requests.get(&endpoint).copied().unwrap_or_default()
     }
 }
 
-struct Answer {
-    status: u16,
-    fields: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            fields: String::new(),
-            body: body.into(),
-        }
-    }
-
-    fn field(mut self, name: &str, value: &str) -> Self {
-        self.fields.extend([name, ": ", value, "\r\n"]);
-        self
-    }
-
-    fn head(&self) -> String {
-        let code = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let reason = code.canonical_reason().unwrap_or("Unknown");
-        let length = match code {
-            StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT => String::new(),
-            _ => format!("content-length: {}\r\n", self.body.len()),
-        };
-        format!(
-            "HTTP/1.1 {} {reason}\r\nconnection: close\r\n{length}{}\r\n",
-            code.as_str(),
-            self.fields
-        )
-    }
-}
-
-impl Site {
-    fn caching(&self) -> MutexGuard<'_, Caching> {
-        // No code that could panic runs under this lock.
-        self.caching.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn discovery_document(&self) -> String {
-        let url = &self.url;
-        json!({
-            "issuer": self.issuer.issuer(),
-            "jwks_uri": format!("{url}/jwks.json"),
-            "authorization_endpoint": format!("{url}/authorize"),
-            "token_endpoint": format!("{url}/token"),
-            "response_types_supported": ["code"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["RS256"],
-        })
-        .to_string()
-    }
-
+impl Desk {
     /// The right answer.
-    fn answer(&self, page: Page, known_tag: Option<&str>) -> Answer {
-        if page == Page::Discovery {
-            return Answer::new(200, self.discovery_document())
-                .field("content-type", "application/json");
-        }
-        let caching = *self.caching();
-        // The ids name the set: no two keys of an issuer share one.
-        let (tag, body) = (
-            format!("\"{}\"", self.issuer.key_ids().join(".")),
-            self.issuer.key_set(),
-        );
-        let mut answer = if caching.entity_tags && known_tag == Some(&*tag) {
+    fn answer(&self, endpoint: Endpoint, request: &Request) -> Answer {
+        let answer = self.site.answer(endpoint, request);
+        if answer.is_not_modified() {
             self.counts.send_modify(|counts| counts.not_modified += 1);
-            Answer::new(304, "")
-        } else {
-            Answer::new(200, body).field("content-type", "application/jwk-set+json")
-        };
-        if caching.entity_tags {
-            answer = answer.field("etag", &tag);
-        }
-        if let Some(age) = caching.max_age {
-            answer = answer.field(
-                "cache-control",
-                &format!("public, max-age={}", age.as_secs()),
-            );
         }
         answer
     }
 
-    /// The fault of this page as soon as it is another than to hang.
-    async fn fault(&self, page: Page) -> Option<Fault> {
-        let of_page = |faults: &Faults| match page {
-            Page::KeySet => faults.key_set.clone(),
-            Page::Discovery => faults.discovery.clone(),
-        };
+    /// The fault of this endpoint as soon as it is another than to hang.
+    async fn fault(&self, endpoint: Endpoint) -> Option<Fault> {
         let mut faults = self.faults.subscribe();
         let settled = faults
-            .wait_for(|faults| of_page(faults) != Some(Fault::Hang))
+            .wait_for(|faults| faults.at(endpoint) != Some(&Fault::Hang))
             .await;
-        settled.ok().and_then(|faults| of_page(&faults))
+        settled.ok().and_then(|faults| faults.at(endpoint).cloned())
     }
 }
 
-async fn accept(listener: TcpListener, site: Arc<Site>) {
+async fn accept(listener: TcpListener, desk: Arc<Desk>) {
     let mut connections = JoinSet::new(); // Dropped with this task, and aborted by that.
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            let site = Arc::clone(&site);
+            let desk = Arc::clone(&desk);
             connections.spawn(async move {
                 // A client that goes away is its own affair.
-                let _ = converse(&stream, &site).await;
+                let _ = converse(&stream, &desk).await;
             });
         }
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn converse(stream: &TcpStream, site: &Site) -> io::Result<()> {
-    let head = read_head(stream).await?;
-    let mut request_line = head.lines().next().unwrap_or_default().split(' ');
-    let (method, target) = (request_line.next(), request_line.next().unwrap_or_default());
-    let Some(page) = Page::at(target) else {
-        return write(stream, Answer::new(404, "")).await;
+async fn converse(stream: &TcpStream, desk: &Desk) -> io::Result<()> {
+    let request = Request::read(stream).await?;
+    let Some(endpoint) = Endpoint::at(request.path()) else {
+        return Answer::new(404, "").send(stream).await;
     };
-    if method != Some("GET") {
-        return write(stream, Answer::new(405, "").field("allow", "GET")).await;
-    }
-    site.counts.send_modify(|counts| match page {
-        Page::KeySet => counts.key_set += 1,
-        Page::Discovery => counts.discovery += 1,
-    });
-    let known_tag = head.lines().skip(1).find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("if-none-match")
-            .then_some(value.trim())
-    });
-    match site.fault(page).await {
-        None | Some(Fault::Hang) => write(stream, site.answer(page, known_tag)).await,
-        Some(Fault::Refuse) => Ok(()),
-        Some(Fault::Status(status)) => write(stream, Answer::new(status, "")).await,
-        Some(Fault::Body(body)) => {
-            write(
-                stream,
-                Answer::new(200, body).field("content-type", "application/json"),
-            )
-            .await
+    desk.counts
+        .send_modify(|counts| *counts.requests.entry(endpoint).or_default() += 1);
+    let answer = match desk.fault(endpoint).await {
+        None | Some(Fault::Hang) => desk.answer(endpoint, &request),
+        Some(Fault::Refuse) => return Ok(()),
+        Some(Fault::Status(status)) => Answer::new(status, ""),
+        Some(Fault::TooManyRequests(pause)) => {
+            Answer::new(429, "").field("retry-after", &pause.as_secs().to_string())
         }
-        Some(Fault::Redirect(url)) => {
-            write(stream, Answer::new(302, "").field("location", &url)).await
-        }
+        Some(Fault::Body(body)) => Answer::of_type("application/json", body),
+        Some(Fault::BodyOfType(media_type, body)) => Answer::of_type(&media_type, body),
+        Some(Fault::Redirect(url)) => Answer::new(302, "").field("location", &url),
         Some(Fault::CutBody) => {
-            let answer = site.answer(page, None);
+            let answer = desk.answer(endpoint, &request);
             let (half, _) = answer.body.split_at(answer.body.len() / 2);
             write_all(stream, answer.head().as_bytes()).await?;
-            write_all(stream, half).await
+            return write_all(stream, half).await;
         }
         Some(Fault::SlowBody(pause)) => {
-            let answer = site.answer(page, None);
+            let answer = desk.answer(endpoint, &request);
             write_all(stream, answer.head().as_bytes()).await?;
             for byte in answer.body {
                 tokio::time::sleep(pause).await;
                 write_all(stream, &[byte]).await?;
             }
-            Ok(())
+            return Ok(());
         }
-    }
-}
-
-/// More than any client of ours sends.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-
-async fn read_head(stream: &TcpStream) -> io::Result<String> {
-    let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        stream.readable().await?;
-        let mut piece = Vec::with_capacity(4096);
-        match stream.try_read_buf(&mut piece) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => head.append(&mut piece),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        if head.len() > MAX_HEAD_BYTES {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-    }
-    Ok(String::from_utf8_lossy(&head).into_owned())
-}
-
-async fn write(stream: &TcpStream, answer: Answer) -> io::Result<()> {
-    let bytes = [answer.head().into_bytes(), answer.body].concat();
-    write_all(stream, &bytes).await
-}
-
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    };
+    answer.send(stream).await
 }
 
 #[cfg(test)]
@@ -591,6 +482,16 @@ mod tests {
             "",
             "still refused"
         );
+        let pause = Duration::from_secs(7);
+        issuer.break_endpoint_with(Endpoint::UserInfo, Fault::TooManyRequests(pause));
+        let busy = get(&issuer, "/userinfo", "").await;
+        assert!(busy.starts_with("HTTP/1.1 429 ") && busy.contains("\r\nretry-after: 7\r\n"));
+        let html = Fault::BodyOfType("text/html".into(), b"<html>".to_vec());
+        issuer.break_endpoint_with(Endpoint::Introspection, html);
+        let page = get(&issuer, "/introspect", "").await;
+        assert!(page.contains("\r\ncontent-type: text/html\r\n"), "{page}");
+        assert_eq!(issuer.requests(Endpoint::Introspection), 1);
+        issuer.await_requests(Endpoint::UserInfo, 1).await;
         issuer.recover();
         assert!(
             get(&issuer, "/.well-known/openid-configuration", "")

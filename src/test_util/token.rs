@@ -1,8 +1,8 @@
 //! Tokens to order: good ones, and every kind of bad one.
 //!
 //! 1. A builder starts as a good token; each setter changes what it names, nothing else.
-//! 2. What ends a builder says what comes out: `sign()` a token as built, each of the others a
-//!    token that must be refused.
+//! 2. What ends a builder says what comes out: `sign()` and `issue()` a token as built, signed or
+//!    opaque, each of the others a token that must be refused.
 //! 3. The time of a token is the time of its issuer's clock when the builder was made.
 //! 4. `Debug` shows no claim; builders hold no key.
 
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::issuer::MockIssuer;
-use super::keys::{SigningKey, hmac_sha256};
+use super::keys::{SigningKey, hmac_sha256, random_text};
 use crate::{Algorithm, UnixTime};
 
 /// A token that is being made. It comes from a [`MockIssuer`].
@@ -29,7 +29,8 @@ use crate::{Algorithm, UnixTime};
 /// let good = issuer.token().subject("alice").scope("app/read").sign();
 /// let late = issuer.token().expired().sign();
 /// let forged = issuer.token().sign_with_wrong_key();
-/// # let _ = (good, late, forged);
+/// let opaque = issuer.token().scope("app/read").issue();
+/// # let _ = (good, late, forged, opaque);
 /// ```
 #[derive(Clone)]
 #[must_use = "a token comes out of `sign()` or one of its neighbours"]
@@ -266,10 +267,24 @@ impl TokenBuilder {
         self
     }
 
-    /// The token as built, signed.
+    /// The token as built, signed. The issuer knows it.
     #[must_use]
     pub fn sign(&self) -> String {
-        self.sign_with(&self.signing_key())
+        let token = self.signed();
+        self.enter(&token);
+        token
+    }
+
+    /// The token as built, as an opaque one: 54 random letters and digits, and only the issuer
+    /// knows what they say. Header and signature do not count.
+    ///
+    /// [`serve`](MockIssuer::serve) the issuer, which answers for it. A claim `active` stands in
+    /// its introspection answer as it is, in place of the truth.
+    #[must_use]
+    pub fn issue(&self) -> String {
+        let token = random_text(OPAQUE_LENGTH);
+        self.enter(&token);
+        token
     }
 
     /// The signed token as the value of an `Authorization` field: `Bearer`, a space, the token.
@@ -358,6 +373,22 @@ impl TokenBuilder {
         token
     }
 
+    /// Signed, and kept from the issuer's register.
+    pub(super) fn signed(&self) -> String {
+        self.sign_with(&self.signing_key())
+    }
+
+    /// Makes the token known to the issuer. A payload that is no object says nothing.
+    fn enter(&self, token: &str) {
+        let raw = self.raw_payload.as_deref().map(serde_json::from_slice);
+        let claims = match raw {
+            None => self.claims.clone(),
+            Some(raw) => raw.unwrap_or_default(),
+        };
+        self.issuer
+            .register(|register| register.enter(token.into(), claims));
+    }
+
     fn signing_key(&self) -> SigningKey {
         let named = self.header.get("kid").and_then(Value::as_str);
         named
@@ -404,6 +435,9 @@ impl fmt::Debug for TokenBuilder {
 }
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
+
+/// As long as Axway's.
+const OPAQUE_LENGTH: usize = 54;
 
 fn texts<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
     all.into_iter().map(Into::into).collect()

@@ -49,6 +49,9 @@ pub(crate) mod claims;
 #[cfg(feature = "axum")]
 pub(crate) mod logout;
 
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(crate) mod user_info;
+
 pub(crate) mod identity;
 
 mod evidence;

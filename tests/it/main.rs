@@ -2,8 +2,13 @@
 
 // Tests fail loudly, and their tables are long.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::similar_names, clippy::too_many_lines)]
+#![allow(
+    clippy::large_stack_arrays,
+    clippy::similar_names,
+    clippy::too_many_lines
+)]
 
+mod axway;
 mod browsers;
 mod causes;
 mod certificate;
@@ -35,6 +40,7 @@ mod rendering;
 mod revocation;
 mod roots;
 mod safewhere;
+mod same_surface;
 mod sources;
 mod spans;
 mod support;
@@ -43,3 +49,4 @@ mod tenants;
 mod token_cache;
 mod token_twins;
 mod tokens;
+mod userinfo;

@@ -2,8 +2,8 @@
 
 use axum::Router;
 use axum::routing::get;
-use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{AccessToken, Algorithm, Claims, InRole, Issuer, ResourceServer, roles};
+use portcullis::test_util::{Endpoint, MockIssuer, TokenBuilder};
+use portcullis::{AccessToken, Algorithm, Claims, InRole, Issuer, ResourceServer, UserInfo, roles};
 use serde_json::json;
 
 use crate::support::{API, get as fetch};
@@ -190,5 +190,55 @@ async fn an_entity_id_that_is_no_url_has_its_keys_at_an_address_of_their_own() {
     assert_eq!(
         fetch(&app, "/", &other).await.verdict(),
         "401 invalid_token unknown_issuer"
+    );
+}
+
+#[derive(serde::Deserialize)]
+struct Contact {
+    #[serde(rename = "urn:internal:email")]
+    email: String,
+}
+
+#[tokio::test]
+async fn claims_that_are_not_in_the_token_come_from_userinfo_on_demand() {
+    let identify = identify();
+    identify.set_user_info("4711", json!({"urn:internal:email": "anna@example.com"}));
+    let identify = identify.serve().await;
+    let issuer = identify
+        .trusted()
+        .userinfo(identify.url_of(Endpoint::UserInfo));
+    let server = ResourceServer::builder(API)
+        .issuer(settings(issuer))
+        .build()
+        .expect("sound")
+        .connect()
+        .await
+        .expect("the issuer is the one that was configured");
+    let app = router(&server).merge(
+        Router::new()
+            .route(
+                "/email",
+                get(|contact: UserInfo<Contact>| async move { contact.email.clone() }),
+            )
+            .route_layer(server.authenticate()),
+    );
+    let token = access(&identify).subject("4711").sign();
+    assert_eq!(fetch(&app, "/user", &token).await.verdict(), "200");
+    assert_eq!(identify.requests(Endpoint::UserInfo), 0);
+    for _ in 0..2 {
+        let answer = fetch(&app, "/email", &token).await;
+        assert_eq!(answer.verdict(), "200");
+        assert_eq!(answer.body, "anna@example.com");
+    }
+    assert_eq!(identify.requests(Endpoint::UserInfo), 1);
+    // Another one's answer is no answer.
+    identify.set_user_info(
+        "4712",
+        json!({"sub": "4711", "urn:internal:email": "x@example.com"}),
+    );
+    let other = access(&identify).subject("4712").sign();
+    assert_eq!(
+        fetch(&app, "/email", &other).await.verdict(),
+        "503 unavailable user_info_failed"
     );
 }

@@ -25,8 +25,10 @@ macro_rules! option {
             $crate::middleware::admitted::Admitted::check_wiring
         );
     };
-    ($name:ty, $wiring:path) => {
-        impl<S: Send + Sync> axum::extract::OptionalFromRequestParts<S> for $name {
+    ($name:ty, $wiring:path $(, $($generics:tt)+)?) => {
+        impl<S: Send + Sync $(, $($generics)+)?> axum::extract::OptionalFromRequestParts<S>
+            for $name
+        {
             type Rejection = $crate::Refusal;
 
             async fn from_request_parts(

@@ -17,8 +17,12 @@ mod delegation;
 mod roles;
 mod scoped;
 mod token;
+#[cfg(feature = "jwks")]
+mod user_info;
 mod workspace;
 
 pub use roles::{InGroup, InRole, RoleRequirement, assert_roles};
 pub use scoped::Scoped;
 pub use token::Claims;
+#[cfg(feature = "jwks")]
+pub use user_info::UserInfo;

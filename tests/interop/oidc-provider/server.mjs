@@ -59,6 +59,18 @@ function tokenFormat(resource) {
   }
 }
 
+// A public client with which users sign in.
+function app(id, more) {
+  return {
+    client_id: id,
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    redirect_uris: ['https://app.example.com/signed-in'],
+    ...more,
+  };
+}
+
 function configuration(names) {
   return {
     jwks: { keys: [...names.map(rsaKey), ...others] },
@@ -70,12 +82,15 @@ function configuration(names) {
         response_types: [],
         redirect_uris: [],
       },
+      app('app', {}),
+      app('app-signed', { userinfo_signed_response_alg: 'RS256' }),
+      // The API itself, which asks about tokens.
       {
-        client_id: 'app',
-        token_endpoint_auth_method: 'none',
-        grant_types: ['authorization_code', 'refresh_token'],
-        response_types: ['code'],
-        redirect_uris: ['https://app.example.com/signed-in'],
+        client_id: 'api',
+        client_secret: 'api: a secret, 100% of it',
+        grant_types: [],
+        response_types: [],
+        redirect_uris: [],
       },
     ],
     scopes: ['openid', 'offline_access'],
@@ -84,6 +99,10 @@ function configuration(names) {
     features: {
       devInteractions: { enabled: true },
       clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === 'api' },
+      jwtIntrospection: { enabled: true },
+      jwtUserinfo: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
         // Without a resource the token is opaque, for the userinfo endpoint.
@@ -98,7 +117,8 @@ function configuration(names) {
         }),
       },
     },
-    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    claims: { openid: ['sub', 'email'] },
+    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: `${id}@example.com` }) }),
     // RFC 9068 section 2.2.3.1 names these claims; their values are ours.
     extraTokenClaims: (_, token) => (token.accountId ? { roles: ['editor'], groups: ['staff'] } : undefined),
   };

@@ -89,6 +89,13 @@ impl Foreign {
         Some(Self::start(python, "moto/server.py", 0, &home).await)
     }
 
+    /// Starts Authlib's server on a free port.
+    pub(super) async fn authlib() -> Option<Self> {
+        let home = home("authlib")?;
+        let python = Command::new(home.join("bin/python"));
+        Some(Self::start(python, "authlib/server.py", 0, &home).await)
+    }
+
     async fn start(mut command: Command, starter: &str, port: u16, home: &Path) -> Self {
         let starter = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/interop")
@@ -205,11 +212,21 @@ pub(super) fn form(fields: &[(&str, &str)]) -> String {
 
 /// Posts a form and gives the JSON of the answer, which must be a good one.
 pub(super) async fn post(url: &str, fields: &[(&str, &str)]) -> Value {
-    let request = client()
+    json(posting(url, fields)).await
+}
+
+/// Posts a form whose answer must be a good one and says nothing.
+pub(super) async fn tell(url: &str, fields: &[(&str, &str)]) {
+    let answer = posting(url, fields).send().await;
+    let status = answer.expect("the server answers").status();
+    assert!(status.is_success(), "{status}");
+}
+
+pub(super) fn posting(url: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    client()
         .post(url)
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(form(fields));
-    json(request).await
+        .body(form(fields))
 }
 
 /// Sends a request and gives the JSON of the answer, which must be a good one.

@@ -10,4 +10,5 @@ mod cognito_local;
 mod house;
 mod moto;
 mod oidc_provider;
+mod opaque;
 mod together;

@@ -132,11 +132,21 @@ async fn bound_machine(provider: &Foreign, resource: &str) -> String {
 /// What a user gets who signs in: access, ID and refresh token. Without a resource the access
 /// token is for the provider itself.
 async fn sign_in(provider: &Foreign, account: &str, resource: Option<&str>) -> Value {
+    sign_in_with("app", provider, account, resource).await
+}
+
+/// The same, with this client.
+pub(super) async fn sign_in_with(
+    app: &str,
+    provider: &Foreign,
+    account: &str,
+    resource: Option<&str>,
+) -> Value {
     let verifier = "a-verifier-of-more-than-forty-three-characters";
     let challenge = digest::digest(&digest::SHA256, verifier.as_bytes());
     let challenge = URL_SAFE_NO_PAD.encode(challenge);
     let mut fields = vec![
-        ("client_id", "app"),
+        ("client_id", app),
         ("response_type", "code"),
         ("redirect_uri", SIGNED_IN),
         ("prompt", "consent"),
@@ -156,7 +166,7 @@ async fn sign_in(provider: &Foreign, account: &str, resource: Option<&str>) -> V
     post(
         &format!("{}/token", provider.url()),
         &[
-            ("client_id", "app"),
+            ("client_id", app),
             ("grant_type", "authorization_code"),
             ("code", &code),
             ("code_verifier", verifier),
@@ -324,7 +334,7 @@ async fn of_what_a_user_gets_at_sign_in_the_access_token_alone_is_admitted() {
     assert_eq!(header, json!({"alg": "RS256", "kid": "first"}));
     assert_eq!(
         names(&payload),
-        ["aud", "exp", "iat", "iss", "nonce", "sub"]
+        ["aud", "email", "exp", "iat", "iss", "nonce", "sub"]
     );
 
     // The last is configured by somebody who took the client's id for an audience: a `nonce` that

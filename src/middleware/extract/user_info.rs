@@ -1,0 +1,99 @@
+//! What the issuer says of the user, asked for when a handler wants it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::admission::option;
+use crate::middleware::admitted::Admitted;
+use crate::middleware::refusal::Refusal;
+use crate::model::rejection::WiringFault;
+use crate::verify::credential::Credential;
+
+/// What the issuer's userinfo endpoint says of the user, as the application's own type `T`
+/// (OpenID Connect Core section 5.3).
+///
+/// The issuer is asked with the caller's token when a handler wants this, and then not again for
+/// a minute; see [`Issuer::userinfo`](crate::Issuer::userinfo). The layer has verified the token
+/// before: this adds claims to a caller, and is no check.
+///
+/// 1. The answer counts only if its `sub` is the token's; else 503, and the operator is told.
+/// 2. A token that the issuer calls bad is refused with 401, one that it lets see nothing with 403,
+///    like a caller who is no user. An issuer that cannot be asked is an outage: 503.
+/// 3. An answer that does not fit `T` is refused like claims that do not: see
+///    [`Claims`](crate::Claims).
+///
+/// ```
+/// use portcullis::UserInfo;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Contact {
+///     email: String,
+/// }
+///
+/// async fn handler(UserInfo(contact): UserInfo<Contact>) -> String {
+///     contact.email.clone()
+/// }
+/// # let _ = handler;
+/// ```
+#[must_use]
+pub struct UserInfo<T>(pub Arc<T>);
+
+impl<T> Clone for UserInfo<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for UserInfo<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for UserInfo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserInfo").finish_non_exhaustive()
+    }
+}
+
+impl<S, T> FromRequestParts<S> for UserInfo<T>
+where
+    S: Sync,
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let admitted = Admitted::of(&parts.extensions)?;
+        check_wiring(admitted)?;
+        let admission = admitted.required()?;
+        let policy = admitted.policy();
+        // The library keeps no token, so it is read again where the layer read it.
+        let sent = Credential::find(&policy.sources, &parts.method, &parts.headers);
+        let Ok(Some(token)) = sent else {
+            return Err(admitted.refuse(WiringFault::TokenRemoved));
+        };
+        let said = policy.server.user_info(admission, token).await;
+        let said = said.map_err(|rejection| admitted.refuse(rejection))?;
+        match said.claims() {
+            Ok(claims) => Ok(Self(claims)),
+            Err(fault) => Err(admitted.refuse(fault)),
+        }
+    }
+}
+
+fn check_wiring(admitted: &Admitted) -> Result<(), Refusal> {
+    match admitted.policy().server.user_info_fault() {
+        Some(fault) => Err(admitted.refuse(fault)),
+        None => Ok(()),
+    }
+}
+
+option!(UserInfo<T>, check_wiring, T: DeserializeOwned + Send + Sync + 'static);

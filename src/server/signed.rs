@@ -1,0 +1,44 @@
+//! Signed answers of an issuer, opened with its keys.
+
+use super::authority::{Authority, Stop};
+use crate::model::rejection::TokenFault;
+use crate::source::introspection::Trouble;
+use crate::verify::jws::{Compact, Room, Unverified};
+use crate::verify::signature::Signed;
+
+/// How often one signed answer may wait for a key.
+const MOST_QUESTIONS: usize = 2;
+
+/// What `read` makes of a signed answer that names the issuer and that one of its keys verifies;
+/// a key that is unknown is asked for. What is wrong with it is a reason for the operator.
+pub(super) async fn opened<T>(
+    authority: &Authority,
+    bytes: &[u8],
+    read: impl Fn(&Signed<'_>) -> Result<T, String> + Sync,
+) -> Result<T, Trouble> {
+    let broken = |fault: TokenFault| Trouble::failed(format!("of the signed answer, {fault}"));
+    let rules = &authority.rules;
+    let Room {
+        mut parts,
+        mut members,
+    } = Room::default();
+    let compact = Compact::decode_parts(bytes.trim_ascii(), &mut parts).map_err(broken)?;
+    let mut answered = None;
+    for _ in 0..=MOST_QUESTIONS {
+        let unverified = Unverified::read(&compact, &mut members).map_err(broken)?;
+        if unverified.claimed_issuer().as_deref() != Some(&*rules.realm) {
+            return Err(broken(TokenFault::UnknownIssuer));
+        }
+        let question = match authority.keys.check(unverified, rules, answered.take()) {
+            Ok((signed, _)) => return read(&signed).map_err(Trouble::failed),
+            Err(Stop::Refused(rejection)) => {
+                return Err(Trouble::failed(format!(
+                    "of the signed answer, {rejection}"
+                )));
+            }
+            Err(Stop::Wait(question)) => question,
+        };
+        answered = Some(question.wait().await);
+    }
+    Err(Trouble::failed("the key of the signed answer is unknown"))
+}

@@ -1,0 +1,101 @@
+//! Somebody who is asked something with a token, and what can go wrong.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fetch::{FetchError, Told};
+use super::whereabouts::Whereabouts;
+use crate::model::rejection::Outage;
+use crate::model::time::UnixTime;
+
+/// Longest rest that an endpoint may ask for.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// One question with everything in it, discovery included. Real time.
+const WHOLE_TIME: Duration = Duration::from_secs(10);
+
+/// An endpoint of an issuer that is asked something with a token.
+pub(crate) trait Oracle: Send + Sync + 'static {
+    type Said: Send;
+
+    /// What operators read when trouble starts and when it ends.
+    const WORDS: Words;
+
+    fn whereabouts(&self) -> &Whereabouts;
+
+    /// Asks at this address, once.
+    fn ask_at(
+        &self,
+        place: &str,
+        token: &str,
+        now: UnixTime,
+    ) -> impl Future<Output = Result<Self::Said, Trouble>> + Send;
+}
+
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+pub(crate) struct Words {
+    pub(crate) trouble: &'static str,
+    pub(crate) recovery: &'static str,
+}
+
+/// When a question was asked, by both hands of the server's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AskedAt {
+    pub(crate) wall: UnixTime,
+    pub(crate) monotonic: Duration,
+}
+
+/// Why there is no verdict. Never the caller's fault.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) outage: Outage,
+    /// For the operator; names addresses without their query, and quotes no body.
+    pub(crate) reason: Arc<str>,
+    /// How long the endpoint wants to be left alone.
+    pub(crate) rest: Option<Duration>,
+}
+
+impl Trouble {
+    pub(crate) fn failed(reason: impl Into<Arc<str>>) -> Self {
+        Self {
+            outage: Outage::IntrospectionFailed,
+            reason: reason.into(),
+            rest: None,
+        }
+    }
+
+    /// An answer that does not count, for its status.
+    pub(super) fn of_status(place: &str, told: &Told, outage: Outage) -> Self {
+        Self {
+            outage,
+            reason: FetchError::of_status(place, told.status).to_string().into(),
+            rest: told.retry_after.map(|rest| rest.min(LONGEST_REST)),
+        }
+    }
+}
+
+/// Asks, wherever that is to be done.
+pub(super) async fn ask<O: Oracle>(
+    oracle: &O,
+    token: &str,
+    asked: AskedAt,
+) -> Result<O::Said, Trouble> {
+    let whereabouts = oracle.whereabouts();
+    let whole = async {
+        let place = whereabouts
+            .find(asked.monotonic)
+            .await
+            .map_err(|error| Trouble::failed(error.to_string()))?;
+        let said = oracle.ask_at(&place, token, asked.wall).await;
+        let failed = |trouble: &Trouble| trouble.outage == Outage::IntrospectionFailed;
+        if said.as_ref().is_err_and(failed) && whereabouts.is_discovered() {
+            // The address may have moved.
+            whereabouts.doubt().await;
+        }
+        said
+    };
+    tokio::time::timeout(WHOLE_TIME, whole)
+        .await
+        .unwrap_or_else(|_| Err(Trouble::failed("no answer within 10 s")))
+}

@@ -1,0 +1,103 @@
+//! The endpoints of a served issuer, and their ways to fail.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// An endpoint of a [`ServedIssuer`](super::ServedIssuer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// Metadata (OpenID Connect Discovery, RFC 8414).
+    Discovery,
+    /// The key set (RFC 7517 section 5).
+    KeySet,
+    /// Token introspection (RFC 7662), signed too (RFC 9701).
+    Introspection,
+    /// The token information service, in the dialect of Axway API Gateway.
+    TokenInformation,
+    /// Userinfo (OpenID Connect Core section 5.3).
+    UserInfo,
+    /// Token revocation (RFC 7009).
+    Revocation,
+}
+
+impl Endpoint {
+    const ALL: [Self; 6] = [
+        Self::Discovery,
+        Self::KeySet,
+        Self::Introspection,
+        Self::TokenInformation,
+        Self::UserInfo,
+        Self::Revocation,
+    ];
+
+    /// What a path leads to.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        let metadata = path.ends_with("/.well-known/openid-configuration")
+            || path.starts_with("/.well-known/oauth-authorization-server");
+        let key_set = path.ends_with("/.well-known/jwks.json");
+        match () {
+            () if metadata => Some(Self::Discovery),
+            () if key_set => Some(Self::KeySet),
+            () => Self::ALL
+                .into_iter()
+                .find(|endpoint| endpoint.path() == path),
+        }
+    }
+
+    /// Where it is.
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::Discovery => "/.well-known/openid-configuration",
+            Self::KeySet => "/jwks.json",
+            Self::Introspection => "/introspect",
+            Self::TokenInformation => "/api/oauth/tokeninfo",
+            Self::UserInfo => "/userinfo",
+            Self::Revocation => "/revoke",
+        }
+    }
+}
+
+/// A way to fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The connection is closed without an answer.
+    Refuse,
+    /// No answer comes until the fault is lifted or replaced; then the request is answered as
+    /// the issuer stands at that moment.
+    Hang,
+    /// This status code with an empty body. Codes outside 100 to 999 become 500.
+    Status(u16),
+    /// 429 with an empty body, and this time in `Retry-After`, in whole seconds.
+    TooManyRequests(Duration),
+    /// 200 with this body, said to be JSON.
+    Body(Vec<u8>),
+    /// 200 with this content type and body.
+    BodyOfType(String, Vec<u8>),
+    /// 200 with the right body, one byte at a time with this pause before each, in real time.
+    SlowBody(Duration),
+    /// 200 with the right length, and the connection is closed after half of the body.
+    CutBody,
+    /// A redirect (302) to this URL.
+    Redirect(String),
+}
+
+/// What fails, and how.
+#[derive(Clone, Default)]
+pub(super) struct Faults(BTreeMap<Endpoint, Fault>);
+
+impl Faults {
+    pub(super) fn at(&self, endpoint: Endpoint) -> Option<&Fault> {
+        self.0.get(&endpoint)
+    }
+
+    pub(super) fn set(&mut self, endpoint: Endpoint, fault: Fault) {
+        self.0.insert(endpoint, fault);
+    }
+
+    pub(super) fn everywhere(fault: &Fault) -> Self {
+        let all = Endpoint::ALL.into_iter();
+        Self(all.map(|endpoint| (endpoint, fault.clone())).collect())
+    }
+}
