@@ -663,7 +663,7 @@ fn mistakes_in_these_settings_are_found() {
         || Issuer::introspected("https://as.example/introspect").client_authentication(ours());
     let oidc = || Issuer::oidc("https://id.example.com");
     let service = || Issuer::token_information("https://gw.example/tokeninfo");
-    for (issuer, setting) in [
+    let cases = vec![
         (
             Issuer::introspected("https://as.example/introspect"),
             "client_authentication",
@@ -747,7 +747,8 @@ fn mistakes_in_these_settings_are_found() {
             "introspection_cache_life",
         ),
         (oidc().audience_where_stated(), "audience_where_stated"),
-    ] {
+    ];
+    for (issuer, setting) in cases {
         assert_eq!(mistake(issuer.clone()), setting, "{issuer:?}");
     }
     let two = ResourceServer::builder(API)
