@@ -4,6 +4,7 @@
 #![doc = "[threats]: crate::manual::threats"]
 #![doc = "[defaults]: crate::manual::defaults"]
 #![doc = "[tenancy]: crate::manual::tenancy"]
+#![doc = "[opaque]: crate::manual::opaque"]
 #![doc = "[doors]: crate::manual::doors"]
 #![doc = "[revocation]: crate::manual::revocation"]
 #![doc = "[providers]: crate::manual::providers"]

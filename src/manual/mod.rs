@@ -6,6 +6,7 @@
 //! | [`threats`] | which attack each rule stops, and what nothing here stops |
 //! | [`defaults`] | every setting and every fixed limit: number, bounds, reason |
 //! | [`tenancy`] | who may act where, by which evidence |
+//! | [`opaque`] | which kind of token to use, how opaque ones are asked about, and how old an answer may be |
 //! | [`doors`] | how refusals look, and by which other ways a token may come in |
 //! | [`revocation`] | how tokens are taken back, for how long, and what a restart forgets |
 //! | [`providers`] | settings for known authorization servers, symptoms and causes, and which test shows what |
@@ -31,6 +32,9 @@ pub mod defaults {}
 
 #[doc = include_str!("tenancy.md")]
 pub mod tenancy {}
+
+#[doc = include_str!("opaque.md")]
+pub mod opaque {}
 
 #[doc = include_str!("doors.md")]
 pub mod doors {}

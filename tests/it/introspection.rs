@@ -49,6 +49,8 @@ pub(crate) fn issuer(endpoint: &Endpoint) -> Issuer {
     Issuer::introspected(endpoint.url())
         .identified_as(AS)
         .client_authentication(ours())
+        // Longer than any machine is busy with something else.
+        .introspection_patience(Duration::from_secs(30))
 }
 
 pub(crate) fn builder(issuer: Issuer, clock: &ManualClock) -> Builder {

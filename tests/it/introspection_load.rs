@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use http::Response;
-use portcullis::Issuer;
 use portcullis::test_util::ManualClock;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -16,11 +15,6 @@ use crate::support::get as fetch;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Whoever waits for it does so for longer than a test takes.
-fn patient(endpoint: &Endpoint) -> Issuer {
-    issuer(endpoint).introspection_patience(30 * SECOND)
-}
-
 /// Ends when this holds.
 async fn until(mut holds: impl FnMut() -> bool) {
     while !holds() {
@@ -31,7 +25,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
 #[tokio::test]
 async fn a_thousand_requests_with_one_unseen_token_ask_once() {
     let endpoint = Endpoint::saying(good()).await;
-    let server = server(patient(&endpoint), &ManualClock::new());
+    let server = server(issuer(&endpoint), &ManualClock::new());
     let app = app(&server);
     endpoint.close();
     let mut requests = JoinSet::new();
@@ -55,7 +49,7 @@ async fn each_token_gets_its_own_answer() {
         answer(200, &with("sub", token.into()))
     })
     .await;
-    let server = server(patient(&endpoint), &ManualClock::new());
+    let server = server(issuer(&endpoint), &ManualClock::new());
     let app = app(&server);
     endpoint.close();
     let mut requests = JoinSet::new();
@@ -81,7 +75,7 @@ async fn each_token_gets_its_own_answer() {
 #[tokio::test]
 async fn a_client_that_goes_away_cancels_nothing_for_others() {
     let endpoint = Endpoint::saying(good()).await;
-    let server = server(patient(&endpoint), &ManualClock::new());
+    let server = server(issuer(&endpoint), &ManualClock::new());
     let app = app(&server);
     endpoint.close();
     let leader = tokio::spawn({
@@ -103,7 +97,7 @@ async fn a_client_that_goes_away_cancels_nothing_for_others() {
 #[tokio::test]
 async fn only_so_many_questions_are_under_way_and_the_others_wait_their_turn() {
     let endpoint = Endpoint::saying(good()).await;
-    let settings = patient(&endpoint).concurrent_introspections(2);
+    let settings = issuer(&endpoint).concurrent_introspections(2);
     let server = server(settings, &ManualClock::new());
     let app = app(&server);
     endpoint.close();
@@ -124,7 +118,7 @@ async fn only_so_many_questions_are_under_way_and_the_others_wait_their_turn() {
 #[tokio::test]
 async fn a_storm_of_tokens_is_refused_where_it_is_too_much() {
     let endpoint = Endpoint::saying(good()).await;
-    let server = server(patient(&endpoint), &ManualClock::new());
+    let server = server(issuer(&endpoint), &ManualClock::new());
     let app = app(&server);
     endpoint.close();
     let mut requests = JoinSet::new();
@@ -149,7 +143,8 @@ async fn a_storm_of_tokens_is_refused_where_it_is_too_much() {
 async fn nobody_waits_longer_than_the_patience_and_the_answer_serves_the_next() {
     let clock = ManualClock::new();
     let endpoint = Endpoint::saying(good()).await;
-    let server = server(issuer(&endpoint), &clock);
+    let settings = issuer(&endpoint).introspection_patience(2 * SECOND);
+    let server = server(settings, &clock);
     let app = app(&server);
     endpoint.close();
     let waiting = tokio::spawn({

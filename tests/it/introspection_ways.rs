@@ -168,6 +168,10 @@ async fn the_audience_of_our_statement_can_be_named() {
     assert_eq!(claims.get("kid"), None);
 }
 
+fn service(endpoint: &Endpoint) -> Issuer {
+    Issuer::token_information(endpoint.url()).introspection_patience(30 * SECOND)
+}
+
 #[tokio::test]
 async fn a_token_information_service_is_asked_in_its_dialect() {
     let clock = ManualClock::new();
@@ -176,7 +180,7 @@ async fn a_token_information_service_is_asked_in_its_dialect() {
         "expires_in": 25,
     });
     let endpoint = Endpoint::saying(said).await;
-    let server = server(Issuer::token_information(endpoint.url()), &clock);
+    let server = server(service(&endpoint), &clock);
     let app = app(&server);
     let reply = fetch(&app, "/", TOKEN).await;
     assert_eq!(reply.verdict(), "200");
@@ -216,7 +220,7 @@ async fn another_dialect_is_a_few_lines() {
     let dialect = TokenInformation::field("ticket")
         .bad_token_status(404)
         .lifetime_claim("ttl");
-    let service = Issuer::token_information(endpoint.url())
+    let service = service(&endpoint)
         .token_dialect(dialect)
         .client_authentication(ours())
         .subject_claim("user")
@@ -250,6 +254,7 @@ async fn an_old_service_gets_the_token_in_the_query_and_nobody_reads_it_in_a_log
     let endpoint = Endpoint::saying(said).await;
     let service = || {
         Issuer::token_information(format!("{}?v=1", endpoint.url()))
+            .introspection_patience(30 * SECOND)
             .token_dialect(TokenInformation::axway().in_query())
     };
     let server = server(service(), &ManualClock::new());
@@ -341,7 +346,9 @@ async fn discovered(names: Option<&'static str>) -> Endpoint {
 }
 
 fn by(endpoint: &Endpoint) -> Issuer {
-    Issuer::introspected_by(endpoint.origin()).client_authentication(ours())
+    Issuer::introspected_by(endpoint.origin())
+        .client_authentication(ours())
+        .introspection_patience(30 * SECOND)
 }
 
 fn targets(endpoint: &Endpoint) -> Vec<String> {
@@ -637,6 +644,7 @@ async fn keys_of_signed_answers_are_fetched_and_followed() {
     let settings = Issuer::introspected(endpoint.url())
         .identified_as(&name)
         .client_authentication(ours())
+        .introspection_patience(30 * SECOND)
         .signed_answers()
         .key_set_url(mock.key_set_url());
     let server = server(settings, &clock)
@@ -663,7 +671,7 @@ fn mistakes_in_these_settings_are_found() {
         || Issuer::introspected("https://as.example/introspect").client_authentication(ours());
     let oidc = || Issuer::oidc("https://id.example.com");
     let service = || Issuer::token_information("https://gw.example/tokeninfo");
-    for (issuer, setting) in vec![
+    let cases = vec![
         (
             Issuer::introspected("https://as.example/introspect"),
             "client_authentication",
@@ -747,7 +755,8 @@ fn mistakes_in_these_settings_are_found() {
             "introspection_cache_life",
         ),
         (oidc().audience_where_stated(), "audience_where_stated"),
-    ] {
+    ];
+    for (issuer, setting) in cases {
         assert_eq!(mistake(issuer.clone()), setting, "{issuer:?}");
     }
     let two = ResourceServer::builder(API)

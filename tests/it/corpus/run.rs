@@ -251,7 +251,7 @@ impl<'c> Run<'c> {
         }
         for visit in visits {
             for name in &self.case.outbound_headers_must_not {
-                if visit.header_names.contains(name) {
+                if visit.header_names.split(' ').any(|sent| sent == name) {
                     self.outcome
                         .problem(format!("`{name}` was sent to {}", visit.path));
                 }
