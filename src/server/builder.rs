@@ -224,39 +224,7 @@ impl Builder {
     ///
     /// [`ConfigError`] for the first mistake; it names the setting and the way out.
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
-        check_resource(&self.resource)?;
-        if self.issuers.is_empty() {
-            return Err(mistake(
-                "issuer",
-                "no issuer is trusted; add one with `issuer(..)`",
-            ));
-        }
-        if !(1024..=1024 * 1024).contains(&self.max_token_bytes) {
-            return Err(mistake("max_token_bytes", "it must be 1024 to 1048576"));
-        }
-        if let Some(address) = &self.resource_metadata {
-            url::check(address, false).map_err(|problem| {
-                mistake(
-                    "resource_metadata",
-                    format!("`{}` {problem}", url::shown(address)),
-                )
-            })?;
-            if !is_quotable(address) {
-                return Err(mistake(
-                    "resource_metadata",
-                    "it must be visible ascii without quotes",
-                ));
-            }
-        }
-        if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
-            return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
-        }
-        if !(1..=10_000_000).contains(&self.most_revocations) {
-            return Err(mistake("most_revocations", "it must be 1 to 10000000"));
-        }
-        if let Some(limits) = &self.token_cache {
-            check_cache(limits)?;
-        }
+        self.check_settings()?;
         let mut authorities = Authorities::new();
         let mut realms: Vec<Realm> = Vec::new();
         #[cfg(feature = "jwks")]
@@ -332,6 +300,44 @@ impl Builder {
             tellers,
             realms,
         })))
+    }
+
+    /// Settings that belong to no issuer.
+    fn check_settings(&self) -> Result<(), ConfigError> {
+        check_resource(&self.resource)?;
+        if self.issuers.is_empty() {
+            return Err(mistake(
+                "issuer",
+                "no issuer is trusted; add one with `issuer(..)`",
+            ));
+        }
+        if !(1024..=1024 * 1024).contains(&self.max_token_bytes) {
+            return Err(mistake("max_token_bytes", "it must be 1024 to 1048576"));
+        }
+        if let Some(address) = &self.resource_metadata {
+            url::check(address, false).map_err(|problem| {
+                mistake(
+                    "resource_metadata",
+                    format!("`{}` {problem}", url::shown(address)),
+                )
+            })?;
+            if !is_quotable(address) {
+                return Err(mistake(
+                    "resource_metadata",
+                    "it must be visible ascii without quotes",
+                ));
+            }
+        }
+        if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
+            return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
+        }
+        if !(1..=10_000_000).contains(&self.most_revocations) {
+            return Err(mistake("most_revocations", "it must be 1 to 10000000"));
+        }
+        if let Some(limits) = &self.token_cache {
+            check_cache(limits)?;
+        }
+        Ok(())
     }
 }
 

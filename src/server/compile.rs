@@ -7,7 +7,7 @@ use super::issuer::{Issuer, Kind};
 use super::mistake::{ConfigError, mistake};
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::path::ClaimPath;
-use crate::verify::claims::bare_type;
+use crate::verify::kind::bare_type;
 use crate::verify::rules::{Audiences, Profile, Rules};
 use crate::verify::tenancy::TenantClaims;
 

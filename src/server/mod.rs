@@ -69,6 +69,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 
 use crate::model::rejection::{Outage, Rejection, RejectionKind, TokenFault};
+use crate::model::time::UnixTime;
 use crate::source::revocation::{Standing, Unclean};
 use crate::source::verified::Known;
 use crate::verify::claims::AccessToken;
@@ -143,17 +144,18 @@ impl ResourceServer {
         };
         let known = self.0.verified.as_ref().zip(digest);
         let now = self.0.clock.monotonic();
+        let wall = self.0.clock.now();
         if let Some(known) = known.and_then(|(cache, digest)| cache.find(digest, now)) {
-            self.admit(&known)?;
+            self.admit(&known, wall)?;
             return Ok(known);
         }
         #[cfg(feature = "jwks")]
         if let Some(opaque) = self.opaque(|opaque| opaque.takes(token)) {
             return self.known_or_asked(opaque, token, answered);
         }
-        let mut verified = self.verify(credential, answered)?;
+        let mut verified = self.verify(credential, answered, wall)?;
         // Only who passes every check is remembered.
-        self.admit(&verified)?;
+        self.admit(&verified, wall)?;
         if let Some((cache, digest)) = known {
             let bytes = verified.bytes();
             cache.keep(digest, &mut verified, bytes, now);
@@ -177,7 +179,7 @@ impl ResourceServer {
     ) -> Result<Arc<Known<Admission>>, Stop> {
         let now = self.0.clock.monotonic();
         let known = opaque.judge(token, answered, now)?;
-        self.admit(&known)?;
+        self.admit(&known, self.0.clock.now())?;
         Ok(known)
     }
 
@@ -186,8 +188,9 @@ impl ResourceServer {
         &self,
         credential: Credential<'_>,
         answered: Option<Answered>,
+        now: UnixTime,
     ) -> Result<Arc<Known<Admission>>, Stop> {
-        with_room(|room| self.verify_in(room, credential, answered))
+        with_room(|room| self.verify_in(room, credential, answered, now))
     }
 
     fn verify_in(
@@ -195,6 +198,7 @@ impl ResourceServer {
         room: &mut Room,
         credential: Credential<'_>,
         answered: Option<Answered>,
+        now: UnixTime,
     ) -> Result<Arc<Known<Admission>>, Stop> {
         let Room { parts, members } = room;
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
@@ -208,6 +212,10 @@ impl ResourceServer {
             .get(&*issuer)
             .ok_or(TokenFault::UnknownIssuer)?;
         let rules = &*authority.rules;
+        // No signature makes it good, and none has to be checked to say so.
+        if unverified.is_over(now, rules.leeway) {
+            return Err(Stop::from(TokenFault::Expired).by(&rules.realm));
+        }
         authority
             .keys
             .check(unverified, rules, answered)
@@ -228,8 +236,7 @@ impl ResourceServer {
     }
 
     /// Phase two: what is decided anew on every request.
-    fn admit(&self, admission: &Admission) -> Result<(), Stop> {
-        let now = self.0.clock.now();
+    fn admit(&self, admission: &Admission, now: UnixTime) -> Result<(), Stop> {
         let rules = &admission.rules;
         let stop = |rejection: Rejection| Stop::from(rejection).by(&rules.realm);
         admission

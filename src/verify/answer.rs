@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::json::{JsonFault, Object, Value};
+use super::kind::bare_type;
 use super::signature::Signed;
 use super::typed::{Rounding, date, strings};
 use crate::model::rejection::TokenFault;
@@ -130,11 +131,7 @@ pub(crate) fn signed_answer(
 ) -> Option<Arc<str>> {
     // RFC 9701 s5: the type keeps answers and access tokens apart.
     let stated = signed.header().get("typ").and_then(Value::as_text)?;
-    let bare = stated
-        .get(.."application/".len())
-        .filter(|prefix| prefix.eq_ignore_ascii_case("application/"))
-        .and_then(|prefix| stated.get(prefix.len()..))
-        .unwrap_or(&stated);
+    let bare = bare_type(&stated);
     let claims = signed.claims();
     let by = claims.get("iss").and_then(Value::as_text)?;
     let audience = claims.get("aud").and_then(strings)?;

@@ -10,6 +10,7 @@
 //! 6. Parameters that bring a key (`jwk`, `jku`, `x5c`, `x5u`, `x5t`) are never looked at.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 use memchr::{memchr, memchr_iter};
@@ -17,8 +18,10 @@ use memchr::{memchr, memchr_iter};
 use super::credential::{Credential, is_b64token};
 use super::json::{JsonFault, Members, Object, Value};
 use super::keyset::MAX_KEY_ID_BYTES;
+use super::typed::{Rounding, date};
 use crate::model::algorithm::Algorithm;
 use crate::model::rejection::{RejectionKind, RequestFault, TokenFault};
+use crate::model::time::UnixTime;
 
 /// Room in which one token after the other is taken apart, so that none needs new memory.
 ///
@@ -234,6 +237,12 @@ impl<'c> Unverified<'c> {
     /// The `iss` that the token claims. It chooses the rules to judge it by, nothing else.
     pub(crate) fn claimed_issuer(&self) -> Option<Cow<'c, str>> {
         self.payload.get("iss").and_then(Value::as_text)
+    }
+
+    /// Whether it says itself that its time is over. A token that says otherwise is not believed.
+    pub(crate) fn is_over(&self, now: UnixTime, leeway: Duration) -> bool {
+        let end = date(&self.payload, "exp", Rounding::Down);
+        matches!(end, Ok(Some(end)) if now >= end.saturating_add(leeway))
     }
 
     pub(crate) const fn algorithm(&self) -> Algorithm {

@@ -12,8 +12,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::claims::bare_type;
 use super::json::{Object, Value};
+use super::kind::bare_type;
 use super::rules::Rules;
 use super::signature::Signed;
 use super::typed::{Rounding, date, optional_text, required_text, strings};

@@ -1,6 +1,7 @@
 //! Floor 2: rules. Pure and synchronous; the time is an argument.
 
 pub(crate) mod crypto;
+
 mod escape;
 
 mod member;
@@ -16,6 +17,8 @@ pub(crate) mod assertion;
 mod key;
 
 pub(crate) mod keyset;
+
+mod typed;
 
 pub(crate) mod sources;
 
@@ -35,7 +38,7 @@ mod soundness;
 
 pub(crate) mod rules;
 
-mod typed;
+pub(crate) mod kind;
 
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) mod answer;

@@ -57,6 +57,45 @@ async fn every_algorithm_verifies_and_is_confined_to_its_issuer() {
 }
 
 #[tokio::test]
+async fn a_token_that_says_itself_that_it_is_over_costs_no_signature_and_no_question() {
+    let clock = ManualClock::new();
+    let issuer = MockIssuer::new()
+        .with_algorithms([Algorithm::ES256])
+        .with_clock(clock.clone());
+    let served = issuer.serve().await;
+    let server = ResourceServer::builder(API)
+        .issuer(served.trusted())
+        .clock(clock.clone())
+        .build()
+        .expect("sound")
+        .connect()
+        .await
+        .expect("a runtime");
+    let app = app(&server);
+    clock.advance(Duration::from_secs(60)); // The issuer could be asked about unknown keys.
+    let over = issuer.token().expired();
+    for bad in [
+        over.sign(),
+        over.sign_with_wrong_key(),
+        over.tampered_signature(),
+        over.sign_with_unknown_key(),
+    ] {
+        let verdict = fetch(&app, "/", &bad).await.verdict();
+        assert_eq!(verdict, "401 invalid_token expired");
+    }
+    assert_eq!(served.fetches(), 1, "nobody was asked");
+
+    // What it says to its favour is not believed.
+    let good = issuer.token();
+    assert_eq!(verdict(&app, good.clone()).await, "200");
+    let forged = fetch(&app, "/", &good.sign_with_wrong_key()).await.verdict();
+    assert_eq!(forged, "401 invalid_token signature");
+    let unknown = fetch(&app, "/", &good.sign_with_unknown_key()).await.verdict();
+    assert_eq!(unknown, "401 invalid_token unknown_key");
+    assert_eq!(served.fetches(), 2);
+}
+
+#[tokio::test]
 async fn forged_and_broken_tokens_are_refused() {
     let issuer = MockIssuer::new();
     let app = app(&server(&issuer));
