@@ -51,6 +51,7 @@ pub(crate) struct Quoted<'a> {
 
 impl<'a> Object<'a> {
     /// Reads one object from `bytes`.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, JsonFault> {
         let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::Malformed)?;
         Self::parse_str(text)
