@@ -315,18 +315,7 @@ impl Builder {
             return Err(mistake("max_token_bytes", "it must be 1024 to 1048576"));
         }
         if let Some(address) = &self.resource_metadata {
-            url::check(address, false).map_err(|problem| {
-                mistake(
-                    "resource_metadata",
-                    format!("`{}` {problem}", url::shown(address)),
-                )
-            })?;
-            if !is_quotable(address) {
-                return Err(mistake(
-                    "resource_metadata",
-                    "it must be visible ascii without quotes",
-                ));
-            }
+            check_metadata(address)?;
         }
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
             return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
@@ -339,6 +328,22 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+fn check_metadata(address: &str) -> Result<(), ConfigError> {
+    url::check(address, false).map_err(|problem| {
+        mistake(
+            "resource_metadata",
+            format!("`{}` {problem}", url::shown(address)),
+        )
+    })?;
+    if !is_quotable(address) {
+        return Err(mistake(
+            "resource_metadata",
+            "it must be visible ascii without quotes",
+        ));
+    }
+    Ok(())
 }
 
 /// What each exact `iss` leads to.

@@ -142,6 +142,15 @@ impl Opaque {
         }
     }
 
+    /// What the issuer has said of a JWT, if that still stands.
+    pub(super) fn known_jwt(&self, token: &[u8], now: Duration) -> Option<Arc<Known<Admission>>> {
+        if !self.takes_jwts || token.len() > self.most_bytes {
+            return None;
+        }
+        let memory = &self.introspector.examiner().memory;
+        memory.active(memory.active.digest(token)?, now)
+    }
+
     pub(super) fn endpoint(&self) -> &Endpoint {
         self.introspector.endpoint()
     }

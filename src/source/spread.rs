@@ -95,6 +95,8 @@ fn own_stripe() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::thread::ScopedJoinHandle;
+
     use super::*;
 
     #[test]
@@ -121,7 +123,7 @@ mod tests {
                 })
             };
             let threads: Vec<_> = (0..40).map(|_| hold()).collect();
-            let shares = threads.into_iter().map(|thread| thread.join());
+            let shares = threads.into_iter().map(ScopedJoinHandle::join);
             shares
                 .map(|share| share.expect("no panic"))
                 .collect::<Vec<_>>()

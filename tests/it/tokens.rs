@@ -88,9 +88,13 @@ async fn a_token_that_says_itself_that_it_is_over_costs_no_signature_and_no_ques
     // What it says to its favour is not believed.
     let good = issuer.token();
     assert_eq!(verdict(&app, good.clone()).await, "200");
-    let forged = fetch(&app, "/", &good.sign_with_wrong_key()).await.verdict();
+    let forged = fetch(&app, "/", &good.sign_with_wrong_key())
+        .await
+        .verdict();
     assert_eq!(forged, "401 invalid_token signature");
-    let unknown = fetch(&app, "/", &good.sign_with_unknown_key()).await.verdict();
+    let unknown = fetch(&app, "/", &good.sign_with_unknown_key())
+        .await
+        .verdict();
     assert_eq!(unknown, "401 invalid_token unknown_key");
     assert_eq!(served.fetches(), 2);
 }

@@ -42,9 +42,7 @@ const RUNS: usize = 3;
 const AT_ONCE: usize = 8;
 const SLOW_AT_ONCE: usize = 64;
 
-// More threads than cores: reading root certificates, which each server does, must not keep a
-// site from answering in time.
-#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_corpus_is_answered_as_written() {
     let mut corpus = Corpus::read();
     let cases: Vec<Arc<Case>> = corpus.cases.drain(..).map(Arc::new).collect();
@@ -102,9 +100,20 @@ fn is_plain(case: &Case) -> bool {
         && !case.config_must_fail
 }
 
-/// Whether the case measures time or memory, and is better not disturbed.
+/// Whether the case measures time or memory, and is better not disturbed, or sends so many
+/// requests at once that it would disturb others.
 fn is_measured(case: &Case) -> bool {
     const SHORT_MS: u64 = 3_000;
+    const MANY: usize = 100;
+    let is_crowd = |at_once: usize| at_once >= MANY;
+    if case
+        .steps
+        .iter()
+        .filter_map(|step| step.parallel)
+        .any(is_crowd)
+    {
+        return true;
+    }
     let mut spans = case.steps.iter().filter_map(|step| step.max_elapsed_ms);
     case.needs(Ability::MemoryWatch)
         || case.max_elapsed_ms.is_some_and(|most| most < SHORT_MS)

@@ -11,6 +11,8 @@ use portcullis::{
     Algorithm, Builder, ClientAuthentication, Clock, ConfigError, Issuer, ResourceServer,
     Revocation, TenantClaims, UnixTime,
 };
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use super::app;
 use super::data::{
@@ -98,10 +100,10 @@ impl World {
             self.open(issuer).await;
             self.publish(issuer, trusted).await;
         }
-        let server = self.builder(profile, None).build()?;
+        let server = built(self.builder(profile, None))?;
         self.connect(&server, profile).await;
         let second = if self.has_second_layer {
-            let second = self.builder(profile, Some(OTHER_AUDIENCE)).build()?;
+            let second = built(self.builder(profile, Some(OTHER_AUDIENCE)))?;
             self.connect(&second, profile).await;
             Some(second)
         } else {
@@ -313,6 +315,15 @@ impl Application {
             }
         };
         let _ = tokio::time::timeout(at_most, changed).await;
+    }
+}
+
+/// Makes a server. It reads root certificates, which takes a while, and must not keep a site of
+/// another world from answering in time.
+fn built(builder: Builder) -> Result<ResourceServer, ConfigError> {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => block_in_place(|| builder.build()),
+        _ => builder.build(),
     }
 }
 
