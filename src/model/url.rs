@@ -94,7 +94,7 @@ fn is_host(host: &str) -> bool {
 }
 
 /// Literal addresses only: a name other than `localhost` could point anywhere tomorrow.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || ipv6(host).is_some_and(|address| address.is_loopback())
         || host

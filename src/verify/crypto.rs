@@ -12,6 +12,8 @@ use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 #[cfg(feature = "jwks")]
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
+#[cfg(feature = "redis")]
+use aws_lc_rs::{aead::AES_256_GCM_SIV, hkdf, hmac};
 
 use crate::model::algorithm::Algorithm;
 
@@ -167,6 +169,100 @@ impl Digester {
             .ok()?;
         Some(u128::from_le_bytes(tag.as_ref().try_into().ok()?))
     }
+}
+
+/// A key that others are derived from, which tell nothing of it or of each other (RFC 5869).
+#[cfg(feature = "redis")]
+pub(crate) struct RootKey(hkdf::Prk);
+
+#[cfg(feature = "redis")]
+impl RootKey {
+    /// A key of 32 random bytes. The salt belongs to the use of this library.
+    pub(crate) fn new(key: &[u8; 32], salt: &[u8]) -> Self {
+        Self(hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(key))
+    }
+
+    /// A key for things that are hidden and must not be altered.
+    pub(crate) fn cipher(&self, label: &str) -> Option<Cipher> {
+        let key = UnboundKey::new(&AES_256_GCM_SIV, &self.expand(label)?).ok()?;
+        Some(Cipher(LessSafeKey::new(key)))
+    }
+
+    /// A key for names that only its holders can make.
+    pub(crate) fn namer(&self, label: &str) -> Option<Namer> {
+        let key = self.expand(label)?;
+        Some(Namer(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+    }
+
+    fn expand(&self, label: &str) -> Option<[u8; 32]> {
+        let mut key = [0; 32];
+        self.0
+            .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
+            .and_then(|output| output.fill(&mut key))
+            .ok()?;
+        Some(key)
+    }
+}
+
+/// AES-256-GCM-SIV (RFC 8452) under random nonces. Several processes seal under one key and know
+/// nothing of each other's nonces; of two equal ones it betrays no more than that two equal texts
+/// are equal, where GCM would give its key away.
+#[cfg(feature = "redis")]
+pub(crate) struct Cipher(LessSafeKey);
+
+#[cfg(feature = "redis")]
+impl Cipher {
+    /// The nonce, the hidden text and the tag. `None` when the system gives no randomness.
+    pub(crate) fn seal(&self, context: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).ok()?;
+        let mut hidden = text.to_vec();
+        self.0
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context),
+                &mut hidden,
+            )
+            .ok()?;
+        Some([&nonce[..], &hidden].concat())
+    }
+
+    /// The text, if it was sealed under this key in this context.
+    pub(crate) fn open(&self, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, hidden) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut hidden = hidden.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let text = self.0.open_in_place(nonce, Aad::from(context), &mut hidden);
+        let bytes = text.ok()?.len();
+        hidden.truncate(bytes);
+        Some(hidden)
+    }
+}
+
+/// HMAC-SHA-256: equal texts have equal names, and without the key no name can be made or checked.
+#[cfg(feature = "redis")]
+pub(crate) struct Namer(hmac::Key);
+
+#[cfg(feature = "redis")]
+impl Namer {
+    pub(crate) fn name(&self, text: &[u8]) -> [u8; 32] {
+        let tag = hmac::sign(&self.0, text);
+        let mut name = [0; 32];
+        // The tag of SHA-256 has 32 bytes.
+        name.iter_mut()
+            .zip(tag.as_ref())
+            .for_each(|(to, from)| *to = *from);
+        name
+    }
+}
+
+/// A value that nobody can guess and that does not come again. `None` when the system gives no
+/// randomness.
+#[cfg(feature = "redis")]
+pub(crate) fn random_u128() -> Option<u128> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    Some(u128::from_be_bytes(bytes))
 }
 
 /// A number that nobody outside this process can guess.

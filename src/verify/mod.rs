@@ -13,6 +13,8 @@ pub(crate) mod pem;
 
 #[cfg(feature = "jwks")]
 pub(crate) mod assertion;
+#[cfg(feature = "redis")]
+pub(crate) mod seal;
 
 mod key;
 
