@@ -8,6 +8,7 @@
 #![doc = "[doors]: crate::manual::doors"]
 #![doc = "[revocation]: crate::manual::revocation"]
 #![doc = "[providers]: crate::manual::providers"]
+#![doc = "[sharing]: crate::manual::sharing"]
 #![doc = "[testing]: crate::manual::testing"]
 #![doc = ""]
 #![doc = include_str!("../README.md")]
@@ -59,6 +60,10 @@ pub use server::mistake::ConfigError;
 #[cfg(feature = "jwks")]
 pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
 pub use server::revocations::{RevocationError, Revocations};
+#[cfg(feature = "redis")]
+pub use server::share::{SharedStoreError, SharedStoreStatus};
+#[cfg(feature = "redis")]
+pub use server::shared_store::{DangerousSharedStore, SharedStore};
 pub use server::state::{ResourceServer, TokenCacheStatus};
 #[cfg(feature = "jwks")]
 pub use source::client_authentication::ClientAuthentication;

@@ -10,6 +10,7 @@
 //! | [`doors`] | how refusals look, and by which other ways a token may come in |
 //! | [`revocation`] | how tokens are taken back, for how long, and what a restart forgets |
 //! | [`providers`] | settings for known authorization servers, symptoms and causes, and which test shows what |
+//! | [`sharing`] | what instances share through Redis or Valkey, and what a store may do to them |
 //! | [`testing`] | how an application tests its routes, and how this library is tested |
 //! | [`changelog`] | what changed when |
 //!
@@ -17,7 +18,12 @@
 
 // Without a feature its items are absent, and links to them lead nowhere.
 #![cfg_attr(
-    not(all(feature = "axum", feature = "jwks", feature = "test-util")),
+    not(all(
+        feature = "axum",
+        feature = "jwks",
+        feature = "redis",
+        feature = "test-util"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -44,6 +50,9 @@ pub mod revocation {}
 
 #[doc = include_str!("providers.md")]
 pub mod providers {}
+
+#[doc = include_str!("sharing.md")]
+pub mod sharing {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -13,6 +13,8 @@ use super::issuer::Issuer;
 use super::mistake::{ConfigError, is_quotable, mistake};
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
+#[cfg(feature = "redis")]
+use super::shared_store::SharedStore;
 use super::state::{Check, Outside, Realm, ResourceServer, State};
 #[cfg(feature = "jwks")]
 use super::state::{Load, Loading};
@@ -52,6 +54,8 @@ pub struct Builder {
     #[cfg(feature = "jwks")]
     pub(super) load: Option<Load>,
     checks: Vec<Check>,
+    #[cfg(feature = "redis")]
+    shared_store: Option<SharedStore>,
 }
 
 impl fmt::Debug for Builder {
@@ -88,6 +92,8 @@ impl Builder {
             #[cfg(feature = "jwks")]
             load: None,
             checks: Vec::new(),
+            #[cfg(feature = "redis")]
+            shared_store: None,
         }
     }
 
@@ -184,6 +190,15 @@ impl Builder {
         self
     }
 
+    /// Shares revocations, and what issuers said of opaque tokens, with other instances.
+    /// [`connect()`](ResourceServer::connect) begins with it; until it has read what the others
+    /// have revoked, every token is answered 503. Default: nothing is shared.
+    #[cfg(feature = "redis")]
+    pub fn shared_store(mut self, store: SharedStore) -> Self {
+        self.shared_store = Some(store);
+        self
+    }
+
     /// Adds a check of your own; call it once for each. All must pass, in their order, on every
     /// request with a token: nothing remembers that one has.
     ///
@@ -270,12 +285,26 @@ impl Builder {
                 "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
             ));
         }
-        let revocations = RevocationList::new(self.most_revocations);
+        let revocations = Arc::new(RevocationList::new(self.most_revocations));
         #[cfg(feature = "jwks")]
         if self.load.is_some() {
             revocations.hold();
         }
+        #[cfg(feature = "redis")]
+        let shared = match self.shared_store {
+            Some(store) => {
+                let members = realms.iter().flat_map(|(_, members)| members);
+                let shared = store.check()?.share(members, &revocations, &self.clock)?;
+                if let Some(opaque) = &opaque {
+                    opaque.share(&shared.answers, &self.resource);
+                }
+                Some(shared)
+            }
+            None => None,
+        };
         Ok(ResourceServer(Arc::new(State {
+            #[cfg(feature = "redis")]
+            shared,
             has_contexts: tenants().any(TenantClaims::has_contexts),
             outside: Outside {
                 has_delegation: tenants().any(|rules| rules.delegation.is_on()),

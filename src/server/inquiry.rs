@@ -63,9 +63,12 @@ fn asks(
     let dialect = dialect(asked, asking)?;
     let credentials = credentials(asked, asking, &dialect, realm)?;
     let signed_for = asking.signed.then(|| signed_for(asking)).transpose()?;
+    let place = place(issuer, asked)?;
+    #[cfg(feature = "redis")]
+    let manner = manner(&place, &dialect, asking, signed_for.as_deref());
     let config = EndpointConfig {
         issuer: Arc::clone(realm),
-        place: place(issuer, asked)?,
+        place,
         dialect: dialect.clone(),
         credentials,
         signed: signed_for.is_some(),
@@ -92,7 +95,27 @@ fn asks(
         } else {
             max_token_bytes
         },
+        #[cfg(feature = "redis")]
+        manner,
     })
+}
+
+/// Everything that decides what the issuer says. Instances that differ in it share no answer.
+#[cfg(feature = "redis")]
+fn manner(
+    place: &Place,
+    dialect: &TokenInformation,
+    asking: &Asking,
+    signed_for: Option<&[Box<str>]>,
+) -> Vec<String> {
+    let ours = asking.authentication.as_ref();
+    let client = ours.and_then(ClientAuthentication::client_id);
+    vec![
+        format!("{place:?}"),
+        format!("{dialect:?}"),
+        format!("{ours:?} {client:?}"),
+        format!("{signed_for:?}"),
+    ]
 }
 
 fn check(issuer: &Issuer, asking: &Asking) -> Result<(), ConfigError> {

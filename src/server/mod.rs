@@ -41,6 +41,9 @@ mod teller;
 #[cfg(feature = "jwks")]
 mod inquiry;
 
+#[cfg(feature = "redis")]
+pub(crate) mod shared_store;
+
 pub(crate) mod state;
 
 #[cfg(feature = "axum")]
@@ -58,6 +61,9 @@ pub(crate) mod logout;
 
 #[cfg(feature = "jwks")]
 pub(crate) mod load;
+
+#[cfg(feature = "redis")]
+pub(crate) mod share;
 
 #[cfg(feature = "jwks")]
 pub(crate) mod operate;

@@ -19,6 +19,10 @@ use super::authority::{Answered, Authority, Question, Stop};
 use super::signed::opened;
 use super::verdict::Verdict;
 use crate::model::rejection::{Outage, Rejection, RequestFault, TokenFault};
+#[cfg(feature = "redis")]
+use crate::model::time::UnixTime;
+#[cfg(feature = "redis")]
+use crate::source::answers::{Archive, SharedAnswers};
 use crate::source::introspection::{
     AskedAt, Endpoint, Examiner, Introspector, NotAsked, Said, Trouble,
 };
@@ -57,6 +61,9 @@ pub(super) struct Opaque {
     pub(super) takes_jwts: bool,
     /// Longer ones are refused.
     pub(super) most_bytes: usize,
+    /// How the issuer is asked, and as whom.
+    #[cfg(feature = "redis")]
+    pub(super) manner: Vec<String>,
 }
 
 /// Who makes a verdict of what the issuer says.
@@ -96,8 +103,10 @@ impl Memory {
     }
 
     /// The verdict, remembered for so long since the issuer was asked, at the most.
-    fn keep(&self, digest: Digest, weighed: Weighed, life: Duration, asked: Duration) -> Verdict {
+    fn keep(&self, digest: Digest, weighed: Weighed, life: Duration, asked: AskedAt) -> Verdict {
         let life = life.min(self.life.unwrap_or_default());
+        let life = life.saturating_sub(asked.earlier);
+        let asked = asked.monotonic;
         // The last moment at which it still holds.
         let end = asked
             .saturating_add(life)
@@ -149,6 +158,19 @@ impl Opaque {
         }
         let memory = &self.introspector.examiner().memory;
         memory.active(memory.active.digest(token)?, now)
+    }
+
+    /// Shares answers, unless none is remembered.
+    #[cfg(feature = "redis")]
+    pub(super) fn share(&self, answers: &Arc<SharedAnswers>, resource: &str) {
+        let Some(life) = self.introspector.examiner().memory.life else {
+            return;
+        };
+        let mut policy = vec![resource.as_bytes()];
+        policy.extend(self.manner.iter().map(String::as_bytes));
+        let issuer = self.endpoint().issuer();
+        let archive = Archive::new(answers, issuer, &policy, life);
+        self.introspector.share(archive);
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -241,7 +263,19 @@ impl Examiner for Bench {
             Said::BadToken => (Err(TokenFault::Inactive), BRIEFLY),
             Said::Answer(bytes) => self.weigh(&self.opened(bytes).await?, asked)?,
         };
-        Ok(self.memory.keep(digest, weighed, life, asked.monotonic))
+        Ok(self.memory.keep(digest, weighed, life, asked))
+    }
+
+    #[cfg(feature = "redis")]
+    fn good_until(&self, verdict: &Verdict, asked: AskedAt) -> Option<UnixTime> {
+        match verdict {
+            Verdict::Active(admission) => {
+                let end = asked.wall.saturating_add(self.memory.life?);
+                Some(end.min(admission.token.expires_at()))
+            }
+            // A refusal may be ours alone, and is soon forgotten.
+            Verdict::Refused(_) => None,
+        }
     }
 }
 

@@ -11,9 +11,14 @@ use super::opaque::Opaque;
 use super::state::ResourceServer;
 use crate::source::jwks::{FirstAttemptError, KeySetStatus, RemoteKeys};
 use crate::source::record::IntrospectionStatus;
+#[cfg(feature = "redis")]
+use crate::source::sharing::Failure;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a first attempt ended. A failure that may pass is a status and no error.
+type Attempt = Result<(), Option<ConnectError>>;
 
 /// What can never become right by waiting.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,15 @@ pub enum ConnectError {
         configured: String,
         /// The issuer that the document names, escaped and shortened.
         found: String,
+    },
+    /// The shared store drops what it holds when its memory is full, or does not say whether it
+    /// does: revocations would be lost. It must have `maxmemory-policy noeviction`.
+    #[cfg(feature = "redis")]
+    #[error("{problem}")]
+    #[non_exhaustive]
+    Eviction {
+        /// What it said, and what to do.
+        problem: String,
     },
 }
 
@@ -66,14 +80,14 @@ impl ResourceServer {
     pub async fn connect(self) -> Result<Self, ConnectError> {
         let introspector = self.0.opaque.as_ref().map(|opaque| &opaque.introspector);
         let introspector = introspector.filter(|one| one.endpoint().is_discovered());
-        let has_nothing_to_load = introspector.is_none() && self.0.loading.is_none();
-        if self.remotes().next().is_none() && has_nothing_to_load {
+        let has_nothing_to_load = self.remotes().next().is_none() && introspector.is_none();
+        if has_nothing_to_load && self.0.loading.is_none() && !self.shares() {
             return Ok(self);
         }
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(ConnectError::NoRuntime);
         }
-        let mut attempts = JoinSet::new();
+        let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {
                 // An error means that nobody waits any more.
@@ -85,20 +99,22 @@ impl ResourceServer {
             keys.start().map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {
                 let keys = Arc::clone(keys);
-                attempts.spawn(async move { keys.first_attempt().await });
+                attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
             }
         }
         if let Some(introspector) = introspector.map(Arc::clone) {
             attempts.spawn(async move {
                 let configured = introspector.endpoint().issuer().to_string();
                 let located = introspector.locate().await;
-                located.map_err(|error| FirstAttemptError::of(error, configured))
+                located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
             });
         }
+        #[cfg(feature = "redis")]
+        self.start_sharing(&mut attempts)?;
         let all = async {
             while let Some(attempt) = attempts.join_next().await {
-                if let Ok(Err(FirstAttemptError::IssuerMismatch { configured, found })) = attempt {
-                    return Err(ConnectError::IssuerMismatch { configured, found });
+                if let Ok(Err(Some(error))) = attempt {
+                    return Err(error);
                 }
             }
             Ok(())
@@ -108,6 +124,44 @@ impl ResourceServer {
             // Whoever did not answer in time is down, which is a status.
             Ok(Ok(())) | Err(_) => Ok(self),
         }
+    }
+
+    #[cfg(feature = "redis")]
+    fn shares(&self) -> bool {
+        self.0.shared.is_some()
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[allow(clippy::unused_self)]
+    const fn shares(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "redis")]
+    fn start_sharing(&self, attempts: &mut JoinSet<Attempt>) -> Result<(), ConnectError> {
+        let Some(shared) = &self.0.shared else {
+            return Ok(());
+        };
+        shared
+            .sharing
+            .start()
+            .map_err(|_| ConnectError::NoRuntime)?;
+        let sharing = Arc::clone(&shared.sharing);
+        attempts.spawn(async move {
+            let outcome = sharing.synchronise().await;
+            outcome.map_err(|failure| match failure {
+                Failure::Eviction(_) => Some(ConnectError::Eviction {
+                    problem: failure.to_string(),
+                }),
+                _ => None,
+            })
+        });
+        let answers = Arc::clone(&shared.answers);
+        attempts.spawn(async move {
+            answers.open().await;
+            Ok(())
+        });
+        Ok(())
     }
 
     /// The state of every key set that is fetched, in the order of configuration. An issuer
@@ -161,6 +215,16 @@ impl ResourceServer {
             .realms
             .iter()
             .flat_map(|(_, members)| remotes(members))
+    }
+}
+
+/// What of a failed attempt never passes.
+fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
+    match error {
+        FirstAttemptError::IssuerMismatch { configured, found } => {
+            Some(ConnectError::IssuerMismatch { configured, found })
+        }
+        FirstAttemptError::Failed(_) => None,
     }
 }
 

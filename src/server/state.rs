@@ -16,6 +16,8 @@ use super::admission::Admission;
 use super::authority::Authority;
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
+#[cfg(feature = "redis")]
+use super::shared_store::Shared;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use super::teller::Tellers;
 use crate::model::rejection::{Objection, WiringFault};
@@ -64,9 +66,11 @@ pub(super) struct State {
     pub(super) tellers: Tellers,
     pub(super) realms: Vec<Realm>,
     pub(super) has_contexts: bool,
-    pub(super) revocations: RevocationList,
+    pub(super) revocations: Arc<RevocationList>,
     #[cfg(feature = "jwks")]
     pub(super) loading: Option<Loading>,
+    #[cfg(feature = "redis")]
+    pub(super) shared: Option<Shared>,
     /// The application's own, in its order.
     pub(super) checks: Vec<Check>,
     pub(super) outside: Outside,

@@ -98,6 +98,19 @@ impl Oracle for Endpoint {
         recovery: "tokens are introspected again",
     };
 
+    #[cfg(feature = "redis")]
+    fn shared(said: &Said) -> Option<&[u8]> {
+        match said {
+            Said::Answer(text) => Some(text),
+            Said::BadToken => None,
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    fn said(text: Vec<u8>) -> Option<Said> {
+        Some(Said::Answer(text))
+    }
+
     fn whereabouts(&self) -> &Whereabouts {
         &self.whereabouts
     }

@@ -12,10 +12,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
+#[cfg(feature = "redis")]
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+#[cfg(feature = "redis")]
+use super::answers::{Archive, Heard};
 use super::clock::Clock;
 use super::discovery::RefreshError;
 pub(crate) use super::endpoint::{Endpoint, Said};
@@ -26,6 +30,8 @@ use super::race::{Either, race};
 use super::record::{IntrospectionStatus, Record};
 use super::verified::{Digest, Tally};
 use crate::model::rejection::Outage;
+#[cfg(feature = "redis")]
+use crate::model::time::UnixTime;
 
 /// Tokens that are asked about, or wait for their turn.
 const MOST_FLIGHTS: usize = 256;
@@ -61,7 +67,16 @@ pub(crate) trait Examiner: Send + Sync + 'static {
         said: <Self::Oracle as Oracle>::Said,
         asked: AskedAt,
     ) -> impl Future<Output = Result<Self::Verdict, Trouble>> + Send;
+
+    /// Until when other instances may believe the answer; `None` where they may not.
+    #[cfg(feature = "redis")]
+    fn good_until(&self, _: &Self::Verdict, _: AskedAt) -> Option<UnixTime> {
+        None
+    }
 }
+
+/// What is said to this examiner.
+type Heeded<E> = <<E as Examiner>::Oracle as Oracle>::Said;
 
 /// Asks one issuer.
 pub(crate) struct Introspector<E: Examiner> {
@@ -73,6 +88,9 @@ pub(crate) struct Introspector<E: Examiner> {
     calls: Semaphore,
     places: Arc<Semaphore>,
     record: Record,
+    /// Where instances share answers.
+    #[cfg(feature = "redis")]
+    archive: OnceLock<Archive>,
 }
 
 /// A place among those who wait for a verdict; free again when it is dropped.
@@ -119,7 +137,15 @@ impl<E: Examiner> Introspector<E> {
             places: Arc::new(Semaphore::new(MOST_WAITERS)),
             record: Record::of(endpoint.whereabouts().issuer(), E::Oracle::WORDS),
             endpoint,
+            #[cfg(feature = "redis")]
+            archive: OnceLock::new(),
         })
+    }
+
+    /// From now on answers are shared there. The first one counts.
+    #[cfg(feature = "redis")]
+    pub(crate) fn share(&self, archive: Archive) {
+        let _ = self.archive.set(archive);
     }
 
     pub(crate) const fn examiner(&self) -> &E {
@@ -196,20 +222,89 @@ impl<E: Examiner> Introspector<E> {
             return;
         };
         if departure.is_awaited() {
-            let outcome = self.call(digest, &token).await;
-            departure.land(outcome);
+            self.answer(departure, digest, &token).await;
         }
     }
 
-    async fn call(&self, digest: Digest, token: &str) -> Result<E::Verdict, Trouble> {
+    #[cfg(not(feature = "redis"))]
+    async fn answer(
+        &self,
+        departure: Departure<Digest, Result<E::Verdict, Trouble>>,
+        digest: Digest,
+        token: &str,
+    ) {
+        let said = self.call(token).await;
+        departure.land(self.examined(digest, said).await);
+    }
+
+    /// What another instance was told spares the question; what we are told, the others are.
+    #[cfg(feature = "redis")]
+    async fn answer(
+        &self,
+        departure: Departure<Digest, Result<E::Verdict, Trouble>>,
+        digest: Digest,
+        token: &str,
+    ) {
+        let archive = self.archive.get();
+        if let Some(archive) = archive {
+            if let Some(verdict) = self.found(archive, digest, token).await {
+                return departure.land(Ok(verdict));
+            }
+        }
+        let said = self.call(token).await;
+        let text = match (&said, archive) {
+            (Ok((said, asked)), Some(archive)) => {
+                E::Oracle::shared(said).map(|text| (archive, text.to_vec(), *asked))
+            }
+            _ => None,
+        };
+        let outcome = self.examined(digest, said).await;
+        let told = text.and_then(|(archive, text, asked)| {
+            let end = self.examiner.good_until(outcome.as_ref().ok()?, asked)?;
+            let asked_at = asked.wall;
+            Some((archive, Heard { text, asked_at }, end))
+        });
+        // Whoever waits does not wait for the others.
+        departure.land(outcome);
+        if let Some((archive, heard, end)) = told {
+            archive.keep(token, &heard, end).await;
+        }
+    }
+
+    /// The verdict on what another instance was told, if that is one on a good token.
+    #[cfg(feature = "redis")]
+    async fn found(&self, archive: &Archive, digest: Digest, token: &str) -> Option<E::Verdict> {
+        let heard = archive.find(token).await?;
+        let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let earlier = wall.as_secs().saturating_sub(heard.asked_at.as_secs());
+        let asked = AskedAt {
+            wall: heard.asked_at,
+            monotonic,
+            earlier: Duration::from_secs(u64::try_from(earlier).unwrap_or_default()),
+        };
+        let said = E::Oracle::said(heard.text)?;
+        let verdict = self.examiner.examine(digest, said, asked).await.ok()?;
+        self.examiner.good_until(&verdict, asked).map(|_| verdict)
+    }
+
+    async fn call(&self, token: &str) -> Result<(Heeded<E>, AskedAt), Trouble> {
         let asked = AskedAt {
             wall: self.clock.now(),
             monotonic: self.clock.monotonic(),
+            earlier: Duration::ZERO,
         };
         self.record.called();
         let said = oracle::ask(&self.endpoint, token, asked).await;
+        said.map(|said| (said, asked))
+    }
+
+    async fn examined(
+        &self,
+        digest: Digest,
+        said: Result<(Heeded<E>, AskedAt), Trouble>,
+    ) -> Result<E::Verdict, Trouble> {
         let outcome = match said {
-            Ok(said) => self.examiner.examine(digest, said, asked).await,
+            Ok((said, asked)) => self.examiner.examine(digest, said, asked).await,
             Err(trouble) => Err(trouble),
         };
         match &outcome {

@@ -52,6 +52,24 @@ pub(crate) mod jwks;
 #[cfg(feature = "jwks")]
 mod refresher;
 
+#[cfg(feature = "redis")]
+pub(crate) mod store;
+
+#[cfg(feature = "redis")]
+mod ledger;
+
+#[cfg(feature = "redis")]
+mod letter;
+
+#[cfg(feature = "redis")]
+pub(crate) mod sharing;
+
+#[cfg(feature = "redis")]
+mod exchange;
+
+#[cfg(feature = "redis")]
+pub(crate) mod answers;
+
 #[cfg(feature = "jwks")]
 mod form;
 

@@ -31,6 +31,18 @@ pub(crate) trait Oracle: Send + Sync + 'static {
         token: &str,
         now: UnixTime,
     ) -> impl Future<Output = Result<Self::Said, Trouble>> + Send;
+
+    /// The text of an answer that other instances may hear of.
+    #[cfg(feature = "redis")]
+    fn shared(_: &Self::Said) -> Option<&[u8]> {
+        None
+    }
+
+    /// The answer with this text, as another instance has heard it.
+    #[cfg(feature = "redis")]
+    fn said(_: Vec<u8>) -> Option<Self::Said> {
+        None
+    }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
@@ -44,6 +56,8 @@ pub(crate) struct Words {
 pub(crate) struct AskedAt {
     pub(crate) wall: UnixTime,
     pub(crate) monotonic: Duration,
+    /// How long before `monotonic` that was, where another instance asked.
+    pub(crate) earlier: Duration,
 }
 
 /// Why there is no verdict. Never the caller's fault.

@@ -54,7 +54,7 @@ pub(crate) enum Unclean {
 
 /// What was changed here, for whoever tells others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(dead_code)] // read by the list that instances share
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 pub(crate) enum Change {
     Added(RevocationEntry),
     Withdrawn(Revocation),
@@ -210,7 +210,7 @@ impl RevocationList {
     }
 
     /// Adds an entry of another instance: like `add`, but nobody is told.
-    #[allow(dead_code)] // for the list that instances share
+    #[cfg(feature = "redis")]
     pub(crate) fn take_in(&self, entry: RevocationEntry, now: UnixTime) -> Result<(), Full> {
         let mut writer = self.writer();
         self.put(&mut writer, entry, now)?;
@@ -229,10 +229,17 @@ impl RevocationList {
         was_there
     }
 
-    /// Takes out what another instance has withdrawn: like `withdraw`, but nobody is told.
-    #[allow(dead_code)] // for the list that instances share
-    pub(crate) fn take_out(&self, revocation: &Revocation, now: UnixTime) -> bool {
-        self.drop_entry(&mut self.writer(), revocation, now)
+    /// Takes out what another instance has withdrawn: like `withdraw`, but nobody is told; and not
+    /// if it is kept, which is asked while nobody else can change the list.
+    #[cfg(feature = "redis")]
+    pub(crate) fn take_out(
+        &self,
+        revocation: &Revocation,
+        now: UnixTime,
+        is_kept: impl FnOnce() -> bool,
+    ) -> bool {
+        let mut writer = self.writer();
+        !is_kept() && self.drop_entry(&mut writer, revocation, now)
     }
 
     /// The entries that have not ended.
@@ -274,7 +281,7 @@ impl RevocationList {
     }
 
     /// Who hears of every change that is made here from now on; the first one counts.
-    #[allow(dead_code)] // for the list that instances share
+    #[cfg(feature = "redis")]
     pub(crate) fn listen(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }

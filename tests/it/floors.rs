@@ -43,6 +43,7 @@ fn each_foreign_crate_has_its_room() {
         ("jsonwebtoken", vec!["verify/keyset.rs"]),
         ("arc_swap", vec!["source/latest.rs"]),
         ("reqwest", vec!["source/fetch.rs"]),
+        ("redis", vec!["source/store.rs"]),
         (
             "axum",
             vec![

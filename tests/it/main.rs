@@ -41,6 +41,7 @@ mod revocation;
 mod roots;
 mod safewhere;
 mod same_surface;
+mod sharing;
 mod sources;
 mod spans;
 mod support;

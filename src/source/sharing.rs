@@ -1,0 +1,380 @@
+//! The revocations of this instance and those of the others, kept alike through the store.
+//!
+//! 1. Requests look at the list in memory alone. A task of its own reads what others have revoked
+//!    from a stream in the store and writes there what was revoked here.
+//! 2. Until the stream was read to its end once, the list is not complete, and nobody is found
+//!    clean. Afterwards what is known holds, whatever becomes of the store.
+//! 3. A random epoch lies beside the stream. Where it is another than before, or the stream ends
+//!    before our cursor, or lacks what nobody had reason to drop, the stream is read from the start
+//!    and what it lacks is written to it again.
+//! 4. A store that drops what was not asked for when its memory is full is not used.
+//! 5. The application may say after how long without the store nobody is found clean.
+//! 6. With the last handle the task ends.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::clock::Clock;
+use super::revocation::{Change, RevocationList};
+use super::store::{Address, StoreError};
+use crate::model::revocation::Revocation;
+use crate::verify::crypto::random_u32;
+use crate::verify::seal::Seals;
+
+/// After a failure the store is left alone for this long, and after each further one for twice as
+/// long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a store must do when its memory is full.
+const NO_EVICTION: &str = "noeviction";
+
+/// The handle. Nothing is shared before `start`.
+pub(crate) struct Sharing {
+    pub(super) hub: Arc<Hub>,
+    /// Closed with the handle.
+    pub(super) alive: watch::Sender<()>,
+}
+
+/// What the handle and the task have in common.
+pub(super) struct Hub {
+    pub(super) address: Address,
+    pub(super) seals: Seals,
+    pub(super) keys: Keys,
+    pub(super) list: Arc<RevocationList>,
+    /// The issuers that this server has. Those of others are passed on and not looked at.
+    pub(super) realms: HashSet<Arc<str>>,
+    pub(super) clock: Arc<dyn Clock>,
+    refuse_after: Option<Duration>,
+    state: Mutex<State>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) asked: Notify,
+    pub(super) progress: watch::Sender<Progress>,
+}
+
+/// The names of what lies in the store.
+pub(crate) struct Keys {
+    pub(super) epoch: String,
+    pub(super) stream: String,
+}
+
+impl Keys {
+    /// Names that belong to one namespace and one cluster key.
+    pub(crate) fn new(namespace: &str, fingerprint: &str) -> Self {
+        Self {
+            epoch: format!("{namespace}:{fingerprint}:epoch"),
+            stream: format!("{namespace}:{fingerprint}:revocations"),
+        }
+    }
+}
+
+/// What was changed here and is not yet in the ledger.
+#[derive(Default)]
+pub(super) struct Journal {
+    changes: Mutex<VecDeque<Change>>,
+    pub(super) written: Notify,
+}
+
+impl Journal {
+    pub(super) fn clear(&self) {
+        self.changes().clear();
+    }
+
+    pub(super) fn push(&self, change: Change) {
+        self.changes().push_back(change);
+        self.written.notify_one();
+    }
+
+    pub(super) fn next(&self) -> Option<Change> {
+        self.changes().pop_front()
+    }
+
+    /// Whether the same was revoked here, and the ledger does not know yet.
+    pub(super) fn revokes(&self, revocation: &Revocation) -> bool {
+        self.changes().iter().any(|change| match change {
+            Change::Added(entry) => entry.revocation().is_about_the_same(revocation),
+            Change::Withdrawn(_) => false,
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.changes().len()
+    }
+
+    fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Attempts, so that whoever waits for one knows when it has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    wanted: u64,
+    ended: u64,
+}
+
+struct State {
+    running: bool,
+    /// Whether the list was told that something may be missing.
+    held: bool,
+    backlog: usize,
+    confirmed_at: Option<Duration>,
+    failing_since: Option<Duration>,
+    failures: u32,
+    last_error: Option<Failure>,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Store(StoreError),
+    Eviction(Option<String>),
+    /// There are more revocations than this server has room for.
+    Full,
+    /// The stream does not end.
+    Endless,
+    /// The cryptographic library gave nothing.
+    Crypto,
+    /// The task was ended.
+    Ended,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => write!(f, "the shared store {error}"),
+            Self::Eviction(Some(policy)) => write!(
+                f,
+                "the shared store drops revocations when its memory is full: set `maxmemory-policy` from `{policy}` to `noeviction`"
+            ),
+            Self::Eviction(None) => f.write_str(
+                "the shared store does not say what it drops when its memory is full; allow `INFO` or `CONFIG GET`",
+            ),
+            Self::Full => f.write_str(
+                "there are more revocations in the shared store than this server has room for",
+            ),
+            Self::Endless => f.write_str("the stream in the shared store does not end"),
+            Self::Crypto => f.write_str("the system gives no randomness"),
+            Self::Ended => f.write_str("the task that keeps revocations alike is not running"),
+        }
+    }
+}
+
+/// Where revocations are shared, and among whom.
+pub(crate) struct Place {
+    pub(crate) address: Address,
+    pub(crate) seals: Seals,
+    pub(crate) keys: Keys,
+    /// The issuers that this server has.
+    pub(crate) realms: HashSet<Arc<str>>,
+    pub(crate) refuse_after: Option<Duration>,
+}
+
+impl Sharing {
+    /// From now on until the first load nobody is found clean.
+    pub(crate) fn new(place: Place, list: Arc<RevocationList>, clock: Arc<dyn Clock>) -> Self {
+        list.hold();
+        let journal = Arc::new(Journal::default());
+        let listener = Arc::clone(&journal);
+        list.listen(Box::new(move |change| listener.push(change)));
+        let hub = Hub {
+            address: place.address,
+            seals: place.seals,
+            keys: place.keys,
+            list,
+            realms: place.realms,
+            clock,
+            refuse_after: place.refuse_after,
+            state: Mutex::new(State {
+                running: false,
+                held: true,
+                backlog: 0,
+                confirmed_at: None,
+                failing_since: None,
+                failures: 0,
+                last_error: None,
+            }),
+            journal,
+            asked: Notify::new(),
+            progress: watch::Sender::new(Progress::default()),
+        };
+        Self {
+            hub: Arc::new(hub),
+            alive: watch::Sender::new(()),
+        }
+    }
+
+    /// Publishes what was revoked here and reads what others have revoked, now.
+    pub(crate) async fn synchronise(&self) -> Result<(), Failure> {
+        let hub = &self.hub;
+        let mut progress = hub.progress.subscribe();
+        let mut mine = 0;
+        hub.progress.send_modify(|progress| {
+            progress.wanted += 1;
+            mine = progress.wanted;
+        });
+        hub.asked.notify_one();
+        while progress.borrow_and_update().ended < mine {
+            if !hub.state().running || progress.changed().await.is_err() {
+                return Err(Failure::Ended);
+            }
+        }
+        match &hub.state().last_error {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn fares(&self) -> Fares {
+        let hub = &self.hub;
+        let now = hub.clock.monotonic();
+        let state = hub.state();
+        let ago = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
+        Fares {
+            refuses: state.held,
+            unwritten: state.backlog + hub.journal.len(),
+            confirmed: ago(state.confirmed_at),
+            failing_since: ago(state.failing_since),
+            failures: state.failures,
+            last_error: state.last_error.clone(),
+        }
+    }
+}
+
+/// How sharing fares at a moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Fares {
+    pub(crate) refuses: bool,
+    pub(crate) unwritten: usize,
+    pub(crate) confirmed: Option<Duration>,
+    pub(crate) failing_since: Option<Duration>,
+    pub(crate) failures: u32,
+    pub(crate) last_error: Option<Failure>,
+}
+
+impl Hub {
+    /// Whether the task is to be spawned.
+    pub(super) fn begin(&self) -> bool {
+        !std::mem::replace(&mut self.state().running, true)
+    }
+
+    /// The attempts that are wanted by now.
+    pub(super) fn wanted(&self) -> u64 {
+        self.progress.borrow().wanted
+    }
+
+    /// The stream was read to its end, and what was to be written has been.
+    pub(super) fn confirm(&self, wanted: u64, since: Duration) {
+        {
+            let mut state = self.state();
+            if state.last_error.is_some() || state.confirmed_at.is_none() {
+                announce(None);
+            }
+            if std::mem::replace(&mut state.held, false) {
+                self.list.release();
+            }
+            state.backlog = 0;
+            state.confirmed_at = Some(since);
+            state.failing_since = None;
+            state.failures = 0;
+            state.last_error = None;
+        }
+        self.progress
+            .send_modify(|progress| progress.ended = progress.ended.max(wanted));
+    }
+
+    /// An attempt failed, which is the answer to what was wanted when it began. How long the store
+    /// is left alone.
+    pub(super) fn fail(&self, wanted: u64, failure: Failure, backlog: usize) -> Duration {
+        let pause = {
+            let mut state = self.state();
+            if state.last_error.as_ref() != Some(&failure) {
+                announce(Some(&failure));
+            }
+            let pause = FIRST_PAUSE.saturating_mul(1 << state.failures.min(8));
+            state.backlog = backlog;
+            state.failing_since.get_or_insert(self.clock.monotonic());
+            state.failures = state.failures.saturating_add(1);
+            state.last_error = Some(failure);
+            pause.min(LONGEST_PAUSE)
+        };
+        self.progress
+            .send_modify(|progress| progress.ended = progress.ended.max(wanted));
+        jittered(pause)
+    }
+
+    /// Whether there is a time after which nobody is found clean.
+    pub(super) const fn has_patience(&self) -> bool {
+        self.refuse_after.is_some()
+    }
+
+    /// When that time is over. `None`: not before the next confirmation.
+    pub(super) fn patience_ends(&self) -> Option<Duration> {
+        let state = self.state();
+        if state.held {
+            return None;
+        }
+        Some(state.confirmed_at?.saturating_add(self.refuse_after?))
+    }
+
+    /// Nobody is found clean, if that time is over.
+    pub(super) fn lose_patience(&self) {
+        let now = self.clock.monotonic();
+        let mut state = self.state();
+        let since = state.confirmed_at.zip(self.refuse_after);
+        let is_over = since.is_some_and(|(at, patience)| now >= at.saturating_add(patience));
+        if is_over && !std::mem::replace(&mut state.held, true) {
+            self.list.hold();
+        }
+    }
+
+    /// The task has ended; another may be started.
+    pub(super) fn end(&self) {
+        self.state().running = false;
+        self.progress.send_modify(|_| ());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a store with this policy may be used.
+pub(super) fn check_eviction(policy: Option<String>) -> Result<(), Failure> {
+    match policy {
+        Some(policy) if policy == NO_EVICTION => Ok(()),
+        // What a store says is quoted, so it is shortened and escaped.
+        Some(policy) => {
+            let policy: String = policy.chars().take(40).collect();
+            Err(Failure::Eviction(Some(policy.escape_debug().to_string())))
+        }
+        None => Err(Failure::Eviction(None)),
+    }
+}
+
+/// Up to a quarter longer, so that a fleet does not come back at one moment.
+fn jittered(pause: Duration) -> Duration {
+    pause + pause.mul_f64(f64::from(random_u32()) / f64::from(u32::MAX) / 4.0)
+}
+
+#[cfg(feature = "tracing")]
+fn announce(failure: Option<&Failure>) {
+    if let Some(failure) = failure {
+        tracing::warn!(error = %failure, "revocations are not shared");
+    } else {
+        tracing::info!("revocations are shared");
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+fn announce(_: Option<&Failure>) {}
