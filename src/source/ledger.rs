@@ -365,7 +365,9 @@ mod tests {
                 self.ledger.reached_end(NOW);
                 let notices: Vec<Notice> = self.ledger.waiting(usize::MAX).cloned().collect();
                 self.ledger.written(notices.len());
-                notices.into_iter().for_each(|notice| stream.append(notice));
+                for notice in notices {
+                    stream.append(notice);
+                }
             }
             assert_eq!(self.ledger.backlog(), 0);
         }
