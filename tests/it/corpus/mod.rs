@@ -56,9 +56,10 @@ async fn the_corpus_is_answered_as_written() {
 
     let due = cases.iter().filter(|case| !skipped.contains_key(&case.id));
     let (plain, apart): (Vec<_>, Vec<_>) = due.partition(|case| is_plain(case));
+    let (weighed, apart): (Vec<_>, Vec<_>) = apart.into_iter().partition(|case| is_weighed(case));
     let (measured, others) = apart.into_iter().partition(|case| is_measured(case));
     let mut results = Results::default();
-    // First, while nothing has been left in memory that could be used again.
+    results.of_a_child(&weighed).await;
     results.one_by_one(&corpus, measured).await;
     results.together(&corpus, others).await;
     results.shared(&corpus, plain).await;
@@ -86,6 +87,28 @@ async fn the_corpus_is_answered_as_written() {
     assert_eq!(failed, 0, "cases that were not answered as written");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the child process of the test above, which alone is in its memory"]
+async fn memory_stays_bounded() {
+    let mut corpus = Corpus::read();
+    let cases: Vec<Arc<Case>> = corpus.cases.drain(..).map(Arc::new).collect();
+    let skipped = data::skipped();
+    let weighed = cases.iter().filter(|case| is_weighed(case));
+    let due = weighed.filter(|case| !skipped.contains_key(&case.id));
+    let mut results = Results::default();
+    results.one_by_one(&Arc::new(corpus), due.collect()).await;
+    let failures = results.failures();
+    for failure in &failures {
+        println!("\n{failure}");
+    }
+    assert!(failures.is_empty(), "more memory than there may be");
+}
+
+/// Whether the case measures memory: of a process of its own, since other tests use some too.
+fn is_weighed(case: &Case) -> bool {
+    case.needs(Ability::MemoryWatch)
+}
+
 /// Whether any server with the profile will do.
 fn is_plain(case: &Case) -> bool {
     case.requires
@@ -100,7 +123,7 @@ fn is_plain(case: &Case) -> bool {
         && !case.config_must_fail
 }
 
-/// Whether the case measures time or memory, and is better not disturbed, or sends so many
+/// Whether the case measures time, and is better not disturbed, or sends so many
 /// requests at once that it would disturb others.
 fn is_measured(case: &Case) -> bool {
     const SHORT_MS: u64 = 3_000;
@@ -115,9 +138,7 @@ fn is_measured(case: &Case) -> bool {
         return true;
     }
     let mut spans = case.steps.iter().filter_map(|step| step.max_elapsed_ms);
-    case.needs(Ability::MemoryWatch)
-        || case.max_elapsed_ms.is_some_and(|most| most < SHORT_MS)
-        || spans.any(|most| most < SHORT_MS)
+    case.max_elapsed_ms.is_some_and(|most| most < SHORT_MS) || spans.any(|most| most < SHORT_MS)
 }
 
 fn is_slow(case: &Case) -> bool {
@@ -188,6 +209,29 @@ impl Results {
             let visits = world.ledger.visits();
             let astray = visits.iter().filter(|visit| !visit.is_due).count();
             assert_eq!(astray, 0, "requests of `{profile}` to nobody");
+        }
+    }
+
+    /// Cases that a process of its own runs, which tells of those that fail.
+    async fn of_a_child(&mut self, cases: &[&Arc<Case>]) {
+        let child = tokio::process::Command::new(std::env::current_exe().expect("this binary"))
+            .args(["--exact", "--ignored", "corpus::memory_stays_bounded"])
+            .output();
+        let output = child.await.expect("a child process");
+        let told = String::from_utf8_lossy(&output.stdout);
+        for case in cases {
+            let start = format!("{}: ", case.id);
+            let mut problems: Vec<String> = told
+                .lines()
+                .filter_map(|line| line.strip_prefix(&start).map(str::to_owned))
+                .collect();
+            let has_run = told.contains("1 passed") || told.contains("1 failed");
+            if !has_run {
+                problems.push(format!("the child process failed: {told}"));
+            }
+            let verdicts = Vec::new();
+            let outcome = Outcome { problems, verdicts };
+            self.0.entry(case.id.clone()).or_default().push(outcome);
         }
     }
 
