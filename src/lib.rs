@@ -7,6 +7,7 @@
 #![doc = "[doors]: crate::manual::doors"]
 #![doc = "[providers]: crate::manual::providers"]
 #![doc = "[testing]: crate::manual::testing"]
+#![doc = "[performance]: crate::manual::performance"]
 #![doc = ""]
 #![doc = include_str!("../README.md")]
 

@@ -9,6 +9,7 @@
 //! | [`doors`] | how refusals look, and by which other ways a token may come in |
 //! | [`providers`] | settings for known authorization servers, symptoms and causes, and which test shows what |
 //! | [`testing`] | how an application tests its routes, and how this library is tested |
+//! | [`performance`] | what a request costs, beside the goals and beside others, and how to measure it |
 //! | [`changelog`] | what changed when |
 //!
 //! These modules hold prose and no code. Their examples are compiled and run as tests.
@@ -39,6 +40,9 @@ pub mod providers {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
 
 #[doc = include_str!("../../CHANGELOG.md")]
 pub mod changelog {}
