@@ -3,9 +3,10 @@
 //! `cargo bench --bench figures`, with the beginning of a scene's name to see that one alone:
 //! `cargo bench --bench figures -- RS256`.
 //!
-//! 1. The rows of a scene take turns, a millisecond each, so that what disturbs the machine
-//!    disturbs all of them; a row is compared with its floor turn by turn.
-//! 2. Figures are medians over the turns. Nothing is asserted: times belong to a machine.
+//! 1. The rows of a scene take turns, a timed millisecond after three untimed ones, so that what
+//!    disturbs the machine disturbs all of them.
+//! 2. Figures are lower quartiles over the turns: what else the machine does only adds. Nothing is
+//!    asserted: times belong to a machine.
 
 #![allow(
     missing_docs,
@@ -25,10 +26,10 @@ use portcullis::test_util::MockIssuer;
 use tower::{Layer as _, Service};
 
 use stage::tokens::{Mint, Size, roomy, server, values};
-use stage::turns::{by_turns, median};
+use stage::turns::{by_turns, lower_quartile};
 use stage::{Goal, Scale, Scene, built, call, handler, skewed, with};
 
-const TURNS: usize = 400;
+const TURNS: usize = 200;
 const THREAD_CALLS: usize = 100_000;
 
 fn main() {
@@ -59,19 +60,15 @@ fn compare(mut scene: Scene, turns: usize) {
     }
     let times = by_turns(&mut calls, turns);
     let find = |name: &str| scene.rows.iter().position(|row| row.name == name);
-    let paired = |one: usize, other: usize, of: fn(f64, f64) -> f64| {
-        let pairs = times[one].iter().zip(&times[other]);
-        median(pairs.map(|(one, other)| of(*one, *other)).collect())
-    };
+    let times: Vec<f64> = times.into_iter().map(lower_quartile).collect();
     for (index, row) in scene.rows.iter().enumerate() {
-        let own = median(times[index].clone());
+        let own = times[index];
         print!("| {}: {} | {own:.0} ", scene.name, row.name);
         let Some(floor) = row.floor.and_then(find) else {
             println!("| | | | | |");
             continue;
         };
-        let above = paired(index, floor, |one, other| one - other);
-        let ratio = paired(index, floor, |one, other| one / other);
+        let (above, ratio) = (own - times[floor], own / times[floor]);
         let (goal, is_met) = match row.goal {
             Goal::None => (String::new(), None),
             Goal::Times(most) => (format!("{most:.2} times"), Some(ratio <= most)),
@@ -84,7 +81,7 @@ fn compare(mut scene: Scene, turns: usize) {
         );
     }
     if let (Some(cold), Some(seen)) = (find("cold"), find("seen")) {
-        let part = paired(cold, seen, |cold, seen| cold / seen);
+        let part = times[cold] / times[seen];
         println!(
             "| {}: seen, as a part of cold | | | | 1/{part:.0} | | |",
             scene.name
@@ -136,7 +133,7 @@ where
         })
     };
     let (one, two): (Vec<f64>, Vec<f64>) = (0..turns).map(|_| (run(1), run(2))).unzip();
-    let (one, two) = (median(one), median(two));
+    let (one, two) = (lower_quartile(one), lower_quartile(two));
     println!(
         "{name}: {one:.0} ns a call by one thread, {two:.0} by each of two: throughput times {:.2}",
         2.0 * one / two

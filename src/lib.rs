@@ -10,6 +10,7 @@
 #![doc = "[providers]: crate::manual::providers"]
 #![doc = "[sharing]: crate::manual::sharing"]
 #![doc = "[testing]: crate::manual::testing"]
+#![doc = "[performance]: crate::manual::performance"]
 #![doc = ""]
 #![doc = include_str!("../README.md")]
 

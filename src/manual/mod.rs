@@ -12,6 +12,7 @@
 //! | [`providers`] | settings for known authorization servers, symptoms and causes, and which test shows what |
 //! | [`sharing`] | what instances share through Redis or Valkey, and what a store may do to them |
 //! | [`testing`] | how an application tests its routes, and how this library is tested |
+//! | [`performance`] | what a request costs, beside the goals and beside others, and how to measure it |
 //! | [`changelog`] | what changed when |
 //!
 //! These modules hold prose and no code. Their examples are compiled and run as tests.
@@ -56,6 +57,9 @@ pub mod sharing {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}
 
 #[doc = include_str!("../../CHANGELOG.md")]
 pub mod changelog {}

@@ -21,7 +21,7 @@ use portcullis::test_util::{MockIssuer, ServedIssuer};
 use tower::Service;
 
 use stage::tokens::{Mint, Size, values};
-use stage::turns::{by_turns, median};
+use stage::turns::{by_turns, lower_quartile};
 
 /// Tokens of each size that go round.
 const TOKENS: usize = 2_000;
@@ -132,13 +132,13 @@ pub fn peers() -> Vec<Peer> {
 
 /// Nanoseconds of one kind of call, of every layer by turns.
 pub fn times(peers: &mut [Peer], kind: usize) -> Vec<f64> {
-    const TURNS: usize = 200;
+    const TURNS: usize = 100;
     let mut calls: Vec<&mut dyn FnMut()> = Vec::new();
     for peer in peers {
         calls.push(&mut *peer.calls[kind].run);
     }
     by_turns(&mut calls, TURNS)
         .into_iter()
-        .map(median)
+        .map(lower_quartile)
         .collect()
 }
