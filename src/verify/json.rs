@@ -182,7 +182,7 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        let mut scanner = Scanner::resumed(self.text, self.at, &mut self.room);
+        let mut scanner = Scanner::new(self.text, self.at, &mut self.room);
         scanner.blanks();
         if scanner.peek() == Some(b',') {
             scanner.at += 1;

@@ -61,7 +61,7 @@ pub(crate) struct Compact<'r> {
     signing_input: &'r [u8],
     header: &'r str,
     payload: &'r str,
-    signature: Signature,
+    signature: Signature<'r>,
 }
 
 impl<'r> Compact<'r> {
@@ -102,7 +102,7 @@ impl<'r> Compact<'r> {
             signing_input: token.get(..signed).ok_or(TokenFault::Malformed)?,
             header: text(decode(header, &mut room.header)?)?,
             payload: text(decode(payload, &mut room.payload)?)?,
-            signature: Signature::decode(signature)?,
+            signature: Signature::check(signature)?,
         })
     }
 }
@@ -150,35 +150,28 @@ fn decode_within<'b>(part: &[u8], room: &'b mut [u8]) -> Result<&'b [u8], TokenF
         .map_err(|_| TokenFault::Malformed)
 }
 
-/// A decoded signature. Those of keys of up to 4096 bits need no memory of their own.
-struct Signature {
-    short: [u8; Self::SHORT],
-    /// In place of the short one, where it is not empty.
-    long: Vec<u8>,
-    len: usize,
-}
+/// The signature of a token, known to be sound base64url.
+pub(super) struct Signature<'r>(&'r [u8]);
 
-impl Signature {
+impl<'r> Signature<'r> {
+    /// The bytes of a signature by a key of up to 4096 bits.
     const SHORT: usize = decoded_bytes(683);
 
-    fn decode(part: &[u8]) -> Result<Self, TokenFault> {
-        let mut short = [0; Self::SHORT];
-        let mut long = Vec::new();
-        let len = if decoded_bytes(part.len()) > Self::SHORT {
-            decode(part, &mut long)?.len()
-        } else {
-            decode_within(part, &mut short)?.len()
-        };
-        Ok(Self { short, long, len })
+    fn check(part: &'r [u8]) -> Result<Self, TokenFault> {
+        match URL_SAFE_NO_PAD.check(part) {
+            Ok(()) => Ok(Self(part)),
+            Err(_) => Err(TokenFault::Malformed),
+        }
     }
 
-    fn as_bytes(&self) -> &[u8] {
-        let bytes = if self.long.is_empty() {
-            &self.short[..]
-        } else {
-            &self.long[..]
-        };
-        bytes.get(..self.len).unwrap_or_default()
+    /// Shows the bytes, which are kept no longer.
+    pub(super) fn decoded<T>(&self, look: impl FnOnce(&[u8]) -> T) -> Result<T, TokenFault> {
+        if decoded_bytes(self.0.len()) > Self::SHORT {
+            let mut bytes = Vec::new();
+            return decode(self.0, &mut bytes).map(look);
+        }
+        let mut bytes = [0; Self::SHORT];
+        decode_within(self.0, &mut bytes).map(look)
     }
 }
 
@@ -257,8 +250,8 @@ impl<'c> Unverified<'c> {
         self.compact.signing_input
     }
 
-    pub(super) fn signature(&self) -> &'c [u8] {
-        self.compact.signature.as_bytes()
+    pub(super) const fn signature(&self) -> &Signature<'c> {
+        &self.compact.signature
     }
 
     pub(super) const fn header(&self) -> &Object<'c> {
@@ -317,7 +310,7 @@ mod tests {
         Ok((
             compact.header.to_owned(),
             compact.payload.to_owned(),
-            compact.signature.as_bytes().to_vec(),
+            compact.signature.decoded(<[u8]>::to_vec).expect("sound"),
         ))
     }
 

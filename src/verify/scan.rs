@@ -2,8 +2,7 @@
 //!
 //! 1. Members of the object that is read come to lie in a list that the caller lends; those of
 //!    nested objects are there only as long as it takes to search them for duplicates.
-//! 2. A text without control characters, as almost all are, has none in its strings either: they
-//!    are then searched for quotes and backslashes alone, many bytes at a time.
+//! 2. Strings are searched for what ends or breaks them many bytes at a time.
 
 use super::member::{Kind, Member, Members, Names, Scanned, Span};
 
@@ -21,7 +20,7 @@ pub(crate) enum JsonFault {
 /// Reads one object and puts its members in place of those that are there.
 pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
     members.list.clear();
-    let mut scanner = Scanner::new(text, &mut members.list);
+    let mut scanner = Scanner::new(text, 0, &mut members.list);
     scanner.blanks();
     scanner.object(0)?;
     scanner.blanks();
@@ -39,34 +38,14 @@ pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
 pub(super) struct Scanner<'a, 'm> {
     text: &'a str,
     pub(super) at: usize,
-    has_controls: bool,
     /// Members of the objects that are open, outermost first.
     members: &'m mut Vec<Member>,
 }
 
 impl<'a, 'm> Scanner<'a, 'm> {
-    fn new(text: &'a str, members: &'m mut Vec<Member>) -> Self {
-        // A loop without an early end, so that it takes many bytes at a time.
-        let controls = text
-            .bytes()
-            .fold(0, |found, byte| found | u8::from(byte < 0x20));
-        Self {
-            text,
-            at: 0,
-            has_controls: controls != 0,
-            members,
-        }
-    }
-
-    /// Goes on in the midst of a text that was scanned before.
-    pub(super) fn resumed(text: &'a str, at: usize, members: &'m mut Vec<Member>) -> Self {
-        Self {
-            text,
-            at,
-            // Whoever stops after each value must not look through the whole text for each.
-            has_controls: true,
-            members,
-        }
+    /// At a place of a text that was scanned before, or at its start.
+    pub(super) fn new(text: &'a str, at: usize, members: &'m mut Vec<Member>) -> Self {
+        Self { text, at, members }
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -236,17 +215,11 @@ impl<'a, 'm> Scanner<'a, 'm> {
 
     /// How many bytes of a string come before one that is special.
     fn plain(&self) -> Option<usize> {
-        let rest = self.rest();
-        if self.has_controls {
-            return rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F));
-        }
         // Names and most values are short, and end here.
-        let mut left = rest;
+        let mut left = self.rest();
         for skipped in (0..SHORT).step_by(8) {
             let Some((first, more)) = left.split_first_chunk::<8>() else {
-                let place = left.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+                let place = left.iter().position(|byte| is_special(*byte));
                 return place.map(|place| skipped + place);
             };
             if let Some(place) = first_special(*first) {
@@ -254,7 +227,18 @@ impl<'a, 'm> Scanner<'a, 'm> {
             }
             left = more;
         }
-        memchr::memchr2(b'"', b'\\', left).map(|place| SHORT + place)
+        let end = memchr::memchr2(b'"', b'\\', left)?;
+        let (string, _) = left.split_at_checked(end)?;
+        // Without an early end, so that it takes many bytes at a time; where there is one, which is
+        // the end of the scan, it is looked for.
+        let controls = string
+            .iter()
+            .fold(0, |found, byte| found | u8::from(*byte < 0x20));
+        if controls != 0 {
+            let place = string.iter().position(|byte| is_special(*byte));
+            return place.map(|place| SHORT + place);
+        }
+        Some(SHORT + end)
     }
 
     fn escape(&mut self) -> Result<(), JsonFault> {
@@ -332,15 +316,23 @@ impl<'a, 'm> Scanner<'a, 'm> {
 /// Up to so many bytes a search that needs no preparation is the faster one.
 const SHORT: usize = 40;
 
-/// The place of the first quote or backslash among eight bytes.
+// RFC 8259 s7: what ends a string, starts an escape, or must not stand in a string as it is.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1F)
+}
+
+/// The place of the first special one among eight bytes.
 #[inline]
 fn first_special(bytes: [u8; 8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
     let word = u64::from_le_bytes(bytes);
-    // The top bit of each byte that is zero, and perhaps of some above the lowest of these.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let found =
-        zeros(word ^ u64::from_ne_bytes([b'"'; 8])) | zeros(word ^ u64::from_ne_bytes([b'\\'; 8]));
+    // The top bit of each byte that is below the limit, and perhaps of some above the lowest of
+    // these: that one is always right.
+    let below =
+        |limit: u8, word: u64| word.wrapping_sub(u64::from_ne_bytes([limit; 8])) & !word & HIGHS;
+    let found = below(1, word ^ u64::from_ne_bytes([b'"'; 8]))
+        | below(1, word ^ u64::from_ne_bytes([b'\\'; 8]))
+        | below(0x20, word);
     (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }

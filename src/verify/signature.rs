@@ -69,10 +69,11 @@ impl<'c> Signed<'c> {
                 candidates,
                 certain,
             } => {
-                let verified = candidates
-                    .into_iter()
-                    .flatten()
-                    .any(|key| key.verifies(token.signing_input(), token.signature()));
+                let verified = token.signature().decoded(|signature| {
+                    let mut candidates = candidates.into_iter().flatten();
+                    candidates.any(|key| key.verifies(token.signing_input(), signature))
+                });
+                let verified = verified.map_err(KeyProblem::Fault)?;
                 match (verified, certain, token.key_id()) {
                     (true, _, _) => Ok(certain),
                     (false, true, _) => Err(KeyProblem::Fault(TokenFault::Signature)),
