@@ -1,10 +1,11 @@
 //! The places of a set in a cache: what is known of an entry without a look at it.
 //!
 //! 1. A place has the tag of its entry, a part of its digest, so that most looks end here.
-//! 2. It knows how often the entry was found, up to three times, and when it ends.
+//! 2. It knows how often the entry was found, up to three times, when it ends, and how much memory
+//!    it takes.
 //! 3. Only who holds the shard's lock fills and empties places; finding counts without a lock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Beyond so many uses nothing is counted.
@@ -21,6 +22,7 @@ const EMPTY: u64 = 0;
 pub(super) struct Ways {
     tags: [AtomicU64; Self::COUNT],
     states: [AtomicU64; Self::COUNT],
+    bytes: [AtomicU32; Self::COUNT],
 }
 
 /// What stands in a place.
@@ -83,13 +85,24 @@ impl Ways {
     }
 
     /// After its entry has come: what stands in the place, never found yet.
-    pub(super) fn fill(&self, place: usize, tag: u64, end: Duration) {
+    pub(super) fn fill(&self, place: usize, tag: u64, end: Duration, bytes: u32) {
         let millis = u64::try_from(end.as_millis()).unwrap_or(u64::MAX);
         let end = millis.saturating_add(1).min(u64::MAX >> USE_BITS);
-        if let (Some(held), Some(state)) = (self.tags.get(place), self.states.get(place)) {
+        if let (Some(held), Some(state), Some(size)) = (
+            self.tags.get(place),
+            self.states.get(place),
+            self.bytes.get(place),
+        ) {
+            size.store(bytes, Ordering::Relaxed);
             held.store(tag, Ordering::Release);
             state.store(end << USE_BITS, Ordering::Release);
         }
+    }
+
+    /// What the entry in a place takes, where one stands.
+    pub(super) fn bytes(&self, place: usize) -> Option<u32> {
+        let bytes = self.bytes.get(place)?.load(Ordering::Relaxed);
+        (self.state(place) != EMPTY).then_some(bytes)
     }
 
     /// Before its entry goes.
@@ -145,7 +158,7 @@ mod tests {
     fn filled(uses: [u64; Ways::COUNT]) -> Ways {
         let ways = Ways::default();
         for (place, uses) in uses.into_iter().enumerate() {
-            ways.fill(place, place as u64, LATER);
+            ways.fill(place, place as u64, LATER, 1);
             (0..uses).for_each(|_| ways.use_once(place));
         }
         ways
@@ -181,7 +194,7 @@ mod tests {
         let just_before = Duration::from_millis(1999);
         assert_eq!(ways.occupancy(0, just_before), Occupancy::Used(0));
         assert_eq!(ways.occupancy(0, LATER), Occupancy::Over);
-        ways.fill(0, 0, Duration::MAX);
+        ways.fill(0, 0, Duration::MAX, 1);
         assert_eq!(
             ways.occupancy(0, Duration::from_secs(1 << 40)),
             Occupancy::Used(0)
@@ -193,9 +206,9 @@ mod tests {
         let ways = filled([3, 2, 1, 3, 2, 1, 2, 3]);
         assert_eq!(ways.choose(7, NOW, true), 7, "its own");
         assert_eq!(ways.choose(99, NOW, true), 2, "the least used");
-        ways.fill(4, 4, LATER);
+        ways.fill(4, 4, LATER, 1);
         assert_eq!(ways.choose(99, NOW, false), 4, "never found");
-        ways.fill(5, 5, Duration::from_millis(1995));
+        ways.fill(5, 5, Duration::from_millis(1995), 1);
         assert_eq!(ways.choose(99, NOW, false), 5, "of two the older");
         ways.clear(0);
         assert_eq!(ways.choose(99, NOW, false), 0, "empty");
@@ -204,7 +217,7 @@ mod tests {
             5,
             "full, so that somebody has to go"
         );
-        ways.fill(6, 6, NOW);
+        ways.fill(6, 6, NOW, 1);
         assert_eq!(ways.choose(99, NOW, false), 6, "over");
         assert_eq!(ways.choose(0, NOW, false), 6, "what is gone has no place");
     }

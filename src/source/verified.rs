@@ -85,7 +85,7 @@ pub(crate) struct Known<T> {
     digest: Digest,
     /// By the monotonic clock.
     end: Duration,
-    bytes: usize,
+    bytes: u32,
 }
 
 impl<T> Known<T> {
@@ -207,7 +207,7 @@ impl<T> Verified<T> {
         };
         own.digest = digest;
         own.end = now.saturating_add(self.life);
-        own.bytes = bytes;
+        own.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let evicted = shard.keep(known, now);
         if evicted > 0 {
             self.evictions.fetch_add(evicted, Ordering::Relaxed);
@@ -268,7 +268,7 @@ impl<T> Shard<T> {
             // Whoever finds the door held comes in another time.
             Err(TryLockError::WouldBlock) => return 0,
         };
-        if known.bytes > self.most_bytes || self.most_entries == 0 {
+        if known.bytes as usize > self.most_bytes || self.most_entries == 0 {
             return 0;
         }
         let Some((set, tag)) = self.set(known.digest) else {
@@ -278,30 +278,31 @@ impl<T> Shard<T> {
         let place = set.ways.choose(tag, now, is_full);
         let mut evicted = 0;
         // INVARIANT: room is made before it is taken; entries and bytes never exceed their bounds.
-        while !self.fits(known.bytes, set.bytes(place)) {
+        while !self.fits(known.bytes, set.ways.bytes(place)) {
             match self.evict(&mut hand, now) {
                 Some(was_good) => evicted += u64::from(was_good),
                 None => return evicted,
             }
         }
-        match set.bytes(place) {
-            Some(bytes) => self.bytes.fetch_sub(bytes, Ordering::Relaxed),
+        match set.ways.bytes(place) {
+            Some(bytes) => self.bytes.fetch_sub(bytes as usize, Ordering::Relaxed),
             None => self.entries.fetch_add(1, Ordering::Relaxed),
         };
-        self.bytes.fetch_add(known.bytes, Ordering::Relaxed);
+        self.bytes
+            .fetch_add(known.bytes as usize, Ordering::Relaxed);
         let before = set.swap(place, Some(Arc::clone(known)));
-        set.ways
-            .fill(place, tag, known.end.min(known.basis.good_until));
+        let end = known.end.min(known.basis.good_until);
+        set.ways.fill(place, tag, end, known.bytes);
         let is_other = |old: Arc<Known<T>>| old.digest != known.digest && old.holds(now);
         evicted + u64::from(before.is_some_and(is_other))
     }
 
     /// Whether there is room for so many bytes more, in the place of an entry or in an empty one.
-    fn fits(&self, more: usize, in_place_of: Option<usize>) -> bool {
+    fn fits(&self, more: u32, in_place_of: Option<u32>) -> bool {
         let entries = self.entries.load(Ordering::Relaxed) + usize::from(in_place_of.is_none());
-        let bytes = self.bytes.load(Ordering::Relaxed) + more;
-        entries <= self.most_entries
-            && bytes.saturating_sub(in_place_of.unwrap_or_default()) <= self.most_bytes
+        let bytes = self.bytes.load(Ordering::Relaxed) + more as usize;
+        let less = in_place_of.unwrap_or_default() as usize;
+        entries <= self.most_entries && bytes.saturating_sub(less) <= self.most_bytes
     }
 
     /// Empties one place. Whether what stood there was still good; `None` when all are empty.
@@ -340,7 +341,8 @@ impl<T> Shard<T> {
             return false;
         };
         self.entries.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(known.bytes, Ordering::Relaxed);
+        self.bytes
+            .fetch_sub(known.bytes as usize, Ordering::Relaxed);
         known.holds(now)
     }
 }
@@ -352,14 +354,6 @@ impl<T> Set<T> {
 
     fn swap(&self, place: usize, known: Option<Arc<Known<T>>>) -> Option<Arc<Known<T>>> {
         self.entries.get(place)?.swap(known)
-    }
-
-    /// What the entry in a place takes, where one stands. For who holds the lock.
-    fn bytes(&self, place: usize) -> Option<usize> {
-        match self.ways.occupancy(place, Duration::ZERO) {
-            Occupancy::Empty => None,
-            Occupancy::Over | Occupancy::Used(_) => Some(self.load(place)?.bytes),
-        }
     }
 }
 

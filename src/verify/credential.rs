@@ -92,10 +92,19 @@ pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
     let (body, _) = bytes
         .split_at_checked(bytes.len() - padding)
         .unwrap_or((bytes, &[]));
+    // Without an early end, so that it takes many bytes at a time.
     !body.is_empty()
         && body
             .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+            .fold(true, |all, byte| all & is_b64token_byte(*byte))
+}
+
+const fn is_b64token_byte(byte: u8) -> bool {
+    // `-`, `.` and `/` stand side by side.
+    (byte | 0x20).wrapping_sub(b'a') < 26
+        || byte.wrapping_sub(b'0') < 10
+        || byte.wrapping_sub(b'-') < 3
+        || matches!(byte, b'_' | b'~' | b'+')
 }
 
 #[cfg(test)]
