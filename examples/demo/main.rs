@@ -17,6 +17,7 @@ mod api;
 mod callers;
 mod client;
 mod directory;
+mod revocation;
 mod rotation;
 mod table;
 
@@ -93,6 +94,8 @@ async fn main() -> Result<ExitCode, Fault> {
     for call in callers::opaque(&gateway) {
         table.ask(&call).await?;
     }
+    table::title("tokens are revoked here")?;
+    revocation::show(&mut table, &pool, &gateway, &server).await?;
     table::title("keys rotate, and callers keep asking")?;
     rotation::show(&mut table, &pool, &server).await?;
     let unexpected = table.end()?;
