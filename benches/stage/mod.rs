@@ -123,6 +123,7 @@ pub(crate) fn makers(scale: Scale) -> Vec<Maker> {
         "claims of a seen token".to_owned(),
         Box::new(move || seen::claims(scale)),
     ));
+    makers.push(("opaque".to_owned(), Box::new(seen::opaque)));
     makers.push(("issuers".to_owned(), Box::new(move || seen::issuers(scale))));
     makers
 }

@@ -1,18 +1,19 @@
-//! Tokens seen before, where more is asked: their claims, and among many issuers.
+//! Tokens seen before, where more is asked: their claims, opaque ones, and among many issuers.
 
 use std::convert::Infallible;
 use std::future::ready;
 use std::hint::black_box;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts as _;
 use http::{Request, Response, StatusCode};
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, Algorithm, Claims};
+use portcullis::{AccessToken, Algorithm, Claims, ResourceServer};
 use serde::Deserialize;
-use tower::Layer as _;
+use tower::{Layer as _, Service as _};
 
 use super::tokens::{Mint, Size, roomy, server, values};
-use super::{Goal, Row, Scale, Scene, built, call, handler, now, skewed, with};
+use super::{Goal, Row, Scale, Scene, built, call, handler, now, runtime, skewed, with};
 
 #[derive(Deserialize)]
 struct Payload {
@@ -54,6 +55,41 @@ pub(crate) fn claims(scale: Scale) -> Scene {
             row("token", false),
             row("claims", true).over("token", Goal::None),
         ],
+    }
+}
+
+/// Opaque tokens that the issuer has judged, beside JWTs that were verified.
+pub(crate) fn opaque() -> Scene {
+    const TOKENS: usize = 256;
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+    let served = runtime().block_on(issuer.serve());
+    let jwts = Mint::new(&issuer, Size::Kb1).sign(TOKENS);
+    let name = |number: usize| issuer.token().subject(&format!("user-{number}"));
+    let opaque: Vec<String> = (0..TOKENS).map(|number| name(number).issue()).collect();
+    let asked = served
+        .introspected()
+        .introspection_cache_life(Duration::from_secs(300)); // longer than this takes
+    let row = |name, server: ResourceServer, tokens: &[String]| {
+        let mut service = server.authenticate().layer(handler());
+        let values = values(tokens);
+        for value in values.iter() {
+            let first = runtime().block_on(service.call(with(value)));
+            assert_eq!(first.expect("never fails").status(), StatusCode::OK);
+        }
+        let mut order = skewed(TOKENS);
+        Row::new(name, move || {
+            call(&mut service, with(&values[order()]), StatusCode::OK);
+        })
+    };
+    let asking = ResourceServer::builder(MockIssuer::AUDIENCE).issuer(asked);
+    let rows = vec![
+        row("JWT", built(server(&issuer)), &jwts),
+        row("opaque", built(asking), &opaque).over("JWT", Goal::Times(1.1)),
+    ];
+    drop(served); // Nobody is asked again.
+    Scene {
+        name: "opaque tokens seen before".to_owned(),
+        rows,
     }
 }
 

@@ -172,7 +172,11 @@ impl<'a, 'm> Scanner<'a, 'm> {
             return Ok(());
         }
         loop {
-            self.value(depth + 1)?;
+            if self.peek() == Some(b'"') {
+                self.string()?; // Lists of many texts are what makes tokens long.
+            } else {
+                self.value(depth + 1)?;
+            }
             self.blanks();
             match self.peek() {
                 Some(b',') => {
