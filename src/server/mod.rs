@@ -142,10 +142,12 @@ impl ResourceServer {
         if let Some(opaque) = self.opaque(|_| !has_dots) {
             return self.known_or_asked(opaque, token, answered);
         }
+        if !has_dots {
+            return Err(Compact::undivided(credential, self.0.max_token_bytes).into());
+        }
         let digest = match &self.0.verified {
-            // Before its bytes are looked at: a longer one is refused whatever it holds, and so is
-            // one without parts.
-            Some(cache) if has_dots && token.len() <= self.0.max_token_bytes => cache.digest(token),
+            // Before its bytes are looked at: a longer one is refused whatever it holds.
+            Some(cache) if token.len() <= self.0.max_token_bytes => cache.digest(token),
             _ => None,
         };
         let known = self.0.verified.as_ref().zip(digest);

@@ -75,15 +75,18 @@ impl<'r> Compact<'r> {
         if token.len() > max_bytes {
             return Err(TokenFault::TooLarge.into());
         }
-        Self::decode_parts(token, room).map_err(|fault| {
-            // Strict base64url is a part of the b64token grammar, so only a failure needs the
-            // question whose fault it is: the request's (400) or the token's (401).
-            if is_b64token(token) {
-                fault.into()
-            } else {
-                RejectionKind::InvalidRequest(RequestFault::NotAToken)
-            }
-        })
+        // Strict base64url is a part of the b64token grammar, so only a failure needs the question
+        // whose fault it is.
+        Self::decode_parts(token, room).map_err(|fault| blame(token, fault))
+    }
+
+    /// Why a credential without a dot is none.
+    pub(crate) fn undivided(credential: Credential<'_>, max_bytes: usize) -> RejectionKind {
+        let token = credential.as_bytes();
+        if token.len() > max_bytes {
+            return TokenFault::TooLarge.into();
+        }
+        blame(token, TokenFault::Malformed)
     }
 
     /// Splits and decodes a JWT that is no credential; its length was bounded before.
@@ -115,6 +118,15 @@ impl Compact<'_> {
         let compact = Compact::decode_parts(token, &mut room).ok()?;
         let payload = Object::parse_str(compact.payload).ok()?;
         payload.get("iss")?.as_text().map(Cow::into_owned)
+    }
+}
+
+/// The request's fault (400) where no token has such bytes, or else the token's (401).
+fn blame(token: &[u8], fault: TokenFault) -> RejectionKind {
+    if is_b64token(token) {
+        fault.into()
+    } else {
+        RejectionKind::InvalidRequest(RequestFault::NotAToken)
     }
 }
 
