@@ -217,20 +217,20 @@ async fn serve(listener: TcpListener, board: Arc<Board>, tls: Option<TlsAcceptor
 
 async fn plain(stream: TcpStream, board: &Board) -> io::Result<()> {
     let (mut stream, answer) = hear(stream, board).await?;
-    let _open = Open::count(board);
+    let open = Open::count(board);
     match answer {
         Some(answer) if answer.reset => {
             stream.write_all(&head(&answer, Some(1 << 20))).await?;
             // Unsent data is thrown away and the client gets a reset.
             stream.set_zero_linger()
         }
-        answer => speak(stream, answer.as_deref()).await,
+        answer => speak(stream, answer.as_deref(), Some(open)).await,
     }
 }
 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, board: &Board) -> io::Result<()> {
     let (stream, answer) = hear(stream, board).await?;
-    speak(stream, answer.as_deref()).await
+    speak(stream, answer.as_deref(), None).await
 }
 
 /// An exchange that has begun.
@@ -305,7 +305,11 @@ async fn hear<S: AsyncRead + Unpin>(
     Ok((stream, answer))
 }
 
-async fn speak<S: AsyncWrite + Unpin>(mut stream: S, answer: Option<&Answer>) -> io::Result<()> {
+async fn speak<S: AsyncWrite + Unpin>(
+    mut stream: S,
+    answer: Option<&Answer>,
+    open: Option<Open<'_>>,
+) -> io::Result<()> {
     let Some(answer) = answer else {
         stream
             .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
@@ -318,6 +322,9 @@ async fn speak<S: AsyncWrite + Unpin>(mut stream: S, answer: Option<&Answer>) ->
         .map(|(text, count)| text.len() * count)
         .sum::<usize>();
     let announced = (!answer.endless && answer.status != 304).then_some(length);
+    // Who has the last byte may ask the next question before this task goes on.
+    let is_quick = !answer.hang_after_headers && !answer.endless;
+    let open = open.filter(|_| !is_quick || answer.trickle_bytes_per_s.is_some());
     stream.write_all(&head(answer, announced)).await?;
     if answer.hang_after_headers {
         return std::future::pending().await;
@@ -335,6 +342,7 @@ async fn speak<S: AsyncWrite + Unpin>(mut stream: S, answer: Option<&Answer>) ->
             repeat(&mut stream, text, *count).await?;
         }
         if !answer.endless {
+            drop(open);
             return stream.shutdown().await;
         }
     }
