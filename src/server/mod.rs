@@ -105,8 +105,9 @@ pub(crate) enum Judgement {
 impl ResourceServer {
     /// Judges a request. Synchronous and without I/O; without a lock, but where a key is unknown.
     ///
-    /// In this order: the single credential; whether it was verified before; its size and syntax; the issuer, whose rules and
-    /// keys alone count from here; the signature; the claims; who is calling. What may be
+    /// In this order: the single credential; whether it was verified before, or whom to ask about
+    /// it; its size and syntax; the issuer, whose rules and keys alone count from here; whether it
+    /// says itself that it is over; the signature; the claims; who is calling. What may be
     /// remembered between requests happens in `verify`, what must not in `admit`.
     pub(crate) fn judge(
         &self,
