@@ -47,6 +47,7 @@ pub use model::reach::Reach;
 pub use model::rejection::{
     Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
+pub use model::rejection_detail::{Problem, RejectionDetail};
 pub use model::revocation::{Revocation, RevocationKind};
 pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
 pub use model::tenant::{

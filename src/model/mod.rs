@@ -2,7 +2,10 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod path;
+pub(crate) mod rejection_detail;
+
 pub(crate) mod rejection;
+
 pub(crate) mod template;
 pub(crate) mod text;
 pub(crate) mod time;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rejection_detail::RejectionDetail;
+
 /// A refusal: what kind, and the little that its answer needs.
 ///
 /// The client sees only the wire table of [`RejectionKind`]; the program reads
@@ -17,6 +19,7 @@ pub struct Rejection {
     scope: Option<Cow<'static, str>>,
     issuer: Option<Arc<str>>,
     cause: Option<&'static str>,
+    detail: Option<Arc<RejectionDetail>>,
 }
 
 impl Rejection {
@@ -27,6 +30,7 @@ impl Rejection {
             scope: None,
             issuer: None,
             cause: None,
+            detail: None,
         }
     }
 
@@ -38,6 +42,7 @@ impl Rejection {
             scope: None,
             issuer: None,
             cause: None,
+            detail: None,
         }
     }
 
@@ -48,6 +53,7 @@ impl Rejection {
             scope: Some(scope),
             issuer: None,
             cause: None,
+            detail: None,
         }
     }
 
@@ -56,6 +62,12 @@ impl Rejection {
         let mut rejection = Self::new(RejectionKind::WrongCaller);
         rejection.cause = Some(cause);
         rejection
+    }
+
+    /// Adds what the operator needs to find the cause.
+    pub(crate) fn with_detail(mut self, detail: RejectionDetail) -> Self {
+        self.detail = Some(Arc::new(detail));
+        self
     }
 
     /// Names the configured issuer whose rules refused the token.
@@ -82,6 +94,13 @@ impl Rejection {
             (None, None, RejectionKind::WrongCaller) => Some("caller"),
             (None, cause, _) => cause,
         }
+    }
+
+    /// The cause in detail, for operators: which claim, what is wrong with it, and which setting
+    /// expected what. Absent where the kind and the fault say everything.
+    #[must_use]
+    pub fn detail(&self) -> Option<&RejectionDetail> {
+        self.detail.as_deref()
     }
 
     /// What kind of refusal this is.
