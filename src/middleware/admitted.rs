@@ -96,9 +96,13 @@ impl Admitted {
 
     /// A guard's refusal, with this layer's challenge.
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
+        let rejection = rejection.into();
         let rejection = match &self.admission {
-            Some(admission) => rejection.into().by(admission.realm()),
-            None => rejection.into(),
+            Some(admission) if wants_explanation(&rejection) => rejection
+                .with_detail(admission.explanation())
+                .by(admission.realm()),
+            Some(admission) => rejection.by(admission.realm()),
+            None => rejection,
         };
         trace_refused(&rejection);
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
@@ -142,6 +146,16 @@ impl Admitted {
     pub(crate) fn policy(&self) -> &LayerPolicy {
         &self.policy
     }
+}
+
+/// Whether it is about what the caller is, and says nothing more yet.
+fn wants_explanation(rejection: &Rejection) -> bool {
+    let is_about_caller = match rejection.kind() {
+        RejectionKind::NoTenant => true,
+        RejectionKind::WrongCaller => rejection.cause() == Some("caller"),
+        _ => false,
+    };
+    is_about_caller && rejection.detail().is_none()
 }
 
 impl AccessToken {

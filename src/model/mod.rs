@@ -6,6 +6,8 @@ pub(crate) mod rejection_detail;
 
 pub(crate) mod rejection;
 
+pub(crate) mod token_error;
+
 pub(crate) mod template;
 pub(crate) mod text;
 pub(crate) mod time;

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 
+use super::misfit::misfit;
 use crate::model::rejection::TokenFault;
+use crate::model::token_error::TokenError;
 
 /// What was read of a payload, one place for each type that the application asks for.
 #[derive(Default)]
@@ -15,7 +17,7 @@ pub(super) struct CustomClaims {
 }
 
 impl CustomClaims {
-    pub(super) fn read<T>(&self, payload: &str) -> Result<Arc<T>, TokenFault>
+    pub(super) fn read<T>(&self, payload: &str) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -25,13 +27,13 @@ impl CustomClaims {
                 Some((held, value)) if *held == TypeId::of::<T>() => {
                     return Arc::clone(value)
                         .downcast()
-                        .map_err(|_| TokenFault::CustomClaims);
+                        .map_err(|_| TokenFault::CustomClaims.into());
                 }
                 Some(_) => place = place.next.get_or_init(Box::default),
                 None => {
                     let read: Arc<T> = serde_json::from_str(payload)
                         .map(Arc::new)
-                        .map_err(|_| TokenFault::CustomClaims)?;
+                        .map_err(|_| misfit::<T>(payload))?;
                     // Another request may have been first; then the loop finds its value.
                     let _ = place.value.set((TypeId::of::<T>(), read));
                 }

@@ -91,6 +91,11 @@ impl<'r> Evidence<'r> {
         self.has_user_mark || rules.user_mark.is_none()
     }
 
+    /// Whether the claim is absent that marks users.
+    pub(super) const fn is_unmarked_by_user(&self) -> bool {
+        !self.has_user_mark
+    }
+
     /// Whether everything says that a machine is calling.
     pub(super) fn is_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         let claimed = match (&rules.machine, &self.machine, self.mapped) {

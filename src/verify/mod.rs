@@ -20,6 +20,8 @@ mod key;
 
 pub(crate) mod keyset;
 
+mod claim_error;
+
 mod typed;
 
 pub(crate) mod sources;
@@ -45,9 +47,13 @@ pub(crate) mod kind;
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) mod answer;
 
+mod misfit;
+
 mod custom;
 
 mod revocable;
+
+mod audience;
 
 pub(crate) mod claims;
 
@@ -62,6 +68,8 @@ pub(crate) mod identity;
 mod evidence;
 
 pub(crate) mod identify;
+
+pub(crate) mod lacking;
 
 pub(crate) mod access;
 

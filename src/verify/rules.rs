@@ -53,6 +53,18 @@ pub(crate) enum Profile {
     Introspected,
 }
 
+impl Profile {
+    /// The setting that chooses it, by the name of its method.
+    pub(super) const fn setting(self) -> &'static str {
+        match self {
+            Self::Cognito => "cognito",
+            Self::Rfc9068 => "rfc9068",
+            Self::Oidc => "oidc",
+            Self::Introspected => "introspected",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) enum Audiences {

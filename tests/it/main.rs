@@ -36,6 +36,7 @@ mod logs;
 mod manual;
 mod principals;
 mod proxies;
+mod reasons;
 mod rendering;
 mod revocation;
 mod roots;
