@@ -98,10 +98,7 @@ impl Admitted {
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         let rejection = rejection.into();
         let rejection = match &self.admission {
-            Some(admission) if wants_explanation(&rejection) => rejection
-                .with_detail(admission.explanation())
-                .by(admission.realm()),
-            Some(admission) => rejection.by(admission.realm()),
+            Some(admission) => explained(rejection, admission).by(admission.realm()),
             None => rejection,
         };
         trace_refused(&rejection);
@@ -148,14 +145,21 @@ impl Admitted {
     }
 }
 
-/// Whether it is about what the caller is, and says nothing more yet.
-fn wants_explanation(rejection: &Rejection) -> bool {
-    let is_about_caller = match rejection.kind() {
-        RejectionKind::NoTenant => true,
-        RejectionKind::WrongCaller => rejection.cause() == Some("caller"),
-        _ => false,
+/// Adds what the token says about the caller, where the refusal is about that. What the guard has
+/// said itself stays.
+fn explained(rejection: Rejection, admission: &Admission) -> Rejection {
+    let explanation = match (rejection.kind(), rejection.cause()) {
+        (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {
+            Some(admission.explanation())
+        }
+        (RejectionKind::WrongCaller, Some(cause)) => admission.unread_names(cause),
+        _ => None,
     };
-    is_about_caller && rejection.detail().is_none()
+    let Some(explanation) = explanation else {
+        return rejection;
+    };
+    let told = rejection.detail().cloned().unwrap_or_default();
+    rejection.with_detail(told.or(explanation))
 }
 
 impl AccessToken {

@@ -10,7 +10,7 @@ use crate::source::revocation::Standing;
 use crate::verify::claims::{AccessToken, Validity};
 use crate::verify::identify::Identified;
 use crate::verify::identity::Identity;
-use crate::verify::lacking::lacking;
+use crate::verify::lacking::{lacking, unread_names};
 use crate::verify::rules::Rules;
 
 /// What a layer knows of an admitted request: the token, and who is calling.
@@ -79,6 +79,17 @@ impl Admission {
             Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
         };
         evidence.unwrap_or_else(|| RejectionDetail::new().with_found(self.caller_kind()))
+    }
+
+    /// Of which form the claim of roles or groups is, for an operator whose guard finds none in it.
+    #[cold]
+    pub(crate) fn unread_names(&self, guard: &str) -> Option<RejectionDetail> {
+        let claim = match guard {
+            "role" => (&self.rules.roles_claim, "roles_claim"),
+            "group" => (&self.rules.groups_claim, "groups_claim"),
+            _ => return None,
+        };
+        unread_names(&self.token, &self.rules, claim)
     }
 
     /// The kind of caller, as a word for an event.

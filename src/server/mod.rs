@@ -9,6 +9,8 @@ mod asking;
 
 pub(crate) mod issuer;
 
+mod vocabulary;
+
 mod supply;
 
 #[cfg(feature = "jwks")]

@@ -21,8 +21,9 @@ use super::json::{Object, Value};
 #[cfg(feature = "jwks")]
 use super::kind::check_token_type;
 use super::kind::{check_cognito, check_not_for_the_client, check_rfc9068, check_type};
+use super::names::NameForms;
 use super::revocable::Revocable;
-use super::rules::{Profile, Rules};
+use super::rules::{Profile, RequiredClaim, Rules};
 use super::signature::Signed;
 use super::typed::{
     Rounding, date, id, is_blank, required_text, strings, text_at, text_or_absent, too_long,
@@ -120,7 +121,8 @@ impl AccessToken {
         self.0.id.as_ref().map(Text::as_str)
     }
 
-    /// The roles, in the issuer's order; empty where the claim is absent or of another type.
+    /// The roles, in the issuer's order; empty where the claim is absent or of a form that is not
+    /// read. See [`Issuer::roles_claim`](crate::Issuer::roles_claim).
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.0.roles.iter().map(Text::as_str)
     }
@@ -246,8 +248,8 @@ impl AccessToken {
             issued_at,
             id: id(claims, "jti")?.map(|id| share(&id)),
             revocable: Revocable::read(claims, rules, issued_at, share)?,
-            roles: list(claims, &rules.roles_claim, rules.lone_values, share),
-            groups: list(claims, &rules.groups_claim, rules.lone_values, share),
+            roles: list(claims, &rules.roles_claim, &rules.name_forms, share),
+            groups: list(claims, &rules.groups_claim, &rules.name_forms, share),
             has_username,
             is_machine,
             payload: Arc::clone(payload),
@@ -340,11 +342,21 @@ fn bound(confirmation: Value<'_>) -> TokenError {
 }
 
 fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenError> {
-    for (path, expected) in &rules.required_claims {
+    for RequiredClaim {
+        path,
+        value,
+        setting,
+    } in &rules.required_claims
+    {
         let found = value_at(claims, path).ok().flatten();
-        if found.and_then(Value::as_text).as_deref() != Some(&**expected) {
-            let error = differs(TokenFault::RequiredValue, path, found, expected.to_string());
-            return Err(error.by_setting("require_claim"));
+        let is_equal = match found {
+            Some(Value::String(quoted)) => value.text() == Some(&*quoted.text()),
+            Some(Value::Bool(found)) => value.boolean() == Some(found),
+            _ => false,
+        };
+        if !is_equal {
+            let error = differs(TokenFault::RequiredValue, path, found, value.to_string());
+            return Err(error.by_setting(setting));
         }
     }
     Ok(())
@@ -466,21 +478,18 @@ fn scope(
     }
 }
 
-/// Roles or groups: an array of strings, or a lone string where the rules allow one. Anything
-/// else grants nothing.
+/// Roles or groups, in the forms that the rules read. Anything else grants nothing.
 fn list(
     claims: &Object<'_>,
     path: &ClaimPath,
-    lone: bool,
+    forms: &NameForms,
     share: impl Fn(&str) -> Text,
 ) -> Vec<Text> {
     match claims.at_path(path.members()) {
-        Ok(Some(Value::String(quoted))) if lone => vec![share(&quoted.text())],
-        Ok(Some(array @ Value::Array(_))) => strings(array)
-            .unwrap_or_default()
-            .iter()
-            .map(|one| share(one))
-            .collect(),
-        _ => Vec::new(),
+        Ok(Some(value)) => {
+            let names = forms.read(value).unwrap_or_default();
+            names.iter().map(|one| share(one)).collect()
+        }
+        Ok(None) | Err(_) => Vec::new(),
     }
 }

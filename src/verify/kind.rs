@@ -7,7 +7,7 @@
 use super::claim_error::{differs, listed, wrong_type};
 use super::json::{Object, Value};
 use super::rules::{Profile, Rules};
-use super::typed::required_text;
+use super::typed::{required_text, value_at};
 use crate::model::rejection::TokenFault;
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::token_error::TokenError;
@@ -95,46 +95,103 @@ pub(super) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
     }
 }
 
+/// What tokens of other kinds call themselves.
+const OTHER_KINDS: [&str; 8] = [
+    "id",
+    "id_token",
+    "refresh",
+    "refresh_token",
+    "offline",
+    "offline_token",
+    "logout",
+    "logout_token",
+];
+
+/// Whether a word names an ID, refresh or logout token.
+pub(crate) fn is_other_kind(word: &str) -> bool {
+    OTHER_KINDS
+        .iter()
+        .any(|other| word.eq_ignore_ascii_case(other))
+}
+
 /// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
 pub(super) fn check_not_for_the_client(
     claims: &Object<'_>,
     rules: &Rules,
 ) -> Result<(), TokenError> {
-    let has = |name: &&str| claims.get(name).is_some();
-    let marked = ["at_hash", "c_hash", "events"].into_iter().find(has);
-    // A `nonce` goes back to the client in its ID token. Issuers that write it into access tokens
-    // too give these an id or a scope, which an ID token has not.
-    let has_scope = || !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
-    let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope();
-    let other_use = claims
-        .get("token_use")
-        .is_some_and(|value| value.as_text().as_deref() != Some("access"));
-    let other_kind = claims.get("typ").is_some_and(|value| {
-        value.as_text().is_none_or(|kind| {
+    let has = |name: &str| claims.get(name).is_some();
+    let id_token_mark = || {
+        let hash = ["at_hash", "c_hash"].into_iter().find(|name| has(name));
+        // A `nonce` goes back to the client in its ID token. Issuers that write it into access
+        // tokens too give these an id or a scope, which an ID token has not.
+        let answers_the_client =
+            || has("nonce") && !is_stated(claims.get("jti")) && !has_scope(claims, rules);
+        hash.or_else(|| answers_the_client().then_some("nonce"))
+    };
+    let mark = if rules.bears_id_token_marks {
+        None
+    } else {
+        id_token_mark()
+    };
+    let other_use = || {
+        let value = claims.get("token_use")?;
+        let is_access = match value.as_text().as_deref() {
+            Some("access") => true,
+            Some(word) => {
+                word.eq_ignore_ascii_case("access_token")
+                    || rules.token_uses.iter().any(|known| **known == *word)
+            }
+            None => false,
+        };
+        (!is_access).then_some("token_use")
+    };
+    let other_kind = || {
+        let value = claims.get("typ")?;
+        let is_other = value.as_text().is_none_or(|kind| {
             ["ID", "Refresh", "Offline", "Logout"]
                 .iter()
                 .any(|other| kind.eq_ignore_ascii_case(other))
-        })
-    });
-    // Other names for the same, by other servers; unknown values say nothing.
-    let says_other_kind = ["type", "token_type", "token_class"]
-        .into_iter()
-        .find(|name| {
-            let kind = claims.get(name).and_then(Value::as_text);
-            kind.is_some_and(|kind| {
-                ["id_token", "refresh", "refresh_token", "logout_token"]
-                    .iter()
-                    .any(|other| kind.eq_ignore_ascii_case(other))
-            })
         });
-    let mark = marked
-        .or(answers_the_client.then_some("nonce"))
-        .or(other_use.then_some("token_use"))
-        .or(other_kind.then_some("typ"))
-        .or(says_other_kind);
+        is_other.then_some("typ")
+    };
+    // Other names for the same, by other servers; unknown values say nothing.
+    let says_other_kind = || {
+        ["type", "token_type", "token_class"]
+            .into_iter()
+            .find(|name| {
+                let kind = claims.get(name).and_then(Value::as_text);
+                kind.is_some_and(|kind| {
+                    ["id_token", "refresh", "refresh_token", "logout_token"]
+                        .iter()
+                        .any(|other| kind.eq_ignore_ascii_case(other))
+                })
+            })
+    };
+    let mark = mark
+        .or_else(|| has("events").then_some("events"))
+        .or_else(other_use)
+        .or_else(other_kind)
+        .or_else(says_other_kind);
     match mark {
         None => Ok(()),
         Some(mark) => Err(marked_by(mark, claims)),
+    }
+}
+
+/// A scope, wherever access tokens have one: under its own name (RFC 9068 s2.2.3), Microsoft's, or
+/// the configured one.
+fn has_scope(claims: &Object<'_>, rules: &Rules) -> bool {
+    is_stated(claims.get("scope"))
+        || is_stated(claims.get("scp"))
+        || value_at(claims, &rules.scope_claim).map_or(true, is_stated)
+}
+
+/// Whether something stands there that is as good as a statement: `null` and an empty text are not.
+fn is_stated(value: Option<Value<'_>>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(quoted)) => !quoted.text().is_empty(),
+        Some(_) => true,
     }
 }
 

@@ -7,8 +7,9 @@
 
 use super::claim_error::ClaimName as _;
 use super::claims::AccessToken;
-use super::evidence::{Evidence, accounts_at};
+use super::evidence::{Evidence, accounts_at, id_text};
 use super::json::{Object, Value};
+use super::names::NameForms;
 use super::rules::Rules;
 use super::tenancy::{AccountRule, ReachRule, TenantClaims, WorkspaceRule};
 use crate::model::path::ClaimPath;
@@ -27,10 +28,10 @@ pub(crate) fn lacking(token: &AccessToken, rules: &Rules) -> Option<RejectionDet
         );
     };
     let claims = Object::parse_str(token.payload_text()).ok()?;
-    if let Some(odd) = odd_claim(&claims, tenant) {
+    if let Some(odd) = odd_claim(&claims, tenant, &rules.name_forms) {
         return Some(odd);
     }
-    let Ok(evidence) = Evidence::read(token, &claims, tenant, &rules.groups_claim) else {
+    let Ok(evidence) = Evidence::read(token, &claims, tenant, rules) else {
         return Some(about(
             workspace_claim(tenant),
             workspace_setting(tenant),
@@ -51,6 +52,33 @@ pub(crate) fn lacking(token: &AccessToken, rules: &Rules) -> Option<RejectionDet
     } else {
         case.not_a_user()
     }
+}
+
+/// What stands in the claim of roles or groups, where it is of a form that is not read: the guard
+/// then finds no name in it.
+#[cold]
+pub(crate) fn unread_names(
+    token: &AccessToken,
+    rules: &Rules,
+    (path, setting): (&ClaimPath, &'static str),
+) -> Option<RejectionDetail> {
+    let claims = Object::parse_str(token.payload_text()).ok()?;
+    let problem = match claims.at_path(path.members()) {
+        Ok(None) => Problem::Missing,
+        Ok(Some(value)) if rules.name_forms.read(value).is_some() => return None,
+        Ok(Some(_)) | Err(_) => Problem::WrongType,
+    };
+    let detail = found(about(path, setting, problem), &claims, path);
+    let elements = claims.at_path(path.members()).ok().flatten();
+    let odd = elements.and_then(Value::elements).and_then(|mut all| {
+        all.find(|one| !matches!(one, Value::String(_)))
+            .map(Value::type_name)
+    });
+    let detail = match odd {
+        Some(odd) => detail.with_found(format!("array with {odd}")),
+        None => detail,
+    };
+    Some(detail.with_expected(rules.name_forms.expected()))
 }
 
 /// The claims that must be strings where they are present, and the settings that name them.
@@ -81,29 +109,39 @@ fn text_claims(tenant: &TenantClaims) -> impl Iterator<Item = (&ClaimPath, &'sta
 }
 
 /// A claim that is present and no text, or an empty one.
-fn odd_claim(claims: &Object<'_>, tenant: &TenantClaims) -> Option<RejectionDetail> {
+fn odd_claim(
+    claims: &Object<'_>,
+    tenant: &TenantClaims,
+    forms: &NameForms,
+) -> Option<RejectionDetail> {
     for (path, setting) in text_claims(tenant) {
         let problem = match claims.at_path(path.members()) {
             Ok(None) => continue,
-            Ok(Some(Value::String(quoted))) if !quoted.text().is_empty() => continue,
-            Ok(Some(Value::String(_))) => Problem::Empty,
-            Ok(Some(_)) | Err(_) => Problem::WrongType,
+            Ok(Some(value)) => match id_text(value, tenant) {
+                Some(text) if !text.is_empty() => continue,
+                Some(_) => Problem::Empty,
+                None => Problem::WrongType,
+            },
+            Err(_) => Problem::WrongType,
         };
-        return Some(found(about(path, setting, problem), claims, path).with_expected("string"));
+        let expected = if tenant.numeric_ids {
+            "string | whole number"
+        } else {
+            "string"
+        };
+        return Some(found(about(path, setting, problem), claims, path).with_expected(expected));
     }
     let WorkspaceRule::Group(path, _) = &tenant.workspace else {
         return None;
     };
     let is_list = match claims.at_path(path.members()) {
         Ok(None) => true,
-        Ok(Some(list @ Value::Array(_))) => list
-            .elements()
-            .is_some_and(|mut all| all.all(|one| matches!(one, Value::String(_)))),
-        Ok(Some(_)) | Err(_) => false,
+        Ok(Some(value)) => forms.read(value).is_some(),
+        Err(_) => false,
     };
     (!is_list).then(|| {
         found(about(path, "by_group", Problem::WrongType), claims, path)
-            .with_expected("an array of strings")
+            .with_expected(forms.expected())
     })
 }
 
@@ -181,7 +219,7 @@ impl Case<'_> {
         })
         .or_else(|| self.no_subject())
         .or_else(|| match tenant.reach.as_slice() {
-            [ReachRule::Claim(path)] if accounts_at(self.claims, path).is_none() => Some(
+            [ReachRule::Claim(path)] if accounts_at(self.claims, path, tenant).is_none() => Some(
                 self.stated(path, "principals_reach_claim", Problem::WrongType)
                     .with_expected("an array of account ids"),
             ),

@@ -1,11 +1,14 @@
-//! Why a payload does not fit the application's type: where, which type is expected there, and
-//! which was found. Never a value.
+//! A payload as the application's type, read without `serde_json`: why it does not fit, and where
+//! names occur that `serde_json` takes for its own.
 //!
 //! 1. `serde_json` reads payloads. Where it fails, the payload is read once more by this reader,
 //!    whose errors are made of types alone; what a message of `serde_json` quotes is never looked
 //!    at.
 //! 2. Names of members are shown where the application's type declares them. Others are the
 //!    token's, and stand as `*`.
+//! 3. An object whose first member has a private name of `serde_json` is taken for a raw value or a
+//!    number by `serde_json::Value`. Here such a member is never the first where there are others.
+//!    An object of nothing else is refused where any type of value would do.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,6 +34,36 @@ pub(super) fn misfit<T: DeserializeOwned>(payload: &str) -> TokenError {
         Ok(_) => RejectionDetail::new().with_problem(Problem::Malformed),
     };
     TokenError::new(TokenFault::CustomClaims, detail)
+}
+
+/// Whether a member has a name that `serde_json` takes for its own.
+pub(super) fn has_private_name(payload: &str) -> bool {
+    // Names are written as they are, or with escapes.
+    let may = payload.contains("serde_json::private") || payload.contains("\\u");
+    may && holds_private_name(Value::Object(payload))
+}
+
+fn holds_private_name(value: Value<'_>) -> bool {
+    match value {
+        Value::Object(text) => Object::parse_str(text).is_ok_and(|object| {
+            let mut members = object.members();
+            members.any(|(name, value)| is_private(&name) || holds_private_name(value))
+        }),
+        Value::Array(_) => value
+            .elements()
+            .is_some_and(|mut all| all.any(holds_private_name)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn is_private(name: &str) -> bool {
+    name.starts_with("$serde_json::private::")
+}
+
+/// The payload as a `T`, in which all names are ordinary.
+pub(super) fn read<T: DeserializeOwned + 'static>(payload: &str) -> Result<T, TokenError> {
+    T::deserialize(Reader(Value::Object(payload)))
+        .map_err(|misfit| TokenError::new(TokenFault::CustomClaims, misfit.detail()))
 }
 
 /// One step of the way to a value.
@@ -198,7 +231,32 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        if let Value::Object(text) = self.0 {
+            let fields = Fields::of(text, &[])?;
+            if fields
+                .members
+                .as_slice()
+                .first()
+                .is_some_and(|(name, _)| is_private(name))
+            {
+                let expected = "a member whose name is not serde_json's".to_owned();
+                return Err(Misfit::new(
+                    Problem::Malformed,
+                    Some(expected),
+                    Some("object"),
+                ));
+            }
+            return visitor.visit_map(fields);
+        }
         self.read(&[], visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.read(&[], visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_unit()
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -246,7 +304,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map identifier ignored_any
+        unit_struct seq tuple tuple_struct identifier
     }
 }
 
@@ -283,7 +341,11 @@ impl<'de> Fields<'de> {
     fn of(text: &'de str, declared: &'static [&'static str]) -> Result<Self, Misfit> {
         let object = Object::parse_str(text)
             .map_err(|_| Misfit::new(Problem::Malformed, None, Some("object")))?;
-        let members: Vec<_> = object.members().collect();
+        let mut members: Vec<_> = object.members().collect();
+        if members.first().is_some_and(|(name, _)| is_private(name)) {
+            let ordinary = members.iter().position(|(name, _)| !is_private(name));
+            members.swap(0, ordinary.unwrap_or_default());
+        }
         Ok(Self {
             members: members.into_iter(),
             declared,
@@ -441,6 +503,26 @@ mod tests {
             .detail()
             .map(ToString::to_string)
             .unwrap_or_default()
+    }
+
+    #[test]
+    fn private_names_of_serde_json_are_found_in_every_writing_and_at_every_depth() {
+        for payload in [
+            r#"{"$serde_json::private::RawValue":"1"}"#,
+            r#"{"$serde_json::private::Number":"1"}"#,
+            r#"{"a":[{"b":{"$serde_json::private::RawValue":"1"}}]}"#,
+            r#"{"a":{"\u0024serde_json::private::RawValue":"1"}}"#,
+            r#"{"a":{"$serde\u005fjson\u003a\u003aprivate::RawValue":"1"}}"#,
+        ] {
+            assert!(has_private_name(payload), "{payload}");
+        }
+        for payload in [
+            r#"{"a":"$serde_json::private::RawValue"}"#,
+            r#"{"serde_json::private::RawValue":"1"}"#,
+            r#"{"a":"\u0024"}"#,
+        ] {
+            assert!(!has_private_name(payload), "{payload}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod claim_error;
 
 mod typed;
 
+pub(crate) mod names;
+
 pub(crate) mod sources;
 
 pub(crate) mod credential;
@@ -37,6 +39,8 @@ pub(crate) mod delegate;
 mod group;
 
 pub(crate) mod tenancy;
+
+mod tenant_forms;
 
 mod soundness;
 

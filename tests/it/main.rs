@@ -52,3 +52,4 @@ mod token_cache;
 mod token_twins;
 mod tokens;
 mod userinfo;
+mod vocabulary;
