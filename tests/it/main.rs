@@ -31,6 +31,7 @@ mod introspection_load;
 mod introspection_ways;
 mod issuers;
 mod key_sets;
+mod limits_of_reach;
 mod logout;
 mod logs;
 mod manual;
