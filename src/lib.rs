@@ -42,6 +42,7 @@ pub use middleware::render::{
 };
 pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
 pub use model::algorithm::Algorithm;
+pub use model::claim_value::ClaimValue;
 pub use model::path::ClaimPath;
 pub use model::reach::Reach;
 pub use model::rejection::{

@@ -96,9 +96,10 @@ impl Admitted {
 
     /// A guard's refusal, with this layer's challenge.
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
+        let rejection = rejection.into();
         let rejection = match &self.admission {
-            Some(admission) => rejection.into().by(admission.realm()),
-            None => rejection.into(),
+            Some(admission) => explained(rejection, admission).by(admission.realm()),
+            None => rejection,
         };
         trace_refused(&rejection);
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
@@ -142,6 +143,23 @@ impl Admitted {
     pub(crate) fn policy(&self) -> &LayerPolicy {
         &self.policy
     }
+}
+
+/// Adds what the token says about the caller, where the refusal is about that. What the guard has
+/// said itself stays.
+fn explained(rejection: Rejection, admission: &Admission) -> Rejection {
+    let explanation = match (rejection.kind(), rejection.cause()) {
+        (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {
+            Some(admission.explanation())
+        }
+        (RejectionKind::WrongCaller, Some(cause)) => admission.unread_names(cause),
+        _ => None,
+    };
+    let Some(explanation) = explanation else {
+        return rejection;
+    };
+    let told = rejection.detail().cloned().unwrap_or_default();
+    rejection.with_detail(told.or(explanation))
 }
 
 impl AccessToken {

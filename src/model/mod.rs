@@ -1,10 +1,13 @@
 //! Floor 1: words. Plain values without I/O, clock, cryptography, tower or axum.
 
 pub(crate) mod algorithm;
+pub(crate) mod claim_value;
 pub(crate) mod path;
 pub(crate) mod rejection_detail;
 
 pub(crate) mod rejection;
+
+pub(crate) mod token_error;
 
 pub(crate) mod template;
 pub(crate) mod text;

@@ -65,8 +65,12 @@ impl Rejection {
     }
 
     /// Adds what the operator needs to find the cause.
-    pub(crate) fn with_detail(mut self, detail: RejectionDetail) -> Self {
-        self.detail = Some(Arc::new(detail));
+    pub(crate) fn with_detail(self, detail: RejectionDetail) -> Self {
+        self.with_shared_detail(Arc::new(detail))
+    }
+
+    pub(crate) fn with_shared_detail(mut self, detail: Arc<RejectionDetail>) -> Self {
+        self.detail = Some(detail);
         self
     }
 

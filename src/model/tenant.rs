@@ -8,6 +8,11 @@ use super::text::Text;
 /// The longest id that tenant rules accept, in bytes.
 pub(crate) const MAX_ID_BYTES: usize = 256;
 
+/// The longest id of a token, session, subject or client that is accepted, in bytes. It is the
+/// issuer's text, and may be a name in a directory or an address. The list of revocations holds
+/// ids of this length, so that whatever is accepted can be revoked.
+pub(crate) const MAX_FOREIGN_ID_BYTES: usize = 1024;
+
 /// A text that cannot be an id: empty, longer than 256 bytes, or with control characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id: write 1 to 256 bytes without control characters")]
@@ -94,8 +99,17 @@ application_id! {
     WorkspaceId
 }
 
+/// The issuer's own text, of any characters.
+fn check_foreign(text: &str) -> Result<(), InvalidId> {
+    if (1..=MAX_FOREIGN_ID_BYTES).contains(&text.len()) {
+        Ok(())
+    } else {
+        Err(InvalidId(()))
+    }
+}
+
 macro_rules! issuer_id {
-    ($(#[$meta:meta])* $name:ident) => {
+    ($(#[$meta:meta])* $name:ident, $check:ident) => {
         $(#[$meta])*
         ///
         /// Two of them are equal only when the same configured issuer vouches for both:
@@ -109,7 +123,7 @@ macro_rules! issuer_id {
 
         impl $name {
             pub(crate) fn of(issuer: &Arc<str>, text: Text) -> Result<Self, InvalidId> {
-                check(text.as_str()).map(|()| Self { issuer: Arc::clone(issuer), text })
+                $check(text.as_str()).map(|()| Self { issuer: Arc::clone(issuer), text })
             }
 
             pub(crate) fn share(&self) -> Self {
@@ -147,17 +161,19 @@ macro_rules! issuer_id {
 
 issuer_id! {
     /// The application's id of a user inside a workspace.
-    UserId
+    UserId, check
 }
 issuer_id! {
     /// The platform's id of a principal, who may act across accounts.
-    PrincipalId
+    PrincipalId, check
 }
 issuer_id! {
-    /// The `sub` of a token (RFC 7519 section 4.1.2).
-    SubjectId
+    /// The `sub` of a token (RFC 7519 section 4.1.2): 1 to 1,024 bytes, of whatever characters the
+    /// issuer writes. Escape it where you show it.
+    SubjectId, check_foreign
 }
 issuer_id! {
-    /// The OAuth client that a token was issued to (RFC 9068 section 2.2).
-    ClientId
+    /// The OAuth client that a token was issued to (RFC 9068 section 2.2): 1 to 1,024 bytes, of
+    /// whatever characters the issuer writes.
+    ClientId, check_foreign
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use crate::model::rejection_detail::RejectionDetail;
 use crate::model::text::Text;
 use crate::source::revocation::Standing;
 use crate::verify::claims::{AccessToken, Validity};
 use crate::verify::identify::Identified;
 use crate::verify::identity::Identity;
+use crate::verify::lacking::{lacking, unread_names};
 use crate::verify::rules::Rules;
 
 /// What a layer knows of an admitted request: the token, and who is calling.
@@ -65,8 +67,32 @@ impl Admission {
         &self.identified.identity
     }
 
+    /// What makes the caller what it is, for an operator whose guard refuses it: the evidence of
+    /// tenancy that is lacking or contradicts, or else its kind.
+    #[cold]
+    pub(crate) fn explanation(&self) -> RejectionDetail {
+        let evidence = match &self.identified.identity {
+            Identity::Subject(_) => lacking(&self.token, &self.rules),
+            Identity::Client(client) if client.workspace().is_none() => {
+                lacking(&self.token, &self.rules)
+            }
+            Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
+        };
+        evidence.unwrap_or_else(|| RejectionDetail::new().with_found(self.caller_kind()))
+    }
+
+    /// Of which form the claim of roles or groups is, for an operator whose guard finds none in it.
+    #[cold]
+    pub(crate) fn unread_names(&self, guard: &str) -> Option<RejectionDetail> {
+        let claim = match guard {
+            "role" => (&self.rules.roles_claim, "roles_claim"),
+            "group" => (&self.rules.groups_claim, "groups_claim"),
+            _ => return None,
+        };
+        unread_names(&self.token, &self.rules, claim)
+    }
+
     /// The kind of caller, as a word for an event.
-    #[cfg(feature = "tracing")]
     pub(crate) const fn caller_kind(&self) -> &'static str {
         match self.identified.identity {
             Identity::User(_) => "user",

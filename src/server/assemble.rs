@@ -15,6 +15,7 @@ use super::issuer::{Issuer, Kind};
 use super::keys::{Whose, keys};
 use super::mistake::{ConfigError, mistake};
 use crate::source::clock::Clock;
+use crate::verify::rules::RequiredClaim;
 
 /// An issuer as configured.
 pub(super) struct Assembled {
@@ -91,7 +92,11 @@ fn tenants(
     let mut members = Vec::new();
     for (identifier, tenant) in identifiers.iter().zip(&family.tenants) {
         let mut rules = rules(issuer, identifier, resource)?;
-        let repeated = (family.claim.clone(), tenant.as_str().into());
+        let repeated = RequiredClaim {
+            path: family.claim.clone(),
+            value: tenant.as_str().into(),
+            setting: "oidc_tenants",
+        };
         rules.required_claims.push(repeated);
         let authority = Authority {
             rules: Arc::new(rules),

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 #[cfg(feature = "jwks")]
 use super::verdict::Verdict;
+use crate::model::algorithm::Algorithm;
 use crate::model::rejection::{Rejection, TokenFault};
+use crate::model::rejection_detail::{Problem, RejectionDetail};
+use crate::model::token_error::TokenError;
 #[cfg(feature = "jwks")]
 use crate::source::introspection::{self, NotAsked};
 #[cfg(feature = "jwks")]
@@ -113,7 +116,7 @@ impl Keys {
     ) -> Result<(Signed<'c>, Basis), Stop> {
         // RFC 8725 s3.1: what the issuer may not use is not worth a look at the keys.
         if !rules.algorithms.contains(unverified.algorithm()) {
-            return Err(TokenFault::Algorithm.into());
+            return Err(not_allowed(unverified.algorithm(), rules).into());
         }
         match self {
             // Static keys cause no questions, so there is no answer to look at.
@@ -143,6 +146,22 @@ impl Keys {
             }
         }
     }
+}
+
+/// An algorithm that the issuer may not use. Its name is one of ours.
+#[cold]
+fn not_allowed(found: Algorithm, rules: &Rules) -> TokenError {
+    let allowed: Vec<&str> = Algorithm::all()
+        .filter(|algorithm| rules.algorithms.contains(*algorithm))
+        .map(Algorithm::as_str)
+        .collect();
+    let detail = RejectionDetail::new()
+        .with_claim("alg")
+        .with_problem(Problem::Differs)
+        .with_setting("algorithms")
+        .with_expected(allowed.join(" | "))
+        .with_found(found.as_str());
+    TokenError::new(TokenFault::Algorithm, detail)
 }
 
 /// What a key problem means when no newer key set can come.

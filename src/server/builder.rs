@@ -54,6 +54,7 @@ pub struct Builder {
     #[cfg(feature = "jwks")]
     pub(super) load: Option<Load>,
     checks: Vec<Check>,
+    shows_unknown_issuers: bool,
     #[cfg(feature = "redis")]
     shared_store: Option<SharedStore>,
 }
@@ -92,6 +93,7 @@ impl Builder {
             #[cfg(feature = "jwks")]
             load: None,
             checks: Vec::new(),
+            shows_unknown_issuers: false,
             #[cfg(feature = "redis")]
             shared_store: None,
         }
@@ -232,6 +234,15 @@ impl Builder {
         self
     }
 
+    /// Puts the `iss` of a token whose issuer is not configured into
+    /// [`RejectionDetail::found`](crate::RejectionDetail::found), escaped and cut to 200
+    /// characters: to find out which issuer a new client uses. Such a token is a stranger's, and so
+    /// is what it says. Default: the refusal names the fault alone.
+    pub fn show_unknown_issuers(mut self) -> Self {
+        self.shows_unknown_issuers = true;
+        self
+    }
+
     /// Makes the server. Without I/O; key sets are fetched from
     /// [`connect()`](ResourceServer::connect) on.
     ///
@@ -322,6 +333,7 @@ impl Builder {
             #[cfg(feature = "jwks")]
             loading: self.load.map(Loading::new),
             checks: self.checks,
+            shows_unknown_issuers: self.shows_unknown_issuers,
             authorities,
             #[cfg(feature = "jwks")]
             opaque,

@@ -7,8 +7,8 @@ use super::issuer::{Issuer, Kind};
 use super::mistake::{ConfigError, mistake};
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::path::ClaimPath;
-use crate::verify::kind::bare_type;
-use crate::verify::rules::{Audiences, Profile, Rules};
+use crate::verify::kind::{bare_type, is_other_kind};
+use crate::verify::rules::{Audiences, Profile, RequiredClaim, Rules};
 use crate::verify::tenancy::TenantClaims;
 
 const EMPTY: &str = "it is empty; give the exact value, or leave it out";
@@ -34,6 +34,7 @@ pub(super) fn rules(
         (None, _) => vec![ClaimPath::from("client_id")],
     };
     check_whom(issuer, profile)?;
+    check_vocabulary(issuer, profile)?;
     check_spans(issuer)?;
     check_paths(issuer, &client_id_claims)?;
     if let Some(problem) = issuer.tenant.as_ref().and_then(TenantClaims::mistake) {
@@ -64,7 +65,11 @@ pub(super) fn rules(
         required_claims: issuer
             .required_claims
             .iter()
-            .map(|(path, value)| (path.clone(), value.as_str().into()))
+            .map(|(path, value)| RequiredClaim {
+                path: path.clone(),
+                value: value.clone(),
+                setting: "require_claim",
+            })
             .collect(),
         required_headers: issuer
             .required_headers
@@ -74,7 +79,9 @@ pub(super) fn rules(
         scope_claim: issuer.scope_claim.clone(),
         roles_claim: issuer.roles_claim.clone(),
         groups_claim: issuer.groups_claim.clone(),
-        lone_values: issuer.lone_values,
+        token_uses: boxed(&issuer.token_uses),
+        bears_id_token_marks: issuer.bears_id_token_marks,
+        name_forms: issuer.name_forms.clone(),
         subject_claim: issuer.subject_claim.clone(),
         client_id_claims,
         leeway: issuer.leeway,
@@ -136,12 +143,49 @@ fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
     if issuer.types.iter().any(|name| bare_type(name).is_empty()) {
         return Err(mistake("accept_type", EMPTY));
     }
-    if issuer.required_claims.iter().any(|(_, value)| empty(value)) {
+    let mut demanded = issuer.required_claims.iter();
+    if demanded.any(|(_, value)| value.text() == Some("")) {
         return Err(mistake("require_claim", EMPTY));
     }
     let mut headers = issuer.required_headers.iter();
     if headers.any(|(name, value)| empty(name) || empty(value)) {
         return Err(mistake("require_header", EMPTY));
+    }
+    Ok(())
+}
+
+/// What the issuer's own words and forms are.
+fn check_vocabulary(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
+    check_texts("accept_token_use", &issuer.token_uses)?;
+    if profile == Profile::Cognito && !issuer.token_uses.is_empty() {
+        return Err(mistake(
+            "accept_token_use",
+            "Cognito's access tokens say `access`, and nothing else tells them from its ID tokens",
+        ));
+    }
+    if issuer.token_uses.iter().any(|word| is_other_kind(word)) {
+        return Err(mistake(
+            "accept_token_use",
+            "it names an ID, refresh or logout token; name what access tokens say",
+        ));
+    }
+    if issuer.name_forms.named_by.as_deref() == Some("") {
+        return Err(mistake("roles_and_groups_named_by", EMPTY));
+    }
+    if !issuer.bears_id_token_marks {
+        return Ok(());
+    }
+    if profile == Profile::Cognito {
+        return Err(mistake(
+            "accept_id_token_marks",
+            "Cognito tells its tokens apart by `token_use`; leave it out",
+        ));
+    }
+    if !matches!(audiences(issuer, "resource"), Audiences::AnyOf(_)) {
+        return Err(mistake(
+            "accept_id_token_marks",
+            "an ID token for any client would do; demand an audience of the API's own with `audience(..)`",
+        ));
     }
     Ok(())
 }

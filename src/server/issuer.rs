@@ -9,7 +9,9 @@ use super::asking::Telling;
 use super::asking::{Asked, Asking};
 use super::family::Family;
 use crate::model::algorithm::Algorithm;
+use crate::model::claim_value::ClaimValue;
 use crate::model::path::ClaimPath;
+use crate::verify::names::NameForms;
 use crate::verify::tenancy::TenantClaims;
 
 /// One authorization server whose access tokens are accepted, its rules, and where its keys
@@ -60,12 +62,15 @@ pub struct Issuer {
     pub(super) audience_claim: ClaimPath,
     pub(super) client_ids: Vec<String>,
     pub(super) types: Vec<String>,
-    pub(super) required_claims: Vec<(ClaimPath, String)>,
+    /// Values of `token_use` that are taken beside those of the kind.
+    pub(super) token_uses: Vec<String>,
+    pub(super) bears_id_token_marks: bool,
+    pub(super) required_claims: Vec<(ClaimPath, ClaimValue)>,
     pub(super) required_headers: Vec<(String, String)>,
     pub(super) scope_claim: ClaimPath,
     pub(super) roles_claim: ClaimPath,
     pub(super) groups_claim: ClaimPath,
-    pub(super) lone_values: bool,
+    pub(super) name_forms: NameForms,
     pub(super) subject_claim: ClaimPath,
     pub(super) client_id_claim: Option<ClaimPath>,
     pub(super) leeway: Duration,
@@ -206,12 +211,14 @@ impl Issuer {
             audience_claim: "aud".into(),
             client_ids: Vec::new(),
             types: Vec::new(),
+            token_uses: Vec::new(),
+            bears_id_token_marks: false,
             required_claims: Vec::new(),
             required_headers: Vec::new(),
             scope_claim: "scope".into(),
             roles_claim: "roles".into(),
             groups_claim: "groups".into(),
-            lone_values: false,
+            name_forms: NameForms::default(),
             subject_claim: "sub".into(),
             client_id_claim: None,
             leeway: Duration::from_secs(30),
@@ -264,14 +271,19 @@ impl Issuer {
         self
     }
 
-    /// Demands that a claim is a string of exactly this value. Default: none.
-    pub fn require_claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<String>) -> Self {
+    /// Demands that a claim has exactly this value: a string, or `true` or `false`, which are equal
+    /// to the boolean alone and never to a text. Call it once for each. Default: none.
+    pub fn require_claim(
+        mut self,
+        claim: impl Into<ClaimPath>,
+        value: impl Into<ClaimValue>,
+    ) -> Self {
         self.required_claims.push((claim.into(), value.into()));
         self
     }
 
-    /// Demands that a header parameter is a string of exactly this value, such as the `signer`
-    /// of an AWS load balancer. Default: none.
+    /// Demands that a header parameter is a string of exactly this value, such as a `ver` that the
+    /// issuer writes into access tokens alone. Default: none.
     pub fn require_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.required_headers.push((name.into(), value.into()));
         self
@@ -301,7 +313,7 @@ impl Issuer {
     /// Reads a lone string in the roles or groups claim as a list of one. Default: it grants
     /// nothing, since a string where an array belongs is often a list in disguise.
     pub fn lone_roles_and_groups(mut self) -> Self {
-        self.lone_values = true;
+        self.name_forms.lone = true;
         self
     }
 
@@ -382,6 +394,19 @@ impl DangerousIssuer {
     /// this issuer for any other service can use it here (RFC 8725 section 3.9).
     pub fn accept_any_audience(mut self) -> Issuer {
         self.0.any_audience = true;
+        self.0
+    }
+
+    /// Accepts access tokens that look like ID tokens: `at_hash`, `c_hash` and a `nonce` are then no
+    /// marks of one. For issuers that make both alike, such as Dex, and where an ID token is used
+    /// on purpose, as Google's and Entra's are by some products. Then a client that signs users in
+    /// can use their ID tokens here, if they name the same audience: give the API an
+    /// [`audience`](Issuer::audience) of its own, which no client has as its id. A token that calls
+    /// itself another kind (`token_use`, `typ`, `type`, `events`) is refused all the same. It
+    /// cannot be combined with [`accept_any_audience`](Self::accept_any_audience) or
+    /// `audience_where_stated`, and [`cognito`](Issuer::cognito) has no such tokens.
+    pub fn accept_id_token_marks(mut self) -> Issuer {
+        self.0.bears_id_token_marks = true;
         self.0
     }
 

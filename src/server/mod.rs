@@ -9,6 +9,8 @@ mod asking;
 
 pub(crate) mod issuer;
 
+mod vocabulary;
+
 mod supply;
 
 #[cfg(feature = "jwks")]
@@ -22,6 +24,8 @@ pub(crate) mod admission;
 pub(crate) mod verdict;
 
 pub(crate) mod authority;
+
+mod unknown_issuer;
 
 mod compile;
 
@@ -90,6 +94,7 @@ use authority::{Answered, Stop};
 #[cfg(feature = "jwks")]
 use opaque::Opaque;
 use state::ResourceServer;
+use unknown_issuer::unknown_issuer;
 
 /// The outcome of [`ResourceServer::judge`].
 pub(crate) enum Judgement {
@@ -223,12 +228,14 @@ impl ResourceServer {
         let unverified = Unverified::read(&compact, members)?;
         // RFC 8725 s3.8: the issuer chooses rules and keys, by exact comparison. An unknown
         // one causes no request.
-        let issuer = unverified.claimed_issuer().ok_or(TokenFault::Claims)?;
+        let issuer = unverified
+            .claimed_issuer()
+            .ok_or_else(|| unverified.no_issuer())?;
         let authority = self
             .0
             .authorities
             .get(&*issuer)
-            .ok_or(TokenFault::UnknownIssuer)?;
+            .ok_or_else(|| unknown_issuer(&issuer, self.0.shows_unknown_issuers))?;
         let rules = &*authority.rules;
         // No signature makes it good, and none has to be checked to say so.
         if unverified.is_over(now, rules.leeway) {

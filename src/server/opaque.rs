@@ -21,6 +21,7 @@ use super::verdict::Verdict;
 use crate::model::rejection::{Outage, Rejection, RequestFault, TokenFault};
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 #[cfg(feature = "redis")]
 use crate::source::answers::{Archive, SharedAnswers};
 use crate::source::introspection::{
@@ -47,7 +48,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// About how much memory a remembered refusal takes.
-const REFUSAL_BYTES: usize = 128;
+const REFUSAL_BYTES: usize = 512;
 
 /// A token that is sent in a query must fit into an address.
 pub(super) const MOST_BYTES_IN_QUERY: usize = 1024;
@@ -78,7 +79,7 @@ pub(super) struct Bench {
 /// What is remembered.
 pub(super) struct Memory {
     active: Verified<Admission>,
-    refused: Verified<TokenFault>,
+    refused: Verified<TokenError>,
     /// Of active tokens. `None`: nothing is remembered.
     life: Option<Duration>,
 }
@@ -98,8 +99,10 @@ impl Memory {
     }
 
     /// Refusals stand apart, so that a storm of bad tokens drives no good one out.
-    fn refused(&self, digest: Digest, now: Duration) -> Option<TokenFault> {
-        self.refused.find(digest, now).map(|fault| **fault)
+    fn refused(&self, digest: Digest, now: Duration) -> Option<TokenError> {
+        self.refused
+            .find(digest, now)
+            .map(|error| TokenError::clone(&error))
     }
 
     /// The verdict, remembered for so long since the issuer was asked, at the most.
@@ -121,19 +124,19 @@ impl Memory {
                 }
                 Verdict::Active(known)
             }
-            Err(fault) => {
-                let mut known = Arc::new(Known::unkept(fault, basis));
+            Err(error) => {
+                let mut known = Arc::new(Known::unkept(error.clone(), basis));
                 if !life.is_zero() {
                     self.refused.keep(digest, &mut known, REFUSAL_BYTES, asked);
                 }
-                Verdict::Refused(fault)
+                Verdict::Refused(error)
             }
         }
     }
 }
 
 /// What an answer means.
-type Weighed = Result<Admission, TokenFault>;
+type Weighed = Result<Admission, TokenError>;
 
 impl Opaque {
     /// Whether the token goes to the issuer.
@@ -225,8 +228,8 @@ impl Opaque {
             .ok()
             .filter(|text| is_b64token(text.as_bytes()))
             .ok_or(RequestFault::NotAToken)?;
-        if let Some(fault) = memory.refused(digest, now) {
-            return Err(fault.into());
+        if let Some(error) = memory.refused(digest, now) {
+            return Err(error.into());
         }
         match self.introspector.ask(digest, text) {
             Ok(ticket) => Err(Stop::Wait(Question::Token { digest, ticket })),
@@ -239,7 +242,7 @@ impl Verdict {
     fn admission(self) -> Result<Arc<Known<Admission>>, Stop> {
         match self {
             Self::Active(admission) => Ok(admission),
-            Self::Refused(fault) => Err(fault.into()),
+            Self::Refused(error) => Err(error.into()),
         }
     }
 }
@@ -260,7 +263,7 @@ impl Examiner for Bench {
         asked: AskedAt,
     ) -> Result<Verdict, Trouble> {
         let (weighed, life) = match said {
-            Said::BadToken => (Err(TokenFault::Inactive), BRIEFLY),
+            Said::BadToken => (Err(TokenFault::Inactive.into()), BRIEFLY),
             Said::Answer(bytes) => self.weigh(&self.opened(bytes).await?, asked)?,
         };
         Ok(self.memory.keep(digest, weighed, life, asked))
@@ -288,14 +291,14 @@ impl Bench {
         };
         let read = Attested::read(text, &self.idiom, moment)
             .map_err(|fault| Trouble::failed(format!("the answer {fault}")))?;
-        let refused = |fault| (Err(fault), BRIEFLY);
+        let refused = |error| (Err(error), BRIEFLY);
         let Some(answer) = read else {
-            return Ok(refused(TokenFault::Inactive));
+            return Ok(refused(TokenFault::Inactive.into()));
         };
         let rules = &self.authority.rules;
         let token = match AccessToken::attested(&answer, rules) {
             Ok(token) => token,
-            Err(fault) => return Ok(refused(fault)),
+            Err(error) => return Ok(refused(error)),
         };
         let identified = identify(&token, answer.claims(), rules);
         let left = token

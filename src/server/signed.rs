@@ -25,7 +25,8 @@ pub(super) async fn opened<T>(
     let compact = Compact::decode_parts(bytes.trim_ascii(), &mut parts).map_err(broken)?;
     let mut answered = None;
     for _ in 0..=MOST_QUESTIONS {
-        let unverified = Unverified::read(&compact, &mut members).map_err(broken)?;
+        let unverified =
+            Unverified::read(&compact, &mut members).map_err(|error| broken(error.into()))?;
         if unverified.claimed_issuer().as_deref() != Some(&*rules.realm) {
             return Err(broken(TokenFault::UnknownIssuer));
         }

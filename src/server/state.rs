@@ -73,6 +73,8 @@ pub(super) struct State {
     pub(super) shared: Option<Shared>,
     /// The application's own, in its order.
     pub(super) checks: Vec<Check>,
+    /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
+    pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Outside,
 }
 

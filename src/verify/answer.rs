@@ -12,12 +12,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claim_error::claim_error;
 use super::json::{JsonFault, Object, Value};
 use super::kind::bare_type;
 use super::signature::Signed;
 use super::typed::{Rounding, date, strings};
-use crate::model::rejection::TokenFault;
+use crate::model::rejection_detail::Problem;
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 
 /// How an endpoint speaks.
 #[derive(Clone, Debug)]
@@ -86,14 +88,16 @@ impl<'a> Attested<'a> {
 
     /// When the token ends, or where the answer does not say, when the answer does. Of two
     /// statements the earlier one counts.
-    pub(super) fn end(&self) -> Result<UnixTime, TokenFault> {
+    pub(super) fn end(&self) -> Result<UnixTime, TokenError> {
         let absolute = date(&self.claims, "exp", Rounding::Down)?;
         let relative = match self.lifetime {
             None => None,
             Some(name) => match date(&self.claims, name, Rounding::Down)? {
                 None => None,
                 Some(left) => {
-                    let left = u64::try_from(left.as_secs()).map_err(|_| TokenFault::Claims)?;
+                    let left = u64::try_from(left.as_secs()).map_err(|_| {
+                        claim_error(name, Problem::Malformed, "a number of seconds from 0")
+                    })?;
                     Some(self.moment.asked.saturating_add(Duration::from_secs(left)))
                 }
             },
@@ -152,6 +156,7 @@ pub(crate) fn signed_answer(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::rejection::TokenFault;
 
     const MOMENT: Moment = Moment {
         asked: UnixTime::from_secs(1000),
@@ -161,7 +166,12 @@ mod tests {
     fn read(text: &str, idiom: &Idiom) -> Result<Option<Result<i64, TokenFault>>, NoAnswer> {
         let text: Arc<str> = text.into();
         let read = Attested::read(&text, idiom, MOMENT)?;
-        Ok(read.map(|answer| answer.end().map(UnixTime::as_secs)))
+        Ok(read.map(|answer| {
+            answer
+                .end()
+                .map(UnixTime::as_secs)
+                .map_err(TokenFault::from)
+        }))
     }
 
     fn by_active() -> Idiom {

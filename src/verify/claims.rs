@@ -14,21 +14,29 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::answer::Attested;
+use super::audience::check_audience;
+use super::claim_error::{ClaimName as _, differs, listed, no_text, wrong_type};
 use super::custom::CustomClaims;
 use super::json::{Object, Value};
 #[cfg(feature = "jwks")]
 use super::kind::check_token_type;
 use super::kind::{check_cognito, check_not_for_the_client, check_rfc9068, check_type};
+use super::names::NameForms;
 use super::revocable::Revocable;
-use super::rules::{Audiences, Profile, Rules};
+use super::rules::{Profile, RequiredClaim, Rules};
 use super::signature::Signed;
-use super::typed::{Rounding, date, optional_text, required_text, strings, text_at, texts};
+use super::typed::{
+    Rounding, date, id, is_blank, required_text, strings, text_at, text_or_absent, too_long,
+    value_at,
+};
 use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
+use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::Scope;
 use crate::model::tenant::{ClientId, SubjectId};
 use crate::model::text::Text;
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 
 /// A verified access token: its signature, issuer, audience, type and times were checked.
 ///
@@ -113,7 +121,8 @@ impl AccessToken {
         self.0.id.as_ref().map(Text::as_str)
     }
 
-    /// The roles, in the issuer's order; empty where the claim is absent or of another type.
+    /// The roles, in the issuer's order; empty where the claim is absent or of a form that is not
+    /// read. See [`Issuer::roles_claim`](crate::Issuer::roles_claim).
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.0.roles.iter().map(Text::as_str)
     }
@@ -134,11 +143,19 @@ impl AccessToken {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
+        self.read_claims().map_err(TokenFault::from)
+    }
+
+    /// The same, with what does not fit.
+    pub(crate) fn read_claims<T>(&self) -> Result<Arc<T>, TokenError>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
         self.0.custom.read(&self.0.payload)
     }
 
     /// Checks a signed token against its issuer's rules. The times are checked apart.
-    pub(crate) fn check(signed: &Signed<'_>, rules: &Rules) -> Result<Self, TokenFault> {
+    pub(crate) fn check(signed: &Signed<'_>, rules: &Rules) -> Result<Self, TokenError> {
         check_type(signed.header(), rules)?;
         check_required_headers(signed, rules)?;
         Self::made_of(&signed.claims(), signed.payload_text(), None, rules)
@@ -146,12 +163,18 @@ impl AccessToken {
 
     /// Checks a token that its issuer attests, by the same rules. The times are checked apart.
     #[cfg(feature = "jwks")]
-    pub(crate) fn attested(answer: &Attested<'_>, rules: &Rules) -> Result<Self, TokenFault> {
+    pub(crate) fn attested(answer: &Attested<'_>, rules: &Rules) -> Result<Self, TokenError> {
         let claims = answer.claims();
         check_token_type(claims)?;
         // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
-        match optional_text(claims, "iss")? {
-            Some(issuer) if *issuer != *rules.realm => return Err(TokenFault::UnknownIssuer),
+        match text_or_absent(claims, "iss")? {
+            Some(issuer) if *issuer != *rules.realm => {
+                let expected = rules.realm.to_string();
+                let fault = TokenFault::UnknownIssuer;
+                return Err(
+                    differs(fault, "iss", claims.get("iss"), expected).by_setting("identified_as")
+                );
+            }
             _ => {}
         }
         Self::made_of(claims, answer.text(), Some(answer), rules)
@@ -163,7 +186,7 @@ impl AccessToken {
         payload: &Arc<str>,
         answer: Option<&Attested<'_>>,
         rules: &Rules,
-    ) -> Result<Self, TokenFault> {
+    ) -> Result<Self, TokenError> {
         check_required_claims(claims, rules)?;
 
         // Before the other claims: a token of another kind lacks some of them too, and then its
@@ -180,23 +203,24 @@ impl AccessToken {
         check_client(client_id.as_deref(), rules)?;
         check_audience(claims, client_id.as_deref(), rules)?;
         // RFC 9449 s6, RFC 8705 s3.1: a bound token is not a bearer token.
-        if claims.get("cnf").is_some() {
-            return Err(TokenFault::Binding);
+        if let Some(confirmation) = claims.get("cnf") {
+            return Err(bound(confirmation));
         }
 
         let share = |text: &str| Text::within(payload, text);
-        let subject = text_at(claims, &rules.subject_claim)?;
-        let subject = match &subject {
-            None if rules.profile == Profile::Rfc9068 => return Err(TokenFault::Claims),
+        let subject = match subject(claims, rules, answer.is_some())? {
+            None => None,
+            Some(text) => Some(
+                SubjectId::of(&rules.realm, share(&text))
+                    .map_err(|_| too_long(&rules.subject_claim))?,
+            ),
+        };
+        let client_id = match client_id {
             None => None,
             Some(text) => {
-                Some(SubjectId::of(&rules.realm, share(text)).map_err(|_| TokenFault::Claims)?)
+                Some(ClientId::of(&rules.realm, share(&text)).map_err(|_| too_long("client_id"))?)
             }
         };
-        let client_id = client_id
-            .map(|text| ClientId::of(&rules.realm, share(&text)))
-            .transpose()
-            .map_err(|_| TokenFault::Claims)?;
         let issuer = match answer {
             None => share(&required_text(claims, "iss")?),
             // Stated or not, it is this one.
@@ -215,15 +239,17 @@ impl AccessToken {
             client_id,
             scope: scope(claims, rules, share)?,
             expires_at: match answer {
-                None => date(claims, "exp", Rounding::Down)?.ok_or(TokenFault::NoExpiry)?,
+                None => date(claims, "exp", Rounding::Down)?.ok_or_else(|| {
+                    TokenError::about(TokenFault::NoExpiry, "exp", Problem::Missing)
+                })?,
                 Some(answer) => answer.end()?,
             },
             not_before: date(claims, "nbf", Rounding::Up)?,
             issued_at,
-            id: optional_text(claims, "jti")?.map(|id| share(&id)),
+            id: id(claims, "jti")?.map(|id| share(&id)),
             revocable: Revocable::read(claims, rules, issued_at, share)?,
-            roles: list(claims, &rules.roles_claim, rules.lone_values, share),
-            groups: list(claims, &rules.groups_claim, rules.lone_values, share),
+            roles: list(claims, &rules.roles_claim, &rules.name_forms, share),
+            groups: list(claims, &rules.groups_claim, &rules.name_forms, share),
             has_username,
             is_machine,
             payload: Arc::clone(payload),
@@ -299,34 +325,60 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> {
-    let hold = rules.required_claims.iter().all(
-        |(path, expected)| matches!(text_at(claims, path), Ok(Some(found)) if *found == **expected),
-    );
-    if hold {
-        Ok(())
-    } else {
-        Err(TokenFault::RequiredValue)
-    }
+/// RFC 9449 s6, RFC 8705 s3.1: what the token is bound to. A `null` is no key, and refused all the
+/// same: what it should have been is not known.
+#[cold]
+fn bound(confirmation: Value<'_>) -> TokenError {
+    let detail = RejectionDetail::new()
+        .with_claim("cnf")
+        .with_found(confirmation.type_name());
+    let detail = match confirmation {
+        Value::Object(_) => detail,
+        _ => detail
+            .with_problem(Problem::WrongType)
+            .with_expected("object"),
+    };
+    TokenError::new(TokenFault::Binding, detail)
 }
 
-fn check_required_headers(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenFault> {
-    let hold = rules.required_headers.iter().all(|(name, expected)| {
-        signed
-            .header()
-            .get(name)
-            .and_then(Value::as_text)
-            .as_deref()
-            == Some(expected)
-    });
-    if hold {
-        Ok(())
-    } else {
-        Err(TokenFault::RequiredValue)
+fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenError> {
+    for RequiredClaim {
+        path,
+        value,
+        setting,
+    } in &rules.required_claims
+    {
+        let found = value_at(claims, path).ok().flatten();
+        let is_equal = match found {
+            Some(Value::String(quoted)) => value.text() == Some(&*quoted.text()),
+            Some(Value::Bool(found)) => value.boolean() == Some(found),
+            _ => false,
+        };
+        if !is_equal {
+            let error = differs(TokenFault::RequiredValue, path, found, value.to_string());
+            return Err(error.by_setting(setting));
+        }
     }
+    Ok(())
 }
 
-fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, str>>, TokenFault> {
+fn check_required_headers(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenError> {
+    for (name, expected) in &rules.required_headers {
+        let found = signed.header().get(name);
+        if found.and_then(Value::as_text).as_deref() != Some(&**expected) {
+            let error = differs(
+                TokenFault::RequiredValue,
+                &**name,
+                found,
+                expected.to_string(),
+            );
+            return Err(error.by_setting("require_header"));
+        }
+    }
+    Ok(())
+}
+
+fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, str>>, TokenError> {
     for path in &rules.client_id_claims {
         if let Some(found) = text_at(claims, path)? {
             return Ok(Some(found));
@@ -334,11 +386,21 @@ fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, st
     }
     match rules.profile {
         Profile::Oidc | Profile::Introspected => Ok(None),
-        Profile::Cognito | Profile::Rfc9068 => Err(TokenFault::Claims),
+        Profile::Cognito | Profile::Rfc9068 => Err(no_client(claims, rules)),
     }
 }
 
-fn check_client(client_id: Option<&str>, rules: &Rules) -> Result<(), TokenFault> {
+#[cold]
+fn no_client(claims: &Object<'_>, rules: &Rules) -> TokenError {
+    match rules.client_id_claims.first() {
+        Some(path) => {
+            no_text(path, value_at(claims, path).ok().flatten()).by_setting(rules.profile.setting())
+        }
+        None => TokenFault::Claims.into(),
+    }
+}
+
+fn check_client(client_id: Option<&str>, rules: &Rules) -> Result<(), TokenError> {
     let allowed = rules.client_ids.is_empty()
         || rules
             .client_ids
@@ -347,92 +409,64 @@ fn check_client(client_id: Option<&str>, rules: &Rules) -> Result<(), TokenFault
     if allowed {
         Ok(())
     } else {
-        Err(TokenFault::ClientId)
+        Err(other_client(client_id.is_some(), rules))
     }
 }
 
-// RFC 7519 s4.1.3, RFC 8725 s3.9, RFC 9068 s4: the token names us, exactly.
-fn check_audience(
-    claims: &Object<'_>,
-    client_id: Option<&str>,
-    rules: &Rules,
-) -> Result<(), TokenFault> {
-    let found = claims
-        .at_path(rules.audience_claim.members())
-        .map_err(|_| TokenFault::Audience)?;
-    let stated = match found {
-        None => Audience::default(),
-        Some(value) => Audience::read(value, client_id, &rules.audiences)
-            .filter(|stated| stated.count > 0)
-            .ok_or(TokenFault::Audience)?,
-    };
-    let is_client_alone = stated.count == 1 && stated.names_client;
-    // An ID token is for its own client alone (OpenID Connect Core s2), wherever an access token
-    // of this issuer names its audience.
-    let is_id_token = rules.profile != Profile::Cognito
-        && !rules.audience_claim.is("aud")
-        && matches!(claims.get("aud").and_then(strings).as_deref(), Some([only]) if Some(&**only) == client_id);
-    if is_id_token {
-        return Err(TokenFault::TokenUse);
-    }
-    let names_us = match &rules.audiences {
-        Audiences::AnyOf(_) => stated.names_us,
-        Audiences::AnyOfWhereStated(_) => stated.names_us || stated.count == 0,
-        // An ID token is for its own client alone (OpenID Connect Core s2).
-        Audiences::Waived => rules.profile == Profile::Cognito || !is_client_alone,
-    };
-    // Cognito writes `aud` only for resource-bound tokens; elsewhere the client that passed
-    // `check_client` stands in, which a pre-token trigger may also write out.
-    let stands_in = rules.profile == Profile::Cognito && (stated.count == 0 || is_client_alone);
-    if names_us || stands_in {
-        Ok(())
+#[cold]
+fn other_client(is_stated: bool, rules: &Rules) -> TokenError {
+    let problem = if is_stated {
+        Problem::Differs
     } else {
-        Err(TokenFault::Audience)
-    }
+        Problem::Missing
+    };
+    let detail = RejectionDetail::new()
+        .with_problem(problem)
+        .with_setting("client_id")
+        .with_expected(listed(&rules.client_ids));
+    let detail = match rules.client_id_claims.first() {
+        Some(path) => detail.with_claim(path.shown()),
+        None => detail,
+    };
+    TokenError::new(TokenFault::ClientId, detail)
 }
 
-/// What a token says of whom it is for.
-#[derive(Default)]
-struct Audience {
-    count: usize,
-    names_us: bool,
-    names_client: bool,
-}
-
-impl Audience {
-    /// `None` where anything but strings stands there.
-    fn read(value: Value<'_>, client_id: Option<&str>, audiences: &Audiences) -> Option<Self> {
-        let mut stated = Self::default();
-        for one in texts(value)? {
-            let one = one?;
-            stated.count += 1;
-            stated.names_client |= Some(&*one) == client_id;
-            stated.names_us |= match audiences {
-                Audiences::AnyOf(ours) | Audiences::AnyOfWhereStated(ours) => {
-                    ours.iter().any(|our| **our == *one)
-                }
-                Audiences::Waived => false,
-            };
-        }
-        Some(stated)
+/// The subject. An empty one is none: servers write it so into the tokens of services. A `null` is
+/// refused in a JWT like every other type, and is absent in an issuer's answer.
+fn subject<'c>(
+    claims: &Object<'c>,
+    rules: &Rules,
+    is_answer: bool,
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    let path = &rules.subject_claim;
+    let value = value_at(claims, path)?;
+    let stated = match value {
+        None => None,
+        Some(Value::Null) if is_answer => None,
+        Some(Value::String(quoted)) => Some(quoted.text()).filter(|text| !is_blank(text)),
+        Some(other) => return Err(wrong_type(path, "string", other).by_setting("subject_claim")),
+    };
+    if stated.is_none() && rules.profile == Profile::Rfc9068 {
+        return Err(no_text(path, value).by_setting(rules.profile.setting()));
     }
+    Ok(stated)
 }
 
 fn scope(
     claims: &Object<'_>,
     rules: &Rules,
     share: impl Fn(&str) -> Text,
-) -> Result<Scope, TokenFault> {
-    let found = claims
-        .at_path(rules.scope_claim.members())
-        .map_err(|_| TokenFault::Claims)?;
-    match found {
-        None => Ok(Scope::default()),
+) -> Result<Scope, TokenError> {
+    const EXPECTED: &str = "a string or an array of strings";
+    let path = &rules.scope_claim;
+    let unfit = |found| wrong_type(path, EXPECTED, found).by_setting("scope_claim");
+    match value_at(claims, path)? {
+        None | Some(Value::Null) => Ok(Scope::default()),
         // RFC 6749 s3.3
         Some(Value::String(quoted)) => Ok(Scope::from_claim(share(&quoted.text()))),
         // Some issuers write a list. Its elements are tokens; one with a space in it is none.
         Some(array @ Value::Array(_)) => {
-            let tokens = strings(array).ok_or(TokenFault::Claims)?;
+            let tokens = strings(array).ok_or_else(|| unfit(array))?;
             let joined: Vec<&str> = tokens
                 .iter()
                 .map(AsRef::as_ref)
@@ -440,25 +474,22 @@ fn scope(
                 .collect();
             Ok(Scope::from_claim(Text::new(&joined.join(" "))))
         }
-        Some(_) => Err(TokenFault::Claims),
+        Some(other) => Err(unfit(other)),
     }
 }
 
-/// Roles or groups: an array of strings, or a lone string where the rules allow one. Anything
-/// else grants nothing.
+/// Roles or groups, in the forms that the rules read. Anything else grants nothing.
 fn list(
     claims: &Object<'_>,
     path: &ClaimPath,
-    lone: bool,
+    forms: &NameForms,
     share: impl Fn(&str) -> Text,
 ) -> Vec<Text> {
     match claims.at_path(path.members()) {
-        Ok(Some(Value::String(quoted))) if lone => vec![share(&quoted.text())],
-        Ok(Some(array @ Value::Array(_))) => strings(array)
-            .unwrap_or_default()
-            .iter()
-            .map(|one| share(one))
-            .collect(),
-        _ => Vec::new(),
+        Ok(Some(value)) => {
+            let names = forms.read(value).unwrap_or_default();
+            names.iter().map(|one| share(one)).collect()
+        }
+        Ok(None) | Err(_) => Vec::new(),
     }
 }

@@ -1,11 +1,16 @@
 //! A payload as the application's own types, each read once.
 
 use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 
+use super::json::{Object, Value};
+use super::misfit::{self, has_private_name};
 use crate::model::rejection::TokenFault;
+use crate::model::token_error::TokenError;
 
 /// What was read of a payload, one place for each type that the application asks for.
 #[derive(Default)]
@@ -15,7 +20,7 @@ pub(super) struct CustomClaims {
 }
 
 impl CustomClaims {
-    pub(super) fn read<T>(&self, payload: &str) -> Result<Arc<T>, TokenFault>
+    pub(super) fn read<T>(&self, payload: &str) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -25,13 +30,11 @@ impl CustomClaims {
                 Some((held, value)) if *held == TypeId::of::<T>() => {
                     return Arc::clone(value)
                         .downcast()
-                        .map_err(|_| TokenFault::CustomClaims);
+                        .map_err(|_| TokenFault::CustomClaims.into());
                 }
                 Some(_) => place = place.next.get_or_init(Box::default),
                 None => {
-                    let read: Arc<T> = serde_json::from_str(payload)
-                        .map(Arc::new)
-                        .map_err(|_| TokenFault::CustomClaims)?;
+                    let read: Arc<T> = Arc::new(read_as(payload)?);
                     // Another request may have been first; then the loop finds its value.
                     let _ = place.value.set((TypeId::of::<T>(), read));
                 }
@@ -40,9 +43,104 @@ impl CustomClaims {
     }
 }
 
+fn read_as<T>(payload: &str) -> Result<T, TokenError>
+where
+    T: DeserializeOwned + 'static,
+{
+    if has_private_name(payload) {
+        return match any_members(payload) {
+            Some(ordinary) => Ok(ordinary),
+            None => misfit::read(payload),
+        };
+    }
+    serde_json::from_str(payload).map_err(|_| misfit::misfit::<T>(payload))
+}
+
+/// The payload, where the application asks for whatever is there: no reader of `serde_json`'s takes
+/// part, for which some names are private.
+fn any_members<T: 'static>(payload: &str) -> Option<T> {
+    let members = || plain_members(&Object::parse_str(payload).ok()?);
+    let own: [fn(Map<String, serde_json::Value>) -> Box<dyn Any>; 4] = [
+        |members| Box::new(serde_json::Value::Object(members)),
+        |members| Box::new(members),
+        |members| Box::new(members.into_iter().collect::<HashMap<_, _>>()),
+        |members| Box::new(members.into_iter().collect::<BTreeMap<_, _>>()),
+    ];
+    let kinds = [
+        TypeId::of::<serde_json::Value>(),
+        TypeId::of::<Map<String, serde_json::Value>>(),
+        TypeId::of::<HashMap<String, serde_json::Value>>(),
+        TypeId::of::<BTreeMap<String, serde_json::Value>>(),
+    ];
+    let wanted = kinds.iter().position(|kind| *kind == TypeId::of::<T>())?;
+    let made = own.get(wanted)?(members()?);
+    made.downcast().ok().map(|made| *made)
+}
+
+fn plain_members(object: &Object<'_>) -> Option<Map<String, serde_json::Value>> {
+    let members = object.members();
+    members
+        .map(|(name, value)| Some((name.into_owned(), plain(value)?)))
+        .collect()
+}
+
+fn plain(value: Value<'_>) -> Option<serde_json::Value> {
+    Some(match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => value.into(),
+        Value::Number(text) => serde_json::Value::Number(text.parse().ok()?),
+        Value::String(quoted) => quoted.text().into_owned().into(),
+        Value::Array(_) => value
+            .elements()?
+            .map(plain)
+            .collect::<Option<Vec<_>>>()?
+            .into(),
+        Value::Object(text) => plain_members(&Object::parse_str(text).ok()?)?.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn private_names_of_serde_json_are_ordinary_members() {
+        const RAW: &str = "$serde_json::private::RawValue";
+        const NUMBER: &str = "$serde_json::private::Number";
+        #[derive(Debug, serde::Deserialize)]
+        struct Field {
+            x: serde_json::Value,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Rest {
+            #[serde(flatten)]
+            rest: BTreeMap<String, serde_json::Value>,
+        }
+        let lone = format!(r#"{{"{RAW}":"{{\"admin\":true}}"}}"#);
+        let beside = format!(r#"{{"{RAW}":"{{\"admin\":true}}","sub":"u"}}"#);
+        let nested = format!(r#"{{"x":{lone},"y":[{{"{NUMBER}":"7","a":1}}]}}"#);
+        for payload in [&lone, &beside] {
+            let read: serde_json::Value = read_as(payload).expect("fits");
+            assert_eq!(read[RAW], "{\"admin\":true}", "{payload}");
+            let read: Map<String, serde_json::Value> = read_as(payload).expect("fits");
+            assert_eq!(read[RAW], "{\"admin\":true}", "{payload}");
+            let read: BTreeMap<String, serde_json::Value> = read_as(payload).expect("fits");
+            assert_eq!(read[RAW], "{\"admin\":true}", "{payload}");
+            let read: HashMap<String, String> = read_as(payload).expect("fits");
+            assert_eq!(read[RAW], "{\"admin\":true}", "{payload}");
+        }
+        let read: serde_json::Value = read_as(&nested).expect("fits");
+        assert_eq!(read["x"][RAW], "{\"admin\":true}");
+        assert_eq!(read["y"][0][NUMBER], "7");
+        let many = format!(r#"{{"x":{beside}}}"#);
+        let read: Field = read_as(&many).expect("fits");
+        assert_eq!(read.x[RAW], "{\"admin\":true}");
+        let read: Rest = read_as(&beside).expect("fits");
+        assert_eq!(read.rest[RAW], "{\"admin\":true}");
+        // Any value would do there, and `serde_json` would look into this one: refused.
+        assert!(read_as::<Field>(&nested).is_err());
+        assert!(read_as::<Rest>(&nested).is_err());
+    }
 
     #[test]
     fn custom_claims_keep_one_value_for_each_type() {

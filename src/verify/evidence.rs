@@ -3,12 +3,15 @@
 //! Each piece is absent or a sound text. A claim that is present and is neither is
 //! contradiction, and contradiction is no evidence at all.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::claims::AccessToken;
 use super::client_tenant::ClientTenant;
 use super::identity::Tenant;
 use super::json::{Object, Value};
+use super::names::{NameForms, whole_number};
+use super::rules::Rules;
 use super::tenancy::{AccountRule, TenantClaims, WorkspaceRule};
 use crate::model::path::ClaimPath;
 use crate::model::tenant::{AccountId, ClientId, WorkspaceId};
@@ -39,10 +42,10 @@ impl<'r> Evidence<'r> {
         token: &AccessToken,
         claims: &Object<'_>,
         rules: &'r TenantClaims,
-        groups: &ClaimPath,
+        issuer: &Rules,
     ) -> Result<Self, Contradiction> {
         let read = |path: Option<&ClaimPath>| match path {
-            Some(path) => text_at(token, claims, path),
+            Some(path) => text_at(token, claims, path, rules),
             None => Ok(None),
         };
         let stated_account = match &rules.account {
@@ -52,7 +55,7 @@ impl<'r> Evidence<'r> {
         let (account, workspace) = match &rules.workspace {
             WorkspaceRule::Claim(path) => (stated_account, read(Some(path))?),
             WorkspaceRule::Group(path, pattern) => {
-                let found = the_one_group(claims, path, |group| {
+                let found = the_one_group(claims, path, &issuer.name_forms, |group| {
                     pattern
                         .find(group)
                         .map(|found| (found.account.map(Text::new), Text::new(found.workspace)))
@@ -71,7 +74,7 @@ impl<'r> Evidence<'r> {
             principal: read(rules.principal.as_ref())?,
             role: read(rules.role.as_ref())?,
             context: read(rules.context.as_ref().map(|rule| &rule.claim))?,
-            in_groups: is_in_groups(claims, groups),
+            in_groups: is_in_groups(claims, &issuer.groups_claim),
             machine: read(rules.machine.as_ref().map(|(path, _)| path))?,
             from_portal_client: client
                 .is_some_and(|client| rules.portal_clients.iter().any(|known| **known == *client)),
@@ -89,6 +92,11 @@ impl<'r> Evidence<'r> {
     /// Whether the token has what the rules ask of a user's beside its tenant.
     pub(super) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
         self.has_user_mark || rules.user_mark.is_none()
+    }
+
+    /// Whether the claim is absent that marks users.
+    pub(super) const fn is_unmarked_by_user(&self) -> bool {
+        !self.has_user_mark
     }
 
     /// Whether everything says that a machine is calling.
@@ -160,12 +168,16 @@ impl<'r> Evidence<'r> {
 }
 
 /// The accounts that a claim lists; `None` where it is anything but an array of ids.
-pub(super) fn accounts_at(claims: &Object<'_>, path: &ClaimPath) -> Option<Arc<[AccountId]>> {
+pub(super) fn accounts_at(
+    claims: &Object<'_>,
+    path: &ClaimPath,
+    rules: &TenantClaims,
+) -> Option<Arc<[AccountId]>> {
     match claims.at_path(path.members()) {
         Ok(None) => Some(Arc::from([])),
         Ok(Some(list @ Value::Array(_))) => list
             .elements()?
-            .map(|one| AccountId::new(&one.as_text()?).ok())
+            .map(|one| AccountId::new(&id_text(one, rules)?).ok())
             .collect(),
         Ok(Some(_)) | Err(_) => None,
     }
@@ -183,17 +195,23 @@ fn text_at(
     token: &AccessToken,
     claims: &Object<'_>,
     path: &ClaimPath,
+    rules: &TenantClaims,
 ) -> Result<Option<Text>, Contradiction> {
     match claims.at_path(path.members()) {
         Ok(None) => Ok(None),
-        Ok(Some(Value::String(quoted))) => {
-            let text = quoted.text();
-            if text.is_empty() {
-                return Err(Contradiction);
-            }
-            Ok(Some(Text::within(token.payload_text(), &text)))
-        }
-        Ok(Some(_)) | Err(_) => Err(Contradiction),
+        Ok(Some(value)) => match id_text(value, rules) {
+            Some(text) if !text.is_empty() => Ok(Some(Text::within(token.payload_text(), &text))),
+            _ => Err(Contradiction),
+        },
+        Err(_) => Err(Contradiction),
+    }
+}
+
+/// A string, or a whole number where the rules read one as an id.
+pub(super) fn id_text<'c>(value: Value<'c>, rules: &TenantClaims) -> Option<Cow<'c, str>> {
+    match value {
+        Value::Number(text) if rules.numeric_ids => whole_number(text).map(Cow::Borrowed),
+        other => other.as_text(),
     }
 }
 
@@ -201,16 +219,17 @@ fn text_at(
 fn the_one_group<T>(
     claims: &Object<'_>,
     path: &ClaimPath,
+    forms: &NameForms,
     fits: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, Contradiction> {
-    let list = match claims.at_path(path.members()) {
+    let groups = match claims.at_path(path.members()) {
         Ok(None) => return Ok(None),
-        Ok(Some(list @ Value::Array(_))) => list,
-        Ok(Some(_)) | Err(_) => return Err(Contradiction),
+        Ok(Some(value)) => forms.read(value).ok_or(Contradiction)?,
+        Err(_) => return Err(Contradiction),
     };
     let mut found = None;
-    for group in list.elements().ok_or(Contradiction)? {
-        match (fits(&group.as_text().ok_or(Contradiction)?), &found) {
+    for group in groups {
+        match (fits(&group), &found) {
             (None, _) => {}
             (Some(_), Some(_)) => return Err(Contradiction),
             (fitting, None) => found = fitting,

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::claims::AccessToken;
-use super::evidence::{Evidence, accounts_at};
+use super::evidence::{Evidence, accounts_at, id_text};
 use super::identity::{Client, Identity, Principal, Subject, WorkspaceUser};
 use super::json::Object;
 use super::rules::Rules;
@@ -37,13 +37,14 @@ pub(crate) fn identify(token: &AccessToken, claims: &Object<'_>, rules: &Rules) 
     // another context.
     let stated = tenant.context.as_ref().and_then(|rule| {
         let value = claims.at_path(rule.claim.members()).ok().flatten()?;
-        Some(Text::within(token.payload_text(), &value.as_text()?))
+        let text = id_text(value, tenant)?;
+        Some(Text::within(token.payload_text(), &text))
     });
     let stated = match &tenant.contexts_meant {
         ContextsMeant::One(context) => Some(context.share()),
         ContextsMeant::Unsaid | ContextsMeant::Every => stated,
     };
-    let Ok(evidence) = Evidence::read(token, claims, tenant, &rules.groups_claim) else {
+    let Ok(evidence) = Evidence::read(token, claims, tenant, rules) else {
         return Identified {
             identity: subject(token),
             context: stated,
@@ -107,7 +108,7 @@ fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
     let granted = match tenant.reach.as_slice() {
         [] => Reach::default(),
         [ReachRule::EveryAccount] => Reach::EveryAccount,
-        [ReachRule::Claim(path)] => Reach::Accounts(accounts_at(claims, path)?),
+        [ReachRule::Claim(path)] => Reach::Accounts(accounts_at(claims, path, tenant)?),
         // INVARIANT: sound rules have one source of reach, and this is the last kind.
         _ => Reach::Accounts(Arc::clone(&tenant.reach_list.accounts)),
     };

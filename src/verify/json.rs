@@ -97,6 +97,13 @@ impl<'a> Object<'a> {
         Some(Value::at(self.text, found))
     }
 
+    /// Names, escapes resolved, and values of the members, in order.
+    pub(super) fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> + '_ {
+        let text = self.text;
+        let list = self.members.get().list.iter();
+        list.map(move |member| (member.name(text), Value::at(text, member.value)))
+    }
+
     /// The value at a path of member names. Absent when a name is missing on the way;
     /// a way that leads through something other than an object is a fault.
     pub(crate) fn at_path<S: AsRef<str>>(
@@ -144,6 +151,18 @@ impl<'a> Value<'a> {
         match self {
             Self::String(quoted) => Some(quoted.text()),
             _ => None,
+        }
+    }
+
+    /// The name of its type, for operators.
+    pub(crate) const fn type_name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::String(_) => "string",
+            Self::Array(_) => "array",
+            Self::Object(_) => "object",
         }
     }
 

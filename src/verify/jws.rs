@@ -15,13 +15,16 @@ use std::time::Duration;
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 use memchr::{memchr, memchr_iter};
 
+use super::claim_error::no_text;
 use super::credential::{Credential, is_b64token};
 use super::json::{JsonFault, Members, Object, Value};
 use super::keyset::MAX_KEY_ID_BYTES;
 use super::typed::{Rounding, date};
 use crate::model::algorithm::Algorithm;
 use crate::model::rejection::{RejectionKind, RequestFault, TokenFault};
+use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 
 /// Room in which one token after the other is taken apart, so that none needs new memory.
 ///
@@ -202,34 +205,45 @@ impl<'c> Unverified<'c> {
     pub(crate) fn read(
         compact: &'c Compact<'_>,
         members: &'c mut BothMembers,
-    ) -> Result<Self, TokenFault> {
+    ) -> Result<Self, TokenError> {
         let BothMembers {
             header: in_header,
             payload: in_payload,
         } = members;
-        let header = Object::parse_into(compact.header, in_header).map_err(json_fault)?;
+        let header = Object::parse_into(compact.header, in_header)
+            .map_err(|fault| json_fault(fault, "one strict JSON object as the header"))?;
         // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
         if header.get("crit").is_some() {
-            return Err(TokenFault::Critical);
+            return Err(TokenFault::Critical.into());
         }
         // RFC 7797 s6, RFC 7516 s4.1.3: these would change what the payload is.
-        if header.get("b64").is_some() || header.get("zip").is_some() {
-            return Err(TokenFault::Header);
+        for changing in ["b64", "zip"] {
+            if header.get(changing).is_some() {
+                return Err(parameter(changing, Problem::Malformed, "no such parameter"));
+            }
         }
         let algorithm = header
             .get("alg")
             .and_then(Value::as_text)
             .and_then(|name| Algorithm::from_name(&name))
-            .ok_or(TokenFault::Algorithm)?;
+            .ok_or_else(|| no_algorithm(header.get("alg")))?;
         let key_id = match header.get("kid") {
             None => None,
             // RFC 7515 s4.1.4: a string. Longer ones than any key has are not carried around.
             Some(value) => match value.as_text() {
                 Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id),
-                _ => return Err(TokenFault::Header),
+                Some(_) => {
+                    return Err(parameter(
+                        "kid",
+                        Problem::TooLong,
+                        "at most as long as a key's",
+                    ));
+                }
+                None => return Err(parameter("kid", Problem::WrongType, "string")),
             },
         };
-        let payload = Object::parse_into(compact.payload, in_payload).map_err(json_fault)?;
+        let payload = Object::parse_into(compact.payload, in_payload)
+            .map_err(|fault| json_fault(fault, "one strict JSON object as the payload"))?;
         Ok(Self {
             compact,
             header,
@@ -242,6 +256,12 @@ impl<'c> Unverified<'c> {
     /// The `iss` that the token claims. It chooses the rules to judge it by, nothing else.
     pub(crate) fn claimed_issuer(&self) -> Option<Cow<'c, str>> {
         self.payload.get("iss").and_then(Value::as_text)
+    }
+
+    /// Why it claims no issuer.
+    #[cold]
+    pub(crate) fn no_issuer(&self) -> TokenError {
+        no_text("iss", self.payload.get("iss"))
     }
 
     /// Whether it says itself that its time is over. A token that says otherwise is not believed.
@@ -275,11 +295,39 @@ impl<'c> Unverified<'c> {
     }
 }
 
-const fn json_fault(fault: JsonFault) -> TokenFault {
+#[cold]
+fn json_fault(fault: JsonFault, expected: &'static str) -> TokenError {
     match fault {
-        JsonFault::Malformed => TokenFault::Malformed,
-        JsonFault::Duplicate => TokenFault::DuplicateMember,
+        JsonFault::Malformed => {
+            let detail = RejectionDetail::new()
+                .with_problem(Problem::Malformed)
+                .with_expected(expected);
+            TokenError::new(TokenFault::Malformed, detail)
+        }
+        JsonFault::Duplicate => {
+            let detail = RejectionDetail::new()
+                .with_problem(Problem::Contradicts)
+                .with_expected(expected);
+            TokenError::new(TokenFault::DuplicateMember, detail)
+        }
     }
+}
+
+/// A parameter of the header that is not acceptable.
+#[cold]
+fn parameter(name: &'static str, problem: Problem, expected: &'static str) -> TokenError {
+    TokenError::about(TokenFault::Header, name, problem).expecting(expected)
+}
+
+#[cold]
+fn no_algorithm(found: Option<Value<'_>>) -> TokenError {
+    let problem = match found {
+        None => Problem::Missing,
+        Some(Value::String(_)) => Problem::Malformed,
+        Some(_) => Problem::WrongType,
+    };
+    TokenError::about(TokenFault::Algorithm, "alg", problem)
+        .expecting("the name of a signature algorithm that is known here")
 }
 
 #[cfg(test)]

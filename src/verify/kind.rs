@@ -4,16 +4,20 @@
 //! 1. Each profile has marks that its access tokens must have.
 //! 2. What bears a mark of an ID, refresh or logout token is none, whoever signed or attests it.
 
+use super::claim_error::{differs, listed, wrong_type};
 use super::json::{Object, Value};
 use super::rules::{Profile, Rules};
-use super::typed::required_text;
+use super::typed::{required_text, value_at};
 use crate::model::rejection::TokenFault;
+use crate::model::rejection_detail::{Problem, RejectionDetail};
+use crate::model::token_error::TokenError;
 
 // RFC 8725 s3.11, RFC 9068 s4: the type says which kind of JWT this is.
-pub(super) fn check_type(header: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> {
-    let stated = match header.get("typ") {
+pub(super) fn check_type(header: &Object<'_>, rules: &Rules) -> Result<(), TokenError> {
+    let found = header.get("typ");
+    let stated = match found {
         None => None,
-        Some(value) => Some(value.as_text().ok_or(TokenFault::TokenType)?),
+        Some(value) => Some(value.as_text().ok_or_else(|| other_type(found, rules))?),
     };
     let accepted = match (stated.as_deref().map(bare_type), rules.profile) {
         (None, profile) => profile != Profile::Rfc9068,
@@ -26,8 +30,20 @@ pub(super) fn check_type(header: &Object<'_>, rules: &Rules) -> Result<(), Token
     if accepted {
         Ok(())
     } else {
-        Err(TokenFault::TokenType)
+        Err(other_type(found, rules))
     }
+}
+
+#[cold]
+fn other_type(found: Option<Value<'_>>, rules: &Rules) -> TokenError {
+    let mut expected = match rules.profile {
+        Profile::Rfc9068 => "at+jwt".to_owned(),
+        Profile::Cognito | Profile::Oidc | Profile::Introspected => "JWT | at+jwt".to_owned(),
+    };
+    if !rules.extra_types.is_empty() {
+        expected = format!("{expected} | {}", listed(&rules.extra_types));
+    }
+    differs(TokenFault::TokenType, "typ", found, expected).by_setting("accept_type")
 }
 
 /// RFC 7515 s4.1.9: `application/` is implied, and may be written.
@@ -58,56 +74,135 @@ pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
 }
 
 /// Amazon Cognito marks its access tokens by `token_use`, and by nothing else.
-pub(super) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenFault> {
-    match claims.get("token_use").and_then(Value::as_text).as_deref() {
+pub(super) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
+    let found = claims.get("token_use");
+    match found.and_then(Value::as_text).as_deref() {
         Some("access") => Ok(()),
-        _ => Err(TokenFault::TokenUse),
+        _ => Err(differs(TokenFault::TokenUse, "token_use", found, "access").by_setting("cognito")),
     }
 }
 
 /// RFC 9068 s2.2: these are there in every token of this profile. `iss`, `exp`, `aud`, `sub`
 /// and `client_id` are demanded elsewhere.
-pub(super) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenFault> {
-    required_text(claims, "jti")?;
+pub(super) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
+    required_text(claims, "jti").map_err(|error| error.by_setting("rfc9068"))?;
     match claims.get("iat") {
         Some(Value::Number(_)) => Ok(()),
-        _ => Err(TokenFault::Claims),
+        None => Err(
+            TokenError::about(TokenFault::Claims, "iat", Problem::Missing).by_setting("rfc9068"),
+        ),
+        Some(other) => Err(wrong_type("iat", "number", other).by_setting("rfc9068")),
     }
+}
+
+/// What tokens of other kinds call themselves.
+const OTHER_KINDS: [&str; 8] = [
+    "id",
+    "id_token",
+    "refresh",
+    "refresh_token",
+    "offline",
+    "offline_token",
+    "logout",
+    "logout_token",
+];
+
+/// Whether a word names an ID, refresh or logout token.
+pub(crate) fn is_other_kind(word: &str) -> bool {
+    OTHER_KINDS
+        .iter()
+        .any(|other| word.eq_ignore_ascii_case(other))
 }
 
 /// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
 pub(super) fn check_not_for_the_client(
     claims: &Object<'_>,
     rules: &Rules,
-) -> Result<(), TokenFault> {
-    let has = |name: &&str| claims.get(name).is_some();
-    let marked = ["at_hash", "c_hash", "events"].iter().any(has);
-    // A `nonce` goes back to the client in its ID token. Issuers that write it into access tokens
-    // too give these an id or a scope, which an ID token has not.
-    let has_scope = || !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
-    let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope();
-    let other_use = claims
-        .get("token_use")
-        .is_some_and(|value| value.as_text().as_deref() != Some("access"));
-    let other_kind = claims.get("typ").is_some_and(|value| {
-        value.as_text().is_none_or(|kind| {
+) -> Result<(), TokenError> {
+    let has = |name: &str| claims.get(name).is_some();
+    let id_token_mark = || {
+        let hash = ["at_hash", "c_hash"].into_iter().find(|name| has(name));
+        // A `nonce` goes back to the client in its ID token. Issuers that write it into access
+        // tokens too give these an id or a scope, which an ID token has not.
+        let answers_the_client =
+            || has("nonce") && !is_stated(claims.get("jti")) && !has_scope(claims, rules);
+        hash.or_else(|| answers_the_client().then_some("nonce"))
+    };
+    let mark = if rules.bears_id_token_marks {
+        None
+    } else {
+        id_token_mark()
+    };
+    let other_use = || {
+        let value = claims.get("token_use")?;
+        let is_access = match value.as_text().as_deref() {
+            Some("access") => true,
+            Some(word) => {
+                word.eq_ignore_ascii_case("access_token")
+                    || rules.token_uses.iter().any(|known| **known == *word)
+            }
+            None => false,
+        };
+        (!is_access).then_some("token_use")
+    };
+    let other_kind = || {
+        let value = claims.get("typ")?;
+        let is_other = value.as_text().is_none_or(|kind| {
             ["ID", "Refresh", "Offline", "Logout"]
                 .iter()
                 .any(|other| kind.eq_ignore_ascii_case(other))
-        })
-    });
+        });
+        is_other.then_some("typ")
+    };
     // Other names for the same, by other servers; unknown values say nothing.
-    let says_other_kind = ["type", "token_type", "token_class"].iter().any(|name| {
-        let kind = claims.get(name).and_then(Value::as_text);
-        kind.is_some_and(|kind| {
-            ["id_token", "refresh", "refresh_token", "logout_token"]
-                .iter()
-                .any(|other| kind.eq_ignore_ascii_case(other))
-        })
-    });
-    if marked || answers_the_client || other_use || other_kind || says_other_kind {
-        Err(TokenFault::TokenUse)
-    } else {
-        Ok(())
+    let says_other_kind = || {
+        ["type", "token_type", "token_class"]
+            .into_iter()
+            .find(|name| {
+                let kind = claims.get(name).and_then(Value::as_text);
+                kind.is_some_and(|kind| {
+                    ["id_token", "refresh", "refresh_token", "logout_token"]
+                        .iter()
+                        .any(|other| kind.eq_ignore_ascii_case(other))
+                })
+            })
+    };
+    let mark = mark
+        .or_else(|| has("events").then_some("events"))
+        .or_else(other_use)
+        .or_else(other_kind)
+        .or_else(says_other_kind);
+    match mark {
+        None => Ok(()),
+        Some(mark) => Err(marked_by(mark, claims)),
     }
+}
+
+/// A scope, wherever access tokens have one: under its own name (RFC 9068 s2.2.3), Microsoft's, or
+/// the configured one.
+fn has_scope(claims: &Object<'_>, rules: &Rules) -> bool {
+    is_stated(claims.get("scope"))
+        || is_stated(claims.get("scp"))
+        || value_at(claims, &rules.scope_claim).map_or(true, is_stated)
+}
+
+/// Whether something stands there that is as good as a statement: `null` and an empty text are not.
+fn is_stated(value: Option<Value<'_>>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(quoted)) => !quoted.text().is_empty(),
+        Some(_) => true,
+    }
+}
+
+#[cold]
+fn marked_by(mark: &'static str, claims: &Object<'_>) -> TokenError {
+    let detail = RejectionDetail::new()
+        .with_claim(mark)
+        .with_problem(Problem::WrongKind);
+    let detail = match claims.get(mark) {
+        Some(value) => detail.with_found(value.type_name()),
+        None => detail,
+    };
+    TokenError::new(TokenFault::TokenUse, detail)
 }

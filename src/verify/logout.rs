@@ -20,6 +20,7 @@ use super::typed::{Rounding, date, optional_text, required_text, strings};
 use crate::model::rejection::TokenFault;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 
 /// The member of `events` that makes a token a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -47,6 +48,12 @@ pub(crate) enum LogoutFault {
 impl From<TokenFault> for LogoutFault {
     fn from(fault: TokenFault) -> Self {
         Self::Token(fault)
+    }
+}
+
+impl From<TokenError> for LogoutFault {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error.into())
     }
 }
 

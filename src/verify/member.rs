@@ -90,7 +90,7 @@ impl Member {
         }
     }
 
-    fn name(self, text: &str) -> Cow<'_, str> {
+    pub(super) fn name(self, text: &str) -> Cow<'_, str> {
         let raw = self.name.of(text);
         if self.escaped {
             Cow::Owned(unescape(raw))

@@ -20,7 +20,11 @@ mod key;
 
 pub(crate) mod keyset;
 
+mod claim_error;
+
 mod typed;
+
+pub(crate) mod names;
 
 pub(crate) mod sources;
 
@@ -36,6 +40,8 @@ mod group;
 
 pub(crate) mod tenancy;
 
+mod tenant_forms;
+
 mod soundness;
 
 pub(crate) mod rules;
@@ -45,9 +51,13 @@ pub(crate) mod kind;
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) mod answer;
 
+mod misfit;
+
 mod custom;
 
 mod revocable;
+
+mod audience;
 
 pub(crate) mod claims;
 
@@ -62,6 +72,8 @@ pub(crate) mod identity;
 mod evidence;
 
 pub(crate) mod identify;
+
+pub(crate) mod lacking;
 
 pub(crate) mod access;
 

@@ -1,15 +1,15 @@
 //! What a token can be revoked by, beside its id, subject and client.
 //!
-//! 1. A session's id of another type than text is a fault: it would hide the token from who revokes
-//!    the session.
+//! 1. A session's id that is present and empty, `null` or of another type than text is a fault: the
+//!    revocation of its session would miss the token.
 //! 2. A moment that cannot be read is no moment, and no other claim stands in for it.
 
 use super::json::{Object, Value};
 use super::rules::Rules;
-use super::typed::{Rounding, date, optional_text};
-use crate::model::rejection::TokenFault;
+use super::typed::{Rounding, date, strict_id};
 use crate::model::text::Text;
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 
 /// What a token can be revoked by, beside its id, subject and client.
 pub(super) struct Revocable {
@@ -28,8 +28,8 @@ impl Revocable {
         rules: &Rules,
         issued_at: Option<UnixTime>,
         share: impl Fn(&str) -> Text,
-    ) -> Result<Self, TokenFault> {
-        let session = |name| Ok(optional_text(claims, name)?.map(|id| share(&id)));
+    ) -> Result<Self, TokenError> {
+        let session = |name| Ok::<_, TokenError>(strict_id(claims, name)?.map(|id| share(&id)));
         let sub = claims.get("sub").filter(|_| !rules.subject_claim.is("sub"));
         // AD FS writes it as a text.
         let authenticated_at = date(claims, "auth_time", Rounding::Down).unwrap_or_default();

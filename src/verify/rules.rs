@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::names::NameForms;
 use super::tenancy::TenantClaims;
 use crate::model::algorithm::AlgorithmSet;
+use crate::model::claim_value::ClaimValue;
 use crate::model::path::ClaimPath;
 
 /// The rules of one configured issuer. Made by the builder, which found no mistake in them.
@@ -20,13 +22,17 @@ pub(crate) struct Rules {
     pub(crate) client_ids: Vec<Box<str>>,
     /// Types accepted beside those of the profile, without `application/`.
     pub(crate) extra_types: Vec<Box<str>>,
-    pub(crate) required_claims: Vec<(ClaimPath, Box<str>)>,
+    /// Values of `token_use` that are taken beside those of the profile.
+    pub(crate) token_uses: Vec<Box<str>>,
+    /// Whether access tokens have the marks of ID tokens.
+    pub(crate) bears_id_token_marks: bool,
+    pub(crate) required_claims: Vec<RequiredClaim>,
     pub(crate) required_headers: Vec<(Box<str>, Box<str>)>,
     pub(crate) scope_claim: ClaimPath,
     pub(crate) roles_claim: ClaimPath,
     pub(crate) groups_claim: ClaimPath,
-    /// Whether a role or group may be a lone string in place of an array.
-    pub(crate) lone_values: bool,
+    /// The forms of roles and groups beside an array of strings.
+    pub(crate) name_forms: NameForms,
     pub(crate) subject_claim: ClaimPath,
     /// Where the client id is: the first that is present counts.
     pub(crate) client_id_claims: Vec<ClaimPath>,
@@ -37,6 +43,15 @@ pub(crate) struct Rules {
     /// How long after it was issued a token may end, at most; what is revoked is known as long.
     pub(crate) longest_token_life: Duration,
     pub(crate) tenant: Option<TenantClaims>,
+}
+
+/// A claim that must have this value.
+#[derive(Clone, Debug)]
+pub(crate) struct RequiredClaim {
+    pub(crate) path: ClaimPath,
+    pub(crate) value: ClaimValue,
+    /// The setting that demands it.
+    pub(crate) setting: &'static str,
 }
 
 /// The kind of access token that an issuer makes.
@@ -51,6 +66,18 @@ pub(crate) enum Profile {
     Oidc,
     /// Tokens that their issuer judges (RFC 7662), by what it answers.
     Introspected,
+}
+
+impl Profile {
+    /// The setting that chooses it, by the name of its method.
+    pub(super) const fn setting(self) -> &'static str {
+        match self {
+            Self::Cognito => "cognito",
+            Self::Rfc9068 => "rfc9068",
+            Self::Oidc => "oidc",
+            Self::Introspected => "introspected",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -59,6 +59,8 @@ pub struct TenantClaims {
     pub(super) client_tenants: HashMap<Box<str>, ClientTenant>,
     pub(super) mapped_twice: bool,
     pub(super) limit: Option<Listed>,
+    /// Whether whole numbers are read as ids.
+    pub(super) numeric_ids: bool,
     pub(crate) delegation: DelegationRule,
 }
 
@@ -152,6 +154,7 @@ impl TenantClaims {
             client_tenants: HashMap::new(),
             mapped_twice: false,
             limit: None,
+            numeric_ids: false,
             delegation: DelegationRule::default(),
         }
     }
@@ -159,7 +162,8 @@ impl TenantClaims {
     /// Rules that find the workspace in a group's name, such as
     /// `by_group("groups", "/tenants/{account}/{workspace}")` for Keycloak's group paths.
     ///
-    /// The claim is an array of strings. The pattern and each of them are cut at `/`; a group
+    /// The claim is an array of strings, or of a form that the issuer's settings of roles and
+    /// groups read. The pattern and each of them are cut at `/`; a group
     /// fits that has as many pieces, where `{workspace}` and `{account}` stand for one whole
     /// piece and the others are equal. Exactly one group must fit: with none the caller has no
     /// tenant, and two are contradiction. Without `{account}` in the pattern, say where the

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::claim_error::{ClaimName, claim_error, no_text, wrong_type};
 use super::json::{Object, Value};
 use crate::model::path::ClaimPath;
-use crate::model::rejection::TokenFault;
+use crate::model::rejection_detail::Problem;
+use crate::model::tenant::MAX_FOREIGN_ID_BYTES;
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 
 /// A string, or an array of nothing but strings.
 pub(super) fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
@@ -27,8 +30,8 @@ pub(super) fn texts(value: Value<'_>) -> Option<impl Iterator<Item = Option<Cow<
 pub(super) fn required_text<'c>(
     claims: &Object<'c>,
     name: &str,
-) -> Result<Cow<'c, str>, TokenFault> {
-    optional_text(claims, name)?.ok_or(TokenFault::Claims)
+) -> Result<Cow<'c, str>, TokenError> {
+    optional_text(claims, name)?.ok_or_else(|| no_text(name, None))
 }
 
 /// A claim that may be absent. Present with another type, or empty, is a fault.
@@ -36,28 +39,127 @@ pub(super) fn required_text<'c>(
 pub(super) fn optional_text<'c>(
     claims: &Object<'c>,
     name: &str,
-) -> Result<Option<Cow<'c, str>>, TokenFault> {
-    non_empty(claims.get(name))
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    let value = claims.get(name);
+    match value.map(Value::as_text) {
+        None => Ok(None),
+        Some(Some(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(no_text(name, value)),
+    }
+}
+
+/// A claim that may be absent, where an empty text and `null` are as good as absent: servers that
+/// write every member write them so.
+#[inline]
+pub(super) fn text_or_absent<'c>(
+    claims: &Object<'c>,
+    name: &str,
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    present_text(name, claims.get(name))
 }
 
 /// The same, at a path.
 pub(super) fn text_at<'c>(
     claims: &Object<'c>,
     path: &ClaimPath,
-) -> Result<Option<Cow<'c, str>>, TokenFault> {
-    non_empty(
-        claims
-            .at_path(path.members())
-            .map_err(|_| TokenFault::Claims)?,
-    )
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    present_text(path, value_at(claims, path)?)
 }
 
-fn non_empty(value: Option<Value<'_>>) -> Result<Option<Cow<'_, str>>, TokenFault> {
-    match value.map(Value::as_text) {
-        None => Ok(None),
-        Some(Some(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(TokenFault::Claims),
+#[inline]
+fn present_text<'c>(
+    name: &(impl ClaimName + ?Sized),
+    value: Option<Value<'c>>,
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(quoted)) => Ok(Some(quoted.text()).filter(|text| !text.is_empty())),
+        Some(other) => Err(wrong_type(name, "string", other)),
     }
+}
+
+/// An id that the issuer chose: at most [`MAX_FOREIGN_ID_BYTES`] long. An empty one and `null` are
+/// as good as absent.
+#[inline]
+pub(super) fn id<'c>(claims: &Object<'c>, name: &str) -> Result<Option<Cow<'c, str>>, TokenError> {
+    within_bound(name, text_or_absent(claims, name)?)
+}
+
+/// The same, where an empty one and `null` are faults.
+#[inline]
+pub(super) fn strict_id<'c>(
+    claims: &Object<'c>,
+    name: &str,
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    within_bound(name, optional_text(claims, name)?)
+}
+
+#[inline]
+fn within_bound<'c>(
+    name: &str,
+    id: Option<Cow<'c, str>>,
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    match id {
+        Some(id) if id.len() > MAX_FOREIGN_ID_BYTES => Err(too_long(name)),
+        id => Ok(id),
+    }
+}
+
+/// An id is longer than any that is remembered and revoked.
+#[cold]
+pub(super) fn too_long(name: &(impl ClaimName + ?Sized)) -> TokenError {
+    const EXPECTED: &str = "at most 1024 bytes";
+    const { assert!(MAX_FOREIGN_ID_BYTES == 1024) };
+    claim_error(name, Problem::TooLong, EXPECTED)
+}
+
+/// Whether a text shows nothing: white space and characters without width, and so the empty text.
+pub(super) fn is_blank(text: &str) -> bool {
+    // Almost every text begins with a printable ASCII character, and needs no second look.
+    match text.as_bytes().first() {
+        Some(b'!'..=b'~') => false,
+        _ => text.chars().all(is_invisible),
+    }
+}
+
+fn is_invisible(one: char) -> bool {
+    one.is_whitespace()
+        || one.is_control()
+        || matches!(
+            one,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// The value at a path; absent where a name is missing on the way, or leads to `null`.
+#[inline]
+pub(super) fn value_at<'c>(
+    claims: &Object<'c>,
+    path: &ClaimPath,
+) -> Result<Option<Value<'c>>, TokenError> {
+    match claims.at_path(path.members()) {
+        Ok(found) => Ok(found),
+        Err(_) => no_way(claims, path),
+    }
+}
+
+/// Why a path leads through something other than objects.
+#[cold]
+fn no_way<'c>(claims: &Object<'c>, path: &ClaimPath) -> Result<Option<Value<'c>>, TokenError> {
+    let members = path.members();
+    for length in 1..members.len() {
+        let way = members.get(..length).unwrap_or_default();
+        match claims.at_path(way) {
+            Ok(Some(Value::Object(_))) => {}
+            Ok(None | Some(Value::Null)) => return Ok(None),
+            Ok(Some(other)) => return Err(wrong_type(path, "objects on the way", other)),
+            Err(_) => break,
+        }
+    }
+    Err(claim_error(path, Problem::WrongType, "objects on the way"))
 }
 
 #[derive(Clone, Copy)]
@@ -72,14 +174,20 @@ pub(super) fn date(
     claims: &Object<'_>,
     name: &str,
     rounding: Rounding,
-) -> Result<Option<UnixTime>, TokenFault> {
+) -> Result<Option<UnixTime>, TokenError> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::Number(text)) => match numeric_date(text, rounding) {
             Some(secs) => Ok(Some(UnixTime::from_secs(secs))),
-            None => Err(TokenFault::Claims),
+            None => Err(claim_error(
+                name,
+                Problem::Malformed,
+                "a number of seconds within 2^53",
+            )),
         },
-        Some(_) => Err(TokenFault::Claims),
+        // RFC 7519 s4.1: `null` is no number either, and an end or a beginning that cannot be read
+        // is not absent.
+        Some(other) => Err(wrong_type(name, "number", other)),
     }
 }
 

@@ -20,9 +20,9 @@ use super::custom::CustomClaims;
 use super::json::{JsonFault, Object, Value};
 use super::signature::Signed;
 use super::typed::{Rounding, date, optional_text, required_text, strings};
-use crate::model::rejection::TokenFault;
 use crate::model::tenant::ClientId;
 use crate::model::time::UnixTime;
+use crate::model::token_error::TokenError;
 
 /// What an issuer says of one user.
 pub(crate) struct UserClaims {
@@ -142,7 +142,7 @@ impl UserClaims {
     }
 
     /// The answer as the application's own type, read once for each type.
-    pub(crate) fn claims<T>(&self) -> Result<Arc<T>, TokenFault>
+    pub(crate) fn claims<T>(&self) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {

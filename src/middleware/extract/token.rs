@@ -74,7 +74,7 @@ impl<T> fmt::Debug for Claims<T> {
 
 impl<T: DeserializeOwned + Send + Sync + 'static> FromAdmitted for Claims<T> {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
-        match admitted.required()?.token.claims() {
+        match admitted.required()?.token.read_claims() {
             Ok(claims) => Ok(Self(claims)),
             Err(fault) => Err(admitted.refuse(fault)),
         }
