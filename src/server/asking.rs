@@ -24,7 +24,10 @@ pub(super) struct Asking {
     pub(super) dialect: Option<TokenInformation>,
     pub(super) bad_token: Vec<u16>,
     pub(super) takes_jwts: bool,
+    /// Whether nothing but JWTs is asked about.
+    pub(super) only_jwts: bool,
     pub(super) needs_audience: bool,
+    pub(super) clients_without_subject: bool,
     pub(super) signed: bool,
     pub(super) signed_for: Vec<String>,
     /// `None`: nothing is remembered.
@@ -44,7 +47,9 @@ impl Default for Asking {
             dialect: None,
             bad_token: Vec::new(),
             takes_jwts: false,
+            only_jwts: false,
             needs_audience: true,
+            clients_without_subject: false,
             signed: false,
             signed_for: Vec::new(),
             life: Some(Duration::from_secs(60)),

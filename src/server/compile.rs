@@ -76,6 +76,10 @@ pub(super) fn rules(
         groups_claim: issuer.groups_claim.clone(),
         lone_values: issuer.lone_values,
         subject_claim: issuer.subject_claim.clone(),
+        #[cfg(feature = "jwks")]
+        clients_without_subject: issuer.asking.clients_without_subject,
+        #[cfg(not(feature = "jwks"))]
+        clients_without_subject: false,
         client_id_claims,
         leeway: issuer.leeway,
         logout_clients: boxed(&issuer.logout_clients),

@@ -16,6 +16,7 @@ use crate::source::client_authentication::{ClientAuthentication, Credentials};
 use crate::source::clock::Clock;
 use crate::source::endpoint::{EndpointConfig, Place};
 use crate::source::introspection::{AskingLimits, Endpoint, Introspector};
+use crate::source::quiet::OnceAMinute;
 use crate::source::token_information::TokenInformation;
 
 /// Sees to an issuer that is asked about its tokens. Whether it is one; the others have none of
@@ -82,6 +83,7 @@ fn asks(
         idiom: dialect.idiom(),
         signed_for,
         memory,
+        unsupported: OnceAMinute::default(),
     };
     let limits = AskingLimits {
         calls: asking.calls,
@@ -90,6 +92,8 @@ fn asks(
     Ok(Opaque {
         introspector: Introspector::new(bench, endpoint, limits, clock),
         takes_jwts: asking.takes_jwts,
+        only_jwts: asking.only_jwts,
+        is_alone: false,
         most_bytes: if dialect.in_query {
             max_token_bytes.min(MOST_BYTES_IN_QUERY)
         } else {

@@ -107,10 +107,42 @@ impl Issuer {
     }
 
     /// Asks about JWTs too, if their `iss` is exactly this issuer's identifier. Their signature
-    /// is the endpoint's business. Default: JWTs are not asked about; those of an issuer that is
-    /// configured to be verified here are, and all others are refused.
+    /// is the endpoint's business. On a server that has no other issuer, every `b64token` is asked
+    /// about, whatever its form: a JWT without `iss`, a JWE of five parts, a PASETO.
+    ///
+    /// Some endpoints judge none of their own JWTs (oidc-provider answers `400`
+    /// `unsupported_token_type`): such a token is 401. Then leave this setting out and configure
+    /// the same issuer twice, once to be verified here and once to be asked: a JWT goes to the
+    /// keys and an opaque token to the endpoint.
+    ///
+    /// Default: JWTs are not asked about; those of an issuer that is configured to be verified
+    /// here are verified, and all others are refused.
     pub fn introspect_jwts(self) -> Self {
         self.asking("introspect_jwts", |asking| asking.takes_jwts = true)
+    }
+
+    /// Asks about JWTs, as [`introspect_jwts`](Self::introspect_jwts) does, and about nothing
+    /// else: a token of another form is 401, unasked. For servers whose access tokens are JWTs and
+    /// whose opaque tokens are refresh tokens that the endpoint describes in the same way. A JWT
+    /// counts as one here if its `iss` is exactly this issuer's identifier.
+    /// Default: opaque tokens are asked about.
+    pub fn introspect_only_jwts(self) -> Self {
+        self.asking("introspect_only_jwts", |asking| {
+            asking.takes_jwts = true;
+            asking.only_jwts = true;
+        })
+    }
+
+    /// Takes an answer with a client id, without a subject and without a user's name (`username`,
+    /// `preferred_username`, `upn`) for one about a client that speaks for itself: its caller is a
+    /// [`Client`](crate::Client). For endpoints that state no `sub` for client credentials. Leave
+    /// it out where the endpoint may leave a user's `sub` and name out as well: such a user would
+    /// count as the client. Default: without a subject the caller is a
+    /// [`Subject`](crate::Subject), who reaches no tenant.
+    pub fn clients_without_subject(self) -> Self {
+        self.asking("clients_without_subject", |asking| {
+            asking.clients_without_subject = true;
+        })
     }
 
     /// Accepts an answer that names no audience; one that is named must be ours all the same.
@@ -125,7 +157,10 @@ impl Issuer {
 
     /// Demands signed answers ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)): by this
     /// issuer, for our client id, with one of its keys, which are found like any issuer's, and by
-    /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none.
+    /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none, and neither is one
+    /// whose `exp` has passed, whose `nbf` is to come, or whose `iat` is more than 5 minutes from
+    /// the question: somebody could play an old answer back. The [`leeway`](Self::leeway) is
+    /// added to each. A remembered answer ends with the key that verified it.
     /// Default: answers count for the connection that they came by.
     pub fn signed_answers(self) -> Self {
         self.asking("signed_answers", |asking| asking.signed = true)

@@ -22,6 +22,8 @@ use super::scan::{Scanner, scan};
 pub(crate) struct Object<'a> {
     text: &'a str,
     members: Held<'a>,
+    /// Whether a member that is `null`, an empty text or an empty list counts as absent.
+    skips_empty: bool,
 }
 
 /// Members of our own, or such as somebody keeps room for.
@@ -64,6 +66,7 @@ impl<'a> Object<'a> {
         Ok(Self {
             text,
             members: Held::Own(Box::new(members)),
+            skips_empty: false,
         })
     }
 
@@ -73,6 +76,7 @@ impl<'a> Object<'a> {
         Ok(Self {
             text,
             members: Held::Lent(members),
+            skips_empty: false,
         })
     }
 
@@ -82,7 +86,23 @@ impl<'a> Object<'a> {
         Object {
             text: copy,
             members: Held::Lent(self.members.get()),
+            skips_empty: self.skips_empty,
         }
+    }
+
+    /// The same object, in which a member that is `null`, an empty text or an empty list counts
+    /// as absent, at every depth.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(super) fn without_empty_members(mut self) -> Self {
+        self.skips_empty = true;
+        self
+    }
+
+    /// The value of the member with exactly this name, empty or not.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(super) fn get_even_if_empty(&self, name: &str) -> Option<Value<'a>> {
+        let found = self.members.get().find(self.text, name)?;
+        Some(Value::at(self.text, found))
     }
 
     /// The text that it was read from.
@@ -94,7 +114,11 @@ impl<'a> Object<'a> {
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
         let found = self.members.get().find(self.text, name)?;
-        Some(Value::at(self.text, found))
+        let value = Value::at(self.text, found);
+        if self.skips_empty && value.is_empty() {
+            return None;
+        }
+        Some(value)
     }
 
     /// The value at a path of member names. Absent when a name is missing on the way;
@@ -109,7 +133,11 @@ impl<'a> Object<'a> {
         match (self.get(first.as_ref()), rest) {
             (found, []) => Ok(found),
             (None, _) => Ok(None),
-            (Some(Value::Object(text)), _) => Self::parse_str(text)?.at_path(rest),
+            (Some(Value::Object(text)), _) => {
+                let mut inner = Self::parse_str(text)?;
+                inner.skips_empty = self.skips_empty;
+                inner.at_path(rest)
+            }
             (Some(_), _) => Err(JsonFault::Malformed),
         }
     }
@@ -136,6 +164,18 @@ impl<'a> Value<'a> {
             }),
             Kind::Array => Self::Array(span.of(text)),
             Kind::Object => Self::Object(span.of(text)),
+        }
+    }
+
+    /// Whether it is `null`, an empty text or an empty list.
+    fn is_empty(self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::String(quoted) => quoted.raw.is_empty(),
+            Self::Array(_) => self
+                .elements()
+                .is_some_and(|mut elements| elements.next().is_none()),
+            Self::Bool(_) | Self::Number(_) | Self::Object(_) => false,
         }
     }
 

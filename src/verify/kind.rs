@@ -51,6 +51,8 @@ pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
     match claims.get("token_type").map(Value::as_text) {
         None => Ok(()),
         Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
+        // Older versions of Ory Hydra, and servers of one's own, name the kind of token here.
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("access_token") => Ok(()),
         // RFC 9449 s6.2: bound to a key, whether the answer says to which or not.
         Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Err(TokenFault::Binding),
         Some(_) => Err(TokenFault::TokenUse),
@@ -86,9 +88,9 @@ pub(super) fn check_not_for_the_client(
     // too give these an id or a scope, which an ID token has not.
     let has_scope = || !matches!(claims.at_path(rules.scope_claim.members()), Ok(None));
     let answers_the_client = has(&"nonce") && !has(&"jti") && !has_scope();
-    let other_use = claims
-        .get("token_use")
-        .is_some_and(|value| value.as_text().as_deref() != Some("access"));
+    let other_use = claims.get("token_use").is_some_and(|value| {
+        !matches!(value.as_text().as_deref(), Some("access" | "access_token"))
+    });
     let other_kind = claims.get("typ").is_some_and(|value| {
         value.as_text().is_none_or(|kind| {
             ["ID", "Refresh", "Offline", "Logout"]

@@ -28,6 +28,9 @@ pub(crate) struct Rules {
     /// Whether a role or group may be a lone string in place of an array.
     pub(crate) lone_values: bool,
     pub(crate) subject_claim: ClaimPath,
+    /// Whether an answer of an endpoint without a subject and without a user is about a client
+    /// that speaks for itself.
+    pub(crate) clients_without_subject: bool,
     /// Where the client id is: the first that is present counts.
     pub(crate) client_id_claims: Vec<ClaimPath>,
     pub(crate) leeway: Duration,
