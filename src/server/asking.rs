@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::source::client_authentication::ClientAuthentication;
 use crate::source::token_information::TokenInformation;
+use crate::verify::answer::MOST_APART;
 
 /// Where the issuer is asked.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ pub(super) struct Asking {
     pub(super) clients_without_subject: bool,
     pub(super) signed: bool,
     pub(super) signed_for: Vec<String>,
+    pub(super) signed_age: Duration,
     /// `None`: nothing is remembered.
     pub(super) life: Option<Duration>,
     pub(super) calls: usize,
@@ -52,6 +54,7 @@ impl Default for Asking {
             clients_without_subject: false,
             signed: false,
             signed_for: Vec::new(),
+            signed_age: MOST_APART,
             life: Some(Duration::from_secs(60)),
             calls: 64,
             patience: Duration::from_secs(2),

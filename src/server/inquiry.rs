@@ -82,6 +82,7 @@ fn asks(
         authority: Arc::clone(authority),
         idiom: dialect.idiom(),
         signed_for,
+        signed_age: asking.signed_age,
         memory,
         unsupported: OnceAMinute::default(),
     };
@@ -142,6 +143,9 @@ fn check(issuer: &Issuer, asking: &Asking) -> Result<(), ConfigError> {
             "introspection_cache_life",
             "it must be 1 s to 5 min; `without_introspection_cache()` switches it off",
         ));
+    }
+    if !(second..=second * 3600).contains(&asking.signed_age) {
+        return Err(mistake("signed_answer_age", "it must be 1 s to 1 h"));
     }
     if !(1..=1024).contains(&asking.calls) {
         return Err(mistake("concurrent_introspections", "it must be 1 to 1024"));

@@ -158,9 +158,9 @@ impl Issuer {
     /// Demands signed answers ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)): by this
     /// issuer, for our client id, with one of its keys, which are found like any issuer's, and by
     /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none, and neither is one
-    /// whose `exp` has passed, whose `nbf` is to come, or whose `iat` is more than 5 minutes from
-    /// the question: somebody could play an old answer back. The [`leeway`](Self::leeway) is
-    /// added to each. A remembered answer ends with the key that verified it.
+    /// whose `exp` has passed, whose `nbf` is to come, or whose `iat` is further from the
+    /// question than [`signed_answer_age`](Self::signed_answer_age): somebody could play an old
+    /// answer back. The [`leeway`](Self::leeway) is added to each. A remembered answer ends with the key that verified it.
     /// Default: answers count for the connection that they came by.
     pub fn signed_answers(self) -> Self {
         self.asking("signed_answers", |asking| asking.signed = true)
@@ -172,6 +172,17 @@ impl Issuer {
         self.asking("signed_answers_for", |asking| {
             asking.signed = true;
             asking.signed_for.push(audience);
+        })
+    }
+
+    /// How far the `iat` of a signed answer may be from the moment of the question, either way:
+    /// 1 s to 1 h, and the [`leeway`](Self::leeway) on top. A longer time is for a server that
+    /// gives the same signed answer for a while; so long may anybody in between give it, too.
+    /// Default: 5 min.
+    pub fn signed_answer_age(self, age: Duration) -> Self {
+        self.asking("signed_answer_age", |asking| {
+            asking.signed = true;
+            asking.signed_age = age;
         })
     }
 

@@ -77,6 +77,8 @@ pub(super) struct Bench {
     pub(super) idiom: Idiom,
     /// Whom signed answers are for; `None` where answers are not signed.
     pub(super) signed_for: Option<Vec<Box<str>>>,
+    /// How far a signed answer's `iat` may be from the question.
+    pub(super) signed_age: Duration,
     pub(super) memory: Memory,
     /// Events that a token causes of a type that the endpoint does not judge.
     pub(super) unsupported: OnceAMinute,
@@ -363,7 +365,7 @@ impl Bench {
         let expected = Expected {
             issuer: &self.authority.rules.realm,
             us,
-            time: answer_time(&self.authority, asked),
+            time: answer_time(&self.authority, asked, self.signed_age),
         };
         let open = |signed: &Signed<'_>| {
             signed_answer(signed, expected).map_err(|unfit| format!("the signed answer {unfit}"))

@@ -1,5 +1,7 @@
 //! Signed answers of an issuer, opened with its keys.
 
+use std::time::Duration;
+
 use super::authority::{Authority, Stop};
 use crate::model::rejection::TokenFault;
 use crate::source::introspection::{AskedAt, Trouble};
@@ -12,10 +14,11 @@ use crate::verify::signature::Signed;
 const MOST_QUESTIONS: usize = 2;
 
 /// The times that an answer to this question is compared with.
-pub(super) fn answer_time(authority: &Authority, asked: AskedAt) -> AnswerTime {
+pub(super) fn answer_time(authority: &Authority, asked: AskedAt, apart: Duration) -> AnswerTime {
     AnswerTime {
         asked: asked.wall,
         used: asked.wall.saturating_add(asked.earlier),
+        apart,
         leeway: authority.rules.leeway,
     }
 }

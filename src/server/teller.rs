@@ -26,6 +26,7 @@ use crate::source::introspection::{AskedAt, AskingLimits, Examiner, Introspector
 use crate::source::quiet::OnceAMinute;
 use crate::source::user_info::{UserInfoEndpoint, UserSaid};
 use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
+use crate::verify::answer::MOST_APART;
 use crate::verify::signature::Signed;
 use crate::verify::user_info::UserClaims;
 
@@ -232,7 +233,7 @@ impl Teller {
                 (claims, Basis::lasting())
             }
             UserSaid::Signed(bytes) => {
-                let time = answer_time(&self.authority, asked);
+                let time = answer_time(&self.authority, asked, MOST_APART);
                 let open = |signed: &Signed<'_>| {
                     UserClaims::signed(signed, time).map_err(|fault| format!("the answer {fault}"))
                 };

@@ -305,7 +305,7 @@ mod tests {
     /// nothing but good tokens, our own question included.
     #[test]
     fn breaker_stays_closed_in_floods_of_odd_tokens_beside_good_ones() {
-        for (bad, good) in [(5, 5), (20, 5), (50, 20), (100, 20)] {
+        for (bad, good) in [(5_u32, 5_u32), (20, 5), (50, 20), (100, 20)] {
             let (mut breaker, mut refused, mut asked) = (Breaker::default(), 0, 0);
             let mut random = 0x9e37_79b9_7f4a_7c15_u64;
             for step in 0..(bad + good) * 400 {

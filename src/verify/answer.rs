@@ -141,9 +141,9 @@ const SIGNED_TYPE: &str = "token-introspection+jwt";
 /// The media type of a signed answer (RFC 9701 section 4).
 pub(crate) const SIGNED_MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
-/// How far the `iat` of a signed answer may be from the question, either way: an older one may be
-/// a good answer that somebody plays back. The leeway comes on top, as for any date of an issuer.
-const MOST_APART: Duration = Duration::from_secs(300);
+/// How far the `iat` of a signed answer may be from the question, either way, by default: an older
+/// one may be a good answer that somebody plays back.
+pub(crate) const MOST_APART: Duration = Duration::from_secs(300);
 
 /// What a signed answer is compared with.
 #[derive(Clone, Copy)]
@@ -161,6 +161,8 @@ pub(crate) struct AnswerTime {
     pub(crate) asked: UnixTime,
     /// When the answer is used: later than `asked` where another instance has asked.
     pub(crate) used: UnixTime,
+    /// How far `iat` may be from `asked`; the leeway comes on top, as for any date of an issuer.
+    pub(crate) apart: Duration,
     pub(crate) leeway: Duration,
 }
 
@@ -190,7 +192,7 @@ impl fmt::Display for Unfit {
             Self::Date => "has a date that cannot be read, or no `iat`",
             Self::Expired => "has expired (`exp`)",
             Self::NotYetValid => "is not valid yet (`nbf`)",
-            Self::Age => "was not made for this question: its `iat` is more than 5 min off",
+            Self::Age => "was not made for this question: its `iat` is too far from it",
         })
     }
 }
@@ -244,7 +246,7 @@ impl AnswerTime {
         if from.is_some_and(|from| from > self.used.saturating_add(self.leeway)) {
             return Err(Unfit::NotYetValid);
         }
-        let apart = MOST_APART + self.leeway;
+        let apart = self.apart.saturating_add(self.leeway);
         match read("iat", Rounding::Down)? {
             Some(made)
                 if made > self.asked.saturating_add(apart)
