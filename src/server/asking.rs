@@ -17,6 +17,15 @@ pub(super) enum Asked {
     Service(String),
 }
 
+/// Whether the issuer is asked about JWTs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedJwts {
+    Never,
+    Too,
+    /// And about nothing else.
+    Alone,
+}
+
 /// How the issuer is asked.
 #[derive(Clone)]
 pub(super) struct Asking {
@@ -24,9 +33,7 @@ pub(super) struct Asking {
     pub(super) authentication: Option<ClientAuthentication>,
     pub(super) dialect: Option<TokenInformation>,
     pub(super) bad_token: Vec<u16>,
-    pub(super) takes_jwts: bool,
-    /// Whether nothing but JWTs is asked about.
-    pub(super) only_jwts: bool,
+    pub(super) jwts: AskedJwts,
     pub(super) needs_audience: bool,
     pub(super) clients_without_subject: bool,
     pub(super) signed: bool,
@@ -48,8 +55,7 @@ impl Default for Asking {
             authentication: None,
             dialect: None,
             bad_token: Vec::new(),
-            takes_jwts: false,
-            only_jwts: false,
+            jwts: AskedJwts::Never,
             needs_audience: true,
             clients_without_subject: false,
             signed: false,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::asking::{Asked, Asking};
+use super::asking::{Asked, AskedJwts, Asking};
 use super::assemble::Members;
 use super::authority::Authority;
 use super::identifiers::discovery_urls;
@@ -92,8 +92,8 @@ fn asks(
     };
     Ok(Opaque {
         introspector: Introspector::new(bench, endpoint, limits, clock),
-        takes_jwts: asking.takes_jwts,
-        only_jwts: asking.only_jwts,
+        takes_jwts: asking.jwts != AskedJwts::Never,
+        only_jwts: asking.jwts == AskedJwts::Alone,
         is_alone: false,
         most_bytes: if dialect.in_query {
             max_token_bytes.min(MOST_BYTES_IN_QUERY)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::asking::{Asked, Asking};
+use super::asking::{Asked, AskedJwts, Asking};
 use super::issuer::{Issuer, Kind};
 use crate::source::client_authentication::ClientAuthentication;
 use crate::source::token_information::TokenInformation;
@@ -120,7 +120,9 @@ impl Issuer {
     /// Default: JWTs are not asked about; those of an issuer that is configured to be verified
     /// here are verified, and all others are refused.
     pub fn introspect_jwts(self) -> Self {
-        self.asking("introspect_jwts", |asking| asking.takes_jwts = true)
+        self.asking("introspect_jwts", |asking| {
+            asking.jwts = AskedJwts::Too;
+        })
     }
 
     /// Asks about JWTs, as [`introspect_jwts`](Self::introspect_jwts) does, and about nothing
@@ -130,8 +132,7 @@ impl Issuer {
     /// Default: opaque tokens are asked about.
     pub fn introspect_only_jwts(self) -> Self {
         self.asking("introspect_only_jwts", |asking| {
-            asking.takes_jwts = true;
-            asking.only_jwts = true;
+            asking.jwts = AskedJwts::Alone;
         })
     }
 

@@ -195,7 +195,6 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::rejection::Outage;
 
     fn at(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -291,11 +290,8 @@ mod tests {
         for (rest, expected) in [(None, 1), (Some(0), 1), (Some(7), 7), (Some(3600), 60)] {
             let mut breaker = Breaker::default();
             assert!(fail(&mut breaker, 0..5, at(0)));
-            let trouble = Trouble {
-                rest: rest.map(at),
-                outage: Outage::IntrospectionBusy,
-                ..unreachable()
-            };
+            let mut trouble = unreachable();
+            trouble.rest = rest.map(at);
             breaker.check_failed(&trouble, at(0));
             assert_eq!(breaker.permit(at(0)), Permit::Refused(at(expected)));
         }

@@ -175,15 +175,15 @@ impl<E: Examiner> Introspector<E> {
             outage,
             retry_after: rest.max(SHORTLY),
         };
-        let asker = Asker { digest, party };
-        if let Some(setback) = asker.any(|one| self.setbacks.find(one, now)) {
+        let sender = Sender { digest, party };
+        if let Some(setback) = sender.any(|one| self.setbacks.find(one, now)) {
             return Err(not_asked(setback));
         }
         let leave = self.record.leave(now).map_err(not_asked)?;
         let landing = match self.flights.board(digest) {
             Boarding::Joined(landing) => landing,
             Boarding::First(landing, departure) => {
-                let flight = Arc::clone(self).fly(departure, asker, token.to_owned(), leave);
+                let flight = Arc::clone(self).fly(departure, sender, token.to_owned(), leave);
                 runtime.spawn(flight);
                 landing
             }
@@ -220,13 +220,13 @@ impl<E: Examiner> Introspector<E> {
     async fn fly(
         self: Arc<Self>,
         departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        asker: Asker,
+        sender: Sender,
         token: String,
         leave: Leave,
     ) {
         // Whoever looked just before the flight before this one landed is served by that one.
         let now = self.clock.monotonic();
-        if let Some(verdict) = self.examiner.remembered(asker.digest, now) {
+        if let Some(verdict) = self.examiner.remembered(sender.digest, now) {
             return departure.land(Ok(verdict));
         }
         let Ok(_call) = self.calls.acquire().await else {
@@ -241,7 +241,7 @@ impl<E: Examiner> Introspector<E> {
                 return departure.land(Err(trouble));
             }
         }
-        if self.answer(departure, asker, &token, leave).await {
+        if self.answer(departure, sender, &token, leave).await {
             // Whoever waits does not wait for this.
             let _ = self.check().await;
         }
@@ -260,12 +260,12 @@ impl<E: Examiner> Introspector<E> {
     async fn answer(
         &self,
         departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        asker: Asker,
+        sender: Sender,
         token: &str,
         leave: Leave,
     ) -> bool {
         let said = self.call(token).await;
-        let (outcome, checks) = self.examined(asker, said, leave).await;
+        let (outcome, checks) = self.examined(sender, said, leave).await;
         departure.land(outcome);
         checks
     }
@@ -275,13 +275,13 @@ impl<E: Examiner> Introspector<E> {
     async fn answer(
         &self,
         departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        asker: Asker,
+        sender: Sender,
         token: &str,
         leave: Leave,
     ) -> bool {
         let archive = self.archive.get();
         if let Some(archive) = archive {
-            if let Some(verdict) = self.found(archive, asker.digest, token).await {
+            if let Some(verdict) = self.found(archive, sender.digest, token).await {
                 departure.land(Ok(verdict));
                 return false;
             }
@@ -293,7 +293,7 @@ impl<E: Examiner> Introspector<E> {
             }
             _ => None,
         };
-        let (outcome, checks) = self.examined(asker, said, leave).await;
+        let (outcome, checks) = self.examined(sender, said, leave).await;
         let told = text.and_then(|(archive, text, asked)| {
             let end = self.examiner.good_until(outcome.as_ref().ok()?, asked)?;
             let asked_at = asked.wall;
@@ -341,12 +341,12 @@ impl<E: Examiner> Introspector<E> {
     /// The verdict, and whether our own question is to be asked now.
     async fn examined(
         &self,
-        asker: Asker,
+        sender: Sender,
         said: Result<(Heeded<E>, AskedAt), Trouble>,
         leave: Leave,
     ) -> (Result<E::Verdict, Trouble>, bool) {
         let outcome = match said {
-            Ok((said, asked)) => self.examiner.examine(asker.digest, said, asked).await,
+            Ok((said, asked)) => self.examiner.examine(sender.digest, said, asked).await,
             Err(trouble) => Err(trouble),
         };
         let now = self.clock.monotonic();
@@ -356,22 +356,22 @@ impl<E: Examiner> Introspector<E> {
                 false
             }
             Err(trouble) => {
-                self.setbacks.note(asker.concerned(trouble), trouble, now);
-                self.record.failed(leave, asker.party(), trouble, now)
+                self.setbacks.note(sender.concerned(trouble), trouble, now);
+                self.record.failed(leave, sender.party(), trouble, now)
             }
         };
         (outcome, checks)
     }
 }
 
-/// Who asks: the token, and whose it is where that is known.
+/// The token that is asked about, and whose it is where that is known.
 #[derive(Clone, Copy)]
-struct Asker {
+struct Sender {
     digest: Digest,
     party: Option<Digest>,
 }
 
-impl Asker {
+impl Sender {
     /// The token's party, or the token where that is not known.
     fn party(self) -> Digest {
         self.party.unwrap_or(self.digest)

@@ -22,8 +22,6 @@ use super::scan::{Scanner, scan};
 pub(crate) struct Object<'a> {
     text: &'a str,
     members: Held<'a>,
-    /// Whether a member that is `null`, an empty text or an empty list counts as absent.
-    skips_empty: bool,
 }
 
 /// Members of our own, or such as somebody keeps room for.
@@ -66,7 +64,6 @@ impl<'a> Object<'a> {
         Ok(Self {
             text,
             members: Held::Own(Box::new(members)),
-            skips_empty: false,
         })
     }
 
@@ -76,7 +73,6 @@ impl<'a> Object<'a> {
         Ok(Self {
             text,
             members: Held::Lent(members),
-            skips_empty: false,
         })
     }
 
@@ -86,16 +82,22 @@ impl<'a> Object<'a> {
         Object {
             text: copy,
             members: Held::Lent(self.members.get()),
-            skips_empty: self.skips_empty,
         }
     }
 
     /// The same object, in which a member that is `null`, an empty text or an empty list counts
     /// as absent, at every depth.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(super) fn without_empty_members(mut self) -> Self {
-        self.skips_empty = true;
-        self
+    pub(super) fn without_empty_members(self) -> Self {
+        let mut members = match self.members {
+            Held::Own(members) => members,
+            Held::Lent(members) => Box::new(members.clone()),
+        };
+        members.skips_empty = true;
+        Self {
+            text: self.text,
+            members: Held::Own(members),
+        }
     }
 
     /// The value of the member with exactly this name, empty or not.
@@ -113,9 +115,9 @@ impl<'a> Object<'a> {
     /// The value of the member with exactly this name.
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
-        let found = self.members.get().find(self.text, name)?;
-        let value = Value::at(self.text, found);
-        if self.skips_empty && value.is_empty() {
+        let members = self.members.get();
+        let value = Value::at(self.text, members.find(self.text, name)?);
+        if members.skips_empty && value.is_empty() {
             return None;
         }
         Some(value)
@@ -134,8 +136,10 @@ impl<'a> Object<'a> {
             (found, []) => Ok(found),
             (None, _) => Ok(None),
             (Some(Value::Object(text)), _) => {
-                let mut inner = Self::parse_str(text)?;
-                inner.skips_empty = self.skips_empty;
+                let inner = Self::parse_str(text)?;
+                if self.members.get().skips_empty {
+                    return inner.without_empty_members().at_path(rest);
+                }
                 inner.at_path(rest)
             }
             (Some(_), _) => Err(JsonFault::Malformed),
