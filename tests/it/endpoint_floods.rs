@@ -87,6 +87,10 @@ fn refusing(refused: Refusal) -> impl Fn(&Question) -> Response<Body> {
 async fn flood_of_odd_tokens_keeps_no_good_token_out() {
     for refused in REFUSALS {
         for (bad, good) in RATES {
+            // The breaker's own test has every rate for longer; a status changes nothing there.
+            if (bad, good) != (20, 5) && ![400, 503].contains(&refused.0) {
+                continue;
+            }
             let clock = ManualClock::new();
             let endpoint = Endpoint::doing(refusing(refused)).await;
             let server = server(issuer(&endpoint), &clock);
