@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::source::client_authentication::ClientAuthentication;
 use crate::source::token_information::TokenInformation;
+use crate::verify::answer::MOST_APART;
 
 /// Where the issuer is asked.
 #[derive(Clone, Debug)]
@@ -16,6 +17,15 @@ pub(super) enum Asked {
     Service(String),
 }
 
+/// Whether the issuer is asked about JWTs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedJwts {
+    Never,
+    Too,
+    /// And about nothing else.
+    Alone,
+}
+
 /// How the issuer is asked.
 #[derive(Clone)]
 pub(super) struct Asking {
@@ -23,10 +33,12 @@ pub(super) struct Asking {
     pub(super) authentication: Option<ClientAuthentication>,
     pub(super) dialect: Option<TokenInformation>,
     pub(super) bad_token: Vec<u16>,
-    pub(super) takes_jwts: bool,
+    pub(super) jwts: AskedJwts,
     pub(super) needs_audience: bool,
+    pub(super) clients_without_subject: bool,
     pub(super) signed: bool,
     pub(super) signed_for: Vec<String>,
+    pub(super) signed_age: Duration,
     /// `None`: nothing is remembered.
     pub(super) life: Option<Duration>,
     pub(super) calls: usize,
@@ -43,10 +55,12 @@ impl Default for Asking {
             authentication: None,
             dialect: None,
             bad_token: Vec::new(),
-            takes_jwts: false,
+            jwts: AskedJwts::Never,
             needs_audience: true,
+            clients_without_subject: false,
             signed: false,
             signed_for: Vec::new(),
+            signed_age: MOST_APART,
             life: Some(Duration::from_secs(60)),
             calls: 64,
             patience: Duration::from_secs(2),

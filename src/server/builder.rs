@@ -285,6 +285,10 @@ impl Builder {
         }
         #[cfg(feature = "jwks")]
         check_one_place(opaque.as_ref(), &authorities)?;
+        #[cfg(feature = "jwks")]
+        if let Some(opaque) = &mut opaque {
+            opaque.is_alone = authorities.is_empty();
+        }
         let tenants = || {
             let members = realms.iter().flat_map(|(_, members)| members);
             members.filter_map(|member| member.rules.tenant.as_ref())

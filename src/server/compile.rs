@@ -83,6 +83,10 @@ pub(super) fn rules(
         bears_id_token_marks: issuer.bears_id_token_marks,
         name_forms: issuer.name_forms.clone(),
         subject_claim: issuer.subject_claim.clone(),
+        #[cfg(feature = "jwks")]
+        clients_without_subject: issuer.asking.clients_without_subject,
+        #[cfg(not(feature = "jwks"))]
+        clients_without_subject: false,
         client_id_claims,
         leeway: issuer.leeway,
         logout_clients: boxed(&issuer.logout_clients),

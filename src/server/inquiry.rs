@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::asking::{Asked, Asking};
+use super::asking::{Asked, AskedJwts, Asking};
 use super::assemble::Members;
 use super::authority::Authority;
 use super::identifiers::discovery_urls;
@@ -16,6 +16,7 @@ use crate::source::client_authentication::{ClientAuthentication, Credentials};
 use crate::source::clock::Clock;
 use crate::source::endpoint::{EndpointConfig, Place};
 use crate::source::introspection::{AskingLimits, Endpoint, Introspector};
+use crate::source::quiet::OnceAMinute;
 use crate::source::token_information::TokenInformation;
 
 /// Sees to an issuer that is asked about its tokens. Whether it is one; the others have none of
@@ -81,7 +82,9 @@ fn asks(
         authority: Arc::clone(authority),
         idiom: dialect.idiom(),
         signed_for,
+        signed_age: asking.signed_age,
         memory,
+        unsupported: OnceAMinute::default(),
     };
     let limits = AskingLimits {
         calls: asking.calls,
@@ -89,7 +92,9 @@ fn asks(
     };
     Ok(Opaque {
         introspector: Introspector::new(bench, endpoint, limits, clock),
-        takes_jwts: asking.takes_jwts,
+        takes_jwts: asking.jwts != AskedJwts::Never,
+        only_jwts: asking.jwts == AskedJwts::Alone,
+        is_alone: false,
         most_bytes: if dialect.in_query {
             max_token_bytes.min(MOST_BYTES_IN_QUERY)
         } else {
@@ -138,6 +143,9 @@ fn check(issuer: &Issuer, asking: &Asking) -> Result<(), ConfigError> {
             "introspection_cache_life",
             "it must be 1 s to 5 min; `without_introspection_cache()` switches it off",
         ));
+    }
+    if !(second..=second * 3600).contains(&asking.signed_age) {
+        return Err(mistake("signed_answer_age", "it must be 1 s to 1 h"));
     }
     if !(1..=1024).contains(&asking.calls) {
         return Err(mistake("concurrent_introspections", "it must be 1 to 1024"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::asking::{Asked, Asking};
+use super::asking::{Asked, AskedJwts, Asking};
 use super::issuer::{Issuer, Kind};
 use crate::source::client_authentication::ClientAuthentication;
 use crate::source::token_information::TokenInformation;
@@ -15,9 +15,11 @@ impl Issuer {
     ///
     /// 1. Only the boolean `active: true` is good. `aud`, `iss`, `exp`, `nbf`, `scope`,
     ///    `client_id`, the claims of tenants and `cnf` are then read and checked like those of a
-    ///    JWT, and all settings of claims hold. A `token_type` other than `Bearer` is refused,
-    ///    and so is what is marked as an ID, refresh or logout token.
-    /// 2. What the endpoint does not judge is 503: no answer, a broken one, any status but 200.
+    ///    JWT, and all settings of claims hold; a member that is `null` or empty is absent. A
+    ///    `token_type` other than `Bearer` or `access_token` is refused, and so is what is marked
+    ///    as an ID, refresh or logout token.
+    /// 2. What the endpoint does not judge is 503: no answer, a broken one, any status but 200. That
+    ///    concerns the token that was asked about, and others only when the endpoint is down.
     /// 3. Answers are remembered for a while; see
     ///    [`introspection_cache_life`](Self::introspection_cache_life).
     ///
@@ -107,10 +109,43 @@ impl Issuer {
     }
 
     /// Asks about JWTs too, if their `iss` is exactly this issuer's identifier. Their signature
-    /// is the endpoint's business. Default: JWTs are not asked about; those of an issuer that is
-    /// configured to be verified here are, and all others are refused.
+    /// is the endpoint's business. On a server that has no other issuer, every `b64token` is asked
+    /// about, whatever its form: a JWT without `iss`, a JWE of five parts, a PASETO.
+    ///
+    /// Some endpoints judge none of their own JWTs (oidc-provider answers `400`
+    /// `unsupported_token_type`): such a token is 401. Then leave this setting out and configure
+    /// the same issuer twice, once to be verified here and once to be asked: a JWT goes to the
+    /// keys and an opaque token to the endpoint.
+    ///
+    /// Default: JWTs are not asked about; those of an issuer that is configured to be verified
+    /// here are verified, and all others are refused.
     pub fn introspect_jwts(self) -> Self {
-        self.asking("introspect_jwts", |asking| asking.takes_jwts = true)
+        self.asking("introspect_jwts", |asking| {
+            asking.jwts = AskedJwts::Too;
+        })
+    }
+
+    /// Asks about JWTs, as [`introspect_jwts`](Self::introspect_jwts) does, and about nothing
+    /// else: a token of another form is 401, unasked. For servers whose access tokens are JWTs and
+    /// whose opaque tokens are refresh tokens that the endpoint describes in the same way. A JWT
+    /// counts as one here if its `iss` is exactly this issuer's identifier.
+    /// Default: opaque tokens are asked about.
+    pub fn introspect_only_jwts(self) -> Self {
+        self.asking("introspect_only_jwts", |asking| {
+            asking.jwts = AskedJwts::Alone;
+        })
+    }
+
+    /// Takes an answer with a client id, without a subject and without a user's name (`username`,
+    /// `preferred_username`, `upn`) for one about a client that speaks for itself: its caller is a
+    /// [`Client`](crate::Client). For endpoints that state no `sub` for client credentials. Leave
+    /// it out where the endpoint may leave a user's `sub` and name out as well: such a user would
+    /// count as the client. Default: without a subject the caller is a
+    /// [`Subject`](crate::Subject), who reaches no tenant.
+    pub fn clients_without_subject(self) -> Self {
+        self.asking("clients_without_subject", |asking| {
+            asking.clients_without_subject = true;
+        })
     }
 
     /// Accepts an answer that names no audience; one that is named must be ours all the same.
@@ -125,7 +160,10 @@ impl Issuer {
 
     /// Demands signed answers ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)): by this
     /// issuer, for our client id, with one of its keys, which are found like any issuer's, and by
-    /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none.
+    /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none, and neither is one
+    /// whose `exp` has passed, whose `nbf` is to come, or whose `iat` is further from the
+    /// question than [`signed_answer_age`](Self::signed_answer_age): somebody could play an old
+    /// answer back. The [`leeway`](Self::leeway) is added to each. A remembered answer ends with the key that verified it.
     /// Default: answers count for the connection that they came by.
     pub fn signed_answers(self) -> Self {
         self.asking("signed_answers", |asking| asking.signed = true)
@@ -137,6 +175,17 @@ impl Issuer {
         self.asking("signed_answers_for", |asking| {
             asking.signed = true;
             asking.signed_for.push(audience);
+        })
+    }
+
+    /// How far the `iat` of a signed answer may be from the moment of the question, either way:
+    /// 1 s to 1 h, and the [`leeway`](Self::leeway) on top. A longer time is for a server that
+    /// gives the same signed answer for a while; so long may anybody in between give it, too.
+    /// Default: 5 min.
+    pub fn signed_answer_age(self, age: Duration) -> Self {
+        self.asking("signed_answer_age", |asking| {
+            asking.signed = true;
+            asking.signed_age = age;
         })
     }
 

@@ -145,7 +145,7 @@ impl ResourceServer {
         // A look that a JWT ends early: each kind of token is looked for in its own place first.
         let has_dots = memchr::memchr(b'.', token).is_some();
         #[cfg(feature = "jwks")]
-        if let Some(opaque) = self.opaque(|_| !has_dots) {
+        if let Some(opaque) = self.opaque(|opaque| !has_dots && opaque.takes_undivided()) {
             return self.known_or_asked(opaque, token, answered);
         }
         if !has_dots {

@@ -5,18 +5,20 @@
 //!    other b64token to the one introspected issuer. What failed in one place is never tried in
 //!    the other.
 //! 2. A JWT goes to the introspected issuer only where the configuration says so, and only if it
-//!    names exactly that issuer.
+//!    names exactly that issuer. Where no other issuer is configured, nothing is verified here, and
+//!    that setting sends tokens of every shape there.
 //! 3. An answer is remembered for the token that it was given for, by a digest of every byte: for
 //!    the life that the configuration says and never past the token's end, briefly where no end
 //!    is stated or the token is refused, and not at all where there was none.
-//! 4. Time and the application's own checks are judged on every request, remembered or not.
+//! 4. What a signed answer said ends with the key that verified it.
+//! 5. Time and the application's own checks are judged on every request, remembered or not.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::admission::Admission;
 use super::authority::{Answered, Authority, Question, Stop};
-use super::signed::opened;
+use super::signed::{answer_time, opened};
 use super::verdict::Verdict;
 use crate::model::rejection::{Outage, Rejection, RequestFault, TokenFault};
 #[cfg(feature = "redis")]
@@ -27,10 +29,11 @@ use crate::source::answers::{Archive, SharedAnswers};
 use crate::source::introspection::{
     AskedAt, Endpoint, Examiner, Introspector, NotAsked, Said, Trouble,
 };
+use crate::source::quiet::OnceAMinute;
 use crate::source::record::IntrospectionStatus;
 use crate::source::revocation::Standing;
 use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
-use crate::verify::answer::{Attested, Idiom, Moment, signed_answer};
+use crate::verify::answer::{Attested, Expected, Idiom, Moment, signed_answer};
 use crate::verify::claims::AccessToken;
 use crate::verify::credential::is_b64token;
 use crate::verify::identify::identify;
@@ -53,13 +56,15 @@ const REFUSAL_BYTES: usize = 512;
 /// A token that is sent in a query must fit into an address.
 pub(super) const MOST_BYTES_IN_QUERY: usize = 1024;
 
-const NOT_FOR_US: &str = "the signed answer is of another type, or not for us";
-
 /// The one issuer that is asked about opaque tokens.
 pub(super) struct Opaque {
     pub(super) introspector: Arc<Introspector<Bench>>,
     /// Whether it judges JWTs that name it, too.
     pub(super) takes_jwts: bool,
+    /// Whether it judges nothing else.
+    pub(super) only_jwts: bool,
+    /// Whether no other issuer is configured, so that no token is verified here.
+    pub(super) is_alone: bool,
     /// Longer ones are refused.
     pub(super) most_bytes: usize,
     /// How the issuer is asked, and as whom.
@@ -73,7 +78,11 @@ pub(super) struct Bench {
     pub(super) idiom: Idiom,
     /// Whom signed answers are for; `None` where answers are not signed.
     pub(super) signed_for: Option<Vec<Box<str>>>,
+    /// How far a signed answer's `iat` may be from the question.
+    pub(super) signed_age: Duration,
     pub(super) memory: Memory,
+    /// Events that a token causes of a type that the endpoint does not judge.
+    pub(super) unsupported: OnceAMinute,
 }
 
 /// What is remembered.
@@ -105,8 +114,15 @@ impl Memory {
             .map(|error| TokenError::clone(&error))
     }
 
-    /// The verdict, remembered for so long since the issuer was asked, at the most.
-    fn keep(&self, digest: Digest, weighed: Weighed, life: Duration, asked: AskedAt) -> Verdict {
+    /// The verdict, remembered for so long since the issuer was asked, at the most, and while
+    /// what it stands on is there.
+    fn keep(
+        &self,
+        digest: Digest,
+        (weighed, life): (Weighed, Duration),
+        basis: Basis,
+        asked: AskedAt,
+    ) -> Verdict {
         let life = life.min(self.life.unwrap_or_default());
         let life = life.saturating_sub(asked.earlier);
         let asked = asked.monotonic;
@@ -114,7 +130,7 @@ impl Memory {
         let end = asked
             .saturating_add(life)
             .saturating_sub(Duration::from_nanos(1));
-        let basis = Basis::until(end, None);
+        let basis = basis.within(end);
         match weighed {
             Ok(admission) => {
                 let bytes = admission.bytes();
@@ -141,6 +157,9 @@ type Weighed = Result<Admission, TokenError>;
 impl Opaque {
     /// Whether the token goes to the issuer.
     pub(super) fn takes(&self, token: &[u8]) -> bool {
+        if self.is_alone && self.takes_jwts && !self.only_jwts {
+            return true;
+        }
         match memchr::memchr_iter(b'.', token).count() + 1 {
             3 => {
                 let own = &**self.introspector.endpoint().issuer();
@@ -150,8 +169,13 @@ impl Opaque {
             }
             // RFC 7516 s9: five parts are a JWE, an encrypted refresh token for one.
             5 => false,
-            _ => true,
+            _ => !self.only_jwts,
         }
+    }
+
+    /// Whether tokens without a dot go to the issuer.
+    pub(super) const fn takes_undivided(&self) -> bool {
+        !self.only_jwts
     }
 
     /// What the issuer has said of a JWT, if that still stands.
@@ -231,7 +255,7 @@ impl Opaque {
         if let Some(error) = memory.refused(digest, now) {
             return Err(error.into());
         }
-        match self.introspector.ask(digest, text) {
+        match self.introspector.ask(digest, None, text) {
             Ok(ticket) => Err(Stop::Wait(Question::Token { digest, ticket })),
             Err(not_asked) => Err(unavailable(not_asked)),
         }
@@ -241,6 +265,10 @@ impl Opaque {
 impl Verdict {
     fn admission(self) -> Result<Arc<Known<Admission>>, Stop> {
         match self {
+            // The keys went while the request waited for what they had verified.
+            Self::Active(admission) if admission.has_lost_its_keys() => {
+                Err(unavailable(NotAsked::now(Outage::IntrospectionFailed)))
+            }
             Self::Active(admission) => Ok(admission),
             Self::Refused(error) => Err(error.into()),
         }
@@ -262,11 +290,21 @@ impl Examiner for Bench {
         said: Said,
         asked: AskedAt,
     ) -> Result<Verdict, Trouble> {
-        let (weighed, life) = match said {
-            Said::BadToken => (Err(TokenFault::Inactive.into()), BRIEFLY),
-            Said::Answer(bytes) => self.weigh(&self.opened(bytes).await?, asked)?,
+        let (verdict, basis) = match said {
+            Said::BadToken => ((Err(TokenFault::Inactive.into()), BRIEFLY), Basis::lasting()),
+            Said::UnsupportedType => {
+                if self.unsupported.grants(asked.monotonic) {
+                    announce_unsupported(&self.authority.rules.realm);
+                }
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), Basis::lasting())
+            }
+            Said::Answer(bytes) => {
+                let opened = self.opened(bytes, asked).await?;
+                let (weighed, life) = self.weigh(&opened.text, asked)?;
+                ((weighed, life.min(opened.life)), opened.basis)
+            }
         };
-        Ok(self.memory.keep(digest, weighed, life, asked))
+        Ok(self.memory.keep(digest, verdict, basis, asked))
     }
 
     #[cfg(feature = "redis")]
@@ -317,18 +355,50 @@ impl Bench {
     }
 
     /// The answer as text; out of its signed form, where answers are signed.
-    async fn opened(&self, bytes: Vec<u8>) -> Result<Arc<str>, Trouble> {
+    async fn opened(&self, bytes: Vec<u8>, asked: AskedAt) -> Result<Opened, Trouble> {
         let Some(us) = &self.signed_for else {
-            return String::from_utf8(bytes)
-                .map(Into::into)
-                .map_err(|_| Trouble::failed("the answer is not utf-8"));
+            let text =
+                String::from_utf8(bytes).map_err(|_| Trouble::failed("the answer is not utf-8"))?;
+            return Ok(Opened {
+                text: text.into(),
+                life: Duration::MAX,
+                basis: Basis::lasting(),
+            });
         };
-        let issuer = &*self.authority.rules.realm;
-        let open =
-            |signed: &Signed<'_>| signed_answer(signed, issuer, us).ok_or(NOT_FOR_US.to_owned());
-        opened(&self.authority, &bytes, open).await
+        let expected = Expected {
+            issuer: &self.authority.rules.realm,
+            us,
+            time: answer_time(&self.authority, asked, self.signed_age),
+        };
+        let open = |signed: &Signed<'_>| {
+            signed_answer(signed, expected).map_err(|unfit| format!("the signed answer {unfit}"))
+        };
+        let ((text, end), basis) = opened(&self.authority, &bytes, open).await?;
+        let life = end.map_or(Duration::MAX, |end| {
+            let left = end.as_secs().saturating_sub(asked.wall.as_secs());
+            Duration::from_secs(u64::try_from(left).unwrap_or_default())
+        });
+        Ok(Opened { text, life, basis })
     }
 }
+
+/// An answer, and how long it may be remembered for what it came in.
+struct Opened {
+    text: Arc<str>,
+    life: Duration,
+    basis: Basis,
+}
+
+#[cfg(feature = "tracing")]
+fn announce_unsupported(issuer: &str) {
+    tracing::warn!(
+        issuer,
+        "the endpoint does not judge tokens of this type; if they are jwts, verify them here"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn announce_unsupported(_: &str) {}
 
 const fn unavailable(not_asked: NotAsked) -> Stop {
     Stop::Refused(Rejection::unavailable(

@@ -1,21 +1,36 @@
 //! Signed answers of an issuer, opened with its keys.
 
+use std::time::Duration;
+
 use super::authority::{Authority, Stop};
 use crate::model::rejection::TokenFault;
-use crate::source::introspection::Trouble;
+use crate::source::introspection::{AskedAt, Trouble};
+use crate::source::verified::Basis;
+use crate::verify::answer::AnswerTime;
 use crate::verify::jws::{Compact, Room, Unverified};
 use crate::verify::signature::Signed;
 
 /// How often one signed answer may wait for a key.
 const MOST_QUESTIONS: usize = 2;
 
-/// What `read` makes of a signed answer that names the issuer and that one of its keys verifies;
-/// a key that is unknown is asked for. What is wrong with it is a reason for the operator.
+/// The times that an answer to this question is compared with.
+pub(super) fn answer_time(authority: &Authority, asked: AskedAt, apart: Duration) -> AnswerTime {
+    AnswerTime {
+        asked: asked.wall,
+        used: asked.wall.saturating_add(asked.earlier),
+        apart,
+        leeway: authority.rules.leeway,
+    }
+}
+
+/// What `read` makes of a signed answer that names the issuer and that one of its keys verifies,
+/// and what that stands on: whatever is remembered of the answer ends with the key. A key that is
+/// unknown is asked for. What is wrong with the answer is a reason for the operator.
 pub(super) async fn opened<T>(
     authority: &Authority,
     bytes: &[u8],
     read: impl Fn(&Signed<'_>) -> Result<T, String> + Sync,
-) -> Result<T, Trouble> {
+) -> Result<(T, Basis), Trouble> {
     let broken = |fault: TokenFault| Trouble::failed(format!("of the signed answer, {fault}"));
     let rules = &authority.rules;
     let Room {
@@ -31,7 +46,10 @@ pub(super) async fn opened<T>(
             return Err(broken(TokenFault::UnknownIssuer));
         }
         let question = match authority.keys.check(unverified, rules, answered.take()) {
-            Ok((signed, _)) => return read(&signed).map_err(Trouble::failed),
+            Ok((signed, basis)) => {
+                let read = read(&signed).map_err(Trouble::failed)?;
+                return Ok((read, basis));
+            }
             Err(Stop::Refused(rejection)) => {
                 return Err(Trouble::failed(format!(
                     "of the signed answer, {rejection}"

@@ -2,7 +2,8 @@
 //!
 //! 1. An answer is remembered for a minute at most, for the token that it was given for, by a
 //!    digest of every byte; that a token is bad or may see nothing, for 10 s; an outage never.
-//! 2. Whom an answer is about, and for whom it was signed, is not decided here, but on every use.
+//! 2. What a signed answer said ends with the key that verified it.
+//! 3. Whom an answer is about, and for whom it was signed, is not decided here, but on every use.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,14 +17,16 @@ use super::identifiers::discovery_urls;
 use super::issuer::{Issuer, Kind};
 use super::keys::reach;
 use super::mistake::{ConfigError, mistake};
-use super::signed::opened;
+use super::signed::{answer_time, opened};
 use crate::model::time::UnixTime;
 use crate::model::url;
 use crate::source::clock::Clock;
 use crate::source::endpoint::Place;
 use crate::source::introspection::{AskedAt, AskingLimits, Examiner, Introspector, Trouble};
+use crate::source::quiet::OnceAMinute;
 use crate::source::user_info::{UserInfoEndpoint, UserSaid};
 use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
+use crate::verify::answer::MOST_APART;
 use crate::verify::signature::Signed;
 use crate::verify::user_info::UserClaims;
 
@@ -83,6 +86,8 @@ pub(super) struct Teller {
     known: Verified<UserClaims>,
     /// Apart, so that a storm of them drives out nobody.
     denied: Verified<Denial>,
+    /// Events about answers that cannot be used.
+    pub(super) unusable: OnceAMinute,
 }
 
 /// What became of a question about a user.
@@ -97,6 +102,9 @@ pub(super) enum Denial {
     BadToken,
     NothingToSee,
 }
+
+/// What an answer says, and what that stands on.
+type Read = Result<(UserClaims, Basis), Denial>;
 
 /// By realm, who asks about users.
 pub(super) type Tellers = HashMap<Arc<str>, Asks>;
@@ -135,6 +143,7 @@ fn teller(
         authority: Arc::clone(authority),
         known: Verified::new(LIMITS).ok_or_else(no_randomness)?,
         denied: Verified::new(LIMITS).ok_or_else(no_randomness)?,
+        unusable: OnceAMinute::default(),
     };
     Ok(Introspector::new(teller, endpoint, ASKING, clock))
 }
@@ -178,28 +187,33 @@ impl Teller {
         })
     }
 
+    /// The digest of a user, which is no token's: tokens hold no such byte.
+    pub(super) fn digest_of_subject(&self, subject: &str) -> Option<Digest> {
+        self.known.digest(format!("\0{subject}").as_bytes())
+    }
+
     /// What is told, remembered from when it was asked for.
-    fn keep(&self, digest: Digest, read: Result<UserClaims, Denial>, asked: AskedAt) -> Told {
-        let basis = |life| {
+    fn keep(&self, digest: Digest, read: Read, asked: AskedAt) -> Told {
+        let within = |basis: Basis, life| {
             // The last moment at which it still holds.
             let end = asked.monotonic.saturating_add(life);
-            Basis::until(end.saturating_sub(Duration::from_nanos(1)), None)
+            basis.within(end.saturating_sub(Duration::from_nanos(1)))
         };
         let left = |end: UnixTime| {
             let left = end.as_secs().saturating_sub(asked.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
         };
         match read {
-            Ok(claims) => {
+            Ok((claims, basis)) => {
                 let (bytes, life) = (claims.bytes(), claims.end().map_or(LIFE, left).min(LIFE));
-                let mut known = Arc::new(Known::unkept(claims, basis(life)));
+                let mut known = Arc::new(Known::unkept(claims, within(basis, life)));
                 if !life.is_zero() {
                     self.known.keep(digest, &mut known, bytes, asked.monotonic);
                 }
                 Told::Known(known)
             }
             Err(denial) => {
-                let mut known = Arc::new(Known::unkept(denial, basis(BRIEFLY)));
+                let mut known = Arc::new(Known::unkept(denial, within(Basis::lasting(), BRIEFLY)));
                 self.denied
                     .keep(digest, &mut known, DENIAL_BYTES, asked.monotonic);
                 Told::Denied(denial)
@@ -207,30 +221,26 @@ impl Teller {
         }
     }
 
-    async fn read(
-        &self,
-        said: UserSaid,
-        asked: AskedAt,
-    ) -> Result<Result<UserClaims, Denial>, Trouble> {
-        let claims = match said {
+    async fn read(&self, said: UserSaid, asked: AskedAt) -> Result<Read, Trouble> {
+        let read = match said {
             UserSaid::BadToken => return Ok(Err(Denial::BadToken)),
             UserSaid::NothingToSee => return Ok(Err(Denial::NothingToSee)),
             UserSaid::Plain(bytes) => {
                 let text = String::from_utf8(bytes)
                     .map_err(|_| Trouble::failed("the answer is not utf-8"))?;
-                UserClaims::read(&text.into())
-                    .map_err(|fault| Trouble::failed(format!("the answer {fault}")))?
+                let claims = UserClaims::read(&text.into())
+                    .map_err(|fault| Trouble::failed(format!("the answer {fault}")))?;
+                (claims, Basis::lasting())
             }
             UserSaid::Signed(bytes) => {
-                let leeway = self.authority.rules.leeway;
+                let time = answer_time(&self.authority, asked, MOST_APART);
                 let open = |signed: &Signed<'_>| {
-                    UserClaims::signed(signed, asked.wall, leeway)
-                        .map_err(|fault| format!("the answer {fault}"))
+                    UserClaims::signed(signed, time).map_err(|fault| format!("the answer {fault}"))
                 };
                 opened(&self.authority, &bytes, open).await?
             }
         };
-        Ok(Ok(claims))
+        Ok(Ok(read))
     }
 }
 

@@ -34,8 +34,10 @@ impl ResourceServer {
     ) -> Result<Arc<Known<UserClaims>>, Rejection> {
         let asks = self.0.tellers.get(admission.realm());
         let is_machine = matches!(admission.identity(), Identity::Client(_));
-        let asks = asks.filter(|_| !is_machine && openid_subject(&admission.token).is_some());
-        let asks = asks.ok_or(Rejection::wrong_caller("user_info"))?;
+        let subject = openid_subject(&admission.token).filter(|_| !is_machine);
+        let (asks, subject) = asks
+            .zip(subject)
+            .ok_or(Rejection::wrong_caller("user_info"))?;
         // It passed the layer; something behind that has put another one in its place.
         let text = std::str::from_utf8(token.as_bytes())
             .ok()
@@ -47,14 +49,18 @@ impl ResourceServer {
         let told = if let Some(told) = teller.told(digest, self.0.clock.monotonic()) {
             told
         } else {
-            let ticket = asks.ask(digest, text).map_err(unavailable)?;
+            let party = teller.digest_of_subject(&subject);
+            let ticket = asks.ask(digest, party, text).map_err(unavailable)?;
             ticket.wait().await.map_err(unavailable)?
         };
         match told {
+            // The keys went while the request waited for what they had verified.
+            Told::Known(claims) if claims.has_lost_its_keys() => Err(failed()),
             Told::Known(claims) => match claims.check(&admission.token) {
                 Ok(()) => Ok(claims),
                 Err(fault) => {
-                    if claims.is_news() {
+                    let now = self.0.clock.monotonic();
+                    if claims.is_news() && teller.unusable.grants(now) {
                         announce(admission, &fault.to_string());
                     }
                     Err(failed())

@@ -2,8 +2,8 @@
 //!
 //! 1. A token goes to this place alone, in the body of a POST, encoded once; in a query only
 //!    where the dialect says so. No redirect is followed and nothing is sent twice.
-//! 2. `200` is an answer; a status that the dialect knows is about the token; all else is about
-//!    the issuer or about us, and no verdict.
+//! 2. `200` is an answer; a status that the dialect knows is about the token, and so is `400` with
+//!    the error `unsupported_token_type`; all else is no verdict.
 //! 3. Where signed answers are expected, another media type is none (RFC 9701 section 5).
 
 use std::sync::Arc;
@@ -43,7 +43,12 @@ pub(crate) enum Said {
     Answer(Vec<u8>),
     /// By its status.
     BadToken,
+    /// It judges no tokens of this type, and never will.
+    UnsupportedType,
 }
+
+/// The error code of RFC 7009 section 2.2.1, which endpoints use for introspection too.
+const UNSUPPORTED: &str = "unsupported_token_type";
 
 impl Endpoint {
     pub(crate) fn new(config: EndpointConfig) -> Result<Self, String> {
@@ -82,6 +87,8 @@ impl Endpoint {
             }
             200 => Ok(Said::Answer(told.body)),
             status if self.dialect.bad_token.contains(&status) => Ok(Said::BadToken),
+            // The endpoint judges no tokens of this type: oidc-provider says so of its own JWTs.
+            400 if told.error.as_deref() == Some(UNSUPPORTED) => Ok(Said::UnsupportedType),
             // RFC 7662 s2.3: these are about our own credentials.
             401 | 403 => Err(trouble(Outage::IntrospectionRefusedUs)),
             429 => Err(trouble(Outage::IntrospectionBusy)),
@@ -102,7 +109,7 @@ impl Oracle for Endpoint {
     fn shared(said: &Said) -> Option<&[u8]> {
         match said {
             Said::Answer(text) => Some(text),
-            Said::BadToken => None,
+            Said::BadToken | Said::UnsupportedType => None,
         }
     }
 
@@ -139,9 +146,6 @@ impl Oracle for Endpoint {
             form: query.is_none().then_some(form),
         };
         let told = self.whereabouts.fetcher().ask(question).await;
-        self.weigh(
-            place,
-            told.map_err(|error| Trouble::failed(error.to_string()))?,
-        )
+        self.weigh(place, told.map_err(|error| Trouble::of_fetch(&error))?)
     }
 }

@@ -13,6 +13,7 @@
 //! 7. A question is sent once. It may hold a token and our credentials, which belong in no second
 //!    request that nobody decided on.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt;
 use std::io;
@@ -26,6 +27,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::freshness::{delta_seconds, max_age};
 use crate::model::url;
+use crate::verify::json::Object;
 
 /// An issuer that does not answer the handshake in this time is down.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -132,6 +134,8 @@ pub(crate) struct Told {
     pub(crate) retry_after: Option<Duration>,
     /// Empty unless the status is 200.
     pub(crate) body: Vec<u8>,
+    /// The `error` of an answer of 400 in JSON (RFC 6749 section 5.2).
+    pub(crate) error: Option<String>,
 }
 
 /// Why there is no answer, for the operator.
@@ -252,18 +256,29 @@ impl Fetcher {
             let essence = text.split(';').next().unwrap_or_default();
             essence.trim().to_ascii_lowercase()
         };
-        Ok(Told {
+        let media_type = text(CONTENT_TYPE).map(essence);
+        let mut told = Told {
             status: response.status().as_u16(),
-            media_type: text(CONTENT_TYPE).map(essence),
             // RFC 9110 s10.2.3: seconds. A date would be by a clock that we do not know.
             retry_after: text(RETRY_AFTER)
                 .and_then(|text| delta_seconds(text.trim()))
                 .map(Duration::from_secs),
-            body: match response.status() {
-                StatusCode::OK => read(response).await?,
-                _ => Vec::new(),
-            },
-        })
+            body: Vec::new(),
+            error: None,
+            media_type,
+        };
+        match response.status() {
+            StatusCode::OK => told.body = read(response).await?,
+            StatusCode::BAD_REQUEST if told.media_type.as_deref() == Some("application/json") => {
+                // The status stands, whatever becomes of the body.
+                let body = read(response).await.unwrap_or_default();
+                told.error = Object::parse(&body)
+                    .ok()
+                    .and_then(|body| body.get("error")?.as_text().map(Cow::into_owned));
+            }
+            _ => {}
+        }
+        Ok(told)
     }
 
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
@@ -320,6 +335,14 @@ impl FetchError {
             url: url::shown(url),
             fault: Fault::Status(status),
         }
+    }
+
+    /// There was no answer at all.
+    pub(crate) const fn is_no_answer(&self) -> bool {
+        matches!(
+            self.fault,
+            Fault::Connect(_) | Fault::Broken(_) | Fault::Timeout
+        )
     }
 
     /// The server answered, and what it said is that there is nothing here.

@@ -5,6 +5,8 @@
 //! 2. The lock is held for a look into the map, and never over a wait.
 //! 3. A flight that ends without an answer, its task cut off included, is over for all who wait.
 //! 4. How many there may be is bounded.
+//! 5. A flight that nobody waits for is given up under the same lock under which flights are
+//!    joined, so that nobody joins one that will not be made.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -29,6 +31,8 @@ pub(super) struct Departure<K: Eq + Hash, V> {
     key: K,
     landing: watch::Sender<Option<V>>,
     under_way: Arc<Mutex<UnderWay<K, V>>>,
+    /// Whether it is no longer in the map, where another one may have taken its place.
+    is_off_the_map: bool,
 }
 
 /// A flight that was found, or one to make.
@@ -62,6 +66,7 @@ impl<K: Copy + Eq + Hash, V> Flights<K, V> {
             key,
             landing,
             under_way: Arc::clone(&self.under_way),
+            is_off_the_map: false,
         };
         Boarding::First(Landing(waiting), departure)
     }
@@ -72,9 +77,20 @@ impl<K: Copy + Eq + Hash, V> Flights<K, V> {
 }
 
 impl<K: Eq + Hash, V> Departure<K, V> {
-    /// Whether anybody waits, beside the map itself.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.landing.receiver_count() > 1
+    /// The flight, if anybody waits for it. Otherwise it is given up, and the next who comes
+    /// starts another one.
+    pub(super) fn if_awaited(mut self) -> Option<Self> {
+        let mut under_way = lock(&self.under_way);
+        // INVARIANT: joining clones a receiver of the map under this lock, so that the count
+        // cannot rise between the look and the removal. One receiver is the map's own.
+        if self.landing.receiver_count() > 1 {
+            drop(under_way);
+            return Some(self);
+        }
+        under_way.remove(&self.key);
+        drop(under_way);
+        self.is_off_the_map = true;
+        None
     }
 
     /// Ends the flight with an answer. What is to be found elsewhere from now on must be there
@@ -86,7 +102,9 @@ impl<K: Eq + Hash, V> Departure<K, V> {
 
 impl<K: Eq + Hash, V> Drop for Departure<K, V> {
     fn drop(&mut self) {
-        lock(&self.under_way).remove(&self.key);
+        if !self.is_off_the_map {
+            lock(&self.under_way).remove(&self.key);
+        }
     }
 }
 
@@ -134,8 +152,74 @@ mod tests {
         let Boarding::First(landing, departure) = flights.board(1) else {
             panic!("the first one flies");
         };
-        assert!(departure.is_awaited());
+        let departure = departure.if_awaited().expect("it is awaited");
         drop(landing);
-        assert!(!departure.is_awaited());
+        assert!(departure.if_awaited().is_none());
+        assert_eq!(flights.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn flight_that_is_joined_after_its_first_waiter_left_is_made() {
+        let flights = Flights::new(1);
+        let Boarding::First(landing, departure) = flights.board(1) else {
+            panic!("the first one flies");
+        };
+        drop(landing);
+        let Boarding::Joined(mut joined) = flights.board(1) else {
+            panic!("it is still under way");
+        };
+        let departure = departure.if_awaited().expect("the second one waits");
+        departure.land("one");
+        assert_eq!(joined.landed().await, Some("one"));
+    }
+
+    #[tokio::test]
+    async fn flight_that_was_given_up_is_joined_by_nobody_and_ends_no_later_one() {
+        let flights = Flights::new(2);
+        let Boarding::First(landing, departure) = flights.board(1) else {
+            panic!("the first one flies");
+        };
+        drop(landing);
+        // The look and the removal are one step: whoever boards now, boards another flight.
+        assert!(departure.if_awaited().is_none());
+        let Boarding::First(mut landing, next) = flights.board(1) else {
+            panic!("the next one is a flight of its own");
+        };
+        assert_eq!(
+            flights.len(),
+            1,
+            "which the end of the first has left alone"
+        );
+        next.land("two");
+        assert_eq!(landing.landed().await, Some("two"));
+    }
+
+    /// Waiters that come and go on other threads while flights are given up: each that waits to
+    /// the end has its answer.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn flight_races_between_joining_and_giving_up_leave_no_waiter_without_an_answer() {
+        let flights = Arc::new(Flights::<u8, u8>::new(1));
+        let mut waiters = tokio::task::JoinSet::new();
+        for number in 0..4_000 {
+            let flights = Arc::clone(&flights);
+            waiters.spawn(async move {
+                let (mut landing, departure) = match flights.board(1) {
+                    Boarding::First(landing, departure) => (landing, Some(departure)),
+                    Boarding::Joined(landing) => (landing, None),
+                    Boarding::Full => panic!("there is one key"),
+                };
+                let leaves = number % 3 == 0;
+                if let Some(departure) = departure {
+                    tokio::spawn(async move {
+                        tokio::task::yield_now().await;
+                        if let Some(departure) = departure.if_awaited() {
+                            departure.land(7);
+                        }
+                    });
+                }
+                leaves || landing.landed().await == Some(7)
+            });
+        }
+        assert!(waiters.join_all().await.into_iter().all(|served| served));
     }
 }

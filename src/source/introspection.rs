@@ -4,8 +4,9 @@
 //!    client that goes away cancels nothing.
 //! 2. So many questions are under way at a time, so many tokens and requests wait, and a request
 //!    waits for so long. Beyond each of these it is answered 503.
-//! 3. A question that failed is no verdict, and nothing is remembered of it. See
-//!    [`record`](super::record) for how an endpoint that fails is left alone.
+//! 3. A question that failed is no verdict. It concerns the token that was asked about: see
+//!    [`setbacks`](super::setbacks) for how long that one is not asked about, and
+//!    [`breaker`](super::breaker) for when an endpoint that fails is left alone by all.
 //! 4. A question whose turn comes when nobody waits any longer is not asked.
 //!
 //! What an answer means is the examiner's business, and so is what is remembered of it.
@@ -27,7 +28,8 @@ use super::flights::{Boarding, Departure, Flights, Landing};
 use super::oracle;
 pub(crate) use super::oracle::{AskedAt, Oracle, Trouble};
 use super::race::{Either, race};
-use super::record::{IntrospectionStatus, Record};
+use super::record::{IntrospectionStatus, Leave, Record};
+use super::setbacks::Setbacks;
 use super::verified::{Digest, Tally};
 use crate::model::rejection::Outage;
 #[cfg(feature = "redis")]
@@ -87,7 +89,8 @@ pub(crate) struct Introspector<E: Examiner> {
     flights: Flights<Digest, Result<E::Verdict, Trouble>>,
     calls: Semaphore,
     places: Arc<Semaphore>,
-    record: Record,
+    record: Arc<Record>,
+    setbacks: Setbacks,
     /// Where instances share answers.
     #[cfg(feature = "redis")]
     archive: OnceLock<Archive>,
@@ -136,6 +139,7 @@ impl<E: Examiner> Introspector<E> {
             calls: Semaphore::new(limits.calls),
             places: Arc::new(Semaphore::new(MOST_WAITERS)),
             record: Record::of(endpoint.whereabouts().issuer(), E::Oracle::WORDS),
+            setbacks: Setbacks::default(),
             endpoint,
             #[cfg(feature = "redis")]
             archive: OnceLock::new(),
@@ -152,10 +156,13 @@ impl<E: Examiner> Introspector<E> {
         &self.examiner
     }
 
-    /// Asks about a token, or joins those who do.
+    /// Asks about a token, or joins those who do. `party` is whose token it is, where that is
+    /// known beforehand: an endpoint that is busy with one party's tokens is not asked about
+    /// another one of them.
     pub(crate) fn ask(
         self: &Arc<Self>,
         digest: Digest,
+        party: Option<Digest>,
         token: &str,
     ) -> Result<Ticket<E::Verdict>, NotAsked> {
         let now = self.clock.monotonic();
@@ -164,16 +171,19 @@ impl<E: Examiner> Introspector<E> {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| NotAsked::now(Outage::TooManyWaiting))?;
-        if let Some((outage, rest)) = self.record.resting(now) {
-            return Err(NotAsked {
-                outage,
-                retry_after: rest.max(SHORTLY),
-            });
+        let not_asked = |(outage, rest): (Outage, Duration)| NotAsked {
+            outage,
+            retry_after: rest.max(SHORTLY),
+        };
+        let sender = Sender { digest, party };
+        if let Some(setback) = sender.any(|one| self.setbacks.find(one, now)) {
+            return Err(not_asked(setback));
         }
+        let leave = self.record.leave(now).map_err(not_asked)?;
         let landing = match self.flights.board(digest) {
             Boarding::Joined(landing) => landing,
             Boarding::First(landing, departure) => {
-                let flight = Arc::clone(self).fly(departure, digest, token.to_owned());
+                let flight = Arc::clone(self).fly(departure, sender, token.to_owned(), leave);
                 runtime.spawn(flight);
                 landing
             }
@@ -210,31 +220,54 @@ impl<E: Examiner> Introspector<E> {
     async fn fly(
         self: Arc<Self>,
         departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        digest: Digest,
+        sender: Sender,
         token: String,
+        leave: Leave,
     ) {
         // Whoever looked just before the flight before this one landed is served by that one.
         let now = self.clock.monotonic();
-        if let Some(verdict) = self.examiner.remembered(digest, now) {
+        if let Some(verdict) = self.examiner.remembered(sender.digest, now) {
             return departure.land(Ok(verdict));
         }
         let Ok(_call) = self.calls.acquire().await else {
             return;
         };
-        if departure.is_awaited() {
-            self.answer(departure, digest, &token).await;
+        let Some(departure) = departure.if_awaited() else {
+            return;
+        };
+        if leave.is_for_our_own() {
+            if let Err(trouble) = self.check().await {
+                self.record.probe_failed(leave, self.clock.monotonic());
+                return departure.land(Err(trouble));
+            }
+        }
+        if self.answer(departure, sender, &token, leave).await {
+            // Whoever waits does not wait for this.
+            let _ = self.check().await;
         }
     }
 
+    /// Asks our own question, which no caller has a hand in.
+    async fn check(&self) -> Result<(), Trouble> {
+        self.record.called();
+        let outcome = oracle::ask_about_nothing(&self.endpoint, self.asked_now()).await;
+        self.record.checked(&outcome, self.clock.monotonic());
+        outcome
+    }
+
+    /// Answers a flight. Whether our own question is to be asked now.
     #[cfg(not(feature = "redis"))]
     async fn answer(
         &self,
         departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        digest: Digest,
+        sender: Sender,
         token: &str,
-    ) {
+        leave: Leave,
+    ) -> bool {
         let said = self.call(token).await;
-        departure.land(self.examined(digest, said).await);
+        let (outcome, checks) = self.examined(sender, said, leave).await;
+        departure.land(outcome);
+        checks
     }
 
     /// What another instance was told spares the question; what we are told, the others are.
@@ -242,13 +275,15 @@ impl<E: Examiner> Introspector<E> {
     async fn answer(
         &self,
         departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        digest: Digest,
+        sender: Sender,
         token: &str,
-    ) {
+        leave: Leave,
+    ) -> bool {
         let archive = self.archive.get();
         if let Some(archive) = archive {
-            if let Some(verdict) = self.found(archive, digest, token).await {
-                return departure.land(Ok(verdict));
+            if let Some(verdict) = self.found(archive, sender.digest, token).await {
+                departure.land(Ok(verdict));
+                return false;
             }
         }
         let said = self.call(token).await;
@@ -258,7 +293,7 @@ impl<E: Examiner> Introspector<E> {
             }
             _ => None,
         };
-        let outcome = self.examined(digest, said).await;
+        let (outcome, checks) = self.examined(sender, said, leave).await;
         let told = text.and_then(|(archive, text, asked)| {
             let end = self.examiner.good_until(outcome.as_ref().ok()?, asked)?;
             let asked_at = asked.wall;
@@ -269,6 +304,7 @@ impl<E: Examiner> Introspector<E> {
         if let Some((archive, heard, end)) = told {
             archive.keep(token, &heard, end).await;
         }
+        checks
     }
 
     /// The verdict on what another instance was told, if that is one on a good token.
@@ -288,30 +324,70 @@ impl<E: Examiner> Introspector<E> {
     }
 
     async fn call(&self, token: &str) -> Result<(Heeded<E>, AskedAt), Trouble> {
-        let asked = AskedAt {
-            wall: self.clock.now(),
-            monotonic: self.clock.monotonic(),
-            earlier: Duration::ZERO,
-        };
+        let asked = self.asked_now();
         self.record.called();
         let said = oracle::ask(&self.endpoint, token, asked).await;
         said.map(|said| (said, asked))
     }
 
+    fn asked_now(&self) -> AskedAt {
+        AskedAt {
+            wall: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+            earlier: Duration::ZERO,
+        }
+    }
+
+    /// The verdict, and whether our own question is to be asked now.
     async fn examined(
         &self,
-        digest: Digest,
+        sender: Sender,
         said: Result<(Heeded<E>, AskedAt), Trouble>,
-    ) -> Result<E::Verdict, Trouble> {
+        leave: Leave,
+    ) -> (Result<E::Verdict, Trouble>, bool) {
         let outcome = match said {
-            Ok((said, asked)) => self.examiner.examine(digest, said, asked).await,
+            Ok((said, asked)) => self.examiner.examine(sender.digest, said, asked).await,
             Err(trouble) => Err(trouble),
         };
-        match &outcome {
-            Ok(_) => self.record.answered(),
-            Err(trouble) => self.record.failed(trouble, self.clock.monotonic()),
+        let now = self.clock.monotonic();
+        let checks = match &outcome {
+            Ok(_) => {
+                self.record.answered(leave, now);
+                false
+            }
+            Err(trouble) => {
+                self.setbacks.note(sender.concerned(trouble), trouble, now);
+                self.record.failed(leave, sender.party(), trouble, now)
+            }
+        };
+        (outcome, checks)
+    }
+}
+
+/// The token that is asked about, and whose it is where that is known.
+#[derive(Clone, Copy)]
+struct Sender {
+    digest: Digest,
+    party: Option<Digest>,
+}
+
+impl Sender {
+    /// The token's party, or the token where that is not known.
+    fn party(self) -> Digest {
+        self.party.unwrap_or(self.digest)
+    }
+
+    /// Whom a failure concerns. A limit on questions is one on a party's; what else is wrong is
+    /// wrong with the token.
+    fn concerned(self, trouble: &Trouble) -> Digest {
+        match trouble.outage {
+            Outage::IntrospectionBusy | Outage::UserInfoBusy => self.party(),
+            _ => self.digest,
         }
-        outcome
+    }
+
+    fn any<T>(self, find: impl Fn(Digest) -> Option<T>) -> Option<T> {
+        find(self.digest).or_else(|| self.party.and_then(find))
     }
 }
 

@@ -80,6 +80,9 @@ pub(crate) mod client_authentication;
 pub(crate) mod token_information;
 
 #[cfg(feature = "jwks")]
+pub(crate) mod quiet;
+
+#[cfg(feature = "jwks")]
 mod flights;
 
 #[cfg(feature = "jwks")]
@@ -87,6 +90,12 @@ mod whereabouts;
 
 #[cfg(feature = "jwks")]
 mod oracle;
+
+#[cfg(feature = "jwks")]
+mod breaker;
+
+#[cfg(feature = "jwks")]
+mod setbacks;
 
 #[cfg(feature = "jwks")]
 pub(crate) mod endpoint;

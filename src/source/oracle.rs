@@ -4,13 +4,17 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::fetch::{FetchError, Told};
 use super::whereabouts::Whereabouts;
 use crate::model::rejection::Outage;
 use crate::model::time::UnixTime;
+use crate::verify::crypto::random_bytes;
 
 /// Longest rest that an endpoint may ask for.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// One question with everything in it, discovery included. Real time.
 const WHOLE_TIME: Duration = Duration::from_secs(10);
@@ -68,6 +72,18 @@ pub(crate) struct Trouble {
     pub(crate) reason: Arc<str>,
     /// How long the endpoint wants to be left alone.
     pub(crate) rest: Option<Duration>,
+    concerns: Concern,
+}
+
+/// What a failure says something about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Concern {
+    /// About this question: the same question gets the same answer, and another one may not.
+    Question,
+    /// About the question or the endpoint.
+    Unsaid,
+    /// The endpoint was not reached.
+    Endpoint,
 }
 
 impl Trouble {
@@ -76,7 +92,43 @@ impl Trouble {
             outage: Outage::IntrospectionFailed,
             reason: reason.into(),
             rest: None,
+            concerns: Concern::Unsaid,
         }
+    }
+
+    /// Nothing was answered.
+    pub(super) fn unreachable(reason: impl Into<Arc<str>>) -> Self {
+        Self {
+            concerns: Concern::Endpoint,
+            ..Self::failed(reason)
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn about_the_question(outage: Outage, reason: &str) -> Self {
+        Self {
+            concerns: Concern::Question,
+            outage,
+            ..Self::failed(reason)
+        }
+    }
+
+    /// No answer, or one that is none.
+    pub(super) fn of_fetch(error: &FetchError) -> Self {
+        if error.is_no_answer() {
+            Self::unreachable(error.to_string())
+        } else {
+            Self::failed(error.to_string())
+        }
+    }
+
+    /// Whether it concerns the token that was asked about, and no other.
+    pub(super) fn is_about_the_question(&self) -> bool {
+        self.concerns == Concern::Question
+    }
+
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.concerns == Concern::Endpoint
     }
 
     /// An answer that does not count, for its status.
@@ -85,8 +137,26 @@ impl Trouble {
             outage,
             reason: FetchError::of_status(place, told.status).to_string().into(),
             rest: told.retry_after.map(|rest| rest.min(LONGEST_REST)),
+            concerns: match told.status {
+                // About our own credentials (RFC 7662 s2.3).
+                401 => Concern::Unsaid,
+                // A firewall's 403 is about what stands in the token, as a 400 or a 413 may be, and
+                // a 429 may be about one client of the endpoint's, or one user.
+                400..=499 => Concern::Question,
+                _ => Concern::Unsaid,
+            },
         }
     }
+}
+
+/// Asks about a random text, which is no token of anybody's: an endpoint that answers this is well.
+pub(super) async fn ask_about_nothing<O: Oracle>(
+    oracle: &O,
+    asked: AskedAt,
+) -> Result<(), Trouble> {
+    let text = random_bytes().ok_or_else(|| Trouble::failed("the system gives no randomness"))?;
+    let text = URL_SAFE_NO_PAD.encode(text);
+    ask(oracle, &text, asked).await.map(drop)
 }
 
 /// Asks, wherever that is to be done.
@@ -100,7 +170,7 @@ pub(super) async fn ask<O: Oracle>(
         let place = whereabouts
             .find(asked.monotonic)
             .await
-            .map_err(|error| Trouble::failed(error.to_string()))?;
+            .map_err(|error| Trouble::unreachable(error.to_string()))?;
         let said = oracle.ask_at(&place, token, asked.wall).await;
         let failed = |trouble: &Trouble| trouble.outage == Outage::IntrospectionFailed;
         if said.as_ref().is_err_and(failed) && whereabouts.is_discovered() {
@@ -111,5 +181,5 @@ pub(super) async fn ask<O: Oracle>(
     };
     tokio::time::timeout(WHOLE_TIME, whole)
         .await
-        .unwrap_or_else(|_| Err(Trouble::failed("no answer within 10 s")))
+        .unwrap_or_else(|_| Err(Trouble::unreachable("no answer within 10 s")))
 }

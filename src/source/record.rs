@@ -1,21 +1,18 @@
 //! How asking an issuer about tokens fares, for health checks and operators.
 //!
-//! 1. After five failures in a row the endpoint is left alone for a second at a time, and as long
-//!    as it asks for (`Retry-After`), up to a minute.
-//! 2. Operators are told when trouble starts, changes its kind, and ends; not of every failure.
+//! 1. An endpoint that fails is left alone for a while, by the rules of [`breaker`](super::breaker).
+//! 2. Operators are told when trouble starts, changes its kind, and ends; not of every failure, and
+//!    since a stranger's odd tokens are trouble too, of each at most once a minute. What was kept
+//!    back is told when the minute is over, if it still holds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::breaker::{Breaker, Permit, Probe};
 use super::oracle::{Trouble, Words};
-use super::verified::Tally;
+use super::quiet::OnceAMinute;
+use super::verified::{Digest, Tally};
 use crate::model::rejection::Outage;
-
-/// So many failures may be chance, or one token's.
-const MANY_FAILURES: u32 = 5;
-
-/// How long an endpoint that fails is left alone.
-const REST: Duration = Duration::from_secs(1);
 
 /// What has happened so far.
 pub(super) struct Record {
@@ -23,6 +20,8 @@ pub(super) struct Record {
     #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     words: Words,
     state: Mutex<State>,
+    troubles: OnceAMinute,
+    recoveries: OnceAMinute,
 }
 
 #[derive(Default)]
@@ -32,65 +31,150 @@ struct State {
     in_a_row: u32,
     trouble: Option<Trouble>,
     failing_since: Option<Duration>,
-    rest_until: Duration,
+    breaker: Breaker,
+    /// The trouble that operators know of.
+    told: Option<Outage>,
+}
+
+/// Leave to ask a question. If it is a probe that is not sent, the next one may be.
+pub(super) struct Leave {
+    record: Arc<Record>,
+    probe: Option<Probe>,
+}
+
+impl Leave {
+    /// Whether our own question is to be asked before the caller's.
+    pub(super) fn is_for_our_own(&self) -> bool {
+        self.probe == Some(Probe::Own)
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if self.probe.is_some() {
+            self.record.state().breaker.probe_dropped();
+        }
+    }
 }
 
 impl Record {
-    pub(super) fn of(issuer: &Arc<str>, words: Words) -> Self {
-        Self {
+    pub(super) fn of(issuer: &Arc<str>, words: Words) -> Arc<Self> {
+        Arc::new(Self {
             issuer: Arc::clone(issuer),
             words,
             state: Mutex::default(),
-        }
+            troubles: OnceAMinute::default(),
+            recoveries: OnceAMinute::default(),
+        })
     }
 
-    /// Why, and for how long, nobody is asked just now.
-    pub(super) fn resting(&self, now: Duration) -> Option<(Outage, Duration)> {
-        let state = self.state();
-        let rest = state
-            .rest_until
-            .checked_sub(now)
-            .filter(|rest| !rest.is_zero())?;
-        let trouble = state.trouble.as_ref()?;
-        Some((trouble.outage, rest))
+    /// Leave to ask; or why, and for how long, nobody is asked just now.
+    pub(super) fn leave(self: &Arc<Self>, now: Duration) -> Result<Leave, (Outage, Duration)> {
+        let mut state = self.state();
+        let probe = match state.breaker.permit(now) {
+            Permit::Free => None,
+            Permit::Probe(probe) => Some(probe),
+            Permit::Refused(rest) => {
+                let trouble = state.trouble.as_ref();
+                let outage = trouble.map(|trouble| trouble.outage);
+                return Err((outage.unwrap_or(Outage::IntrospectionFailed), rest));
+            }
+        };
+        drop(state);
+        Ok(Leave {
+            record: Arc::clone(self),
+            probe,
+        })
     }
 
     pub(super) fn called(&self) {
         self.state().calls += 1;
     }
 
-    pub(super) fn answered(&self) {
-        let was = {
+    /// There was a verdict.
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+    pub(super) fn answered(&self, mut leave: Leave, now: Duration) {
+        leave.probe = None;
+        let is_news = {
             let mut state = self.state();
             state.in_a_row = 0;
             state.failing_since = None;
-            state.rest_until = Duration::ZERO;
-            state.trouble.take()
+            state.trouble = None;
+            state.breaker.succeeded();
+            let is_news = state.told.is_some() && self.recoveries.grants(now);
+            if is_news {
+                state.told = None;
+            }
+            is_news
         };
         // Not under the lock: whoever writes events down may ask for the status.
-        if was.is_some() {
+        if is_news {
             self.announce_recovery();
         }
     }
 
-    pub(super) fn failed(&self, trouble: &Trouble, now: Duration) {
-        let is_news = {
+    /// There was none. Whether our own question is to be asked now.
+    #[must_use]
+    pub(super) fn failed(
+        &self,
+        mut leave: Leave,
+        asker: Digest,
+        trouble: &Trouble,
+        now: Duration,
+    ) -> bool {
+        let was_probe = leave.probe.take().is_some();
+        let (is_news, checks) = {
             let mut state = self.state();
-            state.failures += 1;
-            state.in_a_row = state.in_a_row.saturating_add(1);
-            state.failing_since.get_or_insert(now);
-            let rest = match trouble.rest {
-                Some(rest) => rest,
-                None if state.in_a_row >= MANY_FAILURES => REST,
-                None => Duration::ZERO,
-            };
-            state.rest_until = state.rest_until.max(now.saturating_add(rest));
-            let before = state.trouble.replace(trouble.clone());
-            before.is_none_or(|before| before.outage != trouble.outage)
+            let checks = state.breaker.failed(asker, now);
+            if was_probe {
+                state.breaker.probe_failed(now);
+            }
+            (self.note(&mut state, trouble, now), checks)
         };
         if is_news {
             self.announce(trouble);
         }
+        checks
+    }
+
+    /// How our own question ended.
+    pub(super) fn checked(&self, outcome: &Result<(), Trouble>, now: Duration) {
+        let is_news = {
+            let mut state = self.state();
+            match outcome {
+                Ok(()) => {
+                    state.breaker.check_ended(now);
+                    state.breaker.succeeded();
+                    false
+                }
+                Err(trouble) => {
+                    state.breaker.check_failed(trouble, now);
+                    self.note(&mut state, trouble, now)
+                }
+            }
+        };
+        if let (true, Err(trouble)) = (is_news, outcome) {
+            self.announce(trouble);
+        }
+    }
+
+    /// The probe that was our own question failed.
+    pub(super) fn probe_failed(&self, mut leave: Leave, now: Duration) {
+        leave.probe = None;
+        self.state().breaker.probe_failed(now);
+    }
+
+    /// Takes a failure down. Whether operators are to hear of it.
+    fn note(&self, state: &mut State, trouble: &Trouble, now: Duration) -> bool {
+        state.failures += 1;
+        state.in_a_row = state.in_a_row.saturating_add(1);
+        state.failing_since.get_or_insert(now);
+        state.trouble = Some(trouble.clone());
+        let is_news = state.told != Some(trouble.outage) && self.troubles.grants(now);
+        if is_news {
+            state.told = Some(trouble.outage);
+        }
+        is_news
     }
 
     pub(super) fn status(
@@ -161,7 +245,8 @@ impl IntrospectionStatus {
         &self.issuer
     }
 
-    /// Questions that were sent since the server was built.
+    /// Questions that were sent since the server was built, our own ones about a random text
+    /// included, by which an endpoint that is down is told from tokens that it cannot judge.
     #[must_use]
     pub const fn calls(&self) -> u64 {
         self.calls

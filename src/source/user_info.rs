@@ -72,9 +72,6 @@ impl Oracle for UserInfoEndpoint {
             form: None,
         };
         let told = self.0.fetcher().ask(question).await;
-        Self::weigh(
-            place,
-            told.map_err(|error| Trouble::failed(error.to_string()))?,
-        )
+        Self::weigh(place, told.map_err(|error| Trouble::of_fetch(&error))?)
     }
 }

@@ -62,6 +62,15 @@ impl Basis {
         Self { mark, good_until }
     }
 
+    /// The same, and not past this moment.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn within(self, end: Duration) -> Self {
+        Self {
+            good_until: self.good_until.min(end),
+            ..self
+        }
+    }
+
     #[cfg(feature = "jwks")]
     fn holds(&self, now: Duration) -> bool {
         now <= self.good_until && self.mark.as_ref().is_none_or(Mark::holds)
@@ -76,6 +85,13 @@ impl Basis {
 /// A digest that only this cache understands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Digest(u128);
+
+#[cfg(all(test, feature = "jwks"))]
+impl Digest {
+    pub(super) const fn of_number(number: u128) -> Self {
+        Self(number)
+    }
+}
 
 /// What was made of a token, and what that stands on.
 #[derive(Debug)]
@@ -102,6 +118,12 @@ impl<T> Known<T> {
 
     fn holds(&self, now: Duration) -> bool {
         now < self.end && self.basis.holds(now)
+    }
+
+    /// Whether the keys are gone that it stood on.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn has_lost_its_keys(&self) -> bool {
+        !self.basis.mark.as_ref().is_none_or(Mark::holds)
     }
 }
 

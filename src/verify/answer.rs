@@ -7,6 +7,11 @@
 //! 3. A signed answer counts only if it is of its own type, by the issuer and for us; what
 //!    stands beside `token_introspection` is about the answer, and never about the token.
 //! 4. An answer that names no end holds for a short time, counted from when it was asked for.
+//! 5. A member that is `null`, an empty text or an empty list is absent, since serialisers write
+//!    what they do not know that way. Where a member is demanded, it is missing then. Excepted are
+//!    `active`, the members that state the end, and `cnf`, of which only `null` is absent: a
+//!    mistake in these must not make a token better.
+//! 6. A signed answer has an age: it was made for this question, or shortly before.
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,7 +76,7 @@ impl<'a> Attested<'a> {
             _ => return Err(NoAnswer::NoActive),
         }
         Ok(Some(Self {
-            claims,
+            claims: claims.without_empty_members(),
             text,
             lifetime: idiom.lifetime.as_deref(),
             moment,
@@ -86,9 +91,23 @@ impl<'a> Attested<'a> {
         self.text
     }
 
+    /// Whether the token is bound to a key (RFC 7800 section 3.1).
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(super) fn is_bound(&self) -> bool {
+        let confirmation = self.claims.get_even_if_empty("cnf");
+        confirmation.is_some_and(|value| value != Value::Null)
+    }
+
     /// When the token ends, or where the answer does not say, when the answer does. Of two
     /// statements the earlier one counts.
     pub(super) fn end(&self) -> Result<UnixTime, TokenError> {
+        let lifetime = ["exp"].into_iter().chain(self.lifetime);
+        for name in lifetime {
+            // Present and of another type: the end is not known, and not the shortest one.
+            if self.claims.get(name).is_none() && self.claims.get_even_if_empty(name).is_some() {
+                return Err(claim_error(name, Problem::WrongType, "a number"));
+            }
+        }
         let absolute = date(&self.claims, "exp", Rounding::Down)?;
         let relative = match self.lifetime {
             None => None,
@@ -126,30 +145,121 @@ const SIGNED_TYPE: &str = "token-introspection+jwt";
 /// The media type of a signed answer (RFC 9701 section 4).
 pub(crate) const SIGNED_MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
-/// The answer inside a signed one. `None` where the signed one is of another type, by somebody
-/// else, or for somebody else.
+/// How far the `iat` of a signed answer may be from the question, either way, by default: an older
+/// one may be a good answer that somebody plays back.
+pub(crate) const MOST_APART: Duration = Duration::from_secs(300);
+
+/// What a signed answer is compared with.
+#[derive(Clone, Copy)]
+pub(crate) struct Expected<'e> {
+    pub(crate) issuer: &'e str,
+    /// Whom answers are for.
+    pub(crate) us: &'e [Box<str>],
+    pub(crate) time: AnswerTime,
+}
+
+/// The times that a signed answer is compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnswerTime {
+    /// When the question was asked.
+    pub(crate) asked: UnixTime,
+    /// When the answer is used: later than `asked` where another instance has asked.
+    pub(crate) used: UnixTime,
+    /// How far `iat` may be from `asked`; the leeway comes on top, as for any date of an issuer.
+    pub(crate) apart: Duration,
+    pub(crate) leeway: Duration,
+}
+
+/// Why a signed answer does not count, as a phrase that follows "the signed answer".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    Type,
+    Issuer,
+    Audience,
+    /// There is no answer in it.
+    Empty,
+    /// `exp`, `nbf` or `iat` is no date, or a demanded one is missing.
+    Date,
+    Expired,
+    NotYetValid,
+    /// Its `iat` is too far from the question.
+    Age,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Type => "is of another type",
+            Self::Issuer => "is not by the issuer",
+            Self::Audience => "is not for us",
+            Self::Empty => "has no object `token_introspection`",
+            Self::Date => "has a date that cannot be read, or no `iat`",
+            Self::Expired => "has expired (`exp`)",
+            Self::NotYetValid => "is not valid yet (`nbf`)",
+            Self::Age => "was not made for this question: its `iat` is too far from it",
+        })
+    }
+}
+
+/// The answer inside a signed one, and when it ends where it says so.
 pub(crate) fn signed_answer(
     signed: &Signed<'_>,
-    issuer: &str,
-    us: &[Box<str>],
-) -> Option<Arc<str>> {
+    expected: Expected<'_>,
+) -> Result<(Arc<str>, Option<UnixTime>), Unfit> {
     // RFC 9701 s5: the type keeps answers and access tokens apart.
-    let stated = signed.header().get("typ").and_then(Value::as_text)?;
-    let bare = bare_type(&stated);
-    let claims = signed.claims();
-    let by = claims.get("iss").and_then(Value::as_text)?;
-    let audience = claims.get("aud").and_then(strings)?;
-    let is_for_us = audience
-        .iter()
-        .any(|one| us.iter().any(|our| **our == **one));
-    let is_dated = matches!(claims.get("iat"), Some(Value::Number(_)));
+    let stated = signed.header().get("typ").and_then(Value::as_text);
+    let is_typed = |typ: &str| bare_type(typ).eq_ignore_ascii_case(SIGNED_TYPE);
+    if !stated.is_some_and(|typ| is_typed(&typ)) {
+        return Err(Unfit::Type);
+    }
+    let claims = &signed.claims();
+    let by = claims.get("iss").and_then(Value::as_text);
+    if by.as_deref() != Some(expected.issuer) {
+        return Err(Unfit::Issuer);
+    }
+    let audience = claims.get("aud").and_then(strings).unwrap_or_default();
+    let is_us = |one: &str| expected.us.iter().any(|our| **our == *one);
+    if !audience.iter().any(|one| is_us(one)) {
+        return Err(Unfit::Audience);
+    }
+    // RFC 9701 s5 demands `iat`.
+    if !matches!(claims.get("iat"), Some(Value::Number(_))) {
+        return Err(Unfit::Date);
+    }
+    let end = expected.time.check(claims)?;
     match claims.get("token_introspection") {
-        Some(Value::Object(text))
-            if bare.eq_ignore_ascii_case(SIGNED_TYPE) && by == issuer && is_for_us && is_dated =>
-        {
-            Some(text.into())
+        Some(Value::Object(text)) => Ok((text.into(), end)),
+        _ => Err(Unfit::Empty),
+    }
+}
+
+impl AnswerTime {
+    /// Checks the dates that a signed answer states of itself, and says when it ends.
+    pub(super) fn check(self, claims: &Object<'_>) -> Result<Option<UnixTime>, Unfit> {
+        let read = |name, rounding| match claims.get(name) {
+            Some(Value::Null) if name != "exp" => Ok(None),
+            _ => date(claims, name, rounding).map_err(|_| Unfit::Date),
+        };
+        // RFC 7519 s4.1.4: on or after `exp` it must not be accepted.
+        let end = read("exp", Rounding::Down)?;
+        if end.is_some_and(|end| end.saturating_add(self.leeway) <= self.used) {
+            return Err(Unfit::Expired);
         }
-        _ => None,
+        // RFC 7519 s4.1.5.
+        let from = read("nbf", Rounding::Up)?;
+        if from.is_some_and(|from| from > self.used.saturating_add(self.leeway)) {
+            return Err(Unfit::NotYetValid);
+        }
+        let apart = self.apart.saturating_add(self.leeway);
+        match read("iat", Rounding::Down)? {
+            Some(made)
+                if made > self.asked.saturating_add(apart)
+                    || made.saturating_add(apart) < self.asked =>
+            {
+                Err(Unfit::Age)
+            }
+            _ => Ok(end),
+        }
     }
 }
 

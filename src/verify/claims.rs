@@ -166,6 +166,10 @@ impl AccessToken {
     pub(crate) fn attested(answer: &Attested<'_>, rules: &Rules) -> Result<Self, TokenError> {
         let claims = answer.claims();
         check_token_type(claims)?;
+        // RFC 9449 s6, RFC 8705 s3.1: a bound token is not a bearer token.
+        if answer.is_bound() {
+            return Err(TokenFault::Binding.into());
+        }
         // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
         match text_or_absent(claims, "iss")? {
             Some(issuer) if *issuer != *rules.realm => {
@@ -227,12 +231,16 @@ impl AccessToken {
             Some(_) => Text::new(&rules.realm),
         };
         let issued_at = date(claims, "iat", Rounding::Down)?;
-        // Endpoints write `null` where there is no user.
-        let is_named = |value| answer.is_none() || value != Value::Null;
-        let has_username = claims.get("username").is_some_and(is_named);
-        let is_machine = !has_username
-            && matches!((&subject, &client_id), (Some(subject), Some(client))
-                if subject.as_str() == client.as_str());
+        let has_username = claims.get("username").is_some();
+        let is_own_subject = match (&subject, &client_id) {
+            (Some(subject), Some(client)) => subject.as_str() == client.as_str(),
+            // Some endpoints state no subject where a client speaks for itself.
+            (None, Some(_)) => {
+                rules.clients_without_subject && answer.is_some() && claims.get("sub").is_none()
+            }
+            (_, None) => false,
+        };
+        let is_machine = is_own_subject && !has_username && !names_a_user(claims);
         Ok(Self(Arc::new(Verified {
             issuer,
             subject,
@@ -265,7 +273,8 @@ impl AccessToken {
         }
     }
 
-    /// Whether the token speaks for a machine: `sub` is the client, and no user is named.
+    /// Whether the token speaks for a machine: `sub` is the client, or may be absent by a setting,
+    /// and no user is named.
     pub(crate) fn is_machine(&self) -> bool {
         self.0.is_machine
     }
@@ -339,6 +348,14 @@ fn bound(confirmation: Value<'_>) -> TokenError {
             .with_expected("object"),
     };
     TokenError::new(TokenFault::Binding, detail)
+}
+
+/// Whether the token states a user's name. A user may have chosen the client's id as its `sub`
+/// (RFC 9068 section 5); a client that speaks for itself has no such claim.
+fn names_a_user(claims: &Object<'_>) -> bool {
+    ["preferred_username", "upn", "cognito:username"]
+        .iter()
+        .any(|name| claims.get(name).is_some())
 }
 
 fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenError> {

@@ -85,6 +85,28 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The same object, in which a member that is `null`, an empty text or an empty list counts
+    /// as absent, at every depth.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(super) fn without_empty_members(self) -> Self {
+        let mut members = match self.members {
+            Held::Own(members) => members,
+            Held::Lent(members) => Box::new(members.clone()),
+        };
+        members.skips_empty = true;
+        Self {
+            text: self.text,
+            members: Held::Own(members),
+        }
+    }
+
+    /// The value of the member with exactly this name, empty or not.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(super) fn get_even_if_empty(&self, name: &str) -> Option<Value<'a>> {
+        let found = self.members.get().find(self.text, name)?;
+        Some(Value::at(self.text, found))
+    }
+
     /// The text that it was read from.
     pub(super) const fn text(&self) -> &'a str {
         self.text
@@ -93,8 +115,12 @@ impl<'a> Object<'a> {
     /// The value of the member with exactly this name.
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
-        let found = self.members.get().find(self.text, name)?;
-        Some(Value::at(self.text, found))
+        let members = self.members.get();
+        let value = Value::at(self.text, members.find(self.text, name)?);
+        if members.skips_empty && value.is_empty() {
+            return None;
+        }
+        Some(value)
     }
 
     /// Names, escapes resolved, and values of the members, in order.
@@ -116,7 +142,13 @@ impl<'a> Object<'a> {
         match (self.get(first.as_ref()), rest) {
             (found, []) => Ok(found),
             (None, _) => Ok(None),
-            (Some(Value::Object(text)), _) => Self::parse_str(text)?.at_path(rest),
+            (Some(Value::Object(text)), _) => {
+                let inner = Self::parse_str(text)?;
+                if self.members.get().skips_empty {
+                    return inner.without_empty_members().at_path(rest);
+                }
+                inner.at_path(rest)
+            }
             (Some(_), _) => Err(JsonFault::Malformed),
         }
     }
@@ -143,6 +175,18 @@ impl<'a> Value<'a> {
             }),
             Kind::Array => Self::Array(span.of(text)),
             Kind::Object => Self::Object(span.of(text)),
+        }
+    }
+
+    /// Whether it is `null`, an empty text or an empty list.
+    fn is_empty(self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::String(quoted) => quoted.raw.is_empty(),
+            Self::Array(_) => self
+                .elements()
+                .is_some_and(|mut elements| elements.next().is_none()),
+            Self::Bool(_) | Self::Number(_) | Self::Object(_) => false,
         }
     }
 

@@ -67,6 +67,8 @@ pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
     match claims.get("token_type").map(Value::as_text) {
         None => Ok(()),
         Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
+        // Older versions of Ory Hydra, and servers of one's own, name the kind of token here.
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("access_token") => Ok(()),
         // RFC 9449 s6.2: bound to a key, whether the answer says to which or not.
         Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Err(TokenFault::Binding),
         Some(_) => Err(TokenFault::TokenUse),

@@ -116,6 +116,8 @@ pub(crate) struct Members {
     /// Those of the list, in its order.
     marks: Vec<u32>,
     names: Names,
+    /// Whether a member that is `null`, an empty text or an empty list counts as absent.
+    pub(super) skips_empty: bool,
 }
 
 impl Members {

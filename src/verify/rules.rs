@@ -34,6 +34,9 @@ pub(crate) struct Rules {
     /// The forms of roles and groups beside an array of strings.
     pub(crate) name_forms: NameForms,
     pub(crate) subject_claim: ClaimPath,
+    /// Whether an answer of an endpoint without a subject and without a user is about a client
+    /// that speaks for itself.
+    pub(crate) clients_without_subject: bool,
     /// Where the client id is: the first that is present counts.
     pub(crate) client_id_claims: Vec<ClaimPath>,
     pub(crate) leeway: Duration,

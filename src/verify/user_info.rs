@@ -5,21 +5,22 @@
 //! 2. It is about the user of a token only if both name the same `sub`, byte for byte (Core section
 //!    5.3.2: otherwise its claims must not be used). That is asked on every use.
 //! 3. A signed answer counts only if the token's issuer made it, for the client that the token was
-//!    issued to, and if it has not ended. Whose and for whom is asked on every use, too.
+//!    issued to, and if it has not ended, has begun and was not made long before the question.
+//!    Whose and for whom is asked on every use, too.
+//! 4. `null` and an empty text are no `sub` (it is demanded); other members are the application's.
 
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
+use super::answer::{AnswerTime, Unfit};
 use super::claims::AccessToken;
 use super::custom::CustomClaims;
 use super::json::{JsonFault, Object, Value};
 use super::signature::Signed;
-use super::typed::{Rounding, date, optional_text, required_text, strings};
+use super::typed::{required_text, strings};
 use crate::model::tenant::ClientId;
 use crate::model::time::UnixTime;
 use crate::model::token_error::TokenError;
@@ -54,7 +55,8 @@ pub(crate) enum NotUserInfo {
     Issuer,
     /// Signed, and for nobody or somebody else.
     Audience,
-    Expired,
+    /// Signed, and with dates that do not fit.
+    Date(Unfit),
 }
 
 impl UserClaims {
@@ -68,21 +70,14 @@ impl UserClaims {
     }
 
     /// Reads a signed answer.
-    pub(crate) fn signed(
-        signed: &Signed<'_>,
-        now: UnixTime,
-        leeway: Duration,
-    ) -> Result<Self, NotUserInfo> {
+    pub(crate) fn signed(signed: &Signed<'_>, time: AnswerTime) -> Result<Self, NotUserInfo> {
         let typ = signed.header().get("typ").map(Value::as_text);
         // RFC 8725 s3.12: an access token or an introspection answer is none.
         if !typ.is_none_or(|typ| typ.is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))) {
             return Err(NotUserInfo::Type);
         }
         let claims = &signed.claims();
-        let end = date(claims, "exp", Rounding::Down).map_err(|_| NotUserInfo::Expired)?;
-        if end.is_some_and(|end| end.saturating_add(leeway) <= now) {
-            return Err(NotUserInfo::Expired);
-        }
+        let end = time.check(claims).map_err(NotUserInfo::Date)?;
         // Core s5.3.2: the issuer, and the client's id. They are optional there, and not here.
         let issuer = required_text(claims, "iss").map_err(|_| NotUserInfo::Issuer)?;
         let audience = claims.get("aud").and_then(strings);
@@ -154,10 +149,9 @@ impl UserClaims {
 /// they take.
 pub(crate) fn openid_subject(token: &AccessToken) -> Option<Cow<'_, str>> {
     let stated = Object::parse_str(token.payload_text()).ok()?;
-    match optional_text(&stated, "sub") {
-        Ok(Some(subject)) => Some(subject),
-        Ok(None) => token.subject().map(|subject| subject.as_str().into()),
-        Err(_) => None,
+    match stated.without_empty_members().get("sub") {
+        Some(value) => value.as_text(),
+        None => token.subject().map(|subject| subject.as_str().into()),
     }
 }
 
@@ -171,7 +165,7 @@ impl fmt::Display for NotUserInfo {
             Self::Type => "is signed and of another type",
             Self::Issuer => "is signed and not by the token's issuer",
             Self::Audience => "is signed and not for the token's client",
-            Self::Expired => "is signed and has expired",
+            Self::Date(unfit) => return write!(f, "{unfit}"),
         })
     }
 }

@@ -357,8 +357,10 @@ async fn an_outage_is_never_a_verdict_and_what_is_remembered_stays_good() {
         assert_eq!(verdict(&app, TOKEN).await, "200", "it is remembered");
         let status = server.introspection().expect("it is asked");
         assert!(status.is_failing() && status.last_error().is_some());
-        // The next one is asked all the same, and well again.
+        // The next one is asked all the same, and this one after a second.
         endpoint.turn(|_| answer(200, &good()));
+        assert_eq!(verdict(&app, &format!("next-{number}")).await, "200");
+        clock.advance(Duration::from_secs(1));
         assert_eq!(verdict(&app, &format!("other-{number}")).await, "200");
         let status = server.introspection().expect("it is asked");
         assert!(!status.is_failing() && status.last_error().is_none());

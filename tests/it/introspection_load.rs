@@ -206,26 +206,28 @@ async fn an_endpoint_that_keeps_failing_is_asked_once_a_second() {
     let endpoint = Endpoint::doing(|_| answer(500, &json!({}))).await;
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
-    for _ in 0..20 {
-        assert_eq!(
-            verdict(&app, TOKEN).await,
-            "503 unavailable introspection_failed"
-        );
+    let fail = async |name: usize| {
+        let failed = verdict(&app, &format!("{TOKEN}{name}")).await;
+        assert_eq!(failed, "503 unavailable introspection_failed");
+    };
+    for name in 0..200 {
+        fail(name).await;
     }
-    assert_eq!(endpoint.calls(), 5);
-    clock.advance(SECOND);
-    for _ in 0..20 {
-        assert_eq!(
-            verdict(&app, TOKEN).await,
-            "503 unavailable introspection_failed"
-        );
+    // 64 tokens, and our own question once.
+    assert_eq!(endpoint.calls(), 65);
+    for second in 1..=4 {
+        clock.advance(SECOND);
+        for name in 0..20 {
+            fail(1000 * second + name).await;
+        }
+        assert_eq!(endpoint.calls(), 65 + second, "one probe");
     }
-    assert_eq!(endpoint.calls(), 6);
     endpoint.turn(|_| answer(200, &good()));
     clock.advance(SECOND);
     assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(verdict(&app, "another").await, "200");
     let status = server.introspection().expect("asked");
-    assert_eq!((status.calls(), status.failures()), (7, 6));
+    assert_eq!((status.calls(), status.failures()), (71, 69));
     assert_eq!(status.failing_for(), None);
 }
 
@@ -262,12 +264,14 @@ async fn operators_hear_when_trouble_starts_changes_and_ends_and_never_a_secret(
     let logs = Logs::default();
     let listening = logs.listen();
     let endpoint = Endpoint::doing(|_| answer(500, &json!({"secret": "of-the-body"}))).await;
-    let server = server(issuer(&endpoint), &ManualClock::new());
+    let clock = ManualClock::new();
+    let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
     for _ in 0..3 {
         verdict(&app, TOKEN).await;
     }
     endpoint.turn(|_| answer(401, &json!({})));
+    clock.advance(60 * SECOND);
     verdict(&app, TOKEN).await;
     endpoint.turn(|_| answer(200, &good()));
     verdict(&app, TOKEN).await;

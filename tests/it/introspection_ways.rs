@@ -464,16 +464,16 @@ async fn a_jwt_is_asked_about_only_where_the_configuration_says_so() {
 }
 
 /// The signed form of an answer.
-fn signed(mock: &MockIssuer, audience: &str, said: &Value) -> String {
+pub(crate) fn signed(mock: &MockIssuer, audience: &str, said: &Value) -> String {
     let claims = json!({
-        "iss": mock.issuer(), "aud": audience, "iat": 1_700_000_000,
+        "iss": mock.issuer(), "aud": audience, "iat": ManualClock::START.as_secs(),
         "token_introspection": said,
     });
     let token = mock.token().typ("token-introspection+jwt");
     token.payload_json(claims.to_string()).sign()
 }
 
-const SIGNED: &str = "application/token-introspection+jwt";
+pub(crate) const SIGNED: &str = "application/token-introspection+jwt";
 
 #[tokio::test]
 async fn a_signed_answer_counts_only_if_all_of_it_is_right() {
@@ -489,7 +489,8 @@ async fn a_signed_answer_counts_only_if_all_of_it_is_right() {
     let builder = || mock.token().typ("token-introspection+jwt");
     let claims = |value: Value| builder().payload_json(value.to_string());
     let whole = json!({
-        "iss": AS, "aud": "orders-api", "iat": 1_700_000_000, "token_introspection": good(),
+        "iss": AS, "aud": "orders-api", "iat": ManualClock::START.as_secs(),
+        "token_introspection": good(),
     });
     let but = |member: &str, value: Value| {
         let mut whole = whole.clone();
@@ -566,7 +567,7 @@ async fn a_signed_answer_counts_only_if_all_of_it_is_right() {
             {
                 let mut top = good();
                 top["aud"] = "orders-api".into();
-                top["iat"] = 1.into();
+                top["iat"] = ManualClock::START.as_secs().into();
                 claims(top).sign()
             },
             failed,

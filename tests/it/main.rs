@@ -8,6 +8,8 @@
     clippy::too_many_lines
 )]
 
+mod answer_members;
+mod answer_signatures;
 mod axway;
 mod browsers;
 mod causes;
@@ -19,6 +21,7 @@ mod corpus;
 mod delegation;
 mod discovery;
 mod endpoint;
+mod endpoint_floods;
 mod families;
 mod floods;
 mod floors;
@@ -27,6 +30,7 @@ mod guards;
 mod identities;
 mod interop;
 mod introspection;
+mod introspection_forms;
 mod introspection_load;
 mod introspection_ways;
 mod issuers;

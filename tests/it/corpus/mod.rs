@@ -204,7 +204,7 @@ impl Results {
                 };
                 for _ in 0..least.max(runs_of(case)) {
                     world.advance(BETWEEN_REQUESTS_S);
-                    world.show(case.clock);
+                    world.show(case.clock());
                     let outcome = run::plain(case, application).await;
                     self.0.entry(case.id.clone()).or_default().push(outcome);
                 }

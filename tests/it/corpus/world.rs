@@ -74,7 +74,7 @@ impl World {
     /// The world of one case, before its first step.
     pub(super) async fn of(corpus: &Arc<Corpus>, case: &Case) -> Self {
         let mut world = Self::quiet(corpus).await;
-        world.show(case.clock);
+        world.show(case.clock());
         world.certificate = case.answers().find_map(|answer| answer.tls);
         world.has_second_layer = case
             .exchanges()

@@ -1,0 +1,43 @@
+//! Events that strangers can cause: so many, and no more.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How often one of them is written.
+pub(crate) const ONCE_IN: Duration = Duration::from_secs(60);
+
+/// Grants one event a minute.
+#[derive(Debug, Default)]
+pub(crate) struct OnceAMinute {
+    /// The second, by the monotonic clock, from which the next one is granted.
+    next: AtomicU64,
+}
+
+impl OnceAMinute {
+    /// Whether the event may be written now.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    pub(crate) fn grants(&self, now: Duration) -> bool {
+        let (now, after) = (now.as_secs(), now.saturating_add(ONCE_IN).as_secs());
+        self.next
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+                (now >= next).then_some(after)
+            })
+            .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_is_granted_once_a_minute() {
+        let quiet = OnceAMinute::default();
+        let at = |secs| quiet.grants(Duration::from_secs(secs));
+        assert!(at(0));
+        assert!(!at(0) && !at(59));
+        assert!(at(60));
+        assert!(!at(119));
+        assert!(at(500));
+    }
+}
