@@ -101,7 +101,9 @@ pub(super) fn listed(texts: &[Box<str>]) -> String {
         .collect::<Vec<&str>>()
         .join(" | ");
     if let Some(more) = texts.len().checked_sub(MOST).filter(|more| *more > 0) {
-        line.push_str(&format!(" | and {more} more"));
+        line.push_str(" | and ");
+        line.push_str(&more.to_string());
+        line.push_str(" more");
     }
     line
 }

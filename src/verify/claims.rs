@@ -33,7 +33,7 @@ use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::Scope;
-use crate::model::tenant::{ClientId, SubjectId};
+use crate::model::tenant::{ClientId, MAX_FOREIGN_ID_BYTES, SubjectId};
 use crate::model::text::Text;
 use crate::model::time::UnixTime;
 use crate::model::token_error::TokenError;
@@ -397,8 +397,10 @@ fn check_required_headers(signed: &Signed<'_>, rules: &Rules) -> Result<(), Toke
 
 fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, str>>, TokenError> {
     for path in &rules.client_id_claims {
-        if let Some(found) = text_at(claims, path)? {
-            return Ok(Some(found));
+        match text_at(claims, path)? {
+            Some(found) if found.len() > MAX_FOREIGN_ID_BYTES => return Err(too_long(path)),
+            Some(found) => return Ok(Some(found)),
+            None => {}
         }
     }
     match rules.profile {

@@ -60,20 +60,18 @@ where
 /// part, for which some names are private.
 fn any_members<T: 'static>(payload: &str) -> Option<T> {
     let members = || plain_members(&Object::parse_str(payload).ok()?);
-    let own: [fn(Map<String, serde_json::Value>) -> Box<dyn Any>; 4] = [
-        |members| Box::new(serde_json::Value::Object(members)),
-        |members| Box::new(members),
-        |members| Box::new(members.into_iter().collect::<HashMap<_, _>>()),
-        |members| Box::new(members.into_iter().collect::<BTreeMap<_, _>>()),
-    ];
-    let kinds = [
-        TypeId::of::<serde_json::Value>(),
-        TypeId::of::<Map<String, serde_json::Value>>(),
-        TypeId::of::<HashMap<String, serde_json::Value>>(),
-        TypeId::of::<BTreeMap<String, serde_json::Value>>(),
-    ];
-    let wanted = kinds.iter().position(|kind| *kind == TypeId::of::<T>())?;
-    let made = own.get(wanted)?(members()?);
+    let wanted = TypeId::of::<T>();
+    let made: Box<dyn Any> = if wanted == TypeId::of::<serde_json::Value>() {
+        Box::new(serde_json::Value::Object(members()?))
+    } else if wanted == TypeId::of::<Map<String, serde_json::Value>>() {
+        Box::new(members()?)
+    } else if wanted == TypeId::of::<HashMap<String, serde_json::Value>>() {
+        Box::new(members()?.into_iter().collect::<HashMap<_, _>>())
+    } else if wanted == TypeId::of::<BTreeMap<String, serde_json::Value>>() {
+        Box::new(members()?.into_iter().collect::<BTreeMap<_, _>>())
+    } else {
+        return None;
+    };
     made.downcast().ok().map(|made| *made)
 }
 

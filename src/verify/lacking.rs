@@ -211,8 +211,8 @@ impl Case<'_> {
         ])
         .or_else(|| self.machine_contradicts())
         .or_else(|| {
-            self.required(
-                &evidence.principal,
+            unstated(
+                evidence.principal.as_ref(),
                 tenant.principal.as_ref(),
                 "principal_claim",
             )
@@ -304,7 +304,7 @@ impl Case<'_> {
             return Some(about(path, "user_mark", Problem::Missing));
         }
         self.no_subject()
-            .or_else(|| self.required(&evidence.user, tenant.user.as_ref(), "user_claim"))
+            .or_else(|| unstated(evidence.user.as_ref(), tenant.user.as_ref(), "user_claim"))
             .or_else(|| {
                 let subject = self.token.subject()?.as_str();
                 let (path, setting, user) = match (&tenant.user, &evidence.user) {
@@ -366,16 +366,6 @@ impl Case<'_> {
         }
     }
 
-    fn required(
-        &self,
-        stated: &Option<Text>,
-        path: Option<&ClaimPath>,
-        setting: &'static str,
-    ) -> Option<RejectionDetail> {
-        let path = path.filter(|_| stated.is_none())?;
-        Some(about(path, setting, Problem::Missing))
-    }
-
     fn stated(&self, path: &ClaimPath, setting: &'static str, problem: Problem) -> RejectionDetail {
         found(about(path, setting, problem), self.claims, path)
     }
@@ -412,6 +402,16 @@ fn about_name(name: &'static str, problem: Problem) -> RejectionDetail {
     RejectionDetail::new()
         .with_claim(name)
         .with_problem(problem)
+}
+
+/// What a rule asks for and the token does not state.
+fn unstated(
+    stated: Option<&Text>,
+    path: Option<&ClaimPath>,
+    setting: &'static str,
+) -> Option<RejectionDetail> {
+    let path = path.filter(|_| stated.is_none())?;
+    Some(about(path, setting, Problem::Missing))
 }
 
 fn unfit(path: &ClaimPath, setting: &'static str) -> RejectionDetail {

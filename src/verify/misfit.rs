@@ -105,7 +105,9 @@ impl Misfit {
         for step in self.way.iter().rev() {
             match step {
                 Step::Element(place) => {
-                    way.push_str(&format!("[{place}]"));
+                    way.push('[');
+                    way.push_str(&place.to_string());
+                    way.push(']');
                     continue;
                 }
                 _ if way.is_empty() => {}
@@ -419,7 +421,7 @@ impl<'de> VariantAccess<'de> for Content<'de> {
     type Error = Misfit;
 
     fn unit_variant(self) -> Result<(), Misfit> {
-        self.read(|reader| de::Deserialize::deserialize(reader))
+        self.read(de::Deserialize::deserialize)
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Misfit> {

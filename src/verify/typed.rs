@@ -25,7 +25,7 @@ pub(super) fn texts(value: Value<'_>) -> Option<impl Iterator<Item = Option<Cow<
     Some(lone.into_iter().chain(elements.into_iter().flatten()))
 }
 
-/// A claim that must be there, as a string that is not empty.
+/// A claim that must be there, as a string that is not blank.
 #[inline]
 pub(super) fn required_text<'c>(
     claims: &Object<'c>,
@@ -34,7 +34,7 @@ pub(super) fn required_text<'c>(
     optional_text(claims, name)?.ok_or_else(|| no_text(name, None))
 }
 
-/// A claim that may be absent. Present with another type, or empty, is a fault.
+/// A claim that may be absent. Present with another type, or blank, is a fault.
 #[inline]
 pub(super) fn optional_text<'c>(
     claims: &Object<'c>,
@@ -43,12 +43,12 @@ pub(super) fn optional_text<'c>(
     let value = claims.get(name);
     match value.map(Value::as_text) {
         None => Ok(None),
-        Some(Some(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(Some(text)) if !is_blank(&text) => Ok(Some(text)),
         Some(_) => Err(no_text(name, value)),
     }
 }
 
-/// A claim that may be absent, where an empty text and `null` are as good as absent: servers that
+/// A claim that may be absent, where a blank text and `null` are as good as absent: servers that
 /// write every member write them so.
 #[inline]
 pub(super) fn text_or_absent<'c>(
@@ -73,7 +73,7 @@ fn present_text<'c>(
 ) -> Result<Option<Cow<'c, str>>, TokenError> {
     match value {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(quoted)) => Ok(Some(quoted.text()).filter(|text| !text.is_empty())),
+        Some(Value::String(quoted)) => Ok(Some(quoted.text()).filter(|text| !is_blank(text))),
         Some(other) => Err(wrong_type(name, "string", other)),
     }
 }

@@ -104,7 +104,7 @@ async fn empty_sub_is_no_subject_and_client_id_claim_names_the_service() {
 }
 
 #[tokio::test]
-async fn blank_sub_is_refused_by_rfc9068() {
+async fn blank_sub_client_id_and_jti_are_refused_by_rfc9068() {
     let issuer = MockIssuer::rfc9068("https://issuer.test");
     let app = behind(issuer.trusted());
     for sub in [
@@ -116,8 +116,10 @@ async fn blank_sub_is_refused_by_rfc9068() {
         "\u{0}",
         "\u{3164}",
     ] {
-        let token = issuer.token().subject(sub);
-        assert_eq!(verdict(&app, token).await, CLAIMS, "{sub:?}");
+        for claim in ["sub", "client_id", "jti"] {
+            let token = issuer.token().claim(claim, sub);
+            assert_eq!(verdict(&app, token).await, CLAIMS, "{claim} {sub:?}");
+        }
     }
     for sub in ["u", " u", "\u{a0}u", "é", "用户", "null"] {
         let token = issuer.token().subject(sub);
@@ -193,6 +195,12 @@ async fn foreign_ids_have_a_generous_bound_of_their_own() {
     assert_eq!(
         of(&app, "/", long).await.1,
         "claim=jti problem=too_long expected=at most 1024 bytes"
+    );
+    let named = behind(issuer.trusted().client_id_claim("common_name"));
+    let long = issuer.token().claim("common_name", "i".repeat(1025));
+    assert_eq!(
+        of(&named, "/", long).await.1,
+        "claim=common_name problem=too_long expected=at most 1024 bytes"
     );
     let odd = issuer.token().subject("user\u{0}\r\n\u{202e}x");
     let expected = "Some(\"user\\0\\r\\n\\u{202e}x\") ";
