@@ -1,6 +1,7 @@
 //! Floor 1: words. Plain values without I/O, clock, cryptography, tower or axum.
 
 pub(crate) mod algorithm;
+pub(crate) mod once;
 pub(crate) mod path;
 pub(crate) mod rejection_detail;
 

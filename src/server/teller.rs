@@ -19,7 +19,7 @@ use super::mistake::{ConfigError, mistake};
 use super::signed::opened;
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::source::clock::Clock;
+use crate::source::clock::{Clock, Deadline, Now};
 use crate::source::endpoint::Place;
 use crate::source::introspection::{AskedAt, AskingLimits, Examiner, Introspector, Trouble};
 use crate::source::user_info::{UserInfoEndpoint, UserSaid};
@@ -62,7 +62,9 @@ impl Issuer {
     ///
     /// Default: nobody is asked, since a token is then sent to one more place.
     pub fn userinfo(mut self, endpoint: impl Into<String>) -> Self {
-        self.telling = Some(Telling::At(endpoint.into()));
+        let endpoint = endpoint.into();
+        self.once.set("userinfo", &Some(&endpoint));
+        self.telling = Some(Telling::At(endpoint));
         self
     }
 
@@ -70,6 +72,7 @@ impl Issuer {
     /// its keys, when somebody asks for the first time. [`discovery_url`](Self::discovery_url)
     /// names another place.
     pub fn discover_userinfo(mut self) -> Self {
+        self.once.set("userinfo", &None::<&String>);
         self.telling = Some(Telling::Discovered);
         self
     }
@@ -170,7 +173,7 @@ impl Teller {
     }
 
     /// What is remembered for this token.
-    pub(super) fn told(&self, digest: Digest, now: Duration) -> Option<Told> {
+    pub(super) fn told(&self, digest: Digest, now: Now) -> Option<Told> {
         let known = self.known.find(digest, now).map(Told::Known);
         known.or_else(|| {
             let denied = self.denied.find(digest, now);
@@ -180,11 +183,7 @@ impl Teller {
 
     /// What is told, remembered from when it was asked for.
     fn keep(&self, digest: Digest, read: Result<UserClaims, Denial>, asked: AskedAt) -> Told {
-        let basis = |life| {
-            // The last moment at which it still holds.
-            let end = asked.monotonic.saturating_add(life);
-            Basis::until(end.saturating_sub(Duration::from_nanos(1)), None)
-        };
+        let basis = |life| Basis::until(Deadline::after(asked.now(), life), None);
         let left = |end: UnixTime| {
             let left = end.as_secs().saturating_sub(asked.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
@@ -194,14 +193,14 @@ impl Teller {
                 let (bytes, life) = (claims.bytes(), claims.end().map_or(LIFE, left).min(LIFE));
                 let mut known = Arc::new(Known::unkept(claims, basis(life)));
                 if !life.is_zero() {
-                    self.known.keep(digest, &mut known, bytes, asked.monotonic);
+                    self.known.keep(digest, &mut known, bytes, asked.now());
                 }
                 Told::Known(known)
             }
             Err(denial) => {
                 let mut known = Arc::new(Known::unkept(denial, basis(BRIEFLY)));
                 self.denied
-                    .keep(digest, &mut known, DENIAL_BYTES, asked.monotonic);
+                    .keep(digest, &mut known, DENIAL_BYTES, asked.now());
                 Told::Denied(denial)
             }
         }
@@ -238,7 +237,7 @@ impl Examiner for Teller {
     type Oracle = UserInfoEndpoint;
     type Verdict = Told;
 
-    fn remembered(&self, digest: Digest, now: Duration) -> Option<Told> {
+    fn remembered(&self, digest: Digest, now: Now) -> Option<Told> {
         self.told(digest, now)
     }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock::Now;
 use super::fetch::{FetchError, Told};
 use super::whereabouts::Whereabouts;
 use crate::model::rejection::Outage;
@@ -60,6 +61,16 @@ pub(crate) struct AskedAt {
     pub(crate) earlier: Duration,
 }
 
+impl AskedAt {
+    /// As one look at the clock.
+    pub(crate) const fn now(self) -> Now {
+        Now {
+            wall: self.wall,
+            monotonic: self.monotonic,
+        }
+    }
+}
+
 /// Why there is no verdict. Never the caller's fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
@@ -98,7 +109,7 @@ pub(super) async fn ask<O: Oracle>(
     let whereabouts = oracle.whereabouts();
     let whole = async {
         let place = whereabouts
-            .find(asked.monotonic)
+            .find(asked.now())
             .await
             .map_err(|error| Trouble::failed(error.to_string()))?;
         let said = oracle.ask_at(&place, token, asked.wall).await;

@@ -27,7 +27,7 @@ use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
 use crate::model::scope::Scope;
 use crate::model::tenant::{ClientId, SubjectId};
-use crate::model::text::Text;
+use crate::model::text::{COUNTS, Text};
 use crate::model::time::UnixTime;
 
 /// A verified access token: its signature, issuer, audience, type and times were checked.
@@ -151,7 +151,7 @@ impl AccessToken {
         check_token_type(claims)?;
         // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
         match optional_text(claims, "iss")? {
-            Some(issuer) if *issuer != *rules.realm => return Err(TokenFault::UnknownIssuer),
+            Some(issuer) if !rules.is_named(&issuer) => return Err(TokenFault::UnknownIssuer),
             _ => {}
         }
         Self::made_of(claims, answer.text(), Some(answer), rules)
@@ -267,6 +267,30 @@ impl AccessToken {
 
     pub(crate) fn payload_text(&self) -> &Arc<str> {
         &self.0.payload
+    }
+
+    /// The memory that it takes, but for what the application's own types of claims take.
+    pub(crate) fn bytes(&self) -> usize {
+        let token = &*self.0;
+        let payload = &token.payload;
+        let lists = [&token.roles, &token.groups].map(|list| {
+            let own = list.iter().map(|text| text.bytes_beside(payload));
+            list.capacity() * size_of::<Text>() + own.sum::<usize>()
+        });
+        let ids = [
+            Some(token.issuer.bytes_beside(payload)),
+            token.subject.as_ref().map(|id| id.bytes_beside(payload)),
+            token.client_id.as_ref().map(|id| id.bytes_beside(payload)),
+            token.id.as_ref().map(|id| id.bytes_beside(payload)),
+        ];
+        COUNTS
+            + size_of::<Verified>()
+            + COUNTS
+            + payload.len()
+            + lists.iter().sum::<usize>()
+            + ids.iter().flatten().sum::<usize>()
+            + token.scope.bytes_beside(payload)
+            + token.revocable.bytes_beside(payload)
     }
 }
 
@@ -445,7 +469,7 @@ fn scope(
 }
 
 /// Roles or groups: an array of strings, or a lone string where the rules allow one. Anything
-/// else grants nothing.
+/// else grants nothing, and nor does a text without a character.
 fn list(
     claims: &Object<'_>,
     path: &ClaimPath,
@@ -454,11 +478,14 @@ fn list(
 ) -> Vec<Text> {
     match claims.at_path(path.members()) {
         Ok(Some(Value::String(quoted))) if lone => vec![share(&quoted.text())],
-        Ok(Some(array @ Value::Array(_))) => strings(array)
-            .unwrap_or_default()
-            .iter()
-            .map(|one| share(one))
-            .collect(),
+        Ok(Some(array @ Value::Array(_))) => {
+            let texts = strings(array).unwrap_or_default();
+            let named = || texts.iter().filter(|text| !text.is_empty());
+            // As long as it must be: it is kept.
+            let mut list = Vec::with_capacity(named().count());
+            list.extend(named().map(|one| share(one)));
+            list
+        }
         _ => Vec::new(),
     }
 }

@@ -18,6 +18,8 @@ pub(crate) mod seal;
 
 mod key;
 
+mod jwk;
+
 pub(crate) mod keyset;
 
 mod typed;
@@ -62,6 +64,8 @@ pub(crate) mod identity;
 mod evidence;
 
 pub(crate) mod identify;
+
+pub(crate) mod footprint;
 
 pub(crate) mod access;
 

@@ -12,6 +12,9 @@ use crate::model::path::ClaimPath;
 pub(crate) struct Rules {
     /// The issuer as configured; the realm of all ids that it vouches for.
     pub(crate) realm: Arc<str>,
+    /// The exact `iss` values of its tokens, `realm` among them where it is one.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) names: Vec<Arc<str>>,
     pub(crate) profile: Profile,
     pub(crate) algorithms: AlgorithmSet,
     pub(crate) audiences: Audiences,
@@ -37,6 +40,14 @@ pub(crate) struct Rules {
     /// How long after it was issued a token may end, at most; what is revoked is known as long.
     pub(crate) longest_token_life: Duration,
     pub(crate) tenant: Option<TenantClaims>,
+}
+
+#[cfg(feature = "jwks")]
+impl Rules {
+    /// Whether this is the issuer's name, or one of its names.
+    pub(crate) fn is_named(&self, issuer: &str) -> bool {
+        *self.realm == *issuer || self.names.iter().any(|name| **name == *issuer)
+    }
 }
 
 /// The kind of access token that an issuer makes.

@@ -9,6 +9,7 @@
 )]
 
 mod axway;
+mod both_clocks;
 mod browsers;
 mod causes;
 mod certificate;
@@ -29,7 +30,9 @@ mod interop;
 mod introspection;
 mod introspection_load;
 mod introspection_ways;
+mod issuer_names;
 mod issuers;
+mod key_set_entries;
 mod key_sets;
 mod logout;
 mod logs;
@@ -41,6 +44,7 @@ mod revocation;
 mod roots;
 mod safewhere;
 mod same_surface;
+mod several_key_sets;
 mod sharing;
 mod sources;
 mod spans;
