@@ -1,8 +1,8 @@
 //! From one issuer's settings to what each of its `iss` values leads to.
 //!
 //! 1. All names of an issuer are one issuer: one set of rules and one realm of ids. The forms of
-//!    a Cognito pool, its replicas in other regions included, have keys of their own each, where
-//!    the settings do not say where the keys are; an alias has the keys of the first name.
+//!    a Cognito pool, its replicas in other regions included, have keys of their own each; an alias
+//!    has the keys of the first name.
 //! 2. Tenants are issuers: each is a realm of its own and has its own value of the claim that
 //!    repeats it. The source of keys alone is shared.
 
@@ -13,7 +13,7 @@ use super::compile::rules;
 use super::family::Family;
 use super::identifiers::identifiers;
 use super::issuer::{Issuer, Kind};
-use super::keys::{Whose, keys, names_keys};
+use super::keys::{Whose, keys};
 use super::mistake::{ConfigError, check_once, mistake};
 use crate::source::clock::Clock;
 
@@ -68,7 +68,7 @@ fn forms(
             lazy: place > 0,
         };
         let keys = match members.first() {
-            Some((_, first)) if place >= aliases || names_keys(issuer) => first.keys.clone(),
+            Some((_, first)) if place >= aliases => first.keys.clone(),
             _ => keys(issuer, &whose, clock)?,
         };
         let authority = Authority {

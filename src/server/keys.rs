@@ -39,11 +39,6 @@ pub(super) struct Whose<'i> {
 #[cfg(feature = "jwks")]
 const MAX_KEY_SETS: usize = 8;
 
-/// Whether the settings say where the keys are, so that they are the same for every name.
-pub(super) fn names_keys(issuer: &Issuer) -> bool {
-    !issuer.key_sets.is_empty() || !issuer.pems.is_empty() || !issuer.key_set_urls.is_empty()
-}
-
 /// The source of keys that an issuer's settings name.
 pub(super) fn keys(
     issuer: &Issuer,

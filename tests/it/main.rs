@@ -11,6 +11,7 @@
 mod axway;
 mod both_clocks;
 mod browsers;
+mod cache_memory;
 mod causes;
 mod certificate;
 mod challenges;
@@ -44,6 +45,7 @@ mod revocation;
 mod roots;
 mod safewhere;
 mod same_surface;
+mod settings_twice;
 mod several_key_sets;
 mod sharing;
 mod sources;
