@@ -160,7 +160,9 @@ impl Builder {
         self
     }
 
-    /// About how much memory the remembered tokens may take, in bytes: 1 MiB to 1 GiB.
+    /// How much memory the remembered tokens may take, in bytes: 1 MiB to 1 GiB. Counted is all
+    /// that is kept of a token, but not what a `Claims<T>` of yours makes of it, nor the cache's own
+    /// places. A token that takes more than a sixteenth of this is not remembered.
     /// Default: 64 MiB.
     pub fn token_cache_bytes(mut self, bytes: usize) -> Self {
         self.once.set("token_cache_bytes", &bytes);
