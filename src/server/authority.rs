@@ -209,13 +209,13 @@ fn check_remote<'c>(
     rules: &Rules,
     answered: Option<Answered>,
 ) -> Result<(Signed<'c>, Basis), Stop> {
-    fn keys(set: &Option<Loaded>) -> &KeySet {
-        set.as_deref().unwrap_or(&NO_KEYS)
+    fn keys(set: Option<&Loaded>) -> &KeySet {
+        set.map_or(&NO_KEYS, |loaded| loaded)
     }
     let verified = match loaded {
-        [only] => Signed::verify(unverified, &[keys(only)], rules.algorithms),
+        [only] => Signed::verify(unverified, &[keys(only.as_ref())], rules.algorithms),
         all => {
-            let all: Vec<&KeySet> = all.iter().map(keys).collect();
+            let all: Vec<&KeySet> = all.iter().map(|set| keys(set.as_ref())).collect();
             Signed::verify(unverified, &all, rules.algorithms)
         }
     };

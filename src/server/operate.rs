@@ -278,15 +278,14 @@ impl fmt::Debug for IssuerKeys {
 
 /// The key sets of one issuer, each once: names and tenants that share them may stand anywhere.
 fn remotes(members: &[Arc<Authority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
-    let mut seen: Vec<*const RemoteKeys> = Vec::new();
+    let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
     members
         .iter()
         .flat_map(|authority| remote(authority))
         .filter(move |keys| {
-            let own = Arc::as_ptr(keys);
-            let is_new = !seen.contains(&own);
+            let is_new = !seen.iter().any(|other| Arc::ptr_eq(other, keys));
             if is_new {
-                seen.push(own);
+                seen.push(*keys);
             }
             is_new
         })

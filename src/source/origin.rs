@@ -157,13 +157,12 @@ impl Source {
                 // The same bytes are the same keys; those who remember them may go on doing so.
                 let same = known.filter(|known| known.origin.body == bytes);
                 let changed = same.is_none();
-                let keys = match same {
-                    Some(known) => known.keys,
-                    None => {
-                        let config = &self.config;
-                        let set = KeySet::parse(&bytes, config.algorithms, config.most_keys);
-                        Arc::new(set.map_err(failed)?)
-                    }
+                let keys = if let Some(known) = same {
+                    known.keys
+                } else {
+                    let config = &self.config;
+                    let set = KeySet::parse(&bytes, config.algorithms, config.most_keys);
+                    Arc::new(set.map_err(failed)?)
                 };
                 let origin = Arc::new(Origin {
                     url,

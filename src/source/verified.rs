@@ -356,13 +356,14 @@ mod tests {
     use super::*;
     use crate::model::time::UnixTime;
 
-    const LIFE: Duration = Duration::from_secs(300);
+    const LIFE_SECONDS: u32 = 300;
+    const LIFE: Duration = Duration::from_secs(LIFE_SECONDS as u64);
     const NOW: Now = now(10);
 
-    const fn now(seconds: u64) -> Now {
+    const fn now(seconds: u32) -> Now {
         Now {
             wall: UnixTime::from_secs(1_800_000_000 + seconds as i64),
-            monotonic: Duration::from_secs(seconds),
+            monotonic: Duration::from_secs(seconds as u64),
         }
     }
 
@@ -446,7 +447,7 @@ mod tests {
             keep(&cache, name, 10);
         }
         let evicted = cache.tally().evictions;
-        let late = now(10 + LIFE.as_secs());
+        let late = now(10 + LIFE_SECONDS);
         for name in 0..200 {
             assert_eq!(find(&cache, name, late), None);
         }
