@@ -2,6 +2,7 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod claim_value;
+pub(crate) mod once;
 pub(crate) mod path;
 pub(crate) mod rejection_detail;
 

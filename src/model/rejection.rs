@@ -395,6 +395,12 @@ faults! {
         KeysTooStale = "keys_too_stale", "the issuer's keys are too old to be trusted";
         /// The key is unknown, and the issuer may not be asked again yet.
         KeyUnconfirmed = "key_unconfirmed", "the key is unknown and the issuer could not be asked";
+        /// The key is unknown, and the issuer's key set has entries that were not read; see
+        /// [`Issuer::most_keys`](crate::Issuer::most_keys).
+        KeysNotRead = "keys_not_read", "the issuer's key set has more entries than are read";
+        /// The wall clock shows a time before this library was made, so that it is not set; see
+        /// [`Builder::earliest_time`](crate::Builder::earliest_time).
+        ClockUnset = "clock_unset", "the clock is not set: it shows a time in the past";
         /// What has been revoked is not known yet; see
         /// [`Builder::load_revocations`](crate::Builder::load_revocations).
         RevocationsNotLoaded = "revocations_not_loaded", "what has been revoked is not loaded yet";

@@ -6,6 +6,7 @@
 //! 4. A requirement that is empty or malformed does not compile.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::text::Text;
 
@@ -66,6 +67,11 @@ impl Scope {
     /// Reads what an issuer wrote. Parts outside the grammar stay in the text, and equal nothing.
     pub(crate) const fn from_claim(text: Text) -> Self {
         Self(text)
+    }
+
+    /// The memory that it takes beside this arena and beside itself.
+    pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
+        self.0.bytes_beside(arena)
     }
 
     /// Whether the set has exactly this token.

@@ -73,6 +73,11 @@ macro_rules! application_id {
                 Self(self.0.share())
             }
 
+            /// The memory that it takes beside this arena and beside itself.
+            pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
+                self.0.bytes_beside(arena)
+            }
+
             /// The id's text.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -128,6 +133,11 @@ macro_rules! issuer_id {
 
             pub(crate) fn share(&self) -> Self {
                 Self { issuer: Arc::clone(&self.issuer), text: self.text.share() }
+            }
+
+            /// The memory that it takes beside this arena and beside itself.
+            pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
+                self.text.bytes_beside(arena)
             }
 
             /// The configured issuer, to vouch for another id.

@@ -11,6 +11,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+/// What the counts of an `Arc` take.
+pub(crate) const COUNTS: usize = 2 * size_of::<usize>();
+
 pub(crate) struct Text {
     arena: Arc<str>,
     start: usize,
@@ -49,6 +52,16 @@ impl Text {
             arena: Arc::clone(&self.arena),
             start: self.start,
             end: self.end,
+        }
+    }
+
+    /// The memory that it takes beside an arena and beside itself: none where it is a piece of
+    /// that one.
+    pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
+        if Arc::ptr_eq(&self.arena, arena) {
+            0
+        } else {
+            COUNTS + self.arena.len()
         }
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::model::rejection_detail::RejectionDetail;
-use crate::model::text::Text;
+use crate::model::text::{COUNTS, Text};
 use crate::source::revocation::Standing;
+use crate::source::verified::Known;
 use crate::verify::claims::{AccessToken, Validity};
+use crate::verify::footprint::footprint;
 use crate::verify::identify::Identified;
 use crate::verify::identity::Identity;
 use crate::verify::lacking::{lacking, unread_names};
@@ -36,10 +38,10 @@ impl Admission {
         }
     }
 
-    /// About how much memory it takes: the payload, and what stands beside it.
+    /// The memory that it takes where it is kept: the payload, and all that was read of it.
     pub(crate) fn bytes(&self) -> usize {
-        const BESIDE: usize = 1024;
-        BESIDE + self.token.payload_text().len()
+        let own = COUNTS + size_of::<Known<Self>>();
+        own + footprint(&self.token, &self.identified, &self.rules)
     }
 
     /// The configured issuer of the token.

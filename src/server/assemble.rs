@@ -1,7 +1,8 @@
 //! From one issuer's settings to what each of its `iss` values leads to.
 //!
-//! 1. The forms of a Cognito pool are one issuer: one set of rules and one realm of ids, with
-//!    keys of its own for each form.
+//! 1. All names of an issuer are one issuer: one set of rules and one realm of ids. The forms of
+//!    a Cognito pool, its replicas in other regions included, have keys of their own each; an alias
+//!    has the keys of the first name.
 //! 2. Tenants are issuers: each is a realm of its own and has its own value of the claim that
 //!    repeats it. The source of keys alone is shared.
 
@@ -13,7 +14,7 @@ use super::family::Family;
 use super::identifiers::identifiers;
 use super::issuer::{Issuer, Kind};
 use super::keys::{Whose, keys};
-use super::mistake::{ConfigError, mistake};
+use super::mistake::{ConfigError, check_once, mistake};
 use crate::source::clock::Clock;
 use crate::verify::rules::RequiredClaim;
 
@@ -39,6 +40,7 @@ pub(super) fn assemble(
         (_, Some(first)) => Arc::clone(first),
         (_, None) => return Err(mistake("issuer", "it has no identifier")),
     };
+    check_once(&issuer.once).map_err(|error| error.of(&name))?;
     let members = match &issuer.kind {
         Kind::OidcTenants(family) => tenants(issuer, family, &name, &identifiers, resource, clock),
         _ => forms(issuer, &name, &identifiers, resource, clock),
@@ -56,8 +58,9 @@ fn forms(
     resource: &str,
     clock: &Arc<dyn Clock>,
 ) -> Result<Members, ConfigError> {
-    let rules = Arc::new(rules(issuer, name, resource)?);
-    let mut members = Vec::new();
+    let rules = Arc::new(rules(issuer, name, identifiers, resource)?);
+    let aliases = identifiers.len() - issuer.aliases.len();
+    let mut members: Members = Vec::new();
     for (place, identifier) in identifiers.iter().enumerate() {
         let whose = Whose {
             name: identifier,
@@ -65,9 +68,13 @@ fn forms(
             algorithms: rules.algorithms,
             lazy: place > 0,
         };
+        let keys = match members.first() {
+            Some((_, first)) if place >= aliases => first.keys.clone(),
+            _ => keys(issuer, &whose, clock)?,
+        };
         let authority = Authority {
             rules: Arc::clone(&rules),
-            keys: keys(issuer, &whose, clock)?,
+            keys,
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
     }
@@ -85,13 +92,14 @@ fn tenants(
     let whose = Whose {
         name,
         tenants: identifiers,
-        algorithms: rules(issuer, name, resource)?.algorithms,
+        algorithms: rules(issuer, name, identifiers, resource)?.algorithms,
         lazy: false,
     };
     let keys = keys(issuer, &whose, clock)?;
     let mut members = Vec::new();
     for (identifier, tenant) in identifiers.iter().zip(&family.tenants) {
-        let mut rules = rules(issuer, identifier, resource)?;
+        let own = std::slice::from_ref(identifier);
+        let mut rules = rules(issuer, identifier, own, resource)?;
         let repeated = RequiredClaim {
             path: family.claim.clone(),
             value: tenant.as_str().into(),

@@ -1,20 +1,27 @@
 //! What one `iss` leads to: rules and keys, and the signature check with them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "jwks")]
 use super::verdict::Verdict;
 use crate::model::algorithm::Algorithm;
-use crate::model::rejection::{Rejection, TokenFault};
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::token_error::TokenError;
+use crate::model::rejection::{Outage, Rejection, TokenFault};
+#[cfg(feature = "jwks")]
+use crate::source::clock::Deadline;
 #[cfg(feature = "jwks")]
 use crate::source::introspection::{self, NotAsked};
 #[cfg(feature = "jwks")]
-use crate::source::jwks::{Miss, RemoteKeys, Searched, Ticket};
+use crate::source::jwks::{Loaded, Miss, NO_KEYS, RemoteKeys, Ticket};
+#[cfg(feature = "jwks")]
+use crate::source::marks::Mark;
 use crate::source::verified::Basis;
 #[cfg(feature = "jwks")]
 use crate::source::verified::Digest;
+#[cfg(feature = "jwks")]
+use crate::source::waiting::wait_for_key;
 use crate::verify::jws::Unverified;
 use crate::verify::keyset::KeySet;
 use crate::verify::rules::Rules;
@@ -29,18 +36,65 @@ pub(super) struct Authority {
 /// A source of keys. Clones are the same source.
 #[derive(Clone)]
 pub(super) enum Keys {
-    Static(Arc<KeySet>),
+    Static(Arc<StaticKeys>),
+    /// The key sets of one issuer, at least one.
     #[cfg(feature = "jwks")]
-    Remote(Arc<RemoteKeys>),
+    Remote(Arc<[Arc<RemoteKeys>]>),
 }
+
+/// Keys that were given, and whether an operator has dropped them since.
+#[derive(Default)]
+pub(super) struct StaticKeys {
+    keys: KeySet,
+    #[cfg(feature = "jwks")]
+    mark: Mark,
+}
+
+impl StaticKeys {
+    pub(super) fn new(keys: KeySet) -> Self {
+        Self {
+            keys,
+            #[cfg(feature = "jwks")]
+            mark: Mark::default(),
+        }
+    }
+
+    /// From now on they verify nothing, and nothing holds that they have verified.
+    #[cfg(feature = "jwks")]
+    pub(super) fn drop_keys(&self) {
+        // An issuer that is asked about its tokens may have none.
+        if self.keys.len() > 0 {
+            self.mark.end();
+        }
+    }
+
+    #[cfg(feature = "jwks")]
+    fn basis(&self) -> Option<Basis> {
+        let mark = Some(self.mark.clone()).filter(Mark::holds)?;
+        Some(Basis::until(Deadline::NEVER, Some(mark)))
+    }
+
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
+    const fn basis(&self) -> Option<Basis> {
+        Some(Basis::lasting())
+    }
+}
+
+/// Places among those who wait for key sets, each with the place of its set.
+#[cfg(feature = "jwks")]
+pub(crate) type Tickets = Vec<(usize, Ticket)>;
 
 /// What must be known before a request can be judged.
 #[cfg(feature = "jwks")]
 pub(crate) enum Question {
     /// A key of the issuer.
     Key {
-        keys: Arc<RemoteKeys>,
-        ticket: Ticket,
+        sets: Arc<[Arc<RemoteKeys>]>,
+        /// The one that is wanted, where the token names it.
+        id: Option<Box<str>>,
+        /// For some of the sets.
+        tickets: Tickets,
     },
     /// The issuer's word on this very token.
     Token {
@@ -52,7 +106,7 @@ pub(crate) enum Question {
 /// A question that was asked and waited for.
 #[cfg(feature = "jwks")]
 pub(crate) enum Answered {
-    Key(Ticket),
+    Key(Tickets),
     Token(Digest, Result<Verdict, NotAsked>),
 }
 
@@ -60,9 +114,11 @@ pub(crate) enum Answered {
 impl Question {
     pub(crate) async fn wait(self) -> Answered {
         match self {
-            Self::Key { keys, ticket } => {
-                keys.wait(&ticket).await;
-                Answered::Key(ticket)
+            Self::Key { sets, id, tickets } => {
+                let waiting = tickets.iter();
+                let waiting = waiting.filter_map(|(set, ticket)| Some((sets.get(*set)?, ticket)));
+                wait_for_key(id.as_deref(), waiting).await;
+                Answered::Key(tickets)
             }
             Self::Token { digest, ticket } => Answered::Token(digest, ticket.wait().await),
         }
@@ -100,9 +156,9 @@ impl<F: Into<Rejection>> From<F> for Stop {
 impl Keys {
     pub(super) fn ready(&self) -> bool {
         match self {
-            Self::Static(_) => true,
+            Self::Static(keys) => keys.basis().is_some(),
             #[cfg(feature = "jwks")]
-            Self::Remote(keys) => keys.ready(),
+            Self::Remote(sets) => sets.iter().all(|keys| keys.ready()),
         }
     }
 
@@ -120,30 +176,22 @@ impl Keys {
         }
         match self {
             // Static keys cause no questions, so there is no answer to look at.
-            Self::Static(keys) => {
+            Self::Static(fixed) => {
                 let _ = answered;
-                Signed::verify(unverified, keys, rules.algorithms)
-                    .map(|signed| (signed, Basis::lasting()))
+                // Nothing can be judged by keys that were dropped, which is not the caller's fault.
+                let basis = fixed.basis().ok_or(DROPPED)?;
+                Signed::verify(unverified, &[&fixed.keys], rules.algorithms)
+                    .map(|signed| (signed, basis))
                     .map_err(|(problem, _)| final_fault(&problem).into())
             }
             #[cfg(feature = "jwks")]
-            Self::Remote(keys) => {
-                let Ok(loaded) = keys.current() else {
-                    let problem = KeyProblem::UnknownKey;
-                    return Err(ask(keys, rules, None, &unverified, &problem, answered));
-                };
-                match Signed::verify(unverified, &loaded, rules.algorithms) {
-                    Ok(signed) => {
-                        let basis = loaded.basis(signed.named_key());
-                        Ok((signed, basis))
-                    }
-                    Err((KeyProblem::Fault(fault), _)) => Err(fault.into()),
-                    Err((problem, unverified)) => {
-                        let searched = Some(loaded.searched());
-                        Err(ask(keys, rules, searched, &unverified, &problem, answered))
-                    }
+            Self::Remote(sets) => match &**sets {
+                [only] => check_remote(sets, &[only.current().ok()], unverified, rules, answered),
+                all => {
+                    let loaded: Vec<_> = all.iter().map(|keys| keys.current().ok()).collect();
+                    check_remote(sets, &loaded, unverified, rules, answered)
                 }
-            }
+            },
         }
     }
 }
@@ -164,6 +212,49 @@ fn not_allowed(found: Algorithm, rules: &Rules) -> TokenError {
     TokenError::new(TokenFault::Algorithm, detail)
 }
 
+/// What is answered for static keys that an operator has dropped.
+const DROPPED: Rejection = Rejection::unavailable(Outage::KeysNotLoaded, Duration::from_secs(60));
+
+/// Verifies the signature with the sets that are loaded. `loaded` has a place for each set.
+///
+/// 1. A key is looked for in all of them at once.
+/// 2. Where a set is missing, nothing is final but a good signature: the token's key may be there,
+///    even one that another set has under the same id.
+#[cfg(feature = "jwks")]
+fn check_remote<'c>(
+    sets: &Arc<[Arc<RemoteKeys>]>,
+    loaded: &[Option<Loaded>],
+    unverified: Unverified<'c>,
+    rules: &Rules,
+    answered: Option<Answered>,
+) -> Result<(Signed<'c>, Basis), Stop> {
+    fn keys(set: Option<&Loaded>) -> &KeySet {
+        set.map_or(&NO_KEYS, |loaded| loaded)
+    }
+    let verified = match loaded {
+        [only] => Signed::verify(unverified, &[keys(only.as_ref())], rules.algorithms),
+        all => {
+            let all: Vec<&KeySet> = all.iter().map(|set| keys(set.as_ref())).collect();
+            Signed::verify(unverified, &all, rules.algorithms)
+        }
+    };
+    let (problem, unverified) = match verified {
+        Ok(signed) => {
+            let set = loaded.get(signed.set()).and_then(Option::as_ref);
+            // INVARIANT: the key is in a set that is loaded.
+            let basis = set.map_or(Basis::until(Deadline::PASSED, None), |loaded| {
+                loaded.basis(signed.named_key())
+            });
+            return Ok((signed, basis));
+        }
+        Err(failed) => failed,
+    };
+    match problem {
+        KeyProblem::Fault(fault) if loaded.iter().all(Option::is_some) => Err(fault.into()),
+        problem => Err(ask(sets, loaded, rules, &unverified, &problem, answered)),
+    }
+}
+
 /// What a key problem means when no newer key set can come.
 const fn final_fault(problem: &KeyProblem) -> TokenFault {
     match problem {
@@ -173,35 +264,62 @@ const fn final_fault(problem: &KeyProblem) -> TokenFault {
     }
 }
 
-/// Whether the issuer may be asked, must not be, or has answered already.
+/// Whether the issuer may be asked, must not be, or has answered already: for each of its sets that
+/// may have the key. It is unknown only where all of them say so.
 #[cfg(feature = "jwks")]
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 fn ask(
-    keys: &Arc<RemoteKeys>,
+    sets: &Arc<[Arc<RemoteKeys>]>,
+    loaded: &[Option<Loaded>],
     rules: &Rules,
-    searched: Option<Searched>,
     unverified: &Unverified<'_>,
     problem: &KeyProblem,
     answered: Option<Answered>,
 ) -> Stop {
+    let id = unverified.key_id();
     #[cfg(feature = "tracing")]
-    if let Some(id) = unverified.key_id() {
+    if let Some(id) = id {
         // Escaped: the id is a stranger's text.
         tracing::debug!(issuer = %rules.realm, key = %id.escape_debug(), "key not found");
     }
-    let ticket = match answered {
-        Some(Answered::Key(ticket)) => Some(ticket),
-        Some(Answered::Token(..)) | None => None,
+    let mut passed = match answered {
+        Some(Answered::Key(tickets)) => tickets,
+        Some(Answered::Token(..)) | None => Vec::new(),
     };
-    match keys.miss(searched, unverified.key_id(), ticket) {
-        Miss::Unknown => final_fault(problem).into(),
-        Miss::Wait(ticket) => Stop::Wait(Question::Key {
-            keys: Arc::clone(keys),
-            ticket,
-        }),
-        Miss::Unavailable {
-            outage,
-            retry_after,
-        } => Rejection::unavailable(outage, retry_after).into(),
+    let is_fault = matches!(problem, KeyProblem::Fault(_));
+    let mut tickets = Vec::new();
+    let mut unavailable: Option<(Duration, Outage)> = None;
+    for (place, (keys, loaded)) in sets.iter().zip(loaded).enumerate() {
+        if is_fault && loaded.is_some() {
+            continue; // What this set says is final.
+        }
+        let ticket = passed.iter().position(|(set, _)| *set == place);
+        let ticket = ticket.map(|at| passed.swap_remove(at).1);
+        match keys.miss(loaded.as_ref().map(Loaded::searched), id, ticket) {
+            Miss::Unknown => {}
+            Miss::Wait(ticket) => tickets.push((place, ticket)),
+            Miss::Unavailable {
+                outage,
+                retry_after,
+            } => {
+                let longest = unavailable.filter(|(other, _)| *other >= retry_after);
+                unavailable = longest.or(Some((retry_after, outage)));
+            }
+        }
     }
+    if !tickets.is_empty() {
+        return Stop::Wait(Question::Key {
+            sets: Arc::clone(sets),
+            id: id.map(Into::into),
+            tickets,
+        });
+    }
+    if let Some((retry_after, outage)) = unavailable {
+        return Rejection::unavailable(outage, retry_after).into();
+    }
+    if loaded.iter().flatten().any(|keys| keys.is_cut()) {
+        // The key may be one that was not read, which is our limit and not the caller's fault.
+        return Rejection::unavailable(Outage::KeysNotRead, Duration::from_secs(60)).into();
+    }
+    final_fault(problem).into()
 }

@@ -10,7 +10,7 @@ use super::authority::Authority;
 #[cfg(feature = "jwks")]
 use super::inquiry;
 use super::issuer::Issuer;
-use super::mistake::{ConfigError, is_quotable, mistake};
+use super::mistake::{ConfigError, check_once, is_quotable, mistake};
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
 #[cfg(feature = "redis")]
@@ -20,7 +20,9 @@ use super::state::{Check, Outside, Realm, ResourceServer, State};
 use super::state::{Load, Loading};
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use super::teller::{self, Tellers};
+use crate::model::once::Once;
 use crate::model::rejection::Objection;
+use crate::model::time::UnixTime;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
 use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
@@ -29,6 +31,10 @@ use crate::source::verified::{Limits, Verified};
 use crate::verify::claims::AccessToken;
 use crate::verify::rules::Rules;
 use crate::verify::tenancy::TenantClaims;
+
+/// 2025-10-01T00:00:00Z. Nothing that this library judges is done before it was made, so that an
+/// earlier time is no time. A release moves it on, and never past the day on which it is made.
+const EARLIEST: UnixTime = UnixTime::from_secs(1_759_276_800);
 
 /// Real tokens are of 1 to 4 KiB; a quick revocation of keys and rules needs no long life.
 const DEFAULT_CACHE: Limits = Limits {
@@ -45,6 +51,7 @@ pub struct Builder {
     max_token_bytes: usize,
     resource_metadata: Option<String>,
     clock: Arc<dyn Clock>,
+    earliest: UnixTime,
     /// `None`: switched off.
     token_cache: Option<Limits>,
     owners: Option<Arc<dyn Owners>>,
@@ -55,6 +62,8 @@ pub struct Builder {
     pub(super) load: Option<Load>,
     checks: Vec<Check>,
     shows_unknown_issuers: bool,
+    /// The settings that hold one value.
+    pub(super) once: Once,
     #[cfg(feature = "redis")]
     shared_store: Option<SharedStore>,
 }
@@ -85,6 +94,7 @@ impl Builder {
             max_token_bytes: 16 * 1024,
             resource_metadata: None,
             clock: Arc::new(SystemClock::new()),
+            earliest: EARLIEST,
             token_cache: Some(DEFAULT_CACHE),
             owners: None,
             users: None,
@@ -94,6 +104,7 @@ impl Builder {
             load: None,
             checks: Vec::new(),
             shows_unknown_issuers: false,
+            once: Once::default(),
             #[cfg(feature = "redis")]
             shared_store: None,
         }
@@ -109,6 +120,7 @@ impl Builder {
     /// The longest token that is looked at, in bytes of the `Authorization` field after the
     /// scheme: 1 KiB to 1 MiB. Default: 16 KiB; real tokens reach 4 KiB and grow.
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.once.set("max_token_bytes", &bytes);
         self.max_token_bytes = bytes;
         self
     }
@@ -116,13 +128,27 @@ impl Builder {
     /// The URL of this resource's metadata (RFC 9728 section 5.1), named in challenges.
     /// Default: none is named.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
-        self.resource_metadata = Some(url.into());
+        let url = url.into();
+        self.once.set("resource_metadata", &url);
+        self.resource_metadata = Some(url);
         self
     }
 
     /// Where time comes from. Default: the machine's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.once.set_opaque("clock");
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The earliest time that the wall clock can show. Where it shows an earlier one it is not set,
+    /// as on a machine that has just started without a battery: then every token is answered 503,
+    /// since tokens that ended long ago would look good, and [`ready`](ResourceServer::ready) is
+    /// false. Default: 2025-10-01T00:00:00Z, before which this version of the library did not
+    /// exist. An earlier time is for tests with tokens of their own age.
+    pub fn earliest_time(mut self, time: UnixTime) -> Self {
+        self.once.set("earliest_time", &time);
+        self.earliest = time;
         self
     }
 
@@ -131,13 +157,17 @@ impl Builder {
     /// judged on every request all the same; see the manual's chapter on architecture.
     /// Default: 10,000, and no more than [`token_cache_bytes`](Self::token_cache_bytes).
     pub fn token_cache_entries(mut self, entries: usize) -> Self {
+        self.once.set("token_cache_entries", &entries);
         self.token_cache.get_or_insert(DEFAULT_CACHE).entries = entries;
         self
     }
 
-    /// About how much memory the remembered tokens may take, in bytes: 1 MiB to 1 GiB.
+    /// How much memory the remembered tokens may take, in bytes: 1 MiB to 1 GiB. Counted is all
+    /// that is kept of a token, but not what a `Claims<T>` of yours makes of it, nor the cache's own
+    /// places. A token that takes more than a sixteenth of this is not remembered.
     /// Default: 64 MiB.
     pub fn token_cache_bytes(mut self, bytes: usize) -> Self {
+        self.once.set("token_cache_bytes", &bytes);
         self.token_cache.get_or_insert(DEFAULT_CACHE).bytes = bytes;
         self
     }
@@ -146,12 +176,14 @@ impl Builder {
     /// clock: 1 s to 5 min. It never outlives its own end, its key or the age that keys may have.
     /// Default: 5 min.
     pub fn token_cache_life(mut self, life: Duration) -> Self {
+        self.once.set("token_cache_life", &life);
         self.token_cache.get_or_insert(DEFAULT_CACHE).life = life;
         self
     }
 
     /// Remembers no token. Default: tokens are remembered.
     pub fn without_token_cache(mut self) -> Self {
+        self.once.set("without_token_cache", "");
         self.token_cache = None;
         self
     }
@@ -162,6 +194,7 @@ impl Builder {
     /// a layer that says [`admit_principals`](crate::AuthenticateLayer::admit_principals) tenant
     /// guards answer 500.
     pub fn workspace_directory(mut self, directory: impl WorkspaceDirectory) -> Self {
+        self.once.set_opaque("workspace_directory");
         self.owners = Some(Arc::new(directory));
         self
     }
@@ -170,6 +203,7 @@ impl Builder {
     /// [`Delegation`](crate::Delegation). Default: nobody, and handlers that ask for a delegation
     /// answer 500.
     pub fn user_directory(mut self, directory: impl UserDirectory) -> Self {
+        self.once.set_opaque("user_directory");
         self.users = Some(Arc::new(directory));
         self
     }
@@ -180,6 +214,7 @@ impl Builder {
     /// time must be enabled, unless answers come at once. Default: 2 s, like the patience with an
     /// issuer.
     pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
+        self.once.set("lookup_timeout", &timeout);
         self.lookup_timeout = timeout;
         self
     }
@@ -188,6 +223,7 @@ impl Builder {
     /// error where it is added, and drives out no other. Default: 1,000,000, which take about
     /// 150 MB; memory is taken as they come.
     pub fn most_revocations(mut self, entries: usize) -> Self {
+        self.once.set("most_revocations", &entries);
         self.most_revocations = entries;
         self
     }
@@ -197,6 +233,7 @@ impl Builder {
     /// have revoked, every token is answered 503. Default: nothing is shared.
     #[cfg(feature = "redis")]
     pub fn shared_store(mut self, store: SharedStore) -> Self {
+        self.once.set_opaque("shared_store");
         self.shared_store = Some(store);
         self
     }
@@ -331,6 +368,7 @@ impl Builder {
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,
             clock: self.clock,
+            earliest: self.earliest,
             // Without randomness there is no secret to find tokens by, and none is remembered.
             verified: self.token_cache.and_then(Verified::new),
             revocations,
@@ -349,6 +387,18 @@ impl Builder {
 
     /// Settings that belong to no issuer.
     fn check_settings(&self) -> Result<(), ConfigError> {
+        check_once(&self.once)?;
+        let sizes = [
+            "token_cache_entries",
+            "token_cache_bytes",
+            "token_cache_life",
+        ];
+        if self.once.has("without_token_cache") && sizes.iter().any(|size| self.once.has(size)) {
+            return Err(mistake(
+                "without_token_cache",
+                "the size or life of the cache is set too; keep one of them",
+            ));
+        }
         check_resource(&self.resource)?;
         if self.issuers.is_empty() {
             return Err(mistake(
@@ -411,8 +461,8 @@ fn register(authorities: &mut Authorities, members: &Members) -> Result<(), Conf
 #[cfg(feature = "jwks")]
 fn check_one_place(opaque: Option<&Opaque>, authorities: &Authorities) -> Result<(), ConfigError> {
     let asked_about_jwts = opaque.filter(|opaque| opaque.takes_jwts);
-    let issuer = asked_about_jwts.map(|opaque| opaque.endpoint().issuer());
-    match issuer.filter(|issuer| authorities.contains_key(&***issuer)) {
+    let mut names = asked_about_jwts.into_iter().flat_map(Opaque::names);
+    match names.find(|name| authorities.contains_key(&***name)) {
         None => Ok(()),
         Some(issuer) => Err(mistake(
             "introspect_jwts",

@@ -13,10 +13,11 @@ use crate::verify::tenancy::TenantClaims;
 
 const EMPTY: &str = "it is empty; give the exact value, or leave it out";
 
-/// The rules of an issuer, named by its first identifier.
+/// The rules of an issuer, which is called `realm` and whose tokens have one of `names` as `iss`.
 pub(super) fn rules(
     issuer: &Issuer,
     realm: &Arc<str>,
+    names: &[Arc<str>],
     resource: &str,
 ) -> Result<Rules, ConfigError> {
     let profile = match issuer.kind {
@@ -52,6 +53,7 @@ pub(super) fn rules(
     }
     Ok(Rules {
         realm: Arc::clone(realm),
+        names: names.to_vec(),
         profile,
         algorithms: algorithms(issuer, profile)?,
         audiences: audiences(issuer, resource),
@@ -209,6 +211,12 @@ fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
         90 * DAY,
     )?;
     check_span("refresh_interval", issuer.refresh_interval, 60, DAY)?;
+    if !(1..=1000).contains(&issuer.most_keys) {
+        return Err(mistake("most_keys", "it must be 1 to 1000"));
+    }
+    if !(16 << 10..=4 << 20).contains(&issuer.key_set_bytes) {
+        return Err(mistake("key_set_bytes", "it must be 16 KiB to 4 MiB"));
+    }
     check_span("unknown_key_cooldown", issuer.unknown_key_cooldown, 1, 3600)?;
     // With jitter the next set comes after 11/10 of the interval; a healthy issuer is never stale.
     let least = issuer.refresh_interval.as_secs().saturating_mul(5) / 4;

@@ -1,5 +1,6 @@
 //! The exact `iss` values that an issuer's tokens have, and where its discovery document lies.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 #[cfg(feature = "jwks")]
@@ -8,7 +9,8 @@ use super::issuer::{Issuer, Kind};
 use super::mistake::{ConfigError, mistake};
 use crate::model::url;
 
-/// The exact `iss` values of an issuer; the first names it, where they are not tenants'.
+/// The exact `iss` values of an issuer; the first names it, where they are not tenants'. Aliases
+/// come last.
 pub(super) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError> {
     if issuer.endpoint.is_some() && !matches!(issuer.kind, Kind::Cognito { .. }) {
         return Err(mistake(
@@ -16,10 +18,22 @@ pub(super) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError>
             "only Cognito has it; set `key_set_url` or `discovery_url`",
         ));
     }
+    if !issuer.replica_regions.is_empty() && !matches!(issuer.kind, Kind::Cognito { .. }) {
+        return Err(mistake(
+            "replica_region",
+            "only Cognito has it; see `also_named(..)` for another name of the same issuer",
+        ));
+    }
     let identifiers = match &issuer.kind {
-        Kind::Cognito { region, pool } => return cognito_identifiers(issuer, region, pool),
+        Kind::Cognito { region, pool } => cognito_identifiers(issuer, region, pool)?,
         Kind::Rfc9068 { issuer: identifier } | Kind::Oidc { issuer: identifier } => {
             vec![identifier.as_str().into()]
+        }
+        Kind::OidcTenants(_) if !issuer.aliases.is_empty() => {
+            return Err(mistake(
+                "also_named",
+                "several tenants have no one name; name each tenant in `oidc_tenants(..)`",
+            ));
         }
         Kind::OidcTenants(family) => family.identifiers()?,
         #[cfg(feature = "jwks")]
@@ -30,23 +44,29 @@ pub(super) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError>
             vec![named.unwrap_or(asked).as_str().into()]
         }
     };
-    for identifier in &identifiers {
-        check_identifier(identifier, issuer.plain_http)?;
-    }
+    let mut identifiers = identifiers;
+    identifiers.extend(issuer.aliases.iter().map(|alias| alias.as_str().into()));
+    check_identifiers(&identifiers)?;
     Ok(identifiers)
 }
 
-fn check_identifier(identifier: &str, plain_http: bool) -> Result<(), ConfigError> {
-    if identifier.is_empty() {
-        return Err(mistake(
-            "issuer",
-            "the issuer's identifier is empty; give the `iss` of its tokens",
-        ));
-    }
-    if identifier.to_ascii_lowercase().starts_with("http:") {
-        url::check(identifier, plain_http).map_err(|problem| {
-            mistake("issuer", format!("`{}` {problem}", url::shown(identifier)))
-        })?;
+/// An identifier is compared and never fetched, so any text is one. Where something is fetched
+/// from below it, that address is checked.
+fn check_identifiers(identifiers: &[Arc<str>]) -> Result<(), ConfigError> {
+    let mut seen = HashSet::new();
+    for identifier in identifiers {
+        if identifier.is_empty() {
+            return Err(mistake(
+                "issuer",
+                "the issuer's identifier is empty; give the `iss` of its tokens",
+            ));
+        }
+        if !seen.insert(identifier) {
+            return Err(mistake(
+                "also_named",
+                format!("`{}` is named twice; name it once", url::shown(identifier)),
+            ));
+        }
     }
     Ok(())
 }
@@ -75,6 +95,12 @@ fn cognito_identifiers(
             ),
         ));
     }
+    if issuer.endpoint.is_some() && !issuer.replica_regions.is_empty() {
+        return Err(mistake(
+            "replica_region",
+            "an emulator at `endpoint(..)` is in no region; keep one of them",
+        ));
+    }
     if let Some(base) = &issuer.endpoint {
         url::check(base, issuer.plain_http)
             .map_err(|problem| mistake("endpoint", format!("`{}` {problem}", url::shown(base))))?;
@@ -82,14 +108,37 @@ fn cognito_identifiers(
             format!("{}/{pool}", base.trim_end_matches('/')).into(),
         ]);
     }
-    let domain = match region {
+    let domain = domain(region);
+    let mut identifiers: Vec<Arc<str>> = ["cognito-idp", "issuer-cognito-idp"]
+        .map(|service| format!("https://{service}.{region}.{domain}/{pool}").into())
+        .into();
+    for replica in &issuer.replica_regions {
+        check_replica(region, replica)?;
+        identifiers.push(format!("https://cognito-idp.{replica}.{domain}/{pool}").into());
+    }
+    Ok(identifiers)
+}
+
+/// The domain of a region's partition.
+fn domain(region: &str) -> &'static str {
+    match region {
         _ if region.starts_with("cn-") => "amazonaws.com.cn",
         _ if region.starts_with("eusc-") => "amazonaws.eu",
         _ => "amazonaws.com",
+    }
+}
+
+fn check_replica(region: &str, replica: &str) -> Result<(), ConfigError> {
+    let problem = if !is_region(replica) {
+        "has not the shape of an aws region, such as `us-west-2`"
+    } else if replica == region {
+        "is the pool's own region, which needs no setting"
+    } else if domain(replica) != domain(region) {
+        "is in another aws partition than the pool, which has no replica there"
+    } else {
+        return Ok(());
     };
-    Ok(["cognito-idp", "issuer-cognito-idp"]
-        .map(|service| format!("https://{service}.{region}.{domain}/{pool}").into())
-        .into())
+    Err(mistake("replica_region", format!("`{replica}` {problem}")))
 }
 
 /// Letters, digits and hyphens, which mean nothing in a URL's path.

@@ -76,19 +76,22 @@ impl Issuer {
         }
         .subject_claim("user_id")
         .client_id_claim("audience")
+        .preset()
     }
 
     /// The identifier of the introspected issuer: the `iss` that its answers must have where they
     /// have any, the realm of its callers' ids, and its name in events. Default: the issuer that
     /// was given, else the endpoint.
-    pub fn identified_as(self, issuer: impl Into<String>) -> Self {
+    pub fn identified_as(mut self, issuer: impl Into<String>) -> Self {
         let issuer = issuer.into();
+        self.once.set("identified_as", &issuer);
         self.asking("identified_as", |asking| asking.identifier = Some(issuer))
     }
 
     /// How this server says who it is when it asks. Default: not at all, which only a
     /// [token information service](Self::token_information) may allow.
-    pub fn client_authentication(self, ours: ClientAuthentication) -> Self {
+    pub fn client_authentication(mut self, ours: ClientAuthentication) -> Self {
+        self.once.set_opaque("client_authentication");
         self.asking("client_authentication", |asking| {
             asking.authentication = Some(ours);
         })
@@ -96,7 +99,8 @@ impl Issuer {
 
     /// How the token information service is asked, and how it answers. Default:
     /// [`TokenInformation::axway`].
-    pub fn token_dialect(self, dialect: TokenInformation) -> Self {
+    pub fn token_dialect(mut self, dialect: TokenInformation) -> Self {
+        self.once.set_opaque("token_dialect");
         self.asking("token_dialect", |asking| asking.dialect = Some(dialect))
     }
 
@@ -192,26 +196,30 @@ impl Issuer {
     /// How long an active token is remembered before the issuer is asked again: 1 s to 5 min, and
     /// never past its own end. So long a token may be used after the issuer has revoked it.
     /// Refusals, and answers that name no end, are remembered for 10 s at most. Default: 60 s.
-    pub fn introspection_cache_life(self, life: Duration) -> Self {
+    pub fn introspection_cache_life(mut self, life: Duration) -> Self {
+        self.once.set("introspection_cache_life", &Some(life));
         self.asking("introspection_cache_life", |asking| {
             asking.life = Some(life);
         })
     }
 
     /// Remembers no answer: every request asks. Default: answers are remembered.
-    pub fn without_introspection_cache(self) -> Self {
+    pub fn without_introspection_cache(mut self) -> Self {
+        self.once.set("introspection_cache_life", &None::<Duration>);
         self.asking("without_introspection_cache", |asking| asking.life = None)
     }
 
     /// How many questions may be under way at a time: 1 to 1024. Up to 256 tokens wait for their
     /// turn; beyond that requests are answered 503. Default: 64.
-    pub fn concurrent_introspections(self, most: usize) -> Self {
+    pub fn concurrent_introspections(mut self, most: usize) -> Self {
+        self.once.set("concurrent_introspections", &most);
         self.asking("concurrent_introspections", |asking| asking.calls = most)
     }
 
     /// How long a request waits for the issuer's answer before it is answered 503, by the
     /// server's clock: 10 ms to 30 s. The question goes on for the next request. Default: 2 s.
-    pub fn introspection_patience(self, patience: Duration) -> Self {
+    pub fn introspection_patience(mut self, patience: Duration) -> Self {
+        self.once.set("introspection_patience", &patience);
         self.asking("introspection_patience", |asking| {
             asking.patience = patience;
         })

@@ -10,6 +10,7 @@ use super::asking::{Asked, Asking};
 use super::family::Family;
 use crate::model::algorithm::Algorithm;
 use crate::model::claim_value::ClaimValue;
+use crate::model::once::Once;
 use crate::model::path::ClaimPath;
 use crate::verify::names::NameForms;
 use crate::verify::tenancy::TenantClaims;
@@ -48,8 +49,12 @@ use crate::verify::tenancy::TenantClaims;
 #[must_use]
 pub struct Issuer {
     pub(super) kind: Kind,
+    /// Further exact `iss` values.
+    pub(super) aliases: Vec<String>,
+    /// Of a Cognito pool.
+    pub(super) replica_regions: Vec<String>,
     pub(super) endpoint: Option<String>,
-    pub(super) key_set_url: Option<String>,
+    pub(super) key_set_urls: Vec<String>,
     pub(super) discovery_url: Option<String>,
     pub(super) key_sets: Vec<Vec<u8>>,
     pub(super) pems: Vec<(Option<String>, String)>,
@@ -79,7 +84,11 @@ pub struct Issuer {
     pub(super) refresh_interval: Duration,
     pub(super) unknown_key_cooldown: Duration,
     pub(super) max_staleness: Duration,
+    pub(super) most_keys: usize,
+    pub(super) key_set_bytes: usize,
     pub(super) tenant: Option<TenantClaims>,
+    /// The settings that hold one value.
+    pub(super) once: Once,
     #[cfg(feature = "jwks")]
     pub(super) asking: Asking,
     #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -197,8 +206,10 @@ impl Issuer {
     pub(super) fn new(kind: Kind) -> Self {
         Self {
             kind,
+            aliases: Vec::new(),
+            replica_regions: Vec::new(),
             endpoint: None,
-            key_set_url: None,
+            key_set_urls: Vec::new(),
             discovery_url: None,
             key_sets: Vec::new(),
             pems: Vec::new(),
@@ -227,7 +238,10 @@ impl Issuer {
             refresh_interval: Duration::from_secs(600),
             unknown_key_cooldown: Duration::from_secs(30),
             max_staleness: Duration::from_secs(24 * 3600),
+            most_keys: 100,
+            key_set_bytes: 256 << 10,
             tenant: None,
+            once: Once::default(),
             #[cfg(feature = "jwks")]
             asking: Asking::default(),
             #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -253,14 +267,18 @@ impl Issuer {
 
     /// The claim that holds the audience. Default: `aud`.
     pub fn audience_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.audience_claim = claim.into();
+        let claim = claim.into();
+        self.once.set("audience_claim", &claim);
+        self.audience_claim = claim;
         self
     }
 
     /// Accepts these algorithms and no other. Default: RS256 for Cognito, else all of
     /// [`Algorithm::all`]; name yours where you know them (RFC 8725 section 3.1).
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = Some(algorithms.into_iter().collect());
+        let algorithms: Vec<_> = algorithms.into_iter().collect();
+        self.once.set("algorithms", &algorithms);
+        self.algorithms = Some(algorithms);
         self
     }
 
@@ -292,21 +310,27 @@ impl Issuer {
     /// The claim that holds the scope: a string with spaces, or an array of strings.
     /// Default: `scope`.
     pub fn scope_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.scope_claim = claim.into();
+        let claim = claim.into();
+        self.once.set("scope_claim", &claim);
+        self.scope_claim = claim;
         self
     }
 
     /// The claim that holds the roles: an array of strings. Default: `roles`
     /// (RFC 9068 section 2.2.3.1).
     pub fn roles_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.roles_claim = claim.into();
+        let claim = claim.into();
+        self.once.set("roles_claim", &claim);
+        self.roles_claim = claim;
         self
     }
 
     /// The claim that holds the groups: an array of strings. Default: `cognito:groups` for
     /// Cognito, else `groups` (RFC 9068 section 2.2.3.1).
     pub fn groups_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.groups_claim = claim.into();
+        let claim = claim.into();
+        self.once.set("groups_claim", &claim);
+        self.groups_claim = claim;
         self
     }
 
@@ -319,20 +343,25 @@ impl Issuer {
 
     /// The claim that holds the subject. Default: `sub`.
     pub fn subject_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.subject_claim = claim.into();
+        let claim = claim.into();
+        self.once.set("subject_claim", &claim);
+        self.subject_claim = claim;
         self
     }
 
     /// The claim that holds the client id. Default: `client_id`, and for [`oidc`](Self::oidc)
     /// `azp` where that is absent.
     pub fn client_id_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.client_id_claim = Some(claim.into());
+        let claim = claim.into();
+        self.once.set("client_id_claim", &claim);
+        self.client_id_claim = Some(claim);
         self
     }
 
     /// How far the issuer's clock may be off, at most 5 minutes. Whole seconds count; it widens
     /// `exp` and `nbf` alike. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.once.set("leeway", &leeway);
         self.leeway = leeway;
         self
     }
@@ -341,6 +370,7 @@ impl Issuer {
     /// days. What is revoked is remembered as long; a token that lives longer than this says is
     /// good again when its revocation has ended. Default: 24 hours, the most that Cognito allows.
     pub fn longest_token_life(mut self, life: Duration) -> Self {
+        self.once.set("longest_token_life", &life);
         self.longest_token_life = life;
         self
     }
@@ -357,7 +387,15 @@ impl Issuer {
     /// How this issuer's tokens state tenants. Default: not at all; callers are then clients
     /// without a workspace, or subjects.
     pub fn tenant_claims(mut self, rules: TenantClaims) -> Self {
+        self.once.set_opaque("tenant_claims");
         self.tenant = Some(rules);
+        self
+    }
+
+    /// What was set until now are defaults, which may be set anew.
+    #[cfg(feature = "jwks")]
+    pub(super) fn preset(mut self) -> Self {
+        self.once = Once::default();
         self
     }
 

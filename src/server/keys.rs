@@ -1,11 +1,11 @@
 //! From an issuer's settings to the source of its keys, or to the first mistake.
 //!
-//! 1. Keys come from one place: static keys, a key set's address, or discovery.
+//! 1. Keys come from one kind of place: static keys, the addresses of key sets, or discovery.
 //! 2. Every address and every certificate is checked here, before anything is asked.
 
 use std::sync::Arc;
 
-use super::authority::Keys;
+use super::authority::{Keys, StaticKeys};
 #[cfg(feature = "jwks")]
 use super::identifiers::discovery_urls;
 use super::issuer::Issuer;
@@ -35,6 +35,10 @@ pub(super) struct Whose<'i> {
     pub(super) lazy: bool,
 }
 
+/// A bound on what one token's unknown key can cause.
+#[cfg(feature = "jwks")]
+const MAX_KEY_SETS: usize = 8;
+
 /// The source of keys that an issuer's settings name.
 pub(super) fn keys(
     issuer: &Issuer,
@@ -46,25 +50,27 @@ pub(super) fn keys(
         return unsigned(issuer);
     }
     let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
+    let has_address = !issuer.key_set_urls.is_empty();
     let ways = usize::from(is_static)
-        + usize::from(issuer.key_set_url.is_some())
+        + usize::from(has_address)
         + usize::from(issuer.discovery_url.is_some());
-    if issuer.key_set_url.is_some() && issuer.discovery_url.is_some() {
+    if has_address && issuer.discovery_url.is_some() {
         return Err(mistake(
             "key_set_url",
-            "keys come from one place; keep it or `discovery_url`",
+            "keys come from addresses or from discovery; keep it or `discovery_url`",
         ));
     }
     if ways > 1 {
         return Err(mistake(
             "key_set",
-            "keys come from one place; keep static keys, `key_set_url` or `discovery_url`",
+            "keys are static or fetched; keep static keys, `key_set_url` or `discovery_url`",
         ));
     }
     if is_static {
         #[cfg(feature = "jwks")]
         reach(issuer)?; // Of no use here, and to be sound all the same.
-        return static_keys(issuer, whose).map(|keys| Keys::Static(Arc::new(keys)));
+        return static_keys(issuer, whose)
+            .map(|keys| Keys::Static(Arc::new(StaticKeys::new(keys))));
     }
     remote_keys(issuer, whose, clock)
 }
@@ -75,7 +81,7 @@ fn unsigned(issuer: &Issuer) -> Result<Keys, ConfigError> {
     let named = [
         ("key_set", !issuer.key_sets.is_empty()),
         ("pem", !issuer.pems.is_empty()),
-        ("key_set_url", issuer.key_set_url.is_some()),
+        ("key_set_url", !issuer.key_set_urls.is_empty()),
         ("algorithms", issuer.algorithms.is_some()),
     ];
     match named.into_iter().find(|(_, is_set)| *is_set) {
@@ -90,8 +96,17 @@ fn unsigned(issuer: &Issuer) -> Result<Keys, ConfigError> {
 fn static_keys(issuer: &Issuer, whose: &Whose<'_>) -> Result<KeySet, ConfigError> {
     let mut keys = KeySet::default();
     for json in &issuer.key_sets {
-        let set = KeySet::parse(json, whose.algorithms)
+        let set = KeySet::parse(json, whose.algorithms, issuer.most_keys)
             .map_err(|fault| mistake("key_set", fault.to_string()))?;
+        if set.is_cut() {
+            return Err(mistake(
+                "key_set",
+                format!(
+                    "it has more than {} entries; raise `most_keys`",
+                    issuer.most_keys
+                ),
+            ));
+        }
         warn_of_skipped(&set, whose);
         keys.merge(set);
     }
@@ -157,46 +172,69 @@ fn remote_keys(
             .min(issuer.max_staleness * 4 / 5),
         ..RefreshLimits::default()
     };
-    let config = RemoteConfig {
-        issuer: Arc::clone(whose.name),
-        tenants: whose.tenants.to_vec(),
-        location: location(issuer, whose)?,
-        algorithms: whose.algorithms,
-        lazy: whose.lazy,
-        reach: reach(issuer)?,
-        limits,
-    };
-    RemoteKeys::new(config, Arc::clone(clock))
-        .map(Keys::Remote)
-        .map_err(|problem| mistake("key_set_url", problem))
+    let mut sets = Vec::new();
+    for location in locations(issuer, whose)? {
+        let config = RemoteConfig {
+            issuer: Arc::clone(whose.name),
+            tenants: whose.tenants.to_vec(),
+            location,
+            algorithms: whose.algorithms,
+            most_keys: issuer.most_keys,
+            most_bytes: issuer.key_set_bytes,
+            lazy: whose.lazy,
+            reach: reach(issuer)?,
+            limits,
+        };
+        let keys = RemoteKeys::new(config, Arc::clone(clock))
+            .map_err(|problem| mistake("key_set_url", problem))?;
+        sets.push(keys);
+    }
+    Ok(Keys::Remote(sets.into()))
+}
+
+/// The addresses of key sets, or the one place where such an address is found.
+#[cfg(feature = "jwks")]
+fn locations(issuer: &Issuer, whose: &Whose<'_>) -> Result<Vec<Location>, ConfigError> {
+    if issuer.key_set_urls.is_empty() {
+        return location(issuer, whose).map(|only| vec![only]);
+    }
+    if issuer.key_set_urls.len() > MAX_KEY_SETS {
+        return Err(mistake(
+            "key_set_url",
+            "an issuer has at most 8 key sets; more are issuers of their own",
+        ));
+    }
+    let checked = issuer.key_set_urls.iter().map(|address| {
+        check_address(issuer, "key_set_url", address)?;
+        Ok(Location::KeySet(address.clone()))
+    });
+    checked.collect()
+}
+
+#[cfg(feature = "jwks")]
+fn check_address(issuer: &Issuer, setting: &'static str, address: &str) -> Result<(), ConfigError> {
+    url::check(address, issuer.plain_http)
+        .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
 }
 
 #[cfg(feature = "jwks")]
 fn location(issuer: &Issuer, whose: &Whose<'_>) -> Result<Location, ConfigError> {
-    let check = |setting: &'static str, address: &str| {
-        url::check(address, issuer.plain_http)
-            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
-    };
-    match (&issuer.key_set_url, &issuer.discovery_url, &issuer.kind) {
-        (Some(address), _, _) => {
-            check("key_set_url", address)?;
-            Ok(Location::KeySet(address.clone()))
-        }
+    match (&issuer.discovery_url, &issuer.kind) {
         // The document can name one form of a pool; the other is looked for in its own place.
-        (None, Some(address), _) if !whose.lazy => {
-            check("discovery_url", address)?;
+        (Some(address), _) if !whose.lazy => {
+            check_address(issuer, "discovery_url", address)?;
             Ok(Location::Discovery(vec![address.clone()]))
         }
-        (None, _, Kind::Cognito { .. }) => Ok(Location::KeySet(format!(
+        (_, Kind::Cognito { .. }) => Ok(Location::KeySet(format!(
             "{}/.well-known/jwks.json",
             whose.name
         ))),
-        (None, _, Kind::OidcTenants(_)) => Err(mistake(
+        (_, Kind::OidcTenants(_)) => Err(mistake(
             "key_set_url",
             "the keys that tenants share have no place of their own; set it, `discovery_url` or static keys",
         )),
-        (None, _, _) => {
-            check("issuer", whose.name).map_err(|error| {
+        (_, _) => {
+            check_address(issuer, "issuer", whose.name).map_err(|error| {
                 error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
             })?;
             Ok(Location::Discovery(discovery_urls(whose.name)))

@@ -78,6 +78,7 @@ impl Builder {
     /// 60 s. Without `connect()` nothing is ever loaded. Default: nothing is loaded, and a restart
     /// forgets what was revoked; see [the manual](crate::manual::revocation).
     pub fn load_revocations(mut self, loader: impl RevocationLoader) -> Self {
+        self.once.set_opaque("load_revocations");
         let loader = Arc::new(loader);
         self.load = Some(Box::new(move |server| {
             let loader = Arc::clone(&loader);

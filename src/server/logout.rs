@@ -77,7 +77,9 @@ impl ResourceServer {
         let rules = &*authority.rules;
         let checked = authority.keys.check(unverified, rules, answered);
         let (signed, _) = checked.map_err(Trouble::Stop)?;
-        let logout = LogoutToken::check(&signed, rules, self.0.clock.now())?;
+        let now = self.0.clock.now();
+        self.0.check_clock(now)?;
+        let logout = LogoutToken::check(&signed, rules, now)?;
         let list = self.revocations();
         for revocation in logout.revocations(&rules.realm) {
             list.revoke(revocation).map_err(Trouble::List)?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::once::Once;
+
 /// A mistake in the configuration: which setting, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -54,6 +56,17 @@ pub(super) fn mistake(setting: &'static str, problem: impl Into<String>) -> Conf
         issuer: None,
         setting,
         problem: problem.into(),
+    }
+}
+
+/// One that was given two values would hold the later one, and forget the other in silence.
+pub(super) fn check_once(once: &Once) -> Result<(), ConfigError> {
+    match once.twice() {
+        None => Ok(()),
+        Some(setting) => Err(mistake(
+            setting,
+            "it is set twice to different values; it holds one, so keep one of them",
+        )),
     }
 }
 

@@ -13,6 +13,8 @@ mod vocabulary;
 
 mod supply;
 
+mod names;
+
 #[cfg(feature = "jwks")]
 mod introspected;
 
@@ -80,6 +82,7 @@ use http::{HeaderMap, Method};
 
 use crate::model::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
+use crate::source::clock::Now;
 use crate::source::revocation::{Standing, Unclean};
 use crate::source::verified::Known;
 use crate::verify::claims::AccessToken;
@@ -157,8 +160,8 @@ impl ResourceServer {
             _ => None,
         };
         let known = self.0.verified.as_ref().zip(digest);
-        let now = self.0.clock.monotonic();
-        let wall = self.0.clock.now();
+        let now = Now::of(&*self.0.clock);
+        let wall = now.wall;
         if let Some(known) = known.and_then(|(cache, digest)| cache.find(digest, now)) {
             self.admit(&known, wall)?;
             return Ok(known);
@@ -200,9 +203,9 @@ impl ResourceServer {
         token: &[u8],
         answered: Option<Answered>,
     ) -> Result<Arc<Known<Admission>>, Stop> {
-        let now = self.0.clock.monotonic();
+        let now = Now::of(&*self.0.clock);
         let known = opaque.judge(token, answered, now)?;
-        self.admit(&known, self.0.clock.now())?;
+        self.admit(&known, now.wall)?;
         Ok(known)
     }
 
@@ -264,6 +267,9 @@ impl ResourceServer {
     fn admit(&self, admission: &Admission, now: UnixTime) -> Result<(), Stop> {
         let rules = &admission.rules;
         let stop = |rejection: Rejection| Stop::from(rejection).by(&rules.realm);
+        // A clock that is not set would make every token good that has ever been signed. Before
+        // the token's own times, which nobody can judge then.
+        self.0.check_clock(now).map_err(stop)?;
         admission
             .validity
             .check(now)

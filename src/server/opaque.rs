@@ -26,6 +26,7 @@ use crate::model::time::UnixTime;
 use crate::model::token_error::TokenError;
 #[cfg(feature = "redis")]
 use crate::source::answers::{Archive, SharedAnswers};
+use crate::source::clock::{Deadline, Now};
 use crate::source::introspection::{
     AskedAt, Endpoint, Examiner, Introspector, NotAsked, Said, Trouble,
 };
@@ -103,12 +104,12 @@ impl Memory {
         })
     }
 
-    fn active(&self, digest: Digest, now: Duration) -> Option<Arc<Known<Admission>>> {
+    fn active(&self, digest: Digest, now: Now) -> Option<Arc<Known<Admission>>> {
         self.active.find(digest, now)
     }
 
     /// Refusals stand apart, so that a storm of bad tokens drives no good one out.
-    fn refused(&self, digest: Digest, now: Duration) -> Option<TokenError> {
+    fn refused(&self, digest: Digest, now: Now) -> Option<TokenError> {
         self.refused
             .find(digest, now)
             .map(|error| TokenError::clone(&error))
@@ -123,14 +124,12 @@ impl Memory {
         basis: Basis,
         asked: AskedAt,
     ) -> Verdict {
-        let life = life.min(self.life.unwrap_or_default());
-        let life = life.saturating_sub(asked.earlier);
-        let asked = asked.monotonic;
-        // The last moment at which it still holds.
-        let end = asked
-            .saturating_add(life)
-            .saturating_sub(Duration::from_nanos(1));
+        let whole = life.min(self.life.unwrap_or_default());
+        let life = whole.saturating_sub(asked.earlier);
+        // By the wall clock it began when another instance asked, where one did.
+        let end = Deadline::at(asked.wall, whole, asked.monotonic.saturating_add(life));
         let basis = basis.within(end);
+        let asked = asked.now();
         match weighed {
             Ok(admission) => {
                 let bytes = admission.bytes();
@@ -162,10 +161,10 @@ impl Opaque {
         }
         match memchr::memchr_iter(b'.', token).count() + 1 {
             3 => {
-                let own = &**self.introspector.endpoint().issuer();
+                let rules = &self.introspector.examiner().authority.rules;
                 self.takes_jwts
                     && token.len() <= self.most_bytes
-                    && Compact::claimed_issuer(token).as_deref() == Some(own)
+                    && Compact::claimed_issuer(token).is_some_and(|named| rules.is_named(&named))
             }
             // RFC 7516 s9: five parts are a JWE, an encrypted refresh token for one.
             5 => false,
@@ -178,8 +177,13 @@ impl Opaque {
         !self.only_jwts
     }
 
+    /// The names of the issuer that is asked.
+    pub(super) fn names(&self) -> &[Arc<str>] {
+        &self.introspector.examiner().authority.rules.names
+    }
+
     /// What the issuer has said of a JWT, if that still stands.
-    pub(super) fn known_jwt(&self, token: &[u8], now: Duration) -> Option<Arc<Known<Admission>>> {
+    pub(super) fn known_jwt(&self, token: &[u8], now: Now) -> Option<Arc<Known<Admission>>> {
         if !self.takes_jwts || token.len() > self.most_bytes {
             return None;
         }
@@ -214,7 +218,7 @@ impl Opaque {
         &self,
         token: &[u8],
         answered: Option<Answered>,
-        now: Duration,
+        now: Now,
     ) -> Result<Arc<Known<Admission>>, Stop> {
         let bench = self.introspector.examiner();
         self.look(token, answered, now)
@@ -225,7 +229,7 @@ impl Opaque {
         &self,
         token: &[u8],
         answered: Option<Answered>,
-        now: Duration,
+        now: Now,
     ) -> Result<Arc<Known<Admission>>, Stop> {
         if token.len() > self.most_bytes {
             return Err(TokenFault::TooLarge.into());
@@ -279,7 +283,7 @@ impl Examiner for Bench {
     type Oracle = Endpoint;
     type Verdict = Verdict;
 
-    fn remembered(&self, digest: Digest, now: Duration) -> Option<Verdict> {
+    fn remembered(&self, digest: Digest, now: Now) -> Option<Verdict> {
         let active = self.memory.active(digest, now).map(Verdict::Active);
         active.or_else(|| self.memory.refused(digest, now).map(Verdict::Refused))
     }

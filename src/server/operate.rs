@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::authority::{Authority, Keys};
+use super::authority::{Authority, Keys, StaticKeys};
 use super::opaque::Opaque;
 use super::state::ResourceServer;
 use crate::source::jwks::{FirstAttemptError, KeySetStatus, RemoteKeys};
@@ -192,22 +192,23 @@ impl ResourceServer {
     }
 
     /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
-    /// this identifier. Both forms of a Cognito pool are one issuer, named by its
-    /// `cognito-idp` form. Tenants that share a key set are named by their own identifiers or by
+    /// this identifier. All names of an issuer lead to it: both forms of a Cognito pool, its
+    /// replicas' and each [alias](crate::Issuer::also_named). Tenants that share a key set are named by their own identifiers or by
     /// their template, and lead to the keys of all.
     #[must_use]
     pub fn issuer(&self, identifier: &str) -> Option<IssuerKeys> {
         let realms = self.0.realms.iter().filter(|(name, members)| {
-            let mut own = members.iter().map(|member| &member.rules.realm);
-            &**name == identifier || own.any(|realm| &**realm == identifier)
+            let mut own = members.iter().map(|member| &member.rules);
+            &**name == identifier || own.any(|rules| rules.is_named(identifier))
         });
-        let mut found = None;
+        let mut found: Option<IssuerKeys> = None;
         // One whose JWTs are verified here may be asked about its other tokens.
         for (_, members) in realms {
-            let keys: &mut Vec<_> = found.get_or_insert_default();
-            keys.extend(remotes(members).cloned());
+            let keys = found.get_or_insert_default();
+            keys.fetched.extend(remotes(members).cloned());
+            keys.fixed.extend(members.iter().filter_map(fixed).cloned());
         }
-        found.map(IssuerKeys)
+        found
     }
 
     fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
@@ -229,15 +230,22 @@ fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
 }
 
 /// The keys of one configured issuer.
-#[derive(Clone)]
-pub struct IssuerKeys(Vec<Arc<RemoteKeys>>);
+#[derive(Clone, Default)]
+pub struct IssuerKeys {
+    fetched: Vec<Arc<RemoteKeys>>,
+    fixed: Vec<Arc<StaticKeys>>,
+}
 
 impl IssuerKeys {
     /// Drops the issuer's keys at once, for when one of them is compromised: its tokens are
-    /// answered 503 until a fetch brings keys again, which is asked for at once. Static keys
-    /// cannot be dropped.
+    /// answered 503 until a fetch brings keys again, which is asked for at once. Static keys are
+    /// dropped for good: there the tokens are answered 503 until another server is built, and
+    /// [`ready()`](ResourceServer::ready) is false.
     pub fn drop_keys(&self) {
-        for keys in &self.0 {
+        for keys in &self.fetched {
+            keys.drop_keys();
+        }
+        for keys in &self.fixed {
             keys.drop_keys();
         }
     }
@@ -248,13 +256,13 @@ impl IssuerKeys {
     ///
     /// [`RefreshError`] when the issuer did not answer with a usable key set.
     pub async fn refresh_now(&self) -> Result<(), RefreshError> {
-        refresh(self.0.iter().filter(|keys| keys.counts())).await
+        refresh(self.fetched.iter().filter(|keys| keys.counts())).await
     }
 
-    /// The state of the issuer's key sets.
+    /// The state of the issuer's key sets that are fetched, in the order of configuration.
     #[must_use]
     pub fn status(&self) -> Vec<KeySetStatus> {
-        self.0
+        self.fetched
             .iter()
             .filter(|keys| keys.counts())
             .map(|keys| keys.status())
@@ -268,20 +276,32 @@ impl fmt::Debug for IssuerKeys {
     }
 }
 
-/// The key sets of one issuer, each once: tenants that share one stand side by side.
+/// The key sets of one issuer, each once: names and tenants that share them may stand anywhere.
 fn remotes(members: &[Arc<Authority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
-    let mut last: Option<&Arc<RemoteKeys>> = None;
-    members.iter().filter_map(remote).filter(move |keys| {
-        let again = last.is_some_and(|last| Arc::ptr_eq(last, keys));
-        last = Some(*keys);
-        !again
-    })
+    let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
+    members
+        .iter()
+        .flat_map(|authority| remote(authority))
+        .filter(move |keys| {
+            let is_new = !seen.iter().any(|other| Arc::ptr_eq(other, keys));
+            if is_new {
+                seen.push(*keys);
+            }
+            is_new
+        })
 }
 
-fn remote(authority: &Arc<Authority>) -> Option<&Arc<RemoteKeys>> {
+fn remote(authority: &Authority) -> &[Arc<RemoteKeys>] {
     match &authority.keys {
-        Keys::Static(_) => None,
-        Keys::Remote(keys) => Some(keys),
+        Keys::Static(_) => &[],
+        Keys::Remote(sets) => sets,
+    }
+}
+
+fn fixed(authority: &Arc<Authority>) -> Option<&Arc<StaticKeys>> {
+    match &authority.keys {
+        Keys::Static(keys) => Some(keys),
+        Keys::Remote(_) => None,
     }
 }
 

@@ -20,7 +20,8 @@ use super::opaque::Opaque;
 use super::shared_store::Shared;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use super::teller::Tellers;
-use crate::model::rejection::{Objection, WiringFault};
+use crate::model::rejection::{Objection, Outage, Rejection, WiringFault};
+use crate::model::time::UnixTime;
 use crate::source::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::source::directory::LookupError;
@@ -54,6 +55,8 @@ pub(super) struct State {
     pub(super) resource_metadata: Option<Arc<str>>,
     pub(super) max_token_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
+    /// A wall clock that shows an earlier time is not set.
+    pub(super) earliest: UnixTime,
     /// `None`: switched off.
     pub(super) verified: Option<Verified<Admission>>,
     /// By exact `iss`.
@@ -76,6 +79,22 @@ pub(super) struct State {
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Outside,
+}
+
+impl State {
+    /// Whether the wall clock can be believed.
+    fn is_clock_set(&self, wall: UnixTime) -> bool {
+        wall >= self.earliest
+    }
+
+    /// Nothing can be judged by a clock that is not set, which is not the caller's fault.
+    pub(super) fn check_clock(&self, wall: UnixTime) -> Result<(), Rejection> {
+        if self.is_clock_set(wall) {
+            return Ok(());
+        }
+        let soon = Duration::from_secs(5);
+        Err(Rejection::unavailable(Outage::ClockUnset, soon))
+    }
 }
 
 /// What guards must know beside the token.
@@ -128,14 +147,15 @@ impl ResourceServer {
         &self.0.resource
     }
 
-    /// Whether every request can be judged: each issuer has keys that are young enough, it is known
+    /// Whether every request can be judged: the clock is set, each issuer has keys that are young enough, it is known
     /// where to ask the one that is asked, and what has been revoked is loaded. An issuer form that
     /// is loaded on its first token counts from then on. Whether the issuer of opaque tokens answers is another question: see
     /// `introspection()`.
     #[must_use]
     pub fn ready(&self) -> bool {
         let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
-        members.all(|member| member.keys.ready())
+        self.0.is_clock_set(self.0.clock.now())
+            && members.all(|member| member.keys.ready())
             && self.knows_where_to_ask()
             && self.0.revocations.is_complete()
     }

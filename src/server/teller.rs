@@ -20,7 +20,7 @@ use super::mistake::{ConfigError, mistake};
 use super::signed::{answer_time, opened};
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::source::clock::Clock;
+use crate::source::clock::{Clock, Deadline, Now};
 use crate::source::endpoint::Place;
 use crate::source::introspection::{AskedAt, AskingLimits, Examiner, Introspector, Trouble};
 use crate::source::quiet::OnceAMinute;
@@ -65,7 +65,9 @@ impl Issuer {
     ///
     /// Default: nobody is asked, since a token is then sent to one more place.
     pub fn userinfo(mut self, endpoint: impl Into<String>) -> Self {
-        self.telling = Some(Telling::At(endpoint.into()));
+        let endpoint = endpoint.into();
+        self.once.set("userinfo", &Some(&endpoint));
+        self.telling = Some(Telling::At(endpoint));
         self
     }
 
@@ -73,6 +75,7 @@ impl Issuer {
     /// its keys, when somebody asks for the first time. [`discovery_url`](Self::discovery_url)
     /// names another place.
     pub fn discover_userinfo(mut self) -> Self {
+        self.once.set("userinfo", &None::<&String>);
         self.telling = Some(Telling::Discovered);
         self
     }
@@ -179,7 +182,7 @@ impl Teller {
     }
 
     /// What is remembered for this token.
-    pub(super) fn told(&self, digest: Digest, now: Duration) -> Option<Told> {
+    pub(super) fn told(&self, digest: Digest, now: Now) -> Option<Told> {
         let known = self.known.find(digest, now).map(Told::Known);
         known.or_else(|| {
             let denied = self.denied.find(digest, now);
@@ -194,11 +197,7 @@ impl Teller {
 
     /// What is told, remembered from when it was asked for.
     fn keep(&self, digest: Digest, read: Read, asked: AskedAt) -> Told {
-        let within = |basis: Basis, life| {
-            // The last moment at which it still holds.
-            let end = asked.monotonic.saturating_add(life);
-            basis.within(end.saturating_sub(Duration::from_nanos(1)))
-        };
+        let within = |basis: Basis, life| basis.within(Deadline::after(asked.now(), life));
         let left = |end: UnixTime| {
             let left = end.as_secs().saturating_sub(asked.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
@@ -208,14 +207,14 @@ impl Teller {
                 let (bytes, life) = (claims.bytes(), claims.end().map_or(LIFE, left).min(LIFE));
                 let mut known = Arc::new(Known::unkept(claims, within(basis, life)));
                 if !life.is_zero() {
-                    self.known.keep(digest, &mut known, bytes, asked.monotonic);
+                    self.known.keep(digest, &mut known, bytes, asked.now());
                 }
                 Told::Known(known)
             }
             Err(denial) => {
                 let mut known = Arc::new(Known::unkept(denial, within(Basis::lasting(), BRIEFLY)));
                 self.denied
-                    .keep(digest, &mut known, DENIAL_BYTES, asked.monotonic);
+                    .keep(digest, &mut known, DENIAL_BYTES, asked.now());
                 Told::Denied(denial)
             }
         }
@@ -248,7 +247,7 @@ impl Examiner for Teller {
     type Oracle = UserInfoEndpoint;
     type Verdict = Told;
 
-    fn remembered(&self, digest: Digest, now: Duration) -> Option<Told> {
+    fn remembered(&self, digest: Digest, now: Now) -> Option<Told> {
         self.told(digest, now)
     }
 

@@ -10,6 +10,7 @@ use super::admission::Admission;
 use super::state::ResourceServer;
 use super::teller::{Denial, Told};
 use crate::model::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
+use crate::source::clock::Now;
 use crate::source::introspection::NotAsked;
 use crate::source::verified::Known;
 use crate::verify::credential::{Credential, is_b64token};
@@ -46,7 +47,7 @@ impl ResourceServer {
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
         let teller = asks.examiner();
         let digest = teller.digest(text.as_bytes()).ok_or_else(failed)?;
-        let told = if let Some(told) = teller.told(digest, self.0.clock.monotonic()) {
+        let told = if let Some(told) = teller.told(digest, Now::of(&*self.0.clock)) {
             told
         } else {
             let party = teller.digest_of_subject(&subject);

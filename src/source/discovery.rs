@@ -2,10 +2,12 @@
 //!
 //! 1. A discovery document counts only if its `issuer` is ours, byte for byte (RFC 8414
 //!    section 3.3, OpenID Connect Discovery section 4.3); another one ends the search.
-//! 2. A discovered address is remembered for an hour.
+//! 2. A discovered address is remembered for an hour, by both readings of the clock.
+//! 3. A member that is null or an empty text is one that is not there.
 
 use std::time::Duration;
 
+use super::clock::{Deadline, Now};
 use super::fetch::{Fetched, Fetcher, Validators};
 use crate::model::url;
 use crate::verify::json::{Object, Value};
@@ -31,17 +33,18 @@ pub(crate) enum RefreshError {
 /// An address that a discovery document gave, and when.
 pub(crate) struct Discovered {
     url: String,
-    at: Duration,
+    end: Deadline,
 }
 
 impl Discovered {
-    pub(super) const fn new(url: String, at: Duration) -> Self {
-        Self { url, at }
+    pub(super) fn new(url: String, now: Now) -> Self {
+        let end = Deadline::after(now, DISCOVERY_TIME);
+        Self { url, end }
     }
 
     /// The address, unless it is to be looked up again.
-    pub(super) fn url(&self, now: Duration) -> Option<&str> {
-        (now.saturating_sub(self.at) < DISCOVERY_TIME).then_some(&self.url)
+    pub(super) fn url(&self, now: Now) -> Option<&str> {
+        (!self.end.has_passed(now)).then_some(&self.url)
     }
 }
 
@@ -93,7 +96,10 @@ impl Wanted<'_> {
         let fault = |phrase: &str| RefreshError::Failed(format!("the discovery document {phrase}"));
         let document = Object::parse(document)
             .map_err(|_| fault("is not one json object of distinct members"))?;
-        let text = |name| document.get(name).and_then(Value::as_text);
+        let text = |name| {
+            let text = document.get(name).and_then(Value::as_text);
+            text.filter(|text| !text.is_empty())
+        };
         let issuer = text("issuer").ok_or_else(|| fault("has no string `issuer`"))?;
         // RFC 8414 s3.3: identical, or the metadata must not be used.
         if !(self.is_named)(&issuer) {

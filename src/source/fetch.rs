@@ -3,8 +3,8 @@
 //! 1. The address passes [`url::check`]; redirects are never followed, so no server can send
 //!    us elsewhere (CVE-2026-49478).
 //! 2. The whole exchange, its one retry included, takes at most 5 s of real time.
-//! 3. At most 256 KiB of body are read, counted as they come: the announced length is not
-//!    believed, and nothing is decompressed.
+//! 3. At most 256 KiB of body are read, of a key set as much as its issuer's settings say, counted
+//!    as they come: the announced length is not believed, and nothing is decompressed.
 //! 4. Only `200`, and `304` where validators were sent, are answers. The content type is not
 //!    looked at: issuers get it wrong, and the bytes are parsed strictly anyway.
 //! 5. Certificates are checked by the system's roots, and by those that were given for this issuer.
@@ -58,6 +58,7 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Fetcher {
     client: reqwest::Client,
     plain_http_anywhere: bool,
+    most_bytes: usize,
 }
 
 /// How an issuer is reached.
@@ -154,7 +155,8 @@ enum Fault {
     Timeout,
     Status(u16),
     Encoded,
-    TooLarge,
+    /// More than so many bytes.
+    TooLarge(usize),
 }
 
 impl Fetcher {
@@ -201,7 +203,14 @@ impl Fetcher {
         Ok(Self {
             client: client.build().map_err(|error| cause_of(&error))?,
             plain_http_anywhere: reach.plain_http,
+            most_bytes: MAX_BODY_BYTES,
         })
+    }
+
+    /// Reads bodies of so many bytes.
+    pub(super) const fn reading(mut self, most_bytes: usize) -> Self {
+        self.most_bytes = most_bytes;
+        self
     }
 
     /// Asks for `url` once, and once more if the connection failed.
@@ -268,10 +277,12 @@ impl Fetcher {
             media_type,
         };
         match response.status() {
-            StatusCode::OK => told.body = read(response).await?,
+            StatusCode::OK => told.body = read(response, self.most_bytes).await?,
             StatusCode::BAD_REQUEST if told.media_type.as_deref() == Some("application/json") => {
                 // The status stands, whatever becomes of the body.
-                let body = read(response).await.unwrap_or_default();
+                let body = read(response, self.most_bytes)
+                    .await
+                    .unwrap_or_default();
                 told.error = Object::parse(&body)
                     .ok()
                     .and_then(|body| body.get("error")?.as_text().map(Cow::into_owned));
@@ -306,7 +317,7 @@ impl Fetcher {
             StatusCode::OK => Ok(Fetched::Body {
                 max_age,
                 validators: Validators::of(response.headers()),
-                bytes: read(response).await?,
+                bytes: read(response, self.most_bytes).await?,
             }),
             // RFC 9110 s15.4.5: an answer to a conditional request alone.
             StatusCode::NOT_MODIFIED if conditional => Ok(Fetched::Unchanged { max_age }),
@@ -345,6 +356,10 @@ impl FetchError {
         )
     }
 
+    pub(super) const fn is_too_large(&self) -> bool {
+        matches!(self.fault, Fault::TooLarge(_))
+    }
+
     /// The server answered, and what it said is that there is nothing here.
     pub(crate) const fn is_status(&self) -> bool {
         matches!(self.fault, Fault::Status(_))
@@ -357,7 +372,7 @@ impl Fault {
         match self {
             Self::Connect(_) | Self::Broken(_) => true,
             // A server that says 5xx has enough to do; the schedule asks again.
-            Self::Status(_) | Self::Url(_) | Self::Timeout | Self::Encoded | Self::TooLarge => {
+            Self::Status(_) | Self::Url(_) | Self::Timeout | Self::Encoded | Self::TooLarge(_) => {
                 false
             }
         }
@@ -378,14 +393,14 @@ impl fmt::Display for FetchError {
             }
             Fault::Status(status) => write!(f, "`{url}` answered {status}"),
             Fault::Encoded => write!(f, "`{url}` answered with a content encoding"),
-            Fault::TooLarge => write!(f, "`{url}` answered with more than 256 KiB"),
+            Fault::TooLarge(most) => write!(f, "`{url}` answered with more than {most} bytes"),
         }
     }
 }
 
 impl std::error::Error for FetchError {}
 
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Fault> {
+async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Fault> {
     let encoded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if response
         .headers()
@@ -396,13 +411,13 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Fault> {
         return Err(Fault::Encoded);
     }
     let announced = response.content_length().unwrap_or_default();
-    if usize::try_from(announced).map_or(true, |length| length > MAX_BODY_BYTES) {
-        return Err(Fault::TooLarge);
+    if usize::try_from(announced).map_or(true, |length| length > most) {
+        return Err(Fault::TooLarge(most));
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| fault_of(&error))? {
-        if chunk.len() > MAX_BODY_BYTES - bytes.len() {
-            return Err(Fault::TooLarge);
+        if chunk.len() > most.saturating_sub(bytes.len()) {
+            return Err(Fault::TooLarge(most));
         }
         bytes.extend_from_slice(&chunk);
     }

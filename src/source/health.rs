@@ -51,10 +51,12 @@ impl fmt::Display for KeySetState {
 
 /// How the keys of one issuer are doing, at the moment when it was asked for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock).
+/// All times are spans of the server's [`Clock`](crate::Clock); ages are those by the reading that
+/// has gone further.
 #[derive(Clone, Debug)]
 pub struct KeySetStatus {
     pub(super) issuer: Arc<str>,
+    pub(super) address: Option<String>,
     pub(super) state: KeySetState,
     pub(super) on_demand: bool,
     pub(super) keys: usize,
@@ -73,6 +75,14 @@ impl KeySetStatus {
         &self.issuer
     }
 
+    /// The address of the key set, as configured and without its query, which may hold secrets;
+    /// absent where it is discovered. An issuer with several
+    /// [`key_set_url`](crate::Issuer::key_set_url)s has a status for each, in their order.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
     /// The state of its keys.
     #[must_use]
     pub const fn state(&self) -> KeySetState {
@@ -86,7 +96,7 @@ impl KeySetStatus {
         self.on_demand
     }
 
-    /// How many keys can be used; 0 to 100.
+    /// How many keys can be used; 0 to [`most_keys`](crate::Issuer::most_keys).
     #[must_use]
     pub const fn keys(&self) -> usize {
         self.keys

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 #[cfg(feature = "redis")]
 use super::answers::{Archive, Heard};
-use super::clock::Clock;
+use super::clock::{Clock, Now};
 use super::discovery::RefreshError;
 pub(crate) use super::endpoint::{Endpoint, Said};
 use super::flights::{Boarding, Departure, Flights, Landing};
@@ -60,7 +60,7 @@ pub(crate) trait Examiner: Send + Sync + 'static {
     type Verdict: Clone + Send + Sync + 'static;
 
     /// The verdict on a token that is remembered by now.
-    fn remembered(&self, digest: Digest, now: Duration) -> Option<Self::Verdict>;
+    fn remembered(&self, digest: Digest, now: Now) -> Option<Self::Verdict>;
 
     /// Makes a verdict, and remembers it.
     fn examine(
@@ -204,7 +204,7 @@ impl<E: Examiner> Introspector<E> {
 
     /// Looks the endpoint up, where that has to be done.
     pub(crate) async fn locate(&self) -> Result<(), RefreshError> {
-        let now = self.clock.monotonic();
+        let now = Now::of(&*self.clock);
         self.endpoint.whereabouts().find(now).await.map(drop)
     }
 
@@ -225,7 +225,7 @@ impl<E: Examiner> Introspector<E> {
         leave: Leave,
     ) {
         // Whoever looked just before the flight before this one landed is served by that one.
-        let now = self.clock.monotonic();
+        let now = Now::of(&*self.clock);
         if let Some(verdict) = self.examiner.remembered(sender.digest, now) {
             return departure.land(Ok(verdict));
         }

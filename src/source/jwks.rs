@@ -5,8 +5,8 @@
 //!    that goes away cancels nothing. The task holds no handle and ends with the last one.
 //! 3. A set replaces the one before as a whole: a key that the issuer removed is gone. An empty
 //!    or broken set, or no answer, replaces nothing.
-//! 4. Age is judged by the clock when a request comes; keys past the maximum staleness count
-//!    as none.
+//! 4. Age is judged by the clock when a request comes, by both of its readings; keys past the
+//!    maximum staleness count as none.
 //!
 //! When a fetch is due and what a miss means is decided in [`schedule`](super::schedule); how
 //! one is made, in [`origin`](super::origin); the task is [`refresher`](super::refresher)'s.
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
-use super::clock::Clock;
+use super::clock::{Clock, Deadline, Now};
 pub(crate) use super::discovery::RefreshError;
 use super::fetch::Fetcher;
 pub use super::health::{KeySetState, KeySetStatus};
@@ -34,7 +34,7 @@ use crate::model::rejection::Outage;
 use crate::verify::keyset::KeySet;
 
 /// Stands in where there is no set; no request ever sees it.
-static NO_KEYS: LazyLock<KeySet> = LazyLock::new(KeySet::default);
+pub(crate) static NO_KEYS: LazyLock<KeySet> = LazyLock::new(KeySet::default);
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
@@ -69,7 +69,7 @@ struct Snapshot {
     origin: Arc<Origin>,
     flight: u64,
     /// When that flight started.
-    confirmed: Duration,
+    confirmed: Now,
     /// How long it is fresh.
     refresh: Duration,
 }
@@ -77,7 +77,7 @@ struct Snapshot {
 /// The keys at one moment.
 pub(crate) struct Loaded {
     held: Held<Snapshot>,
-    good_until: Duration,
+    end: Deadline,
 }
 
 /// The flight that a set comes from.
@@ -137,7 +137,7 @@ impl FirstAttemptError {
 impl RemoteKeys {
     /// The keys of an issuer. Nothing is fetched yet.
     pub(crate) fn new(config: RemoteConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
-        let fetcher = Fetcher::new(&config.reach)?;
+        let fetcher = Fetcher::new(&config.reach)?.reading(config.most_bytes);
         let limits = config.limits;
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
@@ -162,13 +162,18 @@ impl RemoteKeys {
         let Some(snapshot) = held.as_ref() else {
             return Err(Outage::KeysNotLoaded);
         };
-        let good_until = snapshot
-            .confirmed
-            .saturating_add(self.source.config.limits.max_stale);
-        if self.clock.monotonic() > good_until {
+        // As old as they may be, they are good.
+        let age = self.source.config.limits.max_stale + Duration::from_nanos(1);
+        let end = Deadline::after(snapshot.confirmed, age);
+        if end.has_passed(Now::of(&*self.clock)) {
             return Err(Outage::KeysTooStale);
         }
-        Ok(Loaded { held, good_until })
+        Ok(Loaded { held, end })
+    }
+
+    /// Whether the newest keys that may be used have one with this id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.current().is_ok_and(|loaded| loaded.knows(id))
     }
 
     /// What to do about a key that is not there. `searched` is the set that was looked in,
@@ -181,7 +186,7 @@ impl RemoteKeys {
         passed: Option<Ticket>,
     ) -> Miss {
         let mut state = self.state();
-        let now = self.clock.monotonic();
+        let now = state.schedule.look(Now::of(&*self.clock));
         let drawn = passed.as_ref().map(|ticket| ticket.drawn);
         let current = self.current();
         let schedule = &mut state.schedule;
@@ -283,25 +288,23 @@ impl RemoteKeys {
     /// How the keys are doing.
     pub(crate) fn status(&self) -> KeySetStatus {
         let state = self.state();
-        let now = self.clock.monotonic();
+        let reading = Now::of(&*self.clock);
+        let now = reading.monotonic;
         let held = self.latest.load();
         let snapshot = held.as_deref();
         let schedule = &state.schedule;
-        let age = snapshot.map(|snapshot| now.saturating_sub(snapshot.confirmed));
-        let stale_since = snapshot.and_then(|snapshot| {
+        let age = snapshot.map(|snapshot| snapshot.confirmed.elapsed(reading));
+        let stale_since = snapshot.zip(age).and_then(|(snapshot, age)| {
             // The jitter is part of the plan; late is what comes after it.
-            let late = snapshot
-                .confirmed
-                .saturating_add(snapshot.refresh)
-                .saturating_add(snapshot.refresh / 10);
-            let since = schedule
+            let late = age.checked_sub(snapshot.refresh + snapshot.refresh / 10);
+            let failing = schedule
                 .failing_since()
-                .map_or(late, |failing| failing.min(late));
-            now.checked_sub(since)
-                .filter(|_| now > late || schedule.failures() > 0)
+                .map(|since| now.saturating_sub(since));
+            late.filter(|late| !late.is_zero()).max(failing)
         });
         KeySetStatus {
             issuer: Arc::clone(&self.source.config.issuer),
+            address: self.source.config.address(),
             state: match age {
                 None if state.dropped => KeySetState::Dropped,
                 None => KeySetState::NeverLoaded,
@@ -394,12 +397,7 @@ impl RemoteKeys {
     }
 
     /// Ends a flight.
-    pub(super) fn land(
-        &self,
-        flight: u64,
-        started: Duration,
-        outcome: Result<Arrived, RefreshError>,
-    ) {
+    pub(super) fn land(&self, flight: u64, started: Now, outcome: Result<Arrived, RefreshError>) {
         let landed = match outcome {
             Ok(arrived) => self.take_in(flight, started, arrived),
             Err(error) => self.put_up_with(flight, error),
@@ -412,7 +410,7 @@ impl RemoteKeys {
         }
     }
 
-    fn take_in(&self, flight: u64, started: Duration, arrived: Arrived) -> Option<Landed> {
+    fn take_in(&self, flight: u64, started: Now, arrived: Arrived) -> Option<Landed> {
         let mut state = self.state();
         let now = self.clock.monotonic();
         let refresh = state.schedule.succeed(flight, now, arrived.max_age)?;
@@ -470,7 +468,7 @@ impl Loaded {
     /// by, if it did.
     pub(crate) fn basis(&self, id: Option<&str>) -> Basis {
         let mark = self.held.as_ref().map(|snapshot| snapshot.marks.under(id));
-        Basis::until(self.good_until, mark.cloned())
+        Basis::until(self.end, mark.cloned())
     }
 }
 
@@ -497,7 +495,7 @@ mod tests {
     use crate::model::time::UnixTime;
     use crate::source::clock::Sleep;
     use crate::source::fetch::Reach;
-    use crate::verify::keyset::Selection;
+    use crate::verify::keyset::{Selection, select};
 
     const ISSUER: &str = "https://issuer.example.com";
     const X1: &str = "ejZuOHWLCxl1jLNedvEmcJ2OueiirqRO-g5BzOTBgQY";
@@ -898,6 +896,8 @@ mod tests {
             tenants: Vec::new(),
             location: Location::KeySet("https://issuer.example.com/jwks".to_owned()),
             algorithms: AlgorithmSet::of(Algorithm::all()),
+            most_keys: 100,
+            most_bytes: 256 << 10,
             lazy: false,
             reach: Reach::default(),
             limits: RefreshLimits::default(),
@@ -981,7 +981,7 @@ mod tests {
     fn has(keys: &RemoteKeys, id: &str) -> bool {
         let current = keys.current().expect("keys");
         matches!(
-            current.select(Some(id), Algorithm::EdDSA, ISSUER),
+            select(&[&current], Some(id), Algorithm::EdDSA, ISSUER),
             Selection::Keys { .. }
         )
     }
@@ -996,6 +996,8 @@ mod tests {
                 None => Location::Discovery(vec![at("/one"), at("/two")]),
             },
             algorithms: AlgorithmSet::of(Algorithm::all()),
+            most_keys: 100,
+            most_bytes: 256 << 10,
             lazy: false,
             reach: Reach::default(),
             limits: RefreshLimits {

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use super::discovery::RefreshError;
 use crate::verify::keyset::KeySet;
 
+/// A set of odd entries is one sight, and not a line for each.
+#[cfg(feature = "tracing")]
+const MOST_NAMED: usize = 20;
+
 /// How a flight ended, to be told.
 #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
 pub(super) enum Landed {
@@ -31,7 +35,8 @@ impl Landed {
             "the key set is fresh"
         );
         if changed {
-            for skipped in keys.skipped().iter().filter(|one| one.is_notable()) {
+            let notable = keys.skipped().iter().filter(|one| one.is_notable());
+            for skipped in notable.take(MOST_NAMED) {
                 let (index, reason) = (skipped.index(), skipped.reason());
                 tracing::warn!(
                     issuer,

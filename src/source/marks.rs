@@ -15,16 +15,20 @@ use crate::verify::keyset::KeySet;
 #[derive(Clone, Debug)]
 pub(crate) struct Mark(Arc<AtomicBool>);
 
-impl Mark {
-    fn new() -> Self {
+impl Default for Mark {
+    /// One that holds.
+    fn default() -> Self {
         Self(Arc::new(AtomicBool::new(true)))
     }
+}
 
+impl Mark {
     pub(crate) fn holds(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    fn end(&self) {
+    /// Ends it for good.
+    pub(crate) fn end(&self) {
         self.0.store(false, Ordering::Release);
     }
 
@@ -44,8 +48,8 @@ impl Marks {
     /// New ones.
     pub(crate) fn of(keys: &KeySet) -> Self {
         Self {
-            whole: Mark::new(),
-            by_id: keys.ids().map(|id| (id.into(), Mark::new())).collect(),
+            whole: Mark::default(),
+            by_id: keys.ids().map(|id| (id.into(), Mark::default())).collect(),
         }
     }
 
@@ -60,11 +64,11 @@ impl Marks {
             whole: if before.is_alike(after) {
                 self.whole.clone()
             } else {
-                Mark::new()
+                Mark::default()
             },
             by_id: after
                 .ids()
-                .map(|id| (id.into(), kept(id).unwrap_or_else(Mark::new)))
+                .map(|id| (id.into(), kept(id).unwrap_or_default()))
                 .collect(),
         }
     }
@@ -110,7 +114,7 @@ mod tests {
             .collect();
         let json = format!("{{\"keys\":[{}]}}", entries.join(","));
         let allowed = AlgorithmSet::of(Algorithm::all());
-        KeySet::parse(json.as_bytes(), allowed).expect("a key set")
+        KeySet::parse(json.as_bytes(), allowed, 100).expect("a key set")
     }
 
     /// Which marks of the first set hold after a swap to the second: under `a`, under `b`, whole.

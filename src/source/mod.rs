@@ -11,7 +11,7 @@ pub(crate) mod latest;
 pub(crate) mod spread;
 
 #[cfg(feature = "jwks")]
-mod marks;
+pub(crate) mod marks;
 
 mod place;
 
@@ -48,6 +48,9 @@ mod landed;
 
 #[cfg(feature = "jwks")]
 pub(crate) mod jwks;
+
+#[cfg(feature = "jwks")]
+pub(crate) mod waiting;
 
 #[cfg(feature = "jwks")]
 mod refresher;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::clock::Now;
 use super::fetch::{FetchError, Told};
 use super::whereabouts::Whereabouts;
 use crate::model::rejection::Outage;
@@ -62,6 +63,16 @@ pub(crate) struct AskedAt {
     pub(crate) monotonic: Duration,
     /// How long before `monotonic` that was, where another instance asked.
     pub(crate) earlier: Duration,
+}
+
+impl AskedAt {
+    /// As one look at the clock.
+    pub(crate) const fn now(self) -> Now {
+        Now {
+            wall: self.wall,
+            monotonic: self.monotonic,
+        }
+    }
 }
 
 /// Why there is no verdict. Never the caller's fault.
@@ -168,7 +179,7 @@ pub(super) async fn ask<O: Oracle>(
     let whereabouts = oracle.whereabouts();
     let whole = async {
         let place = whereabouts
-            .find(asked.monotonic)
+            .find(asked.now())
             .await
             .map_err(|error| Trouble::unreachable(error.to_string()))?;
         let said = oracle.ask_at(&place, token, asked.wall).await;

@@ -9,11 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock::Now;
 use super::discovery::{Discovered, RefreshError, Wanted};
 use super::fetch::{Fetched, Fetcher, Reach, Validators};
 use super::schedule::RefreshLimits;
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::template::Template;
+use crate::model::url;
 use crate::verify::keyset::KeySet;
 
 /// One flight with everything in it: three discovery documents and the set. Real time.
@@ -28,6 +30,10 @@ pub(crate) struct RemoteConfig {
     pub(crate) tenants: Vec<Arc<str>>,
     pub(crate) location: Location,
     pub(crate) algorithms: AlgorithmSet,
+    /// Entries that are read of a set.
+    pub(crate) most_keys: usize,
+    /// The longest set.
+    pub(crate) most_bytes: usize,
     /// Loaded when the first token comes, and not counted in readiness before.
     pub(crate) lazy: bool,
     pub(crate) reach: Reach,
@@ -73,6 +79,14 @@ pub(crate) struct Origin {
 }
 
 impl RemoteConfig {
+    /// The key set's address as it may be shown, where it is configured.
+    pub(crate) fn address(&self) -> Option<String> {
+        match &self.location {
+            Location::KeySet(url) => Some(url::shown(url)),
+            Location::Discovery(_) => None,
+        }
+    }
+
     /// Whether a document that names this issuer is about ours.
     fn is_named(&self, found: &str) -> bool {
         if self.tenants.is_empty() {
@@ -91,7 +105,7 @@ impl Source {
         &self,
         known: Option<Known>,
         discovered: &mut Option<Discovered>,
-        now: Duration,
+        now: Now,
     ) -> Result<Arrived, RefreshError> {
         let whole = async {
             let url = match &self.config.location {
@@ -115,7 +129,15 @@ impl Source {
             .as_ref()
             .map_or(&none, |known| &known.origin.validators);
         let fetched = self.fetcher.get(&url, validators).await;
-        match (fetched.map_err(failed)?, known) {
+        let fetched = fetched.map_err(|error| {
+            let way_out = if error.is_too_large() {
+                "; raise `key_set_bytes`"
+            } else {
+                ""
+            };
+            RefreshError::Failed(format!("{error}{way_out}"))
+        });
+        match (fetched?, known) {
             (Fetched::Unchanged { max_age }, Some(known)) => Ok(Arrived {
                 known,
                 max_age,
@@ -135,11 +157,12 @@ impl Source {
                 // The same bytes are the same keys; those who remember them may go on doing so.
                 let same = known.filter(|known| known.origin.body == bytes);
                 let changed = same.is_none();
-                let keys = match same {
-                    Some(known) => known.keys,
-                    None => {
-                        Arc::new(KeySet::parse(&bytes, self.config.algorithms).map_err(failed)?)
-                    }
+                let keys = if let Some(known) = same {
+                    known.keys
+                } else {
+                    let config = &self.config;
+                    let set = KeySet::parse(&bytes, config.algorithms, config.most_keys);
+                    Arc::new(set.map_err(failed)?)
                 };
                 let origin = Arc::new(Origin {
                     url,
@@ -159,7 +182,7 @@ impl Source {
         &self,
         candidates: &[String],
         discovered: &mut Option<Discovered>,
-        now: Duration,
+        now: Now,
     ) -> Result<String, RefreshError> {
         if let Some(known) = discovered {
             if let Some(url) = known.url(now) {

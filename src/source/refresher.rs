@@ -13,7 +13,7 @@ use super::discovery::Discovered;
 use super::jwks::{NoRuntime, Progress, RemoteKeys};
 use super::origin::{Known, Source};
 use super::race::{Either, race};
-use crate::source::clock::Clock;
+use crate::source::clock::{Clock, Now};
 
 impl RemoteKeys {
     /// Spawns the refresh task on the current runtime, unless it runs already.
@@ -55,8 +55,8 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         while let Some(keys) = self.keys.upgrade() {
-            let now = self.clock.monotonic();
-            let step = keys.depart(now);
+            let now = Now::of(&*self.clock);
+            let step = keys.depart(now.monotonic);
             drop(keys);
             let stay = match step {
                 Ok((flight, known)) => self.fly(flight, known, now).await,
@@ -69,7 +69,7 @@ impl Task {
     }
 
     /// `None` when the last handle is gone.
-    async fn fly(&mut self, flight: u64, known: Option<Known>, now: Duration) -> Option<()> {
+    async fn fly(&mut self, flight: u64, known: Option<Known>, now: Now) -> Option<()> {
         let fetch = self.source.load(known, &mut self.discovered, now);
         let outcome = match race(fetch, gone(&mut self.gone)).await {
             Either::First(outcome) => outcome,

@@ -11,11 +11,15 @@
 //!    after the key's id was first seen. Anything else is not known yet, which is our fault and
 //!    not the caller's.
 //! 4. Nobody waits for the same flight twice.
+//! 5. The cooldown is over when either reading of the clock says so: the monotonic one stands still
+//!    while the machine is suspended, and whoever wakes must not wait for it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use super::clock::Now;
+use crate::model::time::UnixTime;
 use crate::verify::crypto::random_u32;
 
 /// First pause after a failure.
@@ -75,7 +79,9 @@ pub(crate) struct Schedule {
     void: u64,
     /// A flight was asked for and has not started.
     queued: bool,
-    missed_at: Option<Duration>,
+    missed_at: Option<Now>,
+    /// The wall clock at the latest look.
+    wall: UnixTime,
     next_at: Option<Duration>,
     failures: u32,
     failing_since: Option<Duration>,
@@ -116,12 +122,19 @@ impl Schedule {
             void: 0,
             queued: false,
             missed_at: None,
+            wall: UnixTime::from_secs(0),
             next_at: None,
             failures: 0,
             failing_since: None,
             seen: HashMap::new(),
             hasher: RandomState::new(),
         }
+    }
+
+    /// Looks at the clock; what is asked next is asked now.
+    pub(crate) const fn look(&mut self, now: Now) -> Duration {
+        self.wall = now.wall;
+        now.monotonic
     }
 
     /// The limits.
@@ -320,6 +333,13 @@ impl Schedule {
         }
     }
 
+    const fn at(&self, monotonic: Duration) -> Now {
+        Now {
+            wall: self.wall,
+            monotonic,
+        }
+    }
+
     const fn is_flying(&self) -> bool {
         self.started > self.finished
     }
@@ -338,14 +358,15 @@ impl Schedule {
         if !self.cooldown(now).is_zero() {
             return None;
         }
-        self.missed_at = Some(now);
+        self.missed_at = Some(self.at(now));
         Some(self.queue())
     }
 
     /// The rest of the cooldown.
     fn cooldown(&self, now: Duration) -> Duration {
         self.missed_at.map_or(Duration::ZERO, |at| {
-            at.saturating_add(self.limits.cooldown).saturating_sub(now)
+            let passed = at.elapsed(self.at(now));
+            self.limits.cooldown.saturating_sub(passed)
         })
     }
 

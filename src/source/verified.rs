@@ -5,7 +5,8 @@
 //! 2. An entry is found by a digest of every byte of the token under a secret of this process; the
 //!    token itself is not kept.
 //! 3. An entry stands on a key. When the key's mark has ended, or its set is too old, or the entry
-//!    has lived its life, it is not found.
+//!    has lived its life, it is not found. Both ages end by the wall clock or by the monotonic one,
+//!    whichever says so first.
 //! 4. A look-up takes no lock and waits for nobody. Coming in takes one lock of many, or is left
 //!    out where another one holds it.
 //! 5. Entries and bytes are bounded. Who comes in and is not used goes out first, so that a flood
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
+use super::clock::{Deadline, Now};
 use super::latest::Latest;
 #[cfg(feature = "jwks")]
 use super::marks::Mark;
@@ -42,8 +44,7 @@ pub(crate) struct Limits {
 pub(crate) struct Basis {
     #[cfg(feature = "jwks")]
     mark: Option<Mark>,
-    /// By the monotonic clock.
-    good_until: Duration,
+    end: Deadline,
 }
 
 impl Basis {
@@ -52,33 +53,33 @@ impl Basis {
         Self {
             #[cfg(feature = "jwks")]
             mark: None,
-            good_until: Duration::MAX,
+            end: Deadline::NEVER,
         }
     }
 
-    /// Keys that are good until then, unless the mark ends.
+    /// Keys that are good before that end, unless the mark ends.
     #[cfg(feature = "jwks")]
-    pub(crate) const fn until(good_until: Duration, mark: Option<Mark>) -> Self {
-        Self { mark, good_until }
+    pub(crate) const fn until(end: Deadline, mark: Option<Mark>) -> Self {
+        Self { mark, end }
     }
 
     /// The same, and not past this moment.
     #[cfg(feature = "jwks")]
-    pub(crate) fn within(self, end: Duration) -> Self {
+    pub(crate) fn within(self, end: Deadline) -> Self {
         Self {
-            good_until: self.good_until.min(end),
+            end: self.end.min(end),
             ..self
         }
     }
 
     #[cfg(feature = "jwks")]
-    fn holds(&self, now: Duration) -> bool {
-        now <= self.good_until && self.mark.as_ref().is_none_or(Mark::holds)
+    fn holds(&self, now: Now) -> bool {
+        !self.end.has_passed(now) && self.mark.as_ref().is_none_or(Mark::holds)
     }
 
     #[cfg(not(feature = "jwks"))]
-    fn holds(&self, now: Duration) -> bool {
-        now <= self.good_until
+    fn holds(&self, now: Now) -> bool {
+        !self.end.has_passed(now)
     }
 }
 
@@ -97,10 +98,9 @@ impl Digest {
 #[derive(Debug)]
 pub(crate) struct Known<T> {
     value: T,
+    /// Once it is kept, its end is that of its life too.
     basis: Basis,
     digest: Digest,
-    /// By the monotonic clock.
-    end: Duration,
     bytes: u32,
 }
 
@@ -111,13 +111,12 @@ impl<T> Known<T> {
             value,
             basis,
             digest: Digest(0),
-            end: Duration::ZERO,
             bytes: 0,
         }
     }
 
-    fn holds(&self, now: Duration) -> bool {
-        now < self.end && self.basis.holds(now)
+    fn holds(&self, now: Now) -> bool {
+        self.basis.holds(now)
     }
 
     /// Whether the keys are gone that it stood on.
@@ -205,7 +204,7 @@ impl<T> Verified<T> {
     }
 
     /// What was made of this token, if that still stands.
-    pub(crate) fn find(&self, digest: Digest, now: Duration) -> Option<Arc<Known<T>>> {
+    pub(crate) fn find(&self, digest: Digest, now: Now) -> Option<Arc<Known<T>>> {
         let found = self.shard(digest).and_then(|shard| shard.find(digest, now));
         if found.is_some() {
             self.hits.count();
@@ -217,18 +216,12 @@ impl<T> Verified<T> {
 
     /// Keeps what was made of a token, as far as there is room. What somebody else holds already
     /// is not kept.
-    pub(crate) fn keep(
-        &self,
-        digest: Digest,
-        known: &mut Arc<Known<T>>,
-        bytes: usize,
-        now: Duration,
-    ) {
+    pub(crate) fn keep(&self, digest: Digest, known: &mut Arc<Known<T>>, bytes: usize, now: Now) {
         let (Some(own), Some(shard)) = (Arc::get_mut(known), self.shard(digest)) else {
             return;
         };
         own.digest = digest;
-        own.end = now.saturating_add(self.life);
+        own.basis.end = own.basis.end.min(Deadline::after(now, self.life));
         own.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let evicted = shard.keep(known, now);
         if evicted > 0 {
@@ -264,7 +257,7 @@ impl<T> Shard<T> {
         Some((self.sets.get(index)?, tag))
     }
 
-    fn find(&self, digest: Digest, now: Duration) -> Option<Arc<Known<T>>> {
+    fn find(&self, digest: Digest, now: Now) -> Option<Arc<Known<T>>> {
         let (set, tag) = self.set(digest)?;
         for place in set.ways.tagged(tag) {
             // One that somebody has just put in place of ours is not ours.
@@ -281,7 +274,7 @@ impl<T> Shard<T> {
     }
 
     /// How many had to go for it.
-    fn keep(&self, known: &Arc<Known<T>>, now: Duration) -> u64 {
+    fn keep(&self, known: &Arc<Known<T>>, now: Now) -> u64 {
         let mut hand = match self.hand.try_lock() {
             Ok(hand) => hand,
             // What an entry holds may be the application's, and panic as it is dropped: by then
@@ -297,7 +290,7 @@ impl<T> Shard<T> {
             return 0;
         };
         let is_full = !self.fits(known.bytes, None);
-        let place = set.ways.choose(tag, now, is_full);
+        let place = set.ways.choose(tag, now.monotonic, is_full);
         let mut evicted = 0;
         // INVARIANT: room is made before it is taken; entries and bytes never exceed their bounds.
         while !self.fits(known.bytes, set.ways.bytes(place)) {
@@ -313,7 +306,7 @@ impl<T> Shard<T> {
         self.bytes
             .fetch_add(known.bytes as usize, Ordering::Relaxed);
         let before = set.swap(place, Some(Arc::clone(known)));
-        let end = known.end.min(known.basis.good_until);
+        let end = known.basis.end.monotonic();
         set.ways.fill(place, tag, end, known.bytes);
         let is_other = |old: Arc<Known<T>>| old.digest != known.digest && old.holds(now);
         evicted + u64::from(before.is_some_and(is_other))
@@ -328,13 +321,13 @@ impl<T> Shard<T> {
     }
 
     /// Empties one place. Whether what stood there was still good; `None` when all are empty.
-    fn evict(&self, hand: &mut MutexGuard<'_, usize>, now: Duration) -> Option<bool> {
+    fn evict(&self, hand: &mut MutexGuard<'_, usize>, now: Now) -> Option<bool> {
         let count = self.sets.len() * Ways::COUNT;
         let mut least: Option<(usize, u64)> = None;
         for step in 0..count {
             let index = (**hand + step) % count;
             let set = self.sets.get(index / Ways::COUNT)?;
-            match set.ways.occupancy(index % Ways::COUNT, now) {
+            match set.ways.occupancy(index % Ways::COUNT, now.monotonic) {
                 Occupancy::Empty => {}
                 Occupancy::Over | Occupancy::Used(0) => {
                     **hand = index + 1;
@@ -357,7 +350,7 @@ impl<T> Shard<T> {
     }
 
     /// Empties a place. Whether what stood there was still good.
-    fn clear(&self, set: &Set<T>, place: usize, now: Duration) -> bool {
+    fn clear(&self, set: &Set<T>, place: usize, now: Now) -> bool {
         set.ways.clear(place);
         let Some(known) = set.swap(place, None) else {
             return false;
@@ -382,9 +375,18 @@ impl<T> Set<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::UnixTime;
 
-    const LIFE: Duration = Duration::from_secs(300);
-    const NOW: Duration = Duration::from_secs(10);
+    const LIFE_SECONDS: u32 = 300;
+    const LIFE: Duration = Duration::from_secs(LIFE_SECONDS as u64);
+    const NOW: Now = now(10);
+
+    const fn now(seconds: u32) -> Now {
+        Now {
+            wall: UnixTime::from_secs(1_800_000_000 + seconds as i64),
+            monotonic: Duration::from_secs(seconds as u64),
+        }
+    }
 
     fn cache(entries: usize, bytes: usize) -> Verified<usize> {
         let limits = Limits {
@@ -401,7 +403,7 @@ mod tests {
         cache.keep(digest, &mut known, bytes, NOW);
     }
 
-    fn find(cache: &Verified<usize>, name: usize, now: Duration) -> Option<usize> {
+    fn find(cache: &Verified<usize>, name: usize, now: Now) -> Option<usize> {
         let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
         cache.find(digest, now).map(|known| **known)
     }
@@ -466,7 +468,7 @@ mod tests {
             keep(&cache, name, 10);
         }
         let evicted = cache.tally().evictions;
-        let late = NOW + LIFE;
+        let late = now(10 + LIFE_SECONDS);
         for name in 0..200 {
             assert_eq!(find(&cache, name, late), None);
         }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::clock::Now;
 use super::discovery::{Discovered, RefreshError, Wanted};
 use super::fetch::{Fetcher, Reach};
 
@@ -59,7 +59,7 @@ impl Whereabouts {
     }
 
     /// The address; discovered now, where it is not known.
-    pub(super) async fn find(&self, now: Duration) -> Result<String, RefreshError> {
+    pub(super) async fn find(&self, now: Now) -> Result<String, RefreshError> {
         let candidates = match &self.place {
             Place::At(url) => return Ok(url.clone()),
             Place::Discovered(candidates) => candidates,

@@ -34,7 +34,7 @@ use crate::model::rejection::TokenFault;
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::Scope;
 use crate::model::tenant::{ClientId, MAX_FOREIGN_ID_BYTES, SubjectId};
-use crate::model::text::Text;
+use crate::model::text::{COUNTS, Text};
 use crate::model::time::UnixTime;
 use crate::model::token_error::TokenError;
 
@@ -172,7 +172,7 @@ impl AccessToken {
         }
         // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
         match text_or_absent(claims, "iss")? {
-            Some(issuer) if *issuer != *rules.realm => {
+            Some(issuer) if !rules.is_named(&issuer) => {
                 let expected = rules.realm.to_string();
                 let fault = TokenFault::UnknownIssuer;
                 return Err(
@@ -302,6 +302,30 @@ impl AccessToken {
 
     pub(crate) fn payload_text(&self) -> &Arc<str> {
         &self.0.payload
+    }
+
+    /// The memory that it takes, but for what the application's own types of claims take.
+    pub(crate) fn bytes(&self) -> usize {
+        let token = &*self.0;
+        let payload = &token.payload;
+        let lists = [&token.roles, &token.groups].map(|list| {
+            let own = list.iter().map(|text| text.bytes_beside(payload));
+            list.capacity() * size_of::<Text>() + own.sum::<usize>()
+        });
+        let ids = [
+            Some(token.issuer.bytes_beside(payload)),
+            token.subject.as_ref().map(|id| id.bytes_beside(payload)),
+            token.client_id.as_ref().map(|id| id.bytes_beside(payload)),
+            token.id.as_ref().map(|id| id.bytes_beside(payload)),
+        ];
+        COUNTS
+            + size_of::<Verified>()
+            + COUNTS
+            + payload.len()
+            + lists.iter().sum::<usize>()
+            + ids.iter().flatten().sum::<usize>()
+            + token.scope.bytes_beside(payload)
+            + token.revocable.bytes_beside(payload)
     }
 }
 
@@ -497,7 +521,8 @@ fn scope(
     }
 }
 
-/// Roles or groups, in the forms that the rules read. Anything else grants nothing.
+/// Roles or groups, in the forms that the rules read. Anything else grants nothing. A text without a character grants
+/// nothing.
 fn list(
     claims: &Object<'_>,
     path: &ClaimPath,
@@ -507,7 +532,11 @@ fn list(
     match claims.at_path(path.members()) {
         Ok(Some(value)) => {
             let names = forms.read(value).unwrap_or_default();
-            names.iter().map(|one| share(one)).collect()
+            let named = || names.iter().filter(|name| !name.is_empty());
+            // As long as it must be: it is kept.
+            let mut list = Vec::with_capacity(named().count());
+            list.extend(named().map(|one| share(one)));
+            list
         }
         Ok(None) | Err(_) => Vec::new(),
     }

@@ -1,39 +1,34 @@
 //! Key sets: the bytes of a JWK Set become prepared keys, one by one.
 //!
-//! 1. The document is a JSON object with one array `keys`, of at most 100 entries
-//!    (RFC 7517 section 5); anything else is a broken set.
-//! 2. An entry that cannot be used is skipped and named; it costs no other entry.
-//! 3. A key that states its `alg` is good for that algorithm alone; one that does not is good
-//!    for those of the issuer's algorithms that fit its type and curve (RFC 8725 section 3.1).
-//! 4. Keys for encryption, symmetric keys and entries that carry private parts are skipped.
-//! 5. A key that names an issuer in a member `issuer`, exactly or with one place left open, is good
+//! 1. The document is a JSON object with one array `keys` (RFC 7517 section 5); anything else is a
+//!    broken set.
+//! 2. An entry that cannot be used is skipped and named; it costs no other entry. Which entries can
+//!    be used, and for what, is decided in [`jwk`](super::jwk).
+//! 3. Only so many entries are read. Those beyond are skipped, and a set that has some says so: a
+//!    key that is not found may be among them.
+//! 4. A key that names an issuer in a member `issuer`, exactly or with one place left open, is good
 //!    for no other issuer's tokens of the same origin. Issuers that share a set, such as the
 //!    tenants of Microsoft Entra ID, say in this way whose a key is.
-//! 6. A set without one usable key is broken.
+//! 5. A set without one usable key is broken.
+//! 6. Several sets of one issuer are asked like one: what is found does not depend on which set a
+//!    key is in, nor on their order.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jsonwebtoken::jwk::{
-    EllipticCurve, EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters,
-};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::crypto::{Curve, Material, PublicKey};
-use super::json::{Object, Value};
+use super::crypto::{Material, PublicKey};
+#[cfg(feature = "tracing")]
+use super::jwk::FOR_ENCRYPTION;
+use super::jwk::Jwk;
+pub(crate) use super::jwk::MAX_KEY_ID_BYTES;
 use super::key::Key;
 #[cfg(feature = "jwks")]
 use super::key::are_alike;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-
-/// More entries than any issuer publishes; a bound on the work of a refresh.
-pub(crate) const MAX_KEYS: usize = 100;
-
-/// Longest key id that is kept, and longest that a token may name, in bytes.
-pub(crate) const MAX_KEY_ID_BYTES: usize = 256;
 
 /// Most keys that are tried for one token.
 const MAX_CANDIDATES: usize = 4;
@@ -43,8 +38,6 @@ const MAX_CANDIDATES: usize = 4;
 pub(crate) enum KeySetFault {
     #[error("the key set is not a json object with an array `keys`")]
     NotAKeySet,
-    #[error("the key set has more than 100 entries")]
-    TooManyKeys,
     #[error("the key set has no usable key{}", because(.0.as_ref()))]
     NoUsableKey(Option<SkippedKey>),
 }
@@ -63,17 +56,16 @@ pub(crate) struct KeySet {
     without_id: Vec<usize>,
     unusable_ids: HashSet<Box<str>>,
     skipped: Vec<SkippedKey>,
+    /// Whether it has entries that were not read.
+    is_cut: bool,
 }
 
 /// An entry of a key set that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedKey {
     index: usize,
-    reason: &'static str,
+    reason: Cow<'static, str>,
 }
-
-/// Many issuers publish such a key beside the others; nobody has to look after it.
-const FOR_ENCRYPTION: &str = "it is for encryption";
 
 impl SkippedKey {
     /// Whether an operator should hear of it unasked.
@@ -82,16 +74,18 @@ impl SkippedKey {
         self.reason != FOR_ENCRYPTION
     }
 
-    /// The entry's place in the array `keys`, counted from 0.
+    /// The entry's place in the array `keys`, counted from 0. Entries beyond
+    /// [`most_keys`](crate::Issuer::most_keys) are named by the first of them.
     #[must_use]
     pub const fn index(&self) -> usize {
         self.index
     }
 
-    /// Why it cannot be used.
+    /// Why it cannot be used: a phrase such as "its curve `secp256k1` is not supported". Names
+    /// that the issuer chose are escaped and cut.
     #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        self.reason
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 }
 
@@ -101,11 +95,14 @@ impl fmt::Display for SkippedKey {
     }
 }
 
+/// Keys that are tried, each with the place of its set among those that were asked.
+pub(crate) type Candidates<'k> = [Option<(usize, &'k PublicKey)>; MAX_CANDIDATES];
+
 /// The keys that may verify a token.
 pub(crate) enum Selection<'k> {
     /// One to four keys. `certain` when the token named them by id.
     Keys {
-        candidates: [Option<&'k PublicKey>; MAX_CANDIDATES],
+        candidates: Candidates<'k>,
         certain: bool,
     },
     /// The issuer publishes no key with the token's id.
@@ -125,18 +122,28 @@ struct Document<'a> {
 }
 
 impl KeySet {
-    /// Reads a JWK Set. Keys are prepared for `allowed` algorithms only.
-    pub(crate) fn parse(bytes: &[u8], allowed: AlgorithmSet) -> Result<Self, KeySetFault> {
+    /// Reads a JWK Set, up to so many entries. Keys are prepared for `allowed` algorithms only.
+    pub(crate) fn parse(
+        bytes: &[u8],
+        allowed: AlgorithmSet,
+        most: usize,
+    ) -> Result<Self, KeySetFault> {
         // RFC 8259 s8.1: the whole document, also what nobody reads, is UTF-8.
         let text = std::str::from_utf8(bytes).map_err(|_| KeySetFault::NotAKeySet)?;
         let document: Document<'_> =
             serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
-        if document.keys.len() > MAX_KEYS {
-            return Err(KeySetFault::TooManyKeys);
-        }
         let mut set = Self::default();
-        for (index, entry) in document.keys.iter().enumerate() {
+        for (index, entry) in document.keys.iter().take(most).enumerate() {
             set.add_entry(index, entry.get(), allowed);
+        }
+        let beyond = document.keys.len().saturating_sub(most);
+        if beyond > 0 {
+            set.is_cut = true;
+            let reason = format!(
+                "it is beyond the {most} entries that are read, with {} after it; raise `most_keys`",
+                beyond - 1
+            );
+            set.skip(most, None, reason.into());
         }
         if set.keys.is_empty() {
             return Err(KeySetFault::NoUsableKey(set.skipped.into_iter().next()));
@@ -195,6 +202,18 @@ impl KeySet {
             .extend(other.without_id.into_iter().map(|index| base + index));
         self.unusable_ids.extend(other.unusable_ids);
         self.skipped.extend(other.skipped);
+        self.is_cut |= other.is_cut;
+    }
+
+    /// Whether it has entries that were not read, so that a key that is not found may be there.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Whether a token that names this id finds a key, or an entry that cannot be used.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.by_id.contains_key(id) || self.unusable_ids.contains(id)
     }
 
     /// How many keys can be used.
@@ -242,82 +261,22 @@ impl KeySet {
         &self.skipped
     }
 
-    /// The keys that may verify a token with this id and algorithm, of this issuer. The answer
-    /// does not depend on the order of the set.
-    pub(crate) fn select(
-        &self,
-        id: Option<&str>,
-        algorithm: Algorithm,
-        issuer: &str,
-    ) -> Selection<'_> {
-        let serves = |key: &&Key| key.serves(issuer);
-        let Some(id) = id else {
-            // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
-            let all = self.keys.iter().filter(serves);
-            return gather(all, algorithm, false).unwrap_or(Selection::UnknownKey);
-        };
-        if let Some(indexes) = self.by_id.get(id) {
-            let mut own = self.at(indexes).filter(serves).peekable();
-            if own.peek().is_none() {
-                return Selection::Foreign;
-            }
-            return gather(own, algorithm, true).unwrap_or(Selection::Unfit);
-        }
-        if self.unusable_ids.contains(id) {
-            return Selection::Unfit;
-        }
-        let own = self.at(&self.without_id).filter(serves);
-        gather(own, algorithm, false).unwrap_or(Selection::UnknownKey)
-    }
-
     fn at<'k>(&'k self, indexes: &'k [usize]) -> impl Iterator<Item = &'k Key> {
         indexes.iter().filter_map(|index| self.keys.get(*index))
     }
 
     fn add_entry(&mut self, index: usize, entry: &str, allowed: AlgorithmSet) {
-        let Ok(jwk) = Object::parse_str(entry) else {
-            return self.skip(
-                index,
-                None,
-                "it is not a json object, or names a member twice",
-            );
+        let jwk = match Jwk::read(entry, allowed) {
+            Ok(jwk) => jwk,
+            Err((id, reason)) => return self.skip(index, id, reason),
         };
-        let id = match jwk.get("kid") {
-            None => None,
-            Some(value) => match value.as_text() {
-                Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id.into_owned()),
-                _ => {
-                    return self.skip(
-                        index,
-                        None,
-                        "its `kid` is not a string of at most 256 bytes",
-                    );
-                }
-            },
-        };
-        // RFC 7517 s4: members that nobody understands are ignored, and so is one of this name
-        // that holds something else, such as a certificate's issuer.
-        let issuer = jwk.get("issuer").and_then(Value::as_text);
-        let issuer = issuer
-            .filter(|named| named.starts_with("https://") || named.starts_with("http://"))
-            .map(Into::into);
-        let usable = algorithms_of(&jwk, allowed)
-            .and_then(|algorithms| Ok((algorithms, material_of(&jwk, entry)?)));
-        match usable {
-            Err(reason) => self.skip(index, id, reason),
-            Ok((algorithms, material)) => {
-                if !self.insert(id.as_deref(), &material, algorithms, issuer) {
-                    self.skip(
-                        index,
-                        id,
-                        "the key is weak, malformed or fits no allowed algorithm",
-                    );
-                }
-            }
+        if !self.insert(jwk.id.as_deref(), &jwk.material, jwk.algorithms, jwk.issuer) {
+            let reason = "the key is weak, malformed or fits no allowed algorithm";
+            self.skip(index, jwk.id, reason.into());
         }
     }
 
-    fn skip(&mut self, index: usize, id: Option<String>, reason: &'static str) {
+    fn skip(&mut self, index: usize, id: Option<String>, reason: Cow<'static, str>) {
         if let Some(id) = id {
             self.unusable_ids.insert(id.into());
         }
@@ -325,18 +284,51 @@ impl KeySet {
     }
 }
 
+/// The keys of these sets that may verify a token with this id and algorithm, of this issuer. The
+/// answer does not depend on the order of the sets, nor on that inside a set.
+pub(crate) fn select<'k>(
+    sets: &[&'k KeySet],
+    id: Option<&str>,
+    algorithm: Algorithm,
+    issuer: &str,
+) -> Selection<'k> {
+    let serves = |(_, key): &(usize, &'k Key)| key.serves(issuer);
+    let numbered = |place: usize| move |key: &'k Key| (place, key);
+    let sets = || sets.iter().copied().enumerate();
+    let Some(id) = id else {
+        // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
+        let all = sets().flat_map(|(place, set)| set.keys.iter().map(numbered(place)));
+        return gather(all.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey);
+    };
+    if sets().any(|(_, set)| set.by_id.contains_key(id)) {
+        let named = sets().flat_map(|(place, set)| {
+            let indexes = set.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
+            set.at(indexes).map(numbered(place))
+        });
+        let mut own = named.filter(serves).peekable();
+        if own.peek().is_none() {
+            return Selection::Foreign;
+        }
+        return gather(own, algorithm, true).unwrap_or(Selection::Unfit);
+    }
+    if sets().any(|(_, set)| set.unusable_ids.contains(id)) {
+        return Selection::Unfit;
+    }
+    let unnamed = sets().flat_map(|(place, set)| set.at(&set.without_id).map(numbered(place)));
+    gather(unnamed.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey)
+}
+
 fn gather<'k>(
-    keys: impl Iterator<Item = &'k Key>,
+    keys: impl Iterator<Item = (usize, &'k Key)>,
     algorithm: Algorithm,
     certain: bool,
 ) -> Option<Selection<'k>> {
-    let mut candidates = [None; MAX_CANDIDATES];
+    let mut candidates: Candidates<'k> = [None; MAX_CANDIDATES];
     let mut places = candidates.iter_mut();
-    let fitting = keys.filter_map(|key| {
-        key.prepared
-            .iter()
-            .find(|(good_for, _)| *good_for == algorithm)
-            .map(|(_, key)| key)
+    let fitting = keys.filter_map(|(set, key)| {
+        let mut prepared = key.prepared.iter();
+        let (_, key) = prepared.find(|(good_for, _)| *good_for == algorithm)?;
+        Some((set, key))
     });
     for key in fitting {
         match places.next() {
@@ -349,101 +341,4 @@ fn gather<'k>(
         candidates,
         certain,
     })
-}
-
-/// What the entry says that it is for.
-fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet, &'static str> {
-    // RFC 7517 s4.2: a key for encryption does not verify.
-    if let Some(usage) = jwk.get("use") {
-        match usage.as_text().as_deref() {
-            Some("sig") => {}
-            Some("enc") => return Err(FOR_ENCRYPTION),
-            _ => return Err("its `use` is not `sig`"),
-        }
-    }
-    // RFC 7517 s4.3
-    if let Some(operations) = jwk.get("key_ops") {
-        let verifies = operations
-            .elements()
-            .is_some_and(|mut all| all.any(|one| one.as_text().as_deref() == Some("verify")));
-        if !verifies {
-            return Err("its `key_ops` lacks `verify`");
-        }
-    }
-    // RFC 7517 s9.2: a private key in the open is nobody's key any more.
-    if ["d", "p", "q", "k"]
-        .iter()
-        .any(|name| jwk.get(name).is_some())
-    {
-        return Err("it carries private or symmetric key material");
-    }
-    match jwk.get("alg") {
-        None => Ok(allowed),
-        Some(Value::String(name)) => {
-            let stated = Algorithm::from_name(&name.text())
-                .map_or(AlgorithmSet::EMPTY, |algorithm| {
-                    AlgorithmSet::of(algorithm.synonyms().iter().copied())
-                });
-            let usable = stated.and(allowed);
-            if usable.is_empty() {
-                Err("its `alg` is not allowed for this issuer")
-            } else {
-                Ok(usable)
-            }
-        }
-        Some(_) => Err("its `alg` is not a string"),
-    }
-}
-
-fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, &'static str> {
-    const MALFORMED: &str = "its key parameters are missing or malformed";
-    match jwk.get("kty").and_then(Value::as_text).as_deref() {
-        Some("RSA") => {
-            let key: RSAKeyParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            Ok(Material::Rsa {
-                n: decode(&key.n).ok_or(MALFORMED)?,
-                e: decode(&key.e).ok_or(MALFORMED)?,
-            })
-        }
-        Some("EC") => {
-            let key: EllipticCurveKeyParameters =
-                serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            let curve = nist_curve(&key.curve).ok_or("its curve is not supported")?;
-            Ok(Material::Ec {
-                curve,
-                x: decode(&key.x).ok_or(MALFORMED)?,
-                y: decode(&key.y).ok_or(MALFORMED)?,
-            })
-        }
-        Some("OKP") => {
-            let key: OctetKeyPairParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            if key.curve != EllipticCurve::Ed25519 {
-                return Err("its curve is not supported");
-            }
-            Ok(Material::Ed25519 {
-                x: decode(&key.x).ok_or(MALFORMED)?,
-            })
-        }
-        _ => Err("its `kty` is not `RSA`, `EC` or `OKP`"),
-    }
-}
-
-fn nist_curve(curve: &EllipticCurve) -> Option<Curve> {
-    [
-        (EllipticCurve::P256, Curve::P256),
-        (EllipticCurve::P384, Curve::P384),
-        (EllipticCurve::P521, Curve::P521),
-    ]
-    .into_iter()
-    .find_map(|(named, known)| (named == *curve).then_some(known))
-}
-
-/// base64url (RFC 7518 section 2). Some issuers write plain base64 with padding; which bytes
-/// they mean is never in doubt, and the set comes from an issuer that we trust.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    if text.contains(['+', '/']) {
-        return STANDARD_NO_PAD.decode(text).ok();
-    }
-    URL_SAFE_NO_PAD.decode(text).ok()
 }

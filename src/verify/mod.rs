@@ -18,6 +18,8 @@ pub(crate) mod seal;
 
 mod key;
 
+mod jwk;
+
 pub(crate) mod keyset;
 
 mod claim_error;
@@ -74,6 +76,7 @@ mod evidence;
 pub(crate) mod identify;
 
 pub(crate) mod lacking;
+pub(crate) mod footprint;
 
 pub(crate) mod access;
 

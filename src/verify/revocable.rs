@@ -4,6 +4,8 @@
 //!    revocation of its session would miss the token.
 //! 2. A moment that cannot be read is no moment, and no other claim stands in for it.
 
+use std::sync::Arc;
+
 use super::json::{Object, Value};
 use super::rules::Rules;
 use super::typed::{Rounding, date, strict_id};
@@ -42,6 +44,12 @@ impl Revocable {
                 None => issued_at,
             },
         })
+    }
+
+    /// The memory that it takes beside this payload and beside itself.
+    pub(super) fn bytes_beside(&self, payload: &Arc<str>) -> usize {
+        let texts = self.sessions.iter().chain([&self.plain_subject]).flatten();
+        texts.map(|text| text.bytes_beside(payload)).sum()
     }
 
     pub(super) fn sessions(&self) -> [Option<&str>; 2] {

@@ -14,6 +14,9 @@ use crate::model::path::ClaimPath;
 pub(crate) struct Rules {
     /// The issuer as configured; the realm of all ids that it vouches for.
     pub(crate) realm: Arc<str>,
+    /// The exact `iss` values of its tokens, `realm` among them where it is one.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) names: Vec<Arc<str>>,
     pub(crate) profile: Profile,
     pub(crate) algorithms: AlgorithmSet,
     pub(crate) audiences: Audiences,
@@ -55,6 +58,14 @@ pub(crate) struct RequiredClaim {
     pub(crate) value: ClaimValue,
     /// The setting that demands it.
     pub(crate) setting: &'static str,
+}
+
+#[cfg(feature = "jwks")]
+impl Rules {
+    /// Whether this is the issuer's name, or one of its names.
+    pub(crate) fn is_named(&self, issuer: &str) -> bool {
+        *self.realm == *issuer || self.names.iter().any(|name| **name == *issuer)
+    }
 }
 
 /// The kind of access token that an issuer makes.

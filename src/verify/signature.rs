@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::json::Object;
 use super::jws::Unverified;
-use super::keyset::{KeySet, Selection};
+use super::keyset::{KeySet, Selection, select};
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::rejection::TokenFault;
 
@@ -20,6 +20,9 @@ pub(crate) struct Signed<'c> {
     token: Unverified<'c>,
     /// A copy that outlives the request.
     payload: Arc<str>,
+    /// The place of the key's set among those that were asked.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    set: usize,
     /// Whether the token named the keys that were tried.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     is_named: bool,
@@ -37,16 +40,17 @@ pub(crate) enum KeyProblem {
 }
 
 impl<'c> Signed<'c> {
-    /// Verifies the signature with the issuer's keys.
+    /// Verifies the signature with the issuer's keys, in whichever of its sets they are.
     pub(crate) fn verify(
         unverified: Unverified<'c>,
-        keys: &KeySet,
+        sets: &[&KeySet],
         allowed: AlgorithmSet,
     ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
-        match Self::check(&unverified, keys, allowed) {
-            Ok(is_named) => Ok(Self {
+        match Self::check(&unverified, sets, allowed) {
+            Ok((set, is_named)) => Ok(Self {
                 payload: unverified.payload().text().into(),
                 token: unverified,
+                set,
                 is_named,
             }),
             Err(problem) => Err((problem, unverified)),
@@ -55,30 +59,32 @@ impl<'c> Signed<'c> {
 
     fn check(
         token: &Unverified<'_>,
-        keys: &KeySet,
+        sets: &[&KeySet],
         allowed: AlgorithmSet,
-    ) -> Result<bool, KeyProblem> {
+    ) -> Result<(usize, bool), KeyProblem> {
         // RFC 8725 s3.1: the allow-list is the issuer's.
         if !allowed.contains(token.algorithm()) {
             return Err(KeyProblem::Fault(TokenFault::Algorithm));
         }
         // What an absent issuer would select is nobody's: `judge` refuses it before.
         let issuer = token.claimed_issuer().unwrap_or_default();
-        match keys.select(token.key_id(), token.algorithm(), &issuer) {
+        match select(sets, token.key_id(), token.algorithm(), &issuer) {
             Selection::Keys {
                 candidates,
                 certain,
             } => {
                 let verified = token.signature().decoded(|signature| {
                     let mut candidates = candidates.into_iter().flatten();
-                    candidates.any(|key| key.verifies(token.signing_input(), signature))
+                    let verifier =
+                        candidates.find(|(_, key)| key.verifies(token.signing_input(), signature));
+                    verifier.map(|(set, _)| set)
                 });
                 let verified = verified.map_err(KeyProblem::Fault)?;
                 match (verified, certain, token.key_id()) {
-                    (true, _, _) => Ok(certain),
-                    (false, true, _) => Err(KeyProblem::Fault(TokenFault::Signature)),
-                    (false, false, Some(_)) => Err(KeyProblem::UnknownKey),
-                    (false, false, None) => Err(KeyProblem::NoKeyVerifies),
+                    (Some(set), _, _) => Ok((set, certain)),
+                    (None, true, _) => Err(KeyProblem::Fault(TokenFault::Signature)),
+                    (None, false, Some(_)) => Err(KeyProblem::UnknownKey),
+                    (None, false, None) => Err(KeyProblem::NoKeyVerifies),
                 }
             }
             Selection::UnknownKey if token.key_id().is_none() => Err(KeyProblem::NoKeyVerifies),
@@ -87,6 +93,12 @@ impl<'c> Signed<'c> {
             Selection::Foreign => Err(KeyProblem::Fault(TokenFault::ForeignKey)),
             Selection::TooMany => Err(KeyProblem::Fault(TokenFault::AmbiguousKey)),
         }
+    }
+
+    /// The place of the set whose key verified it among those that were asked.
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn set(&self) -> usize {
+        self.set
     }
 
     /// The id by which the token named its keys; `None` where all that fit were tried.

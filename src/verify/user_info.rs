@@ -130,10 +130,15 @@ impl UserClaims {
         self.seal.as_ref().and_then(|seal| seal.end)
     }
 
-    /// About how much memory it takes.
+    /// About how much memory it takes, but for what the application's own types take.
     pub(crate) fn bytes(&self) -> usize {
         const BESIDE: usize = 256;
-        BESIDE + self.subject.len() + self.text.len()
+        let seal = self.seal.as_ref().map_or(0, |seal| {
+            let audience = seal.audience.iter().map(|one| one.len());
+            let list = seal.audience.capacity() * size_of::<Box<str>>();
+            seal.issuer.len() + list + audience.sum::<usize>()
+        });
+        BESIDE + self.subject.len() + self.text.len() + seal
     }
 
     /// The answer as the application's own type, read once for each type.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::crypto::{Material, PublicKey};
 use super::json::Object;
-use super::keyset::{KeySet, Selection};
+use super::keyset::{KeySet, Selection, select};
 use super::pem;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 
@@ -65,7 +65,7 @@ fn public(key: &Value) -> Value {
 
 fn set_of(keys: &[Value]) -> Option<KeySet> {
     let body = serde_json::json!({ "keys": keys }).to_string();
-    KeySet::parse(body.as_bytes(), all()).ok()
+    KeySet::parse(body.as_bytes(), all(), 100).ok()
 }
 
 /// Whether a compact JWS verifies, whatever its payload: key choice and signature check are the
@@ -89,11 +89,11 @@ fn verifies(jws: &str, keys: &KeySet) -> bool {
         return false;
     };
     let signed = format!("{}.{}", parts[0], parts[1]);
-    match keys.select(read("kid").as_deref(), algorithm, "") {
+    match select(&[keys], read("kid").as_deref(), algorithm, "") {
         Selection::Keys { candidates, .. } => candidates
             .into_iter()
             .flatten()
-            .any(|key| key.verifies(signed.as_bytes(), &signature)),
+            .any(|(_, key)| key.verifies(signed.as_bytes(), &signature)),
         _ => false,
     }
 }
@@ -252,7 +252,7 @@ fn cookbook_signatures_verify() {
 fn a_key_of_microsofts_common_set_is_good_for_the_issuer_that_it_names() {
     let Some(folder) = folder() else { return };
     let file = folder.join("jwks-real/entra-common.jwks.json");
-    let keys = KeySet::parse(&fs::read(file).expect("a file"), all()).expect("a key set");
+    let keys = KeySet::parse(&fs::read(file).expect("a file"), all(), 100).expect("a key set");
     let iss = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
     let consumers = iss("9188040d-6c67-4c5b-b112-36a304b66dad");
     let company = iss("72f988bf-86f1-41af-91ab-2d7cd011db47");
@@ -262,7 +262,7 @@ fn a_key_of_microsofts_common_set_is_good_for_the_issuer_that_it_names() {
         ("8IIDH6M8c3cXoeojKme8Jvqsr2Y", &consumers, true),
         ("8IIDH6M8c3cXoeojKme8Jvqsr2Y", &company, false),
     ] {
-        let selected = keys.select(Some(key), Algorithm::RS256, issuer);
+        let selected = select(&[&keys], Some(key), Algorithm::RS256, issuer);
         match selected {
             Selection::Keys { .. } => assert!(good, "{key} {issuer}"),
             Selection::Foreign => assert!(!good, "{key} {issuer}"),
@@ -283,7 +283,7 @@ fn the_key_sets_of_real_issuers_load() {
                 continue;
             }
             let body = fs::read(&file).expect("a file");
-            match KeySet::parse(&body, all()) {
+            match KeySet::parse(&body, all(), 100) {
                 Ok(_) => sets += 1,
                 Err(fault) => {
                     println!("{shown}: {fault}");
