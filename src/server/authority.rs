@@ -153,6 +153,13 @@ impl<F: Into<Rejection>> From<F> for Stop {
     }
 }
 
+#[cfg(feature = "jwks")]
+impl From<NotAsked> for Rejection {
+    fn from(not_asked: NotAsked) -> Self {
+        Self::unavailable(not_asked.outage, not_asked.retry_after)
+    }
+}
+
 impl Keys {
     pub(super) fn ready(&self) -> bool {
         match self {

@@ -20,7 +20,7 @@ use super::admission::Admission;
 use super::authority::{Answered, Authority, Question, Stop};
 use super::signed::{answer_time, opened};
 use super::verdict::Verdict;
-use crate::model::rejection::{Outage, Rejection, RequestFault, TokenFault};
+use crate::model::rejection::{Outage, RequestFault, TokenFault};
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
 use crate::model::token_error::TokenError;
@@ -236,14 +236,14 @@ impl Opaque {
         }
         let memory = &self.introspector.examiner().memory;
         let Some(digest) = memory.active.digest(token) else {
-            return Err(unavailable(NotAsked::now(Outage::IntrospectionFailed)));
+            return Err(NotAsked::now(Outage::IntrospectionFailed).into());
         };
         match answered {
             // INVARIANT: an answer counts for the token that it was given for.
             Some(Answered::Token(about, answer)) if about == digest => {
                 return match answer {
                     Ok(verdict) => verdict.admission(),
-                    Err(not_asked) => Err(unavailable(not_asked)),
+                    Err(not_asked) => Err(not_asked.into()),
                 };
             }
             _ => {}
@@ -261,7 +261,7 @@ impl Opaque {
         }
         match self.introspector.ask(digest, None, text) {
             Ok(ticket) => Err(Stop::Wait(Question::Token { digest, ticket })),
-            Err(not_asked) => Err(unavailable(not_asked)),
+            Err(not_asked) => Err(not_asked.into()),
         }
     }
 }
@@ -271,7 +271,7 @@ impl Verdict {
         match self {
             // The keys went while the request waited for what they had verified.
             Self::Active(admission) if admission.has_lost_its_keys() => {
-                Err(unavailable(NotAsked::now(Outage::IntrospectionFailed)))
+                Err(NotAsked::now(Outage::IntrospectionFailed).into())
             }
             Self::Active(admission) => Ok(admission),
             Self::Refused(error) => Err(error.into()),
@@ -403,10 +403,3 @@ fn announce_unsupported(issuer: &str) {
 
 #[cfg(not(feature = "tracing"))]
 const fn announce_unsupported(_: &str) {}
-
-const fn unavailable(not_asked: NotAsked) -> Stop {
-    Stop::Refused(Rejection::unavailable(
-        not_asked.outage,
-        not_asked.retry_after,
-    ))
-}

@@ -29,7 +29,7 @@ use super::oracle;
 pub(crate) use super::oracle::{AskedAt, Oracle, Trouble};
 use super::race::{Either, race};
 use super::record::{IntrospectionStatus, Leave, Record};
-use super::setbacks::Setbacks;
+use super::setbacks::{Sender, Setbacks};
 use super::verified::{Digest, Tally};
 use crate::model::rejection::Outage;
 #[cfg(feature = "redis")]
@@ -361,33 +361,6 @@ impl<E: Examiner> Introspector<E> {
             }
         };
         (outcome, checks)
-    }
-}
-
-/// The token that is asked about, and whose it is where that is known.
-#[derive(Clone, Copy)]
-struct Sender {
-    digest: Digest,
-    party: Option<Digest>,
-}
-
-impl Sender {
-    /// The token's party, or the token where that is not known.
-    fn party(self) -> Digest {
-        self.party.unwrap_or(self.digest)
-    }
-
-    /// Whom a failure concerns. A limit on questions is one on a party's; what else is wrong is
-    /// wrong with the token.
-    fn concerned(self, trouble: &Trouble) -> Digest {
-        match trouble.outage {
-            Outage::IntrospectionBusy | Outage::UserInfoBusy => self.party(),
-            _ => self.digest,
-        }
-    }
-
-    fn any<T>(self, find: impl Fn(Digest) -> Option<T>) -> Option<T> {
-        find(self.digest).or_else(|| self.party.and_then(find))
     }
 }
 

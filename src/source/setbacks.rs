@@ -74,6 +74,33 @@ impl Setbacks {
     }
 }
 
+/// The token that is asked about, and whose it is where that is known.
+#[derive(Clone, Copy)]
+pub(super) struct Sender {
+    pub(super) digest: Digest,
+    pub(super) party: Option<Digest>,
+}
+
+impl Sender {
+    /// The token's party, or the token where that is not known.
+    pub(super) fn party(self) -> Digest {
+        self.party.unwrap_or(self.digest)
+    }
+
+    /// Whom a failure concerns. A limit on questions is one on a party's; what else is wrong is
+    /// wrong with the token.
+    pub(super) fn concerned(self, trouble: &Trouble) -> Digest {
+        match trouble.outage {
+            Outage::IntrospectionBusy | Outage::UserInfoBusy => self.party(),
+            _ => self.digest,
+        }
+    }
+
+    pub(super) fn any<T>(self, find: impl Fn(Digest) -> Option<T>) -> Option<T> {
+        find(self.digest).or_else(|| self.party.and_then(find))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
