@@ -39,6 +39,16 @@ pub(crate) struct Rules {
     pub(crate) tenant: Option<TenantClaims>,
 }
 
+impl Rules {
+    /// How long after a moment a token can be good that was issued up to then: its longest life,
+    /// the issuer's clock that may be ahead, and the leeway past its `exp`.
+    pub(crate) const fn longest_revocation(&self) -> Duration {
+        self.longest_token_life
+            .saturating_add(self.leeway)
+            .saturating_add(self.leeway)
+    }
+}
+
 /// The kind of access token that an issuer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
