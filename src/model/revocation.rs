@@ -159,6 +159,15 @@ impl Revocation {
         self
     }
 
+    /// What it is about, without the moment.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    pub(crate) fn without_moment(&self) -> Self {
+        Self {
+            before: None,
+            ..self.clone()
+        }
+    }
+
     /// The same, up to the later of two moments.
     pub(crate) fn until_later(mut self, before: Option<UnixTime>) -> Self {
         self.before = self.before.max(before);

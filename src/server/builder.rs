@@ -337,7 +337,10 @@ impl Builder {
                 "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
             ));
         }
-        let revocations = Arc::new(RevocationList::new(self.most_revocations));
+        let revocations = Arc::new(RevocationList::new(
+            self.most_revocations,
+            Arc::clone(&self.clock),
+        ));
         #[cfg(feature = "jwks")]
         if self.load.is_some() {
             revocations.hold();

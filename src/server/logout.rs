@@ -82,7 +82,9 @@ impl ResourceServer {
         let logout = LogoutToken::check(&signed, rules, now)?;
         let list = self.revocations();
         for revocation in logout.revocations(&rules.realm) {
-            list.revoke(revocation).map_err(Trouble::List)?;
+            // As of the token's own time, so that the same one again changes nothing.
+            let revoked = list.revoke_as_of(revocation, logout.issued_at());
+            revoked.map_err(Trouble::List)?;
         }
         Ok(())
     }

@@ -48,6 +48,14 @@ pub enum ConnectError {
         /// What it said, and what to do.
         problem: String,
     },
+    /// The shared store is a Redis Sentinel or a node of a Redis Cluster, and no single primary.
+    #[cfg(feature = "redis")]
+    #[error("{problem}")]
+    #[non_exhaustive]
+    UnsupportedStore {
+        /// What it is, and what to do.
+        problem: String,
+    },
 }
 
 /// A refresh that did not bring new keys. The old ones stay as good as they were.
@@ -151,6 +159,9 @@ impl ResourceServer {
             let outcome = sharing.synchronise().await;
             outcome.map_err(|failure| match failure {
                 Failure::Eviction(_) => Some(ConnectError::Eviction {
+                    problem: failure.to_string(),
+                }),
+                Failure::Unsupported(_) => Some(ConnectError::UnsupportedStore {
                     problem: failure.to_string(),
                 }),
                 _ => None,

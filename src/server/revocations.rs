@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::state::ResourceServer;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
+use crate::source::listed::{Span, left};
 use crate::source::revoked::RevocationEntry;
 use crate::source::snapshot;
 use crate::verify::rules::Rules;
@@ -117,7 +118,16 @@ impl Revocations {
     ///
     /// [`RevocationError`], and then nothing was revoked.
     pub fn revoke(&self, revocation: Revocation) -> Result<(), RevocationError> {
-        let (server, now) = (&self.0.0, self.now());
+        self.revoke_as_of(revocation, self.now())
+    }
+
+    /// The same for tokens that were issued up to `moment` at the latest: it ends as much earlier.
+    pub(super) fn revoke_as_of(
+        &self,
+        revocation: Revocation,
+        moment: UnixTime,
+    ) -> Result<(), RevocationError> {
+        let now = self.now();
         let rules = self.known(&revocation)?;
         if revocation
             .id()
@@ -125,19 +135,17 @@ impl Revocations {
         {
             return Err(RevocationError::Id);
         }
-        let before = revocation.before().unwrap_or(now);
+        let before = revocation.before().unwrap_or(moment);
         if before > now.saturating_add(FARTHEST_AHEAD) {
             return Err(RevocationError::Ahead);
         }
         let kind = revocation.kind();
-        let entry = RevocationEntry::new(
-            revocation.in_realm(&rules.realm),
-            end(rules, now.max(before)),
-        );
-        server
-            .revocations
-            .add(entry, now)
-            .map_err(|_| self.full())?;
+        let end = end(rules, moment.max(before));
+        // By the monotonic clock as well: the wall clock may be behind, and set right later.
+        let span = Span::lasting(left(end, now));
+        let entry = RevocationEntry::new(revocation.in_realm(&rules.realm), end);
+        let added = self.0.0.revocations.add(entry, span);
+        added.map_err(|_| self.full())?;
         trace_revoked(&rules.realm, kind.as_str());
         Ok(())
     }
@@ -150,14 +158,13 @@ impl Revocations {
             return false;
         };
         let revocation = revocation.clone().in_realm(&rules.realm);
-        self.0.0.revocations.withdraw(&revocation, self.now())
+        self.0.0.revocations.withdraw(&revocation)
     }
 
     /// What is revoked now, in no order.
     #[must_use]
     pub fn list(&self) -> Vec<RevocationEntry> {
-        let live = self.0.0.revocations.live(self.now());
-        live.into_iter().map(Arc::unwrap_or_clone).collect()
+        self.0.0.revocations.live()
     }
 
     /// How many entries are in memory; some of them may have ended.
@@ -181,14 +188,19 @@ impl Revocations {
     }
 
     /// What is revoked now, as text, for [`load`](Self::load). It contains ids of tokens, sessions
-    /// and callers.
+    /// and callers. Entries that had ended already when they were loaded are part of it as long as
+    /// they are in memory, since the clock may be ahead.
     #[must_use]
     pub fn snapshot(&self) -> String {
-        snapshot::write(&self.0.0.revocations.live(self.now()))
+        snapshot::write(&self.0.0.revocations.worth_keeping())
     }
 
     /// Adds the entries of a snapshot, with the ends that they have there. Those of issuers that are
-    /// not configured are left out, since their tokens are refused anyway. How many were not.
+    /// not configured are left out, since their tokens are refused anyway. How many are in force.
+    ///
+    /// Entries that have ended are not in force. They take places that are left in memory for as
+    /// long as tokens of their issuer live, and count again should the clock be set back: it may
+    /// have been ahead when they were loaded.
     ///
     /// # Errors
     ///
@@ -201,15 +213,18 @@ impl Revocations {
         let known = |entry: RevocationEntry| {
             let rules = self.0.rules_of(entry.revocation().issuer())?;
             let revocation = entry.revocation().clone().in_realm(&rules.realm);
-            Some(RevocationEntry::new(revocation, entry.ends_at()))
+            let (end, life) = (entry.ends_at(), rules.longest_revocation());
+            let span = if now < end {
+                Span::until(end, now, life)
+            } else {
+                Span::dormant(life)
+            };
+            Some((RevocationEntry::new(revocation, end), span))
         };
-        let known: Vec<RevocationEntry> = entries
-            .into_iter()
-            .filter(|entry| now < entry.ends_at())
-            .filter_map(known)
-            .collect();
-        let count = known.len();
-        let added = self.0.0.revocations.add_all(known.into_iter(), now);
+        let known: Vec<_> = entries.into_iter().filter_map(known).collect();
+        let live = known.iter().filter(|(entry, _)| now < entry.ends_at());
+        let count = live.count();
+        let added = self.0.0.revocations.load(known);
         added.map(|()| count).map_err(|_| self.full())
     }
 
@@ -248,10 +263,7 @@ impl fmt::Debug for Revocations {
 /// When every token has expired that was issued up to a moment by a clock that may be off, and is
 /// accepted past its `exp` by as much.
 fn end(rules: &Rules, moment: UnixTime) -> UnixTime {
-    moment
-        .saturating_add(rules.longest_token_life)
-        .saturating_add(rules.leeway)
-        .saturating_add(rules.leeway)
+    moment.saturating_add(rules.longest_revocation())
 }
 
 #[cfg(feature = "tracing")]

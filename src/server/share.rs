@@ -67,8 +67,10 @@ impl SharedStoreStatus {
         self.fares.confirmed.is_some()
     }
 
-    /// Whether tokens are answered 503 because of the store: before the first load, and when it was
-    /// silent for longer than [`refuse_after`](crate::SharedStore::refuse_after) allows.
+    /// Whether tokens are answered 503 because of the store: before the first load, when it was
+    /// silent for longer than [`refuse_after`](crate::SharedStore::refuse_after) allows, and while
+    /// there are more revocations than
+    /// [`most_revocations`](crate::Builder::most_revocations).
     #[must_use]
     pub const fn is_refusing(&self) -> bool {
         self.fares.refuses
@@ -103,6 +105,14 @@ impl SharedStoreStatus {
     #[must_use]
     pub const fn unwritten(&self) -> usize {
         self.fares.unwritten
+    }
+
+    /// How often this instance has given up the stream of revocations and begun another, since the
+    /// server was built: somebody else had given out its last id, or put something else in its
+    /// place. More than 0 means that another has the store's password and no good use for it.
+    #[must_use]
+    pub const fn renewals(&self) -> u32 {
+        self.fares.renewals
     }
 
     /// Questions about opaque tokens that the store answered, since the server was built.

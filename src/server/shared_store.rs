@@ -227,7 +227,10 @@ impl Checked {
         } = self;
         let broken = || mistake(SETTING, "the cryptographic library gives no keys");
         let fingerprint = key.fingerprint().ok_or_else(broken)?;
-        let realms = members.map(|member| Arc::clone(&member.rules.realm));
+        let realms = members.map(|member| {
+            let rules = &member.rules;
+            (Arc::clone(&rules.realm), rules.longest_revocation())
+        });
         let place = Place {
             address: address.clone(),
             seals: key.seals(Purpose::Revocation).ok_or_else(broken)?,

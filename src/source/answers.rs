@@ -249,29 +249,33 @@ impl SharedAnswers {
         let clock = Arc::clone(&self.clock);
         tokio::spawn(async move {
             let outcome = address.connect().await;
-            lock(&link).opened(outcome, clock.monotonic());
+            // A clock is the application's code, which runs under no lock of ours.
+            let now = clock.monotonic();
+            lock(&link).opened(outcome, now);
         })
     }
 
     fn may_connect(&self) -> bool {
+        let now = self.clock.monotonic();
         let mut link = lock(&self.link);
-        let is_due = self.clock.monotonic() >= link.not_before;
+        let is_due = now >= link.not_before;
         let may = link.connection.is_none() && !link.connecting && is_due;
         link.connecting |= may;
         may
     }
 
     fn noted<T>(&self, outcome: Result<T, StoreError>) -> Option<T> {
-        let mut link = lock(&self.link);
         match outcome {
             Ok(value) => {
-                link.worked();
+                lock(&self.link).worked();
                 Some(value)
             }
             Err(error) => {
+                let now = self.clock.monotonic();
+                let mut link = lock(&self.link);
                 // Of many that fail with one connection, one counts.
                 if link.connection.is_some() {
-                    link.failed(error, self.clock.monotonic());
+                    link.failed(error, now);
                 }
                 None
             }

@@ -1,11 +1,13 @@
 //! The task that speaks with the store.
 //!
 //! 1. A round: is it the stream that we know, what has it for us, what have we for it, and once
-//!    more, until both are at their end. A connection first asks what the store drops.
+//!    more, until both are at their end. A connection first asks what kind of store it is, and what
+//!    it drops.
 //! 2. Between rounds it waits, on a connection of its own, for the next place of the stream; or for
-//!    a change here; or for somebody who asks.
-//! 3. Any failure ends both connections. The next attempt begins after a pause by the server's
-//!    clock, or as soon as somebody asks.
+//!    a change here; or for a caller that asks.
+//! 3. A store that answers and refuses, and a list that is full, are failures that the status
+//!    tells; the task goes on reading and listening. Any other failure ends both connections. The
+//!    next attempt begins after a pause by the server's clock, or as soon as a caller asks.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -18,38 +20,42 @@ use tokio::sync::watch;
 use super::jwks::NoRuntime;
 use super::ledger::{Effect, Ledger, Notice};
 use super::letter;
+use super::listed::{AFTERLIFE, Moment, Span};
+use super::page::PageSize;
 use super::race::{Either, race};
-use super::revocation::Change;
-use super::revoked::RevocationEntry;
-use super::sharing::{Failure, Hub, Sharing, check_eviction};
-use super::store::{Connection, Entry, StoreError};
-use crate::model::time::UnixTime;
+use super::sharing::{Failure, Hub, Keys, Sharing, Unsupported, check_eviction};
+use super::store::{Connection, Entry, StoreError, StreamId};
 use crate::verify::crypto::random_u128;
 
 /// So long the store keeps us waiting for news before it is asked how it is; real time.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
 
-/// Entries of one page of the stream.
-const PAGE: usize = 1000;
-
 /// Ten million entries: a stream without an end.
-const MOST_PAGES: usize = 10_000;
+const MOST_ENTRIES: usize = 10_000_000;
 
 /// Notices that are written at once.
 const BATCH: usize = 256;
 
-/// Who still finds news after so many passes has at least read to the end as often.
+/// After so many changes other tasks of the thread have their turn.
+const CHANGES_AT_ONCE: usize = 256;
+
+/// After so many passes the stream was read to its end as often, though there is still news.
 const MOST_PASSES: usize = 32;
-
-/// What has ended is kept for this long: clocks differ, and one that is set back brings back
-/// tokens.
-const AFTERLIFE: Duration = Duration::from_secs(3600);
-
-/// No token lives longer, so no seal of ours ends later.
-const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// What has ended is looked for this often.
 const TIDYING: Duration = Duration::from_secs(60);
+
+/// What has ended is forgotten this often: each time the whole ledger is gone through.
+const FORGETTING: Duration = Duration::from_secs(600);
+
+/// A wall clock that has lost as much against the monotonic one was set back.
+const SET_BACK: Duration = Duration::from_secs(60);
+
+/// A stream whose last place is so far ahead of the store's own clock was tampered with.
+const FAR_AHEAD: Duration = Duration::from_secs(24 * 3600);
+
+/// A stream is given up no more often than this.
+const RENEWING: Duration = Duration::from_secs(60);
 
 impl Sharing {
     /// Spawns the task on the current runtime, unless it runs already.
@@ -58,14 +64,23 @@ impl Sharing {
         if !self.hub.begin() {
             return Ok(());
         }
+        let longest = self.hub.realms.values().max();
         let task = Task {
-            hub: Arc::clone(&self.hub),
+            longest_life: longest.copied().unwrap_or_default(),
+            stream: self.hub.keys.stream(b""),
             ledger: Ledger::new(),
-            untaken: Vec::new(),
+            page: PageSize::new(),
             wanted: 0,
             has_read: false,
             epoch: None,
+            last_moment: None,
+            store_millis: 0,
+            may_ask_time: true,
+            may_delete: true,
             tidied_at: self.hub.clock.monotonic(),
+            forgot_at: self.hub.clock.monotonic(),
+            renewed_at: None,
+            hub: Arc::clone(&self.hub),
         };
         runtime.spawn(task.run(self.alive.subscribe()));
         if self.hub.has_patience() {
@@ -76,7 +91,7 @@ impl Sharing {
     }
 }
 
-/// Sees to it that nobody is found clean when the store was not heard of for too long.
+/// Sees to it that no token is found clean when the store was not heard of for too long.
 async fn watch_patience(hub: Arc<Hub>, mut alive: watch::Receiver<()>) {
     let mut progress = hub.progress.subscribe();
     let watching = async {
@@ -103,14 +118,24 @@ async fn closed(alive: &mut watch::Receiver<()>) {
 struct Task {
     hub: Arc<Hub>,
     ledger: Ledger,
-    /// What the list had no room for.
-    untaken: Vec<RevocationEntry>,
+    /// The name of the present epoch's stream.
+    stream: String,
+    /// How long any revocation of our issuers lasts at most.
+    longest_life: Duration,
+    page: PageSize,
     /// What this attempt is the answer to.
     wanted: u64,
     /// Whether the stream was read to its end once.
     has_read: bool,
     epoch: Option<Vec<u8>>,
+    last_moment: Option<Moment>,
+    /// The store's clock when it was last asked, or the last place of the stream.
+    store_millis: u64,
+    may_ask_time: bool,
+    may_delete: bool,
     tidied_at: Duration,
+    forgot_at: Duration,
+    renewed_at: Option<Duration>,
 }
 
 /// News, or the end of the time for them.
@@ -118,10 +143,10 @@ type News = Pin<Box<dyn Future<Output = Result<Vec<Entry>, StoreError>> + Send>>
 
 impl Task {
     async fn run(mut self, mut alive: watch::Receiver<()>) {
-        // What was known before counts as revoked here, and whatever was noted is part of it.
-        self.hub.journal.clear();
-        for entry in self.hub.list.live(self.hub.clock.now()) {
-            self.hub.journal.push(Change::Added((*entry).clone()));
+        // What was known before counts as revoked here, and a change that was noted is newer.
+        for (number, entry) in self.hub.list.live().into_iter().enumerate() {
+            self.hub.journal.push_present(entry);
+            give_way(number).await;
         }
         let _: Either<Infallible, ()> = race(self.attempts(), closed(&mut alive)).await;
     }
@@ -133,7 +158,12 @@ impl Task {
                 Err(failure) => failure,
                 Ok(never) => return never,
             };
-            let pause = self.hub.fail(self.wanted, failure, self.ledger.backlog());
+            // However long the store is away, the journal is no longer than the list.
+            let failure = match self.has_read {
+                true => self.hear().await.err().unwrap_or(failure),
+                false => failure,
+            };
+            let pause = self.hub.fail(self.wanted, &failure, self.ledger.backlog());
             let until = self.hub.clock.monotonic().saturating_add(pause);
             let asked = self.hub.asked.notified();
             race(self.hub.clock.sleep_until(until), asked).await;
@@ -143,20 +173,33 @@ impl Task {
     async fn serve(&mut self) -> Result<Infallible, Failure> {
         let hub = Arc::clone(&self.hub);
         let mut store = hub.address.connect().await?;
+        check_mode(store.mode().await?.as_deref())?;
         check_eviction(store.eviction_policy().await?)?;
         let listener = hub.address.connect().await?;
         let mut news: Option<News> = None;
         loop {
             self.wanted = hub.wanted();
-            let since = hub.clock.monotonic();
-            self.round(&mut store).await?;
-            hub.confirm(self.wanted, since);
+            match self.round(&mut store).await {
+                Ok(()) if !hub.list.is_overfull() => hub.confirm(self.wanted),
+                Ok(()) => {
+                    hub.fail(self.wanted, &Failure::Full, self.ledger.backlog());
+                }
+                Err(failure) if failure.is_refusal() || failure == Failure::Broken => {
+                    hub.fail(self.wanted, &failure, self.ledger.backlog());
+                }
+                Err(failure) => return Err(failure),
+            }
             let mut listening = news.take().unwrap_or_else(|| self.listen(&listener));
             let here = race(hub.journal.written.notified(), hub.asked.notified());
             match race(&mut listening, here).await {
                 // A stream that vanishes is told as an error. The round finds out.
                 Either::First(Err(error)) if !error.is_refusal() => return Err(error.into()),
-                Either::First(_) => {}
+                // One of another type is told at once and would be asked for again at once.
+                Either::First(Err(_)) => {
+                    let again = hub.clock.monotonic().saturating_add(Duration::from_secs(1));
+                    race(hub.clock.sleep_until(again), hub.asked.notified()).await;
+                }
+                Either::First(Ok(_)) => {}
                 Either::Second(_) => news = Some(listening),
             }
         }
@@ -165,58 +208,156 @@ impl Task {
     /// Waits for the next place of the stream. What it holds is read in the round.
     fn listen(&self, listener: &Connection) -> News {
         let (mut listener, after) = (listener.clone(), self.ledger.cursor());
-        let stream = self.hub.keys.stream.clone();
+        let stream = self.stream.clone();
         Box::pin(async move { listener.read(&stream, after, 1, Some(LISTEN_TIME)).await })
     }
 
     async fn round(&mut self, store: &mut Connection) -> Result<(), Failure> {
+        let mut outcome = Ok(());
         for _ in 0..MOST_PASSES {
+            let since = self.hub.clock.monotonic();
             self.compare(store).await?;
             self.read(store).await?;
             self.ledger.reached_end(self.hub.clock.now());
-            if !self.write(store).await? {
-                break;
+            self.hub.heard(since);
+            match self.write(store).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(failure) if failure.is_refusal() => {
+                    // The stream may have come to its end since it was looked at.
+                    if !store.last_place(&self.stream).await?.is_last() {
+                        outcome = Err(failure);
+                        break;
+                    }
+                }
+                Err(failure) => return Err(failure),
             }
         }
-        self.tidy(store).await
+        // Also where nothing can be written: what is dropped makes room.
+        self.tidy(store).await?;
+        outcome
     }
 
-    /// Reads from the start what is not the stream that was read before.
+    /// Reads from the start what is not the stream that was read before, and again when the wall
+    /// clock was set back: what had ended may count again.
     async fn compare(&mut self, store: &mut Connection) -> Result<(), Failure> {
-        let keys = &self.hub.keys;
+        let hub = Arc::clone(&self.hub);
         let candidate = format!("{:032x}", random_u128().ok_or(Failure::Crypto)?);
-        let epoch = store.settle(&keys.epoch, &candidate).await?;
+        let mut epoch = store.settle(&hub.keys.epoch, &candidate).await?;
+        let mut stream = hub.keys.stream(&epoch);
+        let last = match self.last_place(store, &stream).await? {
+            Some(last) => last,
+            None => {
+                epoch = self.renew(store, &epoch).await?;
+                stream = hub.keys.stream(&epoch);
+                store.last_place(&stream).await?
+            }
+        };
+        self.store_millis = self.store_millis.max(last.millis());
         let is_known = self.epoch.as_ref() == Some(&epoch)
-            && store.last_place(&keys.stream).await? >= self.ledger.cursor()
-            && match self.ledger.anchor(self.hub.clock.now()) {
-                Some(anchor) => store.holds(&keys.stream, anchor).await?,
+            && !self.was_set_back()
+            && last >= self.ledger.cursor()
+            && match self.ledger.anchor(hub.clock.now()) {
+                Some(anchor) => store.holds(&stream, anchor).await?,
                 None => true,
             };
         if !is_known {
             self.ledger.restart();
             self.epoch = Some(epoch);
+            self.stream = stream;
         }
         Ok(())
     }
 
-    async fn read(&mut self, store: &mut Connection) -> Result<(), Failure> {
+    /// The last place of a stream; `None` where it is to be given up: it has given out its last id,
+    /// one that the store's clock is years away from, or is no stream at all.
+    async fn last_place(
+        &mut self,
+        store: &mut Connection,
+        stream: &str,
+    ) -> Result<Option<StreamId>, Failure> {
+        let millis = match self.may_ask_time {
+            true => store.time().await?,
+            false => None,
+        };
+        self.may_ask_time = millis.is_some();
+        self.store_millis = millis.unwrap_or_default();
+        let last = match store.last_place(stream).await {
+            Ok(last) => last,
+            Err(error) if error.is_wrong_type() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let far_ahead = u64::try_from(FAR_AHEAD.as_millis()).unwrap_or(u64::MAX);
+        let is_ahead = millis.is_some_and(|now| last.millis() > now.saturating_add(far_ahead));
+        Ok((!last.is_last() && !is_ahead).then_some(last))
+    }
+
+    /// Gives up the stream of an epoch, unless another instance has.
+    async fn renew(&mut self, store: &mut Connection, broken: &[u8]) -> Result<Vec<u8>, Failure> {
         let hub = Arc::clone(&self.hub);
-        for _ in 0..MOST_PAGES {
+        let now = hub.clock.monotonic();
+        let settled = store.settle(&hub.keys.epoch, "").await?;
+        if settled != broken {
+            return Ok(settled);
+        }
+        let is_early = |at: Duration| now < at.saturating_add(RENEWING);
+        if self.renewed_at.is_some_and(is_early) {
+            return Err(Failure::Broken);
+        }
+        self.renewed_at = Some(now);
+        let epoch = Keys::renewed(random_u128().ok_or(Failure::Crypto)?);
+        store.set(&hub.keys.epoch, &epoch).await?;
+        hub.renewed();
+        // Of several instances that have found out at once, the last counts.
+        Ok(store.settle(&hub.keys.epoch, &epoch).await?)
+    }
+
+    /// Whether the wall clock was set back since it was last looked at. Then the list is told again
+    /// as well: what was loaded as ended may be in force.
+    fn was_set_back(&mut self) -> bool {
+        let now = self.now();
+        let was_set_back = self.last_moment.replace(now).is_some_and(|last| {
+            let passed = now.monotonic.saturating_sub(last.monotonic);
+            now.wall.saturating_add(SET_BACK) < last.wall.saturating_add(passed)
+        });
+        if was_set_back {
+            for entry in self.hub.list.live() {
+                self.hub.journal.push_present(entry);
+            }
+        }
+        was_set_back
+    }
+
+    async fn read(&mut self, store: &mut Connection) -> Result<(), Failure> {
+        let mut count = 0;
+        while count < MOST_ENTRIES {
             let before = self.ledger.cursor();
-            let page = store.read(&hub.keys.stream, before, PAGE, None).await?;
-            let is_last = page.len() < PAGE;
+            let most = self.page.entries();
+            let page = match store.read(&self.stream, before, most, None).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // It may have been too large for the time or the connection.
+                    self.page.failed();
+                    return Err(error.into());
+                }
+            };
+            let (length, is_last) = (page.len(), page.len() < most);
+            let bytes = page.iter().flat_map(|(_, sealed)| sealed).map(Vec::len);
+            self.page.came(length, bytes.sum());
+            count += length;
             // A withdrawal from here must not take back what it knew nothing of. At first there is
             // nothing that it could, and what others know already need not be told again.
             if self.has_read {
-                self.hear()?;
+                self.hear().await?;
             }
             for (at, sealed) in page {
                 let notice = sealed.and_then(|sealed| self.open(&sealed));
-                for effect in self.ledger.read(at, notice) {
-                    self.apply(effect);
+                let age = self.age_of(at);
+                let until = self.needed_until(self.longest_life.saturating_sub(age));
+                for effect in self.ledger.read(at, notice, until) {
+                    self.apply(effect, age);
                 }
             }
-            self.make_room()?;
             if is_last {
                 self.has_read = true;
                 return Ok(());
@@ -228,99 +369,136 @@ impl Task {
         Err(Failure::Endless)
     }
 
+    /// Opened whenever it ends: by which clock, the ledger and the list judge.
     fn open(&self, sealed: &[u8]) -> Option<Notice> {
-        let now = self.hub.clock.now();
-        let (text, end) = self.hub.seals.open(
-            &[self.hub.keys.stream.as_bytes()],
-            sealed,
-            now.saturating_sub(AFTERLIFE),
-            LONGEST_LIFE,
-        )?;
+        let about: &[&[u8]] = &[self.stream.as_bytes()];
+        let (text, end) = self.hub.seals.open_whenever(about, sealed)?;
         letter::read(&text, end)
     }
 
-    fn apply(&mut self, effect: Effect) {
+    /// How long the store has held what lies at this place, by its own clock, as far as we know it.
+    const fn age_of(&self, at: StreamId) -> Duration {
+        Duration::from_millis(self.store_millis.saturating_sub(at.millis()))
+    }
+
+    /// When what tokens can outlive for so long need not be known any more.
+    fn needed_until(&self, left: Duration) -> Duration {
+        let now = self.hub.clock.monotonic();
+        now.saturating_add(left).saturating_add(AFTERLIFE)
+    }
+
+    fn apply(&mut self, effect: Effect, age: Duration) {
         let hub = &self.hub;
         match effect {
             Effect::TakeIn(entry) => {
-                let is_ours = hub.realms.contains(entry.revocation().issuer());
-                if is_ours && hub.list.take_in(entry.clone(), hub.clock.now()).is_err() {
-                    self.untaken.push(entry);
+                let Some(life) = hub.realms.get(entry.revocation().issuer()) else {
+                    return;
+                };
+                let (wall, end) = (hub.clock.now(), entry.ends_at());
+                let rest = life.saturating_sub(age);
+                if wall < end {
+                    hub.list.take_in(entry, Span::until(end, wall, *life));
+                } else if !rest.is_zero() || wall < end.saturating_add(AFTERLIFE) {
+                    // It has ended by our clock, and the store has held it for less than tokens
+                    // live: the clock of one of us is wrong, so it holds for the rest of that.
+                    hub.list.take_in(entry, Span::lasting(rest));
                 }
             }
             Effect::TakeOut(revocation) => {
-                self.untaken
-                    .retain(|entry| !entry.revocation().is_about_the_same(&revocation));
                 // INVARIANT: what was revoked here meanwhile stays.
                 let again = || hub.journal.revokes(&revocation);
-                let now = hub.clock.now();
-                hub.list.take_out(&revocation, now, again);
+                hub.list.take_out(&revocation, again);
             }
-        }
-    }
-
-    /// INVARIANT: nothing is confirmed while something does not fit into the list.
-    fn make_room(&mut self) -> Result<(), Failure> {
-        let (list, now) = (&self.hub.list, self.hub.clock.now());
-        self.untaken
-            .retain(|entry| now < entry.ends_at() && list.take_in(entry.clone(), now).is_err());
-        if self.untaken.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::Full)
         }
     }
 
     /// Enters into the ledger what was changed here.
-    fn hear(&mut self) -> Result<(), Failure> {
-        loop {
-            let id = random_u128().ok_or(Failure::Crypto)?;
-            match self.hub.journal.next() {
-                None => return Ok(()),
-                Some(Change::Added(entry)) if self.ledger.covers(&entry) => {}
-                Some(Change::Added(entry)) => self.ledger.revoke(id, entry),
-                Some(Change::Withdrawn(revocation)) => {
-                    if let Some(effect) = self.ledger.withdraw(&revocation) {
-                        self.apply(effect);
+    async fn hear(&mut self) -> Result<(), Failure> {
+        let mut number = 0;
+        while let Some(changes) = self.hub.journal.next() {
+            let until = self.needed_until(self.longest_life);
+            let effect = changes
+                .withdrawn
+                .and_then(|revocation| self.ledger.withdraw(&revocation, until));
+            match (changes.added, effect) {
+                (None, Some(effect)) => self.apply(effect, Duration::ZERO),
+                (Some(added), _) if self.ledger.covers(&added.entry) => {}
+                (Some(added), _) if added.is_loaded && self.ledger.has_withdrawn(&added.entry) => {
+                    // The snapshot is older than the withdrawal.
+                    let revocation = added.entry.revocation();
+                    if !self.ledger.revokes(revocation) {
+                        self.apply(Effect::TakeOut(revocation.clone()), Duration::ZERO);
                     }
                 }
+                (Some(added), _) => {
+                    let fresh = random_u128().ok_or(Failure::Crypto)?;
+                    self.ledger.revoke(fresh, added.entry, until);
+                }
+                (None, None) => {}
             }
+            number += 1;
+            give_way(number).await;
         }
+        Ok(())
     }
 
     /// Writes what is to be written. Whether there was anything.
     async fn write(&mut self, store: &mut Connection) -> Result<bool, Failure> {
         let hub = Arc::clone(&self.hub);
-        let about = hub.keys.stream.as_bytes();
-        self.hear()?;
+        self.hear().await?;
         let mut wrote = false;
         while self.ledger.backlog() > 0 {
+            let about: &[&[u8]] = &[self.stream.as_bytes()];
             let seal = |notice: &Notice| {
                 let text = letter::write(notice);
-                hub.seals.seal(&[about], notice.end(), text.as_bytes())
+                hub.seals.seal(about, notice.end(), text.as_bytes())
             };
-            let sealed: Option<Vec<Vec<u8>>> = self.ledger.waiting(BATCH).map(seal).collect();
+            let batch = self.ledger.waiting(BATCH);
+            let sealed: Option<Vec<Vec<u8>>> = batch.notices.iter().map(seal).collect();
             let sealed = sealed.ok_or(Failure::Crypto)?;
-            store.append(&hub.keys.stream, &sealed).await?;
-            self.ledger.written(sealed.len());
-            wrote = true;
+            if !sealed.is_empty() {
+                store.append(&self.stream, &sealed).await?;
+                wrote = true;
+            }
+            self.ledger.written(batch.taken);
         }
         Ok(wrote)
     }
 
-    /// Drops what has ended, here and there.
+    /// Drops what has ended or was replaced, here and there.
     async fn tidy(&mut self, store: &mut Connection) -> Result<(), Failure> {
-        let now = self.hub.clock.monotonic();
-        if now < self.tidied_at.saturating_add(TIDYING) {
+        let now = self.now();
+        if now.monotonic < self.tidied_at.saturating_add(TIDYING) {
             return Ok(());
         }
-        self.tidied_at = now;
-        let then: UnixTime = self.hub.clock.now().saturating_sub(AFTERLIFE);
-        self.ledger.forget(then);
-        if let Some(first) = self.ledger.first_needed(then) {
-            store.trim(&self.hub.keys.stream, first).await?;
+        self.tidied_at = now.monotonic;
+        if now.monotonic >= self.forgot_at.saturating_add(FORGETTING) {
+            self.forgot_at = now.monotonic;
+            self.ledger.forget(now);
+        }
+        if let Some(first) = self.ledger.first_needed(now) {
+            store.trim(&self.stream, first).await?;
+        }
+        while self.may_delete {
+            let places = self.ledger.take_replaced(BATCH);
+            if places.is_empty() {
+                break;
+            }
+            match store.delete(&self.stream, &places).await {
+                Ok(()) => {}
+                // It is a command that the store's user may not have.
+                Err(error) if error.is_refusal() => self.may_delete = false,
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
+    }
+
+    fn now(&self) -> Moment {
+        Moment {
+            wall: self.hub.clock.now(),
+            monotonic: self.hub.clock.monotonic(),
+        }
     }
 }
 
@@ -328,5 +506,21 @@ impl Drop for Task {
     /// Also when the runtime is shut down under the task.
     fn drop(&mut self) {
         self.hub.end();
+    }
+}
+
+/// Lets other tasks of the thread have their turn, every now and then.
+async fn give_way(number: usize) {
+    if number % CHANGES_AT_ONCE == CHANGES_AT_ONCE - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether a server of this kind holds all keys.
+fn check_mode(mode: Option<&str>) -> Result<(), Failure> {
+    match mode {
+        Some("sentinel") => Err(Failure::Unsupported(Unsupported::Sentinel)),
+        Some("cluster") => Err(Failure::Unsupported(Unsupported::Cluster)),
+        _ => Ok(()),
     }
 }

@@ -1,18 +1,25 @@
 //! What this instance knows of the revocations of all, and how far the stream told it.
 //!
-//! 1. Every revocation has an id of its own that nobody can guess, and a withdrawal names the ids
-//!    that it takes back, and nothing else. So notices may come late, twice and in any order, and
-//!    all instances end up alike. What was revoked again after a withdrawal stays revoked, whatever
-//!    a store plays back.
-//! 2. What was taken back stays so until it would have ended anyway.
-//! 3. The stream is only how notices travel. When it has lost something, it is read from the start,
-//!    and what it lacks is written to it again by whoever knows it.
-//! 4. Own notices wait in their order until the store has acknowledged them.
+//! 1. Every notice has an id of its own: a random lineage, which belongs to one thing and one
+//!    instance, and a serial number within it. A later notice of a lineage says at least as much as
+//!    the earlier ones and replaces them, so a subject that is revoked again and again is one entry.
+//! 2. A withdrawal names ids, and takes back their lineages up to these serial numbers and nothing
+//!    else. So notices may come late, twice and in any order, and all instances end up alike. What
+//!    was revoked again after a withdrawal stays revoked, whatever a store plays back.
+//! 3. What was taken back stays so until it would have ended anyway.
+//! 4. The stream is only how notices travel. When it has lost something, it is read from the start,
+//!    and what it lacks is written to it again by an instance that knows it.
+//! 5. Own notices wait in their order until the store has acknowledged them.
+//! 6. INVARIANT: nothing is forgotten or trimmed by the wall clock alone. What has ended by it stays
+//!    until a second clock says that tokens cannot live any longer: the store's, until the notice
+//!    is read, and the monotonic one from then on.
 //!
 //! Without I/O and clock; it belongs to one task.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
+use super::listed::{AFTERLIFE, Moment};
 use super::revoked::RevocationEntry;
 use super::store::StreamId;
 use crate::model::revocation::Revocation;
@@ -21,11 +28,29 @@ use crate::model::time::UnixTime;
 /// So many ids one withdrawal takes back at most; of more, several are made.
 const MOST_TAKEN_BACK: usize = 64;
 
-/// The end of what need not be kept.
+/// The end of what has none that we could read.
 const LONG_AGO: UnixTime = UnixTime::from_secs(i64::MIN);
 
-/// The id of a revocation. Two that are about the same have two.
+/// The id of a revocation: 96 random bits of lineage, and 32 of a serial number.
 pub(super) type NoticeId = u128;
+
+const SERIAL_BITS: u32 = 32;
+
+/// The notices of one instance about one thing.
+type Lineage = u128;
+
+const fn lineage_of(id: NoticeId) -> Lineage {
+    id >> SERIAL_BITS
+}
+
+#[allow(clippy::cast_possible_truncation)] // the lower half is wanted
+const fn serial_of(id: NoticeId) -> u32 {
+    id as u32
+}
+
+const fn id_of(lineage: Lineage, serial: u32) -> NoticeId {
+    (lineage << SERIAL_BITS) | serial as NoticeId
+}
 
 /// What instances tell each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,22 +69,6 @@ impl Notice {
     }
 }
 
-/// What a stream holds: of each id, whether it was revoked and whether that was taken back.
-#[derive(Default)]
-struct Seen {
-    revoked: HashSet<NoticeId>,
-    withdrawn: HashSet<NoticeId>,
-}
-
-impl Seen {
-    fn note(&mut self, notice: &Notice) {
-        match notice {
-            Notice::Revoked(id, _) => drop(self.revoked.insert(*id)),
-            Notice::Withdrawn(ids, _) => self.withdrawn.extend(ids),
-        }
-    }
-}
-
 /// What a notice of others means for the list in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -69,136 +78,353 @@ pub(super) enum Effect {
 
 /// The ledger of one instance.
 pub(super) struct Ledger {
-    live: HashMap<NoticeId, RevocationEntry>,
+    lines: HashMap<Lineage, Line>,
     /// By what it is about, without the moment.
     about: HashMap<Revocation, About>,
-    taken_back: HashMap<NoticeId, UnixTime>,
-    outbox: VecDeque<Notice>,
+    outbox: VecDeque<Own>,
+    /// The same, so that nothing waits twice.
+    queued: HashSet<Own>,
     /// The places of the stream that were read, and until when each is needed.
-    stream: VecDeque<(StreamId, UnixTime)>,
+    stream: VecDeque<Place>,
+    /// Places of the stream whose notices a later one has replaced.
+    replaced: Vec<StreamId>,
     cursor: StreamId,
     /// While the stream is read from the start: what it held.
-    seen: Option<Seen>,
+    seen: Option<HashMap<Lineage, Seen>>,
+}
+
+/// What is known of a lineage.
+#[derive(Default)]
+struct Line {
+    live: Option<Live>,
+    gone: Option<Box<Gone>>,
+    /// It is not forgotten before, by the monotonic clock.
+    until: Duration,
+}
+
+struct Live {
+    serial: u32,
+    entry: RevocationEntry,
+    /// Where the stream holds it; the start where that is not known.
+    at: StreamId,
+}
+
+/// What was taken back: everything up to a serial number.
+#[derive(Clone, Copy)]
+struct Gone {
+    serial: u32,
+    end: UnixTime,
+    at: StreamId,
+}
+
+/// The highest serial numbers that a stream holds.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    revoked: Option<u32>,
+    withdrawn: Option<u32>,
+}
+
+/// A place of the stream.
+struct Place {
+    at: StreamId,
+    end: UnixTime,
+    /// By the monotonic clock.
+    until: Duration,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    /// What could not be opened: not from us, or from another version of us.
+    Unknown,
+    One(Lineage),
+    Several,
+}
+
+/// An own notice that waits. What it says is looked up when it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Own {
+    Revoked(Lineage),
+    Withdrawn(Lineage),
 }
 
 /// Everything that revokes the same.
 #[derive(Default)]
 struct About {
-    ids: Vec<NoticeId>,
-    /// The latest moment of all that there ever were.
+    /// The lineages that are live.
+    lines: Vec<Lineage>,
+    /// The latest moment of all of them.
     before: Option<UnixTime>,
+    /// The last id of this instance.
+    own: Option<NoticeId>,
+    /// What was withdrawn last: up to which moment, and when it would have ended.
+    withdrawn: Option<Box<(Option<UnixTime>, UnixTime)>>,
+}
+
+/// Notices to write, and how many of those that wait they stand for.
+pub(super) struct Batch {
+    pub(super) notices: Vec<Notice>,
+    pub(super) taken: usize,
 }
 
 impl Ledger {
     pub(super) fn new() -> Self {
         Self {
-            live: HashMap::new(),
+            lines: HashMap::new(),
             about: HashMap::new(),
-            taken_back: HashMap::new(),
             outbox: VecDeque::new(),
+            queued: HashSet::new(),
             stream: VecDeque::new(),
+            replaced: Vec::new(),
             cursor: StreamId::START,
-            seen: Some(Seen::default()),
+            seen: Some(HashMap::new()),
         }
     }
 
     /// Whether something that is known says as much.
     pub(super) fn covers(&self, entry: &RevocationEntry) -> bool {
-        let about = self.about.get(&key_of(entry.revocation()));
-        let mut known = about.into_iter().flat_map(|about| &about.ids);
-        known.any(|id| {
-            self.live.get(id).is_some_and(|known| {
-                known.ends_at() >= entry.ends_at()
-                    && known.revocation().before() >= entry.revocation().before()
+        let about = self.about.get(&entry.revocation().without_moment());
+        // The latest reaches furthest, as a rule.
+        let mut known = about.into_iter().flat_map(|about| about.lines.iter().rev());
+        known.any(|lineage| {
+            self.live(*lineage).is_some_and(|known| {
+                known.entry.ends_at() >= entry.ends_at()
+                    && known.entry.revocation().before() >= entry.revocation().before()
             })
         })
     }
 
-    /// Something was revoked here, under a fresh id.
-    pub(super) fn revoke(&mut self, id: NoticeId, entry: RevocationEntry) {
-        self.enter(id, &entry);
-        self.outbox.push_back(Notice::Revoked(id, entry));
+    /// Whether the same was withdrawn, up to no earlier moment, and would have ended no earlier. Of
+    /// a snapshot that means that it is older than the withdrawal.
+    pub(super) fn has_withdrawn(&self, entry: &RevocationEntry) -> bool {
+        let about = self.about.get(&entry.revocation().without_moment());
+        let withdrawn = about.and_then(|about| about.withdrawn.as_deref());
+        withdrawn.is_some_and(|(before, end)| {
+            *before >= entry.revocation().before() && *end >= entry.ends_at()
+        })
+    }
+
+    /// Whether anything revokes the same.
+    pub(super) fn revokes(&self, revocation: &Revocation) -> bool {
+        let about = self.about.get(&revocation.without_moment());
+        about.is_some_and(|about| !about.lines.is_empty())
+    }
+
+    /// Something was revoked here: it continues the own lineage, or begins one under `fresh`.
+    /// Needed until then by the monotonic clock.
+    pub(super) fn revoke(&mut self, fresh: NoticeId, entry: RevocationEntry, until: Duration) {
+        let key = entry.revocation().without_moment();
+        let own = self.about.get(&key).and_then(|about| about.own);
+        let next = own.and_then(|id| {
+            let serial = serial_of(id).checked_add(1)?;
+            Some(id_of(lineage_of(id), serial))
+        });
+        let id = next.unwrap_or_else(|| id_of(lineage_of(fresh), 0));
+        self.enter(id, &entry, StreamId::START, until);
+        self.about.entry(key).or_default().own = Some(id);
+        self.queue(Own::Revoked(lineage_of(id)));
     }
 
     /// Something was withdrawn here: what revoked it, up to no later moment, is taken back, also
     /// what came from others while it was withdrawn, which the effect is about.
-    pub(super) fn withdraw(&mut self, revocation: &Revocation) -> Option<Effect> {
-        let about = self.about.get(&key_of(revocation))?;
-        let is_meant = |id: &NoticeId| {
-            let entry = self.live.get(id);
-            entry.is_some_and(|entry| entry.revocation().before() <= revocation.before())
+    pub(super) fn withdraw(&mut self, revocation: &Revocation, until: Duration) -> Option<Effect> {
+        let about = self.about.get(&revocation.without_moment())?;
+        let is_meant = |lineage: &&Lineage| {
+            let live = self.live(**lineage);
+            live.is_some_and(|live| live.entry.revocation().before() <= revocation.before())
         };
-        let ids: Vec<NoticeId> = about.ids.iter().copied().filter(is_meant).collect();
-        let mut last = LONG_AGO;
+        let meant: Vec<Lineage> = about.lines.iter().filter(is_meant).copied().collect();
         let mut effect = None;
-        for id in &ids {
-            let end = self.live.get(id).map_or(LONG_AGO, RevocationEntry::ends_at);
-            last = last.max(end);
-            effect = self.take_back(*id, end).or(effect);
-        }
-        for ids in ids.chunks(MOST_TAKEN_BACK) {
-            self.outbox.push_back(Notice::Withdrawn(ids.to_vec(), last));
+        // From the end, where each is found at once.
+        for lineage in meant.into_iter().rev() {
+            if let Some(Live { serial, entry, .. }) = self.live(lineage) {
+                let (id, end) = (id_of(lineage, *serial), entry.ends_at());
+                effect = self.take_back(id, end, StreamId::START, until).or(effect);
+                self.queue(Own::Withdrawn(lineage));
+            }
         }
         effect
     }
 
     /// Reads the next place of the stream. What is not sealed by us is no notice: it moves the
-    /// cursor, and nothing else.
-    pub(super) fn read(&mut self, at: StreamId, notice: Option<Notice>) -> Vec<Effect> {
+    /// cursor, and nothing else. Needed until then by the monotonic clock.
+    pub(super) fn read(
+        &mut self,
+        at: StreamId,
+        notice: Option<Notice>,
+        until: Duration,
+    ) -> Vec<Effect> {
         if at <= self.cursor {
             return Vec::new();
         }
         self.cursor = at;
-        let end = notice.as_ref().map_or(LONG_AGO, Notice::end);
-        self.stream.push_back((at, end));
-        if let (Some(seen), Some(notice)) = (&mut self.seen, &notice) {
-            seen.note(notice);
+        if let Some(notice) = &notice {
+            self.note_seen(notice);
         }
+        let what = match &notice {
+            None => What::Unknown,
+            Some(Notice::Revoked(id, _)) => What::One(lineage_of(*id)),
+            Some(Notice::Withdrawn(ids, _)) => match ids[..] {
+                [id] => What::One(lineage_of(id)),
+                _ => What::Several,
+            },
+        };
+        self.stream.push_back(Place {
+            at,
+            end: notice.as_ref().map_or(LONG_AGO, Notice::end),
+            until,
+            what,
+        });
         match notice {
             Some(Notice::Revoked(id, entry)) => {
-                let is_news = self.enter(id, &entry);
-                is_news
-                    .then_some(Effect::TakeIn(entry))
-                    .into_iter()
-                    .collect()
+                let is_news = self.enter(id, &entry, at, until);
+                let effect = is_news.then_some(Effect::TakeIn(entry));
+                effect.into_iter().collect()
             }
-            Some(Notice::Withdrawn(ids, end)) => ids
-                .into_iter()
-                .filter_map(|id| self.take_back(id, end))
-                .collect(),
+            Some(Notice::Withdrawn(ids, end)) => {
+                // The place of several cannot go before all of them may.
+                let at = match what {
+                    What::One(_) => at,
+                    _ => StreamId::START,
+                };
+                let taken = ids.into_iter();
+                let effects = taken.filter_map(|id| self.take_back(id, end, at, until));
+                effects.collect()
+            }
             None => Vec::new(),
         }
     }
 
-    fn enter(&mut self, id: NoticeId, entry: &RevocationEntry) -> bool {
-        if self.taken_back.contains_key(&id) || self.live.contains_key(&id) {
+    /// Whether the list must have it: it is news, or the stream is read from the start.
+    fn enter(
+        &mut self,
+        id: NoticeId,
+        entry: &RevocationEntry,
+        at: StreamId,
+        until: Duration,
+    ) -> bool {
+        let (lineage, serial) = (lineage_of(id), serial_of(id));
+        let line = self.lines.entry(lineage).or_default();
+        line.until = line.until.max(until);
+        if line.gone.as_ref().is_some_and(|gone| gone.serial >= serial) {
             return false;
         }
         let revocation = entry.revocation();
-        let about = self.about.entry(key_of(revocation)).or_default();
-        about.ids.push(id);
+        let mut is_new = false;
+        match &mut line.live {
+            // A lineage belongs to one thing.
+            Some(live) if !live.entry.revocation().is_about_the_same(revocation) => return false,
+            Some(live) if live.serial > serial => {
+                self.replaced.push(at);
+                return false;
+            }
+            Some(live) if live.serial == serial => {
+                if live.at == StreamId::START {
+                    live.at = at;
+                } else if live.at != at {
+                    self.replaced.push(at);
+                }
+                return self.seen.is_some();
+            }
+            Some(live) => {
+                if live.at != StreamId::START {
+                    self.replaced.push(live.at);
+                }
+                // INVARIANT: a later notice says at least as much.
+                let entry = live.entry.joined(entry);
+                *live = Live { serial, entry, at };
+            }
+            None => {
+                let entry = entry.clone();
+                line.live = Some(Live { serial, entry, at });
+                is_new = true;
+            }
+        }
+        let about = self.about.entry(revocation.without_moment()).or_default();
         about.before = about.before.max(revocation.before());
-        self.live.insert(id, entry.clone());
+        if is_new {
+            about.lines.push(lineage);
+        }
         true
     }
 
     /// The effect is there only when nothing else revokes the same.
-    fn take_back(&mut self, id: NoticeId, end: UnixTime) -> Option<Effect> {
-        let entry = self.live.remove(&id);
-        let end = entry.as_ref().map_or(end, |entry| entry.ends_at().max(end));
-        // INVARIANT: this is kept for as long as what it takes back can be anywhere.
-        let kept = self.taken_back.entry(id).or_insert(end);
-        *kept = (*kept).max(end);
-        let key = key_of(entry?.revocation());
+    fn take_back(
+        &mut self,
+        id: NoticeId,
+        end: UnixTime,
+        at: StreamId,
+        until: Duration,
+    ) -> Option<Effect> {
+        let (lineage, serial) = (lineage_of(id), serial_of(id));
+        let line = self.lines.entry(lineage).or_default();
+        line.until = line.until.max(until);
+        let taken = line.live.take_if(|live| live.serial <= serial);
+        let end = taken
+            .as_ref()
+            .map_or(end, |live| live.entry.ends_at().max(end));
+        let said = Gone { serial, end, at };
+        match &mut line.gone {
+            None => line.gone = Some(Box::new(said)),
+            Some(gone) => {
+                let is_later = serial > gone.serial;
+                let former = if is_later { gone.at } else { at };
+                // INVARIANT: this is kept for as long as what it takes back can be anywhere.
+                gone.end = gone.end.max(end);
+                if is_later {
+                    (gone.serial, gone.at) = (serial, at);
+                } else if gone.at == StreamId::START && serial == gone.serial {
+                    gone.at = at;
+                }
+                if former != StreamId::START && former != gone.at {
+                    self.replaced.push(former);
+                }
+            }
+        }
+        let entry = taken?.entry;
+        let key = entry.revocation().without_moment();
         let about = self.about.get_mut(&key)?;
-        about.ids.retain(|other| *other != id);
-        if !about.ids.is_empty() {
+        let (before, until_end) = (entry.revocation().before(), entry.ends_at());
+        let last = about
+            .withdrawn
+            .get_or_insert_with(|| Box::new((None, LONG_AGO)));
+        **last = (last.0.max(before), last.1.max(until_end));
+        if let Some(place) = about.lines.iter().rposition(|other| *other == lineage) {
+            about.lines.swap_remove(place);
+        }
+        if !about.lines.is_empty() {
             return None;
         }
-        let before = about.before;
-        self.about.remove(&key);
         // The list holds what all of them said together.
-        Some(Effect::TakeOut(key.until_later(before)))
+        Some(Effect::TakeOut(key.until_later(about.before.take())))
+    }
+
+    fn live(&self, lineage: Lineage) -> Option<&Live> {
+        self.lines.get(&lineage)?.live.as_ref()
+    }
+
+    fn queue(&mut self, own: Own) {
+        if self.queued.insert(own) {
+            self.outbox.push_back(own);
+        }
+    }
+
+    fn note_seen(&mut self, notice: &Notice) {
+        let Some(seen) = &mut self.seen else {
+            return;
+        };
+        match notice {
+            Notice::Revoked(id, _) => {
+                let seen = seen.entry(lineage_of(*id)).or_default();
+                seen.revoked = seen.revoked.max(Some(serial_of(*id)));
+            }
+            Notice::Withdrawn(ids, _) => {
+                for id in ids {
+                    let seen = seen.entry(lineage_of(*id)).or_default();
+                    seen.withdrawn = seen.withdrawn.max(Some(serial_of(*id)));
+                }
+            }
+        }
     }
 
     /// Where the stream was read to.
@@ -206,48 +432,98 @@ impl Ledger {
         self.cursor
     }
 
-    /// The last place that was read and that nobody has reason to drop. A stream that does not hold
-    /// it has lost more than it should.
+    /// The last place that was read and that no instance has reason to drop. A stream that does not
+    /// hold it has lost more than it should.
     pub(super) fn anchor(&self, now: UnixTime) -> Option<StreamId> {
         let mut latest = self.stream.iter().rev();
-        latest.find(|(_, end)| *end > now).map(|(at, _)| *at)
+        let is_needed = |place: &&Place| place.end > now && self.is_current(place);
+        latest.find(is_needed).map(|place| place.at)
+    }
+
+    /// Whether no later notice has replaced that of this place.
+    fn is_current(&self, place: &Place) -> bool {
+        match place.what {
+            What::Unknown => false,
+            What::Several => true,
+            What::One(lineage) => self.lines.get(&lineage).is_some_and(|line| {
+                let live = line.live.as_ref().map(|live| live.at);
+                let gone = line.gone.as_ref().map(|gone| gone.at);
+                live == Some(place.at) || gone == Some(place.at)
+            }),
+        }
     }
 
     /// The stream is not the one that was read, or has lost something: it is read from the start.
     pub(super) fn restart(&mut self) {
         self.cursor = StreamId::START;
         self.stream.clear();
-        self.seen = Some(Seen::default());
+        self.replaced.clear();
+        for line in self.lines.values_mut() {
+            if let Some(live) = &mut line.live {
+                live.at = StreamId::START;
+            }
+            if let Some(gone) = &mut line.gone {
+                gone.at = StreamId::START;
+            }
+        }
+        self.seen = Some(HashMap::new());
     }
 
     /// The stream was read to its end. After a restart, what it lacks is to be written.
     pub(super) fn reached_end(&mut self, now: UnixTime) {
-        let Some(mut known) = self.seen.take() else {
+        let Some(seen) = self.seen.take() else {
             return;
         };
-        self.outbox.iter().for_each(|notice| known.note(notice));
-        for (id, entry) in &self.live {
-            if entry.ends_at() > now && !known.revoked.contains(id) {
-                self.outbox.push_back(Notice::Revoked(*id, entry.clone()));
+        let mut lacking = Vec::new();
+        for (lineage, line) in &self.lines {
+            let seen = seen.get(lineage).copied().unwrap_or_default();
+            if let Some(live) = &line.live {
+                if live.entry.ends_at() > now && seen.revoked < Some(live.serial) {
+                    lacking.push(Own::Revoked(*lineage));
+                }
+            }
+            if let Some(gone) = &line.gone {
+                if gone.end > now && seen.withdrawn < Some(gone.serial) {
+                    lacking.push(Own::Withdrawn(*lineage));
+                }
             }
         }
-        let is_lacking =
-            |(id, end): &(&NoticeId, &UnixTime)| **end > now && !known.withdrawn.contains(*id);
-        let gone = self.taken_back.iter().filter(is_lacking);
-        let gone: Vec<(NoticeId, UnixTime)> = gone.map(|(id, end)| (*id, *end)).collect();
-        for some in gone.chunks(MOST_TAKEN_BACK) {
-            let last = some
-                .iter()
-                .map(|(_, end)| *end)
-                .fold(LONG_AGO, UnixTime::max);
-            let ids = some.iter().map(|(id, _)| *id).collect();
-            self.outbox.push_back(Notice::Withdrawn(ids, last));
+        for own in lacking {
+            self.queue(own);
         }
     }
 
-    /// What is to be written next.
-    pub(super) fn waiting(&self, most: usize) -> impl Iterator<Item = &Notice> {
-        self.outbox.iter().take(most)
+    /// What is to be written next, of so many that wait.
+    pub(super) fn waiting(&self, most: usize) -> Batch {
+        let mut batch = Batch {
+            notices: Vec::new(),
+            taken: 0,
+        };
+        for own in self.outbox.iter().take(most) {
+            batch.taken += 1;
+            match own {
+                Own::Revoked(lineage) => {
+                    if let Some(Live { serial, entry, .. }) = self.live(*lineage) {
+                        let id = id_of(*lineage, *serial);
+                        batch.notices.push(Notice::Revoked(id, entry.clone()));
+                    }
+                }
+                Own::Withdrawn(lineage) => {
+                    let line = self.lines.get(lineage);
+                    if let Some(gone) = line.and_then(|line| line.gone.as_deref()) {
+                        let id = id_of(*lineage, gone.serial);
+                        match batch.notices.last_mut() {
+                            Some(Notice::Withdrawn(ids, end)) if ids.len() < MOST_TAKEN_BACK => {
+                                ids.push(id);
+                                *end = gone.end.max(*end);
+                            }
+                            _ => batch.notices.push(Notice::Withdrawn(vec![id], gone.end)),
+                        }
+                    }
+                }
+            }
+        }
+        batch
     }
 
     /// How many notices are to be written.
@@ -257,44 +533,64 @@ impl Ledger {
 
     /// The store has acknowledged so many of those that were waiting.
     pub(super) fn written(&mut self, count: usize) {
-        self.outbox.drain(..count.min(self.outbox.len()));
+        for own in self.outbox.drain(..count.min(self.outbox.len())) {
+            self.queued.remove(&own);
+        }
     }
 
-    /// Forgets what has ended by then.
-    pub(super) fn forget(&mut self, then: UnixTime) {
-        self.taken_back.retain(|_, end| *end > then);
-        self.outbox.retain(|notice| notice.end() > then);
-        let about = &mut self.about;
-        self.live.retain(|id, entry| {
-            if entry.ends_at() > then {
-                return true;
+    /// Forgets what has ended by both clocks.
+    pub(super) fn forget(&mut self, now: Moment) {
+        let then = now.wall.saturating_sub(AFTERLIFE);
+        let mut ended = HashSet::new();
+        self.lines.retain(|lineage, line| {
+            let live = line.live.as_ref().map(|live| live.entry.ends_at());
+            let gone = line.gone.as_ref().map(|gone| gone.end);
+            let is_over = now.monotonic >= line.until && live.max(gone) <= Some(then);
+            if is_over {
+                ended.insert(*lineage);
             }
-            let key = key_of(entry.revocation());
-            if let Some(others) = about.get_mut(&key) {
-                others.ids.retain(|other| other != id);
-                if others.ids.is_empty() {
-                    about.remove(&key);
-                }
-            }
-            false
+            !is_over
+        });
+        if ended.is_empty() {
+            return;
+        }
+        let is_known = |own: &Own| match own {
+            Own::Revoked(lineage) | Own::Withdrawn(lineage) => !ended.contains(lineage),
+        };
+        self.outbox.retain(is_known);
+        self.queued.retain(is_known);
+        self.about.retain(|_, about| {
+            about.lines.retain(|lineage| !ended.contains(lineage));
+            about.own = about.own.filter(|id| !ended.contains(&lineage_of(*id)));
+            about.withdrawn = about.withdrawn.take().filter(|last| last.1 > then);
+            !about.lines.is_empty() || about.own.is_some() || about.withdrawn.is_some()
         });
     }
 
-    /// The place before which everything has ended by then. `None` where nothing has.
-    pub(super) fn first_needed(&mut self, then: UnixTime) -> Option<StreamId> {
+    /// The place before which everything has ended by both clocks. `None` where nothing has.
+    pub(super) fn first_needed(&mut self, now: Moment) -> Option<StreamId> {
+        let then = now.wall.saturating_sub(AFTERLIFE);
+        let is_over = |place: &&Place| place.end <= then && now.monotonic >= place.until;
         let mut last_ended = None;
-        while let Some((at, _)) = self.stream.front().filter(|(_, end)| *end <= then) {
-            last_ended = Some(*at);
+        while let Some(place) = self.stream.front().filter(is_over) {
+            last_ended = Some(place.at);
             self.stream.pop_front();
         }
         last_ended.map(StreamId::next)
     }
-}
 
-/// What a revocation is about, whatever its moment.
-fn key_of(revocation: &Revocation) -> Revocation {
-    let id = revocation.id().unwrap_or_default();
-    Revocation::new(revocation.issuer(), revocation.kind(), id, None)
+    /// Places whose notices others have replaced since, at most so many.
+    pub(super) fn take_replaced(&mut self, most: usize) -> Vec<StreamId> {
+        let rest = self.replaced.len().saturating_sub(most);
+        self.replaced.split_off(rest)
+    }
+
+    /// What it holds: lineages, things, notices that wait and places of the stream.
+    #[cfg(test)]
+    fn sizes(&self) -> [usize; 4] {
+        let (lines, about) = (self.lines.len(), self.about.len());
+        [lines, about, self.outbox.len(), self.stream.len()]
+    }
 }
 
 #[cfg(test)]
@@ -307,6 +603,16 @@ mod tests {
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
     const LATER: UnixTime = UnixTime::from_secs(1_800_003_600);
+    /// By the monotonic clock, the end of everything.
+    const UNTIL: Duration = Duration::from_secs(7200);
+
+    fn id(number: u128) -> NoticeId {
+        id_of(number, 0)
+    }
+
+    fn at(wall: UnixTime, monotonic: Duration) -> Moment {
+        Moment { wall, monotonic }
+    }
 
     fn entry(name: u8) -> RevocationEntry {
         RevocationEntry::new(revocation(name), LATER)
@@ -363,18 +669,21 @@ mod tests {
             for _ in 0..2 {
                 self.read(stream);
                 self.ledger.reached_end(NOW);
-                let notices: Vec<Notice> = self.ledger.waiting(usize::MAX).cloned().collect();
-                self.ledger.written(notices.len());
-                for notice in notices {
+                let batch = self.ledger.waiting(usize::MAX);
+                self.ledger.written(batch.taken);
+                for notice in batch.notices {
                     stream.append(notice);
                 }
             }
             assert_eq!(self.ledger.backlog(), 0);
+            let replaced = self.ledger.take_replaced(usize::MAX);
+            let entries = &mut stream.entries;
+            entries.retain(|(at, _)| !replaced.contains(at));
         }
 
         fn read(&mut self, stream: &Stream) {
             for (at, notice) in &stream.entries {
-                for effect in self.ledger.read(*at, Some(notice.clone())) {
+                for effect in self.ledger.read(*at, Some(notice.clone()), UNTIL) {
                     self.apply(effect);
                 }
             }
@@ -428,13 +737,13 @@ mod tests {
                 match step {
                     Step::Revoke(who, what) => {
                         next_id += 1;
-                        instances[who].ledger.revoke(next_id, entry(what));
+                        instances[who].ledger.revoke(id(next_id), entry(what), UNTIL);
                         instances[who].list.insert(what.to_string());
                         revoked_by.insert((who, what.to_string()));
                     }
                     Step::Withdraw(who, what) => {
                         instances[who].list.remove(&what.to_string());
-                        if let Some(effect) = instances[who].ledger.withdraw(&revocation(what)) {
+                        if let Some(effect) = instances[who].ledger.withdraw(&revocation(what), UNTIL) {
                             instances[who].apply(effect);
                         }
                         revoked_by.retain(|(_, other)| *other != what.to_string());
@@ -482,34 +791,141 @@ mod tests {
             Revocation::subject("https://a.example", "s", before)
         };
         let mut ledger = Ledger::new();
-        ledger.revoke(1, RevocationEntry::new(subject(100), LATER));
-        ledger.revoke(2, RevocationEntry::new(subject(200), LATER));
-        assert_eq!(ledger.withdraw(&subject(150)), None, "one of the two holds");
-        assert_eq!(
-            ledger.withdraw(&subject(200)),
-            Some(Effect::TakeOut(subject(200)))
-        );
-        assert_eq!(ledger.withdraw(&subject(200)), None);
+        let revoke = |ledger: &mut Ledger, number, before| {
+            let entry = RevocationEntry::new(subject(before), LATER);
+            ledger.revoke(id(number), entry, UNTIL);
+        };
+        revoke(&mut ledger, 1, 100);
+        revoke(&mut ledger, 2, 200);
+        let mut withdraw = |before| ledger.withdraw(&subject(before), UNTIL);
+        assert_eq!(withdraw(150), None, "up to a later moment it holds");
+        assert_eq!(withdraw(200), Some(Effect::TakeOut(subject(200))));
+        assert_eq!(withdraw(200), None);
     }
 
     #[test]
-    fn only_what_has_ended_is_forgotten_and_trimmed() {
+    fn later_moments_of_a_subject_replace_the_earlier_ones_here_and_there() {
+        const MANY: usize = 31_000;
+        let entry = |before: usize| {
+            let before = UnixTime::from_secs(i64::try_from(before).expect("small"));
+            RevocationEntry::new(Revocation::subject("https://a.example", "s", before), LATER)
+        };
+        let (mut here, mut there) = (Ledger::new(), Ledger::new());
+        for moment in 0..MANY {
+            here.revoke(id(moment as u128 + 1), entry(moment), UNTIL);
+        }
+        assert_eq!(here.sizes(), [1, 1, 1, 0], "however many there were");
+        let mut last = 0;
+        for moment in MANY..MANY + 100 {
+            here.revoke(id(7), entry(moment), UNTIL);
+            let batch = here.waiting(10);
+            assert_eq!((batch.taken, batch.notices.len()), (1, 1));
+            here.written(batch.taken);
+            last += 1;
+            for notice in batch.notices {
+                here.read(StreamId::at(last), Some(notice.clone()), UNTIL);
+                let effects = there.read(StreamId::at(last), Some(notice), UNTIL);
+                assert_eq!(effects, [Effect::TakeIn(entry(moment))]);
+            }
+        }
+        for ledger in [&mut here, &mut there] {
+            assert_eq!(ledger.sizes()[..2], [1, 1]);
+            let replaced: HashSet<StreamId> = ledger.take_replaced(1000).into_iter().collect();
+            assert_eq!(
+                replaced,
+                (1..100).map(StreamId::at).collect(),
+                "all but the last"
+            );
+            assert_eq!(ledger.anchor(NOW), Some(StreamId::at(100)));
+        }
+        // A withdrawal takes back all of them, also what is played back later.
+        let all = Revocation::subject("https://a.example", "s", LATER);
+        assert!(there.withdraw(&all, UNTIL).is_some());
+        let first = Notice::Revoked(id(1), entry(0));
+        assert!(there.read(StreamId::at(101), Some(first), UNTIL).is_empty());
+        assert!(!there.revokes(&all));
+    }
+
+    #[test]
+    fn revoking_and_withdrawing_again_and_again_leaves_one_of_each() {
+        let mut ledger = Ledger::new();
+        for number in 1..1000 {
+            ledger.revoke(id(number), entry(1), UNTIL);
+            assert!(ledger.withdraw(&revocation(1), UNTIL).is_some());
+        }
+        assert_eq!(ledger.sizes(), [1, 1, 2, 0]);
+        let batch = ledger.waiting(10);
+        assert_eq!(batch.notices.len(), 1, "nothing is live");
+        ledger.revoke(id(5), entry(1), UNTIL);
+        assert!(ledger.covers(&entry(1)), "revoked again");
+    }
+
+    #[test]
+    fn a_snapshot_is_older_than_a_withdrawal_or_not() {
+        let mut ledger = Ledger::new();
+        ledger.read(
+            StreamId::at(1),
+            Some(Notice::Revoked(id(1), entry(1))),
+            UNTIL,
+        );
+        assert!(!ledger.has_withdrawn(&entry(1)));
+        ledger.read(
+            StreamId::at(2),
+            Some(Notice::Withdrawn(vec![id(1)], LATER)),
+            UNTIL,
+        );
+        assert!(ledger.has_withdrawn(&entry(1)));
+        let again = LATER.saturating_add(Duration::from_secs(1));
+        let again = RevocationEntry::new(revocation(1), again);
+        assert!(!ledger.has_withdrawn(&again), "revoked again since");
+        assert!(!ledger.has_withdrawn(&entry(2)));
+    }
+
+    #[test]
+    fn only_what_has_ended_by_both_clocks_is_forgotten_and_trimmed() {
         let mut ledger = Ledger::new();
         let early = RevocationEntry::new(revocation(1), NOW);
-        ledger.read(StreamId::at(1), Some(Notice::Revoked(1, early)));
-        ledger.read(StreamId::at(2), None);
-        ledger.read(StreamId::at(3), Some(Notice::Revoked(2, entry(2))));
-        ledger.read(StreamId::at(4), None);
-        let before = UnixTime::from_secs(NOW.as_secs() - 1);
-        assert_eq!(ledger.first_needed(before), None);
-        assert_eq!(ledger.first_needed(NOW), Some(StreamId::at(2).next()));
+        ledger.read(StreamId::at(1), Some(Notice::Revoked(id(1), early)), UNTIL);
+        ledger.read(StreamId::at(2), None, UNTIL);
+        ledger.read(
+            StreamId::at(3),
+            Some(Notice::Revoked(id(2), entry(2))),
+            UNTIL,
+        );
+        ledger.read(StreamId::at(4), None, UNTIL);
+        let soon = NOW.saturating_add(AFTERLIFE);
+        let late = LATER.saturating_add(AFTERLIFE);
+        let before = Duration::from_secs(7199);
+        for moment in [
+            at(UnixTime::from_secs(soon.as_secs() - 1), UNTIL),
+            at(late, before),
+            at(UnixTime::from_secs(i64::MAX), before),
+            at(NOW, Duration::MAX),
+        ] {
+            assert_eq!(ledger.first_needed(moment), None, "{moment:?}");
+            ledger.forget(moment);
+            assert_eq!(ledger.sizes()[..2], [2, 2], "{moment:?}");
+        }
+        let first = ledger.first_needed(at(soon, UNTIL));
+        assert_eq!(first, Some(StreamId::at(2).next()));
         assert_eq!(ledger.anchor(NOW), Some(StreamId::at(3)));
-        ledger.forget(NOW);
-        assert_eq!(ledger.live.len(), 1);
-        assert_eq!(ledger.about.len(), 1);
-        assert_eq!(ledger.first_needed(LATER), Some(StreamId::at(4).next()));
+        ledger.forget(at(soon, UNTIL));
+        assert_eq!(ledger.sizes()[..2], [1, 1]);
+        let first = ledger.first_needed(at(late, UNTIL));
+        assert_eq!(first, Some(StreamId::at(4).next()));
         assert_eq!(ledger.anchor(LATER), None);
-        ledger.forget(LATER);
-        assert!(ledger.live.is_empty() && ledger.about.is_empty());
+        ledger.forget(at(late, UNTIL));
+        assert_eq!(ledger.sizes(), [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_could_not_be_opened_is_trimmed_by_the_second_clock_alone() {
+        let mut ledger = Ledger::new();
+        ledger.read(StreamId::at(1), None, UNTIL);
+        let before = Duration::from_secs(7199);
+        let ahead = UnixTime::from_secs(i64::MAX);
+        assert_eq!(ledger.first_needed(at(ahead, before)), None);
+        let first = ledger.first_needed(at(NOW, UNTIL));
+        assert_eq!(first, Some(StreamId::at(1).next()));
     }
 }

@@ -21,6 +21,8 @@ mod table;
 
 pub(crate) mod revoked;
 
+pub(crate) mod listed;
+
 pub(crate) mod revocation;
 
 pub(crate) mod snapshot;
@@ -56,7 +58,16 @@ pub(crate) mod waiting;
 mod refresher;
 
 #[cfg(feature = "redis")]
+mod store_tls;
+
+#[cfg(feature = "redis")]
 pub(crate) mod store;
+
+#[cfg(feature = "redis")]
+mod journal;
+
+#[cfg(feature = "redis")]
+mod page;
 
 #[cfg(feature = "redis")]
 mod ledger;

@@ -1,16 +1,23 @@
 //! The list of what is no longer good, in memory.
 //!
 //! 1. Every request looks at it, also with a token that was seen before. A look takes no lock and
-//!    waits for nobody; one that found a token clean holds until something is added.
-//! 2. An entry ends when no token that it concerns can outlive it, by the clock that tokens end by.
-//! 3. The list is bounded. What does not fit is an error, and never drives out another entry.
-//! 4. While something that must be in the list may be missing, nobody is found clean.
+//!    waits for nobody; a clean result is valid until something is added.
+//! 2. An entry ends when no token that it concerns can outlive it, by the clock that tokens end by
+//!    and by the monotonic clock as well.
+//! 3. The list is bounded. What does not fit is an error, and never drives out an entry that has
+//!    not ended. What other instances have revoked is taken in beyond the bound, and then the list
+//!    is not complete until it is within its bound again.
+//! 4. While something that must be in the list may be missing, no token is found clean. The same
+//!    holds when a clock is set back to a time at which an entry counted that was given up since.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::clock::Clock;
+use super::listed::{Listed, Moment, Span};
 use super::revoked::{RevocationEntry, subjects};
 use super::table::{Fill, Table};
 use crate::model::revocation::Revocation;
@@ -22,10 +29,6 @@ use crate::verify::rules::Rules;
 /// Stands for "something is missing" where a version belongs.
 const INCOMPLETE: u64 = u64::MAX;
 
-/// So long an entry stays in memory beyond its end: a wall clock that is set back brings back
-/// tokens, and what has revoked them must still be there.
-const AFTERLIFE: Duration = Duration::from_secs(3600);
-
 /// Where there is no entry.
 const NEVER: UnixTime = UnixTime::from_secs(i64::MAX);
 
@@ -36,9 +39,10 @@ const NAMES: usize = 7;
 /// How a token stands with the list. It belongs to what was made of the token once.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
-    /// The version of the list that the token was found clean at. INVARIANT: only a clean verdict
-    /// is remembered. Nothing but an addition can make a clean token a revoked one, and every
-    /// addition makes a new version.
+    /// The version of the list that the token was found clean at. INVARIANT: only a clean result
+    /// is remembered, and only where no entry concerns the token that has merely ended: such an
+    /// entry comes back when a clock is set back. So nothing except an addition can make a clean
+    /// token a revoked one, and every addition makes a new version.
     clean_at: AtomicU64,
     /// The hashes of the token's names; 0 is one that was not made yet.
     hashes: [AtomicU64; NAMES],
@@ -57,6 +61,8 @@ pub(crate) enum Unclean {
 #[cfg_attr(not(feature = "redis"), allow(dead_code))]
 pub(crate) enum Change {
     Added(RevocationEntry),
+    /// Added from a snapshot, which may be older than a withdrawal.
+    Loaded(RevocationEntry),
     Withdrawn(Revocation),
 }
 
@@ -72,11 +78,48 @@ pub(crate) struct Full;
 pub(crate) struct RevocationList {
     /// Grows with every addition, from 1, or `INCOMPLETE`.
     version: AtomicU64,
-    table: Table<RevocationEntry>,
+    table: Table<Listed>,
     hasher: RandomState,
     most: usize,
+    clock: Arc<dyn Clock>,
+    given_up: GivenUp,
     writer: Mutex<Writer>,
     listener: OnceLock<Listener>,
+}
+
+/// What had to make room though one clock may still have had a reason to keep it.
+#[derive(Debug)]
+struct GivenUp {
+    /// The latest end of such an entry, in seconds of the wall clock: earlier than that the list is
+    /// not complete.
+    before: AtomicI64,
+    /// The same by the monotonic clock, in milliseconds.
+    until: AtomicU64,
+}
+
+impl GivenUp {
+    const fn nothing() -> Self {
+        Self {
+            before: AtomicI64::new(i64::MIN),
+            until: AtomicU64::new(0),
+        }
+    }
+
+    /// INVARIANT: before the entry goes, so that a look that misses it knows of this.
+    fn note(&self, entry: &Listed) {
+        let end = entry.entry().ends_at().as_secs();
+        self.before.fetch_max(end, Ordering::AcqRel);
+        let until = entry.in_force_until().as_millis();
+        let until = u64::try_from(until).unwrap_or(u64::MAX);
+        self.until.fetch_max(until, Ordering::AcqRel);
+    }
+
+    /// Whether such an entry would count at this moment.
+    fn counts(&self, wall: UnixTime, monotonic: impl FnOnce() -> Duration) -> bool {
+        let until = self.until.load(Ordering::Acquire);
+        wall.as_secs() < self.before.load(Ordering::Acquire)
+            || (until > 0 && monotonic() < Duration::from_millis(until))
+    }
 }
 
 struct Writer {
@@ -84,18 +127,20 @@ struct Writer {
     /// How many know that something may be missing.
     holds: usize,
     fill: Fill,
-    /// No entry ends before.
+    /// No place can be given to another before.
     earliest_end: UnixTime,
 }
 
 impl RevocationList {
     /// An empty list of at most so many entries.
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, clock: Arc<dyn Clock>) -> Self {
         Self {
             version: AtomicU64::new(1),
             table: Table::new(),
             hasher: RandomState::new(),
             most,
+            clock,
+            given_up: GivenUp::nothing(),
             writer: Mutex::new(Writer {
                 version: 1,
                 holds: 0,
@@ -134,18 +179,27 @@ impl RevocationList {
         now: UnixTime,
     ) -> Result<(), Unclean> {
         let reader = self.table.read();
+        let monotonic = || self.clock.monotonic();
+        let has_ended = Cell::new(false);
         if !reader.is_new() {
-            let applies = |entry: &RevocationEntry| entry.applies(token, rules, now);
+            let applies = |listed: &Listed| {
+                let concerns = listed.entry().concerns(token, rules);
+                let applies = concerns && listed.is_in_force(now, monotonic);
+                has_ended.set(has_ended.get() || (concerns && !applies));
+                applies
+            };
             let hashes = self.hashes(standing, token, rules);
             let mut named = hashes.into_iter().filter(|hash| *hash != 0);
             if named.any(|hash| reader.find(hash, applies).is_some()) {
                 return Err(Unclean::Revoked);
             }
         }
-        if version == INCOMPLETE {
+        if version == INCOMPLETE || self.given_up.counts(now, monotonic) {
             return Err(Unclean::Unknown);
         }
-        standing.clean_at.store(version, Ordering::Relaxed);
+        if !has_ended.get() {
+            standing.clean_at.store(version, Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -180,73 +234,121 @@ impl RevocationList {
     }
 
     /// Adds an entry, or makes a present one last longer; others are told.
-    pub(crate) fn add(&self, entry: RevocationEntry, now: UnixTime) -> Result<(), Full> {
+    pub(crate) fn add(&self, entry: RevocationEntry, span: Span) -> Result<(), Full> {
+        let now = self.now();
         let mut writer = self.writer();
-        let changed = self.put(&mut writer, entry, now)?;
+        if !self.is_known(&entry) {
+            self.make_room(&mut writer, now)?;
+        }
+        let changed = self.put(&mut writer, Listed::new(entry, span, now), now);
         self.show(&writer);
-        self.tell(changed.map(Change::Added));
+        self.tell(changed.map(|entry| Change::Added(entry.entry().clone())));
         Ok(())
     }
 
-    /// The same for many, as one change. What was added before there was no room stays.
-    pub(crate) fn add_all(
-        &self,
-        entries: impl ExactSizeIterator<Item = RevocationEntry>,
-        now: UnixTime,
-    ) -> Result<(), Full> {
+    /// Adds many that were written down before, as one change. What has ended by the wall clock
+    /// takes only places that are left. What was added before there was no room stays.
+    pub(crate) fn load(&self, mut entries: Vec<(RevocationEntry, Span)>) -> Result<(), Full> {
+        let now = self.now();
         let mut writer = self.writer();
+        // Those that hold longest first.
+        entries.sort_by_key(|(entry, _)| std::cmp::Reverse(entry.ends_at()));
         let more = entries.len().min(self.most);
         self.table
             .reserve(more, &mut writer.fill, |entry| self.hash_of(entry));
         let mut outcome = Ok(());
-        for entry in entries {
-            match self.put(&mut writer, entry, now) {
-                Ok(changed) => self.tell(changed.map(Change::Added)),
-                Err(full) => outcome = Err(full),
+        for (entry, span) in entries {
+            let listed = Listed::new(entry, span, now);
+            let is_dormant = listed.was_dormant();
+            if !self.is_known(listed.entry()) && writer.fill.live() >= self.most {
+                if is_dormant {
+                    self.given_up.note(&listed);
+                    continue;
+                }
+                if let Err(full) = self.make_room(&mut writer, now) {
+                    outcome = Err(full);
+                    continue;
+                }
+            }
+            let changed = self.put(&mut writer, listed, now);
+            if !is_dormant {
+                self.tell(changed.map(|entry| Change::Loaded(entry.entry().clone())));
             }
         }
         self.show(&writer);
         outcome
     }
 
-    /// Adds an entry of another instance: like `add`, but nobody is told.
+    /// Adds an entry of another instance: like `add`, but no listener is told, and it always has
+    /// room. While there are more entries than there may be, the list is not complete.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_in(&self, entry: RevocationEntry, now: UnixTime) -> Result<(), Full> {
+    pub(crate) fn take_in(&self, entry: RevocationEntry, span: Span) {
+        let now = self.now();
         let mut writer = self.writer();
-        self.put(&mut writer, entry, now)?;
+        if !self.is_known(&entry) {
+            let _ = self.make_room(&mut writer, now);
+        }
+        self.put(&mut writer, Listed::new(entry, span, now), now);
         self.show(&writer);
-        Ok(())
+    }
+
+    /// Looks for places of entries that have ended, if there are more than there may be. Whether
+    /// there still are.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_overfull(&self) -> bool {
+        let now = self.now();
+        let mut writer = self.writer();
+        if writer.fill.live() > self.most {
+            let _ = self.make_room(&mut writer, now);
+            self.show(&writer);
+        }
+        writer.fill.live() > self.most
     }
 
     /// Takes out what is revoked up to no later moment than this; others are told. Whether it was
-    /// there.
-    pub(crate) fn withdraw(&self, revocation: &Revocation, now: UnixTime) -> bool {
+    /// there and in force.
+    pub(crate) fn withdraw(&self, revocation: &Revocation) -> bool {
+        let now = self.now();
         let mut writer = self.writer();
-        let was_there = self.drop_entry(&mut writer, revocation, now);
-        if was_there {
+        let dropped = self.drop_entry(&mut writer, revocation);
+        self.show(&writer);
+        if dropped.is_some() {
             self.tell(Some(Change::Withdrawn(revocation.clone())));
         }
-        was_there
+        dropped.is_some_and(|one| one.is_in_force(now.wall, || now.monotonic))
     }
 
-    /// Takes out what another instance has withdrawn: like `withdraw`, but nobody is told; and not
-    /// if it is kept, which is asked while nobody else can change the list.
+    /// Takes out what another instance has withdrawn: like `withdraw`, but no listener is told; and
+    /// not if it is kept, which is asked while nothing else can change the list.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_out(
-        &self,
-        revocation: &Revocation,
-        now: UnixTime,
-        is_kept: impl FnOnce() -> bool,
-    ) -> bool {
+    pub(crate) fn take_out(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
         let mut writer = self.writer();
-        !is_kept() && self.drop_entry(&mut writer, revocation, now)
+        if !is_kept() {
+            self.drop_entry(&mut writer, revocation);
+            self.show(&writer);
+        }
     }
 
-    /// The entries that have not ended.
-    pub(crate) fn live(&self, now: UnixTime) -> Vec<Arc<RevocationEntry>> {
-        let mut entries = self.table.values();
-        entries.retain(|entry| now < entry.ends_at());
-        entries
+    /// The entries that are in force.
+    pub(crate) fn live(&self) -> Vec<RevocationEntry> {
+        let now = self.now();
+        self.entries(|listed| listed.is_in_force(now.wall, || now.monotonic))
+    }
+
+    /// The entries that a snapshot must bring back: those that are in force, and those that the
+    /// wall clock alone has ended, since it may be ahead.
+    pub(crate) fn worth_keeping(&self) -> Vec<RevocationEntry> {
+        let now = self.now();
+        self.entries(|listed| {
+            let in_force = listed.is_in_force(now.wall, || now.monotonic);
+            in_force || (listed.was_dormant() && !listed.is_over(now))
+        })
+    }
+
+    fn entries(&self, is_wanted: impl Fn(&Listed) -> bool) -> Vec<RevocationEntry> {
+        let listed = self.table.values();
+        let wanted = listed.iter().filter(|listed| is_wanted(listed));
+        wanted.map(|listed| listed.entry().clone()).collect()
     }
 
     /// How many entries there are, some of which may have ended.
@@ -275,9 +377,11 @@ impl RevocationList {
         self.show(&writer);
     }
 
-    /// Whether nothing is missing, as far as anybody knows.
+    /// Whether nothing is missing, as far as is known.
     pub(crate) fn is_complete(&self) -> bool {
+        let now = self.now();
         self.version.load(Ordering::Acquire) != INCOMPLETE
+            && !self.given_up.counts(now.wall, || now.monotonic)
     }
 
     /// Who hears of every change that is made here from now on; the first one counts.
@@ -286,72 +390,86 @@ impl RevocationList {
         let _ = self.listener.set(listener);
     }
 
-    /// The entry as it now stands; `None` where it said nothing new.
-    fn put(
-        &self,
-        writer: &mut Writer,
-        entry: RevocationEntry,
-        now: UnixTime,
-    ) -> Result<Option<RevocationEntry>, Full> {
-        let hash = self.hash_of(&entry);
-        let is_it = |one: &RevocationEntry| one.is_about_the_same(&entry);
-        let entry = match self.table.read().find(hash, is_it) {
-            None => {
-                self.make_room(writer, now)?;
-                let added = Arc::new(entry.clone());
-                let hash_of = |entry: &RevocationEntry| self.hash_of(entry);
-                self.table.insert(hash, added, &mut writer.fill, hash_of);
-                entry
-            }
-            Some(held) => {
-                let both = if now < held.ends_at() {
-                    held.joined(&entry)
-                } else {
-                    entry.clone()
-                };
-                if both == *held {
-                    return Ok(None);
-                }
-                self.table.replace(hash, Arc::new(both.clone()), is_it);
-                both
-            }
-        };
-        writer.version += 1;
-        writer.earliest_end = writer.earliest_end.min(entry.ends_at());
-        Ok(Some(entry))
+    fn is_known(&self, entry: &RevocationEntry) -> bool {
+        let is_it = |one: &Listed| one.entry().is_about_the_same(entry);
+        let found = self.table.read().find(self.hash_of_entry(entry), is_it);
+        found.is_some()
     }
 
-    fn make_room(&self, writer: &mut Writer, now: UnixTime) -> Result<(), Full> {
-        let is_over = |end: UnixTime| now >= end.saturating_add(AFTERLIFE);
-        if writer.fill.live() >= self.most && is_over(writer.earliest_end) {
+    /// The entry as it now stands; `None` where it said nothing new. There must be room.
+    fn put(&self, writer: &mut Writer, listed: Listed, now: Moment) -> Option<Listed> {
+        let hash = self.hash_of(&listed);
+        let is_it = |one: &Listed| one.entry().is_about_the_same(listed.entry());
+        let found = self.table.read().find(hash, is_it);
+        let both = match &found {
+            Some(held) if !self.is_replaced(held, &listed, now) => held.joined(&listed),
+            _ => listed.clone(),
+        };
+        if found.as_deref() == Some(&both) {
+            return None;
+        }
+        writer.earliest_end = writer.earliest_end.min(both.replaceable_at());
+        // What merely lasts longer concerns no token that was found clean.
+        let says_more = found.is_none_or(|held| held.entry() != both.entry());
+        writer.version += u64::from(says_more);
+        let added = Arc::new(both.clone());
+        if !self.table.replace(hash, Arc::clone(&added), is_it) {
+            let hash_of = |entry: &Listed| self.hash_of(entry);
+            self.table.insert(hash, added, &mut writer.fill, hash_of);
+        }
+        says_more.then_some(both)
+    }
+
+    /// Whether a new entry stands alone since the present one has ended, and reached further: a
+    /// subject that is revoked up to an earlier moment than before.
+    fn is_replaced(&self, held: &Listed, new: &Listed, now: Moment) -> bool {
+        let in_force = held.is_in_force(now.wall, || now.monotonic);
+        let before = |listed: &Listed| listed.entry().revocation().before();
+        let is_replaced = !in_force && before(held) > before(new);
+        if is_replaced {
+            self.given_up.note(held);
+        }
+        is_replaced
+    }
+
+    /// Finds a place where there is none: first of entries that are over, then of those that are
+    /// over by the wall clock alone. What the latter would have refused is unknown from then on.
+    fn make_room(&self, writer: &mut Writer, now: Moment) -> Result<(), Full> {
+        let has_room = |writer: &Writer| writer.fill.live() < self.most;
+        if !has_room(writer) && now.wall >= writer.earliest_end {
             self.table
-                .retain(&mut writer.fill, |entry| !is_over(entry.ends_at()));
+                .retain(&mut writer.fill, |listed| !listed.is_over(now));
+            if !has_room(writer) {
+                self.table.retain(&mut writer.fill, |listed| {
+                    let is_kept = now.wall < listed.replaceable_at();
+                    if !is_kept {
+                        self.given_up.note(listed);
+                    }
+                    is_kept
+                });
+            }
             let ends = self.table.values();
-            let ends = ends.iter().map(|entry| entry.ends_at());
+            let ends = ends.iter().map(|listed| listed.replaceable_at());
             writer.earliest_end = ends.min().unwrap_or(NEVER);
         }
-        if writer.fill.live() < self.most {
-            Ok(())
-        } else {
-            Err(Full)
-        }
+        if has_room(writer) { Ok(()) } else { Err(Full) }
     }
 
-    fn drop_entry(&self, writer: &mut Writer, revocation: &Revocation, now: UnixTime) -> bool {
-        let hash = finished(
-            self.realm(revocation.issuer()),
-            revocation.id().unwrap_or_default(),
-        );
-        self.table.remove(hash, &mut writer.fill, |entry| {
-            entry.revocation().is_about_the_same(revocation)
-                && entry.revocation().before() <= revocation.before()
-                && now < entry.ends_at()
-        })
+    fn drop_entry(&self, writer: &mut Writer, revocation: &Revocation) -> Option<Arc<Listed>> {
+        let id = revocation.id().unwrap_or_default();
+        let hash = finished(self.realm(revocation.issuer()), id);
+        let is_meant = |listed: &Listed| {
+            listed.entry().revocation().is_about_the_same(revocation)
+                && listed.entry().revocation().before() <= revocation.before()
+        };
+        let found = self.table.read().find(hash, is_meant)?;
+        self.table.remove(hash, &mut writer.fill, is_meant);
+        Some(found)
     }
 
     /// Shows readers the present version. INVARIANT: after the entries that it stands for.
     fn show(&self, writer: &Writer) {
-        let version = if writer.holds > 0 {
+        let version = if writer.holds > 0 || writer.fill.live() > self.most {
             INCOMPLETE
         } else {
             writer.version
@@ -376,7 +494,18 @@ impl RevocationList {
         hasher
     }
 
-    fn hash_of(&self, entry: &RevocationEntry) -> u64 {
+    fn now(&self) -> Moment {
+        Moment {
+            wall: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+        }
+    }
+
+    fn hash_of(&self, listed: &Listed) -> u64 {
+        self.hash_of_entry(listed.entry())
+    }
+
+    fn hash_of_entry(&self, entry: &RevocationEntry) -> u64 {
         let revocation = entry.revocation();
         finished(
             self.realm(revocation.issuer()),

@@ -43,10 +43,10 @@ impl RevocationEntry {
         }
     }
 
-    /// Whether it concerns this token.
-    pub(super) fn applies(&self, token: &AccessToken, rules: &Rules, now: UnixTime) -> bool {
+    /// Whether it concerns this token, while it is in force.
+    pub(super) fn concerns(&self, token: &AccessToken, rules: &Rules) -> bool {
         let revocation = &self.revocation;
-        if now >= self.end || revocation.issuer() != &*rules.realm {
+        if revocation.issuer() != &*rules.realm {
             return false;
         }
         let id = revocation.id();

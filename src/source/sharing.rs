@@ -2,16 +2,19 @@
 //!
 //! 1. Requests look at the list in memory alone. A task of its own reads what others have revoked
 //!    from a stream in the store and writes there what was revoked here.
-//! 2. Until the stream was read to its end once, the list is not complete, and nobody is found
-//!    clean. Afterwards what is known holds, whatever becomes of the store.
+//! 2. Until the stream was read to its end once, the list is not complete, and no token is found
+//!    clean. Afterwards what is known holds, whatever becomes of the store. To be read is enough: a
+//!    store that is full or takes no writes keeps no instance from starting.
 //! 3. A random epoch lies beside the stream. Where it is another than before, or the stream ends
 //!    before our cursor, or lacks what nobody had reason to drop, the stream is read from the start
 //!    and what it lacks is written to it again.
 //! 4. A store that drops what was not asked for when its memory is full is not used.
-//! 5. The application may say after how long without the store nobody is found clean.
-//! 6. With the last handle the task ends.
+//! 5. A stream that takes no more entries, because somebody has given out its last id, is given up:
+//!    another epoch names another stream, and what is known is written there.
+//! 6. The application may say after how long without the store nobody is found clean.
+//! 7. With the last handle the task ends.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,9 +22,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::clock::Clock;
-use super::revocation::{Change, RevocationList};
+use super::journal::Journal;
+use super::revocation::RevocationList;
 use super::store::{Address, StoreError};
-use crate::model::revocation::Revocation;
 use crate::verify::crypto::random_u32;
 use crate::verify::seal::Seals;
 
@@ -46,8 +49,9 @@ pub(super) struct Hub {
     pub(super) seals: Seals,
     pub(super) keys: Keys,
     pub(super) list: Arc<RevocationList>,
-    /// The issuers that this server has. Those of others are passed on and not looked at.
-    pub(super) realms: HashSet<Arc<str>>,
+    /// The issuers that this server has, and how long their revocations last at most. Those of
+    /// other issuers are passed on and not looked at.
+    pub(super) realms: HashMap<Arc<str>, Duration>,
     pub(super) clock: Arc<dyn Clock>,
     refuse_after: Option<Duration>,
     state: Mutex<State>,
@@ -59,54 +63,38 @@ pub(super) struct Hub {
 /// The names of what lies in the store.
 pub(crate) struct Keys {
     pub(super) epoch: String,
-    pub(super) stream: String,
+    base: String,
 }
+
+/// What the epoch of a stream begins with that took the place of a broken one. Its name is part
+/// of that stream's.
+const RENEWED: &str = "renewed-";
 
 impl Keys {
     /// Names that belong to one namespace and one cluster key.
     pub(crate) fn new(namespace: &str, fingerprint: &str) -> Self {
+        let base = format!("{namespace}:{fingerprint}");
         Self {
-            epoch: format!("{namespace}:{fingerprint}:epoch"),
-            stream: format!("{namespace}:{fingerprint}:revocations"),
+            epoch: format!("{base}:epoch"),
+            base,
         }
     }
-}
 
-/// What was changed here and is not yet in the ledger.
-#[derive(Default)]
-pub(super) struct Journal {
-    changes: Mutex<VecDeque<Change>>,
-    pub(super) written: Notify,
-}
-
-impl Journal {
-    pub(super) fn clear(&self) {
-        self.changes().clear();
+    /// The stream of an epoch.
+    pub(super) fn stream(&self, epoch: &[u8]) -> String {
+        let renewed = std::str::from_utf8(epoch).ok().filter(|epoch| {
+            let random = epoch.strip_prefix(RENEWED).unwrap_or_default();
+            random.len() == 32 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        match renewed {
+            Some(epoch) => format!("{}:{epoch}:revocations", self.base),
+            None => format!("{}:revocations", self.base),
+        }
     }
 
-    pub(super) fn push(&self, change: Change) {
-        self.changes().push_back(change);
-        self.written.notify_one();
-    }
-
-    pub(super) fn next(&self) -> Option<Change> {
-        self.changes().pop_front()
-    }
-
-    /// Whether the same was revoked here, and the ledger does not know yet.
-    pub(super) fn revokes(&self, revocation: &Revocation) -> bool {
-        self.changes().iter().any(|change| match change {
-            Change::Added(entry) => entry.revocation().is_about_the_same(revocation),
-            Change::Withdrawn(_) => false,
-        })
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.changes().len()
-    }
-
-    fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// An epoch whose stream is a new one.
+    pub(super) fn renewed(random: u128) -> String {
+        format!("{RENEWED}{random:032x}")
     }
 }
 
@@ -122,10 +110,14 @@ struct State {
     /// Whether the list was told that something may be missing.
     held: bool,
     backlog: usize,
+    /// Whether everything went well once.
+    has_succeeded: bool,
     confirmed_at: Option<Duration>,
     failing_since: Option<Duration>,
     failures: u32,
     last_error: Option<Failure>,
+    /// Streams that were given up.
+    renewals: u32,
 }
 
 /// Why an attempt failed.
@@ -133,14 +125,32 @@ struct State {
 pub(crate) enum Failure {
     Store(StoreError),
     Eviction(Option<String>),
+    /// It is no single primary.
+    Unsupported(Unsupported),
     /// There are more revocations than this server has room for.
     Full,
+    /// The stream takes no more entries, and was renewed a moment ago.
+    Broken,
     /// The stream does not end.
     Endless,
     /// The cryptographic library gave nothing.
     Crypto,
     /// The task was ended.
     Ended,
+}
+
+/// What cannot be used in place of a single primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsupported {
+    Sentinel,
+    Cluster,
+}
+
+impl Failure {
+    /// Whether the connection is as good as it was: the store has answered, and refused.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_refusal())
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -160,6 +170,15 @@ impl fmt::Display for Failure {
             Self::Eviction(None) => f.write_str(
                 "the shared store does not say what it drops when its memory is full; allow `INFO` or `CONFIG GET`",
             ),
+            Self::Unsupported(Unsupported::Sentinel) => f.write_str(
+                "the address of the shared store is that of a Redis Sentinel, which holds no data: give the address of the primary, or one that always leads to it",
+            ),
+            Self::Unsupported(Unsupported::Cluster) => f.write_str(
+                "the shared store is a node of a Redis Cluster, which is not supported: use a single primary without cluster mode",
+            ),
+            Self::Broken => f.write_str(
+                "the stream in the shared store takes no more entries, and a new one was begun less than a minute ago; who else may write there?",
+            ),
             Self::Full => f.write_str(
                 "there are more revocations in the shared store than this server has room for",
             ),
@@ -175,8 +194,8 @@ pub(crate) struct Place {
     pub(crate) address: Address,
     pub(crate) seals: Seals,
     pub(crate) keys: Keys,
-    /// The issuers that this server has.
-    pub(crate) realms: HashSet<Arc<str>>,
+    /// The issuers that this server has, and how long their revocations last at most.
+    pub(crate) realms: HashMap<Arc<str>, Duration>,
     pub(crate) refuse_after: Option<Duration>,
 }
 
@@ -199,10 +218,12 @@ impl Sharing {
                 running: false,
                 held: true,
                 backlog: 0,
+                has_succeeded: false,
                 confirmed_at: None,
                 failing_since: None,
                 failures: 0,
                 last_error: None,
+                renewals: 0,
             }),
             journal,
             asked: Notify::new(),
@@ -238,10 +259,12 @@ impl Sharing {
     pub(crate) fn fares(&self) -> Fares {
         let hub = &self.hub;
         let now = hub.clock.monotonic();
+        let is_full = hub.list.len() > hub.list.most();
         let state = hub.state();
         let ago = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
         Fares {
-            refuses: state.held,
+            refuses: state.held || is_full,
+            renewals: state.renewals,
             unwritten: state.backlog + hub.journal.len(),
             confirmed: ago(state.confirmed_at),
             failing_since: ago(state.failing_since),
@@ -255,6 +278,7 @@ impl Sharing {
 #[derive(Clone, Debug)]
 pub(crate) struct Fares {
     pub(crate) refuses: bool,
+    pub(crate) renewals: u32,
     pub(crate) unwritten: usize,
     pub(crate) confirmed: Option<Duration>,
     pub(crate) failing_since: Option<Duration>,
@@ -273,44 +297,60 @@ impl Hub {
         self.progress.borrow().wanted
     }
 
+    /// The stream was read to its end, which it had at this time. With what could be read the list
+    /// is complete, whatever becomes of what is to be written.
+    pub(super) fn heard(&self, since: Duration) {
+        let mut state = self.state();
+        state.confirmed_at = Some(since);
+        if std::mem::replace(&mut state.held, false) {
+            self.list.release();
+        }
+    }
+
     /// The stream was read to its end, and what was to be written has been.
-    pub(super) fn confirm(&self, wanted: u64, since: Duration) {
-        {
+    pub(super) fn confirm(&self, wanted: u64) {
+        let is_news = {
             let mut state = self.state();
-            if state.last_error.is_some() || state.confirmed_at.is_none() {
-                announce(None);
-            }
-            if std::mem::replace(&mut state.held, false) {
-                self.list.release();
-            }
+            let was_confirmed = std::mem::replace(&mut state.has_succeeded, true);
             state.backlog = 0;
-            state.confirmed_at = Some(since);
             state.failing_since = None;
             state.failures = 0;
-            state.last_error = None;
+            state.last_error.take().is_some() || !was_confirmed
+        };
+        // Behind the lock: a subscriber may ask for the status.
+        if is_news {
+            announce(None);
         }
         self.progress
             .send_modify(|progress| progress.ended = progress.ended.max(wanted));
     }
 
     /// An attempt failed, which is the answer to what was wanted when it began. How long the store
-    /// is left alone.
-    pub(super) fn fail(&self, wanted: u64, failure: Failure, backlog: usize) -> Duration {
-        let pause = {
+    /// is left alone, if the connection is at fault.
+    pub(super) fn fail(&self, wanted: u64, failure: &Failure, backlog: usize) -> Duration {
+        let now = self.clock.monotonic();
+        let (pause, is_news) = {
             let mut state = self.state();
-            if state.last_error.as_ref() != Some(&failure) {
-                announce(Some(&failure));
-            }
+            let is_news = state.last_error.as_ref() != Some(failure);
             let pause = FIRST_PAUSE.saturating_mul(1 << state.failures.min(8));
             state.backlog = backlog;
-            state.failing_since.get_or_insert(self.clock.monotonic());
+            state.failing_since.get_or_insert(now);
             state.failures = state.failures.saturating_add(1);
-            state.last_error = Some(failure);
-            pause.min(LONGEST_PAUSE)
+            state.last_error = Some(failure.clone());
+            (pause.min(LONGEST_PAUSE), is_news)
         };
+        if is_news {
+            announce(Some(failure));
+        }
         self.progress
             .send_modify(|progress| progress.ended = progress.ended.max(wanted));
         jittered(pause)
+    }
+
+    /// A stream was given up and another begun.
+    pub(super) fn renewed(&self) {
+        self.state().renewals += 1;
+        announce_renewal();
     }
 
     /// Whether there is a time after which nobody is found clean.
@@ -376,5 +416,13 @@ fn announce(failure: Option<&Failure>) {
     }
 }
 
+#[cfg(feature = "tracing")]
+fn announce_renewal() {
+    tracing::warn!("the stream of revocations took no more entries, and a new one was begun");
+}
+
 #[cfg(not(feature = "tracing"))]
 fn announce(_: Option<&Failure>) {}
+
+#[cfg(not(feature = "tracing"))]
+fn announce_renewal() {}

@@ -5,7 +5,6 @@
 //!    what is left out would be good again.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +48,7 @@ struct Line<'l> {
 }
 
 /// All these entries.
-pub(crate) fn write(entries: &[Arc<RevocationEntry>]) -> String {
+pub(crate) fn write(entries: &[RevocationEntry]) -> String {
     let head = Head {
         revocations: FORM,
         entries: entries.len(),
@@ -160,8 +159,7 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read_back(entries in proptest::collection::vec(entry(), 0..8)) {
-            let shared: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
-            let text = write(&shared);
+            let text = write(&entries);
             prop_assert_eq!(read(&text), Ok(entries.clone()));
             prop_assert_eq!(text.lines().count(), entries.len() + 1);
             // Every text that is cut off is an error, unless only the last line break is.

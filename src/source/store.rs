@@ -11,9 +11,12 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, RedisError, Value,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _,
+    RedisError, Value,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::store_tls;
 use crate::model::url::is_loopback;
 
 /// A store that does not answer the handshake in this time is down.
@@ -55,6 +58,16 @@ impl StreamId {
         })
     }
 
+    /// The milliseconds of the store's clock.
+    pub(crate) const fn millis(self) -> u64 {
+        self.millis
+    }
+
+    /// Whether a stream that has given out this place can give out no other.
+    pub(crate) const fn is_last(self) -> bool {
+        self.millis == u64::MAX && self.number == u64::MAX
+    }
+
     /// The next place; nothing lies between the two.
     pub(crate) const fn next(self) -> Self {
         Self {
@@ -78,14 +91,27 @@ pub(crate) type Entry = (StreamId, Option<Vec<u8>>);
 pub(crate) struct StoreError {
     store: String,
     cause: String,
-    /// Whether the store itself said so.
-    is_refusal: bool,
+    /// The store's own code, where the store itself said so.
+    code: Option<String>,
 }
 
 impl StoreError {
     /// Whether the store answered, and refused.
     pub(crate) const fn is_refusal(&self) -> bool {
-        self.is_refusal
+        self.code.is_some()
+    }
+
+    /// Whether the store refused because the key holds something of another type than ours.
+    pub(crate) fn is_wrong_type(&self) -> bool {
+        self.code.as_deref() == Some("WRONGTYPE")
+    }
+
+    /// Whether the store refused because it is one of several that share the keys.
+    pub(crate) fn is_of_cluster(&self) -> bool {
+        let codes = ["MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT"];
+        self.code
+            .as_deref()
+            .is_some_and(|code| codes.contains(&code))
     }
 }
 
@@ -98,7 +124,7 @@ impl fmt::Display for StoreError {
 /// Where the store is.
 #[derive(Clone)]
 pub(crate) struct Address {
-    client: Client,
+    info: ConnectionInfo,
     shown: String,
 }
 
@@ -134,40 +160,54 @@ impl Address {
             ConnectionAddr::Tcp(..) => return Err("is not encrypted; use `rediss://`"),
             _ => return Err("names no host"),
         };
-        let client = Client::open(info).map_err(|_| "cannot be read")?;
-        Ok(Self { client, shown })
+        Ok(Self { info, shown })
     }
 
     /// Opens a connection.
     pub(crate) async fn connect(&self) -> Result<Connection, StoreError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIME))
-            .set_response_timeout(None);
-        let client = self.client.clone();
-        // In a task of its own: the TLS library panics where the application has compiled it with
-        // several backends and chosen none, and that must not end more than this attempt.
-        let opening = tokio::spawn(async move {
-            let opened = client.get_multiplexed_async_connection_with_config(&config);
-            tokio::time::timeout(CONNECT_TIME, opened).await
-        });
-        match opening.await {
-            Ok(Ok(Ok(connection))) => Ok(Connection {
+        match tokio::time::timeout(CONNECT_TIME, self.open()).await {
+            Ok(Ok(connection)) => Ok(Connection {
                 connection,
                 shown: self.shown.clone(),
             }),
-            Ok(Ok(Err(error))) => Err(self.error(cause_of(&error))),
-            Ok(Err(_)) => Err(self.error("no connection within 2 s")),
-            Err(_) => Err(self.error(
-                "the connection could not be made; does the application choose a crypto provider for rustls?",
-            )),
+            Ok(Err(cause)) => Err(self.error(cause)),
+            Err(_) => Err(self.error("no connection within 2 s")),
         }
+    }
+
+    async fn open(&self) -> Result<MultiplexedConnection, String> {
+        match self.info.addr() {
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                let stream = store_tls::connect(host, *port).await;
+                self.speak(stream.map_err(|cause| escaped(&cause))?).await
+            }
+            ConnectionAddr::Tcp(host, port) => {
+                let stream = store_tls::open(host, *port).await;
+                let stream = stream.map_err(|error| escaped(&error.to_string()))?;
+                self.speak(stream).await
+            }
+            _ => Err("no host".to_owned()),
+        }
+    }
+
+    async fn speak<S>(&self, stream: S) -> Result<MultiplexedConnection, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let settings = self.info.redis_settings();
+        let opened = MultiplexedConnection::new_with_config(settings, stream, config).await;
+        let (connection, driver) = opened.map_err(|error| cause_of(&error))?;
+        // It ends with the last handle of the connection.
+        tokio::spawn(driver);
+        Ok(connection)
     }
 
     fn error(&self, cause: impl Into<String>) -> StoreError {
         StoreError {
             store: self.shown.clone(),
             cause: cause.into(),
-            is_refusal: false,
+            code: None,
         }
     }
 }
@@ -180,6 +220,36 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// What kind of server it is: `standalone`, `sentinel` or `cluster`. `None` when it does not
+    /// say.
+    pub(crate) async fn mode(&mut self) -> Result<Option<String>, StoreError> {
+        let mut asked = redis::cmd("INFO");
+        let told = self.permitted(asked.arg("server")).await?;
+        let told = told.as_ref().and_then(text_of).unwrap_or_default();
+        // Valkey says it under a name of its own too.
+        Ok(told.lines().find_map(|line| {
+            let mode = line.strip_prefix("redis_mode:");
+            let mode = mode.or_else(|| line.strip_prefix("server_mode:"))?;
+            Some(mode.trim().to_owned())
+        }))
+    }
+
+    /// The store's clock, in milliseconds. `None` when we may not ask.
+    pub(crate) async fn time(&mut self) -> Result<Option<u64>, StoreError> {
+        let told = self.permitted(&redis::cmd("TIME")).await?;
+        let Some(Value::Array(parts)) = told else {
+            return Ok(None);
+        };
+        let number = |part: &Value| text_of(part)?.parse::<u64>().ok();
+        let mut parts = parts.iter().map(number);
+        Ok(match (parts.next().flatten(), parts.next().flatten()) {
+            (Some(secs), Some(micros)) => {
+                Some(secs.saturating_mul(1000).saturating_add(micros / 1000))
+            }
+            _ => None,
+        })
+    }
+
     /// What the store drops when its memory is full. `None` when it does not say.
     pub(crate) async fn eviction_policy(&mut self) -> Result<Option<String>, StoreError> {
         // Managed stores forbid the one, and some users the other.
@@ -205,7 +275,7 @@ impl Connection {
     async fn permitted(&mut self, command: &Cmd) -> Result<Option<Value>, StoreError> {
         match self.query(command, COMMAND_TIME).await {
             Ok(value) => Ok(Some(value)),
-            Err(error) if error.is_refusal => Ok(None),
+            Err(error) if error.is_refusal() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -236,18 +306,40 @@ impl Connection {
         self.query(&put, time).await.map(|_| ())
     }
 
-    /// The value of a key that is set once; this one where it has none.
+    /// The value of a key that is set once; this one where it has none. Empty where it has none and
+    /// the store takes no writes. It is read first: a store that is full, fails to save or takes no
+    /// writes refuses even to set what is there already.
     pub(crate) async fn settle(&mut self, key: &str, value: &str) -> Result<Vec<u8>, StoreError> {
-        // Between the two questions a store may be wiped, once.
+        // Between the questions a store may be wiped, once.
         for _ in 0..2 {
+            match self.get(key, COMMAND_TIME).await {
+                Ok(Some(settled)) => return Ok(settled),
+                Ok(None) => {}
+                // Something of another type in its place would stay there for good.
+                Err(error) if error.is_wrong_type() => self.set(key, value).await?,
+                Err(error) => return Err(error),
+            }
             let mut set = redis::cmd("SET");
-            self.query(set.arg(key).arg(value).arg("NX"), COMMAND_TIME)
-                .await?;
-            if let Some(settled) = self.get(key, COMMAND_TIME).await? {
-                return Ok(settled);
+            let set = set.arg(key).arg(value).arg("NX");
+            match self.query(set, COMMAND_TIME).await {
+                Ok(_) => {}
+                Err(error) if error.is_refusal() && !error.is_of_cluster() => {
+                    return Ok(Vec::new());
+                }
+                Err(error) => return Err(error),
             }
         }
-        Err(self.odd())
+        match self.get(key, COMMAND_TIME).await? {
+            Some(settled) => Ok(settled),
+            None => Err(self.odd()),
+        }
+    }
+
+    /// Sets a key, whatever it holds.
+    pub(crate) async fn set(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        let mut set = redis::cmd("SET");
+        let outcome = self.query(set.arg(key).arg(value), COMMAND_TIME).await;
+        outcome.map(|_| ())
     }
 
     /// The last place that the stream has given out; the start where there is no stream.
@@ -331,6 +423,20 @@ impl Connection {
         self.query(&trim, COMMAND_TIME).await.map(|_| ())
     }
 
+    /// Deletes the entries at these places, as far as they are there.
+    pub(crate) async fn delete(
+        &mut self,
+        stream: &str,
+        places: &[StreamId],
+    ) -> Result<(), StoreError> {
+        let mut delete = redis::cmd("XDEL");
+        delete.arg(stream);
+        for at in places {
+            delete.arg(at.to_string());
+        }
+        self.query(&delete, COMMAND_TIME).await.map(|_| ())
+    }
+
     async fn query(&mut self, command: &Cmd, time: Duration) -> Result<Value, StoreError> {
         let answer = command.query_async(&mut self.connection);
         match tokio::time::timeout(time, answer).await {
@@ -342,8 +448,13 @@ impl Connection {
 
     fn refusal(&self, error: &RedisError) -> StoreError {
         StoreError {
-            // Only an answer of the store has a code.
-            is_refusal: error.code().is_some(),
+            // Only an answer of the store has a code; of a pipeline it may not be known.
+            code: match error.kind() {
+                ErrorKind::Server(_) | ErrorKind::Extension => {
+                    Some(error.code().unwrap_or("ERR").to_owned())
+                }
+                _ => error.code().map(ToOwned::to_owned),
+            },
             ..self.error(cause_of(error))
         }
     }
@@ -360,7 +471,7 @@ impl Connection {
         StoreError {
             store: self.shown.clone(),
             cause: cause.into(),
-            is_refusal: false,
+            code: None,
         }
     }
 }
@@ -413,7 +524,10 @@ fn text_of(value: &Value) -> Option<String> {
 
 /// The cause in words. A store chooses its own, so they are shortened and escaped.
 fn cause_of(error: &RedisError) -> String {
-    let text = error.to_string();
+    escaped(&error.to_string())
+}
+
+fn escaped(text: &str) -> String {
     let text = text.chars().take(MAX_CAUSE_CHARS).collect::<String>();
     text.escape_debug().to_string()
 }

@@ -98,6 +98,11 @@ impl LogoutToken {
         })
     }
 
+    /// When it was issued: no token of the session is younger.
+    pub(crate) const fn issued_at(&self) -> UnixTime {
+        self.issued_at
+    }
+
     /// What is no longer good: the session where one is named, with what its subject has got and
     /// cannot be told to belong to another session; else all that the subject has got.
     pub(crate) fn revocations(&self, issuer: &str) -> impl Iterator<Item = Revocation> {

@@ -1,6 +1,8 @@
 //! Instances that share a store: what one revokes the others refuse, whatever becomes of the store.
 
 mod answers;
+mod bounds;
+mod clocks;
 mod engine;
 mod processes;
 

@@ -1,0 +1,497 @@
+//! Lists that are full, bursts, and what a store that misbehaves does to the stream.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use portcullis::{
+    Builder, Clock as _, ConnectError, ResourceServer, Revocation, SharedStore, UnixTime,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::engine::Engine;
+use super::{Instance, REVOKED, UNKNOWN, World, store};
+use crate::logs::Logs;
+use crate::support::API;
+
+fn builder(world: &World, url: &str) -> Builder {
+    ResourceServer::builder(API)
+        .issuer(world.issuer.trusted())
+        .clock(world.clock.clone())
+        .shared_store(store(url))
+}
+
+async fn connected(world: &World, builder: Builder) -> Instance {
+    let server = builder.build().expect("sound").connect().await;
+    world.around(server.expect("a runtime"))
+}
+
+#[tokio::test]
+async fn list_that_is_full_after_the_start_admits_no_token_that_it_does_not_know() {
+    let Some(engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let one = world.instance(&engine.url()).await;
+    let small = connected(&world, builder(&world, &engine.url()).most_revocations(2)).await;
+    assert!(small.server.ready());
+    let other = world.token("other");
+    assert_eq!(small.verdict(&other).await, "200");
+    for id in ["a", "b"] {
+        one.revoke(id);
+    }
+    one.synchronise().await;
+    small.synchronise().await;
+    assert_eq!(small.verdict(&other).await, "200", "the accepted twin");
+
+    for id in ["c", "d"] {
+        one.revoke(id);
+    }
+    one.synchronise().await;
+    let error = small.server.synchronise().await.expect_err("no room");
+    assert!(error.to_string().contains("room"), "{error}");
+    assert_eq!(small.verdict(&other).await, UNKNOWN);
+    for id in ["a", "b", "c", "d"] {
+        assert_eq!(small.verdict(&world.token(id)).await, REVOKED, "{id}");
+    }
+    assert!(!small.server.ready());
+    let status = small.server.shared_store().expect("a store");
+    assert!(status.is_refusing() && status.last_error().is_some());
+
+    for id in ["a", "b"] {
+        one.withdraw(id);
+    }
+    one.synchronise().await;
+    small.synchronise().await;
+    assert!(small.server.ready());
+    assert_eq!(small.verdict(&other).await, "200");
+    assert_eq!(small.verdict(&world.token("a")).await, "200");
+    assert_eq!(small.verdict(&world.token("d")).await, REVOKED);
+}
+
+#[tokio::test]
+async fn list_that_is_full_still_tells_what_is_revoked_here() {
+    let Some(engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let name = world.issuer.issuer();
+    let now = world.clock.now();
+    let subject = |secs: u64| {
+        let before = UnixTime::from_secs(now.as_secs() + i64::try_from(secs).expect("small"));
+        Revocation::subject(&name, "somebody", before)
+    };
+    let one = world.instance(&engine.url()).await;
+    let small = connected(&world, builder(&world, &engine.url()).most_revocations(2)).await;
+    small.server.revocations().revoke(subject(0)).expect("room");
+    small.synchronise().await;
+    for id in ["a", "b", "c"] {
+        one.revoke(id);
+    }
+    one.synchronise().await;
+    assert!(small.server.synchronise().await.is_err());
+    // It is there already, and needs no room.
+    small
+        .server
+        .revocations()
+        .revoke(subject(100))
+        .expect("room");
+    assert!(small.server.synchronise().await.is_err());
+    assert_eq!(small.server.shared_store().expect("a store").unwritten(), 0);
+    one.synchronise().await;
+    let list = one.server.revocations().list();
+    let known = list
+        .iter()
+        .find(|entry| entry.revocation().id() == Some("somebody"));
+    let before = known.expect("the subject").revocation().before();
+    assert_eq!(before, subject(100).before());
+}
+
+#[tokio::test]
+async fn list_that_is_full_has_room_again_when_entries_have_ended() {
+    let Some(engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let one = world.instance(&engine.url()).await;
+    let small = connected(&world, builder(&world, &engine.url()).most_revocations(1)).await;
+    for id in ["a", "b"] {
+        one.revoke(id);
+    }
+    one.synchronise().await;
+    assert!(small.server.synchronise().await.is_err());
+    world.clock.advance(Duration::from_secs(26 * 3600));
+    small.synchronise().await;
+    assert!(small.server.ready());
+}
+
+#[tokio::test]
+async fn later_moments_of_one_subject_are_one_entry_of_the_stream() {
+    let Some(mut engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let (one, two) = (
+        world.instance(&engine.url()).await,
+        world.instance(&engine.url()).await,
+    );
+    let name = world.issuer.issuer();
+    let start = world.clock.now().as_secs();
+    let revoke = |moment: i64| {
+        let before = UnixTime::from_secs(start - 40_000 + moment);
+        let revocation = Revocation::subject(&name, "somebody", before);
+        one.server.revocations().revoke(revocation).expect("room");
+    };
+    // A burst, as when the store was away.
+    engine.kill().await;
+    for moment in 0..31_000 {
+        revoke(moment);
+    }
+    let unwritten = one.server.shared_store().expect("a store").unwritten();
+    assert_eq!(unwritten, 1);
+    engine.run().await;
+    one.synchronise().await;
+    assert_eq!(engine.stream().await.len(), 1);
+
+    // One after the other: those that were replaced go when it is tidied.
+    for moment in 31_000..31_020 {
+        revoke(moment);
+        one.synchronise().await;
+    }
+    two.synchronise().await;
+    world.clock.advance(Duration::from_secs(61));
+    one.synchronise().await;
+    assert_eq!(engine.stream().await.len(), 1);
+    two.synchronise().await;
+    let three = world.instance(&engine.url()).await;
+    for instance in [&one, &two, &three] {
+        let list = instance.server.revocations().list();
+        assert_eq!(list.len(), 1);
+        let before = list[0].revocation().before();
+        assert_eq!(before, Some(UnixTime::from_secs(start - 40_000 + 31_019)));
+    }
+}
+
+#[tokio::test]
+async fn stream_whose_entries_may_not_be_deleted_is_used_all_the_same() {
+    let Some(engine) = Engine::start(&[]).await else {
+        return;
+    };
+    engine
+        .say("ACL SETUSER api on >password ~portcullis:* +info +config|get +get +set +exists +xadd +xread +xrange +xtrim +xinfo")
+        .await;
+    let world = World::new();
+    let url = format!("redis://api:password@127.0.0.1:{}", engine.port);
+    let one = world.instance(&url).await;
+    let name = world.issuer.issuer();
+    for moment in 1..5 {
+        let before = UnixTime::from_secs(moment);
+        let revocation = Revocation::subject(&name, "somebody", before);
+        one.server.revocations().revoke(revocation).expect("room");
+        one.synchronise().await;
+    }
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(61));
+        one.synchronise().await;
+    }
+    assert_eq!(engine.stream().await.len(), 4);
+    one.revoke("stolen");
+    one.synchronise().await;
+    let two = world.instance(&url).await;
+    assert_eq!(two.verdict(&world.token("stolen")).await, REVOKED);
+}
+
+#[tokio::test]
+async fn events_are_written_outside_of_every_lock() {
+    let Some(mut engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let server = world.build(store(&engine.url()));
+    let asked = server.clone();
+    let logs = Logs::asking(move || {
+        drop(asked.shared_store());
+        asked.ready();
+        asked.revocations().len();
+    });
+    let _listening = logs.listen();
+    let instance = world.around(server.connect().await.expect("a runtime"));
+    assert!(logs.text().contains("revocations are shared"));
+    engine.kill().await;
+    assert!(instance.server.synchronise().await.is_err());
+    assert!(logs.text().contains("revocations are not shared"));
+    instance.revoke("stolen");
+    engine.run().await;
+    instance.synchronise().await;
+    assert_eq!(logs.text().matches("revocations are shared").count(), 2);
+}
+
+#[tokio::test]
+async fn stream_whose_last_id_was_given_out_is_given_up() {
+    for id in [
+        "18446744073709551615-18446744073709551615",
+        "18446744073709551615-18446744073709551613",
+        "99999999999999-0",
+    ] {
+        let Some(engine) = Engine::start(&[]).await else {
+            return;
+        };
+        let world = World::new();
+        let (one, two) = (
+            world.instance(&engine.url()).await,
+            world.instance(&engine.url()).await,
+        );
+        one.revoke("before");
+        one.synchronise().await;
+        let key = engine.key(":revocations").await;
+        engine.say(&format!("XADD {key} {id} e x")).await;
+        for name in ["a", "b", "c"] {
+            one.revoke(name);
+            one.synchronise().await;
+        }
+        two.synchronise().await;
+        let three = world.instance(&engine.url()).await;
+        for instance in [&one, &two, &three] {
+            for name in ["before", "a", "b", "c"] {
+                assert_eq!(instance.verdict(&world.token(name)).await, REVOKED, "{id}");
+            }
+            assert_eq!(instance.verdict(&world.token("other")).await, "200");
+        }
+        let renewals = one.server.shared_store().expect("a store").renewals();
+        assert_eq!(renewals, 1, "{id}");
+        assert_eq!(two.server.shared_store().expect("a store").renewals(), 0);
+        // Again within a minute: said, and not done again before the minute is over.
+        let stream = engine.say("KEYS *renewed*:revocations").await;
+        let last = "18446744073709551615-18446744073709551615";
+        engine.say(&format!("XADD {} {last} e x", stream[0])).await;
+        one.revoke("d");
+        let error = one.server.synchronise().await.expect_err("not yet");
+        assert!(
+            error.to_string().contains("takes no more entries"),
+            "{error}"
+        );
+        assert!(one.server.ready(), "what is known holds");
+        world.clock.advance(Duration::from_secs(61));
+        one.synchronise().await;
+        two.synchronise().await;
+        assert_eq!(two.verdict(&world.token("d")).await, REVOKED);
+    }
+}
+
+#[tokio::test]
+async fn something_else_in_the_place_of_the_stream_or_the_epoch_is_put_right() {
+    let Some(engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let one = world.instance(&engine.url()).await;
+    one.revoke("stolen");
+    one.synchronise().await;
+    let key = engine.key(":revocations").await;
+    engine.say(&format!("SET {key} nonsense")).await;
+    one.synchronise().await;
+    let two = world.instance(&engine.url()).await;
+    assert_eq!(two.verdict(&world.token("stolen")).await, REVOKED);
+
+    let key = engine.key(":epoch").await;
+    engine.say(&format!("DEL {key}")).await;
+    engine.say(&format!("LPUSH {key} nonsense")).await;
+    one.synchronise().await;
+    two.synchronise().await;
+    let three = world.instance(&engine.url()).await;
+    assert_eq!(three.verdict(&world.token("stolen")).await, REVOKED);
+    for id in ["", "renewed-", "renewed-../../x", "\u{fffd}"] {
+        let words: [&[u8]; 3] = [b"SET", key.as_bytes(), id.as_bytes()];
+        engine.run_command(&words).await;
+        one.synchronise().await;
+        three.synchronise().await;
+        let four = world.instance(&engine.url()).await;
+        assert_eq!(four.verdict(&world.token("stolen")).await, REVOKED, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn store_that_takes_no_writes_lets_new_instances_start() {
+    let Some(engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let one = world.instance(&engine.url()).await;
+    one.revoke("stolen");
+    one.synchronise().await;
+    let [stolen, other, late] = ["stolen", "other", "late"].map(|id| world.token(id));
+    for (refuse, accept) in [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        (
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+        ),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+    ] {
+        engine.say(refuse).await;
+        let new = world.instance(&engine.url()).await;
+        assert!(new.server.ready(), "{refuse}");
+        assert_eq!(new.verdict(&stolen).await, REVOKED, "{refuse}");
+        assert_eq!(new.verdict(&other).await, "200", "{refuse}");
+        let status = new.server.shared_store().expect("a store");
+        assert!(status.last_error().is_none(), "nothing is to be written");
+
+        new.revoke("late");
+        let error = new.server.synchronise().await.expect_err("no writes");
+        let status = new.server.shared_store().expect("a store");
+        assert_eq!(status.unwritten(), 1, "{error}");
+        assert!(status.failing_since().is_some() && new.server.ready());
+        assert_eq!(new.verdict(&late).await, REVOKED);
+
+        engine.say(accept).await;
+        new.synchronise().await;
+        one.synchronise().await;
+        assert_eq!(one.verdict(&late).await, REVOKED, "{accept}");
+        one.withdraw("late");
+        one.synchronise().await;
+    }
+}
+
+#[tokio::test]
+async fn empty_store_that_takes_no_writes_lets_instances_start_too() {
+    let Some(engine) = Engine::start(&["--maxmemory", "1"]).await else {
+        return;
+    };
+    let world = World::new();
+    let one = world.instance(&engine.url()).await;
+    assert!(one.server.ready());
+    one.revoke("stolen");
+    assert!(one.server.synchronise().await.is_err());
+    engine.say("CONFIG SET maxmemory 0").await;
+    one.synchronise().await;
+    let two = world.instance(&engine.url()).await;
+    assert_eq!(two.verdict(&world.token("stolen")).await, REVOKED);
+}
+
+#[tokio::test]
+async fn address_of_a_sentinel_or_of_a_cluster_node_is_named() {
+    let folder = std::env::temp_dir().join(format!("portcullis-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let sentinel = folder.join("sentinel.conf");
+    std::fs::write(&sentinel, "").expect("a file");
+    let sentinel = sentinel.to_string_lossy().into_owned();
+    let nodes = folder.join("nodes.conf").to_string_lossy().into_owned();
+    let world = World::new();
+    for (settings, word) in [
+        (&[sentinel.as_str(), "--sentinel"][..], "Sentinel"),
+        (
+            &["--cluster-enabled", "yes", "--cluster-config-file", &nodes],
+            "Cluster",
+        ),
+    ] {
+        let Some(engine) = Engine::start(settings).await else {
+            return;
+        };
+        let outcome = world.build(store(&engine.url())).connect().await;
+        let error = outcome.map(|_| ()).expect_err(word);
+        assert!(
+            matches!(error, ConnectError::UnsupportedStore { .. }),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    std::fs::remove_dir_all(&folder).expect("a folder");
+}
+
+/// Carries at most so many bytes of one answer, and then breaks off.
+async fn narrow(target: u16, most: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let server = TcpStream::connect(("127.0.0.1", target)).await?;
+                let (mut from_client, mut to_client) = client.into_split();
+                let (mut from_server, mut to_server) = server.into_split();
+                let answered = std::sync::atomic::AtomicUsize::new(0);
+                let asks = async {
+                    let mut bytes = vec![0; 1 << 16];
+                    loop {
+                        let count = from_client.read(&mut bytes).await?;
+                        if count == 0 {
+                            return std::io::Result::Ok(());
+                        }
+                        answered.store(0, std::sync::atomic::Ordering::SeqCst);
+                        to_server.write_all(&bytes[..count]).await?;
+                    }
+                };
+                let answers = async {
+                    let mut bytes = vec![0; 1 << 16];
+                    loop {
+                        let count = from_server.read(&mut bytes).await?;
+                        let order = std::sync::atomic::Ordering::SeqCst;
+                        if count == 0 || answered.fetch_add(count, order) + count > most {
+                            return std::io::Result::Ok(());
+                        }
+                        to_client.write_all(&bytes[..count]).await?;
+                    }
+                };
+                tokio::select! {
+                    outcome = asks => outcome,
+                    outcome = answers => outcome,
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn large_entries_are_read_in_smaller_pages() {
+    let Some(engine) = Engine::start(&[]).await else {
+        return;
+    };
+    let world = World::new();
+    let one = world.instance(&engine.url()).await;
+    one.revoke("before");
+    one.synchronise().await;
+    let key = engine.key(":revocations").await;
+    let junk = vec![b'x'; 1 << 20];
+    for _ in 0..40 {
+        let words: [&[u8]; 5] = [b"XADD", key.as_bytes(), b"*", b"e", &junk];
+        engine.run_command(&words).await;
+    }
+    one.revoke("behind");
+    one.synchronise().await;
+    // No page of more than three such entries comes through.
+    let address = narrow(engine.port, 4 << 20).await;
+    let url = format!("redis://{address}");
+    let two = world.around(world.build(store(&url)).connect().await.expect("a runtime"));
+    for _ in 0..10 {
+        if two.server.synchronise().await.is_ok() {
+            break;
+        }
+    }
+    assert!(two.server.ready());
+    for id in ["before", "behind"] {
+        assert_eq!(two.verdict(&world.token(id)).await, REVOKED);
+    }
+}
+
+#[tokio::test]
+async fn store_of_another_kind_at_the_address_is_an_outage_and_no_panic() {
+    let world = World::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    for url in [
+        format!("redis://127.0.0.1:{port}"),
+        format!("rediss://127.0.0.1:{port}"),
+    ] {
+        let store = SharedStore::redis(&url).cluster_key(super::KEY);
+        let one = world.instance_of(store).await;
+        let status = one.server.shared_store().expect("a store");
+        let error = status.last_error().expect("an error");
+        assert!(error.contains(&port.to_string()), "{error}");
+        assert!(!one.server.ready());
+    }
+}
