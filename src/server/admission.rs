@@ -66,7 +66,6 @@ impl Admission {
     }
 
     /// The kind of caller, as a word for an event.
-    #[cfg(feature = "tracing")]
     pub(crate) const fn caller_kind(&self) -> &'static str {
         match self.identified.identity {
             Identity::User(_) => "user",

@@ -16,6 +16,7 @@ use super::admission::Admission;
 use super::authority::Authority;
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
+use super::refusals::Refusals;
 #[cfg(feature = "redis")]
 use super::shared_store::Shared;
 #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -74,6 +75,7 @@ pub(super) struct State {
     /// The application's own, in its order.
     pub(super) checks: Vec<Check>,
     pub(super) outside: Outside,
+    pub(super) refusals: Refusals,
 }
 
 /// What guards must know beside the token.
@@ -156,6 +158,15 @@ impl ResourceServer {
     pub fn token_cache(&self) -> Option<TokenCacheStatus> {
         let tally = self.0.verified.as_ref()?.tally();
         Some(TokenCacheStatus(tally))
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.0.clock.monotonic()
     }
 
     pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {
