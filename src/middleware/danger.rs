@@ -18,9 +18,7 @@ impl<M> AuthenticateLayer<M> {
 /// one credential in all of them: two are answered 400
 /// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials), whatever they hold. Cookies
 /// and headers hold the bare token, without a scheme. An empty value is answered 400, and so is
-/// one that is no `b64token`; quotes are not removed. Settings for one place twice add up as well.
-/// One that can find nothing, such as a cookie's name with a blank, makes the layer answer every
-/// request 500.
+/// one that is no `b64token`; quotes are not removed.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DangerousLayer<M>(AuthenticateLayer<M>);
@@ -40,8 +38,8 @@ impl<M> DangerousLayer<M> {
     ///
     /// Set the cookie with `HttpOnly`, `Secure`, `SameSite=Lax` or `Strict`, and a name that
     /// begins with `__Host-`, which keeps neighbours from planting one. The name is compared
-    /// byte for byte; with one that no cookie can have (RFC 6265 section 4.1.1) the layer answers
-    /// every request 500.
+    /// byte for byte; one that no cookie can have (RFC 6265 section 4.1.1) finds none. With two
+    /// settings for one name that differ in their origins the layer answers every request 500.
     pub fn token_cookie(self, name: impl AsRef<str>) -> AuthenticateLayer<M> {
         self.token_cookie_from(name, [""; 0])
     }
@@ -63,8 +61,8 @@ impl<M> DangerousLayer<M> {
             .into_iter()
             .map(|origin| origin.as_ref().as_bytes().into())
             .collect();
-        let is_name = self.0.sources.add_cookie(name.as_ref(), origins);
-        self.0.demand("token_cookie", is_name, Problem::Malformed)
+        let is_one = self.0.sources.add_cookie(name.as_ref(), origins);
+        self.0.demand("token_cookie", is_one, Problem::Contradicts)
     }
 
     /// Reads the token from the subprotocols of a WebSocket too: a browser cannot set

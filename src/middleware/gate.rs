@@ -147,12 +147,12 @@ impl Gate {
     #[inline]
     fn lend<B: 'static>(&self, request: &mut Request<B>) -> Lent {
         #[cfg(feature = "axum")]
-        if self.has_to_read(request) {
-            return super::extract::lent_body::lend(request, self.0.read_bounds);
-        }
+        return super::extract::lent_body::lend(request, self.0.read_bounds);
         #[cfg(not(feature = "axum"))]
-        let _ = request;
-        None
+        {
+            let _ = request;
+            None
+        }
     }
 
     #[cfg(not(feature = "jwks"))]

@@ -53,13 +53,13 @@ mod reading {
     use std::task::{Context, Poll};
     use std::time::Duration;
 
-    use http::header::EXPECT;
+    use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
     use http::{HeaderMap, Version};
     use hyper::body::{Body, Buf as _, Incoming};
     use tokio::runtime::Handle;
     use tokio::time::{Sleep, sleep};
 
-    use super::ReadBounds;
+    use crate::middleware::unread_body::ReadBounds;
 
     /// Ends when the body has, or the bounds are reached.
     pub(crate) type Reading = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -76,6 +76,8 @@ mod reading {
             && bounds.bytes > 0
             && !bounds.time.is_zero()
             && !headers.contains_key(EXPECT)
+            // RFC 9112 s6.3: without these a request has no body.
+            && (headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING))
     }
 
     /// Reads the rest of a body; `None` where there is none, or more than the bound.

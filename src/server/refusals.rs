@@ -51,8 +51,8 @@ mod counts {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use super::lock;
     use crate::model::rejection::Rejection;
+    use crate::server::refusals::lock;
 
     /// How long a summary of one kind and issuer is not repeated.
     const INTERVAL: Duration = Duration::from_secs(60);

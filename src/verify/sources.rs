@@ -46,21 +46,19 @@ pub(super) enum Sent<'r> {
 }
 
 impl Sources {
-    /// Adds a cookie. Origins of two settings for one name add up. False for a name that no cookie
-    /// can have.
+    /// Adds a cookie. False where it is there already, with other origins.
     pub(crate) fn add_cookie(&mut self, name: &str, origins: Vec<Box<[u8]>>) -> bool {
+        let same = |cookie: &&CookieSource| *cookie.name == *name.as_bytes();
+        if let Some(cookie) = self.cookies.iter().find(same) {
+            return cookie.origins == origins;
+        }
         // RFC 6265 s4.1.1: a name is a token. Any other can be no cookie's; the empty one would
         // be that of cookies without a name.
-        if !is_token(name.as_bytes()) {
-            return false;
-        }
-        let same = |cookie: &&mut CookieSource| *cookie.name == *name.as_bytes();
-        match self.cookies.iter_mut().find(same) {
-            Some(cookie) => cookie.origins.extend(origins),
-            None => self.cookies.push(CookieSource {
+        if is_token(name.as_bytes()) {
+            self.cookies.push(CookieSource {
                 name: name.as_bytes().into(),
                 origins,
-            }),
+            });
         }
         true
     }
@@ -301,14 +299,16 @@ mod tests {
             assert!(sources.cookies.is_empty(), "{name:?}");
         }
         let mut sources = Sources::default();
-        sources.add_cookie("a", vec![(*b"https://x.test").into()]);
-        sources.add_cookie("a", Vec::new());
+        let origins = || vec![(*b"https://x.test").into()];
+        assert!(sources.add_cookie("a", origins()));
+        assert!(sources.add_cookie("a", origins()));
+        assert!(!sources.add_cookie("a", Vec::new()));
         sources.add_header(AUTHORIZATION);
         sources.add_header(COOKIE);
         sources.add_header(UPGRADE);
         sources.add_header(UPGRADE);
         assert_eq!(sources.cookies.len(), 1);
-        assert_eq!(sources.cookies[0].origins.len(), 1, "kept both");
+        assert_eq!(sources.cookies[0].origins, origins(), "not replaced");
         assert_eq!(sources.headers, [UPGRADE]);
     }
 

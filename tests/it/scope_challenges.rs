@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::{get, post};
-use http::{Method, Request};
+use http::Request;
 use portcullis::test_util::MockIssuer;
 use portcullis::{
     AccessToken, AuthenticateLayer, RequireScopeLayer, ResourceServer, Scoped, TenantClaims,
@@ -379,8 +379,11 @@ async fn layer_setting_that_is_given_twice_is_kept_or_refused_and_never_replaced
             .refused_body_time(second(1))
             .refused_body_time(second(2)),
         new().refused_body_time(second(61)),
-        new().danger().token_cookie("a b"),
-        new().danger().token_cookie(""),
+        new()
+            .danger()
+            .token_cookie("a")
+            .danger()
+            .token_cookie_from("a", ["https://a.example"]),
         new().danger().token_subprotocol("a,b"),
         new().danger().token_subprotocol(""),
     ] {
@@ -393,39 +396,4 @@ async fn layer_setting_that_is_given_twice_is_kept_or_refused_and_never_replaced
     let answer = send(&app, "/", &[]).await;
     let fault = RejectionKind::Misconfigured(WiringFault::LayerSetting);
     assert_eq!(answer.kind, Some(fault));
-}
-
-#[tokio::test]
-async fn cookie_that_is_named_twice_keeps_the_origins_of_both_settings() {
-    let issuer = MockIssuer::new();
-    let layer = server(&issuer)
-        .authenticate()
-        .danger()
-        .token_cookie_from("t", ["https://a.example"])
-        .danger()
-        .token_cookie("t")
-        .danger()
-        .token_cookie_from("t", ["https://b.example"]);
-    let app = Router::new()
-        .route("/", post(|_: AccessToken| async {}))
-        .route_layer(layer);
-    let token = issuer.token().audience(API).sign();
-    for (origin, expected) in [
-        ("https://a.example", "200"),
-        ("https://b.example", "200"),
-        ("https://c.example", "401 missing_token"),
-    ] {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri("/")
-            .header("cookie", format!("t={token}"))
-            .header("origin", origin)
-            .body(axum::body::Body::empty())
-            .expect("a request");
-        assert_eq!(
-            exchange(&app, request).await.verdict(),
-            expected,
-            "{origin}"
-        );
-    }
 }

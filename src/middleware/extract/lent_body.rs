@@ -15,10 +15,10 @@ use axum::body::{Body, Bytes};
 use http::Request;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::middleware::unread_body::{ReadBounds, Reading, Reclaim, read};
+use crate::middleware::unread_body::{ReadBounds, Reading, Reclaim, is_wanted, read};
 
 /// Puts a body that comes back in the place of axum's. `None` where the body is of another type
-/// or empty.
+/// or empty, or need not be read.
 pub(in crate::middleware) fn lend<B: 'static>(
     request: &mut Request<B>,
     bounds: ReadBounds,
@@ -27,6 +27,10 @@ pub(in crate::middleware) fn lend<B: 'static>(
     if body.is_end_stream() {
         return None;
     }
+    if !is_wanted(request.version(), request.headers(), bounds) {
+        return None;
+    }
+    let body = (request.body_mut() as &mut dyn Any).downcast_mut::<Body>()?;
     let returned = Arc::new(Returned {
         body: Mutex::new(None),
         bounds,
