@@ -155,7 +155,7 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn refused_bodies_are_read_and_a_thousand_connections_lose_no_call() {
     let site = site(|layer| layer).await;
-    let body = vec![b'x'; 200 * 1024];
+    let body = vec![b'x'; 64 * 1024];
     let mut client = Client::to(&site).await;
     for round in 0..1_000 {
         // Each refused call is followed by a good one, on the same connection.
@@ -278,6 +278,50 @@ async fn expecting_client_is_not_invited_to_send() {
             .expect("sent");
         let status = within(client.status()).await.expect("an answer");
         assert_eq!(status, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn refused_bodies_of_plain_hyper_are_read_as_well() {
+    use hyper_util::rt::TokioIo;
+    use hyper_util::service::TowerToHyperService;
+    use tower::Layer as _;
+
+    let issuer = MockIssuer::new();
+    let handler = tower::service_fn(|request: Request<hyper::body::Incoming>| async {
+        use http_body_util::BodyExt as _;
+        let body = request.into_body().collect().await.expect("a body");
+        let length = body.to_bytes().len().to_string();
+        Ok::<_, std::convert::Infallible>(http::Response::new(length))
+    });
+    // Both layers, so that either may refuse.
+    let guard = RequireScopeLayer::of::<Write>().layer(handler);
+    let service = server(&issuer).authenticate().layer(guard);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            let connection = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    let token = |scope| issuer.token().audience(API).scope(scope).sign();
+    let bearer = format!("Bearer {}", token("read"));
+    let good = format!("Bearer {}", token("write"));
+    let site = Site { address, bearer };
+    let body = vec![b'x'; 2 * 1024 * 1024];
+    let mut client = Client::to(&site).await;
+    for (authorization, expected) in [
+        ("Bearer bad.bad.bad", 401),
+        (&*good, 200),
+        (&*site.bearer, 403),
+        (&*good, 200),
+    ] {
+        for chunked in [false, true] {
+            let status = within(client.call("/", authorization, &body, chunked)).await;
+            assert_eq!(status.expect("an answer"), expected, "{authorization}");
+        }
     }
 }
 
