@@ -6,10 +6,18 @@ use http::Extensions;
 #[cfg(feature = "axum")]
 use http::HeaderMap;
 
-use super::challenge::{ChallengePolicy, trace_refused};
+use super::cause::other_caller;
+#[cfg(feature = "axum")]
+use super::cause::other_place;
+use super::challenge::ChallengePolicy;
 use super::dialect::Dialect;
 use super::refusal::Refusal;
+use super::refusal_log::{trace_refused, trace_unlayered};
+use super::scope_challenge::{Demanded, scope_to_ask_for};
+use super::unread_body::ReadBounds;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
+use crate::model::rejection_detail::{Problem, RejectionDetail};
+use crate::model::scope::ScopeToken;
 use crate::server::admission::Admission;
 use crate::server::state::ResourceServer;
 use crate::source::spread::Share;
@@ -30,6 +38,8 @@ pub(crate) struct Admitted {
     pub(super) is_guest: bool,
     /// How refusals of this request are answered.
     pub(super) dialect: Dialect,
+    /// What the guards that the request has passed demanded.
+    pub(super) demanded: Demanded,
 }
 
 /// Whom a layer lets through beside callers with good tokens of its context.
@@ -52,6 +62,31 @@ pub(crate) struct LayerPolicy {
     /// Whether clients that speak gRPC are answered in it.
     pub(super) grpc: bool,
     pub(super) sources: Sources,
+    /// Tokens of scopes that a 403 names where the token has them.
+    pub(super) known_scope: Vec<&'static str>,
+    /// How much of a refused request's body is read.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(super) read_bounds: ReadBounds,
+    /// A setting of the layer that cannot be used as it was given: every request is answered 500.
+    pub(super) setting_fault: Option<SettingFault>,
+}
+
+/// A setting of a layer that cannot be used as it was given. A layer has no `build()` to refuse it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SettingFault {
+    /// The name of its method.
+    pub(super) setting: &'static str,
+    /// `Contradicts`: given twice, with different values.
+    pub(super) problem: Problem,
+}
+
+impl SettingFault {
+    pub(super) fn rejection(self) -> Rejection {
+        let detail = RejectionDetail::new()
+            .with_setting(self.setting)
+            .with_problem(self.problem);
+        Rejection::from(WiringFault::LayerSetting).with_detail(detail)
+    }
 }
 
 impl Admitted {
@@ -63,7 +98,7 @@ impl Admitted {
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
         extensions.get::<Self>().ok_or_else(|| {
             let refusal = Refusal::without_layer();
-            trace_refused(refusal.rejection());
+            trace_unlayered(refusal.rejection());
             refusal
         })
     }
@@ -76,7 +111,9 @@ impl Admitted {
     pub(crate) fn required(&self) -> Result<&Arc<Known<Admission>>, Refusal> {
         let admission = self.guests_too()?;
         if self.is_guest {
-            return Err(self.refuse(Rejection::wrong_caller("guest")));
+            let detail = other_caller("a caller of this layer's context", admission);
+            let rejection = Rejection::wrong_caller("guest");
+            return Err(self.refuse(rejection.with_detail(detail.with_setting("admit_principals"))));
         }
         Ok(admission)
     }
@@ -94,15 +131,72 @@ impl Admitted {
         self.admission.is_none()
     }
 
+    /// A refusal of a caller of another kind than the one that the guard is for.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refuse_caller(
+        &self,
+        rejection: impl Into<Rejection>,
+        expected: &'static str,
+    ) -> Refusal {
+        let rejection = rejection.into();
+        match &self.admission {
+            Some(admission) if rejection.detail().is_none() => {
+                self.refuse(rejection.with_detail(other_caller(expected, admission)))
+            }
+            _ => self.refuse(rejection),
+        }
+    }
+
+    /// A refusal by what the path names: `WrongTenant` gets the parameter that differs.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refuse_place(
+        &self,
+        rejection: impl Into<Rejection>,
+        expected: &'static str,
+        parameter: &'static str,
+    ) -> Refusal {
+        let rejection = rejection.into();
+        match (&self.admission, rejection.kind()) {
+            (Some(admission), RejectionKind::WrongTenant) if rejection.detail().is_none() => {
+                self.refuse(rejection.with_detail(other_place(parameter, admission)))
+            }
+            (_, RejectionKind::WrongCaller | RejectionKind::NoTenant) => {
+                self.refuse_caller(rejection, expected)
+            }
+            _ => self.refuse(rejection),
+        }
+    }
+
     /// A guard's refusal, with this layer's challenge.
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
-        let rejection = rejection.into();
+        let rejection = self.with_all_scopes(rejection.into());
         let rejection = match &self.admission {
             Some(admission) => explained(rejection, admission).by(admission.realm()),
             None => rejection,
         };
-        trace_refused(&rejection);
+        trace_refused(&rejection, &self.policy.server);
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
+    }
+
+    /// A 403 for a scope names all that the client needs as far as it is known, and what it has:
+    /// clients that ask for exactly the scope of the last challenge would lose the rest.
+    fn with_all_scopes(&self, rejection: Rejection) -> Rejection {
+        let (Some(required), Some(admission)) = (rejection.required_scope(), &self.admission)
+        else {
+            return rejection;
+        };
+        let refusals = self.policy.server.refusals();
+        refusals.remember_scope(required);
+        let held = admission.token.scope();
+        let learned = refusals.known_scopes(held.iter().map(ScopeToken::as_str));
+        let is_known =
+            |token: &str| self.policy.known_scope.contains(&token) || learned.contains(&token);
+        let kept = held
+            .iter()
+            .map(ScopeToken::as_str)
+            .filter(|token| is_known(token));
+        let scope = scope_to_ask_for(required, self.demanded, kept);
+        rejection.asking_for(scope)
     }
 
     /// What a tenant guard checks before it looks at anybody.
@@ -134,7 +228,11 @@ impl Admitted {
         self.check_wiring()?;
         let admission = self.guests_too()?;
         if admission.invokes_delegation(headers) {
-            return Err(self.refuse(Rejection::wrong_caller("delegation")));
+            let detail = RejectionDetail::new()
+                .with_setting("delegation")
+                .with_expected("no header field that names a user, or the extractor `Delegation`")
+                .with_found("the header field that `delegation()` reads");
+            return Err(self.refuse(Rejection::wrong_caller("delegation").with_detail(detail)));
         }
         Ok(admission)
     }

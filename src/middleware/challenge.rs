@@ -33,8 +33,8 @@ pub(crate) struct ChallengePolicy {
 pub(crate) struct Wording {
     pub(crate) realm: Arc<str>,
     pub(crate) resource_metadata: Option<Arc<str>>,
-    /// The scope that a request without a token is told to get.
-    pub(crate) scope: Option<&'static str>,
+    /// The scope that a request without a good token is told to get.
+    pub(crate) scope: Option<Arc<str>>,
     pub(crate) descriptions: bool,
 }
 
@@ -43,7 +43,7 @@ impl ChallengePolicy {
         Self {
             missing_token: Challenge::missing_token(&wording).in_words(&wording),
             invalid_request: Challenge::INVALID_REQUEST.in_words(&wording),
-            invalid_token: Challenge::INVALID_TOKEN.in_words(&wording),
+            invalid_token: Challenge::invalid_token(&wording).in_words(&wording),
             wording,
             renderer,
         }
@@ -69,24 +69,28 @@ impl Challenge<'static> {
         description: "the request carries malformed or several credentials",
         scope: None,
     };
+}
 
-    const INVALID_TOKEN: Self = Self {
-        error: Some("invalid_token"),
-        description: "the access token is not valid here",
-        scope: None,
-    };
+impl<'r> Challenge<'r> {
+    /// A client whose token is over asks for a new one with what this challenge names; without a
+    /// `scope` it would ask for everything or for nothing.
+    fn invalid_token(wording: &'r Wording) -> Self {
+        Self {
+            error: Some("invalid_token"),
+            description: "the access token is not valid here",
+            scope: wording.scope.as_deref(),
+        }
+    }
 
     /// RFC 6750 s3.1: no error code where nothing was sent.
-    const fn missing_token(wording: &Wording) -> Self {
+    fn missing_token(wording: &'r Wording) -> Self {
         Self {
             error: None,
             description: "",
-            scope: wording.scope,
+            scope: wording.scope.as_deref(),
         }
     }
-}
 
-impl Challenge<'_> {
     /// The sentence that goes with an error code, where the layer gives sentences.
     fn described(&self, wording: &Wording) -> Option<&'static str> {
         self.error
@@ -128,7 +132,10 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> Answer {
         ),
         RejectionKind::InvalidToken(_) => (
             StatusCode::UNAUTHORIZED,
-            Some((Challenge::INVALID_TOKEN, Some(&policy.invalid_token))),
+            Some((
+                Challenge::invalid_token(&policy.wording),
+                Some(&policy.invalid_token),
+            )),
         ),
         RejectionKind::InsufficientScope => {
             let challenge = Challenge {
@@ -201,30 +208,6 @@ fn delay_seconds(after: Duration) -> u64 {
     let rounded_up = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     rounded_up.max(1)
 }
-
-/// One event for each refusal: a warning where the application is wired wrongly. Strangers cause
-/// none; that an issuer is down is told once, where it is asked. No token, no claim.
-#[cfg(feature = "tracing")]
-pub(super) fn trace_refused(rejection: &Rejection) {
-    if nobody_listens() {
-        return;
-    }
-    let (kind, issuer) = (rejection.kind(), rejection.issuer());
-    let (name, fault) = (kind.as_str(), rejection.cause());
-    // A span that the application declared with these fields gets them filled.
-    tracing::Span::current()
-        .record("auth.refusal", name)
-        .record("auth.issuer", issuer);
-    match kind {
-        RejectionKind::Misconfigured(_) | RejectionKind::NotAuthenticated => {
-            tracing::warn!(kind = name, fault, issuer, reason = %rejection, "request refused");
-        }
-        _ => tracing::debug!(kind = name, fault, issuer, reason = %rejection, "request refused"),
-    }
-}
-
-#[cfg(not(feature = "tracing"))]
-pub(super) const fn trace_refused(_: &Rejection) {}
 
 /// Whether no event and no span is wanted from anybody: then the current span is not looked for.
 #[cfg(feature = "tracing")]

@@ -3,6 +3,7 @@
 use http::HeaderName;
 
 use super::authenticate::AuthenticateLayer;
+use crate::model::rejection_detail::Problem;
 
 impl<M> AuthenticateLayer<M> {
     /// Settings that give up a protection: tokens from other places than `Authorization`.
@@ -37,8 +38,8 @@ impl<M> DangerousLayer<M> {
     ///
     /// Set the cookie with `HttpOnly`, `Secure`, `SameSite=Lax` or `Strict`, and a name that
     /// begins with `__Host-`, which keeps neighbours from planting one. The name is compared
-    /// byte for byte; one that no cookie can have (RFC 6265 section 4.1.1) finds none. A second
-    /// setting for the same name replaces the first.
+    /// byte for byte; one that no cookie can have (RFC 6265 section 4.1.1) finds none. With two
+    /// settings for one name that differ in their origins the layer answers every request 500.
     pub fn token_cookie(self, name: impl AsRef<str>) -> AuthenticateLayer<M> {
         self.token_cookie_from(name, [""; 0])
     }
@@ -60,8 +61,32 @@ impl<M> DangerousLayer<M> {
             .into_iter()
             .map(|origin| origin.as_ref().as_bytes().into())
             .collect();
-        self.0.sources.add_cookie(name.as_ref(), origins);
+        let is_one = self.0.sources.add_cookie(name.as_ref(), origins);
+        self.0.demand("token_cookie", is_one, Problem::Contradicts)
+    }
+
+    /// Reads the token from the subprotocols of a WebSocket too: a browser cannot set
+    /// `Authorization` there, and its script writes `new WebSocket(url, ["bearer", token])`, which
+    /// is sent as `Sec-WebSocket-Protocol: bearer, <token>`. The marker, here `bearer`, comes last
+    /// but one and the token last; the subprotocols of the application come before. It counts for
+    /// requests that open a WebSocket alone: GET with `Upgrade: websocket` over HTTP/1.1
+    /// (RFC 6455), and `CONNECT` with `Sec-WebSocket-Version` over HTTP/2 (RFC 8441). A marker on
+    /// another request is answered 401 [`MissingToken`](crate::RejectionKind::MissingToken), under
+    /// [`optional`](AuthenticateLayer::optional) too; a marker without a token 400
+    /// [`NoCredentials`](crate::RequestFault::NoCredentials), and one with more than one element
+    /// behind it, or two markers, 400
+    /// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials).
+    ///
+    /// A browser fails the connection unless the server selects one of its subprotocols: select
+    /// the marker or one of your own, and **never the token**, which the answer would repeat. In
+    /// axum that is `WebSocketUpgrade::protocols(["bearer"])`. What is given up: proxies and logs
+    /// write this field down, which they do not with `Authorization`, so let such tokens be short
+    /// lived. The marker is compared byte for byte; with one that no subprotocol can have (RFC 6455
+    /// section 4.1) the layer answers every request 500.
+    pub fn token_subprotocol(mut self, marker: impl AsRef<str>) -> AuthenticateLayer<M> {
+        let is_token = self.0.sources.add_marker(marker.as_ref());
         self.0
+            .demand("token_subprotocol", is_token, Problem::Malformed)
     }
 
     /// Reads the token from this header field too, without a scheme, for any method.

@@ -1,4 +1,7 @@
 //! The future of the layers: unboxed, unless the issuer must be asked.
+//!
+//! A refusal waits until the rest of the request's body was read; see `unread_body`. By then the
+//! inner future is gone, with whatever it held.
 
 use std::fmt;
 use std::future::Future;
@@ -8,12 +11,27 @@ use std::task::{Context, Poll};
 use http::Response;
 use pin_project_lite::pin_project;
 
+use super::unread_body::Reading;
 #[cfg(feature = "jwks")]
-type Asking<ResBody, E> = Pin<Box<dyn Future<Output = Result<Response<ResBody>, E>> + Send>>;
+use super::unread_body::Reclaim;
+#[cfg(feature = "jwks")]
+use crate::model::rejection::RejectionKind;
+
+/// A request body that was lent to the inner service, where one was.
+#[cfg(feature = "jwks")]
+pub(super) type Lent = Option<std::sync::Arc<dyn Reclaim>>;
+
+/// Without a timer no body is read.
+#[cfg(not(feature = "jwks"))]
+pub(super) type Lent = ();
+
+#[cfg(feature = "jwks")]
+type Asking<ResBody, E> =
+    Pin<Box<dyn Future<Output = Result<(Response<ResBody>, Option<Reading>), E>> + Send>>;
 
 /// Without fetched key sets nobody is ever asked.
 #[cfg(not(feature = "jwks"))]
-type Asking<ResBody, E> = std::future::Ready<Result<Response<ResBody>, E>>;
+type Asking<ResBody, E> = std::future::Ready<Result<(Response<ResBody>, Option<Reading>), E>>;
 
 pin_project! {
     /// The future of [`Authenticate`](crate::Authenticate) and [`RequireScope`](crate::RequireScope).
@@ -26,24 +44,23 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F, ResBody, E> {
-        Inner { #[pin] future: F },
-        Refused { response: Option<Response<ResBody>> },
+        Inner { #[pin] future: F, lent: Lent },
+        Refused { response: Option<Response<ResBody>>, rest: Option<Reading> },
         Asking { #[pin] future: Asking<ResBody, E> },
     }
 }
 
 impl<F, ResBody, E> ResponseFuture<F, ResBody, E> {
-    pub(super) const fn inner(future: F) -> Self {
+    pub(super) const fn inner(future: F, lent: Lent) -> Self {
         Self {
-            kind: Kind::Inner { future },
+            kind: Kind::Inner { future, lent },
         }
     }
 
-    pub(super) const fn refused(response: Response<ResBody>) -> Self {
+    /// Answers after the rest of the request's body was read, where it has to be.
+    pub(super) const fn refused(response: Response<ResBody>, rest: Option<Reading>) -> Self {
         Self {
-            kind: Kind::Refused {
-                response: Some(response),
-            },
+            kind: Kind::refused(response, rest),
         }
     }
 
@@ -62,17 +79,61 @@ where
     type Output = Result<Response<ResBody>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().kind.project() {
-            KindProjection::Inner { future } => future.poll(cx),
-            KindProjection::Asking { future } => future.poll(cx),
-            // A future that is polled after its end may do anything; this one has nothing more
-            // to say.
-            KindProjection::Refused { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response)),
-                None => Poll::Pending,
-            },
+        let mut kind = self.project().kind;
+        loop {
+            match kind.as_mut().project() {
+                #[cfg(feature = "jwks")]
+                KindProjection::Inner { future, lent } => {
+                    let response = match future.poll(cx) {
+                        Poll::Ready(Ok(response)) => response,
+                        other => return other,
+                    };
+                    let Some(rest) = rest_of_lent(&response, lent.take()) else {
+                        return Poll::Ready(Ok(response));
+                    };
+                    kind.set(Kind::refused(response, Some(rest)));
+                }
+                #[cfg(not(feature = "jwks"))]
+                KindProjection::Inner { future, .. } => return future.poll(cx),
+                KindProjection::Asking { future } => match future.poll(cx) {
+                    Poll::Ready(Ok((response, rest))) => kind.set(Kind::refused(response, rest)),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                },
+                KindProjection::Refused { response, rest } => {
+                    if let Some(reading) = rest {
+                        if Pin::new(reading).poll(cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                        *rest = None;
+                    }
+                    // A future that is polled after its end may do anything; this one never ends.
+                    return match response.take() {
+                        Some(response) => Poll::Ready(Ok(response)),
+                        None => Poll::Pending,
+                    };
+                }
+            }
         }
     }
+}
+
+impl<F, ResBody, E> Kind<F, ResBody, E> {
+    const fn refused(response: Response<ResBody>, rest: Option<Reading>) -> Self {
+        Self::Refused {
+            response: Some(response),
+            rest,
+        }
+    }
+}
+
+/// Reads the rest of the body that was lent, where a guard of this library refused.
+#[cfg(feature = "jwks")]
+#[inline]
+pub(super) fn rest_of_lent<B>(response: &Response<B>, lent: Lent) -> Option<Reading> {
+    let lent = lent?;
+    response.extensions().get::<RejectionKind>()?;
+    lent.read_rest()
 }
 
 impl<F, ResBody, E> fmt::Debug for ResponseFuture<F, ResBody, E> {

@@ -1,7 +1,8 @@
 //! The service that judges every request's token before the inner service sees it.
 //!
 //! 1. What an earlier layer left is removed first; the innermost layer speaks.
-//! 2. A refused request never reaches the inner service, and its body is never read.
+//! 2. A refused request never reaches the inner service. Of its body a bounded rest is read and
+//!    thrown away, where the connection would be closed otherwise; see `unread_body`.
 //! 3. The common case is decided inside `call`: no boxed future, no clone of the service.
 //! 4. Only when the issuer must be asked, a boxed future waits a bounded time and judges again,
 //!    at most twice. It holds nothing that readiness reserved, and polls its own clone ready
@@ -18,11 +19,19 @@ use tower_service::Service;
 use super::admitted::{Admitted, LayerPolicy};
 #[cfg(feature = "tracing")]
 use super::challenge::nobody_listens;
-use super::challenge::{respond, trace_refused};
+use super::challenge::respond;
 use super::dialect::Dialect;
-use super::future::ResponseFuture;
+#[cfg(feature = "jwks")]
+use super::future::rest_of_lent;
+use super::future::{Lent, ResponseFuture};
+use super::refusal_log::trace_refused;
 use super::render::{EmptyBody, MakeBody};
+use super::scope_challenge::Demanded;
+use super::unread_body::Reading;
+#[cfg(feature = "jwks")]
+use super::unread_body::{is_wanted, rest_of_incoming};
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
+use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::server::Judgement;
 use crate::server::admission::Admission;
 use crate::server::authority::Answered;
@@ -61,9 +70,14 @@ struct Gate(Arc<Spread<LayerPolicy>>);
 
 impl Gate {
     fn judge<B>(&self, request: &Request<B>, answered: Option<Answered>) -> Judgement {
+        if let Some(fault) = self.0.setting_fault {
+            return Judgement::Refused(fault.rejection());
+        }
         let (method, headers) = (request.method(), request.headers());
         let sources = &self.0.sources;
-        self.0.server.judge(sources, method, headers, answered)
+        self.0
+            .server
+            .judge(sources, (method, request.version()), headers, answered)
     }
 
     /// How this request is answered, should it be refused here or further inside.
@@ -107,6 +121,7 @@ impl Gate {
             policy: self.0.share(),
             is_guest,
             dialect,
+            demanded: Demanded::default(),
         });
         Decision::Pass
     }
@@ -115,12 +130,63 @@ impl Gate {
     fn wrong_context(&self) -> Rejection {
         match self.0.wiring_fault {
             Some(fault @ WiringFault::UnknownContext) => fault.into(),
-            _ => Rejection::wrong_caller("context"),
+            _ => {
+                let detail = RejectionDetail::new()
+                    .with_setting("context")
+                    .with_problem(Problem::Differs);
+                let expected = self.0.context.as_deref().unwrap_or_default();
+                Rejection::wrong_caller("context")
+                    .with_detail(detail.with_expected(expected.to_owned()))
+            }
         }
     }
 
+    /// Lends the request's body to the inner service, where its rest has to be read should a guard
+    /// refuse.
+    #[cfg(feature = "jwks")]
+    #[inline]
+    fn lend<B: 'static>(&self, request: &mut Request<B>) -> Lent {
+        #[cfg(feature = "axum")]
+        return super::extract::lent_body::lend(request, self.0.read_bounds);
+        #[cfg(not(feature = "axum"))]
+        {
+            let _ = request;
+            None
+        }
+    }
+
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self)] // like its twin
+    const fn lend<B>(&self, _: &mut Request<B>) -> Lent {}
+
+    /// Reads the rest of a refused request's body, where it has to be read.
+    #[cfg(feature = "jwks")]
+    fn read_rest<B: 'static>(&self, request: Request<B>) -> Option<Reading> {
+        if !self.has_to_read(&request) {
+            return None;
+        }
+        let bounds = self.0.read_bounds;
+        let mut body = Some(request.into_body());
+        #[cfg(feature = "axum")]
+        if let Some(reading) = super::extract::lent_body::rest_of_axum(&mut body, bounds) {
+            return Some(reading);
+        }
+        rest_of_incoming(&mut body, bounds)
+    }
+
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self)] // like its twin
+    fn read_rest<B>(&self, _: Request<B>) -> Option<Reading> {
+        None
+    }
+
+    #[cfg(feature = "jwks")]
+    fn has_to_read<B>(&self, request: &Request<B>) -> bool {
+        is_wanted(request.version(), request.headers(), self.0.read_bounds)
+    }
+
     fn refuse<B, M: MakeBody<B>>(&self, rejection: &Rejection, dialect: Dialect) -> Response<B> {
-        trace_refused(rejection);
+        trace_refused(rejection, &self.0.server);
         respond::<B, M>(rejection, &self.0.challenge, dialect)
     }
 }
@@ -154,9 +220,13 @@ where
         let dialect = self.gate.dialect(&request);
         let judgement = self.gate.judge(&request, None);
         match self.gate.decide(&mut request, dialect, judgement) {
-            Decision::Pass => ResponseFuture::inner(self.inner.call(request)),
+            Decision::Pass => {
+                let lent = self.gate.lend(&mut request);
+                ResponseFuture::inner(self.inner.call(request), lent)
+            }
             Decision::Refuse(rejection) => {
-                ResponseFuture::refused(self.gate.refuse::<ResBody, M>(&rejection, dialect))
+                let response = self.gate.refuse::<ResBody, M>(&rejection, dialect);
+                ResponseFuture::refused(response, self.gate.read_rest(request))
             }
             #[cfg(feature = "jwks")]
             Decision::Ask(question) => {
@@ -183,9 +253,10 @@ async fn ask<S, M, ReqBody, ResBody>(
     mut inner: S,
     mut request: Request<ReqBody>,
     mut question: crate::server::authority::Question,
-) -> Result<Response<ResBody>, S::Error>
+) -> Result<(Response<ResBody>, Option<Reading>), S::Error>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ReqBody: 'static,
     M: MakeBody<ResBody>,
 {
     let dialect = gate.dialect(&request);
@@ -195,15 +266,20 @@ where
         match gate.decide(&mut request, dialect, judgement) {
             Decision::Pass => {
                 std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
-                return inner.call(request).await;
+                let lent = gate.lend(&mut request);
+                let response = inner.call(request).await?;
+                let rest = rest_of_lent(&response, lent);
+                return Ok((response, rest));
             }
             Decision::Refuse(rejection) => {
-                return Ok(gate.refuse::<ResBody, M>(&rejection, dialect));
+                let response = gate.refuse::<ResBody, M>(&rejection, dialect);
+                return Ok((response, gate.read_rest(request)));
             }
             Decision::Ask(next) => question = next,
         }
     }
-    Ok(gate.refuse::<ResBody, M>(&crate::server::waited_enough(), dialect))
+    let response = gate.refuse::<ResBody, M>(&crate::server::waited_enough(), dialect);
+    Ok((response, gate.read_rest(request)))
 }
 
 #[cfg(feature = "tracing")]

@@ -8,9 +8,22 @@ pub(crate) mod challenge;
 
 pub(crate) mod refusal;
 
+pub(crate) mod refusal_log;
+
+mod scope_challenge;
+
+mod cause;
+
+pub(crate) mod unread_body;
+
 pub(crate) mod admitted;
 
 pub(crate) mod future;
+
+pub(crate) mod require_scope;
+
+#[cfg(feature = "axum")]
+pub(crate) mod extract;
 
 pub(crate) mod gate;
 
@@ -18,13 +31,8 @@ pub(crate) mod authenticate;
 
 pub(crate) mod danger;
 
-pub(crate) mod require_scope;
-
 #[cfg(feature = "jwks")]
 pub(crate) mod readiness;
 
 #[cfg(feature = "axum")]
 pub(crate) mod logout;
-
-#[cfg(feature = "axum")]
-pub(crate) mod extract;

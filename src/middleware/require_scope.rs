@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -9,13 +10,17 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::admitted::Admitted;
-use super::future::ResponseFuture;
+use super::cause::lacking_scope;
+use super::future::{Lent, ResponseFuture};
 use super::refusal::Refusal;
 use super::render::{EmptyBody, MakeBody, RenderedBody};
+use super::unread_body::Reading;
+#[cfg(feature = "jwks")]
+use super::unread_body::{ReadBounds, is_wanted, rest_of_incoming};
 use crate::model::rejection::Rejection;
-use crate::model::scope::{ScopeRequirement, challenge_of, is_met};
+use crate::model::scope::{Met, ScopeRequirement, challenge_of, meets, tokens_of};
 
-/// Refuses requests whose token has not the scope that `R` demands.
+/// Refuses requests whose token has not the scope that `R` demands, nor one of its roles.
 ///
 /// It stands inside an [`AuthenticateLayer`](crate::AuthenticateLayer); without one every
 /// request is answered 500. Under an optional layer a request without a token is refused with
@@ -33,12 +38,33 @@ use crate::model::scope::{ScopeRequirement, challenge_of, is_met};
 /// # let _ = layer;
 /// ```
 #[must_use]
-pub struct RequireScopeLayer<R, M = EmptyBody>(PhantomData<fn() -> (R, M)>);
+pub struct RequireScopeLayer<R, M = EmptyBody> {
+    inside: Option<Arc<str>>,
+    requirement: PhantomData<fn() -> (R, M)>,
+}
 
 impl RequireScopeLayer<()> {
     /// The layer that demands `R`.
     pub fn of<R: ScopeRequirement>() -> RequireScopeLayer<R> {
-        RequireScopeLayer(PhantomData)
+        RequireScopeLayer {
+            inside: None,
+            requirement: PhantomData,
+        }
+    }
+}
+
+impl<R, M> RequireScopeLayer<R, M> {
+    /// What guards further inside demand, so that one 403 names all that a client lacks: this
+    /// guard refuses before they are asked, and knows nothing of them. They name this guard's
+    /// demand by themselves. It changes nothing about who gets in. Several settings add up.
+    /// Default: none.
+    pub fn challenge_scope<I: ScopeRequirement>(mut self) -> Self {
+        let scope = challenge_of::<I>();
+        self.inside = Some(match self.inside {
+            Some(before) => format!("{before} {scope}").into(),
+            None => scope.into(),
+        });
+        self
     }
 }
 
@@ -47,13 +73,19 @@ impl<R> RequireScopeLayer<R> {
     /// has none. The service's body type must be made of [`Bytes`](bytes::Bytes), such as
     /// axum's. Default: empty bodies, of any type with a default.
     pub fn rendered(self) -> RequireScopeLayer<R, RenderedBody> {
-        RequireScopeLayer(PhantomData)
+        RequireScopeLayer {
+            inside: self.inside,
+            requirement: PhantomData,
+        }
     }
 }
 
 impl<R, M> Clone for RequireScopeLayer<R, M> {
     fn clone(&self) -> Self {
-        Self(PhantomData)
+        Self {
+            inside: self.inside.clone(),
+            requirement: PhantomData,
+        }
     }
 }
 
@@ -69,6 +101,7 @@ impl<R, M, S> Layer<S> for RequireScopeLayer<R, M> {
     fn layer(&self, inner: S) -> RequireScope<R, S, M> {
         RequireScope {
             inner,
+            inside: self.inside.clone(),
             requirement: PhantomData,
         }
     }
@@ -78,6 +111,7 @@ impl<R, M, S> Layer<S> for RequireScopeLayer<R, M> {
 #[must_use]
 pub struct RequireScope<R, S, M = EmptyBody> {
     inner: S,
+    inside: Option<Arc<str>>,
     requirement: PhantomData<fn() -> (R, M)>,
 }
 
@@ -85,6 +119,7 @@ impl<R, S: Clone, M> Clone for RequireScope<R, S, M> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
+            inside: self.inside.clone(),
             requirement: PhantomData,
         }
     }
@@ -103,6 +138,7 @@ where
     R: ScopeRequirement,
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     M: MakeBody<ResBody>,
+    ReqBody: 'static,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
@@ -112,21 +148,65 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match check::<R>(request.extensions()) {
-            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-            Err(refusal) => ResponseFuture::refused(refusal.answer::<ResBody, M>()),
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        match check::<R>(request.extensions_mut(), self.inside.as_deref()) {
+            Ok(()) => ResponseFuture::inner(self.inner.call(request), Lent::default()),
+            Err(refusal) => {
+                let response = refusal.answer::<ResBody, M>();
+                ResponseFuture::refused(response, read_rest(request))
+            }
         }
     }
 }
 
-/// Whether the request's token meets `R`.
-pub(super) fn check<R: ScopeRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
-    let admitted = Admitted::of(extensions)?;
-    let admission = admitted.guests_too()?;
-    if is_met::<R>(admission.token.scope()) {
-        Ok(())
-    } else {
-        Err(admitted.refuse(Rejection::insufficient_scope(challenge_of::<R>().into())))
+/// Reads the rest of the body of a refused request, where it is hyper's own; axum's comes back to
+/// the layer outside.
+#[cfg(feature = "jwks")]
+fn read_rest<B: 'static>(request: Request<B>) -> Option<Reading> {
+    let bounds = match Admitted::of(request.extensions()) {
+        Ok(admitted) => admitted.policy.read_bounds,
+        Err(_) => ReadBounds::default(),
+    };
+    if !is_wanted(request.version(), request.headers(), bounds) {
+        return None;
     }
+    rest_of_incoming(&mut Some(request.into_body()), bounds)
+}
+
+#[cfg(not(feature = "jwks"))]
+fn read_rest<B>(_: Request<B>) -> Option<Reading> {
+    None
+}
+
+/// Whether the request's token meets `R`. A guard that refuses names what `inside` says too.
+pub(super) fn check<R: ScopeRequirement>(
+    extensions: &mut http::Extensions,
+    inside: Option<&str>,
+) -> Result<(), Refusal> {
+    let Some(admitted) = extensions.get_mut::<Admitted>() else {
+        return Admitted::of(extensions).map(|_| ());
+    };
+    let token = &admitted.guests_too()?.token;
+    match meets::<R>(token.scope(), token.roles()) {
+        Some(Met::Scope(scope)) => admitted.demanded.add(scope),
+        Some(Met::Role) => {}
+        None => return Err(refuse::<R>(admitted, inside)),
+    }
+    Ok(())
+}
+
+#[cold]
+fn refuse<R: ScopeRequirement>(admitted: &Admitted, inside: Option<&str>) -> Refusal {
+    let refusals = admitted.policy.server.refusals();
+    // Clients of another route may hold another alternative.
+    tokens_of::<R>().for_each(|token| refusals.remember_scope(token));
+    let scope = match inside {
+        Some(inside) => format!("{} {inside}", challenge_of::<R>()).into(),
+        None => challenge_of::<R>().into(),
+    };
+    let mut rejection = Rejection::insufficient_scope(scope);
+    if let Some(admission) = &admitted.admission {
+        rejection = rejection.with_detail(lacking_scope::<R>(admission));
+    }
+    admitted.refuse(rejection)
 }

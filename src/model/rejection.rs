@@ -80,6 +80,17 @@ impl Rejection {
         self
     }
 
+    /// Replaces the scope that the challenge names. `scope` is a valid scope of configured names.
+    pub(crate) fn asking_for(mut self, scope: String) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn shared_issuer(&self) -> Option<Arc<str>> {
+        self.issuer.clone()
+    }
+
     /// The configured issuer whose rules refused the token; absent where none was found.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
@@ -119,7 +130,11 @@ impl Rejection {
         self.retry_after
     }
 
-    /// The scope that was required; present for [`RejectionKind::InsufficientScope`] alone.
+    /// The scope that the challenge names; present for [`RejectionKind::InsufficientScope`] alone.
+    /// First what the guard demands (of several alternatives the first), then what other guards
+    /// of the route are known to demand, then what the token has of the scopes that this server
+    /// knows: a client that asks for exactly this loses nothing. The [`detail`](Self::detail) has
+    /// the guard's own demand, and the token's scope.
     #[must_use]
     pub fn required_scope(&self) -> Option<&str> {
         self.scope.as_deref()
@@ -374,6 +389,9 @@ faults! {
         RequiredValue = "required_value", "a claim or header value that the issuer's rules require differs";
         /// `cnf` binds the token to a key, and the request proves no possession of it.
         Binding = "binding", "the token is bound to a key that the request does not prove";
+        /// The token was sent under the scheme `DPoP`, whose proofs are not checked here (RFC 9449
+        /// section 7.1). It was not judged any further.
+        Scheme = "scheme", "the token was sent under the scheme `DPoP`, whose proofs are not checked here";
         /// The issuer was asked and does not call the token good.
         Inactive = "inactive", "the issuer says that the token is not active";
         /// The payload does not fit the application's own claims type.
@@ -430,6 +448,9 @@ faults! {
 faults! {
     /// What is wrong with the application's wiring. Answered 500; fix the code.
     WiringFault {
+        /// A setting of the layer was given twice with different values, or has a value that it
+        /// cannot have; the [detail](Rejection::detail) names it.
+        LayerSetting = "layer_setting", "a setting of the layer was given twice with different values, or has a value that it cannot have";
         /// The tenant rules know API contexts and the layer names none.
         NoContext = "no_context", "the layer names no api context; add `.context(\"...\")` to it";
         /// The layer names a context that no issuer's tenant rules know.

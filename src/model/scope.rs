@@ -3,7 +3,8 @@
 //! 1. A scope is a set of case-sensitive tokens, written with single spaces (RFC 6749 section 3.3).
 //! 2. A token is one or more of `%x21 / %x23-5B / %x5D-7E`; only the space separates.
 //! 3. A requirement is one or more alternatives; each is a non-empty scope, met when the token has all of it.
-//! 4. A requirement that is empty or malformed does not compile.
+//! 4. A requirement may name roles beside; any one of them meets it too.
+//! 5. A requirement that is empty or malformed does not compile.
 
 use std::fmt;
 use std::sync::Arc;
@@ -150,19 +151,53 @@ impl Eq for Scope {}
 pub trait ScopeRequirement: Send + Sync + 'static {
     /// Scopes of which any one suffices; a scope suffices when all of its tokens are held.
     const ALTERNATIVES: &'static [&'static str];
+
+    /// Roles of which any one suffices too, compared byte for byte with the token's
+    /// [`roles`](crate::AccessToken::roles). None unless named.
+    const ROLES: &'static [&'static str] = &[];
 }
 
-/// Whether `scope` meets `R`. Fails to compile for a requirement that is empty or malformed.
-pub(crate) fn is_met<R: ScopeRequirement>(scope: &Scope) -> bool {
-    const { assert_requirement(R::ALTERNATIVES) };
-    R::ALTERNATIVES
-        .iter()
-        .any(|all_of| all_of.split(' ').all(|token| scope.contains(token)))
+/// How a token meets a requirement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// By this scope.
+    Scope(&'static str),
+    Role,
+}
+
+/// How a token with this scope and these roles meets `R`. Fails to compile for a requirement that
+/// is empty or malformed.
+pub(crate) fn meets<'t, R: ScopeRequirement>(
+    scope: &Scope,
+    mut roles: impl Iterator<Item = &'t str>,
+) -> Option<Met> {
+    const { assert_requirement(R::ALTERNATIVES, R::ROLES) };
+    let is_held = |all_of: &&&str| all_of.split(' ').all(|token| scope.contains(token));
+    if let Some(scope) = R::ALTERNATIVES.iter().find(is_held) {
+        return Some(Met::Scope(scope));
+    }
+    let has_role = !R::ROLES.is_empty() && roles.any(|role| R::ROLES.contains(&role));
+    has_role.then_some(Met::Role)
+}
+
+/// The tokens of all alternatives.
+pub(crate) fn tokens_of<R: ScopeRequirement>() -> impl Iterator<Item = &'static str> {
+    const { assert_requirement(R::ALTERNATIVES, R::ROLES) };
+    R::ALTERNATIVES.iter().flat_map(|scope| scope.split(' '))
+}
+
+/// Adds the tokens of a scope that are not there yet.
+pub(crate) fn add_tokens<'s>(tokens: &mut Vec<&'s str>, scope: &'s str) {
+    for token in scope.split(' ') {
+        if !token.is_empty() && !tokens.contains(&token) {
+            tokens.push(token);
+        }
+    }
 }
 
 /// The scope that a challenge names: of several alternatives the first.
 pub(crate) fn challenge_of<R: ScopeRequirement>() -> &'static str {
-    const { assert_requirement(R::ALTERNATIVES) };
+    const { assert_requirement(R::ALTERNATIVES, R::ROLES) };
     R::ALTERNATIVES.first().copied().unwrap_or_default()
 }
 
@@ -176,8 +211,14 @@ pub(crate) fn challenge_of<R: ScopeRequirement>() -> &'static str {
 ///     pub ReadMissions = "app/read";
 ///     pub EditMissions = "app/read app/write";
 ///     Audit = "dashboard/read" | "audit";
+///     /// For issuers that write the permissions of applications as roles, such as Entra ID, which
+///     /// has those of people in `scp` and those of daemons in `roles`.
+///     pub ReadOrders = "orders.read" | role "Orders.Read.All";
 /// }
 /// ```
+///
+/// A literal behind `role` is a role of the issuer's roles claim, which meets the requirement too;
+/// roles come last. The 403 names the first scope.
 ///
 /// An empty or malformed scope does not compile:
 ///
@@ -192,18 +233,24 @@ pub(crate) fn challenge_of<R: ScopeRequirement>() -> &'static str {
 /// ```compile_fail
 /// portcullis::scopes! { pub Quoted = "app/\"read"; }
 /// ```
+///
+/// ```compile_fail
+/// portcullis::scopes! { pub NoRole = "app/read" | role ""; }
+/// ```
 #[macro_export]
 macro_rules! scopes {
-    ($($(#[$meta:meta])* $vis:vis $name:ident = $first:literal $(| $rest:literal)*);+ $(;)?) => {$(
+    ($($(#[$meta:meta])* $vis:vis $name:ident = $first:literal $(| $rest:literal)* $(| role $role:literal)*);+ $(;)?) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug)]
         $vis struct $name;
 
         impl $crate::ScopeRequirement for $name {
             const ALTERNATIVES: &'static [&'static str] = &[$first $(, $rest)*];
+            const ROLES: &'static [&'static str] = &[$($role),*];
         }
 
-        const _: () = $crate::__private::assert_requirement(&[$first $(, $rest)*]);
+        const _: () =
+            $crate::__private::assert_requirement(&[$first $(, $rest)*], &[$($role),*]);
     )+};
 }
 
@@ -211,8 +258,8 @@ macro_rules! scopes {
 ///
 /// # Panics
 ///
-/// While compiling, when there is no scope or a malformed one.
-pub const fn assert_requirement(mut alternatives: &[&str]) {
+/// While compiling, when there is no scope, a malformed one or an empty role.
+pub const fn assert_requirement(mut alternatives: &[&str], mut roles: &[&str]) {
     assert!(
         !alternatives.is_empty(),
         "a scope requirement needs at least one scope"
@@ -223,6 +270,10 @@ pub const fn assert_requirement(mut alternatives: &[&str]) {
             "a scope is one or more tokens of visible ascii without `\"` and `\\`, with single spaces between"
         );
         alternatives = rest;
+    }
+    while let [first, rest @ ..] = roles {
+        assert!(!first.is_empty(), "a role has a name");
+        roles = rest;
     }
 }
 

@@ -13,6 +13,7 @@ use super::issuer::Issuer;
 use super::mistake::{ConfigError, check_once, is_quotable, mistake};
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
+use super::refusals::Refusals;
 #[cfg(feature = "redis")]
 use super::shared_store::SharedStore;
 use super::state::{Check, Outside, Realm, ResourceServer, State};
@@ -361,6 +362,7 @@ impl Builder {
             #[cfg(feature = "redis")]
             shared,
             has_contexts: tenants().any(TenantClaims::has_contexts),
+            refusals: Refusals::default(),
             outside: Outside {
                 has_delegation: tenants().any(|rules| rules.delegation.is_on()),
                 owners: self.owners,

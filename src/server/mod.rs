@@ -50,6 +50,8 @@ mod inquiry;
 #[cfg(feature = "redis")]
 pub(crate) mod shared_store;
 
+pub(crate) mod refusals;
+
 pub(crate) mod state;
 
 #[cfg(feature = "axum")]
@@ -78,7 +80,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 
 use crate::model::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
@@ -120,11 +122,11 @@ impl ResourceServer {
     pub(crate) fn judge(
         &self,
         sources: &Sources,
-        method: &Method,
+        (method, version): (&Method, Version),
         headers: &HeaderMap,
         answered: Option<Answered>,
     ) -> Judgement {
-        let credential = match Credential::find(sources, method, headers) {
+        let credential = match Credential::find(sources, (method, version), headers) {
             Ok(Some(credential)) => credential,
             Ok(None) => return Judgement::NothingSent,
             Err(kind) => return Judgement::Refused(kind.into()),

@@ -16,6 +16,7 @@ use super::admission::Admission;
 use super::authority::Authority;
 #[cfg(feature = "jwks")]
 use super::opaque::Opaque;
+use super::refusals::Refusals;
 #[cfg(feature = "redis")]
 use super::shared_store::Shared;
 #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -79,6 +80,7 @@ pub(super) struct State {
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Outside,
+    pub(super) refusals: Refusals,
 }
 
 impl State {
@@ -178,6 +180,15 @@ impl ResourceServer {
     pub fn token_cache(&self) -> Option<TokenCacheStatus> {
         let tally = self.0.verified.as_ref()?.tally();
         Some(TokenCacheStatus(tally))
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.0.clock.monotonic()
     }
 
     pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {

@@ -4,18 +4,22 @@
 //!    nothing was sent.
 //! 2. More than one field, or a field and another source: refused, whatever they hold; taking
 //!    one would be a guess.
-//! 3. One field with another scheme: no bearer token was sent, and that is not "nothing".
+//! 3. One field with another scheme: no bearer token was sent, and that is not "nothing". With
+//!    the scheme `DPoP` a token was sent, and it is refused as one: no proof is checked here.
 //! 4. The scheme `Bearer` in any case, one or more spaces, and bytes: a credential. Whether
 //!    they are a `b64token` is checked on the way to `Unverified`.
 //! 5. Other sources hold the token alone, without a scheme.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 
 use super::sources::{Sent, Sources, is_tchar};
-use crate::model::rejection::{RejectionKind, RequestFault};
+use crate::model::rejection::{RejectionKind, RequestFault, TokenFault};
 
 const SCHEME: &[u8] = b"Bearer";
+
+/// RFC 9449 s7.1: the scheme of tokens that are bound to a key.
+const BOUND_SCHEME: &[u8] = b"DPoP";
 
 /// What follows the scheme `Bearer` in the one `Authorization` field of a request, or what the
 /// one other source holds.
@@ -27,12 +31,12 @@ impl<'r> Credential<'r> {
     /// in another source was sent.
     pub(crate) fn find(
         sources: &Sources,
-        method: &Method,
+        (method, version): (&Method, Version),
         headers: &'r HeaderMap,
     ) -> Result<Option<Self>, RejectionKind> {
         let mut fields = headers.get_all(AUTHORIZATION).iter();
         let field = fields.next();
-        match (field, sources.find(method, headers)) {
+        match (field, sources.find(method, version, headers)) {
             // RFC 6750 s2: one method, one token. RFC 9110 s5.3: this field is no list.
             (_, Sent::Several) | (Some(_), Sent::Token(_) | Sent::Discounted) => {
                 Err(RequestFault::SeveralCredentials.into())
@@ -61,12 +65,22 @@ impl<'r> Credential<'r> {
             .position(|byte| *byte == b' ')
             .unwrap_or(field.len());
         let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, &[]));
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
-            return Err(Self::not_bearer(scheme));
-        }
         // RFC 6750 s2.1: 1*SP. No other blank separates.
         let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-        Self::bare(rest.get(spaces..).unwrap_or_default())
+        let rest = rest.get(spaces..).unwrap_or_default();
+        if scheme.eq_ignore_ascii_case(SCHEME) {
+            return Self::bare(rest);
+        }
+        if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
+            // RFC 9449 s7.1: a token was sent, and a client that hears of none would send it again.
+            let token = Self::bare(rest)?;
+            return Err(if is_b64token(token.as_bytes()) {
+                TokenFault::Scheme.into()
+            } else {
+                RequestFault::NotAToken.into()
+            });
+        }
+        Err(Self::not_bearer(scheme))
     }
 
     fn not_bearer(scheme: &[u8]) -> RejectionKind {
@@ -132,6 +146,13 @@ mod tests {
             ("Bearer: abc", request(RequestFault::NotAToken)),
             ("Bearer,abc", request(RequestFault::NotAToken)),
             ("Basic abc", Err(RejectionKind::MissingToken)),
+            ("DPoP abc", Err(TokenFault::Scheme.into())),
+            ("dpop   abc", Err(TokenFault::Scheme.into())),
+            ("DPoP", request(RequestFault::NoCredentials)),
+            ("DPoP  ", request(RequestFault::NoCredentials)),
+            ("DPoP a,b", request(RequestFault::NotAToken)),
+            ("DPoP abc def", request(RequestFault::NotAToken)),
+            ("DPoPX abc", Err(RejectionKind::MissingToken)),
             ("BearerX abc", Err(RejectionKind::MissingToken)),
         ] {
             assert_eq!(read(bad.as_bytes()), expected, "{bad:?}");
@@ -151,8 +172,9 @@ mod tests {
                 headers.append(*name, value.parse().expect("a value"));
             }
             let only = Sources::default();
-            let alone = Credential::find(&only, method, &headers).map(|one| one.is_some());
-            let found = Credential::find(&sources, method, &headers)
+            let alone = Credential::find(&only, (method, Version::HTTP_11), &headers)
+                .map(|one| one.is_some());
+            let found = Credential::find(&sources, (method, Version::HTTP_11), &headers)
                 .map(|one| one.map(|one| String::from_utf8_lossy(one.as_bytes()).into_owned()));
             (found, alone)
         };

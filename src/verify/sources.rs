@@ -1,4 +1,5 @@
-//! Where a token may stand beside `Authorization`: in cookies and in other header fields.
+//! Where a token may stand beside `Authorization`: in cookies, in other header fields and in the
+//! subprotocols of a WebSocket.
 //!
 //! 1. Every source is looked at, and what it holds is counted before it is judged. Taking one
 //!    of two would be a guess.
@@ -8,15 +9,22 @@
 //! 3. A cookie that does not count is not "nothing": the request is refused.
 //! 4. Cookies are read as RFC 6265 section 4.2.1 writes them, from all `Cookie` fields
 //!    (RFC 9113 section 8.2.3). Names are compared byte for byte, and nothing is unquoted.
+//! 5. A subprotocol counts for a request that opens a WebSocket alone. The marker is the last but
+//!    one of the list and the token the last; with anything else the list has no one token.
 
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, ORIGIN, UPGRADE};
-use http::{HeaderValue, Method};
+use http::header::{
+    AUTHORIZATION, COOKIE, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderValue, Method, Version};
 
 /// The sources of a layer beside `Authorization`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     cookies: Vec<CookieSource>,
     headers: Vec<HeaderName>,
+    /// Markers of `Sec-WebSocket-Protocol` behind which the token stands.
+    markers: Vec<Box<[u8]>>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,35 +40,60 @@ pub(super) enum Sent<'r> {
     Nothing,
     /// A token without a scheme.
     Token(&'r [u8]),
-    /// A cookie, on a request for which it does not count.
+    /// A cookie or a subprotocol, on a request for which it does not count.
     Discounted,
     Several,
 }
 
 impl Sources {
-    /// Adds a cookie. A second setting for one name replaces the first.
-    pub(crate) fn add_cookie(&mut self, name: &str, origins: Vec<Box<[u8]>>) {
-        self.cookies
-            .retain(|cookie| *cookie.name != *name.as_bytes());
+    /// Adds a cookie. False where it is there already, with other origins.
+    pub(crate) fn add_cookie(&mut self, name: &str, origins: Vec<Box<[u8]>>) -> bool {
+        let same = |cookie: &&CookieSource| *cookie.name == *name.as_bytes();
+        if let Some(cookie) = self.cookies.iter().find(same) {
+            return cookie.origins == origins;
+        }
         // RFC 6265 s4.1.1: a name is a token. Any other can be no cookie's; the empty one would
         // be that of cookies without a name.
-        if !name.is_empty() && name.bytes().all(is_tchar) {
+        if is_token(name.as_bytes()) {
             self.cookies.push(CookieSource {
                 name: name.as_bytes().into(),
                 origins,
             });
         }
+        true
     }
 
-    /// Adds a header field. `Authorization` is read anyway, and `Cookie` has rules of its own.
+    /// Adds a header field. `Authorization` is read anyway; `Cookie` and the subprotocols of a
+    /// WebSocket have rules of their own.
     pub(crate) fn add_header(&mut self, name: HeaderName) {
         if name != AUTHORIZATION && name != COOKIE && !self.headers.contains(&name) {
             self.headers.push(name);
         }
     }
 
-    pub(super) fn find<'r>(&self, method: &Method, headers: &'r HeaderMap) -> Sent<'r> {
+    /// Adds the marker of a subprotocol. False for one that no subprotocol can be.
+    pub(crate) fn add_marker(&mut self, marker: &str) -> bool {
+        let marker = marker.as_bytes();
+        // RFC 6455 s4.1: subprotocols are tokens.
+        if !is_token(marker) {
+            return false;
+        }
+        if !self.markers.iter().any(|one| **one == *marker) {
+            self.markers.push(marker.into());
+        }
+        true
+    }
+
+    pub(super) fn find<'r>(
+        &self,
+        method: &Method,
+        version: Version,
+        headers: &'r HeaderMap,
+    ) -> Sent<'r> {
         let mut sent = Sent::Nothing;
+        if !self.markers.is_empty() {
+            sent = self.in_subprotocols(method, version, headers);
+        }
         for name in &self.headers {
             for field in headers.get_all(name) {
                 sent = sent.and(Sent::Token(field.as_bytes()));
@@ -77,6 +110,55 @@ impl Sources {
         }
         sent
     }
+
+    /// RFC 6455 s11.3.4: the field may come several times, which is one list. A browser sends what
+    /// its script names, in that order.
+    fn in_subprotocols<'r>(
+        &self,
+        method: &Method,
+        version: Version,
+        headers: &'r HeaderMap,
+    ) -> Sent<'r> {
+        let mut sent = Sent::Nothing;
+        let mut behind_marker = false;
+        for protocol in list(headers, &SEC_WEBSOCKET_PROTOCOL) {
+            let is_marker = self.markers.iter().any(|marker| **marker == *protocol);
+            sent = match (sent, is_marker) {
+                (Sent::Nothing, false) => Sent::Nothing,
+                // Until the token comes, the marker holds none.
+                (Sent::Nothing, true) => Sent::Token(&[]),
+                (Sent::Token(_), false) if behind_marker => Sent::Token(protocol),
+                // A second marker, or more behind the token: which one is it?
+                _ => Sent::Several,
+            };
+            behind_marker = is_marker;
+        }
+        match sent {
+            Sent::Token(_) if !opens_websocket(method, version, headers) => Sent::Discounted,
+            sent => sent,
+        }
+    }
+}
+
+/// Whether the request asks for a WebSocket: by RFC 6455 s4.1, or by RFC 8441 s4 and s5, where no
+/// `Upgrade` is.
+fn opens_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
+    if version <= Version::HTTP_11 {
+        let mut upgrades = list(headers, &UPGRADE);
+        return *method == Method::GET
+            && upgrades.any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
+    }
+    *method == Method::CONNECT && headers.contains_key(SEC_WEBSOCKET_VERSION)
+}
+
+/// The elements of a field that is a list (RFC 9110 s5.6.1: empty ones are none).
+fn list<'r>(headers: &'r HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'r [u8]> {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|field| field.as_bytes().split(|byte| *byte == b','))
+        .map(trim)
+        .filter(|element| !element.is_empty())
 }
 
 impl Sent<'_> {
@@ -128,6 +210,10 @@ fn values<'r>(headers: &'r HeaderMap, name: &[u8]) -> impl Iterator<Item = &'r [
 // `:` are none.
 pub(super) fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().copied().all(is_tchar)
 }
 
 /// Without the blanks around: spaces and tabs, which browsers remove before they look at the
@@ -213,14 +299,16 @@ mod tests {
             assert!(sources.cookies.is_empty(), "{name:?}");
         }
         let mut sources = Sources::default();
-        sources.add_cookie("a", vec![(*b"https://x.test").into()]);
-        sources.add_cookie("a", Vec::new());
+        let origins = || vec![(*b"https://x.test").into()];
+        assert!(sources.add_cookie("a", origins()));
+        assert!(sources.add_cookie("a", origins()));
+        assert!(!sources.add_cookie("a", Vec::new()));
         sources.add_header(AUTHORIZATION);
         sources.add_header(COOKIE);
         sources.add_header(UPGRADE);
         sources.add_header(UPGRADE);
         assert_eq!(sources.cookies.len(), 1);
-        assert!(sources.cookies[0].origins.is_empty());
+        assert_eq!(sources.cookies[0].origins, origins(), "not replaced");
         assert_eq!(sources.headers, [UPGRADE]);
     }
 

@@ -17,7 +17,8 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountAccess {
         let admitted = Admitted::of(&parts.extensions)?;
         let admission = admitted.for_tenant_guard(&parts.headers)?;
         let account = account.map_err(|kind| admitted.refuse(kind))?;
-        Self::enter(admission.identity(), &account).map_err(|kind| admitted.refuse(kind))
+        Self::enter(admission.identity(), &account)
+            .map_err(|kind| admitted.refuse_place(kind, "principal", place::ACCOUNT))
     }
 }
 

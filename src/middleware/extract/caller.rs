@@ -20,7 +20,7 @@ extractor!(Identity);
 /// One kind of caller that has a tenant. Where its issuer is not believed about workspaces, the
 /// application's directory is asked.
 macro_rules! tenant_caller {
-    ($kind:ident, $pick:expr) => {
+    ($kind:ident, $expected:literal, $pick:expr) => {
         impl<S: Sync> FromRequestParts<S> for $kind {
             type Rejection = Refusal;
 
@@ -28,7 +28,8 @@ macro_rules! tenant_caller {
                 let admitted = Admitted::of(&parts.extensions)?;
                 let admission = admitted.for_tenant_guard(&parts.headers)?;
                 let pick: fn(&Identity) -> Result<Self, RejectionKind> = $pick;
-                let caller = pick(admission.identity()).map_err(|kind| admitted.refuse(kind))?;
+                let caller = pick(admission.identity())
+                    .map_err(|kind| admitted.refuse_caller(kind, $expected))?;
                 let confirmed = admitted.policy().server.confirm_tenant(admission).await;
                 confirmed.map_err(|rejection| admitted.refuse(rejection))?;
                 Ok(caller)
@@ -39,17 +40,17 @@ macro_rules! tenant_caller {
     };
 }
 
-tenant_caller!(WorkspaceUser, |caller| match caller {
+tenant_caller!(WorkspaceUser, "user", |caller| match caller {
     Identity::User(user) => Ok(user.share()),
     other => Err(without_tenant_or_wrong(other)),
 });
 
-tenant_caller!(Principal, |caller| match caller {
+tenant_caller!(Principal, "principal", |caller| match caller {
     Identity::Principal(principal) => Ok(principal.share()),
     other => Err(without_tenant_or_wrong(other)),
 });
 
-tenant_caller!(Client, |caller| match caller {
+tenant_caller!(Client, "client", |caller| match caller {
     Identity::Client(client) => Ok(client.share()),
     _ => Err(RejectionKind::WrongCaller),
 });
@@ -58,7 +59,7 @@ impl FromAdmitted for Subject {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
         match admitted.required()?.identity() {
             Identity::Subject(subject) => Ok(subject.share()),
-            _ => Err(admitted.refuse(RejectionKind::WrongCaller)),
+            _ => Err(admitted.refuse_caller(RejectionKind::WrongCaller, "subject")),
         }
     }
 }

@@ -61,7 +61,7 @@ macro_rules! guard {
                 state: &S,
             ) -> Result<Self, axum::response::Response> {
                 use axum::response::IntoResponse as _;
-                $check(&parts.extensions)
+                $check(&mut parts.extensions)
                     .await
                     .map_err(|refusal| refusal.into_response())?;
                 match T::from_request_parts(parts, state).await {

@@ -8,6 +8,8 @@
 
 mod admission;
 mod guard;
+#[cfg(feature = "jwks")]
+pub(super) mod lent_body;
 
 mod place;
 

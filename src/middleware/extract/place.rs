@@ -7,8 +7,8 @@ use http::request::Parts;
 use crate::model::rejection::{RejectionKind, WiringFault};
 use crate::verify::access::Place;
 
-const WORKSPACE: &str = "workspace_id";
-const ACCOUNT: &str = "account_id";
+pub(super) const WORKSPACE: &str = "workspace_id";
+pub(super) const ACCOUNT: &str = "account_id";
 
 /// The workspace of the path, and the account where it names one.
 pub(super) async fn workspace<S: Send + Sync>(

@@ -2,6 +2,7 @@
 
 use super::guard::{guard, no_wiring};
 use crate::middleware::admitted::Admitted;
+use crate::middleware::cause::{lacking_group, lacking_role};
 use crate::middleware::refusal::Refusal;
 use crate::model::rejection::Rejection;
 use crate::verify::identity::Identity;
@@ -75,7 +76,7 @@ guard! {
     InGroup, RoleRequirement, no_wiring, check_group::<R>
 }
 
-async fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
+async fn check_role<R: RoleRequirement>(extensions: &mut http::Extensions) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
     let admitted = Admitted::of(extensions)?;
     // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
@@ -89,7 +90,8 @@ async fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result
         Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => None,
     };
     if !role.is_some_and(is_one_of::<R>) {
-        return Err(admitted.refuse(Rejection::wrong_caller("role")));
+        let detail = lacking_role(R::ANY_OF, admission);
+        return Err(admitted.refuse(Rejection::wrong_caller("role").with_detail(detail)));
     }
     // A role is worth as much as the workspace that it is in.
     let confirmed = admitted.policy().server.confirm_tenant(admission).await;
@@ -97,13 +99,15 @@ async fn check_role<R: RoleRequirement>(extensions: &http::Extensions) -> Result
 }
 
 #[allow(clippy::unused_async)] // like the checks of other guards
-async fn check_group<R: RoleRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
+async fn check_group<R: RoleRequirement>(extensions: &mut http::Extensions) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
     let admitted = Admitted::of(extensions)?;
-    if admitted.guests_too()?.token.groups().any(is_one_of::<R>) {
+    let admission = admitted.guests_too()?;
+    if admission.token.groups().any(is_one_of::<R>) {
         Ok(())
     } else {
-        Err(admitted.refuse(Rejection::wrong_caller("group")))
+        let detail = lacking_group(R::ANY_OF, admission);
+        Err(admitted.refuse(Rejection::wrong_caller("group").with_detail(detail)))
     }
 }
 

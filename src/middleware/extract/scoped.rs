@@ -6,8 +6,8 @@ use crate::middleware::require_scope::check;
 use crate::model::scope::ScopeRequirement;
 
 guard! {
-    /// `T`, for requests whose token has the scope that `R` demands; others are refused with 403
-    /// and the scope in the challenge (RFC 6750 section 3.1). `T` may be any extractor of request
+    /// `T`, for requests whose token has the scope that `R` demands, or one of the roles that it
+    /// names; others are refused with 403 and the scope in the challenge (RFC 6750 section 3.1). `T` may be any extractor of request
     /// parts; it runs after the scope was checked.
     ///
     /// ```
@@ -24,6 +24,8 @@ guard! {
 }
 
 #[allow(clippy::unused_async)] // like the checks of other guards
-async fn check_scope<R: ScopeRequirement>(extensions: &http::Extensions) -> Result<(), Refusal> {
-    check::<R>(extensions)
+async fn check_scope<R: ScopeRequirement>(
+    extensions: &mut http::Extensions,
+) -> Result<(), Refusal> {
+    check::<R>(extensions, None)
 }

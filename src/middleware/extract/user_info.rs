@@ -76,7 +76,11 @@ where
         let admission = admitted.required()?;
         let policy = admitted.policy();
         // The library keeps no token, so it is read again where the layer read it.
-        let sent = Credential::find(&policy.sources, &parts.method, &parts.headers);
+        let sent = Credential::find(
+            &policy.sources,
+            (&parts.method, parts.version),
+            &parts.headers,
+        );
         let Ok(Some(token)) = sent else {
             return Err(admitted.refuse(WiringFault::TokenRemoved));
         };

@@ -7,7 +7,8 @@ use super::admission::option;
 use super::place;
 use crate::middleware::admitted::Admitted;
 use crate::middleware::refusal::Refusal;
-use crate::verify::access::WorkspaceAccess;
+use crate::verify::access::{Place, WorkspaceAccess};
+use crate::verify::identity::Identity;
 
 impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
     type Rejection = Refusal;
@@ -18,12 +19,32 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
         let admission = admitted.for_workspace_guard(&parts.headers)?;
         let place = place.map_err(|kind| admitted.refuse(kind))?;
         let policy = admitted.policy();
+        let identity = admission.identity();
         let entered = policy
             .server
             .enter(admission, &place, policy.admits.principals);
-        entered
-            .await
-            .map_err(|rejection| admitted.refuse(rejection))
+        entered.await.map_err(|rejection| {
+            admitted.refuse_place(rejection, EXPECTED, differing(identity, &place))
+        })
+    }
+}
+
+/// Who gets into a workspace. The last one where the layer says `admit_principals()`.
+const EXPECTED: &str = "user, client or principal";
+
+/// The parameter of the path that is not the caller's.
+fn differing(caller: &Identity, place: &Place) -> &'static str {
+    let is_own = match caller {
+        Identity::User(user) => user.workspace().as_str() == place.workspace,
+        Identity::Client(client) => client
+            .workspace()
+            .is_some_and(|own| own.as_str() == place.workspace),
+        Identity::Principal(_) | Identity::Subject(_) => false,
+    };
+    if is_own && place.account.is_some() {
+        place::ACCOUNT
+    } else {
+        place::WORKSPACE
     }
 }
 

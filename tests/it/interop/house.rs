@@ -41,7 +41,7 @@ pub(super) struct Foreign {
 }
 
 /// Where this server is installed; absent, and the test told so, where it is not.
-fn home(name: &str) -> Option<PathBuf> {
+pub(super) fn home(name: &str) -> Option<PathBuf> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("target/interop")
         .join(name);

@@ -8,6 +8,7 @@
 mod cognito;
 mod cognito_local;
 mod house;
+mod http_clients;
 mod moto;
 mod oidc_provider;
 mod opaque;

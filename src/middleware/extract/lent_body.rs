@@ -1,0 +1,107 @@
+//! axum's request body, lent to the inner service so that its rest can be read when a guard of a
+//! handler refuses: axum drops the body before the refusal comes back to the layer.
+//!
+//! 1. Only bodies that are not empty are lent, and only where a refusal would close the
+//!    connection; see `unread_body`.
+//! 2. Frames pass unchanged. What was not read comes back when the inner service drops the body.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use axum::BoxError;
+use axum::body::{Body, Bytes};
+use http::Request;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::middleware::unread_body::{ReadBounds, Reading, Reclaim, is_wanted, read};
+
+/// Puts a body that comes back in the place of axum's. `None` where the body is of another type
+/// or empty, or need not be read.
+pub(in crate::middleware) fn lend<B: 'static>(
+    request: &mut Request<B>,
+    bounds: ReadBounds,
+) -> Option<Arc<dyn Reclaim>> {
+    let body = (request.body_mut() as &mut dyn Any).downcast_mut::<Body>()?;
+    if body.is_end_stream() {
+        return None;
+    }
+    if !is_wanted(request.version(), request.headers(), bounds) {
+        return None;
+    }
+    let body = (request.body_mut() as &mut dyn Any).downcast_mut::<Body>()?;
+    let returned = Arc::new(Returned {
+        body: Mutex::new(None),
+        bounds,
+    });
+    *body = Body::new(Lent {
+        body: Some(std::mem::take(body)),
+        returned: Arc::clone(&returned),
+    });
+    Some(returned)
+}
+
+/// Reads the rest of a body that is axum's.
+pub(in crate::middleware) fn rest_of_axum<B: 'static>(
+    body: &mut Option<B>,
+    bounds: ReadBounds,
+) -> Option<Reading> {
+    let body = (body as &mut dyn Any).downcast_mut::<Option<Body>>()?;
+    read(body.take()?, bounds)
+}
+
+struct Returned {
+    body: Mutex<Option<Body>>,
+    bounds: ReadBounds,
+}
+
+impl Reclaim for Returned {
+    fn read_rest(&self) -> Option<Reading> {
+        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        read(body.take()?, self.bounds)
+    }
+}
+
+struct Lent {
+    /// Present until it is dropped.
+    body: Option<Body>,
+    returned: Arc<Returned>,
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        // axum wraps the error again, and looks for its cause through one layer alone.
+        Pin::new(body)
+            .poll_frame(cx)
+            .map_err(axum::Error::into_inner)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut place = self
+            .returned
+            .body
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *place = self.body.take();
+    }
+}
