@@ -65,6 +65,9 @@ impl Rules {
     /// Whether this is the issuer's name, or one of its names.
     pub(crate) fn is_named(&self, issuer: &str) -> bool {
         *self.realm == *issuer || self.names.iter().any(|name| **name == *issuer)
+    }
+}
+
 impl Rules {
     /// How long after a moment a token can be good that was issued up to then: its longest life,
     /// the issuer's clock that may be ahead, and the leeway past its `exp`.
