@@ -25,9 +25,10 @@ use super::names::NameForms;
 use super::revocable::Revocable;
 use super::rules::{Profile, RequiredClaim, Rules};
 use super::signature::Signed;
+#[cfg(feature = "jwks")]
+use super::typed::text_or_absent;
 use super::typed::{
-    Rounding, date, id, is_blank, required_text, strings, text_at, text_or_absent, too_long,
-    value_at,
+    Rounding, date, id, is_blank, required_text, strings, text_at, too_long, value_at,
 };
 use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
