@@ -28,7 +28,8 @@ impl Engine {
     /// One with these settings. Tests that start one are marked `#[ignore]`: this panics where
     /// there is no `redis-server`.
     pub(crate) async fn start(settings: &[&str]) -> Self {
-        let binary = match env::var_os("PORTCULLIS_REDIS") {
+        let named = env::var_os("PORTCULLIS_REDIS").filter(|name| name != "required");
+        let binary = match named {
             Some(path) => Some(PathBuf::from(path)),
             None => ["redis-server", "valkey-server"].iter().find_map(found),
         };
