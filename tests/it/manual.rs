@@ -1,5 +1,6 @@
 //! What the manual names exists.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -24,13 +25,76 @@ fn every_test_that_the_manual_names_exists() {
         assert!(
             heads.any(|head| head
                 .lines()
-                .take(2)
+                .take_while(|line| !line.starts_with('}'))
                 .any(|line| line.contains(&format!("fn {test}(")))),
             "no test `{test}` in {file}"
         );
         named += 1;
     }
     assert!(named >= 20, "{named} rows; has the table moved?");
+}
+
+/// Every test that may be ignored says what it needs, in words that the README has too.
+#[test]
+fn every_ignored_test_says_what_it_needs() {
+    const NEEDS: [&str; 3] = [
+        "redis-server or valkey-server",
+        " from tests/interop/install",
+        "PORTCULLIS_VECTORS, ",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests/it")];
+    let mut ignored = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).expect("a file");
+                for line in text.lines().map(str::trim) {
+                    let Some(reason) = line.strip_prefix("#[ignore") else {
+                        continue;
+                    };
+                    let said = reason.starts_with(" = \"needs ")
+                        && NEEDS.iter().any(|need| reason.contains(need));
+                    assert!(said, "{}: {line}", path.display());
+                    ignored += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        ignored >= 40,
+        "{ignored} tests; do they run without their servers?"
+    );
+    let readme = fs::read_to_string(root.join("README.md")).expect("the README");
+    for need in [
+        "redis-server",
+        "tests/interop/install",
+        "PORTCULLIS_VECTORS",
+    ] {
+        assert!(readme.contains(need), "the README says nothing of {need}");
+    }
+}
+
+/// A chapter that says a thing twice soon says it in two ways.
+#[test]
+fn no_chapter_begins_two_points_with_the_same_words() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual");
+    for entry in fs::read_dir(root).expect("the manual") {
+        let path = entry.expect("an entry").path();
+        let chapter = fs::read_to_string(&path).expect("a chapter");
+        let mut seen = HashSet::new();
+        for line in chapter.lines() {
+            let point = line
+                .strip_prefix("* **")
+                .and_then(|rest| rest.split_once("**"));
+            if let Some((point, _)) = point {
+                assert!(seen.insert(point), "{}: {point}", path.display());
+            }
+        }
+    }
 }
 
 /// Every kind and fault of the table of symptoms is one that the library can give.

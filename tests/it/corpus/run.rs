@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::BETWEEN_REQUESTS_S;
 use super::check::{forbidden, problems, verdict};
 use super::data::{Ability, Bound, Case, Corpus, Expect, Http, Step, Text, Verdict};
 use super::send::{Reply, send};
 use super::site::Visit;
 use super::world::{Application, World};
+use super::{BETWEEN_REQUESTS_S, BUSY};
 use crate::endpoint::field;
 use crate::logs::Logs;
-
-/// How long a request that nobody waits for may take to get going.
-const HEAD_START: Duration = Duration::from_millis(100);
 
 /// What became of a case.
 #[derive(Default)]
@@ -146,8 +144,17 @@ impl<'c> Run<'c> {
                 let before = self.world.ledger.len();
                 let request = request(application, step.http.clone(), step.abort_after_ms);
                 let at = first + place;
-                self.behind.spawn(async move { (at, request.await) });
-                let _ = timeout(HEAD_START, self.world.ledger.more_than(before)).await;
+                let (sender, ended) = oneshot::channel::<()>();
+                self.behind.spawn(async move {
+                    let reply = request.await;
+                    drop(sender);
+                    (at, reply)
+                });
+                // It has got going when an issuer was asked because of it, or it has ended.
+                tokio::select! {
+                    () = self.world.ledger.more_than(before) => {}
+                    _ = ended => {}
+                }
                 continue;
             }
             if let Some(vary) = step.vary.as_ref().filter(|_| step.parallel.is_none()) {
@@ -217,7 +224,8 @@ impl<'c> Run<'c> {
             self.world.advance(BETWEEN_REQUESTS_S);
         }
         if let Some(most) = step.settle_ms {
-            self.application.settled(Duration::from_millis(most)).await;
+            let most = Duration::from_millis(most) * BUSY;
+            self.application.settled(most).await;
         }
         let Some(profile) = &step.profile else {
             return self.application.clone();
@@ -328,9 +336,10 @@ impl Outcome {
     }
 
     fn in_time(&mut self, most: Option<u64>, reply: &Reply) {
-        let took = reply.took.as_millis();
-        if let Some(most) = most.filter(|most| took > u128::from(*most)) {
-            self.problem(format!("expected within {most} ms .. took {took}"));
+        let most = most.map(|most| Duration::from_millis(most) * BUSY);
+        if let Some(most) = most.filter(|most| reply.took > *most) {
+            let took = reply.took;
+            self.problem(format!("expected within {most:?} .. took {took:?}"));
         }
     }
 }

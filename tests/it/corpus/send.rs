@@ -16,8 +16,8 @@ use tower::ServiceExt as _;
 use super::app::Reached;
 use super::data::Http;
 
-/// Longer than anything that a server may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything that a server may take, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What came back.
 pub(super) struct Reply {

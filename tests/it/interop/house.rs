@@ -2,8 +2,8 @@
 //!
 //! 1. A server is looked for in `target/interop/` beside `Cargo.toml`, where
 //!    `tests/interop/install` puts it, whatever `CARGO_TARGET_DIR` is.
-//! 2. Where it is not installed, the test says so past the capture of its output and ends; with
-//!    `PORTCULLIS_INTEROP=required` it fails.
+//! 2. Where it is not installed, the test fails. Every test that starts a server is therefore
+//!    marked `#[ignore]`, with the server that it needs.
 //! 3. A server lives as long as its [`Foreign`]. It also ends with its standard input, so that
 //!    it cannot outlive this process.
 //! 4. Nothing waits without a deadline.
@@ -40,60 +40,44 @@ pub(super) struct Foreign {
     url: String,
 }
 
-/// Where this server is installed; absent, and the test told so, where it is not.
-pub(super) fn home(name: &str) -> Option<PathBuf> {
+/// Where this server is installed.
+pub(super) fn home(name: &str) -> PathBuf {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("target/interop")
         .join(name);
-    if home.join("installed").exists() {
-        return Some(home);
-    }
-    let required = std::env::var_os("PORTCULLIS_INTEROP").is_some_and(|value| value == "required");
     assert!(
-        !required,
-        "{name} is required and not installed; run `tests/interop/install`"
+        home.join("installed").exists(),
+        "this test needs {name}, which is not installed; run `tests/interop/install`"
     );
-    // Past the capture of a test that passes, so that it is seen.
-    let line = format!("\nskipped: {name} is not installed; run `tests/interop/install`\n");
-    std::io::stdout()
-        .write_all(line.as_bytes())
-        .expect("standard output");
-    None
+    home
 }
 
 impl Foreign {
     /// Starts `oidc-provider` on this port, or on a free one for 0.
-    pub(super) async fn oidc_provider(port: u16) -> Option<Self> {
-        let home = home("oidc-provider")?;
-        Some(
-            Self::start(
-                Command::new("node"),
-                "oidc-provider/server.mjs",
-                port,
-                &home,
-            )
-            .await,
-        )
+    pub(super) async fn oidc_provider(port: u16) -> Self {
+        let home = home("oidc-provider");
+        let node = Command::new("node");
+        Self::start(node, "oidc-provider/server.mjs", port, &home).await
     }
 
     /// Starts `cognito-local` on a free port.
-    pub(super) async fn cognito_local() -> Option<Self> {
-        let home = home("cognito-local")?;
-        Some(Self::start(Command::new("node"), "cognito-local/server.js", 0, &home).await)
+    pub(super) async fn cognito_local() -> Self {
+        let home = home("cognito-local");
+        Self::start(Command::new("node"), "cognito-local/server.js", 0, &home).await
     }
 
     /// Starts `moto` on a free port.
-    pub(super) async fn moto() -> Option<Self> {
-        let home = home("moto")?;
+    pub(super) async fn moto() -> Self {
+        let home = home("moto");
         let python = Command::new(home.join("bin/python"));
-        Some(Self::start(python, "moto/server.py", 0, &home).await)
+        Self::start(python, "moto/server.py", 0, &home).await
     }
 
     /// Starts Authlib's server on a free port.
-    pub(super) async fn authlib() -> Option<Self> {
-        let home = home("authlib")?;
+    pub(super) async fn authlib() -> Self {
+        let home = home("authlib");
         let python = Command::new(home.join("bin/python"));
-        Some(Self::start(python, "authlib/server.py", 0, &home).await)
+        Self::start(python, "authlib/server.py", 0, &home).await
     }
 
     async fn start(mut command: Command, starter: &str, port: u16, home: &Path) -> Self {

@@ -1,7 +1,6 @@
 //! A `redis-server` of the test's own, a wire to it that can be cut, and what lies in it.
 
 use std::env;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -26,26 +25,19 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// One with these settings. `None` when there is no `redis-server` here, which
-    /// `PORTCULLIS_REDIS=required` makes a failure.
-    pub(crate) async fn start(settings: &[&str]) -> Option<Self> {
-        let wanted = env::var("PORTCULLIS_REDIS").unwrap_or_default();
-        let binary = match wanted.as_str() {
-            "" | "required" => ["redis-server", "valkey-server"].iter().find_map(found),
-            path => Some(PathBuf::from(path)),
-        };
-        let Some(binary) = binary else {
-            assert_ne!(wanted, "required", "there is no `redis-server` here");
-            // Past the capture of a test that passes, so that it is seen.
-            let line =
-                "\nskipped: there is no `redis-server` here; install it, or set PORTCULLIS_REDIS\n";
-            std::io::stdout()
-                .write_all(line.as_bytes())
-                .expect("standard output");
-            return None;
+    /// One with these settings. Tests that start one are marked `#[ignore]`: this panics where
+    /// there is no `redis-server`.
+    pub(crate) async fn start(settings: &[&str]) -> Self {
+        let named = env::var_os("PORTCULLIS_REDIS").filter(|name| name != "required");
+        let binary = match named {
+            Some(path) => Some(PathBuf::from(path)),
+            None => ["redis-server", "valkey-server"].iter().find_map(found),
         };
         let mut engine = Self {
-            binary,
+            binary: binary.expect(
+                "this test needs redis-server or valkey-server: install one, or name its file \
+                 with PORTCULLIS_REDIS",
+            ),
             settings: settings.iter().map(ToString::to_string).collect(),
             port: free_port().await,
             process: None,
@@ -54,7 +46,7 @@ impl Engine {
         while !engine.begins().await {
             engine.port = free_port().await;
         }
-        Some(engine)
+        engine
     }
 
     pub(crate) fn url(&self) -> String {

@@ -129,10 +129,9 @@ impl Instance {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn what_one_instance_revokes_the_others_refuse_and_what_it_withdraws_they_admit() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let (here, there) = (
         world.instance(&engine.url()).await,
@@ -159,10 +158,9 @@ async fn what_one_instance_revokes_the_others_refuse_and_what_it_withdraws_they_
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn an_instance_knows_what_was_revoked_before_it_admits_anybody() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let first = world.instance(&engine.url()).await;
     first.revoke("stolen");
@@ -184,10 +182,9 @@ async fn an_instance_knows_what_was_revoked_before_it_admits_anybody() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn what_several_instances_have_loaded_is_in_the_store_once() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let first = world.instance(&engine.url()).await;
     first.revoke("stolen");
@@ -217,10 +214,9 @@ async fn what_several_instances_have_loaded_is_in_the_store_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn without_a_store_a_new_instance_admits_nobody_until_there_is_one() {
-    let Some(mut engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let mut engine = Engine::start(&[]).await;
     engine.kill().await;
     let world = World::new();
     let instance = world.instance(&engine.url()).await;
@@ -249,10 +245,9 @@ async fn without_a_store_a_new_instance_admits_nobody_until_there_is_one() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn an_instance_that_was_cut_off_catches_up_in_both_directions() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let wire = Wire::to(&engine).await;
     let (near, far) = (
@@ -289,10 +284,9 @@ async fn an_instance_that_was_cut_off_catches_up_in_both_directions() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_mended_wire_is_used_again_when_the_pause_is_over() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let wire = Wire::to(&engine).await;
     let (near, far) = (
@@ -318,10 +312,9 @@ async fn a_mended_wire_is_used_again_when_the_pause_is_over() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_store_that_comes_back_empty_is_told_again_by_those_who_know() {
-    let Some(mut engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let mut engine = Engine::start(&[]).await;
     let world = World::new();
     let (one, two) = (
         world.instance(&engine.url()).await,
@@ -358,10 +351,9 @@ async fn a_store_that_comes_back_empty_is_told_again_by_those_who_know() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_store_that_was_wiped_or_lost_its_end_under_the_connection_is_told_again() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     let [stolen, lost] = ["stolen", "lost"].map(|id| world.token(id));
@@ -395,10 +387,9 @@ async fn a_store_that_was_wiped_or_lost_its_end_under_the_connection_is_told_aga
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn what_a_store_forges_alters_or_plays_back_changes_nothing() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     let [stolen, other] = ["stolen", "other"].map(|id| world.token(id));
@@ -445,10 +436,9 @@ async fn what_a_store_forges_alters_or_plays_back_changes_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn clusters_with_other_keys_or_namespaces_share_nothing() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let url = engine.url();
     let one = world.instance(&url).await;
@@ -484,10 +474,9 @@ async fn clusters_with_other_keys_or_namespaces_share_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn the_store_learns_neither_ids_nor_issuers() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     let name = world.issuer.issuer();
@@ -518,12 +507,11 @@ async fn the_store_learns_neither_ids_nor_issuers() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_store_that_drops_what_it_holds_is_refused_at_the_start() {
     let world = World::new();
     for policy in ["allkeys-lru", "volatile-ttl", "allkeys-random"] {
-        let Some(engine) = Engine::start(&["--maxmemory-policy", policy]).await else {
-            return;
-        };
+        let engine = Engine::start(&["--maxmemory-policy", policy]).await;
         let outcome = world.build(store(&engine.url())).connect().await;
         let error = outcome.map(|_| ()).expect_err(policy);
         assert!(matches!(error, ConnectError::Eviction { .. }), "{error:?}");
@@ -534,17 +522,14 @@ async fn a_store_that_drops_what_it_holds_is_refused_at_the_start() {
         );
     }
     let twin = Engine::start(&["--maxmemory-policy", "noeviction", "--maxmemory", "50mb"]).await;
-    let instance = world
-        .instance(&twin.expect("it started before").url())
-        .await;
+    let instance = world.instance(&twin.url()).await;
     assert!(instance.server.ready());
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_store_that_begins_to_drop_things_is_an_outage() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let wire = Wire::to(&engine).await;
     let instance = world.instance(&wire.url()).await;
@@ -559,17 +544,16 @@ async fn a_store_that_begins_to_drop_things_is_an_outage() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_store_that_hides_what_it_drops_is_asked_another_way_or_refused() {
-    let Some(engine) = Engine::start(&["--rename-command", "CONFIG", ""]).await else {
-        return;
-    };
+    let engine = Engine::start(&["--rename-command", "CONFIG", ""]).await;
     let world = World::new();
     assert!(
         world.instance(&engine.url()).await.server.ready(),
         "INFO tells"
     );
 
-    let engine = Engine::start(&[]).await.expect("it started before");
+    let engine = Engine::start(&[]).await;
     engine
         .say("ACL SETUSER api on >secret ~* +@all -info")
         .await;
@@ -585,10 +569,9 @@ async fn a_store_that_hides_what_it_drops_is_asked_another_way_or_refused() {
 
 /// The line of the manual.
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_user_of_the_store_needs_no_more_than_the_manual_says() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let manual = include_str!("../../../src/manual/sharing.md");
     let line = manual.lines().find(|line| line.starts_with("ACL SETUSER"));
     engine.say(line.expect("the line")).await;
@@ -605,10 +588,9 @@ async fn a_user_of_the_store_needs_no_more_than_the_manual_says() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn a_wrong_password_is_an_outage_that_does_not_show_it() {
-    let Some(engine) = Engine::start(&["--requirepass", "right"]).await else {
-        return;
-    };
+    let engine = Engine::start(&["--requirepass", "right"]).await;
     let world = World::new();
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", engine.port);
     let instance = world.instance(&url("wrong-one")).await;
@@ -622,10 +604,9 @@ async fn a_wrong_password_is_an_outage_that_does_not_show_it() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn where_that_is_asked_for_a_store_that_is_silent_for_too_long_stops_everybody() {
-    let Some(mut engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let mut engine = Engine::start(&[]).await;
     let world = World::new();
     let patience = Duration::from_secs(60);
     let strict = world
@@ -654,10 +635,9 @@ async fn where_that_is_asked_for_a_store_that_is_silent_for_too_long_stops_every
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn what_has_ended_leaves_the_stream_and_nothing_else_does() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let issuer = || {
         world
@@ -687,10 +667,9 @@ async fn what_has_ended_leaves_the_stream_and_nothing_else_does() {
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn revocations_of_an_issuer_that_an_instance_does_not_have_pass_through_it() {
-    let Some(mut engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let mut engine = Engine::start(&[]).await;
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     let other = Issuer::oidc("https://else.example").key_set(world.issuer.key_set());
@@ -713,10 +692,9 @@ async fn revocations_of_an_issuer_that_an_instance_does_not_have_pass_through_it
 }
 
 #[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn an_instance_without_room_for_all_is_not_ready() {
-    let Some(engine) = Engine::start(&[]).await else {
-        return;
-    };
+    let engine = Engine::start(&[]).await;
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     for id in ["a", "b", "c"] {
