@@ -14,7 +14,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
-use crate::measure::{by_turns, each, each_beside, each_of_two, print, skewed};
+use crate::measure::{by_turns, cpu_time, each, each_beside, each_of_two, print, skewed};
 use crate::source::marks::{Mark, Marks};
 use crate::source::spread::Counter;
 use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
@@ -271,28 +271,37 @@ fn served<C: Tokens>(entries: usize, strangers: usize, digests: &Digests, mark: 
     [time, hits as f64 * 100.0 / REQUESTS as f64]
 }
 
-/// A reader's nanoseconds while another thread brings new tokens to a full cache; and how many in
-/// a hundred of the reader's tokens it still finds.
+/// A reader's CPU nanoseconds while another thread brings new tokens to a full cache.
 fn read_beside_writer<C: Tokens>(
     cache: &C,
     reads: &[Digest],
     mut next: impl FnMut() -> Option<Digest> + Send,
-) -> [f64; 2] {
+) -> [f64; 1] {
     // What the writer has driven out in the round before comes back.
     for digest in reads {
         if cache.find(*digest).is_none() {
             cache.keep(*digest, [1; 8]);
         }
     }
-    let mut hits = 0;
-    let read = || hits = found(cache, reads);
+    let read = || _ = found(cache, reads);
     let write = || {
         if let Some(digest) = next() {
             cache.keep(digest, [1; 8]);
         }
     };
-    let time = each_beside(reads.len(), read, write);
-    [time, hits as f64 * 100.0 / reads.len() as f64]
+    [each_beside(reads.len(), read, write)]
+}
+
+/// CPU microseconds of the longest insertion on the way from an empty cache to a full one.
+fn longest<C: Tokens>(entries: usize, digests: &Digests, mark: &Mark) -> [f64; 1] {
+    let cache = C::new(entries, mark);
+    let longest = (0..entries).map(|number| {
+        let digest = digests.of(number);
+        let start = cpu_time();
+        cache.keep(digest, [1; 8]);
+        cpu_time() - start
+    });
+    [longest.max().unwrap_or_default() as f64 / 1000.0]
 }
 
 /// Bytes that the structure asks for, for each entry, without an entry's own `Arc` in its smaller
@@ -396,10 +405,7 @@ pub(crate) fn compare(entries: usize) {
             &mut || read_beside_writer(&quick, &reads, || of_quick.next().copied()),
         ],
     );
-    print(
-        ["hit beside a writer", "hit beside a writer, found %"],
-        &all,
-    );
+    print(["look-up beside a writer"], &all);
     drop((own, quick));
 
     for (strangers, names) in [
@@ -425,6 +431,13 @@ pub(crate) fn compare(entries: usize) {
         );
         print(names, &all);
     }
+    let all = by_turns(
+        3,
+        &mut [&mut || longest::<Own>(entries, digests, mark), &mut || {
+            longest::<Quick>(entries, digests, mark)
+        }],
+    );
+    print(["longest insertion, from none, us"], &all);
     let all = by_turns(
         1,
         &mut [&mut || memory::<Own>(entries, digests, mark), &mut || {

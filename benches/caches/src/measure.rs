@@ -21,7 +21,7 @@ pub(crate) fn each(calls: usize, all: impl FnOnce()) -> f64 {
 
 /// Rounds of two threads that are made for one that counts, the shortest: in others one of them had
 /// to wait for its core.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: usize = 12;
 
 /// Nanoseconds that pass until each of two threads has made so many calls, for each call. `all` is
 /// told the thread, 0 or 1.
@@ -45,8 +45,8 @@ pub(crate) fn each_of_two(calls: usize, all: impl Fn(usize) + Sync) -> f64 {
     passed.as_nanos() as f64 / calls as f64
 }
 
-/// Nanoseconds of each of so many calls that `read` makes, while another thread does `write` over
-/// and over.
+/// CPU nanoseconds of each of so many calls that `read` makes, while another thread does `write`
+/// over and over. A round counts if the writer had a core for most of the time.
 pub(crate) fn each_beside(
     calls: usize,
     mut read: impl FnMut(),
@@ -61,20 +61,17 @@ pub(crate) fn each_beside(
                 while !is_over.load(Ordering::Relaxed) {
                     write();
                 }
-                // Whether it wrote nearly all of the time.
-                u128::from(cpu_time() - cpu) * 4 > start.elapsed().as_nanos() * 3
+                u128::from(cpu_time() - cpu) * 2 > start.elapsed().as_nanos()
             });
             meet(&arrived);
-            let start = Instant::now();
-            read();
-            let passed = start.elapsed();
+            let time = each(calls, &mut read);
             is_over.store(true, Ordering::Relaxed);
             let has_written = writer.join().expect("no panic");
-            has_written.then_some(passed)
+            has_written.then_some(time)
         })
     };
-    let passed = (0..ATTEMPTS).filter_map(|_| attempt()).min();
-    passed.map_or(f64::NAN, |passed| passed.as_nanos() as f64 / calls as f64)
+    let time = (0..ATTEMPTS * 10).find_map(|_| attempt());
+    time.unwrap_or(f64::NAN)
 }
 
 /// Waits for the other one of two, on its core.
