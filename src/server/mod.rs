@@ -9,6 +9,8 @@ mod asking;
 
 pub(crate) mod issuer;
 
+mod session_settings;
+
 mod supply;
 
 #[cfg(feature = "jwks")]
