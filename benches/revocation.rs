@@ -8,6 +8,13 @@
 //!   addition is not counted. The difference is the look-up;
 //! * `add`: an addition that makes a new version, in a list of that length.
 //!
+//! With a shared store (on real loopback, where `redis-server` or `PORTCULLIS_REDIS` is there), printed:
+//!
+//! * `later moments`: 31,000 rising moments of one subject, from the first call until the store has
+//!   what they come to, and until another instance knows it;
+//! * `one more`: one revocation more with 1,000,000 entries in list and ledger: the call itself, and
+//!   the call until the store has it.
+//!
 //! How long the entries took to add, their memory, and the difference between the best rounds of
 //! the first two are printed on the way.
 
@@ -19,13 +26,15 @@
 )] // A benchmark fails loudly.
 
 use std::convert::Infallible;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderValue, Request, Response};
 use portcullis::test_util::MockIssuer;
-use portcullis::{Algorithm, ResourceServer, Revocation, UnixTime};
+use portcullis::{Algorithm, ResourceServer, Revocation, SharedStore, UnixTime};
 use tower::{Layer as _, Service};
 
 const API: &str = "https://api.example.com";
@@ -121,6 +130,114 @@ fn revocation(criterion: &mut Criterion) {
     }
 }
 
+/// What sharing costs the instance that revokes.
+fn shared(_: &mut Criterion) {
+    let is_test = std::env::args().any(|argument| argument == "--test");
+    let (moments, length) = if is_test {
+        (310, 1000)
+    } else {
+        (31_000, 1_000_000)
+    };
+    let Some(store) = Store::start() else {
+        println!("shared: there is no `redis-server` here");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+    let name = issuer.issuer();
+    let connect = async || {
+        let shared =
+            SharedStore::redis(&store.url).cluster_key(*b"a key of thirty-two bytes,shared");
+        let server = ResourceServer::builder(API)
+            .issuer(issuer.trusted())
+            .most_revocations(2 * length)
+            .shared_store(shared);
+        let server = server.build().expect("sound").connect().await;
+        server.expect("a runtime")
+    };
+    runtime.block_on(async {
+        let (here, there) = (connect().await, connect().await);
+        let list = here.revocations();
+        let revoke = |moment: i64| {
+            let moment = Revocation::subject(&name, "user", UnixTime::from_secs(moment));
+            list.revoke(moment).expect("there is room");
+        };
+        let start = Instant::now();
+        (1..=moments).for_each(revoke);
+        let called = start.elapsed();
+        here.synchronise().await.expect("the store");
+        let written = start.elapsed();
+        there.synchronise().await.expect("the store");
+        let known = start.elapsed();
+        println!(
+            "{moments} later moments: called in {called:?}, written in {written:?}, known to another in {known:?}"
+        );
+        for number in 0..length {
+            let token = Revocation::token(&name, &id("other", number));
+            list.revoke(token).expect("there is room");
+        }
+        here.synchronise().await.expect("the store");
+        const MORE: u32 = 1000;
+        let start = Instant::now();
+        for number in 0..MORE {
+            let token = Revocation::token(&name, &id("more", number as usize));
+            list.revoke(token).expect("there is room");
+        }
+        let called = start.elapsed() / MORE;
+        here.synchronise().await.expect("the store");
+        let written = start.elapsed() / MORE;
+        println!("one more at {length}: called in {called:?}, written in {written:?}, mean of {MORE}");
+    });
+}
+
+/// A store of the benchmark's own.
+struct Store {
+    process: Child,
+    url: String,
+}
+
+impl Store {
+    fn start() -> Option<Self> {
+        let binary = std::env::var("PORTCULLIS_REDIS").unwrap_or_default();
+        let binary = match &*binary {
+            "" | "required" => "redis-server",
+            path => path,
+        };
+        let port = TcpListener::bind("127.0.0.1:0")
+            .ok()?
+            .local_addr()
+            .ok()?
+            .port();
+        let process = Command::new(binary)
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--port",
+                &port.to_string(),
+            ])
+            .stdout(Stdio::null())
+            .spawn();
+        let process = process.ok()?;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::yield_now();
+        }
+        let url = format!("redis://127.0.0.1:{port}");
+        Some(Self { process, url })
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 fn id(kind: &str, number: usize) -> String {
     format!("{kind}-7e2c7a1e-8a1f-4c8d-9a53-{number:08}")
 }
@@ -159,5 +276,5 @@ fn resident_bytes() -> usize {
     kilobytes.unwrap_or_default() * 1024
 }
 
-criterion_group!(benches, revocation);
+criterion_group!(benches, revocation, shared);
 criterion_main!(benches);

@@ -5,12 +5,16 @@
 //! 2. 200 when what it names is revoked, 400 when it is no good, 503 when that cannot be said now.
 //!    The answer says nothing about the token.
 //! 3. The same token again changes nothing.
+//! 4. A token that its issuer has signed and that is refused all the same is a warning, at most one
+//!    a minute: its session goes on.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +29,9 @@ use crate::server::state::ResourceServer;
 
 /// The largest form that is read: twice what a token may have by default.
 const MOST_BYTES: usize = 32 * 1024;
+
+/// A minute.
+const MILLIS_BETWEEN_WARNINGS: u64 = 60_000;
 
 /// How often a token may wait for its issuer's keys.
 #[cfg(feature = "jwks")]
@@ -64,6 +71,7 @@ impl ResourceServer {
         self.check_logout()?;
         Ok(BackchannelLogout {
             server: self.clone(),
+            warnings: Arc::default(),
         })
     }
 }
@@ -72,6 +80,25 @@ impl ResourceServer {
 #[derive(Clone)]
 pub struct BackchannelLogout {
     server: ResourceServer,
+    warnings: Arc<Warnings>,
+}
+
+/// When a refused token of an issuer may be a warning again. Strangers cause none of these, but any
+/// token of the issuer can be sent here, so there is one a minute.
+#[derive(Debug, Default)]
+struct Warnings {
+    /// By the server's monotonic clock, in milliseconds.
+    not_before: AtomicU64,
+}
+
+impl Warnings {
+    fn is_due(&self, now: Duration) -> bool {
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let next = now.saturating_add(MILLIS_BETWEEN_WARNINGS);
+        let is_due = |not_before: u64| (now >= not_before).then_some(next);
+        let order = Ordering::Relaxed;
+        self.not_before.fetch_update(order, order, is_due).is_ok()
+    }
 }
 
 impl fmt::Debug for BackchannelLogout {
@@ -90,12 +117,12 @@ impl Service<Request<Body>> for BackchannelLogout {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let server = self.server.clone();
-        Box::pin(async move { Ok(answer(&server, request).await) })
+        let this = self.clone();
+        Box::pin(async move { Ok(answer(&this, request).await) })
     }
 }
 
-async fn answer(server: &ResourceServer, request: Request<Body>) -> Response<Body> {
+async fn answer(this: &BackchannelLogout, request: Request<Body>) -> Response<Body> {
     if request.method() != Method::POST {
         let mut response = respond(StatusCode::METHOD_NOT_ALLOWED);
         let allow = HeaderValue::from_static("POST");
@@ -109,37 +136,49 @@ async fn answer(server: &ResourceServer, request: Request<Body>) -> Response<Bod
         return refused("the form is too large or was cut off");
     };
     match logout_token(&form) {
-        Some(token) => log_out(server, &token).await,
+        Some(token) => log_out(this, &token).await,
         None => refused("the form does not hold one logout token"),
     }
 }
 
-async fn log_out(server: &ResourceServer, token: &[u8]) -> Response<Body> {
+async fn log_out(this: &BackchannelLogout, token: &[u8]) -> Response<Body> {
+    let server = &this.server;
     #[cfg_attr(not(feature = "jwks"), allow(unused_mut))]
     let mut outcome = server.log_out(token, None);
     #[cfg(feature = "jwks")]
     for _ in 0..MOST_QUESTIONS {
         outcome = match outcome {
             Logout::Wait(question) => server.log_out(token, Some(question.wait().await)),
-            outcome => return settled(outcome),
+            outcome => return settled(this, outcome),
         };
     }
-    settled(outcome)
+    settled(this, outcome)
 }
 
-fn settled(outcome: Logout) -> Response<Body> {
+fn settled(this: &BackchannelLogout, outcome: Logout) -> Response<Body> {
     match outcome {
         Logout::Done => respond(StatusCode::OK),
-        Logout::Refused(why) => refused(&why),
+        Logout::Refused {
+            why,
+            is_verified: true,
+        } if this.warnings.is_due(this.server.monotonic()) => {
+            trace_refused_though_signed(&why);
+            bad_request()
+        }
+        Logout::Refused { why, .. } => refused(&why),
         Logout::Unavailable { why, retry_after } => unavailable(&why, retry_after),
         #[cfg(feature = "jwks")]
         Logout::Wait(_) => unavailable("the keys did not come", Duration::from_secs(1)),
     }
 }
 
-/// s2.8: 400, `no-store`, and the error of RFC 6749 s5.2 that says least.
 fn refused(why: &str) -> Response<Body> {
     trace_refused(why);
+    bad_request()
+}
+
+/// s2.8: 400, `no-store`, and the error of RFC 6749 s5.2 that says least.
+fn bad_request() -> Response<Body> {
     let mut response = respond(StatusCode::BAD_REQUEST);
     *response.body_mut() = Body::from(r#"{"error":"invalid_request"}"#);
     let json = HeaderValue::from_static("application/json");
@@ -218,12 +257,23 @@ fn trace_refused(why: &str) {
 }
 
 #[cfg(feature = "tracing")]
+fn trace_refused_though_signed(why: &str) {
+    tracing::warn!(
+        why,
+        "a logout token of the issuer was refused, and its session goes on"
+    );
+}
+
+#[cfg(feature = "tracing")]
 fn trace_undone(why: &str) {
     tracing::warn!(why, "a logout could not be judged or kept");
 }
 
 #[cfg(not(feature = "tracing"))]
 const fn trace_refused(_: &str) {}
+
+#[cfg(not(feature = "tracing"))]
+const fn trace_refused_though_signed(_: &str) {}
 
 #[cfg(not(feature = "tracing"))]
 const fn trace_undone(_: &str) {}

@@ -43,7 +43,8 @@ pub struct Revocation {
 pub enum RevocationKind {
     /// One token, by its `jti`.
     Token,
-    /// A session, by the `origin_jti` or the `sid` of its tokens.
+    /// A session, by the `origin_jti` or the `sid` of its tokens, or by the claim that
+    /// [`session_claim`](crate::Issuer::session_claim) names.
     Session,
     /// A subject, up to a moment.
     Subject,
@@ -77,7 +78,9 @@ impl Revocation {
         Self::new(issuer, RevocationKind::Token, id, None)
     }
 
-    /// A session: every token whose `origin_jti` (Cognito) or `sid` (OpenID Connect) is this.
+    /// A session: every token whose `origin_jti` (Cognito) or `sid` (OpenID Connect) is this. Where
+    /// the issuer writes it elsewhere, name the claim with
+    /// [`session_claim`](crate::Issuer::session_claim), or this concerns no token.
     #[must_use]
     pub fn session(issuer: &str, id: &str) -> Self {
         Self::new(issuer, RevocationKind::Session, id, None)

@@ -6,9 +6,9 @@ use std::time::Duration;
 #[cfg(feature = "jwks")]
 use super::verdict::Verdict;
 use crate::model::algorithm::Algorithm;
+use crate::model::rejection::{Outage, Rejection, TokenFault};
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::token_error::TokenError;
-use crate::model::rejection::{Outage, Rejection, TokenFault};
 #[cfg(feature = "jwks")]
 use crate::source::clock::Deadline;
 #[cfg(feature = "jwks")]

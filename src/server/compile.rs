@@ -92,6 +92,8 @@ pub(super) fn rules(
         client_id_claims,
         leeway: issuer.leeway,
         logout_clients: boxed(&issuer.logout_clients),
+        logout_without_exp: issuer.logout_without_exp,
+        session_claim: issuer.session_claim.clone(),
         longest_token_life: issuer.longest_token_life,
         tenant: issuer
             .tenant
@@ -238,7 +240,13 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
     let clients = client_id_claims
         .iter()
         .map(|path| ("client_id_claim", path));
-    let mut all = paths.into_iter().chain(required).chain(clients);
+    let session = issuer.session_claim.iter();
+    let session = session.map(|path| ("session_claim", path));
+    let mut all = paths
+        .into_iter()
+        .chain(required)
+        .chain(clients)
+        .chain(session);
     match all.find(|(_, path)| path.is_blank()) {
         Some((setting, _)) => Err(mistake(
             setting,

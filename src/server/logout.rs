@@ -21,7 +21,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 pub(crate) enum Logout {
     Done,
     /// The token is no good; the operator may hear why.
-    Refused(String),
+    Refused {
+        why: String,
+        /// Whether its issuer's key has verified it, so that no stranger has made it up.
+        is_verified: bool,
+    },
     /// We cannot judge it, or cannot do what it says.
     Unavailable {
         why: String,
@@ -49,17 +53,20 @@ impl ResourceServer {
     pub(crate) fn log_out(&self, token: &[u8], answered: Option<Answered>) -> Logout {
         match self.judge_logout(token, answered) {
             Ok(()) => Logout::Done,
-            Err(Trouble::Fault(fault)) => Logout::Refused(fault.to_string()),
+            Err(Trouble::Fault(fault)) => verified(fault.to_string()),
             Err(Trouble::List(error @ RevocationError::Full { .. })) => Logout::Unavailable {
                 why: error.to_string(),
                 retry_after: RETRY_AFTER,
             },
-            Err(Trouble::List(error)) => Logout::Refused(error.to_string()),
+            Err(Trouble::List(error)) => verified(error.to_string()),
             Err(Trouble::Stop(Stop::Refused(rejection))) => {
                 let why = rejection.to_string();
                 match rejection.retry_after() {
                     Some(retry_after) => Logout::Unavailable { why, retry_after },
-                    None => Logout::Refused(why),
+                    None => Logout::Refused {
+                        why,
+                        is_verified: false,
+                    },
                 }
             }
             #[cfg(feature = "jwks")]
@@ -87,6 +94,13 @@ impl ResourceServer {
             revoked.map_err(Trouble::List)?;
         }
         Ok(())
+    }
+}
+
+const fn verified(why: String) -> Logout {
+    Logout::Refused {
+        why,
+        is_verified: true,
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) mod issuer;
 
 mod vocabulary;
 
+mod session_settings;
+
 mod supply;
 
 mod names;

@@ -295,12 +295,18 @@ impl Examiner for Bench {
         asked: AskedAt,
     ) -> Result<Verdict, Trouble> {
         let (verdict, basis) = match said {
-            Said::BadToken => ((Err(TokenFault::Inactive.into()), BRIEFLY), Basis::lasting()),
+            Said::BadToken => (
+                (Err(TokenFault::Inactive.into()), BRIEFLY),
+                Basis::lasting(),
+            ),
             Said::UnsupportedType => {
                 if self.unsupported.grants(asked.monotonic) {
                     announce_unsupported(&self.authority.rules.realm);
                 }
-                ((Err(TokenFault::Inactive.into()), BRIEFLY), Basis::lasting())
+                (
+                    (Err(TokenFault::Inactive.into()), BRIEFLY),
+                    Basis::lasting(),
+                )
             }
             Said::Answer(bytes) => {
                 let opened = self.opened(bytes, asked).await?;

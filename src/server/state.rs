@@ -186,7 +186,8 @@ impl ResourceServer {
         &self.0.refusals
     }
 
-    #[cfg(feature = "tracing")]
+    /// The monotonic time, for events that are bounded in time.
+    #[cfg_attr(not(any(feature = "axum", feature = "tracing")), allow(dead_code))]
     pub(crate) fn monotonic(&self) -> Duration {
         self.0.clock.monotonic()
     }

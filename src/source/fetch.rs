@@ -280,9 +280,7 @@ impl Fetcher {
             StatusCode::OK => told.body = read(response, self.most_bytes).await?,
             StatusCode::BAD_REQUEST if told.media_type.as_deref() == Some("application/json") => {
                 // The status stands, whatever becomes of the body.
-                let body = read(response, self.most_bytes)
-                    .await
-                    .unwrap_or_default();
+                let body = read(response, self.most_bytes).await.unwrap_or_default();
                 told.error = Object::parse(&body)
                     .ok()
                     .and_then(|body| body.get("error")?.as_text().map(Cow::into_owned));

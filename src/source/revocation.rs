@@ -40,8 +40,8 @@ const NAMES: usize = 7;
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
     /// The version of the list that the token was found clean at. INVARIANT: only a clean result
-    /// is remembered, and only where no entry concerns the token that has merely ended: such an
-    /// entry comes back when a clock is set back. So nothing except an addition can make a clean
+    /// is remembered, and only where no entry concerns the token that has merely ended, and none
+    /// was given up: such an entry counts again when a clock is set back. So nothing except an addition can make a clean
     /// token a revoked one, and every addition makes a new version.
     clean_at: AtomicU64,
     /// The hashes of the token's names; 0 is one that was not made yet.
@@ -112,6 +112,11 @@ impl GivenUp {
         let until = entry.in_force_until().as_millis();
         let until = u64::try_from(until).unwrap_or(u64::MAX);
         self.until.fetch_max(until, Ordering::AcqRel);
+    }
+
+    /// Whether nothing was given up, so that what is found clean may be remembered.
+    fn is_nothing(&self) -> bool {
+        self.before.load(Ordering::Acquire) == i64::MIN
     }
 
     /// Whether such an entry would count at this moment.
@@ -197,7 +202,7 @@ impl RevocationList {
         if version == INCOMPLETE || self.given_up.counts(now, monotonic) {
             return Err(Unclean::Unknown);
         }
-        if !has_ended.get() {
+        if !has_ended.get() && self.given_up.is_nothing() {
             standing.clean_at.store(version, Ordering::Relaxed);
         }
         Ok(())
@@ -263,6 +268,7 @@ impl RevocationList {
             if !self.is_known(listed.entry()) && writer.fill.live() >= self.most {
                 if is_dormant {
                     self.given_up.note(&listed);
+                    writer.version += 1;
                     continue;
                 }
                 if let Err(full) = self.make_room(&mut writer, now) {
@@ -426,6 +432,7 @@ impl RevocationList {
         let in_force = held.is_in_force(now.wall, || now.monotonic);
         let before = |listed: &Listed| listed.entry().revocation().before();
         let is_replaced = !in_force && before(held) > before(new);
+        // A new version follows.
         if is_replaced {
             self.given_up.note(held);
         }
@@ -440,6 +447,7 @@ impl RevocationList {
             self.table
                 .retain(&mut writer.fill, |listed| !listed.is_over(now));
             if !has_room(writer) {
+                writer.version += 1;
                 self.table.retain(&mut writer.fill, |listed| {
                     let is_kept = now.wall < listed.replaceable_at();
                     if !is_kept {

@@ -110,7 +110,8 @@ impl AccessToken {
         self.0.revocable.authenticated_at
     }
 
-    /// The sessions that the token belongs to: its `origin_jti` (Cognito) and its `sid` (OpenID
+    /// The sessions that the token belongs to: its `origin_jti` (Cognito), or the claim that
+    /// [`session_claim`](crate::Issuer::session_claim) names in its place, and its `sid` (OpenID
     /// Connect), as far as it has them.
     pub fn session_ids(&self) -> impl Iterator<Item = &str> {
         self.sessions().into_iter().flatten()
@@ -291,7 +292,7 @@ impl AccessToken {
         self.0.revocable.began_at
     }
 
-    /// `origin_jti` and `sid`.
+    /// `origin_jti`, or the claim that a setting names in its place, and `sid`.
     pub(crate) fn sessions(&self) -> [Option<&str>; 2] {
         self.0.revocable.sessions()
     }

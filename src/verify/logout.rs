@@ -6,9 +6,10 @@
 //! 2. It is for one of the issuer's logout clients, was issued already, and has not expired.
 //! 3. It says that it is one, by `events`, and is no ID token: it has no `nonce`.
 //! 4. It names a session, a subject, or both.
-//! 5. What it does depends on its `iat` alone, so the same one again changes nothing, and its `jti`
-//!    is not remembered (the step is optional).
+//! 5. What it does, and for how long, depends on its `iat` alone, so the same one again changes
+//!    nothing, and its `jti` is not remembered (the step is optional).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::json::{Object, Value};
 use super::kind::bare_type;
 use super::rules::Rules;
 use super::signature::Signed;
-use super::typed::{Rounding, date, optional_text, required_text, strings};
+use super::typed::{Rounding, date, optional_text, required_text, strings, text_at};
 use crate::model::rejection::TokenFault;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
@@ -24,6 +25,10 @@ use crate::model::token_error::TokenError;
 
 /// The member of `events` that makes a token a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// So long a logout token without `exp` is good, where a setting allows it: s4 of the
+/// specification recommends 2 minutes at most.
+const LIFE_WITHOUT_EXP: Duration = Duration::from_secs(120);
 
 /// A verified logout token.
 pub(crate) struct LogoutToken {
@@ -78,7 +83,7 @@ impl LogoutToken {
         let claims = &signed.claims();
         check_type(signed.header())?;
         check_audience(claims, rules)?;
-        let issued_at = check_times(claims, rules.leeway, now)?;
+        let issued_at = check_times(claims, rules, now)?;
         // s2.4: required; s2.6 leaves open whether it is remembered.
         required_text(claims, "jti")?;
         check_events(claims)?;
@@ -86,8 +91,13 @@ impl LogoutToken {
         if claims.get("nonce").is_some() {
             return Err(LogoutFault::Nonce);
         }
-        let text = |name| Ok::<_, TokenFault>(optional_text(claims, name)?.map(Into::into));
-        let (session, subject): (Option<String>, Option<String>) = (text("sid")?, text("sub")?);
+        let sid = optional_text(claims, "sid")?;
+        let session = match (&rules.session_claim, sid) {
+            (Some(path), None) => text_at(claims, path)?,
+            (_, sid) => sid,
+        };
+        let session = session.map(Cow::into_owned);
+        let subject = optional_text(claims, "sub")?.map(Cow::into_owned);
         if session.is_none() && subject.is_none() {
             return Err(LogoutFault::Nobody);
         }
@@ -149,13 +159,16 @@ fn check_audience(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> 
 }
 
 /// Its `iat`, if the token is good now.
-fn check_times(
-    claims: &Object<'_>,
-    leeway: Duration,
-    now: UnixTime,
-) -> Result<UnixTime, TokenFault> {
-    let expires_at = date(claims, "exp", Rounding::Down)?.ok_or(TokenFault::NoExpiry)?;
-    let issued_at = date(claims, "iat", Rounding::Up)?.ok_or(TokenFault::Claims)?;
+fn check_times(claims: &Object<'_>, rules: &Rules, now: UnixTime) -> Result<UnixTime, TokenFault> {
+    let leeway = rules.leeway;
+    let expires_at = date(claims, "exp", Rounding::Down)?;
+    let issued_at = date(claims, "iat", Rounding::Up)?;
+    let expires_at = match expires_at {
+        None if rules.logout_without_exp => issued_at.map(|at| at.saturating_add(LIFE_WITHOUT_EXP)),
+        stated => stated,
+    };
+    let expires_at = expires_at.ok_or(TokenFault::NoExpiry)?;
+    let issued_at = issued_at.ok_or(TokenFault::Claims)?;
     let not_before = date(claims, "nbf", Rounding::Up)?;
     if now >= expires_at.saturating_add(leeway) {
         return Err(TokenFault::Expired);

@@ -75,8 +75,8 @@ mod evidence;
 
 pub(crate) mod identify;
 
-pub(crate) mod lacking;
 pub(crate) mod footprint;
+pub(crate) mod lacking;
 
 pub(crate) mod access;
 

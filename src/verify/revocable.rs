@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use super::json::{Object, Value};
 use super::rules::Rules;
-use super::typed::{Rounding, date, strict_id};
+use super::typed::{Rounding, date, strict_id, strict_id_at};
 use crate::model::text::Text;
 use crate::model::time::UnixTime;
 use crate::model::token_error::TokenError;
 
 /// What a token can be revoked by, beside its id, subject and client.
 pub(super) struct Revocable {
-    /// `origin_jti` and `sid`.
+    /// `origin_jti`, or the claim of the setting, and `sid`.
     sessions: [Option<Text>; 2],
     /// `sub`, where the subject comes from another claim.
     pub(super) plain_subject: Option<Text>,
@@ -31,12 +31,18 @@ impl Revocable {
         issued_at: Option<UnixTime>,
         share: impl Fn(&str) -> Text,
     ) -> Result<Self, TokenError> {
-        let session = |name| Ok::<_, TokenError>(strict_id(claims, name)?.map(|id| share(&id)));
+        let sid = strict_id(claims, "sid")?;
+        let named = match &rules.session_claim {
+            None => strict_id(claims, "origin_jti")?,
+            // Once is enough.
+            Some(path) if path.is("sid") => None,
+            Some(path) => strict_id_at(claims, path)?,
+        };
         let sub = claims.get("sub").filter(|_| !rules.subject_claim.is("sub"));
         // AD FS writes it as a text.
         let authenticated_at = date(claims, "auth_time", Rounding::Down).unwrap_or_default();
         Ok(Self {
-            sessions: [session("origin_jti")?, session("sid")?],
+            sessions: [named, sid].map(|id| id.map(|id| share(&id))),
             plain_subject: sub.and_then(Value::as_text).map(|text| share(&text)),
             authenticated_at,
             began_at: match claims.get("auth_time") {

@@ -94,9 +94,23 @@ pub(super) fn strict_id<'c>(
     within_bound(name, optional_text(claims, name)?)
 }
 
+/// The same, at a path that a setting names.
+pub(super) fn strict_id_at<'c>(
+    claims: &Object<'c>,
+    path: &ClaimPath,
+) -> Result<Option<Cow<'c, str>>, TokenError> {
+    match value_at(claims, path)? {
+        None => Ok(None),
+        Some(Value::String(quoted)) if !is_blank(&quoted.text()) => {
+            within_bound(path, Some(quoted.text()))
+        }
+        Some(found) => Err(wrong_type(path, "a string that is not empty", found)),
+    }
+}
+
 #[inline]
 fn within_bound<'c>(
-    name: &str,
+    name: &(impl ClaimName + ?Sized),
     id: Option<Cow<'c, str>>,
 ) -> Result<Option<Cow<'c, str>>, TokenError> {
     match id {

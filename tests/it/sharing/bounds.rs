@@ -361,21 +361,14 @@ async fn empty_store_that_takes_no_writes_lets_instances_start_too() {
 #[tokio::test]
 #[ignore = "needs redis-server or valkey-server"]
 async fn address_of_a_sentinel_or_of_a_cluster_node_is_named() {
-    let folder = std::env::temp_dir().join(format!("portcullis-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let sentinel = folder.join("sentinel.conf");
-    std::fs::write(&sentinel, "").expect("a file");
-    let sentinel = sentinel.to_string_lossy().into_owned();
-    let nodes = folder.join("nodes.conf").to_string_lossy().into_owned();
+    let sentinel = Engine::sentinel().await;
+    let nodes = format!("portcullis-nodes-{}.conf", std::process::id());
+    let nodes = std::env::temp_dir().join(nodes);
+    let file = nodes.to_string_lossy().into_owned();
+    let settings = ["--cluster-enabled", "yes", "--cluster-config-file", &file];
+    let node = Engine::start(&settings).await;
     let world = World::new();
-    for (settings, word) in [
-        (&[sentinel.as_str(), "--sentinel"][..], "Sentinel"),
-        (
-            &["--cluster-enabled", "yes", "--cluster-config-file", &nodes],
-            "Cluster",
-        ),
-    ] {
-        let engine = Engine::start(settings).await;
+    for (engine, word) in [(&sentinel, "Sentinel"), (&node, "Cluster")] {
         let outcome = world.build(store(&engine.url())).connect().await;
         let error = outcome.map(|_| ()).expect_err(word);
         assert!(
@@ -384,7 +377,7 @@ async fn address_of_a_sentinel_or_of_a_cluster_node_is_named() {
         );
         assert!(error.to_string().contains(word), "{error}");
     }
-    std::fs::remove_dir_all(&folder).expect("a folder");
+    std::fs::remove_file(&nodes).expect("a file");
 }
 
 /// Carries at most so many bytes of one answer, and then breaks off.

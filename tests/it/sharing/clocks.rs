@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use portcullis::test_util::ManualClock;
-use portcullis::{Clock as _, ResourceServer, Revocation, UnixTime};
+use portcullis::{Clock as _, ResourceServer, UnixTime};
 
 use super::engine::Engine;
 use super::{Instance, REVOKED, World, store};

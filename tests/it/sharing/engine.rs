@@ -49,6 +49,35 @@ impl Engine {
         engine
     }
 
+    /// A Sentinel that watches nothing.
+    pub(crate) async fn sentinel() -> Self {
+        let mut engine = Self::start(&[]).await;
+        engine.kill().await;
+        let name = format!("portcullis-sentinel-{}", engine.port);
+        let file = env::temp_dir().join(name);
+        std::fs::write(&file, format!("port {}\n", engine.port)).expect("a file");
+        let child = Command::new(&engine.binary)
+            .arg(&file)
+            .arg("--sentinel")
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        engine.process = Some(child.expect("a process"));
+        let answers = async {
+            while TcpStream::connect(("127.0.0.1", engine.port))
+                .await
+                .is_err()
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, answers)
+            .await
+            .expect("a sentinel that starts");
+        std::fs::remove_file(&file).expect("a file");
+        engine
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
