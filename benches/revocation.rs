@@ -40,6 +40,8 @@ use tower::{Layer as _, Service};
 const API: &str = "https://api.example.com";
 const LENGTHS: [usize; 3] = [0, 10_000, 1_000_000];
 const TOKENS: usize = 10_000;
+/// Revocations of which the mean is taken.
+const MORE: u32 = 1000;
 /// Rounds of which the best counts.
 const ROUNDS: usize = 50;
 
@@ -180,7 +182,6 @@ fn shared(_: &mut Criterion) {
             list.revoke(token).expect("there is room");
         }
         here.synchronise().await.expect("the store");
-        const MORE: u32 = 1000;
         let start = Instant::now();
         for number in 0..MORE {
             let token = Revocation::token(&name, &id("more", number as usize));

@@ -92,7 +92,7 @@ pub(super) fn rules(
         client_id_claims,
         leeway: issuer.leeway,
         logout_clients: boxed(&issuer.logout_clients),
-        logout_without_exp: issuer.logout_without_exp,
+        logout_life_without_exp: issuer.logout_life_without_exp,
         session_claim: issuer.session_claim.clone(),
         longest_token_life: issuer.longest_token_life,
         tenant: issuer

@@ -1,7 +1,13 @@
 //! Settings of an issuer about sessions: how its tokens name them, and which logout tokens end them.
 
+use std::time::Duration;
+
 use super::issuer::Issuer;
 use crate::model::path::ClaimPath;
+
+/// So long a logout token without `exp` is good: what section 4 of the specification recommends at
+/// most for those that have one.
+const LOGOUT_LIFE: Duration = Duration::from_secs(120);
 
 /// Sessions.
 impl Issuer {
@@ -33,7 +39,7 @@ impl Issuer {
     /// that states `exp` is held to it all the same. Default: refused, 400, as the specification
     /// says.
     pub fn logout_tokens_without_exp(mut self) -> Self {
-        self.logout_without_exp = true;
+        self.logout_life_without_exp = Some(LOGOUT_LIFE);
         self
     }
 }

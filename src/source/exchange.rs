@@ -159,10 +159,12 @@ impl Task {
                 Ok(never) => return never,
             };
             // However long the store is away, the journal is no longer than the list.
-            let failure = match self.has_read {
-                true => self.hear().await.err().unwrap_or(failure),
-                false => failure,
+            let heard = if self.has_read {
+                self.hear().await
+            } else {
+                Ok(())
             };
+            let failure = heard.err().unwrap_or(failure);
             let pause = self.hub.fail(self.wanted, &failure, self.ledger.backlog());
             let until = self.hub.clock.monotonic().saturating_add(pause);
             let asked = self.hub.asked.notified();
@@ -245,13 +247,12 @@ impl Task {
         let candidate = format!("{:032x}", random_u128().ok_or(Failure::Crypto)?);
         let mut epoch = store.settle(&hub.keys.epoch, &candidate).await?;
         let mut stream = hub.keys.stream(&epoch);
-        let last = match self.last_place(store, &stream).await? {
-            Some(last) => last,
-            None => {
-                epoch = self.renew(store, &epoch).await?;
-                stream = hub.keys.stream(&epoch);
-                store.last_place(&stream).await?
-            }
+        let last = if let Some(last) = self.last_place(store, &stream).await? {
+            last
+        } else {
+            epoch = self.renew(store, &epoch).await?;
+            stream = hub.keys.stream(&epoch);
+            store.last_place(&stream).await?
         };
         self.store_millis = self.store_millis.max(last.millis());
         let is_known = self.epoch.as_ref() == Some(&epoch)
@@ -276,9 +277,10 @@ impl Task {
         store: &mut Connection,
         stream: &str,
     ) -> Result<Option<StreamId>, Failure> {
-        let millis = match self.may_ask_time {
-            true => store.time().await?,
-            false => None,
+        let millis = if self.may_ask_time {
+            store.time().await?
+        } else {
+            None
         };
         self.may_ask_time = millis.is_some();
         self.store_millis = millis.unwrap_or_default();
@@ -432,7 +434,7 @@ impl Task {
                 }
                 (Some(added), _) => {
                     let fresh = random_u128().ok_or(Failure::Crypto)?;
-                    self.ledger.revoke(fresh, added.entry, until);
+                    self.ledger.revoke(fresh, &added.entry, until);
                 }
                 (None, None) => {}
             }

@@ -78,7 +78,7 @@ pub(super) enum Effect {
 
 /// The ledger of one instance.
 pub(super) struct Ledger {
-    lines: HashMap<Lineage, Line>,
+    lineages: HashMap<Lineage, Record>,
     /// By what it is about, without the moment.
     about: HashMap<Revocation, About>,
     outbox: VecDeque<Own>,
@@ -95,7 +95,7 @@ pub(super) struct Ledger {
 
 /// What is known of a lineage.
 #[derive(Default)]
-struct Line {
+struct Record {
     live: Option<Live>,
     gone: Option<Box<Gone>>,
     /// It is not forgotten before, by the monotonic clock.
@@ -152,7 +152,7 @@ enum Own {
 #[derive(Default)]
 struct About {
     /// The lineages that are live.
-    lines: Vec<Lineage>,
+    lineages: Vec<Lineage>,
     /// The latest moment of all of them.
     before: Option<UnixTime>,
     /// The last id of this instance.
@@ -170,7 +170,7 @@ pub(super) struct Batch {
 impl Ledger {
     pub(super) fn new() -> Self {
         Self {
-            lines: HashMap::new(),
+            lineages: HashMap::new(),
             about: HashMap::new(),
             outbox: VecDeque::new(),
             queued: HashSet::new(),
@@ -185,7 +185,9 @@ impl Ledger {
     pub(super) fn covers(&self, entry: &RevocationEntry) -> bool {
         let about = self.about.get(&entry.revocation().without_moment());
         // The latest reaches furthest, as a rule.
-        let mut known = about.into_iter().flat_map(|about| about.lines.iter().rev());
+        let mut known = about
+            .into_iter()
+            .flat_map(|about| about.lineages.iter().rev());
         known.any(|lineage| {
             self.live(*lineage).is_some_and(|known| {
                 known.entry.ends_at() >= entry.ends_at()
@@ -207,12 +209,12 @@ impl Ledger {
     /// Whether anything revokes the same.
     pub(super) fn revokes(&self, revocation: &Revocation) -> bool {
         let about = self.about.get(&revocation.without_moment());
-        about.is_some_and(|about| !about.lines.is_empty())
+        about.is_some_and(|about| !about.lineages.is_empty())
     }
 
     /// Something was revoked here: it continues the own lineage, or begins one under `fresh`.
     /// Needed until then by the monotonic clock.
-    pub(super) fn revoke(&mut self, fresh: NoticeId, entry: RevocationEntry, until: Duration) {
+    pub(super) fn revoke(&mut self, fresh: NoticeId, entry: &RevocationEntry, until: Duration) {
         let key = entry.revocation().without_moment();
         let own = self.about.get(&key).and_then(|about| about.own);
         let next = own.and_then(|id| {
@@ -220,7 +222,7 @@ impl Ledger {
             Some(id_of(lineage_of(id), serial))
         });
         let id = next.unwrap_or_else(|| id_of(lineage_of(fresh), 0));
-        self.enter(id, &entry, StreamId::START, until);
+        self.enter(id, entry, StreamId::START, until);
         self.about.entry(key).or_default().own = Some(id);
         self.queue(Own::Revoked(lineage_of(id)));
     }
@@ -233,7 +235,7 @@ impl Ledger {
             let live = self.live(**lineage);
             live.is_some_and(|live| live.entry.revocation().before() <= revocation.before())
         };
-        let meant: Vec<Lineage> = about.lines.iter().filter(is_meant).copied().collect();
+        let meant: Vec<Lineage> = about.lineages.iter().filter(is_meant).copied().collect();
         let mut effect = None;
         // From the end, where each is found at once.
         for lineage in meant.into_iter().rev() {
@@ -304,14 +306,18 @@ impl Ledger {
         until: Duration,
     ) -> bool {
         let (lineage, serial) = (lineage_of(id), serial_of(id));
-        let line = self.lines.entry(lineage).or_default();
-        line.until = line.until.max(until);
-        if line.gone.as_ref().is_some_and(|gone| gone.serial >= serial) {
+        let record = self.lineages.entry(lineage).or_default();
+        record.until = record.until.max(until);
+        if record
+            .gone
+            .as_ref()
+            .is_some_and(|gone| gone.serial >= serial)
+        {
             return false;
         }
         let revocation = entry.revocation();
         let mut is_new = false;
-        match &mut line.live {
+        match &mut record.live {
             // A lineage belongs to one thing.
             Some(live) if !live.entry.revocation().is_about_the_same(revocation) => return false,
             Some(live) if live.serial > serial => {
@@ -336,14 +342,14 @@ impl Ledger {
             }
             None => {
                 let entry = entry.clone();
-                line.live = Some(Live { serial, entry, at });
+                record.live = Some(Live { serial, entry, at });
                 is_new = true;
             }
         }
         let about = self.about.entry(revocation.without_moment()).or_default();
         about.before = about.before.max(revocation.before());
         if is_new {
-            about.lines.push(lineage);
+            about.lineages.push(lineage);
         }
         true
     }
@@ -357,15 +363,15 @@ impl Ledger {
         until: Duration,
     ) -> Option<Effect> {
         let (lineage, serial) = (lineage_of(id), serial_of(id));
-        let line = self.lines.entry(lineage).or_default();
-        line.until = line.until.max(until);
-        let taken = line.live.take_if(|live| live.serial <= serial);
+        let record = self.lineages.entry(lineage).or_default();
+        record.until = record.until.max(until);
+        let taken = record.live.take_if(|live| live.serial <= serial);
         let end = taken
             .as_ref()
             .map_or(end, |live| live.entry.ends_at().max(end));
         let said = Gone { serial, end, at };
-        match &mut line.gone {
-            None => line.gone = Some(Box::new(said)),
+        match &mut record.gone {
+            None => record.gone = Some(Box::new(said)),
             Some(gone) => {
                 let is_later = serial > gone.serial;
                 let former = if is_later { gone.at } else { at };
@@ -389,10 +395,10 @@ impl Ledger {
             .withdrawn
             .get_or_insert_with(|| Box::new((None, LONG_AGO)));
         **last = (last.0.max(before), last.1.max(until_end));
-        if let Some(place) = about.lines.iter().rposition(|other| *other == lineage) {
-            about.lines.swap_remove(place);
+        if let Some(place) = about.lineages.iter().rposition(|other| *other == lineage) {
+            about.lineages.swap_remove(place);
         }
-        if !about.lines.is_empty() {
+        if !about.lineages.is_empty() {
             return None;
         }
         // The list holds what all of them said together.
@@ -400,7 +406,7 @@ impl Ledger {
     }
 
     fn live(&self, lineage: Lineage) -> Option<&Live> {
-        self.lines.get(&lineage)?.live.as_ref()
+        self.lineages.get(&lineage)?.live.as_ref()
     }
 
     fn queue(&mut self, own: Own) {
@@ -445,9 +451,9 @@ impl Ledger {
         match place.what {
             What::Unknown => false,
             What::Several => true,
-            What::One(lineage) => self.lines.get(&lineage).is_some_and(|line| {
-                let live = line.live.as_ref().map(|live| live.at);
-                let gone = line.gone.as_ref().map(|gone| gone.at);
+            What::One(lineage) => self.lineages.get(&lineage).is_some_and(|record| {
+                let live = record.live.as_ref().map(|live| live.at);
+                let gone = record.gone.as_ref().map(|gone| gone.at);
                 live == Some(place.at) || gone == Some(place.at)
             }),
         }
@@ -458,11 +464,11 @@ impl Ledger {
         self.cursor = StreamId::START;
         self.stream.clear();
         self.replaced.clear();
-        for line in self.lines.values_mut() {
-            if let Some(live) = &mut line.live {
+        for record in self.lineages.values_mut() {
+            if let Some(live) = &mut record.live {
                 live.at = StreamId::START;
             }
-            if let Some(gone) = &mut line.gone {
+            if let Some(gone) = &mut record.gone {
                 gone.at = StreamId::START;
             }
         }
@@ -475,14 +481,14 @@ impl Ledger {
             return;
         };
         let mut lacking = Vec::new();
-        for (lineage, line) in &self.lines {
+        for (lineage, record) in &self.lineages {
             let seen = seen.get(lineage).copied().unwrap_or_default();
-            if let Some(live) = &line.live {
+            if let Some(live) = &record.live {
                 if live.entry.ends_at() > now && seen.revoked < Some(live.serial) {
                     lacking.push(Own::Revoked(*lineage));
                 }
             }
-            if let Some(gone) = &line.gone {
+            if let Some(gone) = &record.gone {
                 if gone.end > now && seen.withdrawn < Some(gone.serial) {
                     lacking.push(Own::Withdrawn(*lineage));
                 }
@@ -509,8 +515,8 @@ impl Ledger {
                     }
                 }
                 Own::Withdrawn(lineage) => {
-                    let line = self.lines.get(lineage);
-                    if let Some(gone) = line.and_then(|line| line.gone.as_deref()) {
+                    let record = self.lineages.get(lineage);
+                    if let Some(gone) = record.and_then(|record| record.gone.as_deref()) {
                         let id = id_of(*lineage, gone.serial);
                         match batch.notices.last_mut() {
                             Some(Notice::Withdrawn(ids, end)) if ids.len() < MOST_TAKEN_BACK => {
@@ -542,10 +548,10 @@ impl Ledger {
     pub(super) fn forget(&mut self, now: Moment) {
         let then = now.wall.saturating_sub(AFTERLIFE);
         let mut ended = HashSet::new();
-        self.lines.retain(|lineage, line| {
-            let live = line.live.as_ref().map(|live| live.entry.ends_at());
-            let gone = line.gone.as_ref().map(|gone| gone.end);
-            let is_over = now.monotonic >= line.until && live.max(gone) <= Some(then);
+        self.lineages.retain(|lineage, record| {
+            let live = record.live.as_ref().map(|live| live.entry.ends_at());
+            let gone = record.gone.as_ref().map(|gone| gone.end);
+            let is_over = now.monotonic >= record.until && live.max(gone) <= Some(then);
             if is_over {
                 ended.insert(*lineage);
             }
@@ -560,10 +566,10 @@ impl Ledger {
         self.outbox.retain(is_known);
         self.queued.retain(is_known);
         self.about.retain(|_, about| {
-            about.lines.retain(|lineage| !ended.contains(lineage));
+            about.lineages.retain(|lineage| !ended.contains(lineage));
             about.own = about.own.filter(|id| !ended.contains(&lineage_of(*id)));
             about.withdrawn = about.withdrawn.take().filter(|last| last.1 > then);
-            !about.lines.is_empty() || about.own.is_some() || about.withdrawn.is_some()
+            !about.lineages.is_empty() || about.own.is_some() || about.withdrawn.is_some()
         });
     }
 
@@ -588,8 +594,8 @@ impl Ledger {
     /// What it holds: lineages, things, notices that wait and places of the stream.
     #[cfg(test)]
     fn sizes(&self) -> [usize; 4] {
-        let (lines, about) = (self.lines.len(), self.about.len());
-        [lines, about, self.outbox.len(), self.stream.len()]
+        let (lineages, about) = (self.lineages.len(), self.about.len());
+        [lineages, about, self.outbox.len(), self.stream.len()]
     }
 }
 
@@ -737,7 +743,7 @@ mod tests {
                 match step {
                     Step::Revoke(who, what) => {
                         next_id += 1;
-                        instances[who].ledger.revoke(id(next_id), entry(what), UNTIL);
+                        instances[who].ledger.revoke(id(next_id), &entry(what), UNTIL);
                         instances[who].list.insert(what.to_string());
                         revoked_by.insert((who, what.to_string()));
                     }
@@ -793,7 +799,7 @@ mod tests {
         let mut ledger = Ledger::new();
         let revoke = |ledger: &mut Ledger, number, before| {
             let entry = RevocationEntry::new(subject(before), LATER);
-            ledger.revoke(id(number), entry, UNTIL);
+            ledger.revoke(id(number), &entry, UNTIL);
         };
         revoke(&mut ledger, 1, 100);
         revoke(&mut ledger, 2, 200);
@@ -812,12 +818,12 @@ mod tests {
         };
         let (mut here, mut there) = (Ledger::new(), Ledger::new());
         for moment in 0..MANY {
-            here.revoke(id(moment as u128 + 1), entry(moment), UNTIL);
+            here.revoke(id(moment as u128 + 1), &entry(moment), UNTIL);
         }
         assert_eq!(here.sizes(), [1, 1, 1, 0], "however many there were");
         let mut last = 0;
         for moment in MANY..MANY + 100 {
-            here.revoke(id(7), entry(moment), UNTIL);
+            here.revoke(id(7), &entry(moment), UNTIL);
             let batch = here.waiting(10);
             assert_eq!((batch.taken, batch.notices.len()), (1, 1));
             here.written(batch.taken);
@@ -850,13 +856,13 @@ mod tests {
     fn revoking_and_withdrawing_again_and_again_leaves_one_of_each() {
         let mut ledger = Ledger::new();
         for number in 1..1000 {
-            ledger.revoke(id(number), entry(1), UNTIL);
+            ledger.revoke(id(number), &entry(1), UNTIL);
             assert!(ledger.withdraw(&revocation(1), UNTIL).is_some());
         }
         assert_eq!(ledger.sizes(), [1, 1, 2, 0]);
         let batch = ledger.waiting(10);
         assert_eq!(batch.notices.len(), 1, "nothing is live");
-        ledger.revoke(id(5), entry(1), UNTIL);
+        ledger.revoke(id(5), &entry(1), UNTIL);
         assert!(ledger.covers(&entry(1)), "revoked again");
     }
 

@@ -245,7 +245,7 @@ impl RevocationList {
         if !self.is_known(&entry) {
             self.make_room(&mut writer, now)?;
         }
-        let changed = self.put(&mut writer, Listed::new(entry, span, now), now);
+        let changed = self.put(&mut writer, &Listed::new(entry, span, now), now);
         self.show(&writer);
         self.tell(changed.map(|entry| Change::Added(entry.entry().clone())));
         Ok(())
@@ -276,7 +276,7 @@ impl RevocationList {
                     continue;
                 }
             }
-            let changed = self.put(&mut writer, listed, now);
+            let changed = self.put(&mut writer, &listed, now);
             if !is_dormant {
                 self.tell(changed.map(|entry| Change::Loaded(entry.entry().clone())));
             }
@@ -294,7 +294,7 @@ impl RevocationList {
         if !self.is_known(&entry) {
             let _ = self.make_room(&mut writer, now);
         }
-        self.put(&mut writer, Listed::new(entry, span, now), now);
+        self.put(&mut writer, &Listed::new(entry, span, now), now);
         self.show(&writer);
     }
 
@@ -403,12 +403,12 @@ impl RevocationList {
     }
 
     /// The entry as it now stands; `None` where it said nothing new. There must be room.
-    fn put(&self, writer: &mut Writer, listed: Listed, now: Moment) -> Option<Listed> {
-        let hash = self.hash_of(&listed);
+    fn put(&self, writer: &mut Writer, listed: &Listed, now: Moment) -> Option<Listed> {
+        let hash = self.hash_of(listed);
         let is_it = |one: &Listed| one.entry().is_about_the_same(listed.entry());
         let found = self.table.read().find(hash, is_it);
         let both = match &found {
-            Some(held) if !self.is_replaced(held, &listed, now) => held.joined(&listed),
+            Some(held) if !self.is_replaced(held, listed, now) => held.joined(listed),
             _ => listed.clone(),
         };
         if found.as_deref() == Some(&both) {

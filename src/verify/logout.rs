@@ -11,7 +11,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 use super::json::{Object, Value};
 use super::kind::bare_type;
@@ -25,10 +24,6 @@ use crate::model::token_error::TokenError;
 
 /// The member of `events` that makes a token a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-
-/// So long a logout token without `exp` is good, where a setting allows it: s4 of the
-/// specification recommends 2 minutes at most.
-const LIFE_WITHOUT_EXP: Duration = Duration::from_secs(120);
 
 /// A verified logout token.
 pub(crate) struct LogoutToken {
@@ -163,10 +158,8 @@ fn check_times(claims: &Object<'_>, rules: &Rules, now: UnixTime) -> Result<Unix
     let leeway = rules.leeway;
     let expires_at = date(claims, "exp", Rounding::Down)?;
     let issued_at = date(claims, "iat", Rounding::Up)?;
-    let expires_at = match expires_at {
-        None if rules.logout_without_exp => issued_at.map(|at| at.saturating_add(LIFE_WITHOUT_EXP)),
-        stated => stated,
-    };
+    let implied = || Some(issued_at?.saturating_add(rules.logout_life_without_exp?));
+    let expires_at = expires_at.or_else(implied);
     let expires_at = expires_at.ok_or(TokenFault::NoExpiry)?;
     let issued_at = issued_at.ok_or(TokenFault::Claims)?;
     let not_before = date(claims, "nbf", Rounding::Up)?;

@@ -46,9 +46,9 @@ pub(crate) struct Rules {
     /// Clients whose sessions end by logout tokens.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) logout_clients: Vec<Box<str>>,
-    /// Whether a logout token may lack `exp`, and is bounded by its `iat`.
+    /// How long a logout token without `exp` is good from its `iat`; `None` where it is refused.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) logout_without_exp: bool,
+    pub(crate) logout_life_without_exp: Option<Duration>,
     /// The claim that names the session, where it is none of the usual ones.
     pub(crate) session_claim: Option<ClaimPath>,
     /// How long after it was issued a token may end, at most; what is revoked is known as long.

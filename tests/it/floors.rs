@@ -44,6 +44,8 @@ fn each_foreign_crate_has_its_room() {
         ("arc_swap", vec!["source/latest.rs"]),
         ("reqwest", vec!["source/fetch.rs"]),
         ("redis", vec!["source/store.rs"]),
+        ("tokio_rustls", vec!["source/store_tls.rs"]),
+        ("rustls_native_certs", vec!["source/store_tls.rs"]),
         (
             "axum",
             vec![
