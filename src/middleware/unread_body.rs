@@ -15,6 +15,7 @@ use std::time::Duration;
 
 /// How much of a refused request's body is read, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) struct ReadBounds {
     pub(super) bytes: u64,
     pub(super) time: Duration,
