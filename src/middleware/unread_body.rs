@@ -37,8 +37,10 @@ impl Default for ReadBounds {
     }
 }
 
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(super) use reading::read;
 #[cfg(feature = "jwks")]
-pub(crate) use reading::{Reading, Reclaim, read};
+pub(crate) use reading::{Reading, Reclaim};
 #[cfg(feature = "jwks")]
 pub(super) use reading::{is_wanted, rest_of_incoming};
 
