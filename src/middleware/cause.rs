@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+#[cfg(feature = "axum")]
 use crate::model::path::ClaimPath;
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::ScopeRequirement;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 /// How much of a refused request's body is read, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) struct ReadBounds {
     pub(super) bytes: u64,
     pub(super) time: Duration,
@@ -36,8 +37,10 @@ impl Default for ReadBounds {
     }
 }
 
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(super) use reading::read;
 #[cfg(feature = "jwks")]
-pub(crate) use reading::{Reading, Reclaim, read};
+pub(crate) use reading::{Reading, Reclaim};
 #[cfg(feature = "jwks")]
 pub(super) use reading::{is_wanted, rest_of_incoming};
 
