@@ -53,6 +53,8 @@ impl Entry {
 
 trait Entries: Sync {
     fn new() -> Self;
+    /// Makes room for so many.
+    fn reserve(&self, entries: usize);
     /// Adds an entry that is not there yet, which is looked up first.
     fn add(&self, id: u64);
     /// Puts an entry in the place of one that is there.
@@ -72,6 +74,11 @@ impl Entries for Own {
             table: Table::new(),
             writer: Mutex::new(Fill::default()),
         }
+    }
+
+    fn reserve(&self, entries: usize) {
+        let mut fill = self.writer.lock().expect("no panic");
+        self.table.reserve(entries, &mut fill, Entry::hash);
     }
 
     fn add(&self, id: u64) {
@@ -134,6 +141,10 @@ impl Entries for Arcs {
             map: HashMap::default(),
             writer: Mutex::new(()),
         }
+    }
+
+    fn reserve(&self, entries: usize) {
+        self.map.reserve(entries, &self.map.guard());
     }
 
     fn add(&self, id: u64) {
@@ -210,6 +221,10 @@ impl Entries for Inline {
         }
     }
 
+    fn reserve(&self, entries: usize) {
+        self.map.reserve(entries, &self.map.guard());
+    }
+
     fn add(&self, id: u64) {
         let _writer = self.writer.lock().expect("no panic");
         let (subject, guard) = (Subject::new(id), self.map.guard());
@@ -242,6 +257,14 @@ impl Entries for Inline {
 
 fn filled<E: Entries>(entries: usize) -> E {
     let made = E::new();
+    (0..entries as u64).for_each(|id| made.add(id));
+    made
+}
+
+/// The same with room for twice as many, so that places are about as full in all.
+fn roomy<E: Entries>(entries: usize) -> E {
+    let made = E::new();
+    made.reserve(entries * 2);
     (0..entries as u64).for_each(|id| made.add(id));
     made
 }
@@ -330,9 +353,9 @@ fn read_beside_writer<E: Entries>(entries: usize, tokens: &[[u64; NAMES]]) -> [f
 }
 
 /// Bytes that were asked for, for each entry: at the end, and at most on the way.
-fn memory<E: Entries>(entries: usize) -> [f64; 2] {
+fn memory<E: Entries>(entries: usize, make: impl FnOnce(usize) -> E) -> [f64; 2] {
     let mut made = None;
-    let held = allocation_counter::measure(|| made = Some(filled::<E>(entries)));
+    let held = allocation_counter::measure(|| made = Some(make(entries)));
     drop(made);
     [
         held.bytes_current as f64 / entries as f64,
@@ -400,6 +423,37 @@ pub(crate) fn compare(entries: usize) {
     print(["replacement"], &all);
     drop((own, arcs, inline));
 
+    let own: Own = roomy(entries);
+    let arcs: Arcs = roomy(entries);
+    let inline: Inline = roomy(entries);
+    let mut parts_of_tokens = [parts(&tokens), parts(&tokens), parts(&tokens)];
+    let [of_own, of_arcs, of_inline] = &mut parts_of_tokens;
+    let all = by_turns(
+        ROUNDS,
+        &mut [
+            &mut || timed(of_own(), |tokens| look_any(&own, tokens)),
+            &mut || timed(of_arcs(), |tokens| look_any(&arcs, tokens)),
+            &mut || timed(of_inline(), |tokens| look_any(&inline, tokens)),
+        ],
+    );
+    print(["seven misses, room reserved for twice as many"], &all);
+    drop((own, arcs, inline));
+    let all = by_turns(
+        1,
+        &mut [
+            &mut || memory(entries, roomy::<Own>),
+            &mut || memory(entries, roomy::<Arcs>),
+            &mut || memory(entries, roomy::<Inline>),
+        ],
+    );
+    print(
+        [
+            "bytes an entry, room reserved",
+            "at most on the way, room reserved",
+        ],
+        &all,
+    );
+
     let all = by_turns(
         LONG_ROUNDS,
         &mut [
@@ -427,9 +481,9 @@ pub(crate) fn compare(entries: usize) {
     let all = by_turns(
         1,
         &mut [
-            &mut || memory::<Own>(entries),
-            &mut || memory::<Arcs>(entries),
-            &mut || memory::<Inline>(entries),
+            &mut || memory(entries, filled::<Own>),
+            &mut || memory(entries, filled::<Arcs>),
+            &mut || memory(entries, filled::<Inline>),
         ],
     );
     print(
