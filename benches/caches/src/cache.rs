@@ -15,12 +15,17 @@ use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use crate::measure::{by_turns, cpu_time, each, each_beside, each_of_two, print, skewed};
+use crate::model::time::UnixTime;
+use crate::source::clock::{Deadline, Now};
 use crate::source::marks::{Mark, Marks};
 use crate::source::spread::Counter;
 use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
 use crate::verify::keyset::KeySet;
 
-const NOW: Duration = Duration::from_secs(10);
+const NOW: Now = Now {
+    wall: UnixTime::from_secs(1_800_000_000),
+    monotonic: Duration::from_secs(10),
+};
 const LIFE: Duration = Duration::from_secs(300);
 /// Nominal size of an entry, of which twice as much is allowed: the bound on entries is reached.
 const BYTES: usize = 1000;
@@ -58,7 +63,7 @@ impl Tokens for Own {
         };
         Self {
             cache: Verified::new(limits).expect("randomness"),
-            basis: Basis::until(Duration::MAX, Some(mark.clone())),
+            basis: Basis::until(Deadline::NEVER, Some(mark.clone())),
         }
     }
 
@@ -89,14 +94,13 @@ struct Quick {
 struct Kept {
     value: Value,
     mark: Option<Mark>,
-    good_until: Duration,
-    end: Duration,
+    end: Deadline,
     bytes: u32,
 }
 
 impl Kept {
-    fn holds(&self, now: Duration) -> bool {
-        now < self.end && now <= self.good_until && self.mark.as_ref().is_none_or(Mark::holds)
+    fn holds(&self, now: Now) -> bool {
+        !self.end.has_passed(now) && self.mark.as_ref().is_none_or(Mark::holds)
     }
 }
 
@@ -178,8 +182,7 @@ impl Tokens for Quick {
         let kept = Kept {
             value,
             mark: Some(self.mark.clone()),
-            good_until: Duration::MAX,
-            end: black_box(NOW).saturating_add(LIFE),
+            end: Deadline::NEVER.min(Deadline::after(black_box(NOW), LIFE)),
             bytes: BYTES as u32,
         };
         self.cache.insert(digest, Arc::new(kept));

@@ -16,6 +16,7 @@ mod table;
 #[allow(dead_code)]
 #[path = "../../../src/source"]
 mod source {
+    pub(crate) mod clock;
     pub(crate) mod latest;
     pub(crate) mod marks;
     pub(crate) mod place;
@@ -28,6 +29,7 @@ mod source {
 #[path = "../../../src/model"]
 mod model {
     pub(crate) mod algorithm;
+    pub(crate) mod time;
 }
 
 #[allow(dead_code)]

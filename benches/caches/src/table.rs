@@ -1,6 +1,6 @@
-//! The read-mostly table beside `papaya`, twice: as a map from a hash to an `Arc` of the entry, and
+//! The read-mostly table beside `papaya`, three times: as a map from a hash to an `Arc` of the entry, and
 //! from what an entry is about to when it ends, which is how the revocation list would use it,
-//! since several entries may have one hash.
+//! since several entries may have one hash; the latter with both ways of growing.
 //!
 //! All are written to under a lock, as the list does, which bounds its entries and numbers its
 //! changes. A request looks seven names of a token up under one guard, and usually finds none.
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use papaya::HashMap;
+use papaya::{HashMap, ResizeMode};
 
 use crate::measure::{by_turns, cpu_time, each, each_of_two, print, skewed, spread};
 use crate::source::table::{Fill, Table};
@@ -255,6 +255,43 @@ impl Entries for Inline {
     }
 }
 
+/// The same, where the writer that makes the map grow copies all of it at once, instead of each
+/// writer a part: while a map is half copied, names that are in neither half are looked up in both.
+struct Blocking(Inline);
+
+impl Entries for Blocking {
+    fn new() -> Self {
+        let map = HashMap::builder()
+            .hasher(Hashed::default())
+            .resize_mode(ResizeMode::Blocking)
+            .build();
+        Self(Inline {
+            map,
+            writer: Mutex::new(()),
+        })
+    }
+
+    fn reserve(&self, entries: usize) {
+        self.0.reserve(entries);
+    }
+
+    fn add(&self, id: u64) {
+        self.0.add(id);
+    }
+
+    fn replace(&self, id: u64) {
+        self.0.replace(id);
+    }
+
+    fn has(&self, id: u64) -> bool {
+        self.0.has(id)
+    }
+
+    fn has_any(&self, ids: [u64; NAMES]) -> bool {
+        self.0.has_any(ids)
+    }
+}
+
 fn filled<E: Entries>(entries: usize) -> E {
     let made = E::new();
     (0..entries as u64).for_each(|id| made.add(id));
@@ -367,30 +404,38 @@ pub(crate) fn compare(entries: usize) {
     let own: Own = filled(entries);
     let arcs: Arcs = filled(entries);
     let inline: Inline = filled(entries);
+    let blocking: Blocking = filled(entries);
     let hits: Vec<u64> = skewed(entries, CALLS, 3).map(|id| id as u64).collect();
     let misses: Vec<u64> = (0..CALLS as u64).map(|id| id + (1 << 50)).collect();
     for (name, ids) in [("hit", &hits), ("miss", &misses)] {
-        let mut parts = [parts(ids), parts(ids), parts(ids)];
-        let [of_own, of_arcs, of_inline] = &mut parts;
+        let mut parts = [parts(ids), parts(ids), parts(ids), parts(ids)];
+        let [of_own, of_arcs, of_inline, of_blocking] = &mut parts;
         let all = by_turns(
             ROUNDS,
             &mut [
                 &mut || timed(of_own(), |ids| look(&own, ids)),
                 &mut || timed(of_arcs(), |ids| look(&arcs, ids)),
                 &mut || timed(of_inline(), |ids| look(&inline, ids)),
+                &mut || timed(of_blocking(), |ids| look(&blocking, ids)),
             ],
         );
         print([name], &all);
     }
     let tokens = clean();
-    let mut parts_of_tokens = [parts(&tokens), parts(&tokens), parts(&tokens)];
-    let [of_own, of_arcs, of_inline] = &mut parts_of_tokens;
+    let mut parts_of_tokens = [
+        parts(&tokens),
+        parts(&tokens),
+        parts(&tokens),
+        parts(&tokens),
+    ];
+    let [of_own, of_arcs, of_inline, of_blocking] = &mut parts_of_tokens;
     let all = by_turns(
         ROUNDS,
         &mut [
             &mut || timed(of_own(), |tokens| look_any(&own, tokens)),
             &mut || timed(of_arcs(), |tokens| look_any(&arcs, tokens)),
             &mut || timed(of_inline(), |tokens| look_any(&inline, tokens)),
+            &mut || timed(of_blocking(), |tokens| look_any(&blocking, tokens)),
         ],
     );
     print(["seven misses"], &all);
@@ -405,11 +450,16 @@ pub(crate) fn compare(entries: usize) {
                     look_any(&inline, halves[thread])
                 })]
             },
+            &mut || {
+                [each_of_two(SHORT, |thread| {
+                    look_any(&blocking, halves[thread])
+                })]
+            },
         ],
     );
     print(["seven misses, two threads"], &all);
-    let mut of_hits = [parts(&hits), parts(&hits), parts(&hits)];
-    let [of_own, of_arcs, of_inline] = &mut of_hits;
+    let mut of_hits = [parts(&hits), parts(&hits), parts(&hits), parts(&hits)];
+    let [of_own, of_arcs, of_inline, of_blocking] = &mut of_hits;
     let each_replaced =
         |ids: &[u64], all: &dyn Fn(u64)| timed(ids, |ids| ids.iter().for_each(|id| all(*id)));
     let all = by_turns(
@@ -418,32 +468,41 @@ pub(crate) fn compare(entries: usize) {
             &mut || each_replaced(of_own(), &|id| own.replace(id)),
             &mut || each_replaced(of_arcs(), &|id| arcs.replace(id)),
             &mut || each_replaced(of_inline(), &|id| inline.replace(id)),
+            &mut || each_replaced(of_blocking(), &|id| blocking.replace(id)),
         ],
     );
     print(["replacement"], &all);
-    drop((own, arcs, inline));
+    drop((own, arcs, inline, blocking));
 
     let own: Own = roomy(entries);
     let arcs: Arcs = roomy(entries);
     let inline: Inline = roomy(entries);
-    let mut parts_of_tokens = [parts(&tokens), parts(&tokens), parts(&tokens)];
-    let [of_own, of_arcs, of_inline] = &mut parts_of_tokens;
+    let blocking: Blocking = roomy(entries);
+    let mut parts_of_tokens = [
+        parts(&tokens),
+        parts(&tokens),
+        parts(&tokens),
+        parts(&tokens),
+    ];
+    let [of_own, of_arcs, of_inline, of_blocking] = &mut parts_of_tokens;
     let all = by_turns(
         ROUNDS,
         &mut [
             &mut || timed(of_own(), |tokens| look_any(&own, tokens)),
             &mut || timed(of_arcs(), |tokens| look_any(&arcs, tokens)),
             &mut || timed(of_inline(), |tokens| look_any(&inline, tokens)),
+            &mut || timed(of_blocking(), |tokens| look_any(&blocking, tokens)),
         ],
     );
     print(["seven misses, room reserved for twice as many"], &all);
-    drop((own, arcs, inline));
+    drop((own, arcs, inline, blocking));
     let all = by_turns(
         1,
         &mut [
             &mut || memory(entries, roomy::<Own>),
             &mut || memory(entries, roomy::<Arcs>),
             &mut || memory(entries, roomy::<Inline>),
+            &mut || memory(entries, roomy::<Blocking>),
         ],
     );
     print(
@@ -460,6 +519,7 @@ pub(crate) fn compare(entries: usize) {
             &mut || grown::<Own>(entries),
             &mut || grown::<Arcs>(entries),
             &mut || grown::<Inline>(entries),
+            &mut || grown::<Blocking>(entries),
         ],
     );
     print(["addition, from none", "longest addition, us"], &all);
@@ -469,6 +529,7 @@ pub(crate) fn compare(entries: usize) {
             &mut || read_beside_writer::<Own>(entries, &tokens),
             &mut || read_beside_writer::<Arcs>(entries, &tokens),
             &mut || read_beside_writer::<Inline>(entries, &tokens),
+            &mut || read_beside_writer::<Blocking>(entries, &tokens),
         ],
     );
     let names = [
@@ -484,6 +545,7 @@ pub(crate) fn compare(entries: usize) {
             &mut || memory(entries, filled::<Own>),
             &mut || memory(entries, filled::<Arcs>),
             &mut || memory(entries, filled::<Inline>),
+            &mut || memory(entries, filled::<Blocking>),
         ],
     );
     print(
@@ -498,6 +560,7 @@ pub(crate) fn count(owner: &str, call: &str, calls: usize) -> bool {
         "own-table" => count_of::<Own>(call, calls),
         "papaya-arc" => count_of::<Arcs>(call, calls),
         "papaya" => count_of::<Inline>(call, calls),
+        "papaya-blocking" => count_of::<Blocking>(call, calls),
         _ => false,
     }
 }
