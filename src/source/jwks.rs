@@ -831,7 +831,12 @@ mod tests {
         let jwks = format!("{}/jwks", server.url);
         let (keys, _clock) = started(&server, None);
         keys.first_attempt().await.expect_err("404");
-        for other in ["https://issuer.example.com/", "https://evil.example", ""] {
+        // An empty `issuer` is one that is not there.
+        server.set("/one", ok(&document("", &jwks)));
+        let refused = keys.refresh_now().await;
+        let lacks = "the discovery document has no string `issuer`".to_owned();
+        assert_eq!(refused, Err(RefreshError::Failed(lacks)));
+        for other in ["https://issuer.example.com/", "https://evil.example"] {
             server.set("/one", ok(&document(other, &jwks)));
             let refused = keys.refresh_now().await;
             let found = other.to_owned();
@@ -843,7 +848,7 @@ mod tests {
         else {
             panic!("no mismatch");
         };
-        assert_eq!((&*configured, &*found), (ISSUER, ""));
+        assert_eq!((&*configured, &*found), (ISSUER, "https://evil.example"));
         let hits = server.hits("/two");
         for lie in [
             format!(r#"{{"issuer":["{ISSUER}"],"jwks_uri":"{jwks}"}}"#),
