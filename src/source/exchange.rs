@@ -5,7 +5,7 @@
 //!    it drops.
 //! 2. Between rounds it waits, on a connection of its own, for the next place of the stream; or for
 //!    a change here; or for a caller that asks.
-//! 3. A store that answers and refuses, and a list that is full, are failures that the status
+//! 3. A store that refuses what is written, and a list that is full, are failures that the status
 //!    tells; the task goes on reading and listening. Any other failure ends both connections. The
 //!    next attempt begins after a pause by the server's clock, or as soon as a caller asks.
 
@@ -181,27 +181,20 @@ impl Task {
         let mut news: Option<News> = None;
         loop {
             self.wanted = hub.wanted();
-            match self.round(&mut store).await {
-                Ok(()) if !hub.list.is_overfull() => hub.confirm(self.wanted),
-                Ok(()) => {
-                    hub.fail(self.wanted, &Failure::Full, self.ledger.backlog());
-                }
-                Err(failure) if failure.is_refusal() || failure == Failure::Broken => {
+            let refused = self.round(&mut store).await?;
+            let full = || hub.list.is_overfull().then_some(Failure::Full);
+            match refused.or_else(full) {
+                None => hub.confirm(self.wanted),
+                Some(failure) => {
                     hub.fail(self.wanted, &failure, self.ledger.backlog());
                 }
-                Err(failure) => return Err(failure),
             }
             let mut listening = news.take().unwrap_or_else(|| self.listen(&listener));
             let here = race(hub.journal.written.notified(), hub.asked.notified());
             match race(&mut listening, here).await {
                 // A stream that vanishes is told as an error. The round finds out.
                 Either::First(Err(error)) if !error.is_refusal() => return Err(error.into()),
-                // One of another type is told at once and would be asked for again at once.
-                Either::First(Err(_)) => {
-                    let again = hub.clock.monotonic().saturating_add(Duration::from_secs(1));
-                    race(hub.clock.sleep_until(again), hub.asked.notified()).await;
-                }
-                Either::First(Ok(_)) => {}
+                Either::First(_) => {}
                 Either::Second(_) => news = Some(listening),
             }
         }
@@ -214,8 +207,9 @@ impl Task {
         Box::pin(async move { listener.read(&stream, after, 1, Some(LISTEN_TIME)).await })
     }
 
-    async fn round(&mut self, store: &mut Connection) -> Result<(), Failure> {
-        let mut outcome = Ok(());
+    /// What the store has refused to write, if anything; what could be read was.
+    async fn round(&mut self, store: &mut Connection) -> Result<Option<Failure>, Failure> {
+        let mut refused = None;
         for _ in 0..MOST_PASSES {
             let since = self.hub.clock.monotonic();
             self.compare(store).await?;
@@ -228,7 +222,7 @@ impl Task {
                 Err(failure) if failure.is_refusal() => {
                     // The stream may have come to its end since it was looked at.
                     if !store.last_place(&self.stream).await?.is_last() {
-                        outcome = Err(failure);
+                        refused = Some(failure);
                         break;
                     }
                 }
@@ -236,8 +230,11 @@ impl Task {
             }
         }
         // Also where nothing can be written: what is dropped makes room.
-        self.tidy(store).await?;
-        outcome
+        match self.tidy(store).await {
+            Err(failure) if failure.is_refusal() => refused = refused.or(Some(failure)),
+            outcome => outcome?,
+        }
+        Ok(refused)
     }
 
     /// Reads from the start what is not the stream that was read before, and again when the wall

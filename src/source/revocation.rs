@@ -136,6 +136,18 @@ struct Writer {
     earliest_end: UnixTime,
 }
 
+/// Where an entry belongs.
+struct Place {
+    hash: u64,
+    held: Option<Arc<Listed>>,
+}
+
+impl Place {
+    const fn is_empty(&self) -> bool {
+        self.held.is_none()
+    }
+}
+
 impl RevocationList {
     /// An empty list of at most so many entries.
     pub(crate) fn new(most: usize, clock: Arc<dyn Clock>) -> Self {
@@ -242,12 +254,13 @@ impl RevocationList {
     pub(crate) fn add(&self, entry: RevocationEntry, span: Span) -> Result<(), Full> {
         let now = self.now();
         let mut writer = self.writer();
-        if !self.is_known(&entry) {
+        let place = self.place_of(&entry);
+        if place.is_empty() {
             self.make_room(&mut writer, now)?;
         }
-        let changed = self.put(&mut writer, &Listed::new(entry, span, now), now);
+        let changed = self.put(&mut writer, place, Listed::new(entry, span, now), now);
         self.show(&writer);
-        self.tell(changed.map(|entry| Change::Added(entry.entry().clone())));
+        self.tell(changed, Change::Added);
         Ok(())
     }
 
@@ -265,7 +278,8 @@ impl RevocationList {
         for (entry, span) in entries {
             let listed = Listed::new(entry, span, now);
             let is_dormant = listed.was_dormant();
-            if !self.is_known(listed.entry()) && writer.fill.live() >= self.most {
+            let place = self.place_of(listed.entry());
+            if place.is_empty() && writer.fill.live() >= self.most {
                 if is_dormant {
                     self.given_up.note(&listed);
                     writer.version += 1;
@@ -276,9 +290,9 @@ impl RevocationList {
                     continue;
                 }
             }
-            let changed = self.put(&mut writer, &listed, now);
+            let changed = self.put(&mut writer, place, listed, now);
             if !is_dormant {
-                self.tell(changed.map(|entry| Change::Loaded(entry.entry().clone())));
+                self.tell(changed, Change::Loaded);
             }
         }
         self.show(&writer);
@@ -291,10 +305,11 @@ impl RevocationList {
     pub(crate) fn take_in(&self, entry: RevocationEntry, span: Span) {
         let now = self.now();
         let mut writer = self.writer();
-        if !self.is_known(&entry) {
+        let place = self.place_of(&entry);
+        if place.is_empty() {
             let _ = self.make_room(&mut writer, now);
         }
-        self.put(&mut writer, &Listed::new(entry, span, now), now);
+        self.put(&mut writer, place, Listed::new(entry, span, now), now);
         self.show(&writer);
     }
 
@@ -318,8 +333,8 @@ impl RevocationList {
         let mut writer = self.writer();
         let dropped = self.drop_entry(&mut writer, revocation);
         self.show(&writer);
-        if dropped.is_some() {
-            self.tell(Some(Change::Withdrawn(revocation.clone())));
+        if let (Some(_), Some(listener)) = (&dropped, self.listener.get()) {
+            listener(Change::Withdrawn(revocation.clone()));
         }
         dropped.is_some_and(|one| one.is_in_force(now.wall, || now.monotonic))
     }
@@ -396,34 +411,47 @@ impl RevocationList {
         let _ = self.listener.set(listener);
     }
 
-    fn is_known(&self, entry: &RevocationEntry) -> bool {
+    /// Where an entry belongs, and what is there about the same.
+    fn place_of(&self, entry: &RevocationEntry) -> Place {
+        let hash = self.hash_of_entry(entry);
         let is_it = |one: &Listed| one.entry().is_about_the_same(entry);
-        let found = self.table.read().find(self.hash_of_entry(entry), is_it);
-        found.is_some()
+        Place {
+            hash,
+            held: self.table.read().find(hash, is_it),
+        }
     }
 
     /// The entry as it now stands; `None` where it said nothing new. There must be room.
-    fn put(&self, writer: &mut Writer, listed: &Listed, now: Moment) -> Option<Listed> {
-        let hash = self.hash_of(listed);
-        let is_it = |one: &Listed| one.entry().is_about_the_same(listed.entry());
-        let found = self.table.read().find(hash, is_it);
-        let both = match &found {
-            Some(held) if !self.is_replaced(held, listed, now) => held.joined(listed),
-            _ => listed.clone(),
+    fn put(
+        &self,
+        writer: &mut Writer,
+        place: Place,
+        listed: Listed,
+        now: Moment,
+    ) -> Option<Arc<Listed>> {
+        let Place { hash, held } = place;
+        let both = match &held {
+            Some(held) if !self.is_replaced(held, &listed, now) => held.joined(&listed),
+            _ => listed,
         };
-        if found.as_deref() == Some(&both) {
+        if held.as_deref() == Some(&both) {
             return None;
         }
         writer.earliest_end = writer.earliest_end.min(both.replaceable_at());
-        // What merely lasts longer concerns no token that was found clean.
-        let says_more = found.is_none_or(|held| held.entry() != both.entry());
-        writer.version += u64::from(says_more);
-        let added = Arc::new(both.clone());
-        if !self.table.replace(hash, Arc::clone(&added), is_it) {
+        let added = Arc::new(both);
+        let value = Arc::clone(&added);
+        let says_more = if let Some(held) = held {
+            let is_it = |one: &Listed| one.entry().is_about_the_same(added.entry());
+            self.table.replace(hash, value, is_it);
+            held.entry() != added.entry()
+        } else {
             let hash_of = |entry: &Listed| self.hash_of(entry);
-            self.table.insert(hash, added, &mut writer.fill, hash_of);
-        }
-        says_more.then_some(both)
+            self.table.insert(hash, value, &mut writer.fill, hash_of);
+            true
+        };
+        // What merely lasts longer concerns no token that was found clean.
+        writer.version += u64::from(says_more);
+        says_more.then_some(added)
     }
 
     /// Whether a new entry stands alone since the present one has ended, and reached further: a
@@ -485,9 +513,9 @@ impl RevocationList {
         self.version.store(version, Ordering::Release);
     }
 
-    fn tell(&self, change: Option<Change>) {
-        if let (Some(listener), Some(change)) = (self.listener.get(), change) {
-            listener(change);
+    fn tell(&self, changed: Option<Arc<Listed>>, change: fn(RevocationEntry) -> Change) {
+        if let (Some(listener), Some(listed)) = (self.listener.get(), changed) {
+            listener(change(listed.entry().clone()));
         }
     }
 

@@ -86,9 +86,9 @@ impl<T> Table<T> {
         self.0.store(Some(Arc::new(next)));
     }
 
-    /// Puts another value into the place of one. Whether that was there.
-    pub(crate) fn replace(&self, hash: u64, value: Arc<T>, is_it: impl Fn(&T) -> bool) -> bool {
-        self.put(hash, Some(value), is_it)
+    /// Puts another value into the place of one.
+    pub(crate) fn replace(&self, hash: u64, value: Arc<T>, is_it: impl Fn(&T) -> bool) {
+        self.put(hash, Some(value), is_it);
     }
 
     /// Takes a value out. Whether it was there.
@@ -252,9 +252,7 @@ mod tests {
                         table.retain(&mut fill, |one| one % 5 != value % 5);
                         set.retain(|one| one % 5 != value % 5);
                     }
-                    _ => {
-                        table.replace(hash_of(&value), Arc::new(value), is_it);
-                    }
+                    _ => table.replace(hash_of(&value), Arc::new(value), is_it),
                 }
                 prop_assert_eq!(finds(&table, value), set.contains(&value));
                 prop_assert_eq!(fill.live(), set.len());

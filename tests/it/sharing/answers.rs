@@ -176,7 +176,9 @@ async fn servers_that_ask_as_somebody_else_or_for_another_api_share_no_answer() 
     assert_eq!(one.verdict(TOKEN).await, "200");
     holds(&engine, 1).await;
     let basic = portcullis::ClientAuthentication::basic;
-    let other_client = issuer(&endpoint).client_authentication(basic("billing-api", "s3cr3t"));
+    let other_client = Issuer::introspected(endpoint.url())
+        .identified_as(AS)
+        .client_authentication(basic("billing-api", "s3cr3t"));
     let other_name = Issuer::introspected(endpoint.url())
         .identified_as("https://as.example/")
         .client_authentication(basic("orders-api", "s3cr3t"));

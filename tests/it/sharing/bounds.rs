@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use portcullis::test_util::MockIssuer;
 use portcullis::{
     Builder, Clock as _, ConnectError, ResourceServer, Revocation, SharedStore, UnixTime,
 };
@@ -12,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::engine::Engine;
 use super::{Instance, REVOKED, UNKNOWN, World, store};
 use crate::logs::Logs;
-use crate::support::API;
+use crate::support::{API, exchange};
 
 fn builder(world: &World, url: &str) -> Builder {
     ResourceServer::builder(API)
@@ -166,6 +170,32 @@ async fn later_moments_of_one_subject_are_one_entry_of_the_stream() {
         let before = list[0].revocation().before();
         assert_eq!(before, Some(UnixTime::from_secs(start - 40_000 + 31_019)));
     }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
+async fn logout_token_that_comes_again_leaves_the_stream_as_it_was() {
+    let engine = Engine::start(&[]).await;
+    let world = World::new();
+    let issuer = world.issuer.trusted();
+    let issuer = issuer.logout_client(MockIssuer::CLIENT_ID);
+    let server = world.build_with(store(&engine.url()), issuer);
+    let server = server.connect().await.expect("a runtime");
+    let app = Router::new().route_service("/", server.backchannel_logout().expect("a client"));
+    let logout = world.issuer.logout_token().claim("sid", "s-1").sign();
+    let mut first = None;
+    for _ in 0..30 {
+        let request = Request::post("/")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(format!("logout_token={logout}")));
+        let answer = exchange(&app, request.expect("a request")).await;
+        assert_eq!(answer.status, 200);
+        server.synchronise().await.expect("a store");
+        let stream = engine.stream().await;
+        assert_eq!(first.get_or_insert_with(|| stream.clone()), &stream);
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(first.expect("a stream").len(), 2);
 }
 
 #[tokio::test]
