@@ -13,13 +13,13 @@ use pin_project_lite::pin_project;
 
 use super::unread_body::Reading;
 #[cfg(feature = "jwks")]
-use super::unread_body::Reclaim;
+use super::unread_body::Returned;
 #[cfg(feature = "jwks")]
 use crate::model::rejection::RejectionKind;
 
 /// A request body that was lent to the inner service, where one was.
 #[cfg(feature = "jwks")]
-pub(super) type Lent = Option<std::sync::Arc<dyn Reclaim>>;
+pub(super) type Lent = Option<std::sync::Arc<Returned>>;
 
 /// Without a timer no body is read.
 #[cfg(not(feature = "jwks"))]
@@ -45,7 +45,9 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, ResBody, E> {
         Inner { #[pin] future: F, lent: Lent },
-        Refused { response: Option<Response<ResBody>>, rest: Option<Reading> },
+        Refused { response: Option<Response<ResBody>> },
+        // In a box, so that the future of the common case stays small.
+        Reading { refused: Box<(Option<Response<ResBody>>, Reading)> },
         Asking { #[pin] future: Asking<ResBody, E> },
     }
 }
@@ -58,7 +60,7 @@ impl<F, ResBody, E> ResponseFuture<F, ResBody, E> {
     }
 
     /// Answers after the rest of the request's body was read, where it has to be.
-    pub(super) const fn refused(response: Response<ResBody>, rest: Option<Reading>) -> Self {
+    pub(super) fn refused(response: Response<ResBody>, rest: Option<Reading>) -> Self {
         Self {
             kind: Kind::refused(response, rest),
         }
@@ -84,14 +86,15 @@ where
             match kind.as_mut().project() {
                 #[cfg(feature = "jwks")]
                 KindProjection::Inner { future, lent } => {
+                    if lent.is_none() {
+                        return future.poll(cx);
+                    }
                     let response = match future.poll(cx) {
                         Poll::Ready(Ok(response)) => response,
                         other => return other,
                     };
-                    let Some(rest) = rest_of_lent(&response, lent.take()) else {
-                        return Poll::Ready(Ok(response));
-                    };
-                    kind.set(Kind::refused(response, Some(rest)));
+                    let rest = rest_of_lent(&response, lent.take());
+                    kind.set(Kind::refused(response, rest));
                 }
                 #[cfg(not(feature = "jwks"))]
                 KindProjection::Inner { future, .. } => return future.poll(cx),
@@ -100,29 +103,37 @@ where
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => return Poll::Pending,
                 },
-                KindProjection::Refused { response, rest } => {
-                    if let Some(reading) = rest {
-                        if Pin::new(reading).poll(cx).is_pending() {
-                            return Poll::Pending;
-                        }
-                        *rest = None;
+                KindProjection::Reading { refused } => {
+                    let (response, reading) = &mut **refused;
+                    // Once the response was taken, its reading has ended and is not asked again.
+                    if response.is_some() && Pin::new(reading).poll(cx).is_pending() {
+                        return Poll::Pending;
                     }
-                    // A future that is polled after its end may do anything; this one never ends.
-                    return match response.take() {
-                        Some(response) => Poll::Ready(Ok(response)),
-                        None => Poll::Pending,
-                    };
+                    return ended(response.take());
                 }
+                KindProjection::Refused { response } => return ended(response.take()),
             }
         }
     }
 }
 
+/// A future that is polled after its end may do anything; this one never ends.
+fn ended<R, E>(response: Option<R>) -> Poll<Result<R, E>> {
+    match response {
+        Some(response) => Poll::Ready(Ok(response)),
+        None => Poll::Pending,
+    }
+}
+
 impl<F, ResBody, E> Kind<F, ResBody, E> {
-    const fn refused(response: Response<ResBody>, rest: Option<Reading>) -> Self {
-        Self::Refused {
-            response: Some(response),
-            rest,
+    fn refused(response: Response<ResBody>, rest: Option<Reading>) -> Self {
+        match rest {
+            None => Self::Refused {
+                response: Some(response),
+            },
+            Some(reading) => Self::Reading {
+                refused: Box::new((Some(response), reading)),
+            },
         }
     }
 }
@@ -133,7 +144,7 @@ impl<F, ResBody, E> Kind<F, ResBody, E> {
 pub(super) fn rest_of_lent<B>(response: &Response<B>, lent: Lent) -> Option<Reading> {
     let lent = lent?;
     response.extensions().get::<RejectionKind>()?;
-    lent.read_rest()
+    lent.take()
 }
 
 impl<F, ResBody, E> fmt::Debug for ResponseFuture<F, ResBody, E> {

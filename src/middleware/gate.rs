@@ -29,7 +29,7 @@ use super::render::{EmptyBody, MakeBody};
 use super::scope_challenge::Demanded;
 use super::unread_body::Reading;
 #[cfg(feature = "jwks")]
-use super::unread_body::{is_wanted, rest_of_incoming};
+use super::unread_body::rest_of_incoming;
 use crate::model::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::server::Judgement;
@@ -162,27 +162,18 @@ impl Gate {
     /// Reads the rest of a refused request's body, where it has to be read.
     #[cfg(feature = "jwks")]
     fn read_rest<B: 'static>(&self, request: Request<B>) -> Option<Reading> {
-        if !self.has_to_read(&request) {
-            return None;
-        }
         let bounds = self.0.read_bounds;
-        let mut body = Some(request.into_body());
         #[cfg(feature = "axum")]
-        if let Some(reading) = super::extract::lent_body::rest_of_axum(&mut body, bounds) {
-            return Some(reading);
+        if super::extract::lent_body::has_to_read_axum(&request, bounds) {
+            return super::extract::lent_body::rest_of_axum(request.into_body(), bounds);
         }
-        rest_of_incoming(&mut body, bounds)
+        rest_of_incoming(request, bounds)
     }
 
     #[cfg(not(feature = "jwks"))]
     #[allow(clippy::unused_self)] // like its twin
     fn read_rest<B>(&self, _: Request<B>) -> Option<Reading> {
         None
-    }
-
-    #[cfg(feature = "jwks")]
-    fn has_to_read<B>(&self, request: &Request<B>) -> bool {
-        is_wanted(request.version(), request.headers(), self.0.read_bounds)
     }
 
     fn refuse<B, M: MakeBody<B>>(&self, rejection: &Rejection, dialect: Dialect) -> Response<B> {

@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::render::{EmptyBody, MakeBody, RenderedBody};
 use super::unread_body::Reading;
 #[cfg(feature = "jwks")]
-use super::unread_body::{ReadBounds, is_wanted, rest_of_incoming};
+use super::unread_body::{ReadBounds, rest_of_incoming};
 use crate::model::rejection::Rejection;
 use crate::model::scope::{Met, ScopeRequirement, challenge_of, meets, tokens_of};
 
@@ -163,14 +163,10 @@ where
 /// the layer outside.
 #[cfg(feature = "jwks")]
 fn read_rest<B: 'static>(request: Request<B>) -> Option<Reading> {
-    let bounds = match Admitted::of(request.extensions()) {
-        Ok(admitted) => admitted.policy.read_bounds,
-        Err(_) => ReadBounds::default(),
-    };
-    if !is_wanted(request.version(), request.headers(), bounds) {
-        return None;
-    }
-    rest_of_incoming(&mut Some(request.into_body()), bounds)
+    // Without a layer there are no settings; the refusal has said so already.
+    let admitted = request.extensions().get::<Admitted>();
+    let bounds = admitted.map_or_else(ReadBounds::default, |it| it.policy.read_bounds);
+    rest_of_incoming(request, bounds)
 }
 
 #[cfg(not(feature = "jwks"))]

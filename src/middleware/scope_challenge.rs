@@ -12,14 +12,15 @@ use crate::model::scope::add_tokens;
 /// The most bytes that scopes of the token add to a challenge, so that a header stays a header.
 const MOST_KEPT_BYTES: usize = 1024;
 
-/// What the guards that a request has passed demanded; of more than these the first.
+/// What the guards that a request has passed demanded; of more than these the first. Thin
+/// references, since every admitted request carries this.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Demanded([&'static str; 2]);
+pub(crate) struct Demanded([Option<&'static &'static str>; 2]);
 
 impl Demanded {
-    pub(super) fn add(&mut self, scope: &'static str) {
-        if let Some(place) = self.0.iter_mut().find(|place| place.is_empty()) {
-            *place = scope;
+    pub(super) fn add(&mut self, scope: &'static &'static str) {
+        if let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
+            *place = Some(scope);
         }
     }
 }
@@ -32,7 +33,7 @@ pub(super) fn scope_to_ask_for<'s>(
 ) -> String {
     let mut tokens = Vec::new();
     add_tokens(&mut tokens, required);
-    for scope in demanded.0 {
+    for scope in demanded.0.into_iter().flatten() {
         add_tokens(&mut tokens, scope);
     }
     let mut room = MOST_KEPT_BYTES;
@@ -53,7 +54,7 @@ mod tests {
     #[test]
     fn scope_of_a_challenge_has_no_token_twice_and_a_bounded_length() {
         let mut demanded = Demanded::default();
-        for scope in ["b a", "c", "beyond"] {
+        for scope in &["b a", "c", "beyond"] {
             demanded.add(scope);
         }
         let kept = ["k", "a", "c", "k"];

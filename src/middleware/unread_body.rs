@@ -37,12 +37,10 @@ impl Default for ReadBounds {
     }
 }
 
+#[cfg(feature = "jwks")]
+pub(crate) use reading::{Reading, Returned, rest_of_incoming};
 #[cfg(all(feature = "axum", feature = "jwks"))]
-pub(super) use reading::read;
-#[cfg(feature = "jwks")]
-pub(crate) use reading::{Reading, Reclaim};
-#[cfg(feature = "jwks")]
-pub(super) use reading::{is_wanted, rest_of_incoming};
+pub(super) use reading::{has_to_read, read, rest_of};
 
 /// Without a timer nothing is read, since nothing would bound the time.
 #[cfg(not(feature = "jwks"))]
@@ -53,11 +51,12 @@ mod reading {
     use std::any::Any;
     use std::future::Future;
     use std::pin::Pin;
+    use std::sync::{Mutex, PoisonError};
     use std::task::{Context, Poll};
     use std::time::Duration;
 
     use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-    use http::{HeaderMap, Version};
+    use http::{Request, Version};
     use hyper::body::{Body, Buf as _, Incoming};
     use tokio::runtime::Handle;
     use tokio::time::{Sleep, sleep};
@@ -67,15 +66,38 @@ mod reading {
     /// Ends when the body has, or the bounds are reached.
     pub(crate) type Reading = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// A body that was lent to the inner service.
-    pub(crate) trait Reclaim: Send + Sync {
-        /// Reads the rest, where the inner service has dropped the body before its end.
-        fn read_rest(&self) -> Option<Reading>;
+    /// Where a body that was lent to the inner service comes back: what reads its rest, once the
+    /// inner service has dropped it before its end.
+    #[derive(Default)]
+    pub(crate) struct Returned(Mutex<Option<Reading>>);
+
+    impl Returned {
+        #[cfg(feature = "axum")]
+        pub(crate) fn put(&self, rest: Option<Reading>) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rest;
+        }
+
+        pub(crate) fn take(&self) -> Option<Reading> {
+            let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            rest.take()
+        }
     }
 
-    /// Whether the rest of such a request's body has to be read.
-    pub(crate) fn is_wanted(version: Version, headers: &HeaderMap, bounds: ReadBounds) -> bool {
-        version <= Version::HTTP_11
+    /// Whether the body is a `T` whose rest has to be read, should the request be refused. First
+    /// what is known when the program is compiled, then what costs least.
+    #[inline]
+    pub(crate) fn has_to_read<T, B>(request: &Request<B>, bounds: ReadBounds) -> bool
+    where
+        T: Body + 'static,
+        B: 'static,
+    {
+        let body = (request.body() as &dyn Any).downcast_ref::<T>();
+        body.is_some_and(|body| !body.is_end_stream()) && is_wanted(request, bounds)
+    }
+
+    fn is_wanted<B>(request: &Request<B>, bounds: ReadBounds) -> bool {
+        let headers = request.headers();
+        request.version() <= Version::HTTP_11
             && bounds.bytes > 0
             && !bounds.time.is_zero()
             && !headers.contains_key(EXPECT)
@@ -99,13 +121,27 @@ mod reading {
         }))
     }
 
-    /// Reads the rest of a body that comes from hyper as it is.
+    /// Reads the rest of a refused request's body, where it is a `T`.
+    pub(crate) fn rest_of<T, B>(body: B, bounds: ReadBounds) -> Option<Reading>
+    where
+        T: Body + Send + Unpin + 'static,
+        B: 'static,
+    {
+        let mut body = Some(body);
+        let body = (&mut body as &mut dyn Any).downcast_mut::<Option<T>>()?;
+        read(body.take()?, bounds)
+    }
+
+    /// Reads the rest of a refused request's body, where it is hyper's own and has to be read.
     pub(crate) fn rest_of_incoming<B: 'static>(
-        body: &mut Option<B>,
+        request: Request<B>,
         bounds: ReadBounds,
     ) -> Option<Reading> {
-        let body = (body as &mut dyn Any).downcast_mut::<Option<Incoming>>()?;
-        read(body.take()?, bounds)
+        if has_to_read::<Incoming, B>(&request, bounds) {
+            rest_of::<Incoming, B>(request.into_body(), bounds)
+        } else {
+            None
+        }
     }
 
     struct Rest<B> {

@@ -161,7 +161,7 @@ pub trait ScopeRequirement: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Met {
     /// By this scope.
-    Scope(&'static str),
+    Scope(&'static &'static str),
     Role,
 }
 

@@ -65,32 +65,28 @@ impl<'r> Credential<'r> {
             .position(|byte| *byte == b' ')
             .unwrap_or(field.len());
         let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, &[]));
-        // RFC 6750 s2.1: 1*SP. No other blank separates.
-        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-        let rest = rest.get(spaces..).unwrap_or_default();
-        if scheme.eq_ignore_ascii_case(SCHEME) {
-            return Self::bare(rest);
+        if !scheme.eq_ignore_ascii_case(SCHEME) {
+            return Err(Self::not_bearer(scheme, rest));
         }
-        if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
-            // RFC 9449 s7.1: a token was sent, and a client that hears of none would send it again.
-            let token = Self::bare(rest)?;
-            return Err(if is_b64token(token.as_bytes()) {
-                TokenFault::Scheme.into()
-            } else {
-                RequestFault::NotAToken.into()
-            });
-        }
-        Err(Self::not_bearer(scheme))
+        Self::bare(behind_spaces(rest))
     }
 
-    fn not_bearer(scheme: &[u8]) -> RejectionKind {
-        if scheme.is_empty() {
-            RejectionKind::InvalidRequest(RequestFault::NoCredentials)
+    #[cold]
+    fn not_bearer(scheme: &[u8], rest: &[u8]) -> RejectionKind {
+        if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
+            // RFC 9449 s7.1: a token was sent, and a client that hears of none would send it again.
+            match behind_spaces(rest) {
+                [] => RequestFault::NoCredentials.into(),
+                token if is_b64token(token) => TokenFault::Scheme.into(),
+                _ => RequestFault::NotAToken.into(),
+            }
+        } else if scheme.is_empty() {
+            RequestFault::NoCredentials.into()
         } else if scheme.iter().copied().all(is_tchar) {
             RejectionKind::MissingToken
         } else {
             // Bytes that name no scheme are a broken request, never an absent credential.
-            RejectionKind::InvalidRequest(RequestFault::NotAToken)
+            RequestFault::NotAToken.into()
         }
     }
 
@@ -98,6 +94,12 @@ impl<'r> Credential<'r> {
     pub(crate) const fn as_bytes(self) -> &'r [u8] {
         self.0
     }
+}
+
+/// RFC 6750 s2.1: 1*SP. No other blank separates.
+fn behind_spaces(rest: &[u8]) -> &[u8] {
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    rest.get(spaces..).unwrap_or_default()
 }
 
 // RFC 6750 s2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="

@@ -90,6 +90,15 @@ impl Sources {
         version: Version,
         headers: &'r HeaderMap,
     ) -> Sent<'r> {
+        // Without any, as most layers are, nothing is looked for.
+        if self.headers.is_empty() && self.cookies.is_empty() && self.markers.is_empty() {
+            return Sent::Nothing;
+        }
+        self.look(method, version, headers)
+    }
+
+    #[inline(never)]
+    fn look<'r>(&self, method: &Method, version: Version, headers: &'r HeaderMap) -> Sent<'r> {
         let mut sent = Sent::Nothing;
         if !self.markers.is_empty() {
             sent = self.in_subprotocols(method, version, headers);

@@ -93,7 +93,7 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
             (Some("true"), "wrong_type boolean"),
             (Some("[1, 2]"), "wrong_type array"),
             (Some("[]"), "empty array"),
-            (Some("null"), "missing "),
+            (Some("null"), "missing null"),
             (None, "missing "),
             (
                 Some(r#"["guest"]"#),
@@ -189,7 +189,8 @@ async fn caller_and_place_that_differ_are_named_without_any_id() {
         (
             "/user",
             &subject,
-            "problem=differs expected=user found=subject".to_owned(),
+            "claim=userId problem=differs setting=user_claim expected=user found=subject"
+                .to_owned(),
         ),
         (
             "/a/acme",

@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::BoxError;
@@ -15,58 +15,50 @@ use axum::body::{Body, Bytes};
 use http::Request;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::middleware::unread_body::{ReadBounds, Reading, Reclaim, is_wanted, read};
+use crate::middleware::unread_body::{ReadBounds, Reading, Returned, has_to_read, read, rest_of};
 
 /// Puts a body that comes back in the place of axum's. `None` where the body is of another type
 /// or empty, or need not be read.
+#[inline]
 pub(in crate::middleware) fn lend<B: 'static>(
     request: &mut Request<B>,
     bounds: ReadBounds,
-) -> Option<Arc<dyn Reclaim>> {
-    let body = (request.body_mut() as &mut dyn Any).downcast_mut::<Body>()?;
-    if body.is_end_stream() {
-        return None;
-    }
-    if !is_wanted(request.version(), request.headers(), bounds) {
+) -> Option<Arc<Returned>> {
+    if !has_to_read::<Body, B>(request, bounds) {
         return None;
     }
     let body = (request.body_mut() as &mut dyn Any).downcast_mut::<Body>()?;
-    let returned = Arc::new(Returned {
-        body: Mutex::new(None),
-        bounds,
-    });
+    let returned: Arc<Returned> = Arc::default();
     *body = Body::new(Lent {
         body: Some(std::mem::take(body)),
         returned: Arc::clone(&returned),
+        bounds,
     });
     Some(returned)
 }
 
-/// Reads the rest of a body that is axum's.
+/// Whether the body is axum's and its rest has to be read.
+#[inline]
+pub(in crate::middleware) fn has_to_read_axum<B: 'static>(
+    request: &Request<B>,
+    bounds: ReadBounds,
+) -> bool {
+    has_to_read::<Body, B>(request, bounds)
+}
+
+/// Reads the rest of a refused request's body, where it is axum's.
 pub(in crate::middleware) fn rest_of_axum<B: 'static>(
-    body: &mut Option<B>,
+    body: B,
     bounds: ReadBounds,
 ) -> Option<Reading> {
-    let body = (body as &mut dyn Any).downcast_mut::<Option<Body>>()?;
-    read(body.take()?, bounds)
-}
-
-struct Returned {
-    body: Mutex<Option<Body>>,
-    bounds: ReadBounds,
-}
-
-impl Reclaim for Returned {
-    fn read_rest(&self) -> Option<Reading> {
-        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
-        read(body.take()?, self.bounds)
-    }
+    rest_of::<Body, B>(body, bounds)
 }
 
 struct Lent {
     /// Present until it is dropped.
     body: Option<Body>,
     returned: Arc<Returned>,
+    bounds: ReadBounds,
 }
 
 impl HttpBody for Lent {
@@ -97,11 +89,7 @@ impl HttpBody for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let mut place = self
-            .returned
-            .body
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *place = self.body.take();
+        let rest = self.body.take().and_then(|body| read(body, self.bounds));
+        self.returned.put(rest);
     }
 }
