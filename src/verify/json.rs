@@ -456,12 +456,73 @@ mod tests {
         value.prop_map(|value| format!("{{\"x\":{value}}}"))
     }
 
+    /// The value at a path, where `null`, an empty text and an empty list are absent; `None` where
+    /// the way leads through something that is no object.
+    fn without_empty<'v>(
+        object: &'v [(String, Reference)],
+        path: &[&str],
+    ) -> Option<Option<&'v Reference>> {
+        let (first, rest) = path.split_first()?;
+        let found = object.iter().find(|(name, _)| name == first);
+        let found = found.map(|(_, value)| value).filter(|value| match value {
+            Reference::Scalar(value) => !value.is_null() && value != "",
+            Reference::Array(elements) => !elements.is_empty(),
+            Reference::Object(_) => true,
+        });
+        match (found, rest) {
+            (found, []) => Some(found),
+            (None, _) => Some(None),
+            (Some(Reference::Object(inner)), _) => without_empty(inner, rest),
+            (Some(_), _) => None,
+        }
+    }
+
+    #[test]
+    fn empty_members_are_absent_at_every_depth_and_full_ones_stay() {
+        let text = r#"{"n":null,"t":"","l":[ ],"o":{},"in":{"n":null,"l":[null],"s":" "}}"#;
+        let plain = Object::parse_str(text).expect("an object");
+        for name in ["n", "t", "l", "o"] {
+            assert!(plain.get(name).is_some(), "{name} is there");
+        }
+        let object = plain.without_empty_members();
+        for name in ["n", "t", "l"] {
+            assert_eq!(object.get(name), None, "{name}");
+            assert!(object.get_even_if_empty(name).is_some(), "{name}");
+        }
+        assert_eq!(object.get("o"), Some(Value::Object("{}")));
+        assert_eq!(object.at_path(&["in", "n"]), Ok(None));
+        assert_eq!(object.at_path(&["n", "x"]), Ok(None));
+        assert_eq!(
+            object.at_path(&["in", "l"]),
+            Ok(Some(Value::Array("[null]")))
+        );
+        assert!(matches!(object.at_path(&["in", "s"]), Ok(Some(_))));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn generated_objects_are_read_as_the_reference_reads_them(text in json()) {
             agree(&text);
+        }
+
+        #[test]
+        fn empty_members_are_left_out_where_the_reference_leaves_them_out(
+            text in json(),
+            path in prop::collection::vec("[a-e]{0,1}", 0..3),
+        ) {
+            let path: Vec<&str> = ["x"].into_iter().chain(path.iter().map(String::as_str)).collect();
+            if let (Ok(ours), Ok(Reference::Object(theirs))) =
+                (Object::parse_str(&text), serde_json::from_str(&text))
+            {
+                let ours = ours.without_empty_members();
+                match (ours.at_path(&path), without_empty(&theirs, &path)) {
+                    (Ok(None), Some(None)) | (Err(_), None) => {}
+                    (Ok(Some(ours)), Some(Some(theirs))) => prop_assert!(same(ours, theirs)),
+                    (ours, theirs) => panic!("{text} at {path:?}: {ours:?} against {theirs:?}"),
+                }
+            }
         }
 
         #[test]
