@@ -16,12 +16,16 @@ use tokio::task::block_in_place;
 
 use super::app;
 use super::data::{
-    Answer, Answers, Case, Certificate, Corpus, Introspection, Profile, Told, Trusted,
+    Ability, Answer, Answers, Case, Certificate, Corpus, Introspection, Profile, Told, Trusted,
 };
 use super::site::{INTROSPECTION, Ledger, Site};
 
 /// What the clock shows where a case does not say.
 const NOW: i64 = 1_800_000_000;
+
+/// Places for verified tokens in a server: more than any case has tokens, and few, because a debug
+/// build takes longer to drop ten thousand empty ones than to answer the case.
+const REMEMBERED_TOKENS: usize = 256;
 
 const KEY_SET: &str = "/jwks.json";
 pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -42,6 +46,8 @@ pub(super) struct World {
     certificate: Option<Certificate>,
     is_slow: bool,
     has_second_layer: bool,
+    /// Whether memory is measured, with as much room as a server has by default.
+    is_weighed: bool,
     /// Whether its servers remember verified tokens.
     pub(super) remembers: bool,
 }
@@ -67,6 +73,7 @@ impl World {
             certificate: None,
             is_slow: false,
             has_second_layer: true,
+            is_weighed: false,
             remembers: true,
         }
     }
@@ -76,6 +83,7 @@ impl World {
         let mut world = Self::quiet(corpus).await;
         world.show(case.clock());
         world.certificate = case.answers().find_map(|answer| answer.tls);
+        world.is_weighed = case.needs(Ability::MemoryWatch);
         world.has_second_layer = case
             .exchanges()
             .any(|(http, _)| http.path.starts_with("/layer2"));
@@ -204,6 +212,8 @@ impl World {
             .earliest_time(UnixTime::from_secs(0));
         if !self.remembers {
             builder = builder.without_token_cache();
+        } else if !self.is_weighed {
+            builder = builder.token_cache_entries(REMEMBERED_TOKENS);
         }
         if let Some(url) = &profile.resource_metadata {
             builder = builder.resource_metadata(url);
