@@ -243,21 +243,21 @@ impl Admitted {
     }
 }
 
-/// Adds what the token says about the caller, where the refusal is about that. What the guard has
-/// said itself stays.
+/// Says which evidence the caller lacks, where the refusal is about the kind of caller. Where none
+/// is lacking, what the guard has said stays.
 fn explained(rejection: Rejection, admission: &Admission) -> Rejection {
-    let explanation = match (rejection.kind(), rejection.cause()) {
-        (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {
-            Some(admission.explanation())
+    match (rejection.kind(), rejection.cause()) {
+        (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {}
+        _ => return rejection,
+    }
+    match (admission.lacking_evidence(), rejection.detail()) {
+        (Some(evidence), _) => rejection.with_detail(evidence),
+        (None, Some(_)) => rejection,
+        (None, None) => {
+            let kind = RejectionDetail::new().with_found(admission.caller_kind());
+            rejection.with_detail(kind)
         }
-        (RejectionKind::WrongCaller, Some(cause)) => admission.unread_names(cause),
-        _ => None,
-    };
-    let Some(explanation) = explanation else {
-        return rejection;
-    };
-    let told = rejection.detail().cloned().unwrap_or_default();
-    rejection.with_detail(told.or(explanation))
+    }
 }
 
 impl AccessToken {

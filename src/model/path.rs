@@ -12,7 +12,7 @@ use std::fmt;
 ///
 /// let flat = ClaimPath::from("urn:anyid:role");
 /// let nested = ClaimPath::from(["realm_access", "roles"]);
-/// assert_eq!(flat.to_string(), "[\"urn:anyid:role\"]");
+/// assert_eq!(flat.to_string(), "urn:anyid:role");
 /// assert_eq!(nested.to_string(), "[\"realm_access\", \"roles\"]");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,9 @@ impl<S: Into<Box<str>>> From<Vec<S>> for ClaimPath {
 
 impl fmt::Display for ClaimPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter()).finish()
+        match &*self.0 {
+            [only] => f.write_str(only),
+            members => f.debug_list().entries(members).finish(),
+        }
     }
 }

@@ -56,17 +56,6 @@ impl RejectionDetail {
         self
     }
 
-    /// The same, and from another detail what is not said here.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            claim: self.claim.or(other.claim),
-            problem: self.problem.or(other.problem),
-            setting: self.setting.or(other.setting),
-            expected: self.expected.or(other.expected),
-            found: self.found.or(other.found),
-        }
-    }
-
     /// The claim or header parameter that is the trouble: a name of a specification, or the path
     /// that a setting names.
     #[must_use]

@@ -69,29 +69,37 @@ impl Admission {
         &self.identified.identity
     }
 
-    /// What makes the caller what it is, for an operator whose guard refuses it: the evidence of
-    /// tenancy that is lacking or contradicts, or else its kind.
+    /// The evidence of tenancy that the token lacks or that contradicts, for an operator whose guard
+    /// refuses the caller. `None` where the rules give it a tenant.
     #[cold]
-    pub(crate) fn explanation(&self) -> RejectionDetail {
-        let evidence = match &self.identified.identity {
+    pub(crate) fn lacking_evidence(&self) -> Option<RejectionDetail> {
+        match &self.identified.identity {
             Identity::Subject(_) => lacking(&self.token, &self.rules),
             Identity::Client(client) if client.workspace().is_none() => {
                 lacking(&self.token, &self.rules)
             }
             Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
-        };
-        evidence.unwrap_or_else(|| RejectionDetail::new().with_found(self.caller_kind()))
+        }
     }
 
-    /// Of which form the claim of roles or groups is, for an operator whose guard finds none in it.
-    #[cold]
-    pub(crate) fn unread_names(&self, guard: &str) -> Option<RejectionDetail> {
-        let claim = match guard {
-            "role" => (&self.rules.roles_claim, "roles_claim"),
-            "group" => (&self.rules.groups_claim, "groups_claim"),
-            _ => return None,
-        };
-        unread_names(&self.token, &self.rules, claim)
+    /// Why the claim of roles has no name that is read, for an operator whose guard finds none.
+    #[cfg(feature = "axum")]
+    pub(crate) fn unread_roles(&self) -> RejectionDetail {
+        unread_names(
+            &self.token,
+            &self.rules,
+            (&self.rules.roles_claim, "roles_claim"),
+        )
+    }
+
+    /// The same for groups.
+    #[cfg(feature = "axum")]
+    pub(crate) fn unread_groups(&self) -> RejectionDetail {
+        unread_names(
+            &self.token,
+            &self.rules,
+            (&self.rules.groups_claim, "groups_claim"),
+        )
     }
 
     /// The kind of caller, as a word for an event.

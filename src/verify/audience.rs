@@ -8,6 +8,7 @@ use super::claim_error::{ClaimName as _, listed};
 use super::json::{Object, Value};
 use super::rules::{Audiences, Profile, Rules};
 use super::typed::{strings, texts, value_at};
+use crate::model::path::ClaimPath;
 use crate::model::rejection::TokenFault;
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::token_error::TokenError;
@@ -23,6 +24,10 @@ pub(super) fn check_audience(
             .by_setting("audience_claim")
     })?;
     let stated = match found {
+        // An endpoint's answer may leave empty members in. An empty list is a statement all the same.
+        None if states_empty_list(claims, &rules.audience_claim) => {
+            return Err(refused(found, rules));
+        }
         None => Audience::default(),
         Some(value) => Audience::read(value, client_id, &rules.audiences)
             .filter(|stated| stated.count > 0)
@@ -54,6 +59,13 @@ pub(super) fn check_audience(
     } else {
         Err(refused(found, rules))
     }
+}
+
+fn states_empty_list(claims: &Object<'_>, path: &ClaimPath) -> bool {
+    let [name] = path.members() else {
+        return false;
+    };
+    matches!(claims.get_even_if_empty(name), Some(Value::Array(_)))
 }
 
 #[cold]

@@ -24,10 +24,7 @@ impl ClaimName for str {
 
 impl ClaimName for ClaimPath {
     fn shown(&self) -> Cow<'static, str> {
-        match self.members() {
-            [only] => Cow::Owned(only.clone().into_string()),
-            _ => Cow::Owned(self.to_string()),
-        }
+        Cow::Owned(self.to_string())
     }
 }
 

@@ -101,7 +101,6 @@ impl<'a> Object<'a> {
     }
 
     /// The value of the member with exactly this name, empty or not.
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(super) fn get_even_if_empty(&self, name: &str) -> Option<Value<'a>> {
         let found = self.members.get().find(self.text, name)?;
         Some(Value::at(self.text, found))

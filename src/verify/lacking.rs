@@ -54,31 +54,34 @@ pub(crate) fn lacking(token: &AccessToken, rules: &Rules) -> Option<RejectionDet
     }
 }
 
-/// What stands in the claim of roles or groups, where it is of a form that is not read: the guard
-/// then finds no name in it.
+/// Why the claim of roles or groups has no name that is read: it is absent, empty, or of another
+/// form.
 #[cold]
+#[cfg(feature = "axum")]
 pub(crate) fn unread_names(
     token: &AccessToken,
     rules: &Rules,
     (path, setting): (&ClaimPath, &'static str),
-) -> Option<RejectionDetail> {
-    let claims = Object::parse_str(token.payload_text()).ok()?;
-    let problem = match claims.at_path(path.members()) {
-        Ok(None) => Problem::Missing,
-        Ok(Some(value)) if rules.name_forms.read(value).is_some() => return None,
+) -> RejectionDetail {
+    let missing = || about(path, setting, Problem::Missing);
+    let Ok(claims) = Object::parse_str(token.payload_text()) else {
+        return missing();
+    };
+    let value = claims.at_path(path.members());
+    let problem = match value {
+        Ok(None | Some(Value::Null)) => return missing(),
+        Ok(Some(value)) if rules.name_forms.read(value).is_some() => Problem::Empty,
         Ok(Some(_)) | Err(_) => Problem::WrongType,
     };
     let detail = found(about(path, setting, problem), &claims, path);
-    let elements = claims.at_path(path.members()).ok().flatten();
-    let odd = elements.and_then(Value::elements).and_then(|mut all| {
-        all.find(|one| !matches!(one, Value::String(_)))
-            .map(Value::type_name)
-    });
-    let detail = match odd {
-        Some(odd) => detail.with_found(format!("array with {odd}")),
-        None => detail,
-    };
-    Some(detail.with_expected(rules.name_forms.expected()))
+    let odd = value.ok().flatten().and_then(Value::elements);
+    let odd = odd.and_then(|mut all| all.find(|one| !matches!(one, Value::String(_))));
+    match odd {
+        Some(odd) if problem == Problem::WrongType => {
+            detail.with_found(format!("array with {}", odd.type_name()))
+        }
+        _ => detail,
+    }
 }
 
 /// The claims that must be strings where they are present, and the settings that name them.

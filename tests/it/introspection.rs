@@ -46,9 +46,14 @@ pub(crate) fn ours() -> ClientAuthentication {
 }
 
 pub(crate) fn issuer(endpoint: &Endpoint) -> Issuer {
+    issuer_by(endpoint, ours())
+}
+
+/// The same, for a client that says in this way who it is.
+pub(crate) fn issuer_by(endpoint: &Endpoint, client: ClientAuthentication) -> Issuer {
     Issuer::introspected(endpoint.url())
         .identified_as(AS)
-        .client_authentication(ours())
+        .client_authentication(client)
         // Longer than any machine is busy with something else.
         .introspection_patience(Duration::from_secs(30))
 }

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use http::Response;
+use portcullis::Issuer;
 use portcullis::test_util::ManualClock;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::endpoint::{Endpoint, json as answer};
-use crate::introspection::{TOKEN, app, builder, good, issuer, server, verdict, with};
+use crate::introspection::{AS, TOKEN, app, builder, good, issuer, ours, server, verdict, with};
 use crate::logs::Logs;
 use crate::support::get as fetch;
 
@@ -143,7 +144,10 @@ async fn a_storm_of_tokens_is_refused_where_it_is_too_much() {
 async fn nobody_waits_longer_than_the_patience_and_the_answer_serves_the_next() {
     let clock = ManualClock::new();
     let endpoint = Endpoint::saying(good()).await;
-    let settings = issuer(&endpoint).introspection_patience(2 * SECOND);
+    let settings = Issuer::introspected(endpoint.url())
+        .identified_as(AS)
+        .client_authentication(ours())
+        .introspection_patience(2 * SECOND);
     let server = server(settings, &clock);
     let app = app(&server);
     endpoint.close();
@@ -281,8 +285,8 @@ async fn operators_hear_when_trouble_starts_changes_and_ends_and_never_a_secret(
     assert_eq!(times("tokens cannot be introspected"), 2, "{text}");
     assert_eq!(
         times("introspection_failed"),
-        4,
-        "one event and three refusals: {text}"
+        6,
+        "one event, three refusals and two summaries: {text}"
     );
     assert_eq!(times("tokens are introspected again"), 1, "{text}");
     for secret in [TOKEN, "s3cr3t", "b3JkZXJz", "of-the-body"] {

@@ -20,7 +20,9 @@ use portcullis::{
 use serde_json::{Value, json};
 
 use crate::endpoint::{Endpoint, field, json as answer, raw};
-use crate::introspection::{AS, TOKEN, app, builder, good, issuer, ours, server, verdict, with};
+use crate::introspection::{
+    AS, TOKEN, app, builder, good, issuer, issuer_by, ours, server, verdict, with,
+};
 use crate::support::{API, get as fetch};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,10 +54,7 @@ async fn each_way_of_client_authentication_is_spoken() {
             Vec::new(),
         ),
     ] {
-        let server = server(
-            issuer(&endpoint).client_authentication(ours.clone()),
-            &ManualClock::new(),
-        );
+        let server = server(issuer_by(&endpoint, ours.clone()), &ManualClock::new());
         assert_eq!(verdict(&app(&server), TOKEN).await, "200");
         let question = endpoint.last();
         assert_eq!(question.header("authorization"), header, "{ours:?}");
@@ -117,7 +116,7 @@ async fn we_sign_who_we_are_anew_for_each_question() {
     let endpoint = Endpoint::saying(good()).await;
     for (name, pem, public, algorithm) in keys() {
         let ours = ClientAuthentication::private_key_jwt("orders-api", pem).with_key_id("k1");
-        let server = server(issuer(&endpoint).client_authentication(ours), &clock);
+        let server = server(issuer_by(&endpoint, ours), &clock);
         let app = app(&server);
         let mut ids = Vec::new();
         for token in ["one", "two"] {
@@ -155,10 +154,7 @@ async fn the_audience_of_our_statement_can_be_named() {
     let endpoint = Endpoint::saying(good()).await;
     let (_, pem, _, _) = keys().remove(0);
     let ours = ClientAuthentication::private_key_jwt("id", pem).for_audience("https://as/token");
-    let server = server(
-        issuer(&endpoint).client_authentication(ours),
-        &ManualClock::new(),
-    );
+    let server = server(issuer_by(&endpoint, ours), &ManualClock::new());
     assert_eq!(verdict(&app(&server), TOKEN).await, "200");
     let assertion = endpoint.last().field("client_assertion").expect("one");
     let claims = assertion.split('.').nth(1).expect("three parts");
@@ -740,7 +736,7 @@ fn mistakes_in_these_settings_are_found() {
         (asked().require_header("signer", "x"), "require_header"),
         (asked().accept_type("at+jwt"), "accept_type"),
         (
-            asked()
+            Issuer::introspected("https://as.example/introspect")
                 .client_authentication(ClientAuthentication::bearer("x"))
                 .signed_answers()
                 .key_set_url("https://as.example/keys"),

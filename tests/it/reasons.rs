@@ -506,7 +506,10 @@ async fn wrong_caller_refusal_names_the_kind_of_caller_or_the_lacking_evidence()
     assert_eq!(of(&app, "/user", user.clone()).await.0, "200");
     assert_eq!(
         of(&app, "/client", user).await,
-        ("403 wrong_caller".to_owned(), "found=user".to_owned())
+        (
+            "403 wrong_caller".to_owned(),
+            "problem=differs expected=client found=user".to_owned()
+        )
     );
     let nobody = "claim=workspace problem=missing setting=by_workspace";
     assert_eq!(

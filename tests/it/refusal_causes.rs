@@ -66,7 +66,7 @@ async fn scope_that_is_lacking_is_named_beside_the_one_that_is_there() {
         ] {
             let token = issuer.token().audience(API).scope(scope).sign();
             assert_eq!(fetch(&app, path, &token).await.status, 403);
-            let expected = format!("claim=[\"scope\"] {expected}");
+            let expected = format!("claim=scope {expected}");
             assert_eq!(last.detail(), expected);
         }
         let long = "s".repeat(5_000);
@@ -91,7 +91,7 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
             (Some(r#""admin""#), "wrong_type string"),
             (Some("7"), "wrong_type number"),
             (Some("true"), "wrong_type boolean"),
-            (Some("[1, 2]"), "wrong_type array"),
+            (Some("[1, 2]"), "wrong_type array with number"),
             (Some("[]"), "empty array"),
             (Some("null"), "missing null"),
             (None, "missing "),
@@ -118,7 +118,7 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
             assert_eq!(
                 last.detail(),
                 format!(
-                    "claim=[\"{claim}\"] problem={problem} setting={claim}_claim expected=admin | owner{found}"
+                    "claim={claim} problem={problem} setting={claim}_claim expected=admin | owner{found}"
                 )
             );
         }
@@ -189,8 +189,7 @@ async fn caller_and_place_that_differ_are_named_without_any_id() {
         (
             "/user",
             &subject,
-            "claim=userId problem=differs setting=user_claim expected=user found=subject"
-                .to_owned(),
+            "claim=userId problem=missing setting=user_claim".to_owned(),
         ),
         (
             "/a/acme",
