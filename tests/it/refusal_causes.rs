@@ -93,7 +93,7 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
             (Some("true"), "wrong_type boolean"),
             (Some("[1, 2]"), "wrong_type array with number"),
             (Some("[]"), "empty array"),
-            (Some("null"), "missing null"),
+            (Some("null"), "missing "),
             (None, "missing "),
             (
                 Some(r#"["guest"]"#),
