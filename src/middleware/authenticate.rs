@@ -102,13 +102,11 @@ struct Settings {
 
 /// Sets what has one value. False where it has another already.
 fn set_once<T: PartialEq>(place: &mut Option<T>, value: T) -> bool {
-    match place {
-        Some(before) => *before == value,
-        None => {
-            *place = Some(value);
-            true
-        }
+    if let Some(before) = place {
+        return *before == value;
     }
+    *place = Some(value);
+    true
 }
 
 impl<M> AuthenticateLayer<M> {

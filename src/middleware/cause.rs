@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 #[cfg(feature = "axum")]
 use crate::model::path::ClaimPath;
 use crate::model::rejection_detail::{Problem, RejectionDetail};
-use crate::model::scope::ScopeRequirement;
+use crate::model::scope::{ScopeRequirement, ScopeToken};
 use crate::server::admission::Admission;
 
 /// The most bytes of a token's scope or roles that a detail holds.
@@ -30,7 +30,7 @@ pub(super) fn lacking_scope<R: ScopeRequirement>(admission: &Admission) -> Rejec
     if scope.is_empty() {
         detail.with_problem(Problem::Missing)
     } else {
-        let found = bounded(scope.iter().map(|token| token.as_str()));
+        let found = bounded(scope.iter().map(ScopeToken::as_str));
         detail.with_problem(Problem::Differs).with_found(found)
     }
 }

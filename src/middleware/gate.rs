@@ -128,17 +128,15 @@ impl Gate {
 
     /// A token of one context is never good for another, unless the layer's is a slip.
     fn wrong_context(&self) -> Rejection {
-        match self.0.wiring_fault {
-            Some(fault @ WiringFault::UnknownContext) => fault.into(),
-            _ => {
-                let detail = RejectionDetail::new()
-                    .with_setting("context")
-                    .with_problem(Problem::Differs);
-                let expected = self.0.context.as_deref().unwrap_or_default();
-                Rejection::wrong_caller("context")
-                    .with_detail(detail.with_expected(expected.to_owned()))
-            }
+        if let Some(fault @ WiringFault::UnknownContext) = self.0.wiring_fault {
+            return fault.into();
         }
+        let expected = self.0.context.as_deref().unwrap_or_default();
+        let detail = RejectionDetail::new()
+            .with_setting("context")
+            .with_problem(Problem::Differs)
+            .with_expected(expected.to_owned());
+        Rejection::wrong_caller("context").with_detail(detail)
     }
 
     /// Lends the request's body to the inner service, where its rest has to be read should a guard

@@ -57,7 +57,7 @@ mod reading {
 
     use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
     use http::{Request, Version};
-    use hyper::body::{Body, Buf as _, Incoming};
+    use hyper::body::{Body, Buf, Incoming};
     use tokio::runtime::Handle;
     use tokio::time::{Sleep, sleep};
 
@@ -165,7 +165,7 @@ mod reading {
             loop {
                 match Pin::new(&mut *body).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
-                        let length = frame.data_ref().map_or(0, |data| data.remaining());
+                        let length = frame.data_ref().map_or(0, Buf::remaining);
                         // An empty frame counts too, or a body of these would never end.
                         let length = u64::try_from(length.max(1)).unwrap_or(u64::MAX);
                         match left.checked_sub(length) {

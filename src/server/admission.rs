@@ -12,7 +12,9 @@ use crate::verify::claims::{AccessToken, Validity};
 use crate::verify::footprint::footprint;
 use crate::verify::identify::Identified;
 use crate::verify::identity::Identity;
-use crate::verify::lacking::{lacking, unread_names};
+use crate::verify::lacking::lacking;
+#[cfg(feature = "axum")]
+use crate::verify::lacking::unread_names;
 use crate::verify::rules::Rules;
 
 /// What a layer knows of an admitted request: the token, and who is calling.

@@ -534,10 +534,10 @@ fn list(
     match claims.at_path(path.members()) {
         Ok(Some(value)) => {
             let names = forms.read(value).unwrap_or_default();
-            let named = || names.iter().filter(|name| !name.is_empty());
+            let stated = || names.iter().filter(|name| !name.is_empty());
             // As long as it must be: it is kept.
-            let mut list = Vec::with_capacity(named().count());
-            list.extend(named().map(|one| share(one)));
+            let mut list = Vec::with_capacity(stated().count());
+            list.extend(stated().map(|one| share(one)));
             list
         }
         Ok(None) | Err(_) => Vec::new(),

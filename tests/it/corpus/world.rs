@@ -33,6 +33,7 @@ pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// The audience of the route that has a layer of its own.
 const OTHER_AUDIENCE: &str = "https://api.example.com/other";
 
+#[allow(clippy::struct_excessive_bools)] // four independent facts of a case
 pub(super) struct World {
     corpus: Arc<Corpus>,
     clock: ManualClock,
