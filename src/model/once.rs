@@ -8,21 +8,43 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// The settings that were given, by name. It holds a hash of each value, never the value.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Once {
-    given: Vec<(&'static str, Option<u64>)>,
+    given: Vec<Given>,
     twice: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+struct Given {
+    setting: &'static str,
+    /// What the value is for, where there is one value for each of several things.
+    key: u64,
+    /// `None`: it cannot be compared.
+    value: Option<u64>,
 }
 
 impl Once {
     /// Notes a value.
     pub(crate) fn set<T: Hash + ?Sized>(&mut self, setting: &'static str, value: &T) {
-        let mut hasher = DefaultHasher::new();
-        value.hash(&mut hasher);
-        self.note(setting, Some(hasher.finish()));
+        self.note(setting, 0, Some(hash(value)));
+    }
+
+    /// Notes a value of a setting that holds one for each of several things.
+    pub(crate) fn set_for<T: Hash + ?Sized>(
+        &mut self,
+        setting: &'static str,
+        key: &str,
+        value: &T,
+    ) {
+        self.note(setting, hash(key), Some(hash(value)));
+    }
+
+    /// Takes over the mistake of a value that has settings of its own.
+    pub(crate) fn take_over(&mut self, inner: &Self) {
+        self.twice = self.twice.or(inner.twice);
     }
 
     /// Notes a value that cannot be compared, so that a second one counts as another.
     pub(crate) fn set_opaque(&mut self, setting: &'static str) {
-        self.note(setting, None);
+        self.note(setting, 0, None);
     }
 
     /// The first setting that was given two values.
@@ -32,19 +54,29 @@ impl Once {
 
     /// Whether the setting was given.
     pub(crate) fn has(&self, setting: &str) -> bool {
-        self.given.iter().any(|(name, _)| *name == setting)
+        self.given.iter().any(|given| given.setting == setting)
     }
 
-    fn note(&mut self, setting: &'static str, value: Option<u64>) {
-        let before = self.given.iter().find(|(name, _)| *name == setting);
-        match before {
-            None => self.given.push((setting, value)),
-            Some((_, same)) if same.is_some() && *same == value => {}
+    fn note(&mut self, setting: &'static str, key: u64, value: Option<u64>) {
+        let is_it = |given: &&Given| given.setting == setting && given.key == key;
+        match self.given.iter().find(is_it) {
+            None => self.given.push(Given {
+                setting,
+                key,
+                value,
+            }),
+            Some(given) if value.is_some() && given.value == value => {}
             Some(_) => {
                 self.twice.get_or_insert(setting);
             }
         }
     }
+}
+
+fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

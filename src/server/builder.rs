@@ -235,6 +235,7 @@ impl Builder {
     #[cfg(feature = "redis")]
     pub fn shared_store(mut self, store: SharedStore) -> Self {
         self.once.set_opaque("shared_store");
+        self.once.take_over(&store.once);
         self.shared_store = Some(store);
         self
     }

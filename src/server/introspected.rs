@@ -92,6 +92,9 @@ impl Issuer {
     /// [token information service](Self::token_information) may allow.
     pub fn client_authentication(mut self, ours: ClientAuthentication) -> Self {
         self.once.set_opaque("client_authentication");
+        if let Some(inner) = ours.once() {
+            self.once.take_over(inner);
+        }
         self.asking("client_authentication", |asking| {
             asking.authentication = Some(ours);
         })
@@ -101,6 +104,7 @@ impl Issuer {
     /// [`TokenInformation::axway`].
     pub fn token_dialect(mut self, dialect: TokenInformation) -> Self {
         self.once.set_opaque("token_dialect");
+        self.once.take_over(&dialect.once);
         self.asking("token_dialect", |asking| asking.dialect = Some(dialect))
     }
 

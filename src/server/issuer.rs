@@ -392,6 +392,7 @@ impl Issuer {
     /// without a workspace, or subjects.
     pub fn tenant_claims(mut self, rules: TenantClaims) -> Self {
         self.once.set_opaque("tenant_claims");
+        self.once.take_over(&rules.once);
         self.tenant = Some(rules);
         self
     }

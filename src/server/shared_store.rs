@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::authority::Authority;
 use super::mistake::{ConfigError, mistake};
+use crate::model::once::Once;
 use crate::model::url;
 use crate::source::answers::SharedAnswers;
 use crate::source::clock::Clock;
@@ -54,6 +55,8 @@ pub struct SharedStore {
     refuse_after: Option<Duration>,
     answer_timeout: Duration,
     is_plain_allowed: bool,
+    /// The settings that hold one value.
+    pub(super) once: Once,
 }
 
 #[derive(Clone)]
@@ -85,6 +88,7 @@ impl SharedStore {
             refuse_after: None,
             answer_timeout: Duration::from_millis(100),
             is_plain_allowed: false,
+            once: Once::default(),
         }
     }
 
@@ -92,13 +96,17 @@ impl SharedStore {
     /// can revoke and withdraw, and vouch for opaque tokens. Instances with another key share
     /// nothing with these. Default: none, which is a mistake.
     pub fn cluster_key(mut self, key: [u8; 32]) -> Self {
+        // One key in two spellings is not compared.
+        self.once.set("cluster_key", &key);
         self.cluster_key = Some(GivenKey::Bytes(key));
         self
     }
 
     /// The same in base64, as `openssl rand -base64 32` writes it.
     pub fn cluster_key_base64(mut self, key: impl Into<String>) -> Self {
-        self.cluster_key = Some(GivenKey::Text(key.into()));
+        let key = key.into();
+        self.once.set("cluster_key", &key);
+        self.cluster_key = Some(GivenKey::Text(key));
         self
     }
 
@@ -107,6 +115,7 @@ impl SharedStore {
     /// the same.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
+        self.once.set("namespace", &self.namespace);
         self
     }
 
@@ -114,6 +123,7 @@ impl SharedStore {
     /// heard of for this long, by the server's clock: 15 s to 24 h. Default: never; an instance
     /// goes on with what it knows, since a store that is down must not take every API with it.
     pub fn refuse_after(mut self, silence: Duration) -> Self {
+        self.once.set("refuse_after", &silence);
         self.refuse_after = Some(silence);
         self
     }
@@ -121,6 +131,7 @@ impl SharedStore {
     /// How long a request with an opaque token that was not seen here waits for the store before
     /// the issuer is asked, by real time: 5 ms to 2 s. Default: 100 ms.
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.once.set("answer_timeout", &timeout);
         self.answer_timeout = timeout;
         self
     }

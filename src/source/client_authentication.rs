@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
 use super::form::{push, push_pair};
+use crate::model::once::Once;
 use crate::model::time::UnixTime;
 use crate::verify::assertion::Statement;
 use crate::verify::credential::is_b64token;
@@ -46,6 +47,8 @@ struct SignedWay {
     pem: String,
     key_id: Option<String>,
     audience: Option<String>,
+    /// The settings that hold one value.
+    once: Once,
 }
 
 impl ClientAuthentication {
@@ -82,6 +85,7 @@ impl ClientAuthentication {
             pem: pem.into(),
             key_id: None,
             audience: None,
+            once: Once::default(),
         }))
     }
 
@@ -89,7 +93,9 @@ impl ClientAuthentication {
     /// nothing. Default: none is named.
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         if let Way::PrivateKeyJwt(way) = &mut self.0 {
-            way.key_id = Some(key_id.into());
+            let key_id = key_id.into();
+            way.once.set("with_key_id", &key_id);
+            way.key_id = Some(key_id);
         }
         self
     }
@@ -99,9 +105,19 @@ impl ClientAuthentication {
     /// (RFC 7523 section 3).
     pub fn for_audience(mut self, audience: impl Into<String>) -> Self {
         if let Way::PrivateKeyJwt(way) = &mut self.0 {
-            way.audience = Some(audience.into());
+            let audience = audience.into();
+            way.once.set("for_audience", &audience);
+            way.audience = Some(audience);
         }
         self
+    }
+
+    /// The settings of its own that hold one value, where it has any.
+    pub(crate) fn once(&self) -> Option<&Once> {
+        match &self.0 {
+            Way::PrivateKeyJwt(way) => Some(&way.once),
+            Way::Basic { .. } | Way::Post { .. } | Way::Bearer { .. } => None,
+        }
     }
 
     /// The client id, where the way has one.

@@ -78,6 +78,9 @@ pub(crate) struct Full;
 pub(crate) struct RevocationList {
     /// Grows with every addition, from 1, or `INCOMPLETE`.
     version: AtomicU64,
+    /// From this second of the wall clock on the list counts as incomplete: what fills it has been
+    /// silent for too long. On a suspended machine the monotonic clock stands still.
+    complete_until: AtomicI64,
     table: Table<Listed>,
     hasher: RandomState,
     most: usize,
@@ -153,6 +156,7 @@ impl RevocationList {
     pub(crate) fn new(most: usize, clock: Arc<dyn Clock>) -> Self {
         Self {
             version: AtomicU64::new(1),
+            complete_until: AtomicI64::new(i64::MAX),
             table: Table::new(),
             hasher: RandomState::new(),
             most,
@@ -181,7 +185,7 @@ impl RevocationList {
         // and its version afterwards, so whoever reads a version sees every entry up to it, and
         // what was found clean at a version was held against all of them.
         let version = self.version.load(Ordering::Acquire);
-        if standing.clean_at.load(Ordering::Relaxed) == version {
+        if standing.clean_at.load(Ordering::Relaxed) == version && !self.is_silent(now) {
             return Ok(());
         }
         self.look_up(version, standing, token, rules, now)
@@ -211,7 +215,7 @@ impl RevocationList {
                 return Err(Unclean::Revoked);
             }
         }
-        if version == INCOMPLETE || self.given_up.counts(now, monotonic) {
+        if version == INCOMPLETE || self.is_silent(now) || self.given_up.counts(now, monotonic) {
             return Err(Unclean::Unknown);
         }
         if !has_ended.get() && self.given_up.is_nothing() {
@@ -402,7 +406,19 @@ impl RevocationList {
     pub(crate) fn is_complete(&self) -> bool {
         let now = self.now();
         self.version.load(Ordering::Acquire) != INCOMPLETE
+            && !self.is_silent(now.wall)
             && !self.given_up.counts(now.wall, || now.monotonic)
+    }
+
+    /// The list is complete before this second of the wall clock, unless it is confirmed again.
+    #[cfg(feature = "redis")]
+    pub(crate) fn complete_until(&self, end: UnixTime) {
+        self.complete_until.store(end.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Whether what fills the list has been silent for too long, by the wall clock.
+    pub(crate) fn is_silent(&self, now: UnixTime) -> bool {
+        now.as_secs() >= self.complete_until.load(Ordering::Relaxed)
     }
 
     /// Who hears of every change that is made here from now on; the first one counts.

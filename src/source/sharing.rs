@@ -260,10 +260,11 @@ impl Sharing {
         let hub = &self.hub;
         let now = hub.clock.monotonic();
         let is_full = hub.list.len() > hub.list.most();
+        let is_silent = hub.list.is_silent(hub.clock.now());
         let state = hub.state();
         let ago = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
         Fares {
-            refuses: state.held || is_full,
+            refuses: state.held || is_full || is_silent,
             renewals: state.renewals,
             unwritten: state.backlog + hub.journal.len(),
             confirmed: ago(state.confirmed_at),
@@ -302,6 +303,12 @@ impl Hub {
     pub(super) fn heard(&self, since: Duration) {
         let mut state = self.state();
         state.confirmed_at = Some(since);
+        if let Some(patience) = self.refuse_after {
+            let ago = self.clock.monotonic().saturating_sub(since);
+            let left = patience.saturating_sub(ago);
+            self.list
+                .complete_until(self.clock.now().saturating_add(left));
+        }
         if std::mem::replace(&mut state.held, false) {
             self.list.release();
         }

@@ -1,5 +1,6 @@
 //! How an endpoint is asked about a token, and what it says of a bad one.
 
+use crate::model::once::Once;
 use crate::verify::answer::Idiom;
 
 /// How a token information service is asked, and how it answers, where that is not RFC 7662's
@@ -32,6 +33,8 @@ pub struct TokenInformation {
     pub(crate) bad_token: Vec<u16>,
     pub(crate) lifetime: Option<String>,
     pub(crate) states_active: bool,
+    /// The settings that hold one value.
+    pub(crate) once: Once,
 }
 
 impl TokenInformation {
@@ -43,15 +46,21 @@ impl TokenInformation {
             bad_token: Vec::new(),
             lifetime: None,
             states_active: false,
+            once: Once::default(),
         }
     }
 
     /// Axway API Gateway: the field `access_token`, `400` for any bad token, and the seconds
     /// that are left in `expires_in`.
     pub fn axway() -> Self {
-        Self::field("access_token")
+        let preset = Self::field("access_token")
             .bad_token_status(400)
-            .lifetime_claim("expires_in")
+            .lifetime_claim("expires_in");
+        // What a preset says may be set anew.
+        Self {
+            once: Once::default(),
+            ..preset
+        }
     }
 
     /// The status says that the token is bad: 400 to 499, but for 401, 403 and 429, which are
@@ -64,7 +73,9 @@ impl TokenInformation {
     /// The member that holds the seconds that the token still lives, counted from when it was
     /// asked for. Default: none; `exp` is read in any case, and the earlier one counts.
     pub fn lifetime_claim(mut self, name: impl Into<String>) -> Self {
-        self.lifetime = Some(name.into());
+        let name = name.into();
+        self.once.set("lifetime_claim", &name);
+        self.lifetime = Some(name);
         self
     }
 

@@ -1,5 +1,6 @@
 //! The tenant of a machine client whose tokens cannot say it.
 
+use crate::model::once::Once;
 use crate::model::tenant::{AccountId, InvalidId, WorkspaceId};
 use crate::model::text::Text;
 
@@ -24,6 +25,8 @@ pub struct ClientTenant {
     workspace: Text,
     account: Option<Text>,
     context: Option<Text>,
+    /// The settings that hold one value.
+    pub(super) once: Once,
 }
 
 impl ClientTenant {
@@ -33,17 +36,21 @@ impl ClientTenant {
             workspace: Text::new(workspace.as_ref()),
             account: None,
             context: None,
+            once: Once::default(),
         }
     }
 
     /// The account that the workspace belongs to. Default: none.
     pub fn account(mut self, account: impl AsRef<str>) -> Self {
+        self.once.set("client_tenant", account.as_ref());
         self.account = Some(Text::new(account.as_ref()));
         self
     }
 
     /// The API context that the client is for. Default: none.
     pub fn context(mut self, context: impl AsRef<str>) -> Self {
+        self.once
+            .set_for("client_tenant", "context", context.as_ref());
         self.context = Some(Text::new(context.as_ref()));
         self
     }

@@ -45,7 +45,7 @@ impl DelegationRule {
         }
     }
 
-    /// The last demand for a context counts.
+    /// A demand for a context takes the place of a preset's.
     pub(super) fn demand(&mut self, context: Option<String>, scope: String) {
         self.was_set = true;
         let context = context.map(String::into_boxed_str);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::client_tenant::ClientTenant;
 use super::delegate::DelegationRule;
 use super::group::GroupPattern;
+use crate::model::once::Once;
 use crate::model::path::ClaimPath;
 use crate::model::tenant::AccountId;
 use crate::model::text::Text;
@@ -62,6 +63,8 @@ pub struct TenantClaims {
     /// Whether whole numbers are read as ids.
     pub(super) numeric_ids: bool,
     pub(crate) delegation: DelegationRule,
+    /// The settings that hold one value.
+    pub(crate) once: Once,
 }
 
 #[derive(Clone, Debug)]
@@ -156,6 +159,7 @@ impl TenantClaims {
             limit: None,
             numeric_ids: false,
             delegation: DelegationRule::default(),
+            once: Once::default(),
         }
     }
 
@@ -194,6 +198,13 @@ impl TenantClaims {
             .portal_context("portal")
             .principal_claim("principalId")
             .with_preset_delegation()
+            .preset()
+    }
+
+    /// What was set until now are defaults, which may be set anew.
+    fn preset(mut self) -> Self {
+        self.once = Once::default();
+        self
     }
 
     fn with_preset_delegation(mut self) -> Self {
@@ -204,12 +215,15 @@ impl TenantClaims {
 
     /// The claim that holds the account.
     pub fn account_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.account = AccountRule::Claim(claim.into());
+        let claim = claim.into();
+        self.once.set("account_claim", &Some(&claim));
+        self.account = AccountRule::Claim(claim);
         self
     }
 
     /// Declares that this platform has no accounts above its workspaces.
     pub fn without_accounts(mut self) -> Self {
+        self.once.set("account_claim", &None::<&ClaimPath>);
         self.account = AccountRule::Absent;
         self
     }
@@ -217,20 +231,26 @@ impl TenantClaims {
     /// The claim that holds the application's user id. Default: the token's subject, which is
     /// what a platform has that keeps no user ids of its own.
     pub fn user_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.user = Some(claim.into());
+        let claim = claim.into();
+        self.once.set("user_claim", &claim);
+        self.user = Some(claim);
         self
     }
 
     /// The claim that holds a user's role in the workspace. Default: none is read.
     pub fn role_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.role = Some(claim.into());
+        let claim = claim.into();
+        self.once.set("role_claim", &claim);
+        self.role = Some(claim);
         self
     }
 
     /// The claim, and its value, that marks a machine's token, beside `sub` equal to its client
     /// id and no `username`. Default: none, and a machine is whoever has the other two.
     pub fn machine_claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<String>) -> Self {
-        self.machine = Some((claim.into(), value.into().into()));
+        let (claim, value) = (claim.into(), value.into());
+        self.once.set("machine_claim", &(&claim, &value));
+        self.machine = Some((claim, value.into()));
         self
     }
 
@@ -250,7 +270,9 @@ impl TenantClaims {
     /// machine. Default: none; required by
     /// [`machine_claim_suffices`](Self::machine_claim_suffices).
     pub fn user_mark(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.user_mark = Some(claim.into());
+        let claim = claim.into();
+        self.once.set("user_mark", &claim);
+        self.user_mark = Some(claim);
         self
     }
 
@@ -259,6 +281,7 @@ impl TenantClaims {
     /// accepted where clients are listed, need no machine claim, and what they state about
     /// their tenant must agree with the map. Default: machines state their workspace.
     pub fn client_tenant(mut self, client_id: impl Into<String>, tenant: ClientTenant) -> Self {
+        self.once.take_over(&tenant.once);
         let before = self.client_tenants.insert(client_id.into().into(), tenant);
         self.mapped_twice |= before.is_some();
         self
@@ -271,7 +294,8 @@ impl TenantClaims {
     /// has named their account as its owner. Every tenant guard on a handler asks it anew.
     /// Default: the issuer may assert every account.
     pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
-        let names = accounts.into_iter().map(Into::into).collect();
+        let names: Vec<String> = accounts.into_iter().map(Into::into).collect();
+        self.once.set("only_accounts", &names);
         self.limit = Some(Listed::new(names));
         self
     }
@@ -283,13 +307,14 @@ impl TenantClaims {
         claim: impl Into<ClaimPath>,
         contexts: impl IntoIterator<Item = S>,
     ) -> Self {
+        let claim = claim.into();
+        let contexts = contexts.into_iter().map(|context| context.into().into());
+        let workspace_contexts: Vec<Box<str>> = contexts.collect();
+        self.once.set("contexts", &(&claim, &workspace_contexts));
         let portal = self.context.and_then(|rule| rule.portal);
         self.context = Some(ContextRule {
-            claim: claim.into(),
-            workspace_contexts: contexts
-                .into_iter()
-                .map(|context| context.into().into())
-                .collect(),
+            claim,
+            workspace_contexts,
             portal,
         });
         self
@@ -299,6 +324,7 @@ impl TenantClaims {
     /// issuer's rules know contexts, one without [`contexts`](Self::contexts) must say this or
     /// [`in_every_context`](Self::in_every_context). Default: nothing is said.
     pub fn in_context(mut self, context: impl AsRef<str>) -> Self {
+        self.once.set("in_context", &Some(context.as_ref()));
         self.contexts_meant = ContextsMeant::One(Text::new(context.as_ref()));
         self
     }
@@ -306,6 +332,7 @@ impl TenantClaims {
     /// All of this issuer's tokens are good for every context of every other issuer, the
     /// portal's included. Default: nothing is said; see [`in_context`](Self::in_context).
     pub fn in_every_context(mut self) -> Self {
+        self.once.set("in_context", &None::<&str>);
         self.contexts_meant = ContextsMeant::Every;
         self
     }
@@ -313,7 +340,9 @@ impl TenantClaims {
     /// The context of principals, beside those of [`contexts`](Self::contexts), which must
     /// be set too. Default: none, and nobody is a principal.
     pub fn portal_context(mut self, context: impl Into<String>) -> Self {
-        let portal = Some(context.into().into());
+        let context = context.into();
+        self.once.set("portal_context", &context);
+        let portal = Some(context.into());
         match &mut self.context {
             Some(rule) => rule.portal = portal,
             None => {
@@ -330,7 +359,9 @@ impl TenantClaims {
     /// The claim that holds the platform-level identity behind a caller. Default: none, and
     /// nobody is a principal.
     pub fn principal_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
-        self.principal = Some(claim.into());
+        let claim = claim.into();
+        self.once.set("principal_claim", &claim);
+        self.principal = Some(claim);
         self
     }
 
@@ -386,7 +417,9 @@ impl TenantClaims {
     /// The scope that a client must have to act for a user, in every context.
     /// Default: none, and no client may.
     pub fn delegation_scope(mut self, scope: impl Into<String>) -> Self {
-        self.delegation.demand(None, scope.into());
+        let scope = scope.into();
+        self.once.set("delegation_scope", &scope);
+        self.delegation.demand(None, scope);
         self
     }
 
@@ -397,13 +430,17 @@ impl TenantClaims {
         context: impl Into<String>,
         scope: impl Into<String>,
     ) -> Self {
-        self.delegation.demand(Some(context.into()), scope.into());
+        let (context, scope) = (context.into(), scope.into());
+        self.once.set_for("delegation_scope_in", &context, &scope);
+        self.delegation.demand(Some(context), scope);
         self
     }
 
     /// The header field that names the user. Default: `X-User-Id`.
     pub fn delegation_header(mut self, name: impl AsRef<str>) -> Self {
-        self.delegation.rename(name.as_ref());
+        let name = name.as_ref().to_ascii_lowercase();
+        self.once.set("delegation_header", &name);
+        self.delegation.rename(&name);
         self
     }
 

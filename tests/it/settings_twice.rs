@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{
-    Algorithm, Builder, ClientAuthentication, Issuer, LookupError, ResourceServer, Revocations,
-    TenantClaims, TokenInformation, UnixTime, UserId, WorkspaceId,
+    Algorithm, Builder, ClientAuthentication, ClientTenant, Issuer, LookupError, ResourceServer,
+    Revocations, SharedStore, TenantClaims, TokenInformation, UnixTime, UserId, WorkspaceId,
 };
 
 use crate::support::API;
@@ -219,6 +219,112 @@ fn issuer_settings_that_may_be_called_for_each_keep_all() {
         .proxy_from_environment()
         .proxy_from_environment();
     assert_eq!(problem(ResourceServer::builder(API).issuer(issuer)), None);
+}
+
+/// Settings of values that are given to an issuer: the setting, and the value with it set twice.
+#[test]
+fn settings_of_inner_values_that_are_given_two_values_are_mistakes() {
+    let rules = || TenantClaims::by_workspace("w").without_accounts();
+    let world = TenantClaims::aworld;
+    let tenants: [(&str, TenantClaims, TenantClaims); 8] = [
+        (
+            "account_claim",
+            rules().account_claim("a"),
+            TenantClaims::by_workspace("w")
+                .account_claim("a")
+                .account_claim("a"),
+        ),
+        (
+            "user_claim",
+            rules().user_claim("a").user_claim("b"),
+            world().user_claim("b"),
+        ),
+        (
+            "role_claim",
+            rules().role_claim("a").role_claim("b"),
+            world().role_claim("b"),
+        ),
+        (
+            "machine_claim",
+            rules().machine_claim("p", "m").machine_claim("p", "n"),
+            world().machine_claim("p", "m").machine_claim("p", "m"),
+        ),
+        (
+            "only_accounts",
+            world().only_accounts(["a"]).only_accounts(["b"]),
+            world().user_claim("b"),
+        ),
+        (
+            "in_context",
+            rules().in_context("app").in_every_context(),
+            rules().in_context("app").in_context("app"),
+        ),
+        (
+            "delegation_scope_in",
+            world()
+                .delegation()
+                .delegation_scope_in("app", "a")
+                .delegation_scope_in("app", "b"),
+            world()
+                .delegation()
+                .delegation_scope_in("app", "a")
+                .delegation_scope_in("dashboard", "b"),
+        ),
+        (
+            "client_tenant",
+            rules().client_tenant("c", ClientTenant::workspace("w").account("a").account("b")),
+            TenantClaims::by_workspace("w")
+                .account_claim("a")
+                .client_tenant("c", ClientTenant::workspace("w").account("a").account("a")),
+        ),
+    ];
+    let of = |rules: TenantClaims| {
+        let issuer = Issuer::cognito("eu-west-1", "eu-west-1_AbCdEfGhI").client_id("c");
+        problem(ResourceServer::builder(API).issuer(issuer.tenant_claims(rules)))
+    };
+    for (setting, twice, once) in tenants {
+        assert_eq!(of(twice).as_deref(), Some(setting));
+        assert_ne!(of(once).as_deref(), Some(setting), "the accepted twin");
+    }
+    let key = || ClientAuthentication::private_key_jwt("api", "no pem").with_key_id("a");
+    let with =
+        |ours| problem(ResourceServer::builder(API).issuer(asked().client_authentication(ours)));
+    assert_eq!(with(key().with_key_id("b")).as_deref(), Some("with_key_id"));
+    assert_ne!(with(key().with_key_id("a")).as_deref(), Some("with_key_id"));
+    let dialect = TokenInformation::field("t").lifetime_claim("a");
+    let service = |dialect| {
+        let issuer = Issuer::token_information("https://gw.example.com/info");
+        problem(ResourceServer::builder(API).issuer(issuer.token_dialect(dialect)))
+    };
+    assert_eq!(
+        service(dialect.lifetime_claim("b")).as_deref(),
+        Some("lifetime_claim")
+    );
+    assert_eq!(service(TokenInformation::axway().lifetime_claim("b")), None);
+    let key: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).expect("small"));
+    let store = || SharedStore::redis("redis://127.0.0.1:1").cluster_key(key);
+    let with = |store| {
+        problem(
+            ResourceServer::builder(API)
+                .issuer(id())
+                .shared_store(store),
+        )
+    };
+    assert_eq!(with(store().cluster_key(key)), None);
+    for (setting, store) in [
+        ("cluster_key", store().cluster_key([8; 32])),
+        ("namespace", store().namespace("a").namespace("b")),
+        (
+            "refuse_after",
+            store().refuse_after(SECOND * 20).refuse_after(SECOND * 30),
+        ),
+        (
+            "answer_timeout",
+            store().answer_timeout(SECOND).answer_timeout(SECOND / 2),
+        ),
+    ] {
+        assert_eq!(with(store).as_deref(), Some(setting));
+    }
 }
 
 /// A directory of nothing.

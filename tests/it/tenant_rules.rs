@@ -170,7 +170,10 @@ fn a_client_in_the_map_has_a_whole_tenant() {
             "context exactly where",
         ),
         (
-            aworld().client_tenant("c", tenant().context("portal")),
+            aworld().client_tenant(
+                "c",
+                ClientTenant::workspace("w").account("a").context("portal"),
+            ),
             "context exactly where",
         ),
         (

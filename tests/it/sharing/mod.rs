@@ -637,6 +637,30 @@ async fn where_that_is_asked_for_a_store_that_is_silent_for_too_long_stops_every
 
 #[tokio::test]
 #[ignore = "needs redis-server or valkey-server"]
+async fn silence_of_the_store_counts_by_the_wall_clock_of_a_machine_that_was_suspended() {
+    let mut engine = Engine::start(&[]).await;
+    let world = World::new();
+    let patience = Duration::from_secs(60);
+    let strict = world
+        .instance_of(store(&engine.url()).refuse_after(patience))
+        .await;
+    let other = world.token("other");
+    let begin = world.clock.now();
+    engine.kill().await;
+    world.clock.set_wall(begin.saturating_add(patience / 2));
+    assert_eq!(strict.verdict(&other).await, "200");
+    // The monotonic clock stands still.
+    world.clock.set_wall(begin.saturating_add(patience * 2));
+    assert_eq!(strict.verdict(&other).await, UNKNOWN);
+    assert!(!strict.server.ready());
+    engine.run().await;
+    strict.synchronise().await;
+    assert_eq!(strict.verdict(&other).await, "200");
+    assert!(strict.server.ready());
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn what_has_ended_leaves_the_stream_and_nothing_else_does() {
     let engine = Engine::start(&[]).await;
     let world = World::new();
