@@ -80,7 +80,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (
             "GET /audit",
             clerk.clone().scope("books:read"),
-            r#"403 scope="audit""#,
+            // What the token has of this API's scopes is named too: a client that replaces its
+            // scopes by these keeps them.
+            r#"403 scope="audit books:read""#,
         ),
         ("GET /audit", clerk.roles(["visitor"]), "403"),
     ] {
