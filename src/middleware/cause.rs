@@ -93,13 +93,15 @@ pub(super) fn other_place(parameter: &'static str, admission: &Admission) -> Rej
 fn bounded<'t>(names: impl Iterator<Item = &'t str>) -> String {
     let mut text = String::new();
     for name in names {
-        if text.len() > MOST_BYTES {
-            text.push_str(" ...");
-            break;
+        let space = (!text.is_empty()).then_some(' ');
+        for character in space.into_iter().chain(name.chars()) {
+            // What is counted is what is written: an escape is ten times as long as its character.
+            if text.len() >= MOST_BYTES {
+                text.push_str("...");
+                return text;
+            }
+            text.extend(character.escape_debug());
         }
-        let space = if text.is_empty() { "" } else { " " };
-        let cut: String = name.chars().take(MOST_BYTES).collect();
-        let _ = write!(text, "{space}{}", cut.escape_debug());
     }
     text
 }

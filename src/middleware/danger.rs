@@ -94,8 +94,8 @@ impl<M> DangerousLayer<M> {
     /// What is given up: proxies, logs and caches know that `Authorization` is secret and must
     /// not be reused for others (RFC 9111 section 3.5); of this field they know nothing. Where
     /// a proxy sets it, whoever reaches the service past the proxy can set it too; that is
-    /// harmless only as long as the token is judged, as it is here. `Authorization` and
-    /// `Cookie` have rules of their own, and naming them changes nothing.
+    /// harmless only as long as the token is judged, as it is here. `Authorization`, `Cookie` and
+    /// `Sec-WebSocket-Protocol` have rules of their own, and naming them changes nothing.
     pub fn token_header(mut self, name: HeaderName) -> AuthenticateLayer<M> {
         self.0.sources.add_header(name);
         self.0

@@ -33,6 +33,11 @@ type Asking<ResBody, E> =
 #[cfg(not(feature = "jwks"))]
 type Asking<ResBody, E> = std::future::Ready<Result<(Response<ResBody>, Option<Reading>), E>>;
 
+/// In the extensions of a refusal for which a layer has read the request's body: a layer further
+/// outside would read on, and wait as long once more.
+#[derive(Clone)]
+struct RestWasRead;
+
 pin_project! {
     /// The future of [`Authenticate`](crate::Authenticate) and [`RequireScope`](crate::RequireScope).
     pub struct ResponseFuture<F, ResBody, E> {
@@ -109,6 +114,9 @@ where
                     if response.is_some() && Pin::new(reading).poll(cx).is_pending() {
                         return Poll::Pending;
                     }
+                    if let Some(response) = response {
+                        response.extensions_mut().insert(RestWasRead);
+                    }
                     return ended(response.take());
                 }
                 KindProjection::Refused { response } => return ended(response.take()),
@@ -138,12 +146,16 @@ impl<F, ResBody, E> Kind<F, ResBody, E> {
     }
 }
 
-/// Reads the rest of the body that was lent, where a guard of this library refused.
+/// Reads the rest of the body that was lent, where a guard of this library refused and no layer
+/// further inside has read.
 #[cfg(feature = "jwks")]
 #[inline]
 pub(super) fn rest_of_lent<B>(response: &Response<B>, lent: Lent) -> Option<Reading> {
     let lent = lent?;
     response.extensions().get::<RejectionKind>()?;
+    if response.extensions().get::<RestWasRead>().is_some() {
+        return None;
+    }
     lent.take()
 }
 

@@ -57,8 +57,8 @@ mod counts {
     /// How long a summary of one kind and issuer is not repeated.
     const INTERVAL: Duration = Duration::from_secs(60);
 
-    /// Issuers of a tenant family may be many; those beyond are counted with refusals that name
-    /// no issuer.
+    /// Pairs of a kind and an issuer. Issuers of a tenant family may be many; pairs beyond are
+    /// counted with the kind's refusals that name no issuer.
     const MOST_ISSUERS: usize = 64;
 
     /// Refusals by kind and issuer.

@@ -66,7 +66,8 @@ impl Sources {
     /// Adds a header field. `Authorization` is read anyway; `Cookie` and the subprotocols of a
     /// WebSocket have rules of their own.
     pub(crate) fn add_header(&mut self, name: HeaderName) {
-        if name != AUTHORIZATION && name != COOKIE && !self.headers.contains(&name) {
+        let has_own_rules = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL].contains(&name);
+        if !has_own_rules && !self.headers.contains(&name) {
             self.headers.push(name);
         }
     }
@@ -314,6 +315,7 @@ mod tests {
         assert!(!sources.add_cookie("a", Vec::new()));
         sources.add_header(AUTHORIZATION);
         sources.add_header(COOKIE);
+        sources.add_header(SEC_WEBSOCKET_PROTOCOL);
         sources.add_header(UPGRADE);
         sources.add_header(UPGRADE);
         assert_eq!(sources.cookies.len(), 1);

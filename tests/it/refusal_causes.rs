@@ -135,6 +135,21 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
         .sign();
     fetch(&app, "/role", &odd).await;
     assert!(last.detail().ends_with(r"found=a\nb\u{1b}[31m"), "escaped");
+    // However long the names are, and however long their escapes.
+    for name in ["\u{10ffff}", "\u{1b}", "x", "\u{e9}"] {
+        for roles in [vec![name.repeat(1_000)], vec![name.to_owned(); 1_000]] {
+            let token = issuer.token().audience(API).roles(roles).sign();
+            fetch(&app, "/role", &token).await;
+            let detail = last.detail();
+            let found = detail.split("found=").nth(1).expect("roles");
+            assert!(found.ends_with("...") && found.len() < 280, "{found}");
+        }
+    }
+    let mut empty = vec!["x"];
+    empty.resize(1_000, "");
+    let token = issuer.token().audience(API).roles(empty).sign();
+    fetch(&app, "/role", &token).await;
+    assert!(last.detail().len() < 400, "{}", last.detail());
 }
 
 #[tokio::test]

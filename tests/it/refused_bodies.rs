@@ -361,6 +361,35 @@ async fn refused_bodies_of_other_kinds_of_requests_are_left_alone() {
     );
 }
 
+#[tokio::test]
+async fn layers_around_each_other_wait_for_a_refused_body_once() {
+    let issuer = MockIssuer::new();
+    let server = server(&issuer);
+    let wait = Duration::from_millis(500);
+    let mut app = Router::new()
+        .route("/write", post(|_: Scoped<Write>, _: Bytes| async {}))
+        .route(
+            "/layer",
+            post(|_: Bytes| async {}).layer(RequireScopeLayer::of::<Write>()),
+        );
+    for _ in 0..8 {
+        app = app.layer(server.authenticate().refused_body_time(wait));
+    }
+    let token = issuer.token().audience(API).scope("read").sign();
+    for path in ["/write", "/layer"] {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-length", "1000")
+            .body(Body::new(Endless))
+            .expect("a request");
+        let begin = std::time::Instant::now();
+        let answer = within(crate::support::exchange(&app, request)).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        let took = begin.elapsed();
+        assert!(took >= wait && took < 5 * wait, "{path} {took:?}");
+    }
+}
+
 /// A body of which nothing ever comes.
 struct Endless;
 

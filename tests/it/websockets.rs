@@ -123,6 +123,32 @@ async fn subprotocol_holds_the_token_behind_its_marker_and_nothing_else_does() {
 }
 
 #[tokio::test]
+async fn field_of_subprotocols_is_no_token_header() {
+    use http::header::SEC_WEBSOCKET_PROTOCOL;
+
+    let issuer = MockIssuer::new();
+    let token = issuer.token().audience(API).sign();
+    let layer = || server(&issuer).authenticate().danger();
+    let alone = layer().token_header(SEC_WEBSOCKET_PROTOCOL);
+    let both = layer()
+        .token_subprotocol("bearer")
+        .danger()
+        .token_header(SEC_WEBSOCKET_PROTOCOL);
+    for (layer, list, expected) in [
+        (&alone, token.clone(), "401 missing_token"),
+        (&both, token.clone(), "401 missing_token"),
+        (&both, format!("bearer, {token}"), "200"),
+    ] {
+        let app = Router::new()
+            .route("/", any(|_: AccessToken| async {}))
+            .route_layer(layer.clone());
+        let fields = [("upgrade", "websocket"), ("sec-websocket-protocol", &*list)];
+        let answer = crate::support::send(&app, "/", &fields).await;
+        assert_eq!(answer.verdict(), expected, "{list}");
+    }
+}
+
+#[tokio::test]
 async fn subprotocol_counts_for_requests_that_open_a_websocket_alone() {
     let issuer = MockIssuer::new();
     let app = app(&issuer);
