@@ -27,6 +27,7 @@ use crate::model::time::UnixTime;
 use crate::model::url;
 use crate::source::clock::{Clock, SystemClock};
 use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::source::quiet::OnceAMinute;
 use crate::source::revocation::RevocationList;
 use crate::source::verified::{Limits, Verified};
 use crate::verify::claims::AccessToken;
@@ -369,6 +370,7 @@ impl Builder {
                 owners: self.owners,
                 users: self.users,
                 lookup_timeout: self.lookup_timeout,
+                lookup_failed: OnceAMinute::default(),
             },
             resource: self.resource.into(),
             resource_metadata: self.resource_metadata.map(Into::into),

@@ -118,7 +118,14 @@ impl ResourceServer {
             .as_ref()
             .ok_or(RejectionKind::Misconfigured(WiringFault::NoUserDirectory))?;
         let lookup = users.look_up(claimed.access(), claimed.unchecked_user());
-        match within(self.0.outside.lookup_timeout, &*self.0.clock, lookup).await {
+        match within(
+            self.0.outside.lookup_timeout,
+            &*self.0.clock,
+            &self.0.outside.lookup_failed,
+            lookup,
+        )
+        .await
+        {
             Ok(true) => Ok(claimed.confirmed()),
             Ok(false) => Err(RejectionKind::WrongTenant.into()),
             Err(outage) => Err(unavailable(outage)),
@@ -137,6 +144,7 @@ impl ResourceServer {
         within(
             self.0.outside.lookup_timeout,
             &*self.0.clock,
+            &self.0.outside.lookup_failed,
             owners.look_up(workspace),
         )
         .await

@@ -27,6 +27,7 @@ use crate::source::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::source::directory::LookupError;
 use crate::source::directory::{Owners, Users};
+use crate::source::quiet::OnceAMinute;
 use crate::source::revocation::RevocationList;
 use crate::source::verified::{Tally, Verified};
 use crate::verify::claims::AccessToken;
@@ -105,6 +106,8 @@ pub(super) struct Outside {
     pub(super) owners: Option<Arc<dyn Owners>>,
     pub(super) users: Option<Arc<dyn Users>>,
     pub(super) lookup_timeout: Duration,
+    /// A caller can make a look-up fail again and again; the event for it is written at times.
+    pub(super) lookup_failed: OnceAMinute,
     pub(super) has_delegation: bool,
 }
 

@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::quiet::OnceAMinute;
 use super::race::{Either, race};
 use crate::model::rejection::Outage;
 use crate::model::tenant::{AccountId, UserId, WorkspaceId};
@@ -145,6 +146,7 @@ impl<D: UserDirectory> Users for D {
 pub(crate) async fn within<T>(
     limit: Duration,
     clock: &dyn Clock,
+    failed: &OnceAMinute,
     mut lookup: Lookup<'_, T>,
 ) -> Result<T, Outage> {
     let end = clock.monotonic().saturating_add(limit);
@@ -157,7 +159,9 @@ pub(crate) async fn within<T>(
         },
     };
     found.map_err(|error| {
-        trace_failed(&*error);
+        if failed.grants(clock.monotonic()) {
+            trace_failed(&*error);
+        }
         Outage::DirectoryFailed
     })
 }

@@ -93,7 +93,6 @@ pub(crate) mod client_authentication;
 #[cfg(feature = "jwks")]
 pub(crate) mod token_information;
 
-#[cfg(feature = "jwks")]
 pub(crate) mod quiet;
 
 #[cfg(feature = "jwks")]

@@ -21,7 +21,7 @@ use super::json::{JsonFault, Members, Object, Value};
 use super::keyset::MAX_KEY_ID_BYTES;
 use super::typed::{Rounding, date};
 use crate::model::algorithm::Algorithm;
-use crate::model::rejection::{RejectionKind, RequestFault, TokenFault};
+use crate::model::rejection::{Rejection, RejectionKind, RequestFault, TokenFault};
 use crate::model::rejection_detail::{Problem, RejectionDetail};
 use crate::model::time::UnixTime;
 use crate::model::token_error::TokenError;
@@ -84,12 +84,20 @@ impl<'r> Compact<'r> {
     }
 
     /// Why a credential without a dot is none.
-    pub(crate) fn undivided(credential: Credential<'_>, max_bytes: usize) -> RejectionKind {
+    pub(crate) fn undivided(credential: Credential<'_>, max_bytes: usize) -> Rejection {
         let token = credential.as_bytes();
         if token.len() > max_bytes {
             return TokenFault::TooLarge.into();
         }
-        blame(token, TokenFault::Malformed)
+        match blame(token, TokenFault::Malformed) {
+            kind @ RejectionKind::InvalidToken(_) => Rejection::from(kind).with_detail(
+                RejectionDetail::new()
+                    .with_problem(Problem::Malformed)
+                    .with_expected("a JWT; opaque tokens need Issuer::introspected")
+                    .with_found("a token without a dot"),
+            ),
+            kind => kind.into(),
+        }
     }
 
     /// Splits and decodes a JWT that is no credential; its length was bounded before.

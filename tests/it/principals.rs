@@ -13,6 +13,7 @@ use portcullis::{
     TenantClaims, WorkspaceAccess, WorkspaceDirectory, WorkspaceId, WorkspaceUser,
 };
 
+use crate::logs::Logs;
 use crate::support::{API, get as fetch};
 
 portcullis::scopes! { ReadReports = "reports/read"; }
@@ -432,6 +433,36 @@ async fn evidence_that_is_not_a_principals_makes_no_guest() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn directory_errors_are_logged_once_a_minute() {
+    let issuer = pool();
+    let clock = ManualClock::new();
+    let server = builder(&issuer, rules().principals_reach(["acme"]))
+        .workspace_directory(Workspaces::default())
+        .clock(clock.clone())
+        .build()
+        .expect("sound");
+    let issuer = issuer.with_clock(clock.clone());
+    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
+    let token = issuer.aworld_principal().sign();
+    let logs = Logs::default();
+    let listening = logs.listen();
+    let lines = || {
+        let text = logs.text();
+        text.matches("message=the application's directory failed")
+            .count()
+    };
+    for _ in 0..50 {
+        let answer = fetch(&app, "/workspaces/broken", &token).await;
+        assert_eq!(answer.status, 503);
+    }
+    assert_eq!(lines(), 1);
+    clock.advance(Duration::from_secs(60));
+    fetch(&app, "/workspaces/broken", &token).await;
+    assert_eq!(lines(), 2);
+    drop(listening);
 }
 
 #[tokio::test]

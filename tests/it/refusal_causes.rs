@@ -77,6 +77,26 @@ async fn scope_that_is_lacking_is_named_beside_the_one_that_is_there() {
 }
 
 #[tokio::test]
+async fn token_that_is_no_jwt_is_told_apart_from_one_that_is_broken() {
+    let issuer = MockIssuer::new();
+    let last = Last::default();
+    let app = Router::new()
+        .route("/", get(|_: AccessToken| async {}))
+        .route_layer(last.on(server(&issuer).authenticate()));
+    assert_eq!(
+        fetch(&app, "/", "2YotnFZFEjr1zCsicMWpAA").await.verdict(),
+        "401 invalid_token malformed"
+    );
+    assert_eq!(
+        last.detail(),
+        "problem=malformed expected=a JWT; opaque tokens need Issuer::introspected \
+         found=a token without a dot"
+    );
+    let token = issuer.token().audience(API).sign();
+    assert_eq!(fetch(&app, "/", &token).await.status, 200);
+}
+
+#[tokio::test]
 async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim() {
     let issuer = MockIssuer::new();
     let last = Last::default();

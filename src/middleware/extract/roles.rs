@@ -68,6 +68,9 @@ guard! {
     /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
     /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Others are refused with 403. `T` may be
     /// any extractor of request parts.
+    ///
+    /// Where the issuer's [`TenantClaims`](crate::TenantClaims) know API contexts, the layer must
+    /// name one ([`context`](crate::AuthenticateLayer::context)), or the answer is 500.
     InRole, RoleRequirement, Admitted::check_wiring, check_role::<R>
 }
 guard! {
