@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::crypto::{Material, PublicKey};
-use super::json::Object;
+use super::json::{Object, Value as Claim};
 use super::keyset::{KeySet, Selection, select};
 use super::pem;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
@@ -79,7 +79,7 @@ fn verifies(jws: &str, keys: &KeySet) -> bool {
     let Ok(header) = Object::parse(&header) else {
         return false;
     };
-    let read = |name: &str| header.get(name).and_then(super::json::Value::as_text);
+    let read = |name: &str| header.get(name).and_then(Claim::as_text);
     let Some(algorithm) = read("alg").and_then(|name| Algorithm::from_name(&name)) else {
         return false;
     };
