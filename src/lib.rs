@@ -17,75 +17,73 @@
 mod middleware;
 mod model;
 mod server;
-mod source;
+mod runtime;
 mod verify;
 
 pub mod manual;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
-pub use middleware::authenticate::AuthenticateLayer;
-pub use middleware::danger::DangerousLayer;
+pub use middleware::authenticate::danger::DangerousLayer;
+pub use middleware::authenticate::layer::AuthenticateLayer;
+pub use middleware::authenticate::service::Authenticate;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 pub use middleware::extract::UserInfo;
 #[cfg(feature = "axum")]
 pub use middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
 pub use middleware::future::ResponseFuture;
-pub use middleware::gate::Authenticate;
-#[cfg(feature = "axum")]
-pub use middleware::logout::BackchannelLogout;
-#[cfg(feature = "jwks")]
-pub use middleware::readiness::Readiness;
-pub use middleware::refusal::Refusal;
-pub use middleware::render::{
+pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
+pub use middleware::response::body::{
     EmptyBody, MakeBody, ProblemJson, RefusalBody, RenderedBody, Renderer,
 };
-pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
+pub use middleware::response::refusal::Refusal;
+#[cfg(feature = "axum")]
+pub use middleware::services::backchannel_logout::BackchannelLogout;
+#[cfg(feature = "jwks")]
+pub use middleware::services::readiness::Readiness;
 pub use model::algorithm::Algorithm;
+pub use model::claim_path::ClaimPath;
 pub use model::claim_value::ClaimValue;
-pub use model::path::ClaimPath;
-pub use model::reach::Reach;
-pub use model::rejection::{
+pub use model::error::rejection::{
     Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
-pub use model::rejection_detail::{Problem, RejectionDetail};
+pub use model::error::rejection_detail::{Problem, RejectionDetail};
+pub use model::ids::{AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId};
+pub use model::reach::Reach;
 pub use model::revocation::{Revocation, RevocationKind};
 pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
-pub use model::tenant::{
-    AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId,
-};
 pub use model::time::UnixTime;
+pub use runtime::clock::{Clock, Sleep, SystemClock};
+pub use runtime::directory::{LookupError, UserDirectory, WorkspaceDirectory};
+#[cfg(feature = "jwks")]
+pub use runtime::introspection::client_auth::ClientAuthentication;
+#[cfg(feature = "jwks")]
+pub use runtime::introspection::dialect::TokenInformation;
+#[cfg(feature = "jwks")]
+pub use runtime::jwks::key_store::{KeySetState, KeySetStatus};
+#[cfg(feature = "jwks")]
+pub use runtime::lookup::status::IntrospectionStatus;
+pub use runtime::revocation::entry::RevocationEntry;
 pub use server::builder::Builder;
-pub use server::issuer::{DangerousIssuer, Issuer};
-#[cfg(feature = "jwks")]
-pub use server::load::RevocationLoader;
-pub use server::mistake::ConfigError;
-#[cfg(feature = "jwks")]
-pub use server::operate::{ConnectError, IssuerKeys, RefreshError};
-pub use server::revocations::{RevocationError, Revocations};
 #[cfg(feature = "redis")]
-pub use server::share::{SharedStoreError, SharedStoreStatus};
+pub use server::compile::shared_store::{DangerousSharedStore, SharedStore};
+#[cfg(feature = "jwks")]
+pub use server::operate::connect::{ConnectError, IssuerKeys, RefreshError};
+#[cfg(feature = "jwks")]
+pub use server::operate::revocation_loader::RevocationLoader;
+pub use server::operate::revocations::{RevocationError, Revocations};
 #[cfg(feature = "redis")]
-pub use server::shared_store::{DangerousSharedStore, SharedStore};
-pub use server::state::{ResourceServer, TokenCacheStatus};
-#[cfg(feature = "jwks")]
-pub use source::client_authentication::ClientAuthentication;
-pub use source::clock::{Clock, Sleep, SystemClock};
-pub use source::directory::{LookupError, UserDirectory, WorkspaceDirectory};
-#[cfg(feature = "jwks")]
-pub use source::jwks::{KeySetState, KeySetStatus};
-#[cfg(feature = "jwks")]
-pub use source::record::IntrospectionStatus;
-pub use source::revoked::RevocationEntry;
-#[cfg(feature = "jwks")]
-pub use source::token_information::TokenInformation;
-pub use verify::access::{AccountAccess, WorkspaceAccess};
-pub use verify::claims::AccessToken;
-pub use verify::client_tenant::ClientTenant;
-pub use verify::delegation::{Delegation, UncheckedDelegation};
-pub use verify::identity::{Client, Identity, Principal, Subject, WorkspaceUser};
-pub use verify::keyset::SkippedKey;
-pub use verify::tenancy::TenantClaims;
+pub use server::operate::shared_status::{SharedStoreError, SharedStoreStatus};
+pub use server::resource_server::{ResourceServer, TokenCacheStatus};
+pub use server::settings::error::ConfigError;
+pub use server::settings::issuer::{DangerousIssuer, Issuer};
+pub use verify::claims::access_token::AccessToken;
+pub use verify::identity::access::{AccountAccess, WorkspaceAccess};
+pub use verify::identity::delegation::{Delegation, UncheckedDelegation};
+pub use verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+pub use verify::jose::jwk_set::SkippedKey;
+pub use verify::policy::client_tenant::ClientTenant;
+pub use verify::policy::tenant_claims::TenantClaims;
 
 /// For the macros of this crate; not part of its public interface.
 #[doc(hidden)]

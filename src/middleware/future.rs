@@ -11,11 +11,11 @@ use std::task::{Context, Poll};
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::unread_body::Reading;
+use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
-use super::unread_body::Returned;
+use crate::middleware::response::drain_body::Returned;
 #[cfg(feature = "jwks")]
-use crate::model::rejection::RejectionKind;
+use crate::model::error::rejection::RejectionKind;
 
 /// A request body that was lent to the inner service, where one was.
 #[cfg(feature = "jwks")]

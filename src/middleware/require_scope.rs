@@ -9,15 +9,15 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::admitted::Admitted;
-use super::cause::lacking_scope;
-use super::future::{Lent, ResponseFuture};
-use super::refusal::Refusal;
-use super::render::{EmptyBody, MakeBody, RenderedBody};
-use super::unread_body::Reading;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::future::{Lent, ResponseFuture};
+use crate::middleware::response::body::{EmptyBody, MakeBody, RenderedBody};
+use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
-use super::unread_body::{ReadBounds, rest_of_incoming};
-use crate::model::rejection::Rejection;
+use crate::middleware::response::drain_body::{ReadBounds, rest_of_incoming};
+use crate::middleware::response::refusal::Refusal;
+use crate::middleware::response::refusal_cause::lacking_scope;
+use crate::model::error::rejection::Rejection;
 use crate::model::scope::{Met, ScopeRequirement, challenge_of, meets, tokens_of};
 
 /// Refuses requests whose token has not the scope that `R` demands, nor one of its roles.

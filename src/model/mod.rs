@@ -1,23 +1,15 @@
 //! Floor 1: words. Plain values without I/O, clock, cryptography, tower or axum.
 
 pub(crate) mod algorithm;
+pub(crate) mod claim_path;
 pub(crate) mod claim_value;
-pub(crate) mod once;
-pub(crate) mod path;
-pub(crate) mod rejection_detail;
-
-pub(crate) mod rejection;
-
-pub(crate) mod token_error;
-
-pub(crate) mod template;
-pub(crate) mod text;
+pub(crate) mod repeated_settings;
+pub(crate) mod issuer_template;
+pub(crate) mod shared_str;
 pub(crate) mod time;
 pub(crate) mod url;
-
 pub(crate) mod revocation;
-
 pub(crate) mod scope;
-pub(crate) mod tenant;
-
+pub(crate) mod ids;
 pub(crate) mod reach;
+pub(crate) mod error;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::tenant::AccountId;
+use crate::model::ids::AccountId;
 
 /// The accounts in which a [`Principal`](crate::Principal) may act.
 ///

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::time::UnixTime;
+use crate::model::time::UnixTime;
 
 /// What is no longer good: a token, a session, or what a subject, a client or an issuer had got
 /// before a moment.

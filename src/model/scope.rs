@@ -9,7 +9,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::text::Text;
+use crate::model::shared_str::Text;
 
 /// One scope token, such as `orders:read`
 /// ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).

@@ -5,34 +5,34 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::assemble::{Assembled, Members, assemble};
-use super::authority::Authority;
-#[cfg(feature = "jwks")]
-use super::inquiry;
-use super::issuer::Issuer;
-use super::mistake::{ConfigError, check_once, is_quotable, mistake};
-#[cfg(feature = "jwks")]
-use super::opaque::Opaque;
-use super::refusals::Refusals;
-#[cfg(feature = "redis")]
-use super::shared_store::SharedStore;
-use super::state::{Check, Outside, Realm, ResourceServer, State};
-#[cfg(feature = "jwks")]
-use super::state::{Load, Loading};
-#[cfg(all(feature = "axum", feature = "jwks"))]
-use super::teller::{self, Tellers};
-use crate::model::once::Once;
-use crate::model::rejection::Objection;
+use crate::model::error::rejection::Objection;
+use crate::model::repeated_settings::Once;
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::source::clock::{Clock, SystemClock};
-use crate::source::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
-use crate::source::quiet::OnceAMinute;
-use crate::source::revocation::RevocationList;
-use crate::source::verified::{Limits, Verified};
-use crate::verify::claims::AccessToken;
-use crate::verify::rules::Rules;
-use crate::verify::tenancy::TenantClaims;
+use crate::runtime::cache::token_cache::{Limits, Verified};
+use crate::runtime::clock::{Clock, SystemClock};
+use crate::runtime::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::runtime::revocation::list::RevocationList;
+use crate::runtime::util::log_rate_limit::OnceAMinute;
+#[cfg(feature = "jwks")]
+use crate::server::compile::introspection;
+use crate::server::compile::issuer::{Assembled, Members, assemble};
+#[cfg(feature = "redis")]
+use crate::server::compile::shared_store::SharedStore;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use crate::server::compile::userinfo::{self, Tellers};
+#[cfg(feature = "jwks")]
+use crate::server::decide::introspected::Opaque;
+use crate::server::decide::issuer_authority::Authority;
+use crate::server::refusal_counters::Refusals;
+use crate::server::resource_server::{Check, Outside, Realm, ResourceServer, State};
+#[cfg(feature = "jwks")]
+use crate::server::resource_server::{Load, Loading};
+use crate::server::settings::error::{ConfigError, check_once, is_quotable, mistake};
+use crate::server::settings::issuer::Issuer;
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::tenant_claims::TenantClaims;
 
 /// 2025-10-01T00:00:00Z. Nothing that this library judges is done before it was made, so that an
 /// earlier time is no time. A release moves it on, and never past the day on which it is made.
@@ -304,7 +304,7 @@ impl Builder {
                 check_limit(&authority.rules, has_directory).map_err(|error| error.of(&name))?;
             }
             #[cfg(feature = "jwks")]
-            let is_asked = inquiry::add(
+            let is_asked = introspection::add(
                 &mut opaque,
                 &issuer,
                 &members,
@@ -318,7 +318,7 @@ impl Builder {
                 register(&mut authorities, &members).map_err(|error| error.of(&name))?;
             }
             #[cfg(all(feature = "axum", feature = "jwks"))]
-            teller::add(&mut tellers, &issuer, &members, &self.clock)
+            userinfo::add(&mut tellers, &issuer, &members, &self.clock)
                 .map_err(|error| error.of(&name))?;
             let members = members.into_iter().map(|(_, authority)| authority);
             realms.push((name, members.collect()));

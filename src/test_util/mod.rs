@@ -60,24 +60,15 @@
 
 // In the order in which they may name each other.
 mod clock;
-
 mod keys;
-
 mod register;
-
 mod issuer;
-
 mod token;
-
 mod issue;
 mod logout;
-
 mod fault;
-
 mod wire;
-
 mod endpoints;
-
 mod serve;
 
 pub use clock::ManualClock;

@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::crypto::{Material, PublicKey};
-use super::json::{Object, Value as Claim};
-use super::keyset::{KeySet, Selection, select};
-use super::pem;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
+use crate::verify::crypto::pem;
+use crate::verify::crypto::primitives::{Material, PublicKey};
+use crate::verify::jose::jwk_set::{KeySet, Selection, select};
+use crate::verify::json::object::{Object, Value as Claim};
 
 fn folder() -> PathBuf {
     let folder = std::env::var_os("PORTCULLIS_VECTORS").map(PathBuf::from);

@@ -16,11 +16,11 @@ use quick_cache::{Lifecycle, Weighter};
 
 use crate::measure::{by_turns, cpu_time, each, each_beside, each_of_two, print, skewed};
 use crate::model::time::UnixTime;
-use crate::source::clock::{Deadline, Now};
-use crate::source::marks::{Mark, Marks};
-use crate::source::spread::Counter;
-use crate::source::verified::{Basis, Digest, Known, Limits, Verified};
-use crate::verify::keyset::KeySet;
+use crate::runtime::cache::key_liveness::{Mark, Marks};
+use crate::runtime::cache::token_cache::{Basis, Digest, Known, Limits, Verified};
+use crate::runtime::clock::{Deadline, Now};
+use crate::runtime::util::striped::Counter;
+use crate::verify::jose::jwk_set::KeySet;
 
 const NOW: Now = Now {
     wall: UnixTime::from_secs(1_800_000_000),

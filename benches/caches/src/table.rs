@@ -14,7 +14,7 @@ use std::time::Instant;
 use papaya::{HashMap, ResizeMode};
 
 use crate::measure::{by_turns, cpu_time, each, each_of_two, print, skewed, spread};
-use crate::source::table::{Fill, Table};
+use crate::runtime::util::read_mostly_table::{Fill, Table};
 
 /// Names of a token.
 const NAMES: usize = 7;

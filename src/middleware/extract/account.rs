@@ -3,11 +3,11 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::admission::option;
-use super::place;
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
-use crate::verify::access::AccountAccess;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::extract::admission::option;
+use crate::middleware::extract::place;
+use crate::middleware::response::refusal::Refusal;
+use crate::verify::identity::access::AccountAccess;
 
 impl<S: Send + Sync> FromRequestParts<S> for AccountAccess {
     type Rejection = Refusal;

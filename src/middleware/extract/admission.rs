@@ -3,8 +3,8 @@
 use axum::response::IntoResponse;
 use http::request::Parts;
 
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::response::refusal::Refusal;
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> axum::response::Response {
@@ -22,7 +22,7 @@ macro_rules! option {
     ($name:ty) => {
         $crate::middleware::extract::admission::option!(
             $name,
-            $crate::middleware::admitted::Admitted::check_wiring
+            $crate::middleware::authenticate::context::Admitted::check_wiring
         );
     };
     ($name:ty, $wiring:path $(, $($generics:tt)+)?) => {
@@ -35,7 +35,7 @@ macro_rules! option {
                 parts: &mut http::request::Parts,
                 state: &S,
             ) -> Result<Option<Self>, $crate::Refusal> {
-                let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)?;
+                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)?;
                 $wiring(admitted)?;
                 if admitted.nothing_sent() {
                     return Ok(None);
@@ -59,7 +59,7 @@ macro_rules! extractor {
                 parts: &mut http::request::Parts,
                 _: &S,
             ) -> Result<Self, $crate::Refusal> {
-                let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)?;
+                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)?;
                 <Self as $crate::middleware::extract::admission::FromAdmitted>::from_admitted(admitted, parts)
             }
         }
@@ -71,7 +71,7 @@ macro_rules! extractor {
                 parts: &mut http::request::Parts,
                 _: &S,
             ) -> Result<Option<Self>, $crate::Refusal> {
-                let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)?;
+                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }

@@ -3,11 +3,11 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::admission::{FromAdmitted, extractor, option};
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
-use crate::model::rejection::RejectionKind;
-use crate::verify::identity::{Client, Identity, Principal, Subject, WorkspaceUser};
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::extract::admission::{FromAdmitted, extractor, option};
+use crate::middleware::response::refusal::Refusal;
+use crate::model::error::rejection::RejectionKind;
+use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
 
 impl FromAdmitted for Identity {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {

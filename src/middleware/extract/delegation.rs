@@ -3,11 +3,11 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::admission::option;
-use super::place;
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
-use crate::verify::delegation::{Delegation, UncheckedDelegation};
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::extract::admission::option;
+use crate::middleware::extract::place;
+use crate::middleware::response::refusal::Refusal;
+use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 
 impl<S: Send + Sync> FromRequestParts<S> for UncheckedDelegation {
     type Rejection = Refusal;
@@ -53,7 +53,7 @@ fn check_all_wiring(admitted: &Admitted) -> Result<(), Refusal> {
 async fn claim(
     admitted: &Admitted,
     parts: &Parts,
-    place: Result<crate::verify::access::Place, crate::RejectionKind>,
+    place: Result<crate::verify::identity::access::Place, crate::RejectionKind>,
 ) -> Result<UncheckedDelegation, Refusal> {
     let server = &admitted.policy().server;
     check_wiring(admitted)?;

@@ -1,7 +1,7 @@
 //! What guards around an extractor have in common.
 
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::response::refusal::Refusal;
 
 /// Declares a guard: `T`, for requests that a check lets through. What it checks of the layer's
 /// wiring it checks for an `Option` of it too.
@@ -84,7 +84,7 @@ macro_rules! guard {
                 state: &S,
             ) -> Result<Option<Self>, axum::response::Response> {
                 use axum::response::IntoResponse as _;
-                let admitted = $crate::middleware::admitted::Admitted::of(&parts.extensions)
+                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)
                     .map_err(|refusal| refusal.into_response())?;
                 $wiring(admitted).map_err(|refusal| refusal.into_response())?;
                 if admitted.nothing_sent() {

@@ -8,11 +8,7 @@
 
 mod admission;
 mod guard;
-#[cfg(feature = "jwks")]
-pub(super) mod lent_body;
-
 mod place;
-
 mod account;
 mod caller;
 mod delegation;

@@ -4,8 +4,8 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 
-use crate::model::rejection::{RejectionKind, WiringFault};
-use crate::verify::access::Place;
+use crate::model::error::rejection::{RejectionKind, WiringFault};
+use crate::verify::identity::access::Place;
 
 pub(super) const WORKSPACE: &str = "workspace_id";
 pub(super) const ACCOUNT: &str = "account_id";

@@ -1,11 +1,11 @@
 //! A role or a group demanded of one handler.
 
-use super::guard::{guard, no_wiring};
-use crate::middleware::admitted::Admitted;
-use crate::middleware::cause::{lacking_group, lacking_role};
-use crate::middleware::refusal::Refusal;
-use crate::model::rejection::Rejection;
-use crate::verify::identity::Identity;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::extract::guard::{guard, no_wiring};
+use crate::middleware::response::refusal::Refusal;
+use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
+use crate::model::error::rejection::Rejection;
+use crate::verify::identity::kinds::Identity;
 
 /// The names of roles or groups of which any one suffices. Declared with
 /// [`roles!`](crate::roles).

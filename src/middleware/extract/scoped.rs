@@ -1,8 +1,8 @@
 //! A scope demanded of one handler, around any extractor.
 
-use super::guard::{guard, no_wiring};
-use crate::middleware::refusal::Refusal;
+use crate::middleware::extract::guard::{guard, no_wiring};
 use crate::middleware::require_scope::check;
+use crate::middleware::response::refusal::Refusal;
 use crate::model::scope::ScopeRequirement;
 
 guard! {

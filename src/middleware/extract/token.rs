@@ -7,11 +7,11 @@ use std::sync::Arc;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::admission::{FromAdmitted, extractor};
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::extract::admission::{FromAdmitted, extractor};
+use crate::middleware::response::refusal::Refusal;
 use crate::model::scope::Scope;
-use crate::verify::claims::AccessToken;
+use crate::verify::claims::access_token::AccessToken;
 
 impl FromAdmitted for AccessToken {
     fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {

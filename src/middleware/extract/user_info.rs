@@ -8,11 +8,11 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::admission::option;
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
-use crate::model::rejection::WiringFault;
-use crate::verify::credential::Credential;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::extract::admission::option;
+use crate::middleware::response::refusal::Refusal;
+use crate::model::error::rejection::WiringFault;
+use crate::verify::request::credential::Credential;
 
 /// What the issuer's userinfo endpoint says of the user, as the application's own type `T`
 /// (OpenID Connect Core section 5.3).

@@ -3,12 +3,12 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::admission::option;
-use super::place;
-use crate::middleware::admitted::Admitted;
-use crate::middleware::refusal::Refusal;
-use crate::verify::access::{Place, WorkspaceAccess};
-use crate::verify::identity::Identity;
+use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::extract::admission::option;
+use crate::middleware::extract::place;
+use crate::middleware::response::refusal::Refusal;
+use crate::verify::identity::access::{Place, WorkspaceAccess};
+use crate::verify::identity::kinds::Identity;
 
 impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
     type Rejection = Refusal;

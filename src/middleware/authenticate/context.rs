@@ -1,0 +1,288 @@
+//! What a layer leaves in a request's extensions: one entry, read by every guard and taken by none.
+
+use std::sync::Arc;
+
+use http::Extensions;
+#[cfg(feature = "axum")]
+use http::HeaderMap;
+
+use crate::middleware::response::challenge::ChallengePolicy;
+use crate::middleware::response::drain_body::ReadBounds;
+use crate::middleware::response::grpc::Dialect;
+use crate::middleware::response::refusal::Refusal;
+use crate::middleware::response::refusal_cause::other_caller;
+#[cfg(feature = "axum")]
+use crate::middleware::response::refusal_cause::other_place;
+use crate::middleware::response::refusal_log::{trace_refused, trace_unlayered};
+use crate::middleware::response::scope_challenge::{Demanded, scope_to_ask_for};
+use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
+use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::scope::ScopeToken;
+use crate::runtime::cache::token_cache::Known;
+use crate::runtime::util::striped::Share;
+use crate::server::decide::verified_request::Admission;
+use crate::server::resource_server::ResourceServer;
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::identity::kinds::Identity;
+use crate::verify::request::token_sources::Sources;
+
+/// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
+/// `Extension` that an outer layer inserts.
+#[derive(Clone)]
+pub(crate) struct Admitted {
+    /// `None` under an optional layer, when nothing was sent.
+    pub(in crate::middleware) admission: Option<Arc<Known<Admission>>>,
+    pub(in crate::middleware) policy: Share<LayerPolicy>,
+    /// Whether the token is for another context: a principal's, whom this layer admits to
+    /// workspaces and to nothing else.
+    pub(in crate::middleware) is_guest: bool,
+    /// How refusals of this request are answered.
+    pub(in crate::middleware) dialect: Dialect,
+    /// What the guards that the request has passed demanded.
+    pub(in crate::middleware) demanded: Demanded,
+}
+
+/// Whom a layer lets through beside callers with good tokens of its context.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Admits {
+    /// Principals, whose tokens are for the portal's context.
+    pub(in crate::middleware) principals: bool,
+    /// Requests without any token.
+    pub(in crate::middleware) nothing_sent: bool,
+}
+
+/// What a layer was configured with.
+pub(crate) struct LayerPolicy {
+    pub(in crate::middleware) challenge: Arc<ChallengePolicy>,
+    pub(in crate::middleware) context: Option<Arc<str>>,
+    pub(in crate::middleware) server: ResourceServer,
+    pub(in crate::middleware) admits: Admits,
+    /// What tenant guards answer under this layer, whoever calls.
+    pub(in crate::middleware) wiring_fault: Option<WiringFault>,
+    /// Whether clients that speak gRPC are answered in it.
+    pub(in crate::middleware) grpc: bool,
+    pub(in crate::middleware) sources: Sources,
+    /// Tokens of scopes that a 403 names where the token has them.
+    pub(in crate::middleware) known_scope: Vec<&'static str>,
+    /// How much of a refused request's body is read.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(in crate::middleware) read_bounds: ReadBounds,
+    /// A setting of the layer that cannot be used as it was given: every request is answered 500.
+    pub(in crate::middleware) setting_fault: Option<SettingFault>,
+}
+
+/// A setting of a layer that cannot be used as it was given. A layer has no `build()` to refuse it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SettingFault {
+    /// The name of its method.
+    pub(in crate::middleware) setting: &'static str,
+    /// `Contradicts`: given twice, with different values.
+    pub(in crate::middleware) problem: Problem,
+}
+
+impl SettingFault {
+    pub(in crate::middleware) fn rejection(self) -> Rejection {
+        let detail = RejectionDetail::new()
+            .with_setting(self.setting)
+            .with_problem(self.problem);
+        Rejection::from(WiringFault::LayerSetting).with_detail(detail)
+    }
+}
+
+impl Admitted {
+    /// The entry of the innermost layer.
+    ///
+    /// # Errors
+    ///
+    /// `NotAuthenticated` when no layer covers the route.
+    pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
+        extensions.get::<Self>().ok_or_else(|| {
+            let refusal = Refusal::without_layer();
+            trace_unlayered(refusal.rejection());
+            refusal
+        })
+    }
+
+    /// The admission, for guards that cannot do without.
+    ///
+    /// # Errors
+    ///
+    /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a guest.
+    pub(crate) fn required(&self) -> Result<&Arc<Known<Admission>>, Refusal> {
+        let admission = self.guests_too()?;
+        if self.is_guest {
+            let detail = other_caller("a caller of this layer's context", admission);
+            let rejection = Rejection::wrong_caller("guest");
+            return Err(self.refuse(rejection.with_detail(detail.with_setting("admit_principals"))));
+        }
+        Ok(admission)
+    }
+
+    /// The same, for what lets nobody in by itself, and for the guard that looks guests up.
+    pub(crate) fn guests_too(&self) -> Result<&Arc<Known<Admission>>, Refusal> {
+        self.admission
+            .as_ref()
+            .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
+    }
+
+    /// Whether an optional layer let the request through without a token.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) const fn nothing_sent(&self) -> bool {
+        self.admission.is_none()
+    }
+
+    /// A refusal of a caller of another kind than the one that the guard is for.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refuse_caller(
+        &self,
+        rejection: impl Into<Rejection>,
+        expected: &'static str,
+    ) -> Refusal {
+        let rejection = rejection.into();
+        match &self.admission {
+            Some(admission) if rejection.detail().is_none() => {
+                self.refuse(rejection.with_detail(other_caller(expected, admission)))
+            }
+            _ => self.refuse(rejection),
+        }
+    }
+
+    /// A refusal by what the path names: `WrongTenant` gets the parameter that differs.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refuse_place(
+        &self,
+        rejection: impl Into<Rejection>,
+        expected: &'static str,
+        parameter: &'static str,
+    ) -> Refusal {
+        let rejection = rejection.into();
+        match (&self.admission, rejection.kind()) {
+            (Some(admission), RejectionKind::WrongTenant) if rejection.detail().is_none() => {
+                self.refuse(rejection.with_detail(other_place(parameter, admission)))
+            }
+            (_, RejectionKind::WrongCaller | RejectionKind::NoTenant) => {
+                self.refuse_caller(rejection, expected)
+            }
+            _ => self.refuse(rejection),
+        }
+    }
+
+    /// A guard's refusal, with this layer's challenge.
+    pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
+        let rejection = self.with_all_scopes(rejection.into());
+        let rejection = match &self.admission {
+            Some(admission) => explained(rejection, admission).by(admission.realm()),
+            None => rejection,
+        };
+        trace_refused(&rejection, &self.policy.server);
+        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
+    }
+
+    /// A 403 for a scope names all that the client needs as far as it is known, and what it has:
+    /// clients that ask for exactly the scope of the last challenge would lose the rest.
+    fn with_all_scopes(&self, rejection: Rejection) -> Rejection {
+        let (Some(required), Some(admission)) = (rejection.required_scope(), &self.admission)
+        else {
+            return rejection;
+        };
+        let refusals = self.policy.server.refusals();
+        refusals.remember_scope(required);
+        let held = admission.token.scope();
+        let learned = refusals.known_scopes(held.iter().map(ScopeToken::as_str));
+        let is_known =
+            |token: &str| self.policy.known_scope.contains(&token) || learned.contains(&token);
+        let kept = held
+            .iter()
+            .map(ScopeToken::as_str)
+            .filter(|token| is_known(token));
+        let scope = scope_to_ask_for(required, self.demanded, kept);
+        rejection.asking_for(scope)
+    }
+
+    /// What a tenant guard checks before it looks at anybody.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn check_wiring(&self) -> Result<(), Refusal> {
+        match self.policy.wiring_fault {
+            Some(fault) => Err(self.refuse(fault)),
+            None => Ok(()),
+        }
+    }
+
+    /// The admission, for a tenant guard that knows nothing of delegation: where the issuer's
+    /// rules read the header field, a request that has it asks for more than this guard gives.
+    #[cfg(feature = "axum")]
+    pub(crate) fn for_tenant_guard(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<&Arc<Known<Admission>>, Refusal> {
+        self.for_workspace_guard(headers)?;
+        self.required()
+    }
+
+    /// The same, for the guard that looks guests up.
+    #[cfg(feature = "axum")]
+    pub(crate) fn for_workspace_guard(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<&Arc<Known<Admission>>, Refusal> {
+        self.check_wiring()?;
+        let admission = self.guests_too()?;
+        if admission.invokes_delegation(headers) {
+            let detail = RejectionDetail::new()
+                .with_setting("delegation")
+                .with_expected("no header field that names a user, or the extractor `Delegation`")
+                .with_found("the header field that `delegation()` reads");
+            return Err(self.refuse(Rejection::wrong_caller("delegation").with_detail(detail)));
+        }
+        Ok(admission)
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn policy(&self) -> &LayerPolicy {
+        &self.policy
+    }
+}
+
+/// Says which evidence the caller lacks, where the refusal is about the kind of caller. Where none
+/// is lacking, what the guard has said stays.
+fn explained(rejection: Rejection, admission: &Admission) -> Rejection {
+    match (rejection.kind(), rejection.cause()) {
+        (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {}
+        _ => return rejection,
+    }
+    match (admission.lacking_evidence(), rejection.detail()) {
+        (Some(evidence), _) => rejection.with_detail(evidence),
+        (None, Some(_)) => rejection,
+        (None, None) => {
+            let kind = RejectionDetail::new().with_found(admission.caller_kind());
+            rejection.with_detail(kind)
+        }
+    }
+}
+
+impl AccessToken {
+    /// The token of a request that came through an [`AuthenticateLayer`](crate::AuthenticateLayer),
+    /// for services without axum.
+    ///
+    /// # Errors
+    ///
+    /// * [`RejectionKind::NotAuthenticated`]: no layer covers the service.
+    /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
+    /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
+    pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
+        Ok(Admitted::of(extensions)?.required()?.token.clone())
+    }
+}
+
+impl Identity {
+    /// Who is calling, for services without axum. The errors are those of [`AccessToken::of`].
+    ///
+    /// # Errors
+    ///
+    /// * [`RejectionKind::NotAuthenticated`]: no layer covers the service.
+    /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
+    /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
+    pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
+        Ok(Admitted::of(extensions)?.required()?.identity().share())
+    }
+}

@@ -1,0 +1,103 @@
+//! Settings of the layer that give up a protection.
+
+use http::HeaderName;
+
+use crate::middleware::authenticate::layer::AuthenticateLayer;
+use crate::model::error::rejection_detail::Problem;
+
+impl<M> AuthenticateLayer<M> {
+    /// Settings that give up a protection: tokens from other places than `Authorization`.
+    pub fn danger(self) -> DangerousLayer<M> {
+        DangerousLayer(self)
+    }
+}
+
+/// Settings of an [`AuthenticateLayer`] that give up a protection. Each leads back to the layer.
+///
+/// The sources add up, with each other and with `Authorization`, and a request holds exactly
+/// one credential in all of them: two are answered 400
+/// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials), whatever they hold. Cookies
+/// and headers hold the bare token, without a scheme. An empty value is answered 400, and so is
+/// one that is no `b64token`; quotes are not removed.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DangerousLayer<M>(AuthenticateLayer<M>);
+
+impl<M> DangerousLayer<M> {
+    /// Reads the token from this cookie too, for safe methods alone: GET, HEAD, OPTIONS and
+    /// TRACE (RFC 9110 section 9.2.1), and never for a request with an `Upgrade` field.
+    ///
+    /// What is given up: a browser sends cookies whoever asked it to, so every page on the web
+    /// can make requests in the caller's name, and a neighbour under the same site can plant a
+    /// cookie of its own. With this setting such requests cannot change anything, provided that
+    /// your safe methods are safe; use [`token_cookie_from`](Self::token_cookie_from) for the
+    /// others. A cookie on a request for which it does not count is answered 401
+    /// [`MissingToken`](crate::RejectionKind::MissingToken), under
+    /// [`optional`](AuthenticateLayer::optional) too: the request is never silently anonymous.
+    /// A layer that overrides methods goes outside this one.
+    ///
+    /// Set the cookie with `HttpOnly`, `Secure`, `SameSite=Lax` or `Strict`, and a name that
+    /// begins with `__Host-`, which keeps neighbours from planting one. The name is compared
+    /// byte for byte; one that no cookie can have (RFC 6265 section 4.1.1) finds none. With two
+    /// settings for one name that differ in their origins the layer answers every request 500.
+    pub fn token_cookie(self, name: impl AsRef<str>) -> AuthenticateLayer<M> {
+        self.token_cookie_from(name, [""; 0])
+    }
+
+    /// Reads the token from this cookie too, as [`token_cookie`](Self::token_cookie) does, and
+    /// for other methods and upgrades where the request has exactly one `Origin` field that is
+    /// one of these, byte for byte, such as `https://app.example.com`, without a slash at the
+    /// end. An absent `Origin`, another one and `null` make the cookie not count.
+    ///
+    /// What is given up: whoever can run a script on one of these origins acts in the name of
+    /// every caller who visits it. Safe methods need no `Origin`, since browsers send none with
+    /// most of them. Here too: `__Host-`, `HttpOnly`, `Secure`, `SameSite`.
+    pub fn token_cookie_from<O: AsRef<str>>(
+        mut self,
+        name: impl AsRef<str>,
+        origins: impl IntoIterator<Item = O>,
+    ) -> AuthenticateLayer<M> {
+        let origins = origins
+            .into_iter()
+            .map(|origin| origin.as_ref().as_bytes().into())
+            .collect();
+        let is_one = self.0.sources.add_cookie(name.as_ref(), origins);
+        self.0.demand("token_cookie", is_one, Problem::Contradicts)
+    }
+
+    /// Reads the token from the subprotocols of a WebSocket too: a browser cannot set
+    /// `Authorization` there, and its script writes `new WebSocket(url, ["bearer", token])`, which
+    /// is sent as `Sec-WebSocket-Protocol: bearer, <token>`. The marker, here `bearer`, comes last
+    /// but one and the token last; the subprotocols of the application come before. It counts for
+    /// requests that open a WebSocket alone: GET with `Upgrade: websocket` over HTTP/1.1
+    /// (RFC 6455), and `CONNECT` with `Sec-WebSocket-Version` over HTTP/2 (RFC 8441). A marker on
+    /// another request is answered 401 [`MissingToken`](crate::RejectionKind::MissingToken), under
+    /// [`optional`](AuthenticateLayer::optional) too; a marker without a token 400
+    /// [`NoCredentials`](crate::RequestFault::NoCredentials), and one with more than one element
+    /// behind it, or two markers, 400
+    /// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials).
+    ///
+    /// A browser fails the connection unless the server selects one of its subprotocols: select
+    /// the marker or one of your own, and **never the token**, which the answer would repeat. In
+    /// axum that is `WebSocketUpgrade::protocols(["bearer"])`. What is given up: proxies and logs
+    /// write this field down, which they do not with `Authorization`, so let such tokens be short
+    /// lived. The marker is compared byte for byte; with one that no subprotocol can have (RFC 6455
+    /// section 4.1) the layer answers every request 500.
+    pub fn token_subprotocol(mut self, marker: impl AsRef<str>) -> AuthenticateLayer<M> {
+        let is_token = self.0.sources.add_marker(marker.as_ref());
+        self.0
+            .demand("token_subprotocol", is_token, Problem::Malformed)
+    }
+
+    /// Reads the token from this header field too, without a scheme, for any method.
+    ///
+    /// What is given up: proxies, logs and caches know that `Authorization` is secret and must
+    /// not be reused for others (RFC 9111 section 3.5); of this field they know nothing. Where
+    /// a proxy sets it, whoever reaches the service past the proxy can set it too; that is
+    /// harmless only as long as the token is judged, as it is here. `Authorization`, `Cookie` and
+    /// `Sec-WebSocket-Protocol` have rules of their own, and naming them changes nothing.
+    pub fn token_header(mut self, name: HeaderName) -> AuthenticateLayer<M> {
+        self.0.sources.add_header(name);
+        self.0
+    }
+}

@@ -1,0 +1,8 @@
+//! The layer that authenticates requests, its service, and what it leaves in the extensions.
+
+pub(crate) mod context;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+mod lent_body;
+pub(crate) mod service;
+pub(crate) mod layer;
+pub(crate) mod danger;

@@ -1,0 +1,106 @@
+//! What extractors refuse with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+
+use crate::middleware::response::body::{EmptyBody, MakeBody, RenderedBody};
+use crate::middleware::response::challenge::{ChallengePolicy, Wording, respond};
+use crate::middleware::response::grpc::Dialect;
+use crate::model::error::rejection::{Rejection, RejectionKind};
+
+/// A [`Rejection`] and the way in which the layer that the request came through answers it:
+/// its challenge, its renderer, and gRPC where the client speaks it.
+///
+/// In axum it is the rejection of every extractor of this library, and becomes the response of
+/// the wire table, with the body of the layer's [`Renderer`](crate::Renderer); an application
+/// that wants another body on one route takes `Result<T, Refusal>` in its handler, builds its
+/// own response and keeps the headers of [`to_response`](Self::to_response).
+#[derive(Clone)]
+pub struct Refusal {
+    rejection: Rejection,
+    policy: Option<Arc<ChallengePolicy>>,
+    dialect: Dialect,
+}
+
+impl Refusal {
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn new(
+        rejection: impl Into<Rejection>,
+        policy: Arc<ChallengePolicy>,
+        dialect: Dialect,
+    ) -> Self {
+        Self {
+            rejection: rejection.into(),
+            policy: Some(policy),
+            dialect,
+        }
+    }
+
+    /// No layer covers the route, so there is no challenge to make.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) const fn without_layer() -> Self {
+        Self {
+            rejection: Rejection::new(RejectionKind::NotAuthenticated),
+            policy: None,
+            dialect: Dialect::Http,
+        }
+    }
+
+    /// Why the request was refused.
+    #[must_use]
+    pub const fn rejection(&self) -> &Rejection {
+        &self.rejection
+    }
+
+    /// What kind of refusal this is.
+    #[must_use]
+    pub const fn kind(&self) -> RejectionKind {
+        self.rejection.kind()
+    }
+
+    /// The response of the wire table, with an empty body and the kind in its extensions.
+    #[must_use]
+    pub fn to_response<B: Default>(&self) -> Response<B> {
+        self.answer::<B, EmptyBody>()
+    }
+
+    /// The response of the wire table, with the body that the layer's
+    /// [`Renderer`](crate::Renderer) makes and the kind in its extensions. The body is empty
+    /// where the layer has no renderer, where no layer covers the route, and in gRPC.
+    #[must_use]
+    pub fn to_rendered_response<B: From<Bytes>>(&self) -> Response<B> {
+        self.answer::<B, RenderedBody>()
+    }
+
+    pub(in crate::middleware) fn answer<B, M: MakeBody<B>>(&self) -> Response<B> {
+        match &self.policy {
+            Some(policy) => respond::<B, M>(&self.rejection, policy, self.dialect),
+            None => respond::<B, M>(
+                &self.rejection,
+                &ChallengePolicy::new(Wording::default(), None),
+                self.dialect,
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Refusal").field(&self.rejection).finish()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rejection.fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.rejection)
+    }
+}

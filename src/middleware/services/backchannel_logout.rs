@@ -1,0 +1,313 @@
+//! Where an OpenID Provider tells that a session has ended
+//! (OpenID Connect Back-Channel Logout 1.0 sections 2.5, 2.7 and 2.8).
+//!
+//! 1. One `logout_token` in a form of at most 32 KiB, sent with POST; other fields say nothing.
+//! 2. 200 when what it names is revoked, 400 when it is no good, 503 when that cannot be said now.
+//!    The answer says nothing about the token.
+//! 3. The same token again changes nothing.
+//! 4. A token that its issuer has signed and that is refused all the same is a warning, at most one
+//!    a minute: its session goes on.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
+use tower_service::Service;
+
+use crate::server::operate::logout::Logout;
+use crate::server::resource_server::ResourceServer;
+use crate::server::settings::error::ConfigError;
+
+/// The largest form that is read: twice what a token may have by default.
+const MOST_BYTES: usize = 32 * 1024;
+
+/// A minute.
+const MILLIS_BETWEEN_WARNINGS: u64 = 60_000;
+
+/// How often a token may wait for its issuer's keys.
+#[cfg(feature = "jwks")]
+const MOST_QUESTIONS: usize = 2;
+
+impl ResourceServer {
+    /// A service for the `backchannel_logout_uri` of your sign-in clients
+    /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)):
+    /// it checks the provider's `logout_token` by all its rules and
+    /// [revokes](ResourceServer::revocations) what that names. A session (`sid`) ends with every token
+    /// that states it and, where the subject is stated too, with those of the subject that state
+    /// no session; a subject without a session is signed out up to the token's `iat`.
+    ///
+    /// Mount it outside the authentication layer; the provider shows no token but this one. It may
+    /// wait for keys like a request does. Behind several instances one alone hears of a logout.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use portcullis::{Issuer, ResourceServer};
+    ///
+    /// let issuer = portcullis::test_util::MockIssuer::new();
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(issuer.trusted().logout_client("web-app"))
+    ///     .build()?;
+    /// let app: Router = Router::new().route_service("/backchannel-logout", server.backchannel_logout()?);
+    ///
+    /// let without = ResourceServer::builder("https://api.example.com").issuer(issuer.trusted()).build()?;
+    /// assert_eq!(without.backchannel_logout().unwrap_err().setting(), "logout_client");
+    /// # let _ = app;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when no issuer has a [`logout_client`](crate::Issuer::logout_client).
+    pub fn backchannel_logout(&self) -> Result<BackchannelLogout, ConfigError> {
+        self.check_logout()?;
+        Ok(BackchannelLogout {
+            server: self.clone(),
+            warnings: Arc::default(),
+        })
+    }
+}
+
+/// The service that [`ResourceServer::backchannel_logout`] makes.
+#[derive(Clone)]
+pub struct BackchannelLogout {
+    server: ResourceServer,
+    warnings: Arc<Warnings>,
+}
+
+/// When a refused token of an issuer may be a warning again. Strangers cause none of these, but any
+/// token of the issuer can be sent here, so there is one a minute.
+#[derive(Debug, Default)]
+struct Warnings {
+    /// By the server's monotonic clock, in milliseconds.
+    not_before: AtomicU64,
+}
+
+impl Warnings {
+    fn is_due(&self, now: Duration) -> bool {
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let next = now.saturating_add(MILLIS_BETWEEN_WARNINGS);
+        let is_due = |not_before: u64| (now >= not_before).then_some(next);
+        let order = Ordering::Relaxed;
+        self.not_before.fetch_update(order, order, is_due).is_ok()
+    }
+}
+
+impl fmt::Debug for BackchannelLogout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackchannelLogout").finish_non_exhaustive()
+    }
+}
+
+impl Service<Request<Body>> for BackchannelLogout {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(answer(&this, request).await) })
+    }
+}
+
+async fn answer(this: &BackchannelLogout, request: Request<Body>) -> Response<Body> {
+    if request.method() != Method::POST {
+        let mut response = respond(StatusCode::METHOD_NOT_ALLOWED);
+        let allow = HeaderValue::from_static("POST");
+        response.headers_mut().insert(ALLOW, allow);
+        return response;
+    }
+    if !is_form(request.headers().get(CONTENT_TYPE)) {
+        return refused("the request holds no form");
+    }
+    let Ok(form) = to_bytes(request.into_body(), MOST_BYTES).await else {
+        return refused("the form is too large or was cut off");
+    };
+    match logout_token(&form) {
+        Some(token) => log_out(this, &token).await,
+        None => refused("the form does not hold one logout token"),
+    }
+}
+
+async fn log_out(this: &BackchannelLogout, token: &[u8]) -> Response<Body> {
+    let server = &this.server;
+    #[cfg_attr(not(feature = "jwks"), allow(unused_mut))]
+    let mut outcome = server.log_out(token, None);
+    #[cfg(feature = "jwks")]
+    for _ in 0..MOST_QUESTIONS {
+        outcome = match outcome {
+            Logout::Wait(question) => server.log_out(token, Some(question.wait().await)),
+            outcome => return settled(this, outcome),
+        };
+    }
+    settled(this, outcome)
+}
+
+fn settled(this: &BackchannelLogout, outcome: Logout) -> Response<Body> {
+    match outcome {
+        Logout::Done => respond(StatusCode::OK),
+        Logout::Refused {
+            why,
+            is_verified: true,
+        } if this.warnings.is_due(this.server.monotonic()) => {
+            trace_refused_though_signed(&why);
+            bad_request()
+        }
+        Logout::Refused { why, .. } => refused(&why),
+        Logout::Unavailable { why, retry_after } => unavailable(&why, retry_after),
+        #[cfg(feature = "jwks")]
+        Logout::Wait(_) => unavailable("the keys did not come", Duration::from_secs(1)),
+    }
+}
+
+fn refused(why: &str) -> Response<Body> {
+    trace_refused(why);
+    bad_request()
+}
+
+/// s2.8: 400, `no-store`, and the error of RFC 6749 s5.2 that says least.
+fn bad_request() -> Response<Body> {
+    let mut response = respond(StatusCode::BAD_REQUEST);
+    *response.body_mut() = Body::from(r#"{"error":"invalid_request"}"#);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+fn unavailable(why: &str, retry_after: Duration) -> Response<Body> {
+    trace_undone(why);
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE);
+    let seconds = retry_after.as_secs().max(1);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
+}
+
+fn respond(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
+
+fn is_form(content_type: Option<&HeaderValue>) -> bool {
+    let stated = content_type.and_then(|value| value.to_str().ok());
+    let media_type = stated.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|name| {
+        name.trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
+}
+
+/// The one `logout_token` of a form (s2.5). Twice would be a choice between two.
+fn logout_token(form: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut found = None;
+    for field in form.split(|byte| *byte == b'&') {
+        let end = field.iter().position(|byte| *byte == b'=');
+        let (name, value) = field.split_at_checked(end.unwrap_or(field.len()))?;
+        if *decoded(name)? == *b"logout_token" {
+            let value = value.strip_prefix(b"=")?;
+            if found.replace(decoded(value)?).is_some() {
+                return None;
+            }
+        }
+    }
+    found
+}
+
+/// A name or value of a form; `None` where an escape is none.
+fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !text.iter().any(|byte| b"%+".contains(byte)) {
+        return Some(text.into());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        let byte = match (first, behind) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, behind @ ..]) => {
+                rest = behind;
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                u8::try_from(digit(high)? * 16 + digit(low)?).ok()?
+            }
+            (b'%', _) => return None,
+            (plain, _) => *plain,
+        };
+        bytes.push(byte);
+    }
+    Some(bytes.into())
+}
+
+#[cfg(feature = "tracing")]
+fn trace_refused(why: &str) {
+    tracing::debug!(why, "a logout token was refused");
+}
+
+#[cfg(feature = "tracing")]
+fn trace_refused_though_signed(why: &str) {
+    tracing::warn!(
+        why,
+        "a logout token of the issuer was refused, and its session goes on"
+    );
+}
+
+#[cfg(feature = "tracing")]
+fn trace_undone(why: &str) {
+    tracing::warn!(why, "a logout could not be judged or kept");
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn trace_refused(_: &str) {}
+
+#[cfg(not(feature = "tracing"))]
+const fn trace_refused_though_signed(_: &str) {}
+
+#[cfg(not(feature = "tracing"))]
+const fn trace_undone(_: &str) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_read_strictly_and_holds_one_token() {
+        for (form, expected) in [
+            ("logout_token=a.b.c", Some("a.b.c")),
+            ("x=1&logout_token=a.b.c&y", Some("a.b.c")),
+            ("logout_token=a%2Eb%2ec", Some("a.b.c")),
+            ("logout%5Ftoken=a.b.c", Some("a.b.c")),
+            ("logout_token=a+b", Some("a b")),
+            ("logout_token=a=b", Some("a=b")),
+            ("logout_token=", Some("")),
+            ("x=%ff&logout_token=a", Some("a")),
+            ("logout_token", None),
+            ("", None),
+            ("Logout_token=a", None),
+            (" logout_token=a", None),
+            ("logout_token=a&logout_token=a", None),
+            ("logout_token=a&logout%5ftoken=b", None),
+            ("logout_token=a&logout_token", None),
+            ("logout_token=%", None),
+            ("logout_token=%2", None),
+            ("logout_token=%2x", None),
+            ("logout_token=%+1", None),
+            ("logout_token=a&%=b", None),
+        ] {
+            let found = logout_token(form.as_bytes());
+            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{form}");
+        }
+    }
+}

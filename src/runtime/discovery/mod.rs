@@ -1,0 +1,4 @@
+//! Discovery: an authorization server's metadata document, and the endpoints that it names (RFC 8414).
+
+pub(crate) mod metadata;
+pub(crate) mod endpoint_url;

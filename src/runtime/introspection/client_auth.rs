@@ -1,0 +1,295 @@
+//! How we say who we are to an issuer that we ask (RFC 6749 section 2.3, RFC 7523 section 2.2).
+//!
+//! 1. A secret stands in a header field or in a form's body, never in a URL, and in no `Debug`.
+//! 2. What no header field can carry is found before anybody is asked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+
+use crate::model::repeated_settings::Once;
+use crate::model::time::UnixTime;
+use crate::runtime::http::form::{push, push_pair};
+use crate::verify::crypto::pem;
+use crate::verify::crypto::primitives::PrivateKey;
+use crate::verify::jose::client_assertion::Statement;
+use crate::verify::request::credential::is_b64token;
+
+/// How this server authenticates itself to an issuer that it asks about tokens, with
+/// [`Issuer::client_authentication`](crate::Issuer::client_authentication).
+///
+/// `Debug` shows the way, and no secret.
+///
+/// ```
+/// use portcullis::ClientAuthentication;
+///
+/// let ours = ClientAuthentication::basic("orders-api", "s3cr3t");
+/// assert_eq!(format!("{ours:?}"), "ClientAuthentication(basic)");
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ClientAuthentication(Way);
+
+#[derive(Clone)]
+enum Way {
+    Basic { id: String, secret: String },
+    Post { id: String, secret: String },
+    Bearer { token: String },
+    PrivateKeyJwt(SignedWay),
+}
+
+#[derive(Clone)]
+struct SignedWay {
+    id: String,
+    pem: String,
+    key_id: Option<String>,
+    audience: Option<String>,
+    /// The settings that hold one value.
+    once: Once,
+}
+
+impl ClientAuthentication {
+    /// HTTP Basic (RFC 6749 section 2.3.1, `client_secret_basic`): id and secret are encoded as
+    /// in a form before they are put together.
+    pub fn basic(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self(Way::Basic {
+            id: client_id.into(),
+            secret: secret.into(),
+        })
+    }
+
+    /// Id and secret as fields of the form (`client_secret_post`).
+    pub fn post(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self(Way::Post {
+            id: client_id.into(),
+            secret: secret.into(),
+        })
+    }
+
+    /// A bearer token of our own (RFC 7662 section 2.1). It is not renewed.
+    pub fn bearer(token: impl Into<String>) -> Self {
+        Self(Way::Bearer {
+            token: token.into(),
+        })
+    }
+
+    /// A JWT that we sign for each question (RFC 7523 section 2.2, `private_key_jwt`). The key is
+    /// one `PRIVATE KEY` block in PEM (PKCS#8): RSA of 2048 bits or more signs RS256, P-256
+    /// ES256, P-384 ES384, Ed25519 EdDSA.
+    pub fn private_key_jwt(client_id: impl Into<String>, pem: impl Into<String>) -> Self {
+        Self(Way::PrivateKeyJwt(SignedWay {
+            id: client_id.into(),
+            pem: pem.into(),
+            key_id: None,
+            audience: None,
+            once: Once::default(),
+        }))
+    }
+
+    /// The `kid` of the key, for [`private_key_jwt`](Self::private_key_jwt); elsewhere it changes
+    /// nothing. Default: none is named.
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        if let Way::PrivateKeyJwt(way) = &mut self.0 {
+            let key_id = key_id.into();
+            way.once.set("with_key_id", &key_id);
+            way.key_id = Some(key_id);
+        }
+        self
+    }
+
+    /// Whom the JWT is for, for [`private_key_jwt`](Self::private_key_jwt); elsewhere it changes
+    /// nothing. Default: the issuer's identifier, or its endpoint where it has none
+    /// (RFC 7523 section 3).
+    pub fn for_audience(mut self, audience: impl Into<String>) -> Self {
+        if let Way::PrivateKeyJwt(way) = &mut self.0 {
+            let audience = audience.into();
+            way.once.set("for_audience", &audience);
+            way.audience = Some(audience);
+        }
+        self
+    }
+
+    /// The settings of its own that hold one value, where it has any.
+    pub(crate) fn once(&self) -> Option<&Once> {
+        match &self.0 {
+            Way::PrivateKeyJwt(way) => Some(&way.once),
+            Way::Basic { .. } | Way::Post { .. } | Way::Bearer { .. } => None,
+        }
+    }
+
+    /// The client id, where the way has one.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        match &self.0 {
+            Way::Basic { id, .. } | Way::Post { id, .. } => Some(id),
+            Way::PrivateKeyJwt(way) => Some(&way.id),
+            Way::Bearer { .. } => None,
+        }
+    }
+
+    /// Makes it ready. `audience` is whom a JWT is for unless a setting says otherwise. The error
+    /// says what is wrong, and quotes nothing.
+    pub(crate) fn prepare(&self, audience: &str) -> Result<Credentials, &'static str> {
+        const EMPTY: &str = "the client id, the secret or the token is empty";
+        let is_empty = match &self.0 {
+            Way::Basic { id, secret } | Way::Post { id, secret } => {
+                id.is_empty() || secret.is_empty()
+            }
+            Way::Bearer { token } => token.is_empty(),
+            Way::PrivateKeyJwt(way) => way.id.is_empty(),
+        };
+        if is_empty {
+            return Err(EMPTY);
+        }
+        Ok(match &self.0 {
+            Way::Basic { id, secret } => {
+                let mut pair = String::new();
+                push(&mut pair, id);
+                pair.push(':');
+                push(&mut pair, secret);
+                Credentials::Header(header(&format!("Basic {}", STANDARD.encode(pair)))?)
+            }
+            Way::Post { id, secret } => Credentials::Fields {
+                id: id.as_str().into(),
+                secret: secret.as_str().into(),
+            },
+            Way::Bearer { token } if is_b64token(token.as_bytes()) => {
+                Credentials::Header(header(&format!("Bearer {token}"))?)
+            }
+            Way::Bearer { .. } => return Err("the bearer token is not a b64token"),
+            Way::PrivateKeyJwt(way) => Credentials::Assertion(Box::new(Assertion {
+                key: PrivateKey::from_pkcs8(&pem::private(&way.pem)?)
+                    .ok_or("the private key is weak or of no supported type")?,
+                client_id: way.id.as_str().into(),
+                key_id: way.key_id.as_deref().map(Into::into),
+                audience: way.audience.as_deref().unwrap_or(audience).into(),
+            })),
+        })
+    }
+}
+
+impl fmt::Debug for ClientAuthentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Way::Basic { .. } => "ClientAuthentication(basic)",
+            Way::Post { .. } => "ClientAuthentication(post)",
+            Way::Bearer { .. } => "ClientAuthentication(bearer)",
+            Way::PrivateKeyJwt(_) => "ClientAuthentication(private_key_jwt)",
+        })
+    }
+}
+
+/// Credentials that are ready to be sent.
+pub(crate) enum Credentials {
+    Header(HeaderValue),
+    Fields { id: Arc<str>, secret: Arc<str> },
+    Assertion(Box<Assertion>),
+}
+
+pub(crate) struct Assertion {
+    key: PrivateKey,
+    client_id: Box<str>,
+    key_id: Option<Box<str>>,
+    audience: Box<str>,
+}
+
+impl Credentials {
+    /// The header field that they stand in, if any.
+    pub(in crate::runtime) fn header(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Header(value) => Some(value.clone()),
+            Self::Fields { .. } | Self::Assertion(_) => None,
+        }
+    }
+
+    /// Adds the fields of the form that they stand in, if any. `None` when the system gives no
+    /// randomness.
+    pub(in crate::runtime) fn fill(&self, form: &mut String, now: UnixTime) -> Option<()> {
+        match self {
+            Self::Header(_) => {}
+            Self::Fields { id, secret } => {
+                push_pair(form, "client_id", id);
+                push_pair(form, "client_secret", secret);
+            }
+            Self::Assertion(ours) => {
+                let statement = Statement {
+                    client_id: &ours.client_id,
+                    audience: &ours.audience,
+                    key_id: ours.key_id.as_deref(),
+                };
+                // RFC 7523 s2.2
+                push_pair(
+                    form,
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                );
+                push_pair(form, "client_assertion", &statement.sign(&ours.key, now)?);
+            }
+        }
+        Some(())
+    }
+
+    /// Whether they can be sent where there is no form.
+    pub(crate) const fn need_a_form(&self) -> bool {
+        !matches!(self, Self::Header(_))
+    }
+}
+
+fn header(text: &str) -> Result<HeaderValue, &'static str> {
+    let mut value =
+        HeaderValue::from_str(text).map_err(|_| "the credentials fit into no header field")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header_of(ours: &ClientAuthentication) -> String {
+        let ready = ours.prepare("https://as.example").expect("sound");
+        let value = ready.header().expect("a header field");
+        assert!(value.is_sensitive());
+        value.to_str().expect("text").to_owned()
+    }
+
+    #[test]
+    fn id_and_secret_are_encoded_before_they_are_put_together() {
+        let basic = header_of(&ClientAuthentication::basic("a:b", "p%w d"));
+        let encoded = basic.strip_prefix("Basic ").expect("the scheme");
+        let pair = STANDARD.decode(encoded).expect("base64");
+        assert_eq!(pair, b"a%3Ab:p%25w+d");
+    }
+
+    #[test]
+    fn secrets_are_not_shown_and_must_not_be_empty() {
+        for (ours, shown) in [
+            (ClientAuthentication::basic("id", "secret"), "basic"),
+            (ClientAuthentication::post("id", "secret"), "post"),
+            (ClientAuthentication::bearer("secret"), "bearer"),
+            (
+                ClientAuthentication::private_key_jwt("id", "secret"),
+                "private_key_jwt",
+            ),
+        ] {
+            let text = format!("{ours:?}");
+            assert_eq!(text, format!("ClientAuthentication({shown})"));
+        }
+        for bad in [
+            ClientAuthentication::basic("", "secret"),
+            ClientAuthentication::basic("id", ""),
+            ClientAuthentication::post("id", ""),
+            ClientAuthentication::bearer(""),
+            ClientAuthentication::bearer("a b"),
+            ClientAuthentication::private_key_jwt("id", "secret"),
+            ClientAuthentication::private_key_jwt(
+                "id",
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+            ),
+        ] {
+            assert!(bad.prepare("https://as.example").is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How an endpoint is asked about a token, and what it says of a bad one.
+
+use crate::model::repeated_settings::Once;
+use crate::verify::claims::introspection_response::Idiom;
+
+/// How a token information service is asked, and how it answers, where that is not RFC 7662's
+/// way: with [`Issuer::token_dialect`](crate::Issuer::token_dialect).
+///
+/// 1. The token is a field of a form that is sent by POST.
+/// 2. `200` and one JSON object are about a good token; the members are read like claims, by the
+///    issuer's settings. Where there is a member `active`, only the boolean `true` is good.
+/// 3. A status that was named with [`bad_token_status`](Self::bad_token_status) is about a bad
+///    token: 401. Every other one is an outage: 503.
+///
+/// ```
+/// use portcullis::{Issuer, TokenInformation};
+///
+/// // A service that wants `token`, answers 404 for a bad one and counts in `ttl`.
+/// let dialect = TokenInformation::field("token")
+///     .bad_token_status(404)
+///     .lifetime_claim("ttl");
+/// let issuer = Issuer::token_information("https://gateway.example/tokens")
+///     .token_dialect(dialect)
+///     .subject_claim("user")
+///     .client_id_claim("app");
+/// # let _ = issuer;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TokenInformation {
+    pub(crate) field: String,
+    pub(crate) in_query: bool,
+    pub(crate) bad_token: Vec<u16>,
+    pub(crate) lifetime: Option<String>,
+    pub(crate) states_active: bool,
+    /// The settings that hold one value.
+    pub(crate) once: Once,
+}
+
+impl TokenInformation {
+    /// A service that wants the token in this field of a form.
+    pub fn field(name: impl Into<String>) -> Self {
+        Self {
+            field: name.into(),
+            in_query: false,
+            bad_token: Vec::new(),
+            lifetime: None,
+            states_active: false,
+            once: Once::default(),
+        }
+    }
+
+    /// Axway API Gateway: the field `access_token`, `400` for any bad token, and the seconds
+    /// that are left in `expires_in`.
+    pub fn axway() -> Self {
+        let preset = Self::field("access_token")
+            .bad_token_status(400)
+            .lifetime_claim("expires_in");
+        // What a preset says may be set anew.
+        Self {
+            once: Once::default(),
+            ..preset
+        }
+    }
+
+    /// The status says that the token is bad: 400 to 499, but for 401, 403 and 429, which are
+    /// about us. Call it once for each. Default: none.
+    pub fn bad_token_status(mut self, status: u16) -> Self {
+        self.bad_token.push(status);
+        self
+    }
+
+    /// The member that holds the seconds that the token still lives, counted from when it was
+    /// asked for. Default: none; `exp` is read in any case, and the earlier one counts.
+    pub fn lifetime_claim(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.once.set("lifetime_claim", &name);
+        self.lifetime = Some(name);
+        self
+    }
+
+    /// Sends the token in the query of a GET, as old versions want it. Whoever writes addresses
+    /// down on the way then holds tokens: for services that know no other way. The token may have
+    /// 1,024 bytes. Default: in a form.
+    pub fn in_query(mut self) -> Self {
+        self.in_query = true;
+        self
+    }
+
+    /// RFC 7662.
+    pub(crate) fn introspection() -> Self {
+        Self {
+            states_active: true,
+            ..Self::field("token")
+        }
+    }
+
+    pub(crate) fn idiom(&self) -> Idiom {
+        Idiom {
+            states_active: self.states_active,
+            lifetime: self.lifetime.as_deref().map(Into::into),
+        }
+    }
+}

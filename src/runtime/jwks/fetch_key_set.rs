@@ -1,0 +1,205 @@
+//! Where an issuer's keys come from: one flight, from address to parsed set.
+//!
+//! 1. A discovery document counts only if it is about our issuer; see
+//!    [`discovery`](super::discovery). Tenants that share a set share the document: it names one
+//!    of them, or leaves their place open.
+//! 2. A discovered address is forgotten at the first failure.
+//! 3. A set without a usable key is a failure. Validators go to the address that gave them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::algorithm::AlgorithmSet;
+use crate::model::issuer_template::Template;
+use crate::model::url;
+use crate::runtime::clock::Now;
+use crate::runtime::discovery::metadata::{Discovered, RefreshError, Wanted};
+use crate::runtime::http::client::{Fetched, Fetcher, Reach, Validators};
+use crate::runtime::jwks::schedule::RefreshLimits;
+use crate::verify::jose::jwk_set::KeySet;
+
+/// One flight with everything in it: three discovery documents and the set. Real time.
+const FLIGHT_TIME: Duration = Duration::from_secs(10);
+
+/// Which keys, and how to get them.
+#[derive(Clone, Debug)]
+pub(crate) struct RemoteConfig {
+    /// The exact `iss`, or where several tenants share the keys, their template.
+    pub(crate) issuer: Arc<str>,
+    /// The exact `iss` of each tenant; empty where there is one issuer.
+    pub(crate) tenants: Vec<Arc<str>>,
+    pub(crate) location: Location,
+    pub(crate) algorithms: AlgorithmSet,
+    /// Entries that are read of a set.
+    pub(crate) most_keys: usize,
+    /// The longest set.
+    pub(crate) most_bytes: usize,
+    /// Loaded when the first token comes, and not counted in readiness before.
+    pub(crate) lazy: bool,
+    pub(crate) reach: Reach,
+    pub(crate) limits: RefreshLimits,
+}
+
+/// Where the keys are.
+#[derive(Clone, Debug)]
+pub(crate) enum Location {
+    /// The address of the key set.
+    KeySet(String),
+    /// Addresses of the discovery document, tried in order.
+    Discovery(Vec<String>),
+}
+
+/// Where the keys come from.
+pub(crate) struct Source {
+    pub(crate) config: RemoteConfig,
+    pub(crate) fetcher: Fetcher,
+}
+
+/// A set and what it was made of.
+pub(crate) struct Known {
+    pub(crate) keys: Arc<KeySet>,
+    pub(crate) origin: Arc<Origin>,
+}
+
+/// What a flight brought.
+pub(crate) struct Arrived {
+    pub(crate) known: Known,
+    pub(crate) max_age: Option<Duration>,
+    /// Whether the keys are others than before.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    pub(crate) changed: bool,
+}
+
+/// What a set was made of. Held with the set, so that dropping one forgets the other and no
+/// `304` can answer for keys that are gone.
+pub(crate) struct Origin {
+    url: String,
+    validators: Validators,
+    body: Vec<u8>,
+}
+
+impl RemoteConfig {
+    /// The key set's address as it may be shown, where it is configured.
+    pub(crate) fn address(&self) -> Option<String> {
+        match &self.location {
+            Location::KeySet(url) => Some(url::shown(url)),
+            Location::Discovery(_) => None,
+        }
+    }
+
+    /// Whether a document that names this issuer is about ours.
+    fn is_named(&self, found: &str) -> bool {
+        if self.tenants.is_empty() {
+            return *found == *self.issuer;
+        }
+        // A document for all tenants has another name for the place than we may have.
+        let open = Template::parse(found);
+        self.tenants.iter().any(|tenant| **tenant == *found)
+            || (open.is_some() && open == Template::parse(&self.issuer))
+    }
+}
+
+impl Source {
+    /// One flight. `known` is the set in use, if any.
+    pub(crate) async fn load(
+        &self,
+        known: Option<Known>,
+        discovered: &mut Option<Discovered>,
+        now: Now,
+    ) -> Result<Arrived, RefreshError> {
+        let whole = async {
+            let url = match &self.config.location {
+                Location::KeySet(url) => url.clone(),
+                Location::Discovery(candidates) => {
+                    self.key_set_url(candidates, discovered, now).await?
+                }
+            };
+            self.key_set(url, known).await
+        };
+        tokio::time::timeout(FLIGHT_TIME, whole)
+            .await
+            .unwrap_or_else(|_| Err(RefreshError::Failed("no answer within 10 s".to_owned())))
+    }
+
+    async fn key_set(&self, url: String, known: Option<Known>) -> Result<Arrived, RefreshError> {
+        // A validator means something to the address that gave it, and to no other.
+        let known = known.filter(|known| known.origin.url == url);
+        let none = Validators::default();
+        let validators = known
+            .as_ref()
+            .map_or(&none, |known| &known.origin.validators);
+        let fetched = self.fetcher.get(&url, validators).await;
+        let fetched = fetched.map_err(|error| {
+            let way_out = if error.is_too_large() {
+                "; raise `key_set_bytes`"
+            } else {
+                ""
+            };
+            RefreshError::Failed(format!("{error}{way_out}"))
+        });
+        match (fetched?, known) {
+            (Fetched::Unchanged { max_age }, Some(known)) => Ok(Arrived {
+                known,
+                max_age,
+                changed: false,
+            }),
+            (Fetched::Unchanged { .. }, None) => Err(RefreshError::Failed(
+                "the answer is 304 to a question that was not conditional".to_owned(),
+            )),
+            (
+                Fetched::Body {
+                    bytes,
+                    max_age,
+                    validators,
+                },
+                known,
+            ) => {
+                // The same bytes are the same keys; those who remember them may go on doing so.
+                let same = known.filter(|known| known.origin.body == bytes);
+                let changed = same.is_none();
+                let keys = if let Some(known) = same {
+                    known.keys
+                } else {
+                    let config = &self.config;
+                    let set = KeySet::parse(&bytes, config.algorithms, config.most_keys);
+                    Arc::new(set.map_err(failed)?)
+                };
+                let origin = Arc::new(Origin {
+                    url,
+                    validators,
+                    body: bytes,
+                });
+                Ok(Arrived {
+                    known: Known { keys, origin },
+                    max_age,
+                    changed,
+                })
+            }
+        }
+    }
+
+    async fn key_set_url(
+        &self,
+        candidates: &[String],
+        discovered: &mut Option<Discovered>,
+        now: Now,
+    ) -> Result<String, RefreshError> {
+        if let Some(known) = discovered {
+            if let Some(url) = known.url(now) {
+                return Ok(url.to_owned());
+            }
+        }
+        let wanted = Wanted {
+            member: "jwks_uri",
+            is_named: &|found| self.config.is_named(found),
+            plain_http: self.config.reach.plain_http,
+        };
+        let url = wanted.find(&self.fetcher, candidates).await?;
+        *discovered = Some(Discovered::new(url.clone(), now));
+        Ok(url)
+    }
+}
+
+fn failed(fault: impl std::error::Error) -> RefreshError {
+    RefreshError::Failed(fault.to_string())
+}

@@ -1,0 +1,150 @@
+//! How an issuer's keys are doing, for health checks and operators.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::verify::jose::jwk_set::SkippedKey;
+
+/// The state of an issuer's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeySetState {
+    /// No fetch has brought keys yet. Tokens are answered 503.
+    NeverLoaded,
+    /// The keys are as fresh as they should be.
+    Fresh,
+    /// The last attempt failed, or the next one is late; the keys are used all the same.
+    Stale,
+    /// The last success is longer ago than the maximum staleness. Tokens are answered 503.
+    TooStale,
+    /// An operator dropped the keys and no fetch has brought new ones. Tokens are answered 503.
+    Dropped,
+}
+
+impl KeySetState {
+    /// A stable name, fit for a metric's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverLoaded => "never_loaded",
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::TooStale => "too_stale",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// Whether tokens of this issuer can be judged: [`Fresh`](Self::Fresh) and
+    /// [`Stale`](Self::Stale).
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Fresh | Self::Stale)
+    }
+}
+
+impl fmt::Display for KeySetState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the keys of one issuer are doing, at the moment when it was asked for.
+///
+/// All times are spans of the server's [`Clock`](crate::Clock); ages are those by the reading that
+/// has gone further.
+#[derive(Clone, Debug)]
+pub struct KeySetStatus {
+    pub(in crate::runtime) issuer: Arc<str>,
+    pub(in crate::runtime) address: Option<String>,
+    pub(in crate::runtime) state: KeySetState,
+    pub(in crate::runtime) on_demand: bool,
+    pub(in crate::runtime) keys: usize,
+    pub(in crate::runtime) skipped: Vec<SkippedKey>,
+    pub(in crate::runtime) age: Option<Duration>,
+    pub(in crate::runtime) stale_since: Option<Duration>,
+    pub(in crate::runtime) failures: u32,
+    pub(in crate::runtime) last_error: Option<String>,
+    pub(in crate::runtime) next_attempt: Option<Duration>,
+}
+
+impl KeySetStatus {
+    /// The issuer, as configured; where tenants share the keys, their template.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The address of the key set, as configured and without its query, which may hold secrets;
+    /// absent where it is discovered. An issuer with several
+    /// [`key_set_url`](crate::Issuer::key_set_url)s has a status for each, in their order.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// The state of its keys.
+    #[must_use]
+    pub const fn state(&self) -> KeySetState {
+        self.state
+    }
+
+    /// Whether the keys wait for their first token before they are fetched at all. Such a set
+    /// has not failed, and does not count in readiness.
+    #[must_use]
+    pub const fn is_on_demand(&self) -> bool {
+        self.on_demand
+    }
+
+    /// How many keys can be used; 0 to [`most_keys`](crate::Issuer::most_keys).
+    #[must_use]
+    pub const fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// The entries of the published set that cannot be used, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// Time since the start of the last fetch that succeeded; absent before the first success
+    /// and after the keys were dropped.
+    #[must_use]
+    pub const fn age(&self) -> Option<Duration> {
+        self.age
+    }
+
+    /// How long ago the keys turned stale; absent while they are fresh or there are none.
+    #[must_use]
+    pub const fn stale_since(&self) -> Option<Duration> {
+        self.stale_since
+    }
+
+    /// Whether the last attempt failed. The keys may be good all the same; see
+    /// [`state`](Self::state).
+    #[must_use]
+    pub const fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Attempts that have failed since the last success.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Why the last attempt failed; absent when it succeeded. Names addresses without their
+    /// query, never a key or a body.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// Time until the next attempt, from now; zero while one is under way, absent when nothing
+    /// but a token will cause one.
+    #[must_use]
+    pub const fn next_attempt(&self) -> Option<Duration> {
+        self.next_attempt
+    }
+}

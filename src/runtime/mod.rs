@@ -1,0 +1,21 @@
+//! Floor 3: facts from outside. Async, tasks, caches.
+
+pub(crate) mod util;
+pub(crate) mod clock;
+pub(crate) mod directory;
+pub(crate) mod cache;
+#[cfg(feature = "jwks")]
+pub(crate) mod http;
+#[cfg(feature = "jwks")]
+pub(crate) mod discovery;
+#[cfg(feature = "jwks")]
+pub(crate) mod jwks;
+pub(crate) mod revocation;
+#[cfg(feature = "redis")]
+pub(crate) mod shared;
+#[cfg(feature = "jwks")]
+pub(crate) mod lookup;
+#[cfg(feature = "jwks")]
+pub(crate) mod introspection;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(crate) mod userinfo;

@@ -1,0 +1,204 @@
+//! An entry of the list in memory, with what both clocks say of it.
+//!
+//! 1. An entry is in force until its end by the wall clock *and* for its span by the monotonic
+//!    clock. So neither a wall clock that jumps ahead ends it early, nor one that was behind when
+//!    the revocation was made.
+//! 2. It stays in memory for [`AFTERLIFE`] beyond both, since a wall clock that is set back brings
+//!    back tokens.
+
+use std::time::Duration;
+
+use crate::model::time::UnixTime;
+use crate::runtime::revocation::entry::RevocationEntry;
+
+/// So long an entry stays in memory beyond its end: a wall clock that is set back brings back
+/// tokens, and what has revoked them must still be there.
+pub(crate) const AFTERLIFE: Duration = Duration::from_secs(3600);
+
+/// One reading of both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) wall: UnixTime,
+    pub(crate) monotonic: Duration,
+}
+
+/// How long an entry holds by the monotonic clock, from the moment at which it is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// It is in force for this long, whatever the wall clock says.
+    force: Duration,
+    /// It is kept in memory for this long, also when it is not in force.
+    kept: Duration,
+}
+
+impl Span {
+    /// In force for this long, and kept for the afterlife.
+    pub(crate) const fn lasting(force: Duration) -> Self {
+        let kept = force.saturating_add(AFTERLIFE);
+        Self { force, kept }
+    }
+
+    /// The span of an entry that comes from elsewhere with its end: what is left of it by the wall
+    /// clock, and never more than `life`, as long as tokens of its issuer live at most.
+    pub(crate) fn until(end: UnixTime, wall: UnixTime, life: Duration) -> Self {
+        Self::lasting(left(end, wall).min(life))
+    }
+
+    /// Not in force because it has ended by the wall clock alone: it is kept, should that clock
+    /// turn out to have been ahead.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) const fn dormant(life: Duration) -> Self {
+        Self {
+            force: Duration::ZERO,
+            kept: life.saturating_add(AFTERLIFE),
+        }
+    }
+}
+
+/// Time from one moment to a later one; zero where it has passed.
+pub(crate) fn left(end: UnixTime, wall: UnixTime) -> Duration {
+    let secs = end.as_secs().saturating_sub(wall.as_secs());
+    Duration::from_secs(u64::try_from(secs).unwrap_or_default())
+}
+
+/// An entry of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::runtime) struct Listed {
+    entry: RevocationEntry,
+    /// By the monotonic clock, in whole seconds, rounded up.
+    in_force_until: u32,
+    kept_until: u32,
+    /// Whether its end had passed by the wall clock when it was added.
+    was_dormant: bool,
+}
+
+impl Listed {
+    pub(in crate::runtime) fn new(entry: RevocationEntry, span: Span, now: Moment) -> Self {
+        let after = |span: Duration| match span {
+            Duration::ZERO => 0,
+            span => whole_seconds(now.monotonic.saturating_add(span)),
+        };
+        Self {
+            was_dormant: span.force.is_zero() && entry.ends_at() <= now.wall,
+            in_force_until: after(span.force),
+            kept_until: after(span.kept),
+            entry,
+        }
+    }
+
+    pub(in crate::runtime) const fn entry(&self) -> &RevocationEntry {
+        &self.entry
+    }
+
+    /// What both say of the same.
+    pub(in crate::runtime) fn joined(&self, other: &Self) -> Self {
+        Self {
+            entry: self.entry.joined(&other.entry),
+            in_force_until: self.in_force_until.max(other.in_force_until),
+            kept_until: self.kept_until.max(other.kept_until),
+            was_dormant: self.was_dormant && other.was_dormant,
+        }
+    }
+
+    /// Whether it is in force. The monotonic clock is asked only where the wall clock says no.
+    pub(in crate::runtime) fn is_in_force(
+        &self,
+        wall: UnixTime,
+        monotonic: impl FnOnce() -> Duration,
+    ) -> bool {
+        wall < self.entry.ends_at() || monotonic() < self.in_force_until()
+    }
+
+    /// Whether neither clock has a reason to keep it.
+    pub(in crate::runtime) fn is_over(&self, now: Moment) -> bool {
+        now.wall >= self.entry.ends_at().saturating_add(AFTERLIFE)
+            && now.monotonic >= Duration::from_secs(self.kept_until.into())
+    }
+
+    /// When the wall clock alone says that its place may be given to another.
+    pub(in crate::runtime) fn replaceable_at(&self) -> UnixTime {
+        let end = self.entry.ends_at();
+        if self.was_dormant {
+            end
+        } else {
+            end.saturating_add(AFTERLIFE)
+        }
+    }
+
+    /// Whether the wall clock alone says that it has ended, and has said so from the beginning.
+    pub(in crate::runtime) const fn was_dormant(&self) -> bool {
+        self.was_dormant
+    }
+
+    /// By the monotonic clock.
+    pub(in crate::runtime) fn in_force_until(&self) -> Duration {
+        Duration::from_secs(self.in_force_until.into())
+    }
+}
+
+/// Seconds, rounded up: 136 years of them fit.
+fn whole_seconds(time: Duration) -> u32 {
+    let secs = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    u32::try_from(secs).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::revocation::Revocation;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn at(wall: i64, monotonic: u64) -> Moment {
+        Moment {
+            wall: UnixTime::from_secs(NOW.as_secs() + wall),
+            monotonic: Duration::from_secs(monotonic),
+        }
+    }
+
+    fn listed(end: i64, span: Span) -> Listed {
+        let end = UnixTime::from_secs(NOW.as_secs() + end);
+        let revocation = Revocation::token("https://a.example", "1");
+        Listed::new(RevocationEntry::new(revocation, end), span, at(0, 0))
+    }
+
+    #[test]
+    fn an_entry_is_in_force_until_both_clocks_say_otherwise() {
+        let one = listed(3600, Span::lasting(HOUR));
+        let in_force = |now: Moment| one.is_in_force(now.wall, || now.monotonic);
+        assert!(in_force(at(3599, 3599)));
+        assert!(in_force(at(1_000_000, 3599)), "the wall clock is ahead");
+        assert!(in_force(at(3599, 1_000_000)), "the wall clock is behind");
+        assert!(!in_force(at(3600, 3600)));
+    }
+
+    #[test]
+    fn an_entry_is_kept_for_the_afterlife_by_both_clocks() {
+        let one = listed(3600, Span::lasting(HOUR));
+        assert!(!one.is_over(at(7200, 7199)));
+        assert!(!one.is_over(at(7199, 7200)));
+        assert!(one.is_over(at(7200, 7200)));
+    }
+
+    #[test]
+    fn a_dormant_entry_is_not_in_force_and_comes_back_with_the_time() {
+        let one = listed(-10, Span::dormant(HOUR));
+        assert!(one.was_dormant());
+        assert!(!one.is_in_force(at(0, 0).wall, || Duration::ZERO));
+        assert!(one.is_in_force(at(-11, 5).wall, || Duration::from_secs(5)));
+        assert!(!one.is_over(at(100_000, 7199)));
+        assert!(one.is_over(at(100_000, 7200)));
+    }
+
+    #[test]
+    fn a_span_is_never_longer_than_tokens_live() {
+        let far = UnixTime::from_secs(i64::MAX);
+        assert_eq!(Span::until(far, NOW, HOUR), Span::lasting(HOUR));
+        assert_eq!(
+            Span::until(NOW, NOW, HOUR),
+            Span::lasting(Duration::ZERO),
+            "ended"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! A notice as it is written under seal: `revoked`, an id and an entry in its line; or `withdrawn`
+//! and ids.
+//!
+//! Strict: what is not understood to the last byte is no notice.
+
+use crate::model::time::UnixTime;
+use crate::runtime::revocation::text_format;
+use crate::runtime::shared::replica::{Notice, NoticeId};
+
+/// The text of a notice.
+pub(in crate::runtime) fn write(notice: &Notice) -> String {
+    match notice {
+        Notice::Revoked(id, entry) => {
+            format!("revoked {id:032x}\n{}", text_format::write_entry(entry))
+        }
+        Notice::Withdrawn(ids, _) => {
+            let ids: Vec<String> = ids.iter().map(|id| format!("{id:032x}")).collect();
+            format!("withdrawn {}", ids.join(" "))
+        }
+    }
+}
+
+/// The notice of a text that was sealed until `end`.
+pub(in crate::runtime) fn read(text: &[u8], end: UnixTime) -> Option<Notice> {
+    let text = std::str::from_utf8(text).ok()?;
+    if let Some(rest) = text.strip_prefix("revoked ") {
+        let (id, line) = rest.split_once('\n')?;
+        let entry = text_format::read_entry(line).filter(|entry| entry.ends_at() == end)?;
+        return Some(Notice::Revoked(id_of(id)?, entry));
+    }
+    let ids = text.strip_prefix("withdrawn ")?.split(' ');
+    let ids: Option<Vec<NoticeId>> = ids.map(id_of).collect();
+    Some(Notice::Withdrawn(ids?, end))
+}
+
+fn id_of(text: &str) -> Option<NoticeId> {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_sound = text.len() == 32 && text.bytes().all(is_hex);
+    is_sound.then(|| NoticeId::from_str_radix(text, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::revocation::Revocation;
+    use crate::runtime::revocation::entry::RevocationEntry;
+
+    const END: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let revocation = Revocation::subject("https://a.example", "a\nb \"c\"", END);
+        for notice in [
+            Notice::Revoked(7, RevocationEntry::new(revocation, END)),
+            Notice::Withdrawn(vec![1, NoticeId::MAX, 0], END),
+        ] {
+            let text = write(&notice);
+            assert_eq!(read(text.as_bytes(), END), Some(notice), "{text}");
+            for bytes in 0..text.len() {
+                // A list of ids that lacks some is another one, and no seal opens for it.
+                let shorter = read(&text.as_bytes()[..bytes], END);
+                assert!(
+                    !matches!(shorter, Some(Notice::Revoked(..))),
+                    "{bytes} bytes"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_no_notice() {
+        let id = "0".repeat(32);
+        let line = r#"{"issuer":"i","token":"t","end":1800000000}"#;
+        assert!(read(format!("revoked {id}\n{line}").as_bytes(), END).is_some());
+        let other = UnixTime::from_secs(1_800_000_001);
+        assert!(read(format!("revoked {id}\n{line}").as_bytes(), other).is_none());
+        for text in [
+            String::new(),
+            "withdrawn".to_owned(),
+            "withdrawn ".to_owned(),
+            format!("withdrawn {id} "),
+            format!("withdrawn {id}\n"),
+            format!("withdrawn +{}", &id[1..]),
+            format!("withdrawn {}", "A".repeat(32)),
+            format!("revoked {id}"),
+            format!("revoked {id} {line}"),
+            format!("revoked {id}\n{line}\n{line}"),
+            format!("revoked {}\n{line}", &id[1..]),
+            format!("suspended {id}\n{line}"),
+        ] {
+            assert!(read(text.as_bytes(), END).is_none(), "{text}");
+        }
+        assert!(read(b"withdrawn \xff", END).is_none());
+    }
+}

@@ -1,0 +1,157 @@
+//! Entering a place: what the proofs need from outside, asked for in the right order.
+//!
+//! 1. What the token alone decides is decided first; nobody is asked about a caller who would
+//!    be refused anyway.
+//! 2. A workspace that nobody owns is answered like one that somebody else owns.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::model::error::rejection::{Outage, Rejection, RejectionKind, WiringFault};
+use crate::model::ids::{AccountId, WorkspaceId};
+use crate::runtime::directory::within;
+use crate::server::decide::verified_request::Admission;
+use crate::server::resource_server::ResourceServer;
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::identity::access::{Place, WorkspaceAccess};
+use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
+use crate::verify::identity::kinds::{Identity, Principal};
+use crate::verify::policy::tenant_claims::TenantClaims;
+
+/// A directory that has just failed may answer the next request.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl ResourceServer {
+    /// Lets the caller into the workspace, if it may.
+    pub(crate) async fn enter(
+        &self,
+        admission: &Admission,
+        place: &Place,
+        admits_principals: bool,
+    ) -> Result<WorkspaceAccess, Rejection> {
+        if let (Identity::Principal(principal), true) = (admission.identity(), admits_principals) {
+            return self.visit(&admission.token, principal, place).await;
+        }
+        let access = WorkspaceAccess::enter(&admission.token, admission.identity(), place)?;
+        self.confirm_tenant(admission).await?;
+        Ok(access)
+    }
+
+    /// An issuer that may name some accounts only is not believed about workspaces: the one that
+    /// its token states must be owned by the account that it states.
+    pub(crate) async fn confirm_tenant(&self, admission: &Admission) -> Result<(), Rejection> {
+        let rules = admission.rules.tenant.as_ref();
+        if !rules.is_some_and(TenantClaims::is_limited) {
+            return Ok(());
+        }
+        let (account, workspace) = match admission.identity() {
+            Identity::User(user) => (user.account(), Some(user.workspace())),
+            Identity::Client(client) => (client.account(), client.workspace()),
+            // A principal's reach was cut to the limit; a subject has nothing to confirm.
+            Identity::Principal(_) | Identity::Subject(_) => return Ok(()),
+        };
+        let workspace = workspace.ok_or(RejectionKind::NoTenant)?;
+        match self.owner(workspace).await? {
+            Some(owner) if Some(&owner) == account => Ok(()),
+            _ => Err(RejectionKind::WrongTenant.into()),
+        }
+    }
+
+    async fn visit(
+        &self,
+        token: &AccessToken,
+        principal: &Principal,
+        place: &Place,
+    ) -> Result<WorkspaceAccess, Rejection> {
+        // What is no id is nobody's account or workspace.
+        let nobodys = |_| RejectionKind::WrongTenant;
+        let workspace = WorkspaceId::new(&place.workspace).map_err(nobodys)?;
+        let reached = match &place.account {
+            Some(account) => principal
+                .reach()
+                .includes(&AccountId::new(account).map_err(nobodys)?),
+            None => !principal.reach().is_empty(),
+        };
+        if !reached {
+            return Err(RejectionKind::WrongTenant.into());
+        }
+        let owner = self
+            .owner(&workspace)
+            .await?
+            .ok_or(RejectionKind::WrongTenant)?;
+        Ok(WorkspaceAccess::visit(
+            token, principal, place, workspace, owner,
+        )?)
+    }
+
+    /// What a client claims to do for a user, in its own workspace.
+    pub(crate) async fn claim_delegation(
+        &self,
+        admission: &Admission,
+        headers: &HeaderMap,
+        place: &Place,
+    ) -> Result<UncheckedDelegation, Rejection> {
+        let Some(rules) = &admission.rules.tenant else {
+            return Err(RejectionKind::WrongCaller.into());
+        };
+        let (scope, context) = (admission.token.scope(), admission.context());
+        let claim = UncheckedDelegation::claim(
+            admission.identity(),
+            &rules.delegation,
+            (scope, context),
+            headers,
+        )?;
+        let access = self.enter(admission, place, false).await?;
+        Ok(claim.inside(access))
+    }
+
+    /// Asks the application whether the user is one of the workspace.
+    pub(crate) async fn confirm(
+        &self,
+        claimed: UncheckedDelegation,
+    ) -> Result<Delegation, Rejection> {
+        let users = self
+            .0
+            .outside
+            .users
+            .as_ref()
+            .ok_or(RejectionKind::Misconfigured(WiringFault::NoUserDirectory))?;
+        let lookup = users.look_up(claimed.access(), claimed.unchecked_user());
+        match within(
+            self.0.outside.lookup_timeout,
+            &*self.0.clock,
+            &self.0.outside.lookup_failed,
+            lookup,
+        )
+        .await
+        {
+            Ok(true) => Ok(claimed.confirmed()),
+            Ok(false) => Err(RejectionKind::WrongTenant.into()),
+            Err(outage) => Err(unavailable(outage)),
+        }
+    }
+
+    async fn owner(&self, workspace: &WorkspaceId) -> Result<Option<AccountId>, Rejection> {
+        let owners = self
+            .0
+            .outside
+            .owners
+            .as_ref()
+            .ok_or(RejectionKind::Misconfigured(
+                WiringFault::NoWorkspaceDirectory,
+            ))?;
+        within(
+            self.0.outside.lookup_timeout,
+            &*self.0.clock,
+            &self.0.outside.lookup_failed,
+            owners.look_up(workspace),
+        )
+        .await
+        .map_err(unavailable)
+    }
+}
+
+const fn unavailable(outage: Outage) -> Rejection {
+    Rejection::unavailable(outage, RETRY_AFTER)
+}

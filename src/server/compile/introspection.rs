@@ -1,0 +1,275 @@
+//! From the settings of an introspected issuer to who asks it, or to the first mistake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::url;
+use crate::runtime::clock::Clock;
+use crate::runtime::introspection::client_auth::{ClientAuthentication, Credentials};
+use crate::runtime::introspection::dialect::TokenInformation;
+use crate::runtime::introspection::endpoint::Endpoint;
+use crate::runtime::introspection::endpoint::{EndpointConfig, Place};
+use crate::runtime::lookup::engine::{AskingLimits, Introspector};
+use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::server::compile::issuer::Members;
+use crate::server::compile::issuer_ids::discovery_urls;
+use crate::server::compile::key_source::reach;
+use crate::server::decide::introspected::{Bench, MOST_BYTES_IN_QUERY, Memory, Opaque};
+use crate::server::decide::issuer_authority::Authority;
+use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::introspection_settings::{Asked, AskedJwts, Asking};
+use crate::server::settings::issuer::{Issuer, Kind};
+
+/// Sees to an issuer that is asked about its tokens. Whether it is one; the others have none of
+/// its settings.
+pub(in crate::server) fn add(
+    opaque: &mut Option<Opaque>,
+    issuer: &Issuer,
+    members: &Members,
+    clock: &Arc<dyn Clock>,
+    max_token_bytes: usize,
+) -> Result<bool, ConfigError> {
+    let asked = match (&issuer.kind, issuer.asking.set.first()) {
+        (Kind::Introspected(asked), _) => asked,
+        (_, None) => return Ok(false),
+        (_, Some(setting)) => {
+            return Err(mistake(
+                setting,
+                "only an issuer that is asked about its tokens has it; see `introspected(..)`",
+            ));
+        }
+    };
+    // Its other names lead to the same rules and keys.
+    if let Some((_, authority)) = members.first() {
+        if opaque.is_some() {
+            return Err(mistake(
+                "introspected",
+                "an opaque token does not say whose it is, so that one issuer alone can be asked",
+            ));
+        }
+        *opaque = Some(asks(issuer, asked, authority, clock, max_token_bytes)?);
+    }
+    Ok(true)
+}
+
+/// Who asks the issuer.
+fn asks(
+    issuer: &Issuer,
+    asked: &Asked,
+    authority: &Arc<Authority>,
+    clock: &Arc<dyn Clock>,
+    max_token_bytes: usize,
+) -> Result<Opaque, ConfigError> {
+    let asking = &issuer.asking;
+    check(issuer, asking)?;
+    let realm = &authority.rules.realm;
+    let dialect = dialect(asked, asking)?;
+    let credentials = credentials(asked, asking, &dialect, realm)?;
+    let signed_for = asking.signed.then(|| signed_for(asking)).transpose()?;
+    let place = place(issuer, asked)?;
+    #[cfg(feature = "redis")]
+    let manner = manner(&place, &dialect, asking, signed_for.as_deref());
+    let config = EndpointConfig {
+        issuer: Arc::clone(realm),
+        place,
+        dialect: dialect.clone(),
+        credentials,
+        signed: signed_for.is_some(),
+        reach: reach(issuer)?,
+    };
+    let endpoint = Endpoint::new(config).map_err(|problem| mistake("introspected", problem))?;
+    let memory = Memory::new(asking.life)
+        .ok_or_else(|| mistake("introspected", "the system gives no randomness"))?;
+    let bench = Bench {
+        authority: Arc::clone(authority),
+        idiom: dialect.idiom(),
+        signed_for,
+        signed_age: asking.signed_age,
+        memory,
+        unsupported: OnceAMinute::default(),
+    };
+    let limits = AskingLimits {
+        calls: asking.calls,
+        patience: asking.patience,
+    };
+    Ok(Opaque {
+        introspector: Introspector::new(bench, endpoint, limits, clock),
+        takes_jwts: asking.jwts != AskedJwts::Never,
+        only_jwts: asking.jwts == AskedJwts::Alone,
+        is_alone: false,
+        most_bytes: if dialect.in_query {
+            max_token_bytes.min(MOST_BYTES_IN_QUERY)
+        } else {
+            max_token_bytes
+        },
+        #[cfg(feature = "redis")]
+        manner,
+    })
+}
+
+/// Everything that decides what the issuer says. Instances that differ in it share no answer.
+#[cfg(feature = "redis")]
+fn manner(
+    place: &Place,
+    dialect: &TokenInformation,
+    asking: &Asking,
+    signed_for: Option<&[Box<str>]>,
+) -> Vec<String> {
+    let ours = asking.authentication.as_ref();
+    let client = ours.and_then(ClientAuthentication::client_id);
+    vec![
+        format!("{place:?}"),
+        format!("{dialect:?}"),
+        format!("{ours:?} {client:?}"),
+        format!("{signed_for:?}"),
+    ]
+}
+
+fn check(issuer: &Issuer, asking: &Asking) -> Result<(), ConfigError> {
+    if !issuer.required_headers.is_empty() {
+        return Err(mistake(
+            "require_header",
+            "an answer about a token has no header; see `require_claim(..)`",
+        ));
+    }
+    if !issuer.types.is_empty() {
+        return Err(mistake(
+            "accept_type",
+            "an answer about a token has no `typ`; leave it out",
+        ));
+    }
+    let second = Duration::from_secs(1);
+    let life = asking.life.unwrap_or(second);
+    if !(second..=second * 300).contains(&life) {
+        return Err(mistake(
+            "introspection_cache_life",
+            "it must be 1 s to 5 min; `without_introspection_cache()` switches it off",
+        ));
+    }
+    if !(second..=second * 3600).contains(&asking.signed_age) {
+        return Err(mistake("signed_answer_age", "it must be 1 s to 1 h"));
+    }
+    if !(1..=1024).contains(&asking.calls) {
+        return Err(mistake("concurrent_introspections", "it must be 1 to 1024"));
+    }
+    if !(Duration::from_millis(10)..=second * 30).contains(&asking.patience) {
+        return Err(mistake(
+            "introspection_patience",
+            "it must be 10 ms to 30 s",
+        ));
+    }
+    Ok(())
+}
+
+fn dialect(asked: &Asked, asking: &Asking) -> Result<TokenInformation, ConfigError> {
+    let mut dialect = match (asked, &asking.dialect) {
+        (Asked::Service(_), Some(dialect)) => dialect.clone(),
+        (Asked::Service(_), None) => TokenInformation::axway(),
+        (_, None) => TokenInformation::introspection(),
+        (_, Some(_)) => {
+            return Err(mistake(
+                "token_dialect",
+                "introspection has a dialect of its own; see `token_information(..)`",
+            ));
+        }
+    };
+    dialect.bad_token.extend(&asking.bad_token);
+    if dialect.field.is_empty() {
+        return Err(mistake(
+            "token_dialect",
+            "the field for the token has no name",
+        ));
+    }
+    let is_about_us =
+        |status: &u16| !(400..=499).contains(status) || [401, 403, 429].contains(status);
+    if dialect.bad_token.iter().any(is_about_us) {
+        return Err(mistake(
+            "bad_token_status",
+            "it must be 400 to 499, and neither 401, 403 nor 429, which are about us",
+        ));
+    }
+    Ok(dialect)
+}
+
+fn credentials(
+    asked: &Asked,
+    asking: &Asking,
+    dialect: &TokenInformation,
+    realm: &str,
+) -> Result<Option<Credentials>, ConfigError> {
+    let Some(ours) = &asking.authentication else {
+        // RFC 7662 s2.1: the endpoint must demand it, so that nobody fishes for tokens.
+        return match asked {
+            Asked::Service(_) => Ok(None),
+            Asked::Endpoint(_) | Asked::Issuer(_) => Err(mistake(
+                "client_authentication",
+                "an introspection endpoint demands credentials; give ours, such as `ClientAuthentication::basic(..)`",
+            )),
+        };
+    };
+    let ready = ours
+        .prepare(realm)
+        .map_err(|problem| mistake("client_authentication", problem))?;
+    if dialect.in_query && ready.need_a_form() {
+        return Err(mistake(
+            "client_authentication",
+            "a question without a form carries no such credentials; use `basic` or `bearer`",
+        ));
+    }
+    Ok(Some(ready))
+}
+
+fn place(issuer: &Issuer, asked: &Asked) -> Result<Place, ConfigError> {
+    let check = |setting: &'static str, address: &str| {
+        url::check(address, issuer.plain_http)
+            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
+    };
+    let nothing_to_discover =
+        !matches!(asked, Asked::Issuer(_)) && !issuer.asking.signed && !issuer.discovers_userinfo();
+    if nothing_to_discover && issuer.discovery_url.is_some() {
+        return Err(mistake(
+            "discovery_url",
+            "the endpoint is given, and nothing else is looked for; see `introspected_by(..)`",
+        ));
+    }
+    match (asked, &issuer.discovery_url) {
+        (Asked::Endpoint(url), _) => {
+            check("introspected", url)?;
+            Ok(Place::At(url.clone()))
+        }
+        (Asked::Service(url), _) => {
+            check("token_information", url)?;
+            Ok(Place::At(url.clone()))
+        }
+        (Asked::Issuer(_), Some(url)) => {
+            check("discovery_url", url)?;
+            Ok(Place::Discovered(vec![url.clone()]))
+        }
+        (Asked::Issuer(name), None) => {
+            check("introspected_by", name)?;
+            Ok(Place::Discovered(discovery_urls(name)))
+        }
+    }
+}
+
+/// RFC 9701 s5: the audience is this resource server, which is the client that asks.
+fn signed_for(asking: &Asking) -> Result<Vec<Box<str>>, ConfigError> {
+    if !asking.signed_for.is_empty() {
+        if asking.signed_for.iter().any(String::is_empty) {
+            return Err(mistake("signed_answers_for", "the audience is empty"));
+        }
+        return Ok(asking
+            .signed_for
+            .iter()
+            .map(|one| one.as_str().into())
+            .collect());
+    }
+    let ours = asking.authentication.as_ref();
+    match ours.and_then(ClientAuthentication::client_id) {
+        Some(id) => Ok(vec![id.into()]),
+        None => Err(mistake(
+            "signed_answers",
+            "our credentials have no client id; name whom answers are for with `signed_answers_for(..)`",
+        )),
+    }
+}

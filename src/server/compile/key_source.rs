@@ -1,0 +1,261 @@
+//! From an issuer's settings to the source of its keys, or to the first mistake.
+//!
+//! 1. Keys come from one kind of place: static keys, the addresses of key sets, or discovery.
+//! 2. Every address and every certificate is checked here, before anything is asked.
+
+use std::sync::Arc;
+
+use crate::model::algorithm::AlgorithmSet;
+#[cfg(feature = "jwks")]
+use crate::model::url;
+use crate::runtime::clock::Clock;
+#[cfg(feature = "jwks")]
+use crate::runtime::http::client::{Reach, Root};
+#[cfg(feature = "jwks")]
+use crate::runtime::jwks::key_store::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
+#[cfg(feature = "jwks")]
+use crate::server::compile::issuer_ids::discovery_urls;
+use crate::server::decide::issuer_authority::{Keys, StaticKeys};
+use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::issuer::Issuer;
+#[cfg(feature = "jwks")]
+use crate::server::settings::issuer::{Kind, Proxies};
+use crate::verify::crypto::pem;
+use crate::verify::jose::jwk_set::{KeySet, MAX_KEY_ID_BYTES};
+
+/// Whose tokens a source of keys is for.
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+pub(in crate::server) struct Whose<'i> {
+    /// The exact `iss`, or the template of tenants.
+    pub(in crate::server) name: &'i Arc<str>,
+    /// The exact `iss` of each tenant; empty where there is one issuer.
+    pub(in crate::server) tenants: &'i [Arc<str>],
+    pub(in crate::server) algorithms: AlgorithmSet,
+    /// Fetched when the first token comes.
+    pub(in crate::server) lazy: bool,
+}
+
+/// A bound on what one token's unknown key can cause.
+#[cfg(feature = "jwks")]
+const MAX_KEY_SETS: usize = 8;
+
+/// The source of keys that an issuer's settings name.
+pub(in crate::server) fn keys(
+    issuer: &Issuer,
+    whose: &Whose<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Keys, ConfigError> {
+    #[cfg(feature = "jwks")]
+    if matches!(issuer.kind, Kind::Introspected(_)) && !issuer.asking.signed {
+        return unsigned(issuer);
+    }
+    let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
+    let has_address = !issuer.key_set_urls.is_empty();
+    let ways = usize::from(is_static)
+        + usize::from(has_address)
+        + usize::from(issuer.discovery_url.is_some());
+    if has_address && issuer.discovery_url.is_some() {
+        return Err(mistake(
+            "key_set_url",
+            "keys come from addresses or from discovery; keep it or `discovery_url`",
+        ));
+    }
+    if ways > 1 {
+        return Err(mistake(
+            "key_set",
+            "keys are static or fetched; keep static keys, `key_set_url` or `discovery_url`",
+        ));
+    }
+    if is_static {
+        #[cfg(feature = "jwks")]
+        reach(issuer)?; // Of no use here, and to be sound all the same.
+        return static_keys(issuer, whose)
+            .map(|keys| Keys::Static(Arc::new(StaticKeys::new(keys))));
+    }
+    remote_keys(issuer, whose, clock)
+}
+
+/// Where nothing is signed there is nothing to verify.
+#[cfg(feature = "jwks")]
+fn unsigned(issuer: &Issuer) -> Result<Keys, ConfigError> {
+    let named = [
+        ("key_set", !issuer.key_sets.is_empty()),
+        ("pem", !issuer.pems.is_empty()),
+        ("key_set_url", !issuer.key_set_urls.is_empty()),
+        ("algorithms", issuer.algorithms.is_some()),
+    ];
+    match named.into_iter().find(|(_, is_set)| *is_set) {
+        None => Ok(Keys::Static(Arc::default())),
+        Some((setting, _)) => Err(mistake(
+            setting,
+            "an issuer that is asked about its tokens has keys for `signed_answers()` alone",
+        )),
+    }
+}
+
+fn static_keys(issuer: &Issuer, whose: &Whose<'_>) -> Result<KeySet, ConfigError> {
+    let mut keys = KeySet::default();
+    for json in &issuer.key_sets {
+        let set = KeySet::parse(json, whose.algorithms, issuer.most_keys)
+            .map_err(|fault| mistake("key_set", fault.to_string()))?;
+        if set.is_cut() {
+            return Err(mistake(
+                "key_set",
+                format!(
+                    "it has more than {} entries; raise `most_keys`",
+                    issuer.most_keys
+                ),
+            ));
+        }
+        warn_of_skipped(&set, whose);
+        keys.merge(set);
+    }
+    for (id, text) in &issuer.pems {
+        if id
+            .as_ref()
+            .is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID_BYTES)
+        {
+            return Err(mistake(
+                "pem_with_key_id",
+                "the key id must have 1 to 256 bytes",
+            ));
+        }
+        let material = pem::parse(text).map_err(|problem| mistake("pem", problem))?;
+        if !keys.add(id.as_deref(), &material, whose.algorithms) {
+            return Err(mistake(
+                "pem",
+                "the key is weak or fits no allowed algorithm",
+            ));
+        }
+    }
+    Ok(keys)
+}
+
+/// An entry that cannot be used is named, here as in a set that is fetched.
+#[cfg(feature = "tracing")]
+fn warn_of_skipped(set: &KeySet, whose: &Whose<'_>) {
+    for skipped in set.skipped().iter().filter(|one| one.is_notable()) {
+        let (index, reason) = (skipped.index(), skipped.reason());
+        tracing::warn!(
+            issuer = &**whose.name,
+            index,
+            reason,
+            "an entry of the key set cannot be used"
+        );
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn warn_of_skipped(_: &KeySet, _: &Whose<'_>) {}
+
+#[cfg(not(feature = "jwks"))]
+fn remote_keys(_: &Issuer, _: &Whose<'_>, _: &Arc<dyn Clock>) -> Result<Keys, ConfigError> {
+    Err(mistake(
+        "key_set",
+        "keys can only be fetched with the feature `jwks`; switch it on, or give static keys",
+    ))
+}
+
+#[cfg(feature = "jwks")]
+fn remote_keys(
+    issuer: &Issuer,
+    whose: &Whose<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Keys, ConfigError> {
+    let limits = RefreshLimits {
+        interval: issuer.refresh_interval,
+        cooldown: issuer.unknown_key_cooldown,
+        max_stale: issuer.max_staleness,
+        // What the issuer asks for must not make its own keys too old (see `check_spans`).
+        max: RefreshLimits::default()
+            .max
+            .min(issuer.max_staleness * 4 / 5),
+        ..RefreshLimits::default()
+    };
+    let mut sets = Vec::new();
+    for location in locations(issuer, whose)? {
+        let config = RemoteConfig {
+            issuer: Arc::clone(whose.name),
+            tenants: whose.tenants.to_vec(),
+            location,
+            algorithms: whose.algorithms,
+            most_keys: issuer.most_keys,
+            most_bytes: issuer.key_set_bytes,
+            lazy: whose.lazy,
+            reach: reach(issuer)?,
+            limits,
+        };
+        let keys = RemoteKeys::new(config, Arc::clone(clock))
+            .map_err(|problem| mistake("key_set_url", problem))?;
+        sets.push(keys);
+    }
+    Ok(Keys::Remote(sets.into()))
+}
+
+/// The addresses of key sets, or the one place where such an address is found.
+#[cfg(feature = "jwks")]
+fn locations(issuer: &Issuer, whose: &Whose<'_>) -> Result<Vec<Location>, ConfigError> {
+    if issuer.key_set_urls.is_empty() {
+        return location(issuer, whose).map(|only| vec![only]);
+    }
+    if issuer.key_set_urls.len() > MAX_KEY_SETS {
+        return Err(mistake(
+            "key_set_url",
+            "an issuer has at most 8 key sets; more are issuers of their own",
+        ));
+    }
+    let checked = issuer.key_set_urls.iter().map(|address| {
+        check_address(issuer, "key_set_url", address)?;
+        Ok(Location::KeySet(address.clone()))
+    });
+    checked.collect()
+}
+
+#[cfg(feature = "jwks")]
+fn check_address(issuer: &Issuer, setting: &'static str, address: &str) -> Result<(), ConfigError> {
+    url::check(address, issuer.plain_http)
+        .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
+}
+
+#[cfg(feature = "jwks")]
+fn location(issuer: &Issuer, whose: &Whose<'_>) -> Result<Location, ConfigError> {
+    match (&issuer.discovery_url, &issuer.kind) {
+        // The document can name one form of a pool; the other is looked for in its own place.
+        (Some(address), _) if !whose.lazy => {
+            check_address(issuer, "discovery_url", address)?;
+            Ok(Location::Discovery(vec![address.clone()]))
+        }
+        (_, Kind::Cognito { .. }) => Ok(Location::KeySet(format!(
+            "{}/.well-known/jwks.json",
+            whose.name
+        ))),
+        (_, Kind::OidcTenants(_)) => Err(mistake(
+            "key_set_url",
+            "the keys that tenants share have no place of their own; set it, `discovery_url` or static keys",
+        )),
+        (_, _) => {
+            check_address(issuer, "issuer", whose.name).map_err(|error| {
+                error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
+            })?;
+            Ok(Location::Discovery(discovery_urls(whose.name)))
+        }
+    }
+}
+
+#[cfg(feature = "jwks")]
+pub(in crate::server) fn reach(issuer: &Issuer) -> Result<Reach, ConfigError> {
+    let mut roots = Vec::new();
+    for pem in &issuer.roots {
+        roots.extend(Root::bundle(pem).map_err(|problem| {
+            mistake(
+                "root_certificate",
+                format!("it {problem}; give one `CERTIFICATE` in pem, or several"),
+            )
+        })?);
+    }
+    Ok(Reach {
+        plain_http: issuer.plain_http,
+        roots,
+        proxied: issuer.proxies == Proxies::Used,
+    })
+}

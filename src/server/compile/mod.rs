@@ -1,0 +1,12 @@
+//! From settings to a running server: policies, issuer ids, key sources, endpoints.
+
+pub(crate) mod issuer_ids;
+pub(crate) mod policy;
+pub(crate) mod key_source;
+pub(crate) mod issuer;
+#[cfg(feature = "jwks")]
+pub(crate) mod introspection;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(crate) mod userinfo;
+#[cfg(feature = "redis")]
+pub(crate) mod shared_store;

@@ -1,0 +1,416 @@
+//! Tokens that only their issuer can judge: which they are, and what is remembered of them.
+//!
+//! 1. Where a token goes is decided by its shape and the configuration, before anybody is asked:
+//!    a JWT to the issuer that it names, if its tokens are verified here; five parts nowhere; any
+//!    other b64token to the one introspected issuer. What failed in one place is never tried in
+//!    the other.
+//! 2. A JWT goes to the introspected issuer only where the configuration says so, and only if it
+//!    names exactly that issuer. Where no other issuer is configured, nothing is verified here, and
+//!    that setting sends tokens of every shape there.
+//! 3. An answer is remembered for the token that it was given for, by a digest of every byte: for
+//!    the life that the configuration says and never past the token's end, briefly where no end
+//!    is stated or the token is refused, and not at all where there was none.
+//! 4. What a signed answer said ends with the key that verified it.
+//! 5. Time and the application's own checks are judged on every request, remembered or not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::error::rejection::{Outage, RequestFault, TokenFault};
+use crate::model::error::token_error::TokenError;
+#[cfg(feature = "redis")]
+use crate::model::time::UnixTime;
+use crate::runtime::cache::token_cache::{Basis, Digest, Known, Limits, Verified};
+use crate::runtime::clock::{Deadline, Now};
+use crate::runtime::introspection::endpoint::{Endpoint, Said};
+use crate::runtime::lookup::engine::{AskedAt, Examiner, Introspector, NotAsked, Trouble};
+use crate::runtime::lookup::status::IntrospectionStatus;
+use crate::runtime::revocation::list::Standing;
+#[cfg(feature = "redis")]
+use crate::runtime::shared::introspection_cache::{Archive, SharedAnswers};
+use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::server::decide::issuer_authority::{Answered, Authority, Question, Stop};
+use crate::server::decide::lookup_result::Verdict;
+use crate::server::decide::signed_response::{answer_time, opened};
+use crate::server::decide::verified_request::Admission;
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::introspection_response::{
+    Attested, Expected, Idiom, Moment, signed_answer,
+};
+use crate::verify::identity::resolve::identify;
+use crate::verify::jose::jws::Compact;
+use crate::verify::jose::signature::Signed;
+use crate::verify::request::credential::is_b64token;
+
+/// How long a refusal, or an answer that names no end, is remembered.
+const BRIEFLY: Duration = Duration::from_secs(10);
+
+/// How much is remembered, of active tokens and of refused ones each.
+const LIMITS: Limits = Limits {
+    entries: 10_000,
+    bytes: 64 << 20,
+    life: Duration::from_secs(300),
+};
+
+/// About how much memory a remembered refusal takes.
+const REFUSAL_BYTES: usize = 512;
+
+/// A token that is sent in a query must fit into an address.
+pub(in crate::server) const MOST_BYTES_IN_QUERY: usize = 1024;
+
+/// The one issuer that is asked about opaque tokens.
+pub(in crate::server) struct Opaque {
+    pub(in crate::server) introspector: Arc<Introspector<Bench>>,
+    /// Whether it judges JWTs that name it, too.
+    pub(in crate::server) takes_jwts: bool,
+    /// Whether it judges nothing else.
+    pub(in crate::server) only_jwts: bool,
+    /// Whether no other issuer is configured, so that no token is verified here.
+    pub(in crate::server) is_alone: bool,
+    /// Longer ones are refused.
+    pub(in crate::server) most_bytes: usize,
+    /// How the issuer is asked, and as whom.
+    #[cfg(feature = "redis")]
+    pub(in crate::server) manner: Vec<String>,
+}
+
+/// Who makes a verdict of what the issuer says.
+pub(in crate::server) struct Bench {
+    pub(in crate::server) authority: Arc<Authority>,
+    pub(in crate::server) idiom: Idiom,
+    /// Whom signed answers are for; `None` where answers are not signed.
+    pub(in crate::server) signed_for: Option<Vec<Box<str>>>,
+    /// How far a signed answer's `iat` may be from the question.
+    pub(in crate::server) signed_age: Duration,
+    pub(in crate::server) memory: Memory,
+    /// Events that a token causes of a type that the endpoint does not judge.
+    pub(in crate::server) unsupported: OnceAMinute,
+}
+
+/// What is remembered.
+pub(in crate::server) struct Memory {
+    active: Verified<Admission>,
+    refused: Verified<TokenError>,
+    /// Of active tokens. `None`: nothing is remembered.
+    life: Option<Duration>,
+}
+
+impl Memory {
+    /// `None` when the system gives no randomness.
+    pub(in crate::server) fn new(life: Option<Duration>) -> Option<Self> {
+        Some(Self {
+            active: Verified::new(LIMITS)?,
+            refused: Verified::new(LIMITS)?,
+            life,
+        })
+    }
+
+    fn active(&self, digest: Digest, now: Now) -> Option<Arc<Known<Admission>>> {
+        self.active.find(digest, now)
+    }
+
+    /// Refusals stand apart, so that a storm of bad tokens drives no good one out.
+    fn refused(&self, digest: Digest, now: Now) -> Option<TokenError> {
+        self.refused
+            .find(digest, now)
+            .map(|error| TokenError::clone(&error))
+    }
+
+    /// The verdict, remembered for so long since the issuer was asked, at the most, and while
+    /// what it stands on is there.
+    fn keep(
+        &self,
+        digest: Digest,
+        (weighed, life): (Weighed, Duration),
+        basis: Basis,
+        asked: AskedAt,
+    ) -> Verdict {
+        let whole = life.min(self.life.unwrap_or_default());
+        let life = whole.saturating_sub(asked.earlier);
+        // By the wall clock it began when another instance asked, where one did.
+        let end = Deadline::at(asked.wall, whole, asked.monotonic.saturating_add(life));
+        let basis = basis.within(end);
+        let asked = asked.now();
+        match weighed {
+            Ok(admission) => {
+                let bytes = admission.bytes();
+                let mut known = Arc::new(Known::unkept(admission, basis));
+                if !life.is_zero() {
+                    self.active.keep(digest, &mut known, bytes, asked);
+                }
+                Verdict::Active(known)
+            }
+            Err(error) => {
+                let mut known = Arc::new(Known::unkept(error.clone(), basis));
+                if !life.is_zero() {
+                    self.refused.keep(digest, &mut known, REFUSAL_BYTES, asked);
+                }
+                Verdict::Refused(error)
+            }
+        }
+    }
+}
+
+/// What an answer means.
+type Weighed = Result<Admission, TokenError>;
+
+impl Opaque {
+    /// Whether the token goes to the issuer.
+    pub(in crate::server) fn takes(&self, token: &[u8]) -> bool {
+        if self.is_alone && self.takes_jwts && !self.only_jwts {
+            return true;
+        }
+        match memchr::memchr_iter(b'.', token).count() + 1 {
+            3 => {
+                let rules = &self.introspector.examiner().authority.rules;
+                self.takes_jwts
+                    && token.len() <= self.most_bytes
+                    && Compact::claimed_issuer(token).is_some_and(|named| rules.is_named(&named))
+            }
+            // RFC 7516 s9: five parts are a JWE, an encrypted refresh token for one.
+            5 => false,
+            _ => !self.only_jwts,
+        }
+    }
+
+    /// Whether tokens without a dot go to the issuer.
+    pub(in crate::server) const fn takes_undivided(&self) -> bool {
+        !self.only_jwts
+    }
+
+    /// The names of the issuer that is asked.
+    pub(in crate::server) fn names(&self) -> &[Arc<str>] {
+        &self.introspector.examiner().authority.rules.names
+    }
+
+    /// What the issuer has said of a JWT, if that still stands.
+    pub(in crate::server) fn known_jwt(
+        &self,
+        token: &[u8],
+        now: Now,
+    ) -> Option<Arc<Known<Admission>>> {
+        if !self.takes_jwts || token.len() > self.most_bytes {
+            return None;
+        }
+        let memory = &self.introspector.examiner().memory;
+        memory.active(memory.active.digest(token)?, now)
+    }
+
+    /// Shares answers, unless none is remembered.
+    #[cfg(feature = "redis")]
+    pub(in crate::server) fn share(&self, answers: &Arc<SharedAnswers>, resource: &str) {
+        let Some(life) = self.introspector.examiner().memory.life else {
+            return;
+        };
+        let mut policy = vec![resource.as_bytes()];
+        policy.extend(self.manner.iter().map(String::as_bytes));
+        let issuer = self.endpoint().issuer();
+        let archive = Archive::new(answers, issuer, &policy, life);
+        self.introspector.share(archive);
+    }
+
+    pub(in crate::server) fn endpoint(&self) -> &Endpoint {
+        self.introspector.endpoint()
+    }
+
+    pub(in crate::server) fn status(&self) -> IntrospectionStatus {
+        let memory = &self.introspector.examiner().memory;
+        self.introspector.status(memory.active.tally())
+    }
+
+    /// What is known of a token, or who is to be asked.
+    pub(in crate::server) fn judge(
+        &self,
+        token: &[u8],
+        answered: Option<Answered>,
+        now: Now,
+    ) -> Result<Arc<Known<Admission>>, Stop> {
+        let bench = self.introspector.examiner();
+        self.look(token, answered, now)
+            .map_err(|stop| stop.by(&bench.authority.rules.realm))
+    }
+
+    fn look(
+        &self,
+        token: &[u8],
+        answered: Option<Answered>,
+        now: Now,
+    ) -> Result<Arc<Known<Admission>>, Stop> {
+        if token.len() > self.most_bytes {
+            return Err(TokenFault::TooLarge.into());
+        }
+        let memory = &self.introspector.examiner().memory;
+        let Some(digest) = memory.active.digest(token) else {
+            return Err(NotAsked::now(Outage::IntrospectionFailed).into());
+        };
+        match answered {
+            // INVARIANT: an answer counts for the token that it was given for.
+            Some(Answered::Token(about, answer)) if about == digest => {
+                return match answer {
+                    Ok(verdict) => verdict.admission(),
+                    Err(not_asked) => Err(not_asked.into()),
+                };
+            }
+            _ => {}
+        }
+        if let Some(admission) = memory.active(digest, now) {
+            return Ok(admission);
+        }
+        // Who sends such bytes has sent no token (RFC 6750 s2.1), and nobody is told of them.
+        let text = std::str::from_utf8(token)
+            .ok()
+            .filter(|text| is_b64token(text.as_bytes()))
+            .ok_or(RequestFault::NotAToken)?;
+        if let Some(error) = memory.refused(digest, now) {
+            return Err(error.into());
+        }
+        match self.introspector.ask(digest, None, text) {
+            Ok(ticket) => Err(Stop::Wait(Question::Token { digest, ticket })),
+            Err(not_asked) => Err(not_asked.into()),
+        }
+    }
+}
+
+impl Verdict {
+    fn admission(self) -> Result<Arc<Known<Admission>>, Stop> {
+        match self {
+            // The keys went while the request waited for what they had verified.
+            Self::Active(admission) if admission.has_lost_its_keys() => {
+                Err(NotAsked::now(Outage::IntrospectionFailed).into())
+            }
+            Self::Active(admission) => Ok(admission),
+            Self::Refused(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Examiner for Bench {
+    type Oracle = Endpoint;
+    type Verdict = Verdict;
+
+    fn remembered(&self, digest: Digest, now: Now) -> Option<Verdict> {
+        let active = self.memory.active(digest, now).map(Verdict::Active);
+        active.or_else(|| self.memory.refused(digest, now).map(Verdict::Refused))
+    }
+
+    async fn examine(
+        &self,
+        digest: Digest,
+        said: Said,
+        asked: AskedAt,
+    ) -> Result<Verdict, Trouble> {
+        let (verdict, basis) = match said {
+            Said::BadToken => (
+                (Err(TokenFault::Inactive.into()), BRIEFLY),
+                Basis::lasting(),
+            ),
+            Said::UnsupportedType => {
+                if self.unsupported.grants(asked.monotonic) {
+                    announce_unsupported(&self.authority.rules.realm);
+                }
+                (
+                    (Err(TokenFault::Inactive.into()), BRIEFLY),
+                    Basis::lasting(),
+                )
+            }
+            Said::Answer(bytes) => {
+                let opened = self.opened(bytes, asked).await?;
+                let (weighed, life) = self.weigh(&opened.text, asked)?;
+                ((weighed, life.min(opened.life)), opened.basis)
+            }
+        };
+        Ok(self.memory.keep(digest, verdict, basis, asked))
+    }
+
+    #[cfg(feature = "redis")]
+    fn good_until(&self, verdict: &Verdict, asked: AskedAt) -> Option<UnixTime> {
+        match verdict {
+            Verdict::Active(admission) => {
+                let end = asked.wall.saturating_add(self.memory.life?);
+                Some(end.min(admission.token.expires_at()))
+            }
+            // A refusal may be ours alone, and is soon forgotten.
+            Verdict::Refused(_) => None,
+        }
+    }
+}
+
+impl Bench {
+    /// What it means, and how long that may be remembered.
+    fn weigh(&self, text: &Arc<str>, asked: AskedAt) -> Result<(Weighed, Duration), Trouble> {
+        let moment = Moment {
+            asked: asked.wall,
+            brief: BRIEFLY,
+        };
+        let read = Attested::read(text, &self.idiom, moment)
+            .map_err(|fault| Trouble::failed(format!("the answer {fault}")))?;
+        let refused = |error| (Err(error), BRIEFLY);
+        let Some(answer) = read else {
+            return Ok(refused(TokenFault::Inactive.into()));
+        };
+        let rules = &self.authority.rules;
+        let token = match AccessToken::attested(&answer, rules) {
+            Ok(token) => token,
+            Err(error) => return Ok(refused(error)),
+        };
+        let identified = identify(&token, answer.claims(), rules);
+        let left = token
+            .expires_at()
+            .as_secs()
+            .saturating_sub(asked.wall.as_secs());
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+        let admission = Admission {
+            validity: token.validity(rules.leeway),
+            token,
+            identified,
+            rules: Arc::clone(rules),
+            standing: Standing::default(),
+        };
+        Ok((Ok(admission), left))
+    }
+
+    /// The answer as text; out of its signed form, where answers are signed.
+    async fn opened(&self, bytes: Vec<u8>, asked: AskedAt) -> Result<Opened, Trouble> {
+        let Some(us) = &self.signed_for else {
+            let text =
+                String::from_utf8(bytes).map_err(|_| Trouble::failed("the answer is not utf-8"))?;
+            return Ok(Opened {
+                text: text.into(),
+                life: Duration::MAX,
+                basis: Basis::lasting(),
+            });
+        };
+        let expected = Expected {
+            issuer: &self.authority.rules.realm,
+            us,
+            time: answer_time(&self.authority, asked, self.signed_age),
+        };
+        let open = |signed: &Signed<'_>| {
+            signed_answer(signed, expected).map_err(|unfit| format!("the signed answer {unfit}"))
+        };
+        let ((text, end), basis) = opened(&self.authority, &bytes, open).await?;
+        let life = end.map_or(Duration::MAX, |end| {
+            let left = end.as_secs().saturating_sub(asked.wall.as_secs());
+            Duration::from_secs(u64::try_from(left).unwrap_or_default())
+        });
+        Ok(Opened { text, life, basis })
+    }
+}
+
+/// An answer, and how long it may be remembered for what it came in.
+struct Opened {
+    text: Arc<str>,
+    life: Duration,
+    basis: Basis,
+}
+
+#[cfg(feature = "tracing")]
+fn announce_unsupported(issuer: &str) {
+    tracing::warn!(
+        issuer,
+        "the endpoint does not judge tokens of this type; if they are jwts, verify them here"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn announce_unsupported(_: &str) {}

@@ -1,0 +1,116 @@
+//! What is known of an admitted request: the token, who is calling, and by whose rules.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::model::error::rejection_detail::RejectionDetail;
+use crate::model::shared_str::{COUNTS, Text};
+use crate::runtime::cache::token_cache::Known;
+use crate::runtime::revocation::list::Standing;
+use crate::verify::claims::access_token::{AccessToken, Validity};
+use crate::verify::identity::kinds::Identity;
+use crate::verify::identity::memory_footprint::footprint;
+use crate::verify::identity::missing_evidence::lacking;
+#[cfg(feature = "axum")]
+use crate::verify::identity::missing_evidence::unread_names;
+use crate::verify::identity::resolve::Identified;
+use crate::verify::policy::issuer_policy::Rules;
+
+/// What a layer knows of an admitted request: the token, and who is calling.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    /// Here, so that a look at the time is no walk through memory.
+    pub(crate) validity: Validity,
+    pub(crate) token: AccessToken,
+    pub(crate) identified: Identified,
+    /// Those of the token's issuer.
+    pub(crate) rules: Arc<Rules>,
+    /// How it stands with the list of what is revoked.
+    pub(crate) standing: Standing,
+}
+
+impl Admission {
+    /// Whether the token may be used in this context. Tokens that state none, and issuers whose
+    /// rules know none, are for the guards to judge.
+    pub(crate) fn is_for(&self, context: Option<&str>) -> bool {
+        match (self.context(), context) {
+            (Some(stated), Some(named)) => stated == named,
+            _ => true,
+        }
+    }
+
+    /// The memory that it takes where it is kept: the payload, and all that was read of it.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = COUNTS + size_of::<Known<Self>>();
+        own + footprint(&self.token, &self.identified, &self.rules)
+    }
+
+    /// The configured issuer of the token.
+    pub(crate) fn realm(&self) -> &Arc<str> {
+        &self.rules.realm
+    }
+
+    pub(crate) const fn is_principal(&self) -> bool {
+        matches!(self.identified.identity, Identity::Principal(_))
+    }
+
+    /// The API context that the token is for.
+    pub(crate) fn context(&self) -> Option<&str> {
+        self.identified.context.as_ref().map(Text::as_str)
+    }
+
+    /// Whether the request says that it is for a user, where the issuer's rules read that.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn invokes_delegation(&self, headers: &HeaderMap) -> bool {
+        let tenant = self.rules.tenant.as_ref();
+        tenant.is_some_and(|rules| rules.delegation.is_invoked(headers))
+    }
+
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identified.identity
+    }
+
+    /// The evidence of tenancy that the token lacks or that contradicts, for an operator whose guard
+    /// refuses the caller. `None` where the rules give it a tenant.
+    #[cold]
+    pub(crate) fn lacking_evidence(&self) -> Option<RejectionDetail> {
+        match &self.identified.identity {
+            Identity::Subject(_) => lacking(&self.token, &self.rules),
+            Identity::Client(client) if client.workspace().is_none() => {
+                lacking(&self.token, &self.rules)
+            }
+            Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
+        }
+    }
+
+    /// Why the claim of roles has no name that is read, for an operator whose guard finds none.
+    #[cfg(feature = "axum")]
+    pub(crate) fn unread_roles(&self) -> RejectionDetail {
+        unread_names(
+            &self.token,
+            &self.rules,
+            (&self.rules.roles_claim, "roles_claim"),
+        )
+    }
+
+    /// The same for groups.
+    #[cfg(feature = "axum")]
+    pub(crate) fn unread_groups(&self) -> RejectionDetail {
+        unread_names(
+            &self.token,
+            &self.rules,
+            (&self.rules.groups_claim, "groups_claim"),
+        )
+    }
+
+    /// The kind of caller, as a word for an event.
+    pub(crate) const fn caller_kind(&self) -> &'static str {
+        match self.identified.identity {
+            Identity::User(_) => "user",
+            Identity::Principal(_) => "principal",
+            Identity::Client(_) => "client",
+            Identity::Subject(_) => "subject",
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Running a server: starting the refreshers, and what operators see and do.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
+use crate::runtime::lookup::status::IntrospectionStatus;
+#[cfg(feature = "redis")]
+use crate::runtime::shared::sync::Failure;
+use crate::server::decide::introspected::Opaque;
+use crate::server::decide::issuer_authority::{Authority, Keys, StaticKeys};
+use crate::server::resource_server::ResourceServer;
+
+/// How long [`ResourceServer::connect`] waits for the issuers, all together.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a first attempt ended. A failure that may pass is a status and no error.
+type Attempt = Result<(), Option<ConnectError>>;
+
+/// What can never become right by waiting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// `connect` was called outside a tokio runtime, where no refresher can run.
+    #[error("no tokio runtime is running; call `connect()` inside one")]
+    NoRuntime,
+    /// An issuer's discovery document names another issuer (RFC 8414 section 3.3). Configure
+    /// the name that its tokens have, to the last slash.
+    #[error(
+        "the discovery document of issuer `{configured}` names `{found}`; configure exactly that, or set `key_set_url`"
+    )]
+    #[non_exhaustive]
+    IssuerMismatch {
+        /// The issuer as configured.
+        configured: String,
+        /// The issuer that the document names, escaped and shortened.
+        found: String,
+    },
+    /// The shared store drops what it holds when its memory is full, or does not say whether it
+    /// does: revocations would be lost. It must have `maxmemory-policy noeviction`.
+    #[cfg(feature = "redis")]
+    #[error("{problem}")]
+    #[non_exhaustive]
+    Eviction {
+        /// What it said, and what to do.
+        problem: String,
+    },
+    /// The shared store is a Redis Sentinel or a node of a Redis Cluster, and no single primary.
+    #[cfg(feature = "redis")]
+    #[error("{problem}")]
+    #[non_exhaustive]
+    UnsupportedStore {
+        /// What it is, and what to do.
+        problem: String,
+    },
+}
+
+/// A refresh that did not bring new keys. The old ones stay as good as they were.
+#[derive(Debug)]
+pub struct RefreshError(Vec<String>);
+
+impl fmt::Display for RefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for RefreshError {}
+
+impl ResourceServer {
+    /// Starts the background refresh of every issuer's keys and tries each issuer once, and loads
+    /// what was [revoked before](crate::Builder::load_revocations), all together for at most 5
+    /// seconds.
+    ///
+    /// An issuer that is down is no error: requests with its tokens are answered 503 until its
+    /// keys come, and [`ready()`](Self::ready) says so. A server with static keys and nothing to
+    /// load needs no `connect`. The refreshers of all clones are started, those made before included, even
+    /// when this returns an error.
+    ///
+    /// # Errors
+    ///
+    /// * [`ConnectError::NoRuntime`]: no tokio runtime is running. It needs time and I/O enabled,
+    ///   as every runtime that serves requests has.
+    /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
+    pub async fn connect(self) -> Result<Self, ConnectError> {
+        let introspector = self.0.opaque.as_ref().map(|opaque| &opaque.introspector);
+        let introspector = introspector.filter(|one| one.endpoint().is_discovered());
+        let has_nothing_to_load = self.remotes().next().is_none() && introspector.is_none();
+        if has_nothing_to_load && self.0.loading.is_none() && !self.shares() {
+            return Ok(self);
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(ConnectError::NoRuntime);
+        }
+        let mut attempts = JoinSet::<Attempt>::new();
+        if let Some(mut loading) = self.start_loading() {
+            attempts.spawn(async move {
+                // An error means that nobody waits any more.
+                let _ = loading.wait_for(|ended| *ended > 0).await;
+                Ok(())
+            });
+        }
+        for keys in self.remotes() {
+            keys.start().map_err(|_| ConnectError::NoRuntime)?;
+            if !keys.is_lazy() {
+                let keys = Arc::clone(keys);
+                attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
+            }
+        }
+        if let Some(introspector) = introspector.map(Arc::clone) {
+            attempts.spawn(async move {
+                let configured = introspector.endpoint().issuer().to_string();
+                let located = introspector.locate().await;
+                located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
+            });
+        }
+        #[cfg(feature = "redis")]
+        self.start_sharing(&mut attempts)?;
+        let all = async {
+            while let Some(attempt) = attempts.join_next().await {
+                if let Ok(Err(Some(error))) = attempt {
+                    return Err(error);
+                }
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(CONNECT_PATIENCE, all).await {
+            Ok(Err(error)) => Err(error),
+            // Whoever did not answer in time is down, which is a status.
+            Ok(Ok(())) | Err(_) => Ok(self),
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    fn shares(&self) -> bool {
+        self.0.shared.is_some()
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[allow(clippy::unused_self)]
+    const fn shares(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "redis")]
+    fn start_sharing(&self, attempts: &mut JoinSet<Attempt>) -> Result<(), ConnectError> {
+        let Some(shared) = &self.0.shared else {
+            return Ok(());
+        };
+        shared
+            .sharing
+            .start()
+            .map_err(|_| ConnectError::NoRuntime)?;
+        let sharing = Arc::clone(&shared.sharing);
+        attempts.spawn(async move {
+            let outcome = sharing.synchronise().await;
+            outcome.map_err(|failure| match failure {
+                Failure::Eviction(_) => Some(ConnectError::Eviction {
+                    problem: failure.to_string(),
+                }),
+                Failure::Unsupported(_) => Some(ConnectError::UnsupportedStore {
+                    problem: failure.to_string(),
+                }),
+                _ => None,
+            })
+        });
+        let answers = Arc::clone(&shared.answers);
+        attempts.spawn(async move {
+            answers.open().await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// The state of every key set that is fetched, in the order of configuration. An issuer
+    /// form that is loaded on its first token is left out until it has loaded.
+    #[must_use]
+    pub fn status(&self) -> Vec<KeySetStatus> {
+        self.remotes()
+            .filter(|keys| keys.counts())
+            .map(|keys| keys.status())
+            .collect()
+    }
+
+    /// How asking the introspected issuer fares; `None` where none is configured.
+    #[must_use]
+    pub fn introspection(&self) -> Option<IntrospectionStatus> {
+        self.0.opaque.as_ref().map(Opaque::status)
+    }
+
+    /// Fetches every issuer's keys now, whatever the schedule and the cooldown say, and waits
+    /// for the answers.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`] names each issuer that did not answer with a usable key set. The keys
+    /// that it had stay good.
+    pub async fn refresh_now(&self) -> Result<(), RefreshError> {
+        refresh(self.remotes().filter(|keys| keys.counts())).await
+    }
+
+    /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
+    /// this identifier. All names of an issuer lead to it: both forms of a Cognito pool, its
+    /// replicas' and each [alias](crate::Issuer::also_named). Tenants that share a key set are named by their own identifiers or by
+    /// their template, and lead to the keys of all.
+    #[must_use]
+    pub fn issuer(&self, identifier: &str) -> Option<IssuerKeys> {
+        let realms = self.0.realms.iter().filter(|(name, members)| {
+            let mut own = members.iter().map(|member| &member.rules);
+            &**name == identifier || own.any(|rules| rules.is_named(identifier))
+        });
+        let mut found: Option<IssuerKeys> = None;
+        // One whose JWTs are verified here may be asked about its other tokens.
+        for (_, members) in realms {
+            let keys = found.get_or_insert_default();
+            keys.fetched.extend(remotes(members).cloned());
+            keys.fixed.extend(members.iter().filter_map(fixed).cloned());
+        }
+        found
+    }
+
+    fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+        self.0
+            .realms
+            .iter()
+            .flat_map(|(_, members)| remotes(members))
+    }
+}
+
+/// What of a failed attempt never passes.
+fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
+    match error {
+        FirstAttemptError::IssuerMismatch { configured, found } => {
+            Some(ConnectError::IssuerMismatch { configured, found })
+        }
+        FirstAttemptError::Failed(_) => None,
+    }
+}
+
+/// The keys of one configured issuer.
+#[derive(Clone, Default)]
+pub struct IssuerKeys {
+    fetched: Vec<Arc<RemoteKeys>>,
+    fixed: Vec<Arc<StaticKeys>>,
+}
+
+impl IssuerKeys {
+    /// Drops the issuer's keys at once, for when one of them is compromised: its tokens are
+    /// answered 503 until a fetch brings keys again, which is asked for at once. Static keys are
+    /// dropped for good: there the tokens are answered 503 until another server is built, and
+    /// [`ready()`](ResourceServer::ready) is false.
+    pub fn drop_keys(&self) {
+        for keys in &self.fetched {
+            keys.drop_keys();
+        }
+        for keys in &self.fixed {
+            keys.drop_keys();
+        }
+    }
+
+    /// Fetches the keys now, whatever the schedule and the cooldown say.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`] when the issuer did not answer with a usable key set.
+    pub async fn refresh_now(&self) -> Result<(), RefreshError> {
+        refresh(self.fetched.iter().filter(|keys| keys.counts())).await
+    }
+
+    /// The state of the issuer's key sets that are fetched, in the order of configuration.
+    #[must_use]
+    pub fn status(&self) -> Vec<KeySetStatus> {
+        self.fetched
+            .iter()
+            .filter(|keys| keys.counts())
+            .map(|keys| keys.status())
+            .collect()
+    }
+}
+
+impl fmt::Debug for IssuerKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.status()).finish()
+    }
+}
+
+/// The key sets of one issuer, each once: names and tenants that share them may stand anywhere.
+fn remotes(members: &[Arc<Authority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+    let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
+    members
+        .iter()
+        .flat_map(|authority| remote(authority))
+        .filter(move |keys| {
+            let is_new = !seen.iter().any(|other| Arc::ptr_eq(other, keys));
+            if is_new {
+                seen.push(*keys);
+            }
+            is_new
+        })
+}
+
+fn remote(authority: &Authority) -> &[Arc<RemoteKeys>] {
+    match &authority.keys {
+        Keys::Static(_) => &[],
+        Keys::Remote(sets) => sets,
+    }
+}
+
+fn fixed(authority: &Arc<Authority>) -> Option<&Arc<StaticKeys>> {
+    match &authority.keys {
+        Keys::Static(keys) => Some(keys),
+        Keys::Remote(_) => None,
+    }
+}
+
+async fn refresh(all: impl Iterator<Item = &Arc<RemoteKeys>>) -> Result<(), RefreshError> {
+    let mut attempts = JoinSet::new();
+    for keys in all {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(RefreshError(vec!["no tokio runtime is running".to_owned()]));
+        }
+        let keys = Arc::clone(keys);
+        attempts.spawn(async move { keys.refresh_now().await });
+    }
+    let mut failed = Vec::new();
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failed.push(error.to_string()),
+            Err(_) => failed.push("the refresh was cut off".to_owned()),
+        }
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(RefreshError(failed))
+    }
+}

@@ -1,0 +1,123 @@
+//! Logout tokens: judged like a request's token, and what follows.
+
+use std::time::Duration;
+
+use crate::model::error::rejection::{Rejection, TokenFault};
+use crate::server::decide::issuer_authority::Answered;
+#[cfg(feature = "jwks")]
+use crate::server::decide::issuer_authority::Question;
+use crate::server::decide::issuer_authority::Stop;
+use crate::server::operate::revocations::RevocationError;
+use crate::server::resource_server::ResourceServer;
+use crate::server::settings::error::{ConfigError, mistake};
+use crate::verify::claims::logout_token::{LogoutFault, LogoutToken};
+use crate::verify::jose::jws::{Compact, Room, Unverified};
+use crate::verify::request::credential::Credential;
+
+/// When a provider may tell again of a logout that has found no room.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// The outcome of [`ResourceServer::log_out`].
+pub(crate) enum Logout {
+    Done,
+    /// The token is no good; the operator may hear why.
+    Refused {
+        why: String,
+        /// Whether its issuer's key has verified it, so that no stranger has made it up.
+        is_verified: bool,
+    },
+    /// We cannot judge it, or cannot do what it says.
+    Unavailable {
+        why: String,
+        retry_after: Duration,
+    },
+    /// Only the issuer knows; ask, wait a bounded time, and judge again.
+    #[cfg(feature = "jwks")]
+    Wait(Question),
+}
+
+impl ResourceServer {
+    /// What is wrong with a server that should take logout tokens.
+    pub(crate) fn check_logout(&self) -> Result<(), ConfigError> {
+        let mut authorities = self.0.authorities.values();
+        if authorities.any(|authority| !authority.rules.logout_clients.is_empty()) {
+            return Ok(());
+        }
+        Err(mistake(
+            "logout_client",
+            "no issuer's logout tokens are for anybody here; name the client that signs users in with `logout_client(..)`",
+        ))
+    }
+
+    /// Judges a logout token, and revokes what it says. Synchronous and without I/O.
+    pub(crate) fn log_out(&self, token: &[u8], answered: Option<Answered>) -> Logout {
+        match self.judge_logout(token, answered) {
+            Ok(()) => Logout::Done,
+            Err(Trouble::Fault(fault)) => verified(fault.to_string()),
+            Err(Trouble::List(error @ RevocationError::Full { .. })) => Logout::Unavailable {
+                why: error.to_string(),
+                retry_after: RETRY_AFTER,
+            },
+            Err(Trouble::List(error)) => verified(error.to_string()),
+            Err(Trouble::Stop(Stop::Refused(rejection))) => {
+                let why = rejection.to_string();
+                match rejection.retry_after() {
+                    Some(retry_after) => Logout::Unavailable { why, retry_after },
+                    None => Logout::Refused {
+                        why,
+                        is_verified: false,
+                    },
+                }
+            }
+            #[cfg(feature = "jwks")]
+            Err(Trouble::Stop(Stop::Wait(question))) => Logout::Wait(question),
+        }
+    }
+
+    fn judge_logout(&self, token: &[u8], answered: Option<Answered>) -> Result<(), Trouble> {
+        let Room { parts, members } = &mut Room::default();
+        let compact = Compact::decode(Credential::bare(token)?, self.0.max_token_bytes, parts)?;
+        let unverified = Unverified::read(&compact, members)?;
+        let issuer = unverified.claimed_issuer().ok_or(TokenFault::Claims)?;
+        let authority = self.0.authorities.get(&*issuer);
+        let authority = authority.ok_or(TokenFault::UnknownIssuer)?;
+        let rules = &*authority.rules;
+        let checked = authority.keys.check(unverified, rules, answered);
+        let (signed, _) = checked.map_err(Trouble::Stop)?;
+        let now = self.0.clock.now();
+        self.0.check_clock(now)?;
+        let logout = LogoutToken::check(&signed, rules, now)?;
+        let list = self.revocations();
+        for revocation in logout.revocations(&rules.realm) {
+            // As of the token's own time, so that the same one again changes nothing.
+            let revoked = list.revoke_as_of(revocation, logout.issued_at());
+            revoked.map_err(Trouble::List)?;
+        }
+        Ok(())
+    }
+}
+
+const fn verified(why: String) -> Logout {
+    Logout::Refused {
+        why,
+        is_verified: true,
+    }
+}
+
+enum Trouble {
+    Stop(Stop),
+    Fault(LogoutFault),
+    List(RevocationError),
+}
+
+impl<F: Into<Rejection>> From<F> for Trouble {
+    fn from(fault: F) -> Self {
+        Self::Stop(fault.into().into())
+    }
+}
+
+impl From<LogoutFault> for Trouble {
+    fn from(fault: LogoutFault) -> Self {
+        Self::Fault(fault)
+    }
+}

@@ -1,0 +1,193 @@
+//! Loading what was revoked before this process began.
+//!
+//! 1. Until it has been loaded once, the server is not ready, and tokens that are not known to be
+//!    revoked are answered 503: memory ends at a restart, and a revocation must not.
+//! 2. An attempt has a bounded time; after one that failed another follows, later and later.
+//! 3. The task holds no handle between attempts: it ends with the last one.
+
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::runtime::clock::Clock;
+use crate::runtime::directory::LookupError;
+use crate::runtime::util::select::{Either, race};
+use crate::server::builder::Builder;
+use crate::server::operate::revocations::Revocations;
+use crate::server::resource_server::{Loading, ResourceServer, State};
+
+/// How long one attempt may take, by the server's clock.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The pause after the first attempt that failed; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Brings what was revoked before this process began; supplied by the application, with
+/// [`Builder::load_revocations`]. A closure from [`Revocations`] to a future is one too.
+///
+/// ```
+/// use portcullis::{LookupError, RevocationLoader, Revocations};
+///
+/// struct File; // a table of your database, say
+///
+/// impl RevocationLoader for File {
+///     async fn load(&self, revocations: Revocations) -> Result<(), LookupError> {
+///         let snapshot = std::fs::read_to_string("revocations.jsonl")?;
+///         revocations.load(&snapshot)?;
+///         Ok(())
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` brings no revocations",
+    note = "implement `RevocationLoader`, or give a closure `|revocations: Revocations| async move {{ .. Ok(()) }}`"
+)]
+pub trait RevocationLoader: Send + Sync + 'static {
+    /// Adds everything that is still revoked, with [`Revocations::load`] or
+    /// [`Revocations::revoke`]. It may be called again after it has failed, so adding must not
+    /// mind what is there already.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from knowing. What was added until then stays.
+    fn load(
+        &self,
+        revocations: Revocations,
+    ) -> impl Future<Output = Result<(), LookupError>> + Send;
+}
+
+impl<F, A> RevocationLoader for F
+where
+    F: Fn(Revocations) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<(), LookupError>> + Send,
+{
+    async fn load(&self, revocations: Revocations) -> Result<(), LookupError> {
+        self(revocations).await
+    }
+}
+
+impl Builder {
+    /// Where [`connect()`](ResourceServer::connect) gets what was revoked before this process began.
+    /// Until that has succeeded once, the server is not [`ready`](ResourceServer::ready), and every
+    /// token that is not known to be revoked is answered 503. An attempt may take 30 s by the
+    /// server's clock; after one that failed the next follows in 1 s, then later and later, up to
+    /// 60 s. Without `connect()` nothing is ever loaded. Default: nothing is loaded, and a restart
+    /// forgets what was revoked; see [the manual](crate::manual::revocation).
+    pub fn load_revocations(mut self, loader: impl RevocationLoader) -> Self {
+        self.once.set_opaque("load_revocations");
+        let loader = Arc::new(loader);
+        self.load = Some(Box::new(move |server| {
+            let loader = Arc::clone(&loader);
+            Box::pin(async move { loader.load(Revocations::of(server)).await })
+        }));
+        self
+    }
+}
+
+impl ResourceServer {
+    /// Starts the task that loads, unless it runs or has loaded. `None` when nothing is to be
+    /// loaded; otherwise what tells of attempts. Inside a runtime.
+    pub(in crate::server) fn start_loading(&self) -> Option<watch::Receiver<u64>> {
+        let loading = self.0.loading.as_ref()?;
+        let attempts = loading.attempts.subscribe();
+        if !loading.running.swap(true, Ordering::AcqRel) {
+            let task = Task {
+                server: Arc::downgrade(&self.0),
+                clock: Arc::clone(&self.0.clock),
+                gone: attempts.clone(),
+                is_done: false,
+            };
+            tokio::spawn(task.run());
+        }
+        Some(attempts)
+    }
+}
+
+struct Task {
+    server: Weak<State>,
+    clock: Arc<dyn Clock>,
+    gone: watch::Receiver<u64>,
+    is_done: bool,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        while let Some(state) = self.server.upgrade() {
+            let outcome = attempt(ResourceServer(state), &*self.clock).await;
+            let Some(state) = self.server.upgrade() else {
+                return;
+            };
+            self.is_done = outcome.is_ok();
+            match outcome {
+                Ok(()) => state.revocations.release(),
+                Err(error) => trace_failed(&*error, pause),
+            }
+            if let Some(Loading { attempts, .. }) = &state.loading {
+                attempts.send_modify(|count| *count += 1);
+            }
+            drop(state);
+            if self.is_done {
+                return;
+            }
+            let next = self.clock.monotonic().saturating_add(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let gone = async { while self.gone.changed().await.is_ok() {} };
+            if let Either::Second(()) = race(self.clock.sleep_until(next), gone).await {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Task {
+    /// The runtime was shut down under us: another one may start a new task.
+    fn drop(&mut self) {
+        let loading = self.server.upgrade();
+        if let (Some(state), false) = (loading, self.is_done) {
+            if let Some(loading) = &state.loading {
+                loading.running.store(false, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// One attempt, in a task of its own: the application's code may panic.
+async fn attempt(server: ResourceServer, clock: &dyn Clock) -> Result<(), LookupError> {
+    let end = clock.monotonic().saturating_add(PATIENCE);
+    let mut loading = tokio::spawn(async move {
+        match &server.0.loading {
+            Some(loading) => (loading.load)(server.clone()).await,
+            None => Ok(()),
+        }
+    });
+    match race(&mut loading, clock.sleep_until(end)).await {
+        Either::First(Ok(outcome)) => outcome,
+        Either::First(Err(error)) => Err(error.into()),
+        Either::Second(()) => {
+            loading.abort();
+            Err("it did not end in time".into())
+        }
+    }
+}
+
+/// Longest text of an error that goes into an event.
+#[cfg(feature = "tracing")]
+const MAX_ERROR_CHARS: usize = 160;
+
+#[cfg(feature = "tracing")]
+fn trace_failed(error: &(dyn std::error::Error + Send + Sync), pause: Duration) {
+    // Escaped and cut: it may quote anything.
+    let text = error.to_string();
+    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
+    let error = error.escape_debug();
+    let again_in = pause.as_secs();
+    tracing::warn!(%error, again_in, "what was revoked before could not be loaded");
+}
+
+#[cfg(not(feature = "tracing"))]
+fn trace_failed(_: &(dyn std::error::Error + Send + Sync), _: Duration) {}

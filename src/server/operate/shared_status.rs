@@ -1,0 +1,135 @@
+//! A server among others that share a store: how that fares, and steering it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::runtime::shared::sync::Fares;
+use crate::server::resource_server::ResourceServer;
+
+impl ResourceServer {
+    /// How the shared store fares; `None` where none is configured.
+    #[must_use]
+    pub fn shared_store(&self) -> Option<SharedStoreStatus> {
+        let shared = self.0.shared.as_ref()?;
+        let (hits, misses, answer_error) = shared.answers.fares();
+        Some(SharedStoreStatus {
+            fares: shared.sharing.fares(),
+            answers: (hits, misses),
+            answer_error: answer_error.map(|error| error.to_string()),
+        })
+    }
+
+    /// Publishes what was revoked here and reads what others have revoked, now. When it has
+    /// returned, whatever this instance had revoked is in the store, and whatever was in the store
+    /// is known here. By itself that takes a moment; whoever must be sure calls this after
+    /// [`revoke`](crate::Revocations::revoke).
+    ///
+    /// # Errors
+    ///
+    /// [`SharedStoreError`] when the store could not be asked, or none is configured. What is known
+    /// here holds all the same, and goes to the store as soon as it answers.
+    pub async fn synchronise(&self) -> Result<(), SharedStoreError> {
+        let Some(shared) = &self.0.shared else {
+            return Err(SharedStoreError("no shared store is configured".to_owned()));
+        };
+        let outcome = shared.sharing.synchronise().await;
+        outcome.map_err(|failure| SharedStoreError(failure.to_string()))
+    }
+}
+
+/// Why the shared store could not be asked. It names the store without user and password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedStoreError(String);
+
+impl fmt::Display for SharedStoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SharedStoreError {}
+
+/// How a shared store fares, at the moment when it was asked for.
+///
+/// All times are spans of the server's [`Clock`](crate::Clock).
+#[derive(Clone, Debug)]
+pub struct SharedStoreStatus {
+    fares: Fares,
+    answers: (u64, u64),
+    answer_error: Option<String>,
+}
+
+impl SharedStoreStatus {
+    /// Whether the stream of revocations was read to its end at least once. Before, every token is
+    /// answered 503.
+    #[must_use]
+    pub const fn is_loaded(&self) -> bool {
+        self.fares.confirmed.is_some()
+    }
+
+    /// Whether tokens are answered 503 because of the store: before the first load, when it was
+    /// silent for longer than [`refuse_after`](crate::SharedStore::refuse_after) allows, and while
+    /// there are more revocations than
+    /// [`most_revocations`](crate::Builder::most_revocations).
+    #[must_use]
+    pub const fn is_refusing(&self) -> bool {
+        self.fares.refuses
+    }
+
+    /// Time since the stream was last known to hold nothing new; absent before the first load.
+    #[must_use]
+    pub const fn confirmed(&self) -> Option<Duration> {
+        self.fares.confirmed
+    }
+
+    /// How long the store has been failing; absent while it answers.
+    #[must_use]
+    pub const fn failing_since(&self) -> Option<Duration> {
+        self.fares.failing_since
+    }
+
+    /// Attempts that have failed since the last success.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.fares.failures
+    }
+
+    /// Why the last attempt failed; absent when it succeeded. Names host and port of the store,
+    /// never a password, a token or an id.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.fares.last_error.as_ref().map(ToString::to_string)
+    }
+
+    /// Revocations and withdrawals of this instance that the store has not acknowledged.
+    #[must_use]
+    pub const fn unwritten(&self) -> usize {
+        self.fares.unwritten
+    }
+
+    /// How often this instance has given up the stream of revocations and begun another, since the
+    /// server was built: somebody else had given out its last id, or put something else in its
+    /// place. More than 0 means that another has the store's password and no good use for it.
+    #[must_use]
+    pub const fn renewals(&self) -> u32 {
+        self.fares.renewals
+    }
+
+    /// Questions about opaque tokens that the store answered, since the server was built.
+    #[must_use]
+    pub const fn answer_hits(&self) -> u64 {
+        self.answers.0
+    }
+
+    /// Questions about opaque tokens that it did not answer.
+    #[must_use]
+    pub const fn answer_misses(&self) -> u64 {
+        self.answers.1
+    }
+
+    /// Why the store failed when it was last asked about an opaque token; absent when it did not.
+    #[must_use]
+    pub fn answer_error(&self) -> Option<&str> {
+        self.answer_error.as_deref()
+    }
+}

@@ -1,0 +1,462 @@
+//! One authorization server that we trust, and how.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::algorithm::Algorithm;
+use crate::model::claim_path::ClaimPath;
+use crate::model::claim_value::ClaimValue;
+use crate::model::repeated_settings::Once;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use crate::server::settings::introspection_settings::Telling;
+#[cfg(feature = "jwks")]
+use crate::server::settings::introspection_settings::{Asked, Asking};
+use crate::server::settings::oidc_tenants::Family;
+use crate::verify::json::role_names::NameForms;
+use crate::verify::policy::tenant_claims::TenantClaims;
+
+/// One authorization server whose access tokens are accepted, its rules, and where its keys
+/// come from.
+///
+/// Three kinds of access token are known. Each starts strict and is widened by settings:
+///
+/// | | [`cognito`](Self::cognito) | [`rfc9068`](Self::rfc9068) | [`oidc`](Self::oidc) |
+/// |---|---|---|---|
+/// | told apart by | `token_use` = `access` | `typ` = `at+jwt` | `typ` absent, `JWT` or `at+jwt`, and no mark of an ID, refresh or logout token |
+/// | required | `iss` `exp` `token_use` `client_id` | `iss` `exp` `aud` `sub` `client_id` `iat` `jti` | `iss` `exp` `aud` |
+/// | audience | `aud`, or where it is absent or the client itself, an allowed client | `aud` | `aud` |
+/// | algorithms | RS256 | all of [`Algorithm::all`] | all of [`Algorithm::all`] |
+/// | keys | both issuer forms' `jwks.json` | discovery | discovery |
+///
+/// [`oidc_tenants`](Self::oidc_tenants) is `oidc` for several tenants of one server, whose keys
+/// must be named. With the feature `jwks` there are `introspected` and `token_information` too, for
+/// tokens that only their issuer can judge.
+///
+/// Nothing is checked before [`build()`](crate::Builder::build), which finds every mistake.
+///
+/// ```
+/// use portcullis::{Algorithm, Issuer};
+///
+/// let pool = Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").client_id("1example23456789");
+/// let partner = Issuer::rfc9068("https://login.partner.example")
+///     .algorithms([Algorithm::ES256])
+///     .audience("https://api.example.com/partner");
+/// let keycloak = Issuer::oidc("https://id.example.com/realms/main")
+///     .roles_claim(["realm_access", "roles"]);
+/// # let _ = (pool, partner, keycloak);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Issuer {
+    pub(in crate::server) kind: Kind,
+    /// Further exact `iss` values.
+    pub(in crate::server) aliases: Vec<String>,
+    /// Of a Cognito pool.
+    pub(in crate::server) replica_regions: Vec<String>,
+    pub(in crate::server) endpoint: Option<String>,
+    pub(in crate::server) key_set_urls: Vec<String>,
+    pub(in crate::server) discovery_url: Option<String>,
+    pub(in crate::server) key_sets: Vec<Vec<u8>>,
+    pub(in crate::server) pems: Vec<(Option<String>, String)>,
+    pub(in crate::server) algorithms: Option<Vec<Algorithm>>,
+    pub(in crate::server) audiences: Vec<String>,
+    pub(in crate::server) any_audience: bool,
+    pub(in crate::server) plain_http: bool,
+    pub(in crate::server) roots: Vec<String>,
+    pub(in crate::server) proxies: Proxies,
+    pub(in crate::server) audience_claim: ClaimPath,
+    pub(in crate::server) client_ids: Vec<String>,
+    pub(in crate::server) types: Vec<String>,
+    /// Values of `token_use` that are taken beside those of the kind.
+    pub(in crate::server) token_uses: Vec<String>,
+    pub(in crate::server) bears_id_token_marks: bool,
+    pub(in crate::server) required_claims: Vec<(ClaimPath, ClaimValue)>,
+    pub(in crate::server) required_headers: Vec<(String, String)>,
+    pub(in crate::server) scope_claim: ClaimPath,
+    pub(in crate::server) roles_claim: ClaimPath,
+    pub(in crate::server) groups_claim: ClaimPath,
+    pub(in crate::server) name_forms: NameForms,
+    pub(in crate::server) subject_claim: ClaimPath,
+    pub(in crate::server) client_id_claim: Option<ClaimPath>,
+    pub(in crate::server) leeway: Duration,
+    pub(in crate::server) logout_clients: Vec<String>,
+    pub(in crate::server) logout_life_without_exp: Option<Duration>,
+    pub(in crate::server) session_claim: Option<ClaimPath>,
+    pub(in crate::server) longest_token_life: Duration,
+    pub(in crate::server) refresh_interval: Duration,
+    pub(in crate::server) unknown_key_cooldown: Duration,
+    pub(in crate::server) max_staleness: Duration,
+    pub(in crate::server) most_keys: usize,
+    pub(in crate::server) key_set_bytes: usize,
+    pub(in crate::server) tenant: Option<TenantClaims>,
+    /// The settings that hold one value.
+    pub(in crate::server) once: Once,
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) asking: Asking,
+    #[cfg(all(feature = "axum", feature = "jwks"))]
+    pub(in crate::server) telling: Option<Telling>,
+}
+
+/// What becomes of the proxies that the environment names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Proxies {
+    Ignored,
+    Used,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::server) enum Kind {
+    Cognito {
+        region: String,
+        pool: String,
+    },
+    Rfc9068 {
+        issuer: String,
+    },
+    Oidc {
+        issuer: String,
+    },
+    OidcTenants(Family),
+    #[cfg(feature = "jwks")]
+    Introspected(Asked),
+}
+
+impl Issuer {
+    /// An Amazon Cognito user pool: access tokens of users and machines.
+    ///
+    /// Both issuer forms of the pool are accepted, `cognito-idp` and `issuer-cognito-idp`; the
+    /// keys of the second are loaded when its first token comes. The region is checked for its
+    /// shape and against the pool id; `cn-` and `eusc-` regions get their own domains.
+    ///
+    /// At least one [`client_id`](Self::client_id) must follow: Cognito's tokens seldom have
+    /// an `aud`, and then the app client says whom they are for.
+    pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
+        let kind = Kind::Cognito {
+            region: region.into(),
+            pool: pool_id.into(),
+        };
+        Self {
+            groups_claim: "cognito:groups".into(),
+            ..Self::new(kind)
+        }
+    }
+
+    /// An issuer that follows the JWT profile for access tokens,
+    /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), to the letter.
+    pub fn rfc9068(issuer: impl Into<String>) -> Self {
+        Self::new(Kind::Rfc9068 {
+            issuer: issuer.into(),
+        })
+    }
+
+    /// Any other issuer of JWT access tokens, most OpenID Providers among them.
+    pub fn oidc(issuer: impl Into<String>) -> Self {
+        Self::new(Kind::Oidc {
+            issuer: issuer.into(),
+        })
+    }
+
+    /// Several tenants of one authorization server that share one key set, each an issuer of its
+    /// own: Microsoft Entra ID, and whoever else serves many tenants from one place.
+    ///
+    /// 1. `issuer` is their identifier with one place in braces, such as
+    ///    `https://login.microsoftonline.com/{tenant}/v2.0`; the name in the braces means nothing.
+    /// 2. `tenant_claim` is the claim that must be a string equal to the tenant's id, `tid` for
+    ///    Entra. Without it, or with another value, a token is refused.
+    /// 3. `tenants` are the ids, each 1 to 256 letters, digits, `-`, `.`, `_` and `~`, compared
+    ///    byte for byte. Tokens of a tenant that is not named are an unknown issuer's.
+    ///
+    /// All settings hold for every tenant. Ids of callers of two tenants are never equal. These
+    /// tenants are no workspaces: those are the business of
+    /// [`tenant_claims`](Self::tenant_claims).
+    ///
+    /// The keys are fetched once for all tenants, from [`key_set_url`](Self::key_set_url) or
+    /// [`discovery_url`](Self::discovery_url), one of which must follow unless keys are static. A
+    /// key that names an issuer in a member `issuer`, as Entra's do, is good for no other of its origin.
+    ///
+    /// ```
+    /// use portcullis::{Issuer, ResourceServer};
+    ///
+    /// let entra = || {
+    ///     Issuer::oidc_tenants(
+    ///         "https://login.microsoftonline.com/{tenant}/v2.0",
+    ///         "tid",
+    ///         ["72f988bf-86f1-41af-91ab-2d7cd011db47"],
+    ///     )
+    /// };
+    /// let keys = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
+    /// let server = ResourceServer::builder("api://missions").issuer(entra().key_set_url(keys));
+    /// # #[cfg(feature = "jwks")]
+    /// assert!(server.build().is_ok());
+    ///
+    /// let without_keys = ResourceServer::builder("api://missions").issuer(entra());
+    /// # #[cfg(feature = "jwks")]
+    /// assert_eq!(without_keys.build().unwrap_err().setting(), "key_set_url");
+    /// ```
+    pub fn oidc_tenants(
+        issuer: impl Into<String>,
+        tenant_claim: impl Into<ClaimPath>,
+        tenants: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self::new(Kind::OidcTenants(Family {
+            template: issuer.into(),
+            claim: tenant_claim.into(),
+            tenants: tenants.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    pub(in crate::server) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            aliases: Vec::new(),
+            replica_regions: Vec::new(),
+            endpoint: None,
+            key_set_urls: Vec::new(),
+            discovery_url: None,
+            key_sets: Vec::new(),
+            pems: Vec::new(),
+            algorithms: None,
+            audiences: Vec::new(),
+            any_audience: false,
+            plain_http: false,
+            roots: Vec::new(),
+            proxies: Proxies::Ignored,
+            audience_claim: "aud".into(),
+            client_ids: Vec::new(),
+            types: Vec::new(),
+            token_uses: Vec::new(),
+            bears_id_token_marks: false,
+            required_claims: Vec::new(),
+            required_headers: Vec::new(),
+            scope_claim: "scope".into(),
+            roles_claim: "roles".into(),
+            groups_claim: "groups".into(),
+            name_forms: NameForms::default(),
+            subject_claim: "sub".into(),
+            client_id_claim: None,
+            leeway: Duration::from_secs(30),
+            logout_clients: Vec::new(),
+            logout_life_without_exp: None,
+            session_claim: None,
+            longest_token_life: Duration::from_secs(24 * 3600),
+            refresh_interval: Duration::from_secs(600),
+            unknown_key_cooldown: Duration::from_secs(30),
+            max_staleness: Duration::from_secs(24 * 3600),
+            most_keys: 100,
+            key_set_bytes: 256 << 10,
+            tenant: None,
+            once: Once::default(),
+            #[cfg(feature = "jwks")]
+            asking: Asking::default(),
+            #[cfg(all(feature = "axum", feature = "jwks"))]
+            telling: None,
+        }
+    }
+
+    /// Accepts tokens that were issued to this client; call it once for each.
+    /// Default: any client, but for Cognito, where at least one must be named. The portal
+    /// clients of [`TenantClaims`] are accepted too.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_ids.push(client_id.into());
+        self
+    }
+
+    /// Accepts tokens for this audience in place of the server's resource; call it once for
+    /// each. Compared byte for byte (RFC 7519 section 4.1.3). Default: the resource that
+    /// [`ResourceServer::builder`](crate::ResourceServer::builder) was given.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// The claim that holds the audience. Default: `aud`.
+    pub fn audience_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("audience_claim", &claim);
+        self.audience_claim = claim;
+        self
+    }
+
+    /// Accepts these algorithms and no other. Default: RS256 for Cognito, else all of
+    /// [`Algorithm::all`]; name yours where you know them (RFC 8725 section 3.1).
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        let algorithms: Vec<_> = algorithms.into_iter().collect();
+        self.once.set("algorithms", &algorithms);
+        self.algorithms = Some(algorithms);
+        self
+    }
+
+    /// Accepts this `typ` too; call it once for each. Media types have no case, and
+    /// `application/` is implied. Default: those of the issuer's kind; see the table above.
+    pub fn accept_type(mut self, media_type: impl Into<String>) -> Self {
+        self.types.push(media_type.into());
+        self
+    }
+
+    /// Demands that a claim has exactly this value: a string, or `true` or `false`, which are equal
+    /// to the boolean alone and never to a text. Call it once for each. Default: none.
+    pub fn require_claim(
+        mut self,
+        claim: impl Into<ClaimPath>,
+        value: impl Into<ClaimValue>,
+    ) -> Self {
+        self.required_claims.push((claim.into(), value.into()));
+        self
+    }
+
+    /// Demands that a header parameter is a string of exactly this value, such as a `ver` that the
+    /// issuer writes into access tokens alone. Default: none.
+    pub fn require_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.required_headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The claim that holds the scope: a string with spaces, or an array of strings.
+    /// Default: `scope`.
+    pub fn scope_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("scope_claim", &claim);
+        self.scope_claim = claim;
+        self
+    }
+
+    /// The claim that holds the roles: an array of strings. Default: `roles`
+    /// (RFC 9068 section 2.2.3.1).
+    pub fn roles_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("roles_claim", &claim);
+        self.roles_claim = claim;
+        self
+    }
+
+    /// The claim that holds the groups: an array of strings. Default: `cognito:groups` for
+    /// Cognito, else `groups` (RFC 9068 section 2.2.3.1).
+    pub fn groups_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("groups_claim", &claim);
+        self.groups_claim = claim;
+        self
+    }
+
+    /// Reads a lone string in the roles or groups claim as a list of one. Default: it grants
+    /// nothing, since a string where an array belongs is often a list in disguise.
+    pub fn lone_roles_and_groups(mut self) -> Self {
+        self.name_forms.lone = true;
+        self
+    }
+
+    /// The claim that holds the subject. Default: `sub`.
+    pub fn subject_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("subject_claim", &claim);
+        self.subject_claim = claim;
+        self
+    }
+
+    /// The claim that holds the client id. Default: `client_id`, and for [`oidc`](Self::oidc)
+    /// `azp` where that is absent.
+    pub fn client_id_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("client_id_claim", &claim);
+        self.client_id_claim = Some(claim);
+        self
+    }
+
+    /// How far the issuer's clock may be off, at most 5 minutes. Whole seconds count; it widens
+    /// `exp` and `nbf` alike. Default: 30 s.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.once.set("leeway", &leeway);
+        self.leeway = leeway;
+        self
+    }
+
+    /// How long this issuer's tokens are good at most, from when they are issued: 1 minute to 90
+    /// days. What is revoked is remembered as long; a token that lives longer than this says is
+    /// good again when its revocation has ended. Default: 24 hours, the most that Cognito allows.
+    pub fn longest_token_life(mut self, life: Duration) -> Self {
+        self.once.set("longest_token_life", &life);
+        self.longest_token_life = life;
+        self
+    }
+
+    /// Takes this issuer's logout tokens for this client, the one that signs users in: it is their
+    /// audience. Call it once for each; see
+    /// [`backchannel_logout`](crate::ResourceServer::backchannel_logout).
+    /// Default: none is taken.
+    pub fn logout_client(mut self, client_id: impl Into<String>) -> Self {
+        self.logout_clients.push(client_id.into());
+        self
+    }
+
+    /// How this issuer's tokens state tenants. Default: not at all; callers are then clients
+    /// without a workspace, or subjects.
+    pub fn tenant_claims(mut self, rules: TenantClaims) -> Self {
+        self.once.set_opaque("tenant_claims");
+        self.once.take_over(&rules.once);
+        self.tenant = Some(rules);
+        self
+    }
+
+    /// What was set until now are defaults, which may be set anew.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) fn preset(mut self) -> Self {
+        self.once = Once::default();
+        self
+    }
+
+    /// Whether its metadata is asked where it tells about users.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) const fn discovers_userinfo(&self) -> bool {
+        #[cfg(feature = "axum")]
+        return matches!(self.telling, Some(Telling::Discovered));
+        #[cfg(not(feature = "axum"))]
+        return false;
+    }
+
+    /// Settings that give up a protection.
+    pub fn danger(self) -> DangerousIssuer {
+        DangerousIssuer(self)
+    }
+}
+
+/// The kind and the name; addresses may hold what is nobody's business in a log.
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Issuer").field(&self.kind).finish()
+    }
+}
+
+/// Settings of an [`Issuer`] that give up a protection. Each leads back to the issuer.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DangerousIssuer(Issuer);
+
+impl DangerousIssuer {
+    /// Accepts tokens for any audience, and tokens that name none; for Cognito, of any app
+    /// client unless some are named: whoever can get a token from
+    /// this issuer for any other service can use it here (RFC 8725 section 3.9).
+    pub fn accept_any_audience(mut self) -> Issuer {
+        self.0.any_audience = true;
+        self.0
+    }
+
+    /// Accepts access tokens that look like ID tokens: `at_hash`, `c_hash` and a `nonce` are then no
+    /// marks of one. For issuers that make both alike, such as Dex, and where an ID token is used
+    /// on purpose, as Google's and Entra's are by some products. Then a client that signs users in
+    /// can use their ID tokens here, if they name the same audience: give the API an
+    /// [`audience`](Issuer::audience) of its own, which no client has as its id. A token that calls
+    /// itself another kind (`token_use`, `typ`, `type`, `events`) is refused all the same. It
+    /// cannot be combined with [`accept_any_audience`](Self::accept_any_audience) or
+    /// `audience_where_stated`, and [`cognito`](Issuer::cognito) has no such tokens.
+    pub fn accept_id_token_marks(mut self) -> Issuer {
+        self.0.bears_id_token_marks = true;
+        self.0
+    }
+
+    /// Allows plain http to this issuer anywhere, not only on loopback: whoever is on the way
+    /// can replace the keys.
+    pub fn plain_http(mut self) -> Issuer {
+        self.0.plain_http = true;
+        self.0
+    }
+}

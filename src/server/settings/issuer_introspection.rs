@@ -1,0 +1,237 @@
+//! An issuer that is asked about its tokens: where, how, and what is made of its answers.
+
+use std::time::Duration;
+
+use crate::runtime::introspection::client_auth::ClientAuthentication;
+use crate::runtime::introspection::dialect::TokenInformation;
+use crate::server::settings::introspection_settings::{Asked, AskedJwts, Asking};
+use crate::server::settings::issuer::{Issuer, Kind};
+
+/// Issuers of tokens that only they can judge.
+impl Issuer {
+    /// An issuer whose tokens are judged by its introspection endpoint
+    /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)). A server has one such issuer at most;
+    /// every token that is no JWT goes to it, and to nobody else.
+    ///
+    /// 1. Only the boolean `active: true` is good. `aud`, `iss`, `exp`, `nbf`, `scope`,
+    ///    `client_id`, the claims of tenants and `cnf` are then read and checked like those of a
+    ///    JWT, and all settings of claims hold; a member that is `null` or empty is absent. A
+    ///    `token_type` other than `Bearer` or `access_token` is refused, and so is what is marked
+    ///    as an ID, refresh or logout token.
+    /// 2. What the endpoint does not judge is 503: no answer, a broken one, any status but 200. That
+    ///    concerns the token that was asked about, and others only when the endpoint is down.
+    /// 3. Answers are remembered for a while; see
+    ///    [`introspection_cache_life`](Self::introspection_cache_life).
+    ///
+    /// [`client_authentication`](Self::client_authentication) must follow.
+    ///
+    /// ```
+    /// use portcullis::{ClientAuthentication, Issuer, ResourceServer};
+    ///
+    /// let issuer = || Issuer::introspected("https://as.example.com/introspect");
+    /// let server = ResourceServer::builder("https://api.example.com").issuer(
+    ///     issuer()
+    ///         .identified_as("https://as.example.com")
+    ///         .client_authentication(ClientAuthentication::basic("orders-api", "s3cr3t")),
+    /// );
+    /// assert!(server.build().is_ok());
+    ///
+    /// let nobody = ResourceServer::builder("https://api.example.com").issuer(issuer());
+    /// assert_eq!(nobody.build().unwrap_err().setting(), "client_authentication");
+    /// ```
+    pub fn introspected(endpoint: impl Into<String>) -> Self {
+        Self::new(Kind::Introspected(Asked::Endpoint(endpoint.into())))
+    }
+
+    /// The same, where the issuer's metadata says where its `introspection_endpoint` is: OpenID
+    /// Connect Discovery's document below the issuer, or RFC 8414's. It is looked for by
+    /// [`connect()`](crate::ResourceServer::connect), and again by a request where it is not
+    /// known; a document of another issuer is a mistake. [`discovery_url`](Self::discovery_url)
+    /// names another place.
+    pub fn introspected_by(issuer: impl Into<String>) -> Self {
+        Self::new(Kind::Introspected(Asked::Issuer(issuer.into())))
+    }
+
+    /// A token information service, an older way to say the same. The preset speaks
+    /// [as Axway API Gateway does](TokenInformation::axway), and reads its members: `audience` is
+    /// the client, `user_id` the subject. An audience is not demanded, since none is stated. See
+    /// [`token_dialect`](Self::token_dialect) for others, whose claims are set as usual.
+    ///
+    /// ```
+    /// use portcullis::{Issuer, ResourceServer};
+    ///
+    /// let gateway = Issuer::token_information("https://gw.example.com/api/oauth/tokeninfo");
+    /// let server = ResourceServer::builder("https://api.example.com").issuer(gateway);
+    /// assert!(server.build().is_ok());
+    /// ```
+    pub fn token_information(endpoint: impl Into<String>) -> Self {
+        let asked = Asked::Service(endpoint.into());
+        Self {
+            asking: Asking {
+                needs_audience: false,
+                dialect: Some(TokenInformation::axway()),
+                ..Asking::default()
+            },
+            ..Self::new(Kind::Introspected(asked))
+        }
+        .subject_claim("user_id")
+        .client_id_claim("audience")
+        .preset()
+    }
+
+    /// The identifier of the introspected issuer: the `iss` that its answers must have where they
+    /// have any, the realm of its callers' ids, and its name in events. Default: the issuer that
+    /// was given, else the endpoint.
+    pub fn identified_as(mut self, issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into();
+        self.once.set("identified_as", &issuer);
+        self.asking("identified_as", |asking| asking.identifier = Some(issuer))
+    }
+
+    /// How this server says who it is when it asks. Default: not at all, which only a
+    /// [token information service](Self::token_information) may allow.
+    pub fn client_authentication(mut self, ours: ClientAuthentication) -> Self {
+        self.once.set_opaque("client_authentication");
+        if let Some(inner) = ours.once() {
+            self.once.take_over(inner);
+        }
+        self.asking("client_authentication", |asking| {
+            asking.authentication = Some(ours);
+        })
+    }
+
+    /// How the token information service is asked, and how it answers. Default:
+    /// [`TokenInformation::axway`].
+    pub fn token_dialect(mut self, dialect: TokenInformation) -> Self {
+        self.once.set_opaque("token_dialect");
+        self.once.take_over(&dialect.once);
+        self.asking("token_dialect", |asking| asking.dialect = Some(dialect))
+    }
+
+    /// Takes this status of the endpoint, 400 to 499 but for 401, 403 and 429, as its word that a
+    /// token is bad: some answer 400 for what is none of their tokens. Call it once for each.
+    /// Default: none, since the same status may be about the question, and then good tokens would
+    /// be refused.
+    pub fn bad_token_status(self, status: u16) -> Self {
+        self.asking("bad_token_status", |asking| asking.bad_token.push(status))
+    }
+
+    /// Asks about JWTs too, if their `iss` is exactly this issuer's identifier. Their signature
+    /// is the endpoint's business. On a server that has no other issuer, every `b64token` is asked
+    /// about, whatever its form: a JWT without `iss`, a JWE of five parts, a PASETO.
+    ///
+    /// Some endpoints judge none of their own JWTs (oidc-provider answers `400`
+    /// `unsupported_token_type`): such a token is 401. Then leave this setting out and configure
+    /// the same issuer twice, once to be verified here and once to be asked: a JWT goes to the
+    /// keys and an opaque token to the endpoint.
+    ///
+    /// Default: JWTs are not asked about; those of an issuer that is configured to be verified
+    /// here are verified, and all others are refused.
+    pub fn introspect_jwts(self) -> Self {
+        self.asking("introspect_jwts", |asking| {
+            asking.jwts = AskedJwts::Too;
+        })
+    }
+
+    /// Asks about JWTs, as [`introspect_jwts`](Self::introspect_jwts) does, and about nothing
+    /// else: a token of another form is 401, unasked. For servers whose access tokens are JWTs and
+    /// whose opaque tokens are refresh tokens that the endpoint describes in the same way. A JWT
+    /// counts as one here if its `iss` is exactly this issuer's identifier.
+    /// Default: opaque tokens are asked about.
+    pub fn introspect_only_jwts(self) -> Self {
+        self.asking("introspect_only_jwts", |asking| {
+            asking.jwts = AskedJwts::Alone;
+        })
+    }
+
+    /// Takes an answer with a client id, without a subject and without a user's name (`username`,
+    /// `preferred_username`, `upn`) for one about a client that speaks for itself: its caller is a
+    /// [`Client`](crate::Client). For endpoints that state no `sub` for client credentials. Leave
+    /// it out where the endpoint may leave a user's `sub` and name out as well: such a user would
+    /// count as the client. Default: without a subject the caller is a
+    /// [`Subject`](crate::Subject), who reaches no tenant.
+    pub fn clients_without_subject(self) -> Self {
+        self.asking("clients_without_subject", |asking| {
+            asking.clients_without_subject = true;
+        })
+    }
+
+    /// Accepts an answer that names no audience; one that is named must be ours all the same.
+    /// Then the endpoint alone decides which of its tokens this server may see
+    /// (RFC 7662 section 4). Default: an audience is required, except for a
+    /// [token information service](Self::token_information).
+    pub fn audience_where_stated(self) -> Self {
+        self.asking("audience_where_stated", |asking| {
+            asking.needs_audience = false;
+        })
+    }
+
+    /// Demands signed answers ([RFC 9701](https://www.rfc-editor.org/rfc/rfc9701)): by this
+    /// issuer, for our client id, with one of its keys, which are found like any issuer's, and by
+    /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none, and neither is one
+    /// whose `exp` has passed, whose `nbf` is to come, or whose `iat` is further from the
+    /// question than [`signed_answer_age`](Self::signed_answer_age): somebody could play an old
+    /// answer back. The [`leeway`](Self::leeway) is added to each. A remembered answer ends with the key that verified it.
+    /// Default: answers count for the connection that they came by.
+    pub fn signed_answers(self) -> Self {
+        self.asking("signed_answers", |asking| asking.signed = true)
+    }
+
+    /// The same, for this audience in place of our client id; call it once for each.
+    pub fn signed_answers_for(self, audience: impl Into<String>) -> Self {
+        let audience = audience.into();
+        self.asking("signed_answers_for", |asking| {
+            asking.signed = true;
+            asking.signed_for.push(audience);
+        })
+    }
+
+    /// How far the `iat` of a signed answer may be from the moment of the question, either way:
+    /// 1 s to 1 h, and the [`leeway`](Self::leeway) on top. A longer time is for a server that
+    /// gives the same signed answer for a while; so long may anybody in between give it, too.
+    /// Default: 5 min.
+    pub fn signed_answer_age(self, age: Duration) -> Self {
+        self.asking("signed_answer_age", |asking| {
+            asking.signed = true;
+            asking.signed_age = age;
+        })
+    }
+
+    /// How long an active token is remembered before the issuer is asked again: 1 s to 5 min, and
+    /// never past its own end. So long a token may be used after the issuer has revoked it.
+    /// Refusals, and answers that name no end, are remembered for 10 s at most. Default: 60 s.
+    pub fn introspection_cache_life(mut self, life: Duration) -> Self {
+        self.once.set("introspection_cache_life", &Some(life));
+        self.asking("introspection_cache_life", |asking| {
+            asking.life = Some(life);
+        })
+    }
+
+    /// Remembers no answer: every request asks. Default: answers are remembered.
+    pub fn without_introspection_cache(mut self) -> Self {
+        self.once.set("introspection_cache_life", &None::<Duration>);
+        self.asking("without_introspection_cache", |asking| asking.life = None)
+    }
+
+    /// How many questions may be under way at a time: 1 to 1024. Up to 256 tokens wait for their
+    /// turn; beyond that requests are answered 503. Default: 64.
+    pub fn concurrent_introspections(mut self, most: usize) -> Self {
+        self.once.set("concurrent_introspections", &most);
+        self.asking("concurrent_introspections", |asking| asking.calls = most)
+    }
+
+    /// How long a request waits for the issuer's answer before it is answered 503, by the
+    /// server's clock: 10 ms to 30 s. The question goes on for the next request. Default: 2 s.
+    pub fn introspection_patience(mut self, patience: Duration) -> Self {
+        self.once.set("introspection_patience", &patience);
+        self.asking("introspection_patience", |asking| {
+            asking.patience = patience;
+        })
+    }
+
+    fn asking(mut self, setting: &'static str, set: impl FnOnce(&mut Asking)) -> Self {
+        set(&mut self.asking);
+        self.asking.set.push(setting);
+        self
+    }
+}

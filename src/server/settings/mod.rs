@@ -1,0 +1,13 @@
+//! Settings of issuers and of the shared store, and the error that names a mistake in them.
+
+pub(crate) mod error;
+pub(crate) mod oidc_tenants;
+#[cfg(feature = "jwks")]
+pub(crate) mod introspection_settings;
+pub(crate) mod issuer;
+pub(crate) mod issuer_vocabulary;
+pub(crate) mod issuer_sessions;
+pub(crate) mod issuer_keys;
+pub(crate) mod issuer_aliases;
+#[cfg(feature = "jwks")]
+pub(crate) mod issuer_introspection;

@@ -1,0 +1,92 @@
+//! What the issuer tells about the user of a request.
+//!
+//! 1. A token goes to the issuer that vouches for it, and nobody is asked about who is no user.
+//! 2. An answer about somebody else is no answer, and not the caller's fault.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
+use crate::runtime::cache::token_cache::Known;
+use crate::runtime::clock::Now;
+use crate::runtime::lookup::engine::NotAsked;
+use crate::server::compile::userinfo::{Denial, Told};
+use crate::server::decide::verified_request::Admission;
+use crate::server::resource_server::ResourceServer;
+use crate::verify::claims::userinfo_response::{UserClaims, openid_subject};
+use crate::verify::identity::kinds::Identity;
+use crate::verify::request::credential::{Credential, is_b64token};
+
+/// An issuer that speaks of somebody else may come to its senses.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+impl ResourceServer {
+    /// What a handler that wants userinfo needs.
+    pub(crate) fn user_info_fault(&self) -> Option<WiringFault> {
+        let nobody = self.0.tellers.is_empty();
+        nobody.then_some(WiringFault::NoUserInfo)
+    }
+
+    /// Asks the token's issuer about its user, with the token that the request came with.
+    pub(crate) async fn user_info(
+        &self,
+        admission: &Admission,
+        token: Credential<'_>,
+    ) -> Result<Arc<Known<UserClaims>>, Rejection> {
+        let asks = self.0.tellers.get(admission.realm());
+        let is_machine = matches!(admission.identity(), Identity::Client(_));
+        let subject = openid_subject(&admission.token).filter(|_| !is_machine);
+        let (asks, subject) = asks
+            .zip(subject)
+            .ok_or(Rejection::wrong_caller("user_info"))?;
+        // It passed the layer; something behind that has put another one in its place.
+        let text = std::str::from_utf8(token.as_bytes())
+            .ok()
+            .filter(|text| is_b64token(text.as_bytes()))
+            .ok_or(RejectionKind::Misconfigured(WiringFault::TokenRemoved))?;
+        let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
+        let teller = asks.examiner();
+        let digest = teller.digest(text.as_bytes()).ok_or_else(failed)?;
+        let told = if let Some(told) = teller.told(digest, Now::of(&*self.0.clock)) {
+            told
+        } else {
+            let party = teller.digest_of_subject(&subject);
+            let ticket = asks.ask(digest, party, text).map_err(unavailable)?;
+            ticket.wait().await.map_err(unavailable)?
+        };
+        match told {
+            // The keys went while the request waited for what they had verified.
+            Told::Known(claims) if claims.has_lost_its_keys() => Err(failed()),
+            Told::Known(claims) => match claims.check(&admission.token) {
+                Ok(()) => Ok(claims),
+                Err(fault) => {
+                    let now = self.0.clock.monotonic();
+                    if claims.is_news() && teller.unusable.grants(now) {
+                        announce(admission, &fault.to_string());
+                    }
+                    Err(failed())
+                }
+            },
+            Told::Denied(Denial::BadToken) => Err(TokenFault::Inactive.into()),
+            Told::Denied(Denial::NothingToSee) => Err(Rejection::wrong_caller("user_info")),
+        }
+    }
+}
+
+fn unavailable(not_asked: NotAsked) -> Rejection {
+    let outage = match not_asked.outage {
+        Outage::IntrospectionFailed => Outage::UserInfoFailed,
+        Outage::IntrospectionTimedOut => Outage::UserInfoTimedOut,
+        other => other,
+    };
+    Rejection::unavailable(outage, not_asked.retry_after)
+}
+
+#[cfg(feature = "tracing")]
+fn announce(admission: &Admission, error: &str) {
+    let issuer = &**admission.realm();
+    tracing::warn!(issuer, error, "userinfo cannot be used");
+}
+
+#[cfg(not(feature = "tracing"))]
+const fn announce(_: &Admission, _: &str) {}

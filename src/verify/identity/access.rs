@@ -1,0 +1,172 @@
+//! Where a caller may act: an identity and the place that a request addresses become access.
+//!
+//! 1. A user or a client enters its own workspace and no other; where the place names an
+//!    account too, that must be the caller's. Neither ever obtains an account.
+//! 2. A principal obtains an account within its reach, and a workspace whose owner is within
+//!    its reach; where the place names an account too, that must be the owner.
+//! 3. A caller without a tenant enters nothing.
+
+use crate::model::error::rejection::RejectionKind;
+use crate::model::ids::{AccountId, WorkspaceId};
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::identity::kinds::{Identity, Principal, Tenant};
+
+/// The place that a request addresses, as its path writes it.
+#[cfg_attr(not(feature = "axum"), allow(dead_code))]
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) workspace: String,
+    pub(crate) account: Option<String>,
+}
+
+/// Proof that this caller may act in this workspace.
+///
+/// Data functions should take `&WorkspaceAccess`: then no code path reaches a workspace's data
+/// without the comparison having been made. It is made once, on the decoded value that the
+/// handler sees.
+///
+/// As an axum extractor it compares the route's `{workspace_id}`, and `{account_id}` where the
+/// route has one, with the caller's. A principal enters only under a layer that says
+/// [`admit_principals`](crate::AuthenticateLayer::admit_principals), and only when the
+/// [`WorkspaceDirectory`](crate::WorkspaceDirectory) names an account within its reach as the
+/// workspace's owner.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WorkspaceAccess {
+    account: Option<AccountId>,
+    workspace: WorkspaceId,
+    caller: Identity,
+    token: AccessToken,
+}
+
+impl WorkspaceAccess {
+    /// The workspace.
+    #[must_use]
+    pub const fn workspace(&self) -> &WorkspaceId {
+        &self.workspace
+    }
+
+    /// The account of the workspace: as the token of a user or a client states it, or, for a
+    /// principal, the owner that the directory names. Absent where the tenant rules declare that
+    /// there are none.
+    #[must_use]
+    pub const fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref()
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn caller(&self) -> &Identity {
+        &self.caller
+    }
+
+    /// The caller's token, for its claims and its scope.
+    pub const fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// Compares the tenant of a user or a client with the place that the request addresses.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn enter(
+        token: &AccessToken,
+        caller: &Identity,
+        place: &Place,
+    ) -> Result<Self, RejectionKind> {
+        let tenant = match caller {
+            Identity::User(user) => user.tenant(),
+            Identity::Client(client) => client.tenant().ok_or(RejectionKind::NoTenant)?,
+            Identity::Principal(_) => return Err(RejectionKind::WrongCaller),
+            Identity::Subject(_) => return Err(RejectionKind::NoTenant),
+        };
+        if tenant.workspace.as_str() != place.workspace || !is_account(tenant, place) {
+            return Err(RejectionKind::WrongTenant);
+        }
+        let Tenant { account, workspace } = tenant.share();
+        Ok(Self {
+            account,
+            workspace,
+            caller: caller.share(),
+            token: token.clone(),
+        })
+    }
+
+    /// Lets a principal into a workspace that this account owns.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn visit(
+        token: &AccessToken,
+        principal: &Principal,
+        place: &Place,
+        workspace: WorkspaceId,
+        owner: AccountId,
+    ) -> Result<Self, RejectionKind> {
+        let is_here = workspace.as_str() == place.workspace;
+        let is_addressed = place
+            .account
+            .as_deref()
+            .is_none_or(|account| owner.as_str() == account);
+        if !is_here || !is_addressed || !principal.reach().includes(&owner) {
+            return Err(RejectionKind::WrongTenant);
+        }
+        Ok(Self {
+            account: Some(owner),
+            workspace,
+            caller: Identity::Principal(principal.share()),
+            token: token.clone(),
+        })
+    }
+}
+
+fn is_account(tenant: &Tenant, place: &Place) -> bool {
+    match (&place.account, &tenant.account) {
+        (None, _) => true,
+        (Some(addressed), Some(own)) => own.as_str() == addressed,
+        // A place in an account is not the place of a caller who has none.
+        (Some(_), None) => false,
+    }
+}
+
+/// Proof that this principal may act in this account.
+///
+/// Functions that touch an account's data across its workspaces should take `&AccountAccess`.
+/// Only a principal ever obtains one; a user's or a client's reach ends with its workspace.
+///
+/// As an axum extractor it looks for the route's `{account_id}` in the principal's reach.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AccountAccess {
+    account: AccountId,
+    principal: Principal,
+}
+
+impl AccountAccess {
+    /// The account.
+    #[must_use]
+    pub const fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Compares the caller's reach with the account that the request addresses.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn enter(caller: &Identity, account: &str) -> Result<Self, RejectionKind> {
+        let principal = match caller {
+            Identity::Principal(principal) => principal,
+            Identity::User(_) | Identity::Client(_) => return Err(RejectionKind::WrongCaller),
+            Identity::Subject(_) => return Err(RejectionKind::NoTenant),
+        };
+        // What is no id is nobody's account.
+        let account = AccountId::new(account).map_err(|_| RejectionKind::WrongTenant)?;
+        if !principal.reach().includes(&account) {
+            return Err(RejectionKind::WrongTenant);
+        }
+        Ok(Self {
+            account,
+            principal: principal.share(),
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! What a verified token says about its tenant, before anything is concluded from it.
+//!
+//! Each piece is absent or a sound text. A claim that is present and is neither is
+//! contradiction, and contradiction is no evidence at all.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::model::claim_path::ClaimPath;
+use crate::model::ids::{AccountId, ClientId, WorkspaceId};
+use crate::model::shared_str::Text;
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::identity::kinds::Tenant;
+use crate::verify::json::object::{Object, Value};
+use crate::verify::json::role_names::{NameForms, whole_number};
+use crate::verify::policy::client_tenant::ClientTenant;
+use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::tenant_claims::{AccountRule, TenantClaims, WorkspaceRule};
+
+/// A claim of the rules that is present with another type than theirs, or says two things.
+pub(in crate::verify) struct Contradiction;
+
+pub(in crate::verify) struct Evidence<'r> {
+    pub(in crate::verify) account: Option<Text>,
+    pub(in crate::verify) workspace: Option<Text>,
+    pub(in crate::verify) user: Option<Text>,
+    pub(in crate::verify) principal: Option<Text>,
+    pub(in crate::verify) role: Option<Text>,
+    pub(in crate::verify) context: Option<Text>,
+    pub(in crate::verify) in_groups: bool,
+    /// What the machine claim states, where one is configured.
+    machine: Option<Text>,
+    pub(in crate::verify) from_portal_client: bool,
+    /// Whether the claim is there that marks users.
+    has_user_mark: bool,
+    /// What the configuration says of this client.
+    pub(in crate::verify) mapped: Option<&'r ClientTenant>,
+}
+
+impl<'r> Evidence<'r> {
+    pub(in crate::verify) fn read(
+        token: &AccessToken,
+        claims: &Object<'_>,
+        rules: &'r TenantClaims,
+        issuer: &Rules,
+    ) -> Result<Self, Contradiction> {
+        let read = |path: Option<&ClaimPath>| match path {
+            Some(path) => text_at(token, claims, path, rules),
+            None => Ok(None),
+        };
+        let stated_account = match &rules.account {
+            AccountRule::Claim(path) => read(Some(path))?,
+            AccountRule::Absent | AccountRule::Undecided | AccountRule::Group => None,
+        };
+        let (account, workspace) = match &rules.workspace {
+            WorkspaceRule::Claim(path) => (stated_account, read(Some(path))?),
+            WorkspaceRule::Group(path, pattern) => {
+                let found = the_one_group(claims, path, &issuer.name_forms, |group| {
+                    pattern
+                        .find(group)
+                        .map(|found| (found.account.map(Text::new), Text::new(found.workspace)))
+                })?;
+                match found {
+                    Some((in_group, workspace)) => (in_group.or(stated_account), Some(workspace)),
+                    None => (stated_account, None),
+                }
+            }
+        };
+        let client = token.client_id().map(ClientId::as_str);
+        Ok(Self {
+            account,
+            workspace,
+            user: read(rules.user.as_ref())?,
+            principal: read(rules.principal.as_ref())?,
+            role: read(rules.role.as_ref())?,
+            context: read(rules.context.as_ref().map(|rule| &rule.claim))?,
+            in_groups: is_in_groups(claims, &issuer.groups_claim),
+            machine: read(rules.machine.as_ref().map(|(path, _)| path))?,
+            from_portal_client: client
+                .is_some_and(|client| rules.portal_clients.iter().any(|known| **known == *client)),
+            has_user_mark: read(rules.user_mark.as_ref())?.is_some(),
+            mapped: client.and_then(|client| rules.client_tenants.get(client)),
+        })
+    }
+
+    /// Whether anything says that a machine is calling. A piece of it is enough to contradict a
+    /// user or a principal.
+    pub(in crate::verify) fn speaks_of_a_machine(
+        &self,
+        token: &AccessToken,
+        rules: &TenantClaims,
+    ) -> bool {
+        token.is_machine() || self.is_marked(rules)
+    }
+
+    /// Whether the token has what the rules ask of a user's beside its tenant.
+    pub(in crate::verify) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
+        self.has_user_mark || rules.user_mark.is_none()
+    }
+
+    /// Whether the claim is absent that marks users.
+    pub(in crate::verify) const fn is_unmarked_by_user(&self) -> bool {
+        !self.has_user_mark
+    }
+
+    /// Whether everything says that a machine is calling.
+    pub(in crate::verify) fn is_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
+        let claimed = match (&rules.machine, &self.machine, self.mapped) {
+            (None, _, _) | (Some(_), None, Some(_)) => true,
+            (Some(_), None, None) => false,
+            (Some((_, mark)), Some(stated), _) => stated.as_str() == &**mark,
+        };
+        // Amazon Cognito: a machine's `sub` is its client id, and no user is named.
+        let named = if rules.machine_claim_suffices && self.is_marked(rules) {
+            !token.has_username()
+        } else {
+            token.is_machine()
+        };
+        claimed && named && !self.has_user_mark
+    }
+
+    fn is_marked(&self, rules: &TenantClaims) -> bool {
+        match (&rules.machine, &self.machine) {
+            (Some((_, mark)), Some(stated)) => stated.as_str() == &**mark,
+            _ => false,
+        }
+    }
+
+    /// The tenant, if the token names a whole one, is for a context inside a workspace, and its
+    /// issuer may assert the account.
+    pub(in crate::verify) fn tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
+        if let Some(rule) = &rules.context {
+            let context = self.context.as_ref()?;
+            let mut inside = rule.workspace_contexts.iter();
+            if !inside.any(|known| &**known == context.as_str()) {
+                return None;
+            }
+        }
+        let account = match &rules.account {
+            AccountRule::Claim(_) | AccountRule::Group => {
+                Some(AccountId::of(self.account.as_ref()?.share()).ok()?)
+            }
+            AccountRule::Absent => None,
+            AccountRule::Undecided => return None,
+        };
+        let workspace = WorkspaceId::of(self.workspace.as_ref()?.share()).ok()?;
+        within_limit(Tenant { account, workspace }, rules)
+    }
+
+    /// The tenant that the configuration gives this client, unless the token contradicts it.
+    pub(in crate::verify) fn mapped_tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
+        let mapped = self.mapped?;
+        let account = mapped.account_id().ok()?;
+        let workspace = mapped.workspace_id().ok()?;
+        let agrees = |stated: Option<&Text>, known: Option<&str>| {
+            stated.is_none_or(|stated| Some(stated.as_str()) == known)
+        };
+        let undisputed = agrees(self.workspace.as_ref(), Some(workspace.as_str()))
+            && agrees(
+                self.account.as_ref(),
+                account.as_ref().map(AccountId::as_str),
+            )
+            && agrees(
+                self.context.as_ref(),
+                mapped.context_text().map(Text::as_str),
+            );
+        if !undisputed {
+            return None;
+        }
+        within_limit(Tenant { account, workspace }, rules)
+    }
+}
+
+/// The accounts that a claim lists; `None` where it is anything but an array of ids.
+pub(in crate::verify) fn accounts_at(
+    claims: &Object<'_>,
+    path: &ClaimPath,
+    rules: &TenantClaims,
+) -> Option<Arc<[AccountId]>> {
+    match claims.at_path(path.members()) {
+        Ok(None) => Some(Arc::from([])),
+        Ok(Some(list @ Value::Array(_))) => list
+            .elements()?
+            .map(|one| AccountId::new(&id_text(one, rules)?).ok())
+            .collect(),
+        Ok(Some(_)) | Err(_) => None,
+    }
+}
+
+fn within_limit(tenant: Tenant, rules: &TenantClaims) -> Option<Tenant> {
+    match (&rules.limit, &tenant.account) {
+        (None, _) => Some(tenant),
+        (Some(limit), Some(account)) if limit.contains(account) => Some(tenant),
+        (Some(_), _) => None,
+    }
+}
+
+fn text_at(
+    token: &AccessToken,
+    claims: &Object<'_>,
+    path: &ClaimPath,
+    rules: &TenantClaims,
+) -> Result<Option<Text>, Contradiction> {
+    match claims.at_path(path.members()) {
+        Ok(None) => Ok(None),
+        Ok(Some(value)) => match id_text(value, rules) {
+            Some(text) if !text.is_empty() => Ok(Some(Text::within(token.payload_text(), &text))),
+            _ => Err(Contradiction),
+        },
+        Err(_) => Err(Contradiction),
+    }
+}
+
+/// A string, or a whole number where the rules read one as an id.
+pub(in crate::verify) fn id_text<'c>(
+    value: Value<'c>,
+    rules: &TenantClaims,
+) -> Option<Cow<'c, str>> {
+    match value {
+        Value::Number(text) if rules.numeric_ids => whole_number(text).map(Cow::Borrowed),
+        other => other.as_text(),
+    }
+}
+
+/// What the one group that fits says. That two fit is contradiction.
+fn the_one_group<T>(
+    claims: &Object<'_>,
+    path: &ClaimPath,
+    forms: &NameForms,
+    fits: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Contradiction> {
+    let groups = match claims.at_path(path.members()) {
+        Ok(None) => return Ok(None),
+        Ok(Some(value)) => forms.read(value).ok_or(Contradiction)?,
+        Err(_) => return Err(Contradiction),
+    };
+    let mut found = None;
+    for group in groups {
+        match (fits(&group), &found) {
+            (None, _) => {}
+            (Some(_), Some(_)) => return Err(Contradiction),
+            (fitting, None) => found = fitting,
+        }
+    }
+    Ok(found)
+}
+
+/// Whatever stands there but an empty list is a group, or something in its place.
+fn is_in_groups(claims: &Object<'_>, groups: &ClaimPath) -> bool {
+    match claims.at_path(groups.members()) {
+        Ok(None) => false,
+        Ok(Some(value)) => value
+            .elements()
+            .is_none_or(|mut groups| groups.next().is_some()),
+        Err(_) => true,
+    }
+}

@@ -1,0 +1,164 @@
+//! Who is calling: an access token and its issuer's tenant rules become an identity.
+//!
+//! 1. Wider reach needs positive evidence, complete and without contradiction.
+//! 2. Anything else is a subject, who is authenticated and reaches nothing.
+//! 3. Without tenant rules a caller is a client without a workspace, or a subject.
+//!
+//! The rules for each kind stand at [`TenantClaims`].
+
+use std::sync::Arc;
+
+use crate::model::ids::{ClientId, PrincipalId, SubjectId, UserId};
+use crate::model::reach::Reach;
+use crate::model::shared_str::Text;
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
+use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+use crate::verify::json::object::Object;
+use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::tenant_claims::{ContextsMeant, ReachRule, TenantClaims};
+
+/// An identity, and the API context that the token is for where it is known.
+#[derive(Debug)]
+pub(crate) struct Identified {
+    pub(crate) identity: Identity,
+    pub(crate) context: Option<Text>,
+}
+
+/// Reads the evidence in a verified token.
+pub(crate) fn identify(token: &AccessToken, claims: &Object<'_>, rules: &Rules) -> Identified {
+    let Some(tenant) = &rules.tenant else {
+        return Identified {
+            identity: without_rules(token),
+            context: None,
+        };
+    };
+    // Read apart from the evidence: a token with contradictory claims is still not good for
+    // another context.
+    let stated = tenant.context.as_ref().and_then(|rule| {
+        let value = claims.at_path(rule.claim.members()).ok().flatten()?;
+        let text = id_text(value, tenant)?;
+        Some(Text::within(token.payload_text(), &text))
+    });
+    let stated = match &tenant.contexts_meant {
+        ContextsMeant::One(context) => Some(context.share()),
+        ContextsMeant::Unsaid | ContextsMeant::Every => stated,
+    };
+    let Ok(evidence) = Evidence::read(token, claims, tenant, rules) else {
+        return Identified {
+            identity: subject(token),
+            context: stated,
+        };
+    };
+    let identity = principal(token, claims, &evidence, tenant, rules)
+        .or_else(|| client(token, &evidence, tenant))
+        .or_else(|| user(token, &evidence, tenant, rules))
+        .unwrap_or_else(|| subject(token));
+    let context = stated.or_else(|| match (&identity, evidence.mapped) {
+        (Identity::Client(_), Some(mapped)) => mapped.context_text().map(Text::share),
+        _ => None,
+    });
+    Identified { identity, context }
+}
+
+fn without_rules(token: &AccessToken) -> Identity {
+    match token.client_id() {
+        Some(client) if token.is_machine() => Identity::Client(Client {
+            id: client.share(),
+            tenant: None,
+        }),
+        _ => subject(token),
+    }
+}
+
+fn subject(token: &AccessToken) -> Identity {
+    Identity::Subject(Subject {
+        id: token.subject().map(SubjectId::share),
+        client: token.client_id().map(ClientId::share),
+    })
+}
+
+/// All of the evidence and none of the contradictions; see [`TenantClaims`], rule 3.
+fn principal(
+    token: &AccessToken,
+    claims: &Object<'_>,
+    evidence: &Evidence<'_>,
+    tenant: &TenantClaims,
+    rules: &Rules,
+) -> Option<Identity> {
+    let portal = tenant.context.as_ref()?.portal.as_ref()?;
+    let in_portal = evidence.context.as_ref()?.as_str() == &**portal;
+    let contradicted = evidence.user.is_some()
+        || evidence.workspace.is_some()
+        || evidence.account.is_some()
+        || evidence.role.is_some()
+        || evidence.speaks_of_a_machine(token, tenant);
+    if !in_portal || !evidence.from_portal_client || contradicted {
+        return None;
+    }
+    Some(Identity::Principal(Principal {
+        id: PrincipalId::of(&rules.realm, evidence.principal.as_ref()?.share()).ok()?,
+        subject: token.subject()?.share(),
+        reach: reach(claims, tenant)?,
+    }))
+}
+
+/// `None` when the claim that lists the accounts is of another type.
+fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
+    let granted = match tenant.reach.as_slice() {
+        [] => Reach::default(),
+        [ReachRule::EveryAccount] => Reach::EveryAccount,
+        [ReachRule::Claim(path)] => Reach::Accounts(accounts_at(claims, path, tenant)?),
+        // INVARIANT: sound rules have one source of reach, and this is the last kind.
+        _ => Reach::Accounts(Arc::clone(&tenant.reach_list.accounts)),
+    };
+    Some(match &tenant.limit {
+        Some(limit) => granted.among(&limit.accounts, |account| limit.contains(account)),
+        None => granted,
+    })
+}
+
+/// See [`TenantClaims`], rule 2.
+fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) -> Option<Identity> {
+    let contradicted = (evidence.user.is_some() && !rules.machine_claim_suffices)
+        || evidence.principal.is_some()
+        || evidence.in_groups
+        || evidence.from_portal_client;
+    if contradicted || !evidence.is_machine(token, rules) {
+        return None;
+    }
+    let tenant = match evidence.mapped {
+        Some(_) => evidence.mapped_tenant(rules)?,
+        None => evidence.tenant(rules)?,
+    };
+    Some(Identity::Client(Client {
+        id: token.client_id()?.share(),
+        tenant: Some(tenant),
+    }))
+}
+
+/// See [`TenantClaims`], rule 1.
+fn user(
+    token: &AccessToken,
+    evidence: &Evidence<'_>,
+    tenant: &TenantClaims,
+    rules: &Rules,
+) -> Option<Identity> {
+    if evidence.speaks_of_a_machine(token, tenant)
+        || evidence.from_portal_client
+        || !evidence.is_marked_as_user(tenant)
+    {
+        return None;
+    }
+    let subject = token.subject()?;
+    let user = match (&tenant.user, &evidence.user) {
+        (None, _) => Text::within(token.payload_text(), subject.as_str()),
+        (Some(_), stated) => stated.as_ref()?.share(),
+    };
+    Some(Identity::User(WorkspaceUser {
+        user: UserId::of(&rules.realm, user).ok()?,
+        subject: subject.share(),
+        tenant: evidence.tenant(tenant)?,
+        role: evidence.role.as_ref().map(Text::share),
+    }))
+}

@@ -1,0 +1,67 @@
+//! A JWT by which we say who we are (RFC 7523 sections 2.2 and 3).
+//!
+//! 1. Issuer and subject are our client id; it is for one audience, for a minute, and has an id
+//!    of its own, so that it is of no use anywhere else and not for long.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::model::time::UnixTime;
+use crate::verify::crypto::primitives::{PrivateKey, random_bytes};
+
+/// How long an assertion is good, in seconds. Clocks drift; a question takes no longer.
+const LIFE: i64 = 60;
+
+/// How far the issuer's clock may be behind ours.
+const DRIFT: i64 = 10;
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    jti: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+/// Who says it, and to whom.
+pub(crate) struct Statement<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) audience: &'a str,
+    pub(crate) key_id: Option<&'a str>,
+}
+
+impl Statement<'_> {
+    /// Signs it. `None` when the system gives no randomness.
+    pub(crate) fn sign(&self, key: &PrivateKey, now: UnixTime) -> Option<String> {
+        let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);
+        let header = Header {
+            alg: key.algorithm().as_str(),
+            typ: "JWT",
+            kid: self.key_id,
+        };
+        let claims = Claims {
+            iss: self.client_id,
+            sub: self.client_id,
+            aud: self.audience,
+            jti: &URL_SAFE_NO_PAD.encode(random_bytes()?),
+            iat: now.as_secs().saturating_sub(DRIFT),
+            exp: now.as_secs().saturating_add(LIFE),
+        };
+        let header = part(serde_json::to_vec(&header).ok()?);
+        let claims = part(serde_json::to_vec(&claims).ok()?);
+        let message = format!("{header}.{claims}");
+        let signature = part(key.sign(message.as_bytes())?);
+        Some(format!("{message}.{signature}"))
+    }
+}

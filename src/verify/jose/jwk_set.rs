@@ -1,0 +1,344 @@
+//! Key sets: the bytes of a JWK Set become prepared keys, one by one.
+//!
+//! 1. The document is a JSON object with one array `keys` (RFC 7517 section 5); anything else is a
+//!    broken set.
+//! 2. An entry that cannot be used is skipped and named; it costs no other entry. Which entries can
+//!    be used, and for what, is decided in [`jwk`](super::jwk).
+//! 3. Only so many entries are read. Those beyond are skipped, and a set that has some says so: a
+//!    key that is not found may be among them.
+//! 4. A key that names an issuer in a member `issuer`, exactly or with one place left open, is good
+//!    for no other issuer's tokens of the same origin. Issuers that share a set, such as the
+//!    tenants of Microsoft Entra ID, say in this way whose a key is.
+//! 5. A set without one usable key is broken.
+//! 6. Several sets of one issuer are asked like one: what is found does not depend on which set a
+//!    key is in, nor on their order.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::model::algorithm::{Algorithm, AlgorithmSet};
+use crate::verify::crypto::primitives::{Material, PublicKey};
+#[cfg(feature = "tracing")]
+use crate::verify::jose::jwk::FOR_ENCRYPTION;
+use crate::verify::jose::jwk::Jwk;
+pub(crate) use crate::verify::jose::jwk::MAX_KEY_ID_BYTES;
+use crate::verify::jose::verification_key::Key;
+#[cfg(feature = "jwks")]
+use crate::verify::jose::verification_key::are_alike;
+
+/// Most keys that are tried for one token.
+const MAX_CANDIDATES: usize = 4;
+
+/// What makes a whole key set unusable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeySetFault {
+    #[error("the key set is not a json object with an array `keys`")]
+    NotAKeySet,
+    #[error("the key set has no usable key{}", because(.0.as_ref()))]
+    NoUsableKey(Option<SkippedKey>),
+}
+
+/// Of several reasons the first will do: whoever mends it comes back for the next.
+fn because(first: Option<&SkippedKey>) -> String {
+    let reason = first.map(|skipped| format!("; {skipped}"));
+    reason.unwrap_or_default()
+}
+
+/// The keys of one issuer, ready to verify.
+#[derive(Debug, Default)]
+pub(crate) struct KeySet {
+    keys: Vec<Key>,
+    by_id: HashMap<Box<str>, Vec<usize>>,
+    without_id: Vec<usize>,
+    unusable_ids: HashSet<Box<str>>,
+    skipped: Vec<SkippedKey>,
+    /// Whether it has entries that were not read.
+    is_cut: bool,
+}
+
+/// An entry of a key set that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedKey {
+    index: usize,
+    reason: Cow<'static, str>,
+}
+
+impl SkippedKey {
+    /// Whether an operator should hear of it unasked.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn is_notable(&self) -> bool {
+        self.reason != FOR_ENCRYPTION
+    }
+
+    /// The entry's place in the array `keys`, counted from 0. Entries beyond
+    /// [`most_keys`](crate::Issuer::most_keys) are named by the first of them.
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Why it cannot be used: a phrase such as "its curve `secp256k1` is not supported". Names
+    /// that the issuer chose are escaped and cut.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry {}: {}", self.index, self.reason)
+    }
+}
+
+/// Keys that are tried, each with the place of its set among those that were asked.
+pub(crate) type Candidates<'k> = [Option<(usize, &'k PublicKey)>; MAX_CANDIDATES];
+
+/// The keys that may verify a token.
+pub(crate) enum Selection<'k> {
+    /// One to four keys. `certain` when the token named them by id.
+    Keys {
+        candidates: Candidates<'k>,
+        certain: bool,
+    },
+    /// The issuer publishes no key with the token's id.
+    UnknownKey,
+    /// The key is there and is not good for the token's algorithm.
+    Unfit,
+    /// The key is there and names another issuer than the token's.
+    Foreign,
+    /// More keys fit than may be tried.
+    TooMany,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+impl KeySet {
+    /// Reads a JWK Set, up to so many entries. Keys are prepared for `allowed` algorithms only.
+    pub(crate) fn parse(
+        bytes: &[u8],
+        allowed: AlgorithmSet,
+        most: usize,
+    ) -> Result<Self, KeySetFault> {
+        // RFC 8259 s8.1: the whole document, also what nobody reads, is UTF-8.
+        let text = std::str::from_utf8(bytes).map_err(|_| KeySetFault::NotAKeySet)?;
+        let document: Document<'_> =
+            serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
+        let mut set = Self::default();
+        for (index, entry) in document.keys.iter().take(most).enumerate() {
+            set.add_entry(index, entry.get(), allowed);
+        }
+        let beyond = document.keys.len().saturating_sub(most);
+        if beyond > 0 {
+            set.is_cut = true;
+            let reason = format!(
+                "it is beyond the {most} entries that are read, with {} after it; raise `most_keys`",
+                beyond - 1
+            );
+            set.skip(most, None, reason.into());
+        }
+        if set.keys.is_empty() {
+            return Err(KeySetFault::NoUsableKey(set.skipped.into_iter().next()));
+        }
+        Ok(set)
+    }
+
+    /// Adds a key from elsewhere. `false` when it fits none of the algorithms.
+    pub(crate) fn add(
+        &mut self,
+        id: Option<&str>,
+        material: &Material,
+        algorithms: AlgorithmSet,
+    ) -> bool {
+        self.insert(id, material, algorithms, None)
+    }
+
+    fn insert(
+        &mut self,
+        id: Option<&str>,
+        material: &Material,
+        algorithms: AlgorithmSet,
+        issuer: Option<Box<str>>,
+    ) -> bool {
+        let prepared: Vec<_> = Algorithm::all()
+            .filter(|algorithm| algorithms.contains(*algorithm))
+            .filter_map(|algorithm| Some((algorithm, PublicKey::prepare(material, algorithm)?)))
+            .collect();
+        if prepared.is_empty() {
+            return false;
+        }
+        let index = self.keys.len();
+        match id {
+            Some(id) => self.by_id.entry(id.into()).or_default().push(index),
+            None => self.without_id.push(index),
+        }
+        self.keys.push(Key {
+            prepared,
+            material: material.clone(),
+            issuer,
+        });
+        true
+    }
+
+    /// Takes in all keys of another set.
+    pub(crate) fn merge(&mut self, other: Self) {
+        let base = self.keys.len();
+        self.keys.extend(other.keys);
+        for (id, indexes) in other.by_id {
+            self.by_id
+                .entry(id)
+                .or_default()
+                .extend(indexes.into_iter().map(|index| base + index));
+        }
+        self.without_id
+            .extend(other.without_id.into_iter().map(|index| base + index));
+        self.unusable_ids.extend(other.unusable_ids);
+        self.skipped.extend(other.skipped);
+        self.is_cut |= other.is_cut;
+    }
+
+    /// Whether it has entries that were not read, so that a key that is not found may be there.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Whether a token that names this id finds a key, or an entry that cannot be used.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.by_id.contains_key(id) || self.unusable_ids.contains(id)
+    }
+
+    /// How many keys can be used.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The ids of this set's usable keys that another set has not.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn ids_missing_in<'k>(&'k self, other: &'k Self) -> impl Iterator<Item = &'k str> {
+        self.by_id
+            .keys()
+            .filter(|id| !other.by_id.contains_key(*id))
+            .map(AsRef::as_ref)
+    }
+
+    /// The ids of its usable keys.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.by_id.keys().map(AsRef::as_ref)
+    }
+
+    /// Whether a token that names this id finds the same keys in another set.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn is_alike_under(&self, id: &str, other: &Self) -> bool {
+        match (self.by_id.get(id), other.by_id.get(id)) {
+            (Some(own), Some(others)) => are_alike(self.at(own), other.at(others)),
+            _ => false,
+        }
+    }
+
+    /// Whether every token finds the same keys in another set.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        self.by_id == other.by_id
+            && self.without_id == other.without_id
+            && self.unusable_ids == other.unusable_ids
+            && are_alike(self.keys.iter(), other.keys.iter())
+    }
+
+    /// The entries that cannot be used.
+    #[cfg(any(feature = "jwks", feature = "tracing"))]
+    pub(crate) fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    fn at<'k>(&'k self, indexes: &'k [usize]) -> impl Iterator<Item = &'k Key> {
+        indexes.iter().filter_map(|index| self.keys.get(*index))
+    }
+
+    fn add_entry(&mut self, index: usize, entry: &str, allowed: AlgorithmSet) {
+        let jwk = match Jwk::read(entry, allowed) {
+            Ok(jwk) => jwk,
+            Err((id, reason)) => return self.skip(index, id, reason),
+        };
+        if !self.insert(jwk.id.as_deref(), &jwk.material, jwk.algorithms, jwk.issuer) {
+            let reason = "the key is weak, malformed or fits no allowed algorithm";
+            self.skip(index, jwk.id, reason.into());
+        }
+    }
+
+    fn skip(&mut self, index: usize, id: Option<String>, reason: Cow<'static, str>) {
+        if let Some(id) = id {
+            self.unusable_ids.insert(id.into());
+        }
+        self.skipped.push(SkippedKey { index, reason });
+    }
+}
+
+/// The keys of these sets that may verify a token with this id and algorithm, of this issuer. The
+/// answer does not depend on the order of the sets, nor on that inside a set.
+pub(crate) fn select<'k>(
+    sets: &[&'k KeySet],
+    id: Option<&str>,
+    algorithm: Algorithm,
+    issuer: &str,
+) -> Selection<'k> {
+    let serves = |(_, key): &(usize, &'k Key)| key.serves(issuer);
+    let numbered = |place: usize| move |key: &'k Key| (place, key);
+    let sets = || sets.iter().copied().enumerate();
+    let Some(id) = id else {
+        // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
+        let all = sets().flat_map(|(place, set)| set.keys.iter().map(numbered(place)));
+        return gather(all.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey);
+    };
+    if sets().any(|(_, set)| set.by_id.contains_key(id)) {
+        let named = sets().flat_map(|(place, set)| {
+            let indexes = set.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
+            set.at(indexes).map(numbered(place))
+        });
+        let mut own = named.filter(serves).peekable();
+        if own.peek().is_none() {
+            return Selection::Foreign;
+        }
+        return gather(own, algorithm, true).unwrap_or(Selection::Unfit);
+    }
+    if sets().any(|(_, set)| set.unusable_ids.contains(id)) {
+        return Selection::Unfit;
+    }
+    let unnamed = sets().flat_map(|(place, set)| set.at(&set.without_id).map(numbered(place)));
+    gather(unnamed.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey)
+}
+
+fn gather<'k>(
+    keys: impl Iterator<Item = (usize, &'k Key)>,
+    algorithm: Algorithm,
+    certain: bool,
+) -> Option<Selection<'k>> {
+    let mut candidates: Candidates<'k> = [None; MAX_CANDIDATES];
+    let mut places = candidates.iter_mut();
+    let fitting = keys.filter_map(|(set, key)| {
+        let mut prepared = key.prepared.iter();
+        let (_, key) = prepared.find(|(good_for, _)| *good_for == algorithm)?;
+        Some((set, key))
+    });
+    for key in fitting {
+        match places.next() {
+            Some(place) => *place = Some(key),
+            None => return Some(Selection::TooMany),
+        }
+    }
+    candidates.first()?.as_ref()?;
+    Some(Selection::Keys {
+        candidates,
+        certain,
+    })
+}

@@ -1,0 +1,422 @@
+//! Compact JWS: three base64url parts become a header and a claims object, nothing trusted yet
+//! (RFC 7515 section 5.2, RFC 7519 section 7.2).
+//!
+//! 1. The length is checked before a byte is decoded.
+//! 2. Exactly three parts; five are a JWE and are not decrypted.
+//! 3. base64url without padding, whitespace or unused bits set.
+//! 4. Header and payload are strict JSON objects; see [`json`](super::json).
+//! 5. `crit`, `b64` and `zip` are refused: no extension is implemented, and silence about
+//!    one would change what was signed.
+//! 6. Parameters that bring a key (`jwk`, `jku`, `x5c`, `x5u`, `x5t`) are never looked at.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base64_simd::{Out, URL_SAFE_NO_PAD};
+use memchr::{memchr, memchr_iter};
+
+use crate::model::algorithm::Algorithm;
+use crate::model::error::rejection::{Rejection, RejectionKind, RequestFault, TokenFault};
+use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::error::token_error::TokenError;
+use crate::model::time::UnixTime;
+use crate::verify::jose::jwk_set::MAX_KEY_ID_BYTES;
+use crate::verify::json::claim_error::no_text;
+use crate::verify::json::claims_reader::{Rounding, date};
+use crate::verify::json::object::{JsonFault, Members, Object, Value};
+use crate::verify::request::credential::{Credential, is_b64token};
+
+/// Room in which one token after the other is taken apart, so that none needs new memory.
+///
+/// It never holds a signature, so what is left in it is no token.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) parts: Parts,
+    pub(crate) members: BothMembers,
+}
+
+/// Where header and payload are decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    header: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// Where the members of header and payload are listed.
+#[derive(Debug, Default)]
+pub(crate) struct BothMembers {
+    header: Members,
+    payload: Members,
+}
+
+impl Room {
+    /// More than this is not kept for the next token.
+    const MOST_BYTES: usize = 64 * 1024;
+
+    /// Whether it is small enough to be kept.
+    pub(crate) fn is_modest(&self) -> bool {
+        self.parts.header.len() + self.parts.payload.len() <= Self::MOST_BYTES
+    }
+}
+
+/// The decoded parts of a compact JWS.
+pub(crate) struct Compact<'r> {
+    signing_input: &'r [u8],
+    header: &'r str,
+    payload: &'r str,
+    signature: Signature<'r>,
+}
+
+impl<'r> Compact<'r> {
+    /// Splits and decodes a credential of at most `max_bytes`.
+    pub(crate) fn decode(
+        credential: Credential<'r>,
+        max_bytes: usize,
+        room: &'r mut Parts,
+    ) -> Result<Self, RejectionKind> {
+        let token = credential.as_bytes();
+        if token.len() > max_bytes {
+            return Err(TokenFault::TooLarge.into());
+        }
+        // Strict base64url is a part of the b64token grammar, so only a failure needs the question
+        // whose fault it is.
+        Self::decode_parts(token, room).map_err(|fault| blame(token, fault))
+    }
+
+    /// Why a credential without a dot is none.
+    pub(crate) fn undivided(credential: Credential<'_>, max_bytes: usize) -> Rejection {
+        let token = credential.as_bytes();
+        if token.len() > max_bytes {
+            return TokenFault::TooLarge.into();
+        }
+        match blame(token, TokenFault::Malformed) {
+            kind @ RejectionKind::InvalidToken(_) => Rejection::from(kind).with_detail(
+                RejectionDetail::new()
+                    .with_problem(Problem::Malformed)
+                    .with_expected("a JWT; opaque tokens need Issuer::introspected")
+                    .with_found("a token without a dot"),
+            ),
+            kind => kind.into(),
+        }
+    }
+
+    /// Splits and decodes a JWT that is no credential; its length was bounded before.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) fn decode_parts(token: &'r [u8], room: &'r mut Parts) -> Result<Self, TokenFault> {
+        let (header, rest) = split_at_dot(token).ok_or(TokenFault::Malformed)?;
+        let (payload, signature) = split_at_dot(rest).ok_or(TokenFault::Malformed)?;
+        // RFC 7516 s9: five parts are a JWE.
+        match memchr_iter(b'.', signature).take(3).count() {
+            0 => {}
+            2 => return Err(TokenFault::Encrypted),
+            _ => return Err(TokenFault::Malformed),
+        }
+        let signed = header.len() + 1 + payload.len();
+        Ok(Self {
+            signing_input: token.get(..signed).ok_or(TokenFault::Malformed)?,
+            header: text(decode(header, &mut room.header)?)?,
+            payload: text(decode(payload, &mut room.payload)?)?,
+            signature: Signature::check(signature)?,
+        })
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl Compact<'_> {
+    /// The `iss` in a JWT that is not verified here. It says whom to ask, and nothing else.
+    pub(crate) fn claimed_issuer(token: &[u8]) -> Option<String> {
+        let mut room = Parts::default();
+        let compact = Compact::decode_parts(token, &mut room).ok()?;
+        let payload = Object::parse_str(compact.payload).ok()?;
+        payload.get("iss")?.as_text().map(Cow::into_owned)
+    }
+}
+
+/// The request's fault (400) where no token has such bytes, or else the token's (401).
+fn blame(token: &[u8], fault: TokenFault) -> RejectionKind {
+    if is_b64token(token) {
+        fault.into()
+    } else {
+        RejectionKind::InvalidRequest(RequestFault::NotAToken)
+    }
+}
+
+fn split_at_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, from_dot) = bytes.split_at_checked(memchr(b'.', bytes)?)?;
+    Some((before, from_dot.get(1..)?))
+}
+
+// RFC 7519 s7.2: UTF-8, and nothing else.
+fn text(bytes: &[u8]) -> Result<&str, TokenFault> {
+    std::str::from_utf8(bytes).map_err(|_| TokenFault::Malformed)
+}
+
+/// As many bytes as so many characters hold, and the few that an odd end adds.
+const fn decoded_bytes(characters: usize) -> usize {
+    characters / 4 * 3 + 3
+}
+
+/// Decodes into room that grows when it must.
+fn decode<'b>(part: &[u8], room: &'b mut Vec<u8>) -> Result<&'b [u8], TokenFault> {
+    let needed = decoded_bytes(part.len());
+    if room.len() < needed {
+        room.resize(needed, 0);
+    }
+    decode_within(part, room)
+}
+
+// RFC 7515 s2 and RFC 4648 s3.5: no padding, no other alphabet, unused bits zero.
+fn decode_within<'b>(part: &[u8], room: &'b mut [u8]) -> Result<&'b [u8], TokenFault> {
+    URL_SAFE_NO_PAD
+        .decode(part, Out::from_slice(room))
+        .map(|decoded| &*decoded)
+        .map_err(|_| TokenFault::Malformed)
+}
+
+/// The signature of a token, known to be sound base64url.
+pub(in crate::verify) struct Signature<'r>(&'r [u8]);
+
+impl<'r> Signature<'r> {
+    /// The bytes of a signature by a key of up to 4096 bits.
+    const SHORT: usize = decoded_bytes(683);
+
+    fn check(part: &'r [u8]) -> Result<Self, TokenFault> {
+        match URL_SAFE_NO_PAD.check(part) {
+            Ok(()) => Ok(Self(part)),
+            Err(_) => Err(TokenFault::Malformed),
+        }
+    }
+
+    /// Shows the bytes, which are kept no longer.
+    pub(in crate::verify) fn decoded<T>(
+        &self,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, TokenFault> {
+        if decoded_bytes(self.0.len()) > Self::SHORT {
+            let mut bytes = Vec::new();
+            return decode(self.0, &mut bytes).map(look);
+        }
+        let mut bytes = [0; Self::SHORT];
+        decode_within(self.0, &mut bytes).map(look)
+    }
+}
+
+/// A well-formed JWS whose signature nobody checked yet. Only what is needed to choose the
+/// rules and the key can be read.
+pub(crate) struct Unverified<'c> {
+    compact: &'c Compact<'c>,
+    header: Object<'c>,
+    payload: Object<'c>,
+    algorithm: Algorithm,
+    key_id: Option<Cow<'c, str>>,
+}
+
+impl<'c> Unverified<'c> {
+    /// Reads the header and the members of the payload.
+    pub(crate) fn read(
+        compact: &'c Compact<'_>,
+        members: &'c mut BothMembers,
+    ) -> Result<Self, TokenError> {
+        let BothMembers {
+            header: in_header,
+            payload: in_payload,
+        } = members;
+        let header = Object::parse_into(compact.header, in_header)
+            .map_err(|fault| json_fault(fault, "one strict JSON object as the header"))?;
+        // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
+        if header.get("crit").is_some() {
+            return Err(TokenFault::Critical.into());
+        }
+        // RFC 7797 s6, RFC 7516 s4.1.3: these would change what the payload is.
+        for changing in ["b64", "zip"] {
+            if header.get(changing).is_some() {
+                return Err(parameter(changing, Problem::Malformed, "no such parameter"));
+            }
+        }
+        let algorithm = header
+            .get("alg")
+            .and_then(Value::as_text)
+            .and_then(|name| Algorithm::from_name(&name))
+            .ok_or_else(|| no_algorithm(header.get("alg")))?;
+        let key_id = match header.get("kid") {
+            None => None,
+            // RFC 7515 s4.1.4: a string. Longer ones than any key has are not carried around.
+            Some(value) => match value.as_text() {
+                Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id),
+                Some(_) => {
+                    return Err(parameter(
+                        "kid",
+                        Problem::TooLong,
+                        "at most as long as a key's",
+                    ));
+                }
+                None => return Err(parameter("kid", Problem::WrongType, "string")),
+            },
+        };
+        let payload = Object::parse_into(compact.payload, in_payload)
+            .map_err(|fault| json_fault(fault, "one strict JSON object as the payload"))?;
+        Ok(Self {
+            compact,
+            header,
+            payload,
+            algorithm,
+            key_id,
+        })
+    }
+
+    /// The `iss` that the token claims. It chooses the rules to judge it by, nothing else.
+    pub(crate) fn claimed_issuer(&self) -> Option<Cow<'c, str>> {
+        self.payload.get("iss").and_then(Value::as_text)
+    }
+
+    /// Why it claims no issuer.
+    #[cold]
+    pub(crate) fn no_issuer(&self) -> TokenError {
+        no_text("iss", self.payload.get("iss"))
+    }
+
+    /// Whether it says itself that its time is over. A token that says otherwise is not believed.
+    pub(crate) fn is_over(&self, now: UnixTime, leeway: Duration) -> bool {
+        let end = date(&self.payload, "exp", Rounding::Down);
+        matches!(end, Ok(Some(end)) if now >= end.saturating_add(leeway))
+    }
+
+    pub(crate) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    pub(in crate::verify) fn signing_input(&self) -> &'c [u8] {
+        self.compact.signing_input
+    }
+
+    pub(in crate::verify) const fn signature(&self) -> &Signature<'c> {
+        &self.compact.signature
+    }
+
+    pub(in crate::verify) const fn header(&self) -> &Object<'c> {
+        &self.header
+    }
+
+    pub(in crate::verify) const fn payload(&self) -> &Object<'c> {
+        &self.payload
+    }
+}
+
+#[cold]
+fn json_fault(fault: JsonFault, expected: &'static str) -> TokenError {
+    match fault {
+        JsonFault::Malformed => {
+            let detail = RejectionDetail::new()
+                .with_problem(Problem::Malformed)
+                .with_expected(expected);
+            TokenError::new(TokenFault::Malformed, detail)
+        }
+        JsonFault::Duplicate => {
+            let detail = RejectionDetail::new()
+                .with_problem(Problem::Contradicts)
+                .with_expected(expected);
+            TokenError::new(TokenFault::DuplicateMember, detail)
+        }
+    }
+}
+
+/// A parameter of the header that is not acceptable.
+#[cold]
+fn parameter(name: &'static str, problem: Problem, expected: &'static str) -> TokenError {
+    TokenError::about(TokenFault::Header, name, problem).expecting(expected)
+}
+
+#[cold]
+fn no_algorithm(found: Option<Value<'_>>) -> TokenError {
+    let problem = match found {
+        None => Problem::Missing,
+        Some(Value::String(_)) => Problem::Malformed,
+        Some(_) => Problem::WrongType,
+    };
+    TokenError::about(TokenFault::Algorithm, "alg", problem)
+        .expecting("the name of a signature algorithm that is known here")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::AUTHORIZATION;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::verify::request::token_sources::Sources;
+
+    /// RFC 7515 section 2 and RFC 4648 section 5, bit by bit.
+    fn reference(part: &str) -> Option<Vec<u8>> {
+        const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut bits = Vec::new();
+        for one in part.chars() {
+            let value = ALPHABET.find(one)?;
+            bits.extend((0..6).rev().map(|bit| value >> bit & 1 == 1));
+        }
+        let whole = bits.len() / 8 * 8;
+        // Fewer than six bits are left over, and they are zero.
+        if bits.len() - whole >= 6 || bits[whole..].contains(&true) {
+            return None;
+        }
+        let byte = |eight: &[bool]| eight.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit));
+        Some(bits[..whole].chunks(8).map(byte).collect())
+    }
+
+    fn decoded(token: &str) -> Result<(String, String, Vec<u8>), RejectionKind> {
+        let value = format!("Bearer {token}").parse().expect("a header value");
+        let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
+        let credential = {
+            let get = (&http::Method::GET, http::Version::HTTP_11);
+            Credential::find(&Sources::default(), get, &headers)?
+        }
+        .expect("a field was sent");
+        let mut room = Parts::default();
+        // Room that a longer token has used before.
+        room.payload.resize(64, b'x');
+        let compact = Compact::decode(credential, 16 * 1024, &mut room)?;
+        let signed = std::str::from_utf8(compact.signing_input).expect("ascii");
+        assert!(token.starts_with(signed) && token[signed.len()..].starts_with('.'));
+        Ok((
+            compact.header.to_owned(),
+            compact.payload.to_owned(),
+            compact.signature.decoded(<[u8]>::to_vec).expect("sound"),
+        ))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn tokens_are_taken_apart_as_the_reference_takes_them_apart(
+            token in prop_oneof![
+                "[A-Za-z0-9_-]{0,6}(\\.[A-Za-z0-9_-]{0,6}){0,5}",
+                "[A-Da-d0-3._=+/~,%-]{1,12}",
+            ],
+        ) {
+            prop_assume!(!token.is_empty());
+            let parts: Vec<&str> = token.split('.').collect();
+            let expected = match parts.as_slice() {
+                [header, payload, signature] => reference(header)
+                    .and_then(|bytes| String::from_utf8(bytes).ok())
+                    .zip(reference(payload).and_then(|bytes| String::from_utf8(bytes).ok()))
+                    .zip(reference(signature))
+                    .map(|((header, payload), signature)| (header, payload, signature)),
+                _ => None,
+            };
+            match decoded(&token) {
+                Ok(parts) => prop_assert_eq!(Some(parts), expected),
+                Err(kind) => {
+                    prop_assert_eq!(None, expected);
+                    let is_token = is_b64token(token.as_bytes());
+                    let blames_request = matches!(kind, RejectionKind::InvalidRequest(_));
+                    prop_assert_eq!(blames_request, !is_token);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! JOSE: compact JWS, keys, key sets and signatures (RFC 7515, 7517, 7518).
+
+#[cfg(feature = "jwks")]
+pub(crate) mod client_assertion;
+pub(crate) mod verification_key;
+pub(crate) mod jwk;
+pub(crate) mod jwk_set;
+pub(crate) mod jws;
+pub(crate) mod signature;

@@ -1,0 +1,122 @@
+//! The signature check: the only way from `Unverified` to `Signed`
+//! (RFC 7515 section 5.2, RFC 9068 section 4).
+//!
+//! 1. The algorithm must be allowed for the issuer, before any key is looked at.
+//! 2. Only keys of the token's own issuer are tried, and none that names another one, each for
+//!    the one algorithm that it was prepared for; at most four.
+//! 3. A bad signature under a key that the token names is final. Where the token names no key
+//!    that the set has, the set may be old: the caller may ask the issuer.
+
+use std::sync::Arc;
+
+use crate::model::algorithm::AlgorithmSet;
+use crate::model::error::rejection::TokenFault;
+use crate::verify::jose::jwk_set::{KeySet, Selection, select};
+use crate::verify::jose::jws::Unverified;
+use crate::verify::json::object::Object;
+
+/// A token whose signature a key of its issuer verifies. Nothing is said about its claims.
+pub(crate) struct Signed<'c> {
+    token: Unverified<'c>,
+    /// A copy that outlives the request.
+    payload: Arc<str>,
+    /// The place of the key's set among those that were asked.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    set: usize,
+    /// Whether the token named the keys that were tried.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    is_named: bool,
+}
+
+/// Why no key verified a token.
+#[derive(Debug)]
+pub(crate) enum KeyProblem {
+    /// Final: no newer key set would change the answer.
+    Fault(TokenFault),
+    /// The set has no key with the token's id.
+    UnknownKey,
+    /// The token names no key, and none that fits verifies it.
+    NoKeyVerifies,
+}
+
+impl<'c> Signed<'c> {
+    /// Verifies the signature with the issuer's keys, in whichever of its sets they are.
+    pub(crate) fn verify(
+        unverified: Unverified<'c>,
+        sets: &[&KeySet],
+        allowed: AlgorithmSet,
+    ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
+        match Self::check(&unverified, sets, allowed) {
+            Ok((set, is_named)) => Ok(Self {
+                payload: unverified.payload().text().into(),
+                token: unverified,
+                set,
+                is_named,
+            }),
+            Err(problem) => Err((problem, unverified)),
+        }
+    }
+
+    fn check(
+        token: &Unverified<'_>,
+        sets: &[&KeySet],
+        allowed: AlgorithmSet,
+    ) -> Result<(usize, bool), KeyProblem> {
+        // RFC 8725 s3.1: the allow-list is the issuer's.
+        if !allowed.contains(token.algorithm()) {
+            return Err(KeyProblem::Fault(TokenFault::Algorithm));
+        }
+        // What an absent issuer would select is nobody's: `judge` refuses it before.
+        let issuer = token.claimed_issuer().unwrap_or_default();
+        match select(sets, token.key_id(), token.algorithm(), &issuer) {
+            Selection::Keys {
+                candidates,
+                certain,
+            } => {
+                let verified = token.signature().decoded(|signature| {
+                    let mut candidates = candidates.into_iter().flatten();
+                    let verifier =
+                        candidates.find(|(_, key)| key.verifies(token.signing_input(), signature));
+                    verifier.map(|(set, _)| set)
+                });
+                let verified = verified.map_err(KeyProblem::Fault)?;
+                match (verified, certain, token.key_id()) {
+                    (Some(set), _, _) => Ok((set, certain)),
+                    (None, true, _) => Err(KeyProblem::Fault(TokenFault::Signature)),
+                    (None, false, Some(_)) => Err(KeyProblem::UnknownKey),
+                    (None, false, None) => Err(KeyProblem::NoKeyVerifies),
+                }
+            }
+            Selection::UnknownKey if token.key_id().is_none() => Err(KeyProblem::NoKeyVerifies),
+            Selection::UnknownKey => Err(KeyProblem::UnknownKey),
+            Selection::Unfit => Err(KeyProblem::Fault(TokenFault::Algorithm)),
+            Selection::Foreign => Err(KeyProblem::Fault(TokenFault::ForeignKey)),
+            Selection::TooMany => Err(KeyProblem::Fault(TokenFault::AmbiguousKey)),
+        }
+    }
+
+    /// The place of the set whose key verified it among those that were asked.
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn set(&self) -> usize {
+        self.set
+    }
+
+    /// The id by which the token named its keys; `None` where all that fit were tried.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn named_key(&self) -> Option<&str> {
+        self.token.key_id().filter(|_| self.is_named)
+    }
+
+    pub(in crate::verify) const fn header(&self) -> &Object<'c> {
+        self.token.header()
+    }
+
+    /// The claims, in the copy of the payload.
+    pub(crate) fn claims(&self) -> Object<'_> {
+        self.token.payload().within(&self.payload)
+    }
+
+    pub(in crate::verify) const fn payload_text(&self) -> &Arc<str> {
+        &self.payload
+    }
+}

@@ -1,0 +1,9 @@
+//! Strict JSON: a scanner without copies, an index of members, typed reads of claims.
+
+pub(crate) mod unescape;
+pub(crate) mod members;
+pub(crate) mod scanner;
+pub(crate) mod object;
+pub(crate) mod claim_error;
+pub(crate) mod claims_reader;
+pub(crate) mod role_names;

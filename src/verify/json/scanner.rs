@@ -1,0 +1,342 @@
+//! One pass over a JSON text, strict, without copying.
+//!
+//! 1. Members of the object that is read come to lie in a list that the caller lends; those of
+//!    nested objects are there only as long as it takes to search them for duplicates.
+//! 2. Strings are searched for what ends or breaks them many bytes at a time.
+
+use crate::verify::json::members::{Kind, Member, Members, Names, Scanned, Span};
+
+/// Deepest nesting that is read. Real tokens stay below 8; the call stack stays small.
+pub(in crate::verify) const MAX_DEPTH: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonFault {
+    /// Not one strict JSON object.
+    Malformed,
+    /// An object names a member twice.
+    Duplicate,
+}
+
+/// Reads one object and puts its members in place of those that are there.
+pub(in crate::verify) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
+    members.list.clear();
+    let mut scanner = Scanner::new(text, 0, &mut members.list);
+    scanner.blanks();
+    scanner.object(0)?;
+    scanner.blanks();
+    if scanner.at != text.len() {
+        return Err(JsonFault::Malformed);
+    }
+    if members.settle(text) {
+        Ok(())
+    } else {
+        Err(JsonFault::Duplicate)
+    }
+}
+
+/// A place in a text.
+pub(in crate::verify) struct Scanner<'a, 'm> {
+    text: &'a str,
+    pub(in crate::verify) at: usize,
+    /// Members of the objects that are open, outermost first.
+    members: &'m mut Vec<Member>,
+}
+
+impl<'a, 'm> Scanner<'a, 'm> {
+    /// At a place of a text that was scanned before, or at its start.
+    pub(in crate::verify) fn new(text: &'a str, at: usize, members: &'m mut Vec<Member>) -> Self {
+        Self { text, at, members }
+    }
+
+    pub(in crate::verify) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn span(&self, from: usize) -> Result<Span, JsonFault> {
+        Span::new(from, self.at).ok_or(JsonFault::Malformed)
+    }
+
+    pub(in crate::verify) fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), JsonFault> {
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(JsonFault::Malformed)
+        }
+    }
+
+    fn word(&mut self, word: &str, kind: Kind) -> Result<Kind, JsonFault> {
+        if self.rest().starts_with(word.as_bytes()) {
+            self.at += word.len();
+            Ok(kind)
+        } else {
+            Err(JsonFault::Malformed)
+        }
+    }
+
+    pub(in crate::verify) fn value(&mut self, depth: usize) -> Result<Scanned, JsonFault> {
+        let from = self.at;
+        let kind = match self.peek() {
+            Some(b'"') => {
+                let (span, escaped) = self.string()?;
+                let kind = Kind::String { escaped };
+                return Ok(Scanned { kind, span });
+            }
+            Some(b'{') => {
+                self.nested_object(depth)?;
+                Kind::Object
+            }
+            Some(b'[') => {
+                self.array(depth)?;
+                Kind::Array
+            }
+            Some(b't') => self.word("true", Kind::Bool(true))?,
+            Some(b'f') => self.word("false", Kind::Bool(false))?,
+            Some(b'n') => self.word("null", Kind::Null)?,
+            Some(b'-' | b'0'..=b'9') => {
+                self.number()?;
+                Kind::Number
+            }
+            _ => return Err(JsonFault::Malformed),
+        };
+        let span = self.span(from)?;
+        Ok(Scanned { kind, span })
+    }
+
+    /// Reads an object and leaves its members behind those that are there.
+    fn object(&mut self, depth: usize) -> Result<(), JsonFault> {
+        if depth >= MAX_DEPTH {
+            return Err(JsonFault::Malformed);
+        }
+        self.expect(b'{')?;
+        self.blanks();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let (name, escaped) = self.string()?;
+            self.blanks();
+            self.expect(b':')?;
+            self.blanks();
+            let value = self.value(depth + 1)?;
+            let member = Member::new(self.text, name, escaped, value);
+            self.members.push(member);
+            self.blanks();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.blanks();
+                }
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(JsonFault::Malformed),
+            }
+        }
+    }
+
+    /// Reads an object whose members nobody asked for yet, but for the search for duplicates.
+    fn nested_object(&mut self, depth: usize) -> Result<(), JsonFault> {
+        let mark = self.members.len();
+        self.object(depth)?;
+        let own = self.members.get(mark..).unwrap_or_default();
+        let are_distinct = Names::default().are_distinct(self.text, own);
+        self.members.truncate(mark);
+        if are_distinct {
+            Ok(())
+        } else {
+            Err(JsonFault::Duplicate)
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), JsonFault> {
+        if depth >= MAX_DEPTH {
+            return Err(JsonFault::Malformed);
+        }
+        self.expect(b'[')?;
+        self.blanks();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            if self.peek() == Some(b'"') {
+                self.string()?; // Lists of many texts are what makes tokens long.
+            } else {
+                self.value(depth + 1)?;
+            }
+            self.blanks();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.blanks();
+                }
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(JsonFault::Malformed),
+            }
+        }
+    }
+
+    /// The text between the quotes, and whether it has escapes.
+    #[allow(clippy::inline_always)] // most of the work, and a third faster for it
+    #[inline(always)]
+    fn string(&mut self) -> Result<(Span, bool), JsonFault> {
+        self.expect(b'"')?;
+        let from = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += self.plain().ok_or(JsonFault::Malformed)?;
+            match self.peek() {
+                Some(b'"') => {
+                    let span = self.span(from)?;
+                    self.at += 1;
+                    return Ok((span, escaped));
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += 1;
+                    self.escape()?;
+                }
+                _ => return Err(JsonFault::Malformed), // RFC 8259 s7: control characters are escaped
+            }
+        }
+    }
+
+    /// How many bytes of a string come before one that is special.
+    fn plain(&self) -> Option<usize> {
+        // Names and most values are short, and end here.
+        let mut left = self.rest();
+        for skipped in (0..SHORT).step_by(8) {
+            let Some((first, more)) = left.split_first_chunk::<8>() else {
+                let place = left.iter().position(|byte| is_special(*byte));
+                return place.map(|place| skipped + place);
+            };
+            if let Some(place) = first_special(*first) {
+                return Some(skipped + place);
+            }
+            left = more;
+        }
+        let end = memchr::memchr2(b'"', b'\\', left)?;
+        let (string, _) = left.split_at_checked(end)?;
+        // Without an early end, so that it takes many bytes at a time; where there is one, which is
+        // the end of the scan, it is looked for.
+        let controls = string
+            .iter()
+            .fold(0, |found, byte| found | u8::from(*byte < 0x20));
+        if controls != 0 {
+            let place = string.iter().position(|byte| is_special(*byte));
+            return place.map(|place| SHORT + place);
+        }
+        Some(SHORT + end)
+    }
+
+    fn escape(&mut self) -> Result<(), JsonFault> {
+        let kind = self.peek().ok_or(JsonFault::Malformed)?;
+        self.at += 1;
+        match kind {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => match self.hex4()? {
+                0xD800..=0xDBFF => {
+                    // RFC 8259 s8.2: a lone surrogate means nothing that everybody agrees on.
+                    self.expect(b'\\')?;
+                    self.expect(b'u')?;
+                    match self.hex4()? {
+                        0xDC00..=0xDFFF => Ok(()),
+                        _ => Err(JsonFault::Malformed),
+                    }
+                }
+                0xDC00..=0xDFFF => Err(JsonFault::Malformed),
+                _ => Ok(()),
+            },
+            _ => Err(JsonFault::Malformed),
+        }
+    }
+
+    fn hex4(&mut self) -> Result<u32, JsonFault> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = self
+                .peek()
+                .and_then(|byte| char::from(byte).to_digit(16))
+                .ok_or(JsonFault::Malformed)?;
+            unit = unit * 16 + digit;
+            self.at += 1;
+        }
+        Ok(unit)
+    }
+
+    fn number(&mut self) -> Result<(), JsonFault> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), JsonFault> {
+        let count = self
+            .rest()
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        self.at += count;
+        if count == 0 {
+            Err(JsonFault::Malformed)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Up to so many bytes a search that needs no preparation is the faster one.
+const SHORT: usize = 40;
+
+// RFC 8259 s7: what ends a string, starts an escape, or must not stand in a string as it is.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1F)
+}
+
+/// The place of the first special one among eight bytes.
+#[inline]
+fn first_special(bytes: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    // The top bit of each byte that is below the limit, and perhaps of some above the lowest of
+    // these: that one is always right.
+    let below =
+        |limit: u8, word: u64| word.wrapping_sub(u64::from_ne_bytes([limit; 8])) & !word & HIGHS;
+    let found = below(1, word ^ u64::from_ne_bytes([b'"'; 8]))
+        | below(1, word ^ u64::from_ne_bytes([b'\\'; 8]))
+        | below(0x20, word);
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
+}

@@ -1,0 +1,70 @@
+//! The tenant of a machine client whose tokens cannot say it.
+
+use crate::model::ids::{AccountId, InvalidId, WorkspaceId};
+use crate::model::repeated_settings::Once;
+use crate::model::shared_str::Text;
+
+/// The workspace that the machine tokens of one app client belong to, for
+/// [`TenantClaims::client_tenant`](crate::TenantClaims::client_tenant).
+///
+/// It must say what the tenant rules ask of a token: the account, unless they declare that there
+/// are none, and the API context, where they know contexts. `build()` finds what is missing.
+///
+/// ```
+/// use portcullis::{ClientTenant, TenantClaims};
+///
+/// let rules = TenantClaims::aworld().client_tenant(
+///     "5machine23456789",
+///     ClientTenant::workspace("acme-prod").account("acme").context("app"),
+/// );
+/// # let _ = rules;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientTenant {
+    workspace: Text,
+    account: Option<Text>,
+    context: Option<Text>,
+    /// The settings that hold one value.
+    pub(in crate::verify) once: Once,
+}
+
+impl ClientTenant {
+    /// A client of this workspace.
+    pub fn workspace(workspace: impl AsRef<str>) -> Self {
+        Self {
+            workspace: Text::new(workspace.as_ref()),
+            account: None,
+            context: None,
+            once: Once::default(),
+        }
+    }
+
+    /// The account that the workspace belongs to. Default: none.
+    pub fn account(mut self, account: impl AsRef<str>) -> Self {
+        self.once.set("client_tenant", account.as_ref());
+        self.account = Some(Text::new(account.as_ref()));
+        self
+    }
+
+    /// The API context that the client is for. Default: none.
+    pub fn context(mut self, context: impl AsRef<str>) -> Self {
+        self.once
+            .set_for("client_tenant", "context", context.as_ref());
+        self.context = Some(Text::new(context.as_ref()));
+        self
+    }
+
+    pub(in crate::verify) fn workspace_id(&self) -> Result<WorkspaceId, InvalidId> {
+        WorkspaceId::of(self.workspace.share())
+    }
+
+    pub(in crate::verify) fn account_id(&self) -> Result<Option<AccountId>, InvalidId> {
+        let account = self.account.as_ref();
+        account.map(|text| AccountId::of(text.share())).transpose()
+    }
+
+    pub(in crate::verify) const fn context_text(&self) -> Option<&Text> {
+        self.context.as_ref()
+    }
+}

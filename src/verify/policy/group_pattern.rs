@@ -1,0 +1,117 @@
+//! A tenant in the name of a group.
+//!
+//! 1. Pattern and group are cut at `/` and compared piece by piece, byte for byte.
+//! 2. A placeholder stands for one whole piece, which is not empty.
+
+/// A pattern such as `/tenants/{account}/{workspace}`.
+#[derive(Clone, Debug)]
+pub(in crate::verify) struct GroupPattern(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Fixed(Box<str>),
+    Account,
+    Workspace,
+}
+
+/// What a group that fits says.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::verify) struct Found<'g> {
+    pub(in crate::verify) account: Option<&'g str>,
+    pub(in crate::verify) workspace: &'g str,
+}
+
+impl GroupPattern {
+    pub(in crate::verify) fn new(pattern: &str) -> Self {
+        let piece = |text: &str| match text {
+            "{account}" => Piece::Account,
+            "{workspace}" => Piece::Workspace,
+            fixed => Piece::Fixed(fixed.into()),
+        };
+        Self(pattern.split('/').map(piece).collect())
+    }
+
+    pub(in crate::verify) fn names_account(&self) -> bool {
+        self.0.contains(&Piece::Account)
+    }
+
+    /// Whether the pattern can find one workspace, and at most one account.
+    pub(in crate::verify) fn is_sound(&self) -> bool {
+        let count = |wanted: &Piece| self.0.iter().filter(|piece| *piece == wanted).count();
+        let has_brace =
+            |piece: &Piece| matches!(piece, Piece::Fixed(text) if text.contains(['{', '}']));
+        count(&Piece::Workspace) == 1
+            && count(&Piece::Account) <= 1
+            && !self.0.iter().any(has_brace)
+    }
+
+    pub(in crate::verify) fn find<'g>(&self, group: &'g str) -> Option<Found<'g>> {
+        let (mut account, mut workspace) = (None, None);
+        let mut stated = group.split('/');
+        for piece in &self.0 {
+            let text = stated.next()?;
+            match piece {
+                Piece::Fixed(fixed) if **fixed == *text => {}
+                Piece::Account if !text.is_empty() => account = Some(text),
+                Piece::Workspace if !text.is_empty() => workspace = Some(text),
+                Piece::Fixed(_) | Piece::Account | Piece::Workspace => return None,
+            }
+        }
+        if stated.next().is_some() {
+            return None;
+        }
+        workspace.map(|workspace| Found { account, workspace })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_fits_as_a_whole_or_not_at_all() {
+        let pattern = GroupPattern::new("/tenants/{account}/{workspace}");
+        assert!(pattern.is_sound() && pattern.names_account());
+        assert_eq!(
+            pattern.find("/tenants/acme/prod"),
+            Some(Found {
+                account: Some("acme"),
+                workspace: "prod"
+            })
+        );
+        for other in [
+            "",
+            "/",
+            "/tenants/acme",
+            "/tenants/acme/",
+            "/tenants//prod",
+            "/tenants/acme/prod/",
+            "/tenants/acme/prod/editors",
+            "tenants/acme/prod",
+            "/Tenants/acme/prod",
+            "/x/tenants/acme/prod",
+        ] {
+            assert_eq!(pattern.find(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_names_one_workspace_by_a_whole_piece() {
+        for bad in [
+            "",
+            "/tenants",
+            "{workspace}/{workspace}",
+            "{account}/{account}/{workspace}",
+            "ws-{workspace}",
+            "{tenant}/{workspace}",
+        ] {
+            assert!(!GroupPattern::new(bad).is_sound(), "{bad}");
+        }
+        let alone = GroupPattern::new("{workspace}");
+        assert!(alone.is_sound() && !alone.names_account());
+        assert_eq!(
+            alone.find("prod").map(|found| found.workspace),
+            Some("prod")
+        );
+    }
+}

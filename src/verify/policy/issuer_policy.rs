@@ -1,0 +1,121 @@
+//! An issuer's rules: what its access tokens must look like.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::algorithm::AlgorithmSet;
+use crate::model::claim_path::ClaimPath;
+use crate::model::claim_value::ClaimValue;
+use crate::verify::json::role_names::NameForms;
+use crate::verify::policy::tenant_claims::TenantClaims;
+
+/// The rules of one configured issuer. Made by the builder, which found no mistake in them.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// The issuer as configured; the realm of all ids that it vouches for.
+    pub(crate) realm: Arc<str>,
+    /// The exact `iss` values of its tokens, `realm` among them where it is one.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) names: Vec<Arc<str>>,
+    pub(crate) profile: Profile,
+    pub(crate) algorithms: AlgorithmSet,
+    pub(crate) audiences: Audiences,
+    pub(crate) audience_claim: ClaimPath,
+    /// Clients whose tokens are accepted; empty for any.
+    pub(crate) client_ids: Vec<Box<str>>,
+    /// Types accepted beside those of the profile, without `application/`.
+    pub(crate) extra_types: Vec<Box<str>>,
+    /// Values of `token_use` that are taken beside those of the profile.
+    pub(crate) token_uses: Vec<Box<str>>,
+    /// Whether access tokens have the marks of ID tokens.
+    pub(crate) bears_id_token_marks: bool,
+    pub(crate) required_claims: Vec<RequiredClaim>,
+    pub(crate) required_headers: Vec<(Box<str>, Box<str>)>,
+    pub(crate) scope_claim: ClaimPath,
+    pub(crate) roles_claim: ClaimPath,
+    pub(crate) groups_claim: ClaimPath,
+    /// The forms of roles and groups beside an array of strings.
+    pub(crate) name_forms: NameForms,
+    pub(crate) subject_claim: ClaimPath,
+    /// Whether an answer of an endpoint without a subject and without a user is about a client
+    /// that speaks for itself.
+    pub(crate) clients_without_subject: bool,
+    /// Where the client id is: the first that is present counts.
+    pub(crate) client_id_claims: Vec<ClaimPath>,
+    pub(crate) leeway: Duration,
+    /// Clients whose sessions end by logout tokens.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) logout_clients: Vec<Box<str>>,
+    /// How long a logout token without `exp` is good from its `iat`; `None` where it is refused.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) logout_life_without_exp: Option<Duration>,
+    /// The claim that names the session, where it is none of the usual ones.
+    pub(crate) session_claim: Option<ClaimPath>,
+    /// How long after it was issued a token may end, at most; what is revoked is known as long.
+    pub(crate) longest_token_life: Duration,
+    pub(crate) tenant: Option<TenantClaims>,
+}
+
+/// A claim that must have this value.
+#[derive(Clone, Debug)]
+pub(crate) struct RequiredClaim {
+    pub(crate) path: ClaimPath,
+    pub(crate) value: ClaimValue,
+    /// The setting that demands it.
+    pub(crate) setting: &'static str,
+}
+
+#[cfg(feature = "jwks")]
+impl Rules {
+    /// Whether this is the issuer's name, or one of its names.
+    pub(crate) fn is_named(&self, issuer: &str) -> bool {
+        *self.realm == *issuer || self.names.iter().any(|name| **name == *issuer)
+    }
+}
+
+impl Rules {
+    /// How long after a moment a token can be good that was issued up to then: its longest life,
+    /// the issuer's clock that may be ahead, and the leeway past its `exp`.
+    pub(crate) const fn longest_revocation(&self) -> Duration {
+        self.longest_token_life
+            .saturating_add(self.leeway)
+            .saturating_add(self.leeway)
+    }
+}
+
+/// The kind of access token that an issuer makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+pub(crate) enum Profile {
+    /// Amazon Cognito user pools: `token_use`, an allowed `client_id`, `aud` seldom.
+    Cognito,
+    /// RFC 9068, strictly.
+    Rfc9068,
+    /// JWT access tokens of an OpenID Provider that follows no profile.
+    Oidc,
+    /// Tokens that their issuer judges (RFC 7662), by what it answers.
+    Introspected,
+}
+
+impl Profile {
+    /// The setting that chooses it, by the name of its method.
+    pub(in crate::verify) const fn setting(self) -> &'static str {
+        match self {
+            Self::Cognito => "cognito",
+            Self::Rfc9068 => "rfc9068",
+            Self::Oidc => "oidc",
+            Self::Introspected => "introspected",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+pub(crate) enum Audiences {
+    /// Any one of these must be in the token.
+    AnyOf(Vec<Box<str>>),
+    /// The same where a token names any; none is as good.
+    AnyOfWhereStated(Vec<Box<str>>),
+    /// Waived behind `danger()`.
+    Waived,
+}

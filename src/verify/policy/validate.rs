@@ -1,0 +1,208 @@
+//! What can be wrong with tenant rules, found before the first request.
+
+use crate::model::claim_path::ClaimPath;
+use crate::model::shared_str::Text;
+use crate::verify::policy::tenant_claims::{
+    AccountRule, ContextsMeant, Listed, ReachRule, TenantClaims, WorkspaceRule,
+};
+
+type Mistake = Option<&'static str>;
+
+impl TenantClaims {
+    /// What is wrong with the rules, and the way out.
+    pub(crate) fn mistake(&self) -> Mistake {
+        self.mistaken_paths()
+            .or_else(|| self.mistaken_account())
+            .or_else(|| self.mistaken_contexts())
+            .or_else(|| self.mistaken_principals())
+            .or_else(|| self.mistaken_machines())
+            .or_else(|| self.mistaken_limit())
+            .or_else(|| self.mistaken_map())
+            .or_else(|| {
+                self.delegation
+                    .mistake(|name| self.is_workspace_context(name))
+            })
+    }
+
+    fn mistaken_paths(&self) -> Mistake {
+        let workspace = match &self.workspace {
+            WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => path,
+        };
+        let account = match &self.account {
+            AccountRule::Claim(path) => Some(path),
+            AccountRule::Undecided | AccountRule::Group | AccountRule::Absent => None,
+        };
+        let reach = self.reach.iter().map(|rule| match rule {
+            ReachRule::Claim(path) => Some(path),
+            ReachRule::Listed | ReachRule::EveryAccount => None,
+        });
+        let mut paths = [
+            Some(workspace),
+            account,
+            self.user.as_ref(),
+            self.role.as_ref(),
+            self.principal.as_ref(),
+            self.machine.as_ref().map(|(path, _)| path),
+            self.user_mark.as_ref(),
+            self.context.as_ref().map(|rule| &rule.claim),
+        ]
+        .into_iter()
+        .chain(reach)
+        .flatten();
+        if paths.any(ClaimPath::is_blank) {
+            return Some("a claim path or its first name is empty; name the claim");
+        }
+        match &self.workspace {
+            WorkspaceRule::Group(_, pattern) if !pattern.is_sound() => Some(
+                "the group pattern must have `{workspace}` once, `{account}` at most once, and no other braces, each between slashes",
+            ),
+            WorkspaceRule::Group(_, pattern)
+                if pattern.names_account() && !matches!(self.account, AccountRule::Group) =>
+            {
+                Some("the account is in the group pattern; leave out the other setting for it")
+            }
+            WorkspaceRule::Group(..) | WorkspaceRule::Claim(_) => None,
+        }
+    }
+
+    fn mistaken_account(&self) -> Mistake {
+        matches!(self.account, AccountRule::Undecided).then_some(
+            "say where the account is with `account_claim(..)`, or that there are none with `without_accounts()`",
+        )
+    }
+
+    fn mistaken_contexts(&self) -> Mistake {
+        let is_meant = !matches!(self.contexts_meant, ContextsMeant::Unsaid);
+        if is_meant && self.context.is_some() {
+            return Some(
+                "`contexts(..)` says that tokens state their context; leave out `in_context(..)` and `in_every_context()`",
+            );
+        }
+        if matches!(&self.contexts_meant, ContextsMeant::One(name) if name.as_str().is_empty()) {
+            return Some("a context's name is empty; name it");
+        }
+        let rule = self.context.as_ref()?;
+        let mut names = rule.workspace_contexts.iter().chain(&rule.portal);
+        if names.any(|name| name.is_empty()) {
+            return Some("a context's name is empty; name it");
+        }
+        if rule.workspace_contexts.is_empty() {
+            return Some("`contexts(..)` names no context; name those that act inside a workspace");
+        }
+        rule.portal
+            .as_ref()
+            .is_some_and(|portal| rule.workspace_contexts.contains(portal))
+            .then_some(
+                "one context is both the portal's and a workspace's; a token of one must never be good for another",
+            )
+    }
+
+    fn mistaken_principals(&self) -> Mistake {
+        let portal = self.context.as_ref().and_then(|rule| rule.portal.as_ref());
+        let switched_on = !self.portal_clients.is_empty();
+        if switched_on && (self.principal.is_none() || portal.is_none()) {
+            return Some(
+                "`portal_client(..)` needs `principal_claim(..)` and `portal_context(..)`",
+            );
+        }
+        if self.portal_clients.iter().any(|client| client.is_empty()) {
+            return Some("a portal client's id is empty; name the app client");
+        }
+        if self.reach.is_empty() {
+            return None;
+        }
+        if !switched_on {
+            return Some("nobody is a principal; switch them on with `portal_client(..)`");
+        }
+        if matches!(self.account, AccountRule::Absent) {
+            return Some("principals reach accounts, and `without_accounts()` says there are none");
+        }
+        if self.reach.len() > 1 {
+            return Some(
+                "the reach of principals has one source; keep a list, a claim or every account",
+            );
+        }
+        (!self.reach_list.is_sound())
+            .then_some("an account within reach is no id; write 1 to 256 bytes without controls")
+    }
+
+    fn mistaken_machines(&self) -> Mistake {
+        match &self.machine {
+            Some((_, value)) if value.is_empty() => {
+                Some("the machine claim's value is empty; give the value that marks a machine")
+            }
+            None if self.machine_claim_suffices => {
+                Some("`machine_claim_suffices()` needs `machine_claim(..)`")
+            }
+            Some(_) if self.machine_claim_suffices && self.user_mark.is_none() => Some(
+                "`machine_claim_suffices()` needs `user_mark(..)`: a claim that users' tokens have and machines' never",
+            ),
+            Some(_) | None => None,
+        }
+    }
+
+    fn mistaken_limit(&self) -> Mistake {
+        let limit = self.limit.as_ref()?;
+        if limit.names.is_empty() {
+            return Some("`only_accounts(..)` names none; name those that the issuer may assert");
+        }
+        if matches!(self.account, AccountRule::Absent) {
+            return Some("`only_accounts(..)` contradicts `without_accounts()`; keep one of them");
+        }
+        (!limit.is_sound()).then_some(
+            "an account of `only_accounts(..)` is no id; write 1 to 256 bytes without controls",
+        )
+    }
+
+    fn mistaken_map(&self) -> Mistake {
+        if self.mapped_twice {
+            return Some("`client_tenant(..)` names a client twice; it has one tenant");
+        }
+        for (client, tenant) in &self.client_tenants {
+            let (Ok(_), Ok(account)) = (tenant.workspace_id(), tenant.account_id()) else {
+                return Some(
+                    "a client's workspace or account is no id; write 1 to 256 bytes without controls",
+                );
+            };
+            if client.is_empty() {
+                return Some("a client of `client_tenant(..)` has no id; name the app client");
+            }
+            if account.is_some() == matches!(self.account, AccountRule::Absent) {
+                return Some(
+                    "`client_tenant(..)` names an account exactly where the rules have accounts",
+                );
+            }
+            let context = tenant.context_text().map(Text::as_str);
+            let fits = match (&self.context, context) {
+                (None, None) => true,
+                (Some(_), Some(name)) => self.is_workspace_context(name),
+                (None, Some(_)) | (Some(_), None) => false,
+            };
+            if !fits {
+                return Some(
+                    "`client_tenant(..)` names a workspace's context exactly where the rules have contexts",
+                );
+            }
+            if self.portal_clients.contains(client) {
+                return Some("one app client is both a portal's and a workspace's");
+            }
+            let outside = |limit: &Listed| account.as_ref().is_some_and(|own| !limit.contains(own));
+            if self.limit.as_ref().is_some_and(outside) {
+                return Some(
+                    "`client_tenant(..)` names an account that `only_accounts(..)` does not",
+                );
+            }
+        }
+        None
+    }
+
+    fn is_workspace_context(&self, name: &str) -> bool {
+        if let ContextsMeant::One(context) = &self.contexts_meant {
+            return context.as_str() == name;
+        }
+        self.context.as_ref().is_some_and(|rule| {
+            let mut contexts = rule.workspace_contexts.iter();
+            contexts.any(|known| &**known == name)
+        })
+    }
+}

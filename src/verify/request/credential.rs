@@ -1,0 +1,286 @@
+//! The single credential of a request (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
+//!
+//! 1. No `Authorization` field, and nothing in any [other source](super::sources) of the layer:
+//!    nothing was sent.
+//! 2. More than one field, or a field and another source: refused, whatever they hold; taking
+//!    one would be a guess.
+//! 3. One field with another scheme: no bearer token was sent, and that is not "nothing". With
+//!    the scheme `DPoP` a token was sent, and it is refused as one: no proof is checked here.
+//! 4. The scheme `Bearer` in any case, one or more spaces, and bytes: a credential. Whether
+//!    they are a `b64token` is checked on the way to `Unverified`.
+//! 5. Other sources hold the token alone, without a scheme.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, Version};
+
+use crate::model::error::rejection::{RejectionKind, RequestFault, TokenFault};
+use crate::verify::request::token_sources::{Sent, Sources, is_tchar};
+
+const SCHEME: &[u8] = b"Bearer";
+
+/// RFC 9449 s7.1: the scheme of tokens that are bound to a key.
+const BOUND_SCHEME: &[u8] = b"DPoP";
+
+/// What follows the scheme `Bearer` in the one `Authorization` field of a request, or what the
+/// one other source holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Credential<'r>(&'r [u8]);
+
+impl<'r> Credential<'r> {
+    /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything
+    /// in another source was sent.
+    pub(crate) fn find(
+        sources: &Sources,
+        (method, version): (&Method, Version),
+        headers: &'r HeaderMap,
+    ) -> Result<Option<Self>, RejectionKind> {
+        let mut fields = headers.get_all(AUTHORIZATION).iter();
+        let field = fields.next();
+        match (field, sources.find(method, version, headers)) {
+            // RFC 6750 s2: one method, one token. RFC 9110 s5.3: this field is no list.
+            (_, Sent::Several) | (Some(_), Sent::Token(_) | Sent::Discounted) => {
+                Err(RequestFault::SeveralCredentials.into())
+            }
+            (Some(_), Sent::Nothing) if fields.next().is_some() => {
+                Err(RequestFault::SeveralCredentials.into())
+            }
+            (Some(field), Sent::Nothing) => Self::read(field.as_bytes()).map(Some),
+            (None, Sent::Token(token)) => Self::bare(token).map(Some),
+            (None, Sent::Discounted) => Err(RejectionKind::MissingToken),
+            (None, Sent::Nothing) => Ok(None),
+        }
+    }
+
+    /// What stands where nothing but a token can stand.
+    pub(crate) fn bare(token: &'r [u8]) -> Result<Self, RejectionKind> {
+        if token.is_empty() {
+            return Err(RequestFault::NoCredentials.into());
+        }
+        Ok(Self(token))
+    }
+
+    fn read(field: &'r [u8]) -> Result<Self, RejectionKind> {
+        let end = field
+            .iter()
+            .position(|byte| *byte == b' ')
+            .unwrap_or(field.len());
+        let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, &[]));
+        if !scheme.eq_ignore_ascii_case(SCHEME) {
+            return Err(Self::not_bearer(scheme, rest));
+        }
+        Self::bare(behind_spaces(rest))
+    }
+
+    #[cold]
+    fn not_bearer(scheme: &[u8], rest: &[u8]) -> RejectionKind {
+        if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
+            // RFC 9449 s7.1: a token was sent, and a client that hears of none would send it again.
+            match behind_spaces(rest) {
+                [] => RequestFault::NoCredentials.into(),
+                token if is_b64token(token) => TokenFault::Scheme.into(),
+                _ => RequestFault::NotAToken.into(),
+            }
+        } else if scheme.is_empty() {
+            RequestFault::NoCredentials.into()
+        } else if scheme.iter().copied().all(is_tchar) {
+            RejectionKind::MissingToken
+        } else {
+            // Bytes that name no scheme are a broken request, never an absent credential.
+            RequestFault::NotAToken.into()
+        }
+    }
+
+    /// The token's bytes, not yet known to be a `b64token`.
+    pub(crate) const fn as_bytes(self) -> &'r [u8] {
+        self.0
+    }
+}
+
+/// RFC 6750 s2.1: 1*SP. No other blank separates.
+fn behind_spaces(rest: &[u8]) -> &[u8] {
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    rest.get(spaces..).unwrap_or_default()
+}
+
+// RFC 6750 s2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
+    let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
+    let (body, _) = bytes
+        .split_at_checked(bytes.len() - padding)
+        .unwrap_or((bytes, &[]));
+    // Without an early end, so that it takes many bytes at a time.
+    !body.is_empty()
+        && body
+            .iter()
+            .fold(true, |all, byte| all & is_b64token_byte(*byte))
+}
+
+const fn is_b64token_byte(byte: u8) -> bool {
+    // `-`, `.` and `/` stand side by side.
+    (byte | 0x20).wrapping_sub(b'a') < 26
+        || byte.wrapping_sub(b'0') < 10
+        || byte.wrapping_sub(b'-') < 3
+        || matches!(byte, b'_' | b'~' | b'+')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(field: &[u8]) -> Result<&[u8], RejectionKind> {
+        Credential::read(field).map(Credential::as_bytes)
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_and_only_spaces_follow_it() {
+        for good in ["Bearer abc", "bearer abc", "BEARER   abc", "bEaReR abc"] {
+            assert_eq!(read(good.as_bytes()), Ok(&b"abc"[..]), "{good:?}");
+        }
+        let request = |fault| Err(RejectionKind::InvalidRequest(fault));
+        for (bad, expected) in [
+            ("", request(RequestFault::NoCredentials)),
+            (" ", request(RequestFault::NoCredentials)),
+            ("Bearer", request(RequestFault::NoCredentials)),
+            ("Bearer   ", request(RequestFault::NoCredentials)),
+            ("Bearer\tabc", request(RequestFault::NotAToken)),
+            ("Bearer: abc", request(RequestFault::NotAToken)),
+            ("Bearer,abc", request(RequestFault::NotAToken)),
+            ("Basic abc", Err(RejectionKind::MissingToken)),
+            ("DPoP abc", Err(TokenFault::Scheme.into())),
+            ("dpop   abc", Err(TokenFault::Scheme.into())),
+            ("DPoP", request(RequestFault::NoCredentials)),
+            ("DPoP  ", request(RequestFault::NoCredentials)),
+            ("DPoP a,b", request(RequestFault::NotAToken)),
+            ("DPoP abc def", request(RequestFault::NotAToken)),
+            ("DPoPX abc", Err(RejectionKind::MissingToken)),
+            ("BearerX abc", Err(RejectionKind::MissingToken)),
+        ] {
+            assert_eq!(read(bad.as_bytes()), expected, "{bad:?}");
+        }
+        let tab = read(b"Bearer \tabc").expect("a credential");
+        assert!(!is_b64token(tab), "a tab is no separator");
+    }
+
+    #[test]
+    fn one_source_is_read_and_two_are_not_weighed() {
+        let mut sources = Sources::default();
+        sources.add_cookie("t", vec![(*b"https://app.test").into()]);
+        sources.add_header(http::HeaderName::from_static("x-token"));
+        let find = |method: &Method, fields: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, value.parse().expect("a value"));
+            }
+            let only = Sources::default();
+            let alone = Credential::find(&only, (method, Version::HTTP_11), &headers)
+                .map(|one| one.is_some());
+            let found = Credential::find(&sources, (method, Version::HTTP_11), &headers)
+                .map(|one| one.map(|one| String::from_utf8_lossy(one.as_bytes()).into_owned()));
+            (found, alone)
+        };
+        let token = |text: &str| Ok(Some(text.to_owned()));
+        let several = || Err(RequestFault::SeveralCredentials.into());
+        let empty = || Err(RequestFault::NoCredentials.into());
+        let bearer = ("authorization", "Bearer a");
+        let cookie = ("cookie", "u=1; t=b");
+        let header = ("x-token", "c");
+        let ours = ("origin", "https://app.test");
+        for (method, fields, expected) in [
+            (Method::GET, &[][..], Ok(None)),
+            (Method::GET, &[bearer], token("a")),
+            (Method::GET, &[cookie], token("b")),
+            (Method::POST, &[header], token("c")),
+            (Method::GET, &[("cookie", "u=1; v")], Ok(None)),
+            (Method::GET, &[bearer, cookie], several()),
+            (Method::POST, &[bearer, cookie], several()),
+            (Method::GET, &[bearer, header], several()),
+            (Method::GET, &[cookie, header], several()),
+            (Method::GET, &[cookie, cookie], several()),
+            (Method::GET, &[header, header], several()),
+            (Method::GET, &[("cookie", "t=b; t=b")], several()),
+            (Method::GET, &[("cookie", "t=; t=b")], several()),
+            (Method::GET, &[("authorization", ""), cookie], several()),
+            (Method::GET, &[("x-token", ""), bearer], several()),
+            (Method::GET, &[bearer, bearer], several()),
+            (Method::GET, &[("cookie", "t=")], empty()),
+            (Method::GET, &[("cookie", "t")], empty()),
+            (Method::GET, &[("x-token", "")], empty()),
+            (Method::POST, &[cookie], Err(RejectionKind::MissingToken)),
+            (Method::POST, &[cookie, ours], token("b")),
+            (Method::CONNECT, &[cookie], Err(RejectionKind::MissingToken)),
+            (Method::CONNECT, &[cookie, ours], token("b")),
+        ] {
+            let (found, alone) = find(&method, fields);
+            assert_eq!(found, expected, "{method} {fields:?}");
+            // Without the settings none of this is looked at.
+            let fields = fields.iter().filter(|(name, _)| *name == "authorization");
+            match fields.count() {
+                0 => assert_eq!(alone, Ok(false)),
+                1 => assert_ne!(alone, Ok(false)),
+                _ => assert_eq!(alone, Err(RequestFault::SeveralCredentials.into())),
+            }
+        }
+    }
+
+    #[test]
+    fn a_b64token_is_what_the_grammar_says() {
+        for good in ["a", "a=", "a==", "aZ09-._~+/", "a.b.c"] {
+            assert!(is_b64token(good.as_bytes()), "{good:?}");
+        }
+        for bad in ["", "=", "a=b", "a b", "a,b", "\"a\"", "a\u{e9}", "a%"] {
+            assert!(!is_b64token(bad.as_bytes()), "{bad:?}");
+        }
+    }
+
+    /// RFC 6750 section 2.1, written as a slow loop over the grammar.
+    fn reference(text: &[u8]) -> bool {
+        let mut body = 0;
+        let mut padding = 0;
+        for byte in text {
+            match byte {
+                b'A'..=b'Z'
+                | b'a'..=b'z'
+                | b'0'..=b'9'
+                | b'-'
+                | b'.'
+                | b'_'
+                | b'~'
+                | b'+'
+                | b'/'
+                    if padding == 0 =>
+                {
+                    body += 1;
+                }
+                b'=' if body > 0 => padding += 1,
+                _ => return false,
+            }
+        }
+        body > 0
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn b64tokens_are_judged_as_the_grammar_judges_them(
+            text in prop_oneof![
+                "[A-Za-z0-9._~+/=-]{0,12}".prop_map(String::into_bytes),
+                prop::collection::vec(any::<u8>(), 0..12),
+            ],
+        ) {
+            prop_assert_eq!(is_b64token(&text), reference(&text));
+        }
+
+        #[test]
+        fn no_field_makes_the_reader_panic_or_yields_an_empty_token(
+            field in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            if let Ok(token) = read(&field) {
+                prop_assert!(!token.is_empty());
+                prop_assert!(field[..6].eq_ignore_ascii_case(b"bearer"));
+            }
+        }
+    }
+}
