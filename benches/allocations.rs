@@ -113,7 +113,7 @@ fn memory(size: Size, most: i64) -> Option<String> {
         }
         kept = Some(server);
     });
-    let status = kept.as_ref().and_then(ResourceServer::token_cache);
+    let status = kept.as_ref().and_then(ResourceServer::token_cache_status);
     let status = status.expect("it is on");
     let held = held.bytes_current;
     let line = format!(

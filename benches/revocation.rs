@@ -170,9 +170,9 @@ fn shared(_: &mut Criterion) {
         let start = Instant::now();
         (1..=moments).for_each(revoke);
         let called = start.elapsed();
-        here.synchronise().await.expect("the store");
+        here.synchronize().await.expect("the store");
         let written = start.elapsed();
-        there.synchronise().await.expect("the store");
+        there.synchronize().await.expect("the store");
         let known = start.elapsed();
         println!(
             "{moments} later moments: called in {called:?}, written in {written:?}, known to another in {known:?}"
@@ -181,14 +181,14 @@ fn shared(_: &mut Criterion) {
             let token = Revocation::token(&name, &id("other", number));
             list.revoke(token).expect("there is room");
         }
-        here.synchronise().await.expect("the store");
+        here.synchronize().await.expect("the store");
         let start = Instant::now();
         for number in 0..MORE {
             let token = Revocation::token(&name, &id("more", number as usize));
             list.revoke(token).expect("there is room");
         }
         let called = start.elapsed() / MORE;
-        here.synchronise().await.expect("the store");
+        here.synchronize().await.expect("the store");
         let written = start.elapsed() / MORE;
         println!("one more at {length}: called in {called:?}, written in {written:?}, mean of {MORE}");
     });

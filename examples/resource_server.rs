@@ -40,8 +40,8 @@ use std::process::ExitCode;
 use axum::Router;
 use axum::routing::get;
 use portcullis::{
-    AccessToken, AccountId, Builder, Identity, Issuer, ResourceServer, TenantClaims, UserId,
-    WorkspaceId,
+    AccessToken, AccountId, Identity, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
+    UserId, WorkspaceId,
 };
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
@@ -105,7 +105,7 @@ async fn who_am_i(identity: Identity, token: AccessToken) -> String {
 }
 
 /// The server that the environment describes.
-fn configured() -> Result<Builder, Fault> {
+fn configured() -> Result<ResourceServerBuilder, Fault> {
     let resource = variable("RESOURCE").unwrap_or_else(|| "https://api.example.com".to_owned());
     let workspaces = pairs("WORKSPACES")?;
     let users = pairs("USERS")?;

@@ -64,7 +64,7 @@ pub use runtime::jwks::key_store::{KeySetState, KeySetStatus};
 #[cfg(feature = "jwks")]
 pub use runtime::lookup::status::IntrospectionStatus;
 pub use runtime::revocation::entry::RevocationEntry;
-pub use server::builder::Builder;
+pub use server::builder::ResourceServerBuilder;
 #[cfg(feature = "redis")]
 pub use server::compile::shared_store::{DangerousSharedStore, SharedStore};
 #[cfg(feature = "jwks")]

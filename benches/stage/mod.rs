@@ -27,7 +27,7 @@ use std::task::{Context, Poll, Waker};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response, StatusCode};
-use portcullis::{Builder, ResourceServer};
+use portcullis::{ResourceServer, ResourceServerBuilder};
 use tokio::runtime::Runtime;
 use tower::Service;
 
@@ -135,7 +135,7 @@ pub(crate) fn scenes(scale: Scale) -> impl Iterator<Item = Scene> {
 
 pub(crate) type Maker = (String, Box<dyn FnOnce() -> Scene>);
 
-pub(crate) fn built(builder: Builder) -> ResourceServer {
+pub(crate) fn built(builder: ResourceServerBuilder) -> ResourceServer {
     builder.build().expect("sound settings")
 }
 

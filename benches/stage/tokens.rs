@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{Algorithm, Builder, ResourceServer};
+use portcullis::{Algorithm, ResourceServer, ResourceServerBuilder};
 use tower::Layer as _;
 
 use super::{Goal, Maker, Row, Scale, Scene, built, call, handler, round, skewed, with};
@@ -89,7 +89,7 @@ pub(crate) fn values(tokens: &[String]) -> Arc<[HeaderValue]> {
     tokens.iter().map(value).collect()
 }
 
-pub(crate) fn server(issuer: &MockIssuer) -> Builder {
+pub(crate) fn server(issuer: &MockIssuer) -> ResourceServerBuilder {
     ResourceServer::builder(MockIssuer::AUDIENCE).issuer(issuer.trusted())
 }
 
@@ -155,7 +155,7 @@ fn signature(issuer: &MockIssuer, algorithm: Algorithm, tokens: Vec<String>) -> 
 }
 
 /// A cache in which no token is missing by chance.
-pub(crate) fn roomy(builder: Builder, scale: Scale) -> Builder {
+pub(crate) fn roomy(builder: ResourceServerBuilder, scale: Scale) -> ResourceServerBuilder {
     builder
         .token_cache_entries((2 * scale.seen).max(2048))
         .token_cache_bytes(1 << 29)
@@ -182,7 +182,7 @@ struct Strangers(ResourceServer);
 
 impl Drop for Strangers {
     fn drop(&mut self) {
-        let status = self.0.token_cache().expect("it is on");
+        let status = self.0.token_cache_status().expect("it is on");
         assert!(status.hits() * 100 <= status.misses(), "{status:?}");
     }
 }

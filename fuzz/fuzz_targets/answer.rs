@@ -11,7 +11,7 @@ use http::{HeaderValue, Request, Response};
 use libfuzzer_sys::fuzz_target;
 use portcullis::test_util::ManualClock;
 use portcullis::{ClientAuthentication, Issuer, ResourceServer, TenantClaims};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{ResourceServerBuilder, Runtime};
 use tower::{Layer as _, ServiceExt as _};
 
 static ANSWER: Mutex<Vec<u8>> = Mutex::new(Vec::new());

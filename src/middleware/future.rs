@@ -13,13 +13,13 @@ use pin_project_lite::pin_project;
 
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
-use crate::middleware::response::drain_body::Returned;
+use crate::middleware::response::drain_body::ReturnedBody;
 #[cfg(feature = "jwks")]
 use crate::model::error::rejection::RejectionKind;
 
 /// A request body that was lent to the inner service, where one was.
 #[cfg(feature = "jwks")]
-pub(super) type Lent = Option<std::sync::Arc<Returned>>;
+pub(super) type Lent = Option<std::sync::Arc<ReturnedBody>>;
 
 /// Without a timer no body is read.
 #[cfg(not(feature = "jwks"))]

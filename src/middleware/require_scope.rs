@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::future::{Lent, ResponseFuture};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RenderedBody};
 use crate::middleware::response::drain_body::Reading;
@@ -18,7 +18,7 @@ use crate::middleware::response::drain_body::{ReadBounds, rest_of_incoming};
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::lacking_scope;
 use crate::model::error::rejection::Rejection;
-use crate::model::scope::{Met, ScopeRequirement, challenge_of, meets, tokens_of};
+use crate::model::scope::{ScopeMatch, ScopeRequirement, challenge_of, meets, tokens_of};
 
 /// Refuses requests whose token has not the scope that `R` demands, nor one of its roles.
 ///
@@ -164,7 +164,7 @@ where
 #[cfg(feature = "jwks")]
 fn read_rest<B: 'static>(request: Request<B>) -> Option<Reading> {
     // Without a layer there are no settings; the refusal has said so already.
-    let admitted = request.extensions().get::<Admitted>();
+    let admitted = request.extensions().get::<AuthContext>();
     let bounds = admitted.map_or_else(ReadBounds::default, |it| it.policy.read_bounds);
     rest_of_incoming(request, bounds)
 }
@@ -179,20 +179,20 @@ pub(super) fn check<R: ScopeRequirement>(
     extensions: &mut http::Extensions,
     inside: Option<&str>,
 ) -> Result<(), Refusal> {
-    let Some(admitted) = extensions.get_mut::<Admitted>() else {
-        return Admitted::of(extensions).map(|_| ());
+    let Some(admitted) = extensions.get_mut::<AuthContext>() else {
+        return AuthContext::of(extensions).map(|_| ());
     };
     let token = &admitted.guests_too()?.token;
     match meets::<R>(token.scope(), token.roles()) {
-        Some(Met::Scope(scope)) => admitted.demanded.add(scope),
-        Some(Met::Role) => {}
+        Some(ScopeMatch::Scope(scope)) => admitted.demanded.add(scope),
+        Some(ScopeMatch::Role) => {}
         None => return Err(refuse::<R>(admitted, inside)),
     }
     Ok(())
 }
 
 #[cold]
-fn refuse<R: ScopeRequirement>(admitted: &Admitted, inside: Option<&str>) -> Refusal {
+fn refuse<R: ScopeRequirement>(admitted: &AuthContext, inside: Option<&str>) -> Refusal {
     let refusals = admitted.policy.server.refusals();
     // Clients of another route may hold another alternative.
     tokens_of::<R>().for_each(|token| refusals.remember_scope(token));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 
 /// The longest id that tenant rules accept, in bytes.
 pub(crate) const MAX_ID_BYTES: usize = 256;
@@ -53,7 +53,7 @@ macro_rules! application_id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Text);
+        pub struct $name(SharedStr);
 
         impl $name {
             /// Reads an id; equality is byte for byte.
@@ -62,10 +62,10 @@ macro_rules! application_id {
             ///
             /// [`InvalidId`] when `text` is empty, longer than 256 bytes, or has control characters.
             pub fn new(text: &str) -> Result<Self, InvalidId> {
-                check(text).map(|()| Self(Text::new(text)))
+                check(text).map(|()| Self(SharedStr::new(text)))
             }
 
-            pub(crate) fn of(text: Text) -> Result<Self, InvalidId> {
+            pub(crate) fn of(text: SharedStr) -> Result<Self, InvalidId> {
                 check(text.as_str()).map(|()| Self(text))
             }
 
@@ -123,11 +123,11 @@ macro_rules! issuer_id {
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
             issuer: Arc<str>,
-            text: Text,
+            text: SharedStr,
         }
 
         impl $name {
-            pub(crate) fn of(issuer: &Arc<str>, text: Text) -> Result<Self, InvalidId> {
+            pub(crate) fn of(issuer: &Arc<str>, text: SharedStr) -> Result<Self, InvalidId> {
                 $check(text.as_str()).map(|()| Self { issuer: Arc::clone(issuer), text })
             }
 

@@ -10,12 +10,12 @@ const MAX_FILLER_BYTES: usize = 256;
 
 /// An identifier with one place left open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Template<'t> {
+pub(crate) struct IssuerTemplate<'t> {
     before: &'t str,
     after: &'t str,
 }
 
-impl<'t> Template<'t> {
+impl<'t> IssuerTemplate<'t> {
     /// `None` for a text without a place, or with several.
     pub(crate) fn parse(text: &'t str) -> Option<Self> {
         let (before, rest) = text.split_once('{')?;
@@ -60,14 +60,15 @@ mod tests {
 
     #[test]
     fn a_template_has_one_place() {
-        let template = Template::parse("https://login.example.com/{tenant}/v2.0").expect("one");
+        let template =
+            IssuerTemplate::parse("https://login.example.com/{tenant}/v2.0").expect("one");
         assert_eq!(template.filled("t-1"), "https://login.example.com/t-1/v2.0");
         assert_eq!(
-            Template::parse("https://login.example.com/{tenantid}/v2.0"),
+            IssuerTemplate::parse("https://login.example.com/{tenantid}/v2.0"),
             Some(template)
         );
         assert_ne!(
-            Template::parse("https://login.example.com/{tenant}/"),
+            IssuerTemplate::parse("https://login.example.com/{tenant}/"),
             Some(template)
         );
         for none in [
@@ -83,7 +84,7 @@ mod tests {
             "{{a}}",
             "}{a}",
         ] {
-            assert_eq!(Template::parse(none), None, "{none}");
+            assert_eq!(IssuerTemplate::parse(none), None, "{none}");
         }
     }
 
@@ -97,14 +98,15 @@ mod tests {
             ("https://login.{tenant}", false),
             ("https://{tenant}", false),
         ] {
-            let template = Template::parse(text).expect("a template");
+            let template = IssuerTemplate::parse(text).expect("a template");
             assert_eq!(template.is_in_path(), in_path, "{text}");
         }
     }
 
     #[test]
     fn a_place_holds_one_segment_and_nothing_that_ends_it() {
-        let template = Template::parse("https://login.example.com/{tenant}/v2.0").expect("one");
+        let template =
+            IssuerTemplate::parse("https://login.example.com/{tenant}/v2.0").expect("one");
         for (identifier, given) in [
             ("https://login.example.com/t-1/v2.0", true),
             ("https://login.example.com/a.b_c~d/v2.0", true),

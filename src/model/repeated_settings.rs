@@ -7,13 +7,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The settings that were given, by name. It holds a hash of each value, never the value.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Once {
-    given: Vec<Given>,
+pub(crate) struct RepeatedSettings {
+    given: Vec<GivenSetting>,
     twice: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
-struct Given {
+struct GivenSetting {
     setting: &'static str,
     /// What the value is for, where there is one value for each of several things.
     key: u64,
@@ -21,7 +21,7 @@ struct Given {
     value: Option<u64>,
 }
 
-impl Once {
+impl RepeatedSettings {
     /// Notes a value.
     pub(crate) fn set<T: Hash + ?Sized>(&mut self, setting: &'static str, value: &T) {
         self.note(setting, 0, Some(hash(value)));
@@ -58,9 +58,9 @@ impl Once {
     }
 
     fn note(&mut self, setting: &'static str, key: u64, value: Option<u64>) {
-        let is_it = |given: &&Given| given.setting == setting && given.key == key;
+        let is_it = |given: &&GivenSetting| given.setting == setting && given.key == key;
         match self.given.iter().find(is_it) {
-            None => self.given.push(Given {
+            None => self.given.push(GivenSetting {
                 setting,
                 key,
                 value,
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn two_different_values_are_found_and_the_first_such_setting_is_named() {
-        let mut once = Once::default();
+        let mut once = RepeatedSettings::default();
         once.set("a", "1");
         once.set("a", "1");
         once.set("b", &1);
@@ -96,7 +96,7 @@ mod tests {
         once.set("a", "2");
         once.set_opaque("c");
         assert_eq!(once.twice(), Some("b"));
-        let mut opaque = Once::default();
+        let mut opaque = RepeatedSettings::default();
         opaque.set_opaque("c");
         opaque.set_opaque("c");
         assert_eq!(opaque.twice(), Some("c"));

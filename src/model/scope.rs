@@ -9,7 +9,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 
 /// One scope token, such as `orders:read`
 /// ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
@@ -62,11 +62,11 @@ pub struct InvalidScope(());
 /// # Ok::<(), portcullis::InvalidScope>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct Scope(Text);
+pub struct Scope(SharedStr);
 
 impl Scope {
     /// Reads what an issuer wrote. Parts outside the grammar stay in the text, and equal nothing.
-    pub(crate) const fn from_claim(text: Text) -> Self {
+    pub(crate) const fn from_claim(text: SharedStr) -> Self {
         Self(text)
     }
 
@@ -103,7 +103,7 @@ impl std::str::FromStr for Scope {
     /// Strict: one or more tokens with single spaces between.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         if is_scope(text) {
-            Ok(Self(Text::new(text)))
+            Ok(Self(SharedStr::new(text)))
         } else {
             Err(InvalidScope(()))
         }
@@ -159,7 +159,7 @@ pub trait ScopeRequirement: Send + Sync + 'static {
 
 /// How a token meets a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Met {
+pub(crate) enum ScopeMatch {
     /// By this scope.
     Scope(&'static &'static str),
     Role,
@@ -170,14 +170,14 @@ pub(crate) enum Met {
 pub(crate) fn meets<'t, R: ScopeRequirement>(
     scope: &Scope,
     mut roles: impl Iterator<Item = &'t str>,
-) -> Option<Met> {
+) -> Option<ScopeMatch> {
     const { assert_requirement(R::ALTERNATIVES, R::ROLES) };
     let is_held = |all_of: &&&str| all_of.split(' ').all(|token| scope.contains(token));
     if let Some(scope) = R::ALTERNATIVES.iter().find(is_held) {
-        return Some(Met::Scope(scope));
+        return Some(ScopeMatch::Scope(scope));
     }
     let has_role = !R::ROLES.is_empty() && roles.any(|role| R::ROLES.contains(&role));
-    has_role.then_some(Met::Role)
+    has_role.then_some(ScopeMatch::Role)
 }
 
 /// The tokens of all alternatives.
@@ -311,13 +311,13 @@ mod tests {
     #[test]
     fn only_spaces_separate_tokens() {
         for separator in ["\t", "\n", "\u{a0}", "\u{2003}", ","] {
-            let scope = Scope::from_claim(Text::new(&format!("a{separator}b")));
+            let scope = Scope::from_claim(SharedStr::new(&format!("a{separator}b")));
             assert!(
                 !scope.contains("a") && !scope.contains("b"),
                 "{separator:?}"
             );
         }
-        let scope = Scope::from_claim(Text::new(" a  b "));
+        let scope = Scope::from_claim(SharedStr::new(" a  b "));
         assert!(scope.contains("a") && scope.contains("b") && !scope.contains(""));
     }
 
@@ -342,7 +342,7 @@ mod tests {
                     && part.chars().all(|one| one.is_ascii_graphic() && one != '"' && one != '\\')
             };
             prop_assert_eq!(text.parse::<Scope>().is_ok(), text.split(' ').all(sound));
-            let lenient = Scope::from_claim(Text::new(&text));
+            let lenient = Scope::from_claim(SharedStr::new(&text));
             let expected: Vec<&str> = text.split(' ').filter(|part| sound(part)).collect();
             let found: Vec<&str> = lenient.iter().map(ScopeToken::as_str).collect();
             prop_assert_eq!(found, expected);

@@ -14,13 +14,13 @@ use std::sync::Arc;
 /// What the counts of an `Arc` take.
 pub(crate) const COUNTS: usize = 2 * size_of::<usize>();
 
-pub(crate) struct Text {
+pub(crate) struct SharedStr {
     arena: Arc<str>,
     start: usize,
     end: usize,
 }
 
-impl Text {
+impl SharedStr {
     /// A text of its own.
     pub(crate) fn new(text: &str) -> Self {
         Self {
@@ -71,46 +71,46 @@ impl Text {
     }
 }
 
-impl Clone for Text {
+impl Clone for SharedStr {
     fn clone(&self) -> Self {
         Self::new(self.as_str())
     }
 }
 
-impl Default for Text {
+impl Default for SharedStr {
     fn default() -> Self {
         Self::new("")
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for SharedStr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What a token says is nobody's business in a log.
         f.write_str("Text(..)")
     }
 }
 
-impl PartialEq for Text {
+impl PartialEq for SharedStr {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()
     }
 }
 
-impl Eq for Text {}
+impl Eq for SharedStr {}
 
-impl PartialOrd for Text {
+impl PartialOrd for SharedStr {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Text {
+impl Ord for SharedStr {
     fn cmp(&self, other: &Self) -> Ordering {
         self.as_str().cmp(other.as_str())
     }
 }
 
-impl Hash for Text {
+impl Hash for SharedStr {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);
     }
@@ -124,10 +124,10 @@ mod tests {
     fn a_piece_of_the_arena_is_shared_and_a_foreign_one_is_copied() {
         let arena: Arc<str> = "abcdef".into();
         let inside = arena.get(2..4).unwrap_or_default();
-        let shared = Text::within(&arena, inside);
+        let shared = SharedStr::within(&arena, inside);
         assert_eq!(shared.as_str(), "cd");
         assert!(Arc::ptr_eq(&shared.arena, &arena));
-        let foreign = Text::within(&arena, &String::from("cd"));
+        let foreign = SharedStr::within(&arena, &String::from("cd"));
         assert_eq!(foreign, shared);
         assert!(!Arc::ptr_eq(&foreign.arena, &arena));
     }
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_clone_lets_go_of_the_arena() {
         let arena: Arc<str> = "abcdef".into();
-        let shared = Text::within(&arena, arena.get(0..3).unwrap_or_default());
+        let shared = SharedStr::within(&arena, arena.get(0..3).unwrap_or_default());
         let kept = shared.clone();
         assert!(!Arc::ptr_eq(&kept.arena, &arena));
         assert_eq!(kept.as_str(), "abc");

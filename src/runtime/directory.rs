@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::model::error::rejection::Outage;
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::runtime::clock::Clock;
-use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::runtime::util::select::{Either, race};
 use crate::verify::identity::access::WorkspaceAccess;
 
@@ -23,7 +23,7 @@ use crate::verify::identity::access::WorkspaceAccess;
 pub type LookupError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Says which account owns a workspace; supplied by the application, with
-/// [`Builder::workspace_directory`](crate::Builder::workspace_directory).
+/// [`ResourceServerBuilder::workspace_directory`](crate::ResourceServerBuilder::workspace_directory).
 ///
 /// It is asked when a principal enters a workspace, and when the issuer of a user or a client is
 /// limited by [`only_accounts`](crate::TenantClaims::only_accounts). A closure from
@@ -71,7 +71,7 @@ where
 }
 
 /// Says who is a user of a workspace; supplied by the application, with
-/// [`Builder::user_directory`](crate::Builder::user_directory).
+/// [`ResourceServerBuilder::user_directory`](crate::ResourceServerBuilder::user_directory).
 ///
 /// It is asked when a client acts for a user: see [`Delegation`](crate::Delegation). A closure
 /// from [`WorkspaceId`] and [`UserId`] to a future is one too.
@@ -119,11 +119,11 @@ type Lookup<'l, T> = Pin<Box<dyn Future<Output = Result<T, LookupError>> + Send 
 
 /// A [`WorkspaceDirectory`] whose type is forgotten.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-pub(crate) trait Owners: Send + Sync {
+pub(crate) trait DynWorkspaceDirectory: Send + Sync {
     fn look_up<'l>(&'l self, workspace: &'l WorkspaceId) -> Lookup<'l, Option<AccountId>>;
 }
 
-impl<D: WorkspaceDirectory> Owners for D {
+impl<D: WorkspaceDirectory> DynWorkspaceDirectory for D {
     fn look_up<'l>(&'l self, workspace: &'l WorkspaceId) -> Lookup<'l, Option<AccountId>> {
         Box::pin(self.owner(workspace))
     }
@@ -131,11 +131,11 @@ impl<D: WorkspaceDirectory> Owners for D {
 
 /// A [`UserDirectory`] whose type is forgotten.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-pub(crate) trait Users: Send + Sync {
+pub(crate) trait DynUserDirectory: Send + Sync {
     fn look_up<'l>(&'l self, access: &'l WorkspaceAccess, user: &'l UserId) -> Lookup<'l, bool>;
 }
 
-impl<D: UserDirectory> Users for D {
+impl<D: UserDirectory> DynUserDirectory for D {
     fn look_up<'l>(&'l self, access: &'l WorkspaceAccess, user: &'l UserId) -> Lookup<'l, bool> {
         Box::pin(self.has_user(access, user))
     }
@@ -146,7 +146,7 @@ impl<D: UserDirectory> Users for D {
 pub(crate) async fn within<T>(
     limit: Duration,
     clock: &dyn Clock,
-    failed: &OnceAMinute,
+    failed: &LogRateLimit,
     mut lookup: Lookup<'_, T>,
 ) -> Result<T, Outage> {
     let end = clock.monotonic().saturating_add(limit);

@@ -11,10 +11,10 @@ use http::HeaderMap;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, WiringFault};
 use crate::model::ids::{AccountId, WorkspaceId};
 use crate::runtime::directory::within;
-use crate::server::decide::verified_request::Admission;
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::identity::access::{Place, WorkspaceAccess};
+use crate::verify::identity::access::{RequestedPlace, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Identity, Principal};
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -26,8 +26,8 @@ impl ResourceServer {
     /// Lets the caller into the workspace, if it may.
     pub(crate) async fn enter(
         &self,
-        admission: &Admission,
-        place: &Place,
+        admission: &VerifiedRequest,
+        place: &RequestedPlace,
         admits_principals: bool,
     ) -> Result<WorkspaceAccess, Rejection> {
         if let (Identity::Principal(principal), true) = (admission.identity(), admits_principals) {
@@ -40,7 +40,10 @@ impl ResourceServer {
 
     /// An issuer that may name some accounts only is not believed about workspaces: the one that
     /// its token states must be owned by the account that it states.
-    pub(crate) async fn confirm_tenant(&self, admission: &Admission) -> Result<(), Rejection> {
+    pub(crate) async fn confirm_tenant(
+        &self,
+        admission: &VerifiedRequest,
+    ) -> Result<(), Rejection> {
         let rules = admission.rules.tenant.as_ref();
         if !rules.is_some_and(TenantClaims::is_limited) {
             return Ok(());
@@ -62,7 +65,7 @@ impl ResourceServer {
         &self,
         token: &AccessToken,
         principal: &Principal,
-        place: &Place,
+        place: &RequestedPlace,
     ) -> Result<WorkspaceAccess, Rejection> {
         // What is no id is nobody's account or workspace.
         let nobodys = |_| RejectionKind::WrongTenant;
@@ -88,9 +91,9 @@ impl ResourceServer {
     /// What a client claims to do for a user, in its own workspace.
     pub(crate) async fn claim_delegation(
         &self,
-        admission: &Admission,
+        admission: &VerifiedRequest,
         headers: &HeaderMap,
-        place: &Place,
+        place: &RequestedPlace,
     ) -> Result<UncheckedDelegation, Rejection> {
         let Some(rules) = &admission.rules.tenant else {
             return Err(RejectionKind::WrongCaller.into());

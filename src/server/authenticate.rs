@@ -8,32 +8,32 @@ use http::{HeaderMap, Method, Version};
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::Known;
+use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
-use crate::runtime::revocation::list::{Standing, Unclean};
+use crate::runtime::revocation::list::{NotClean, RevocationCheck};
 #[cfg(feature = "jwks")]
-use crate::server::decide::introspected::Opaque;
+use crate::server::decide::introspected::IntrospectedIssuer;
 #[cfg(feature = "jwks")]
-use crate::server::decide::issuer_authority::Question;
-use crate::server::decide::issuer_authority::{Answered, Stop};
+use crate::server::decide::issuer_authority::PendingLookup;
+use crate::server::decide::issuer_authority::{Interrupt, LookupResult};
 use crate::server::decide::unknown_issuer::unknown_issuer;
-use crate::server::decide::verified_request::Admission;
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::resolve::identify;
-use crate::verify::jose::jws::{Compact, Room, Unverified};
+use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::request::credential::Credential;
-use crate::verify::request::token_sources::Sources;
+use crate::verify::request::token_sources::TokenSources;
 
 /// The outcome of [`ResourceServer::judge`].
-pub(crate) enum Judgement {
-    Admitted(Arc<Known<Admission>>),
+pub(crate) enum Outcome {
+    Admitted(Arc<Cached<VerifiedRequest>>),
     /// None of the layer's sources was sent.
     NothingSent,
     Refused(Rejection),
     /// Only the issuer knows; ask, wait a bounded time, and judge again.
     #[cfg(feature = "jwks")]
-    Wait(Question),
+    Wait(PendingLookup),
 }
 
 impl ResourceServer {
@@ -45,22 +45,22 @@ impl ResourceServer {
     /// remembered between requests happens in `verify`, what must not in `admit`.
     pub(crate) fn judge(
         &self,
-        sources: &Sources,
+        sources: &TokenSources,
         (method, version): (&Method, Version),
         headers: &HeaderMap,
-        answered: Option<Answered>,
-    ) -> Judgement {
+        answered: Option<LookupResult>,
+    ) -> Outcome {
         let credential = match Credential::find(sources, (method, version), headers) {
             Ok(Some(credential)) => credential,
-            Ok(None) => return Judgement::NothingSent,
-            Err(kind) => return Judgement::Refused(kind.into()),
+            Ok(None) => return Outcome::NothingSent,
+            Err(kind) => return Outcome::Refused(kind.into()),
         };
         let outcome = self.known_or_verified(credential, answered);
         match outcome {
-            Ok(admission) => Judgement::Admitted(admission),
-            Err(Stop::Refused(rejection)) => Judgement::Refused(rejection),
+            Ok(admission) => Outcome::Admitted(admission),
+            Err(Interrupt::Refused(rejection)) => Outcome::Refused(rejection),
             #[cfg(feature = "jwks")]
-            Err(Stop::Wait(question)) => Judgement::Wait(question),
+            Err(Interrupt::Wait(question)) => Outcome::Wait(question),
         }
     }
 
@@ -68,8 +68,8 @@ impl ResourceServer {
     fn known_or_verified(
         &self,
         credential: Credential<'_>,
-        answered: Option<Answered>,
-    ) -> Result<Arc<Known<Admission>>, Stop> {
+        answered: Option<LookupResult>,
+    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
         let token = credential.as_bytes();
         // A look that a JWT ends early: each kind of token is looked for in its own place first.
         let has_dots = memchr::memchr(b'.', token).is_some();
@@ -117,7 +117,10 @@ impl ResourceServer {
 
     /// The issuer that is asked about tokens, where there is one and it is asked about these.
     #[cfg(feature = "jwks")]
-    fn opaque(&self, takes: impl FnOnce(&Opaque) -> bool) -> Option<&Opaque> {
+    fn opaque(
+        &self,
+        takes: impl FnOnce(&IntrospectedIssuer) -> bool,
+    ) -> Option<&IntrospectedIssuer> {
         self.0.opaque.as_ref().filter(|opaque| takes(opaque))
     }
 
@@ -125,10 +128,10 @@ impl ResourceServer {
     #[cfg(feature = "jwks")]
     fn known_or_asked(
         &self,
-        opaque: &Opaque,
+        opaque: &IntrospectedIssuer,
         token: &[u8],
-        answered: Option<Answered>,
-    ) -> Result<Arc<Known<Admission>>, Stop> {
+        answered: Option<LookupResult>,
+    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
         let now = Now::of(&*self.0.clock);
         let known = opaque.judge(token, answered, now)?;
         self.admit(&known, now.wall)?;
@@ -139,20 +142,20 @@ impl ResourceServer {
     fn verify(
         &self,
         credential: Credential<'_>,
-        answered: Option<Answered>,
+        answered: Option<LookupResult>,
         now: UnixTime,
-    ) -> Result<Arc<Known<Admission>>, Stop> {
+    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
         with_room(|room| self.verify_in(room, credential, answered, now))
     }
 
     fn verify_in(
         &self,
-        room: &mut Room,
+        room: &mut Scratch,
         credential: Credential<'_>,
-        answered: Option<Answered>,
+        answered: Option<LookupResult>,
         now: UnixTime,
-    ) -> Result<Arc<Known<Admission>>, Stop> {
-        let Room { parts, members } = room;
+    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
+        let Scratch { parts, members } = room;
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
         let unverified = Unverified::read(&compact, members)?;
         // RFC 8725 s3.8: the issuer chooses rules and keys, by exact comparison. An unknown
@@ -168,7 +171,7 @@ impl ResourceServer {
         let rules = &*authority.rules;
         // No signature makes it good, and none has to be checked to say so.
         if unverified.is_over(now, rules.leeway) {
-            return Err(Stop::from(TokenFault::Expired).by(&rules.realm));
+            return Err(Interrupt::from(TokenFault::Expired).by(&rules.realm));
         }
         authority
             .keys
@@ -177,22 +180,22 @@ impl ResourceServer {
                 let token = AccessToken::check(&signed, rules)?;
                 let identified = identify(&token, &signed.claims(), rules);
                 let rules = Arc::clone(&authority.rules);
-                let admission = Admission {
+                let admission = VerifiedRequest {
                     validity: token.validity(rules.leeway),
                     token,
                     identified,
                     rules,
-                    standing: Standing::default(),
+                    standing: RevocationCheck::default(),
                 };
-                Ok(Arc::new(Known::unkept(admission, basis)))
+                Ok(Arc::new(Cached::unkept(admission, basis)))
             })
             .map_err(|stop| stop.by(&rules.realm))
     }
 
     /// Phase two: what is decided anew on every request.
-    fn admit(&self, admission: &Admission, now: UnixTime) -> Result<(), Stop> {
+    fn admit(&self, admission: &VerifiedRequest, now: UnixTime) -> Result<(), Interrupt> {
         let rules = &admission.rules;
-        let stop = |rejection: Rejection| Stop::from(rejection).by(&rules.realm);
+        let stop = |rejection: Rejection| Interrupt::from(rejection).by(&rules.realm);
         // A clock that is not set would make every token good that has ever been signed. Before
         // the token's own times, which nobody can judge then.
         self.0.check_clock(now).map_err(stop)?;
@@ -213,9 +216,9 @@ impl ResourceServer {
 }
 
 /// Lends the thread's room for tokens.
-fn with_room<T>(work: impl FnOnce(&mut Room) -> T) -> T {
+fn with_room<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     thread_local! {
-        static ROOM: Cell<Room> = Cell::default();
+        static ROOM: Cell<Scratch> = Cell::default();
     }
     let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
     let outcome = work(&mut room);
@@ -227,10 +230,10 @@ fn with_room<T>(work: impl FnOnce(&mut Room) -> T) -> T {
 }
 
 /// What is answered when a token is not found clean.
-const fn refusal(unclean: Unclean) -> Rejection {
+const fn refusal(unclean: NotClean) -> Rejection {
     match unclean {
-        Unclean::Revoked => Rejection::new(RejectionKind::InvalidToken(TokenFault::Revoked)),
-        Unclean::Unknown => {
+        NotClean::Revoked => Rejection::new(RejectionKind::InvalidToken(TokenFault::Revoked)),
+        NotClean::Unknown => {
             Rejection::unavailable(Outage::RevocationsNotLoaded, Duration::from_secs(1))
         }
     }

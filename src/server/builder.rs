@@ -6,32 +6,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::error::rejection::Objection;
-use crate::model::repeated_settings::Once;
+use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::runtime::cache::token_cache::{Limits, Verified};
+use crate::runtime::cache::token_cache::{CacheLimits, TokenCache};
 use crate::runtime::clock::{Clock, SystemClock};
-use crate::runtime::directory::{Owners, UserDirectory, Users, WorkspaceDirectory};
+use crate::runtime::directory::{
+    DynUserDirectory, DynWorkspaceDirectory, UserDirectory, WorkspaceDirectory,
+};
 use crate::runtime::revocation::list::RevocationList;
-use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "jwks")]
 use crate::server::compile::introspection;
-use crate::server::compile::issuer::{Assembled, Members, assemble};
+use crate::server::compile::issuer::{CompiledIssuer, Members, assemble};
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::SharedStore;
 #[cfg(all(feature = "axum", feature = "jwks"))]
-use crate::server::compile::userinfo::{self, Tellers};
+use crate::server::compile::userinfo::{self, UserInfoLookups};
 #[cfg(feature = "jwks")]
-use crate::server::decide::introspected::Opaque;
-use crate::server::decide::issuer_authority::Authority;
+use crate::server::decide::introspected::IntrospectedIssuer;
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::refusal_counters::Refusals;
-use crate::server::resource_server::{Check, Outside, Realm, ResourceServer, State};
+use crate::server::resource_server::{
+    ApplicationCheck, Directories, IssuerRealm, ResourceServer, ServerState,
+};
 #[cfg(feature = "jwks")]
-use crate::server::resource_server::{Load, Loading};
+use crate::server::resource_server::{LoadHook, Loading};
 use crate::server::settings::error::{ConfigError, check_once, is_quotable, mistake};
 use crate::server::settings::issuer::Issuer;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
 /// 2025-10-01T00:00:00Z. Nothing that this library judges is done before it was made, so that an
@@ -39,7 +43,7 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 const EARLIEST: UnixTime = UnixTime::from_secs(1_759_276_800);
 
 /// Real tokens are of 1 to 4 KiB; a quick revocation of keys and rules needs no long life.
-const DEFAULT_CACHE: Limits = Limits {
+const DEFAULT_CACHE: CacheLimits = CacheLimits {
     entries: 10_000,
     bytes: 64 << 20,
     life: Duration::from_secs(300),
@@ -47,7 +51,7 @@ const DEFAULT_CACHE: Limits = Limits {
 
 /// Collects the settings of a [`ResourceServer`].
 #[must_use]
-pub struct Builder {
+pub struct ResourceServerBuilder {
     resource: String,
     issuers: Vec<Issuer>,
     max_token_bytes: usize,
@@ -55,24 +59,24 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     earliest: UnixTime,
     /// `None`: switched off.
-    token_cache: Option<Limits>,
-    owners: Option<Arc<dyn Owners>>,
-    users: Option<Arc<dyn Users>>,
+    token_cache: Option<CacheLimits>,
+    owners: Option<Arc<dyn DynWorkspaceDirectory>>,
+    users: Option<Arc<dyn DynUserDirectory>>,
     lookup_timeout: Duration,
     most_revocations: usize,
     #[cfg(feature = "jwks")]
-    pub(super) load: Option<Load>,
-    checks: Vec<Check>,
+    pub(super) load: Option<LoadHook>,
+    checks: Vec<ApplicationCheck>,
     shows_unknown_issuers: bool,
     /// The settings that hold one value.
-    pub(super) once: Once,
+    pub(super) once: RepeatedSettings,
     #[cfg(feature = "redis")]
     shared_store: Option<SharedStore>,
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for ResourceServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("ResourceServerBuilder")
             .field("resource", &self.resource)
             .field("issuers", &self.issuers)
             .finish_non_exhaustive()
@@ -83,12 +87,12 @@ impl ResourceServer {
     /// Starts the configuration of a server for this resource: the identifier that access
     /// tokens for it have as audience, usually its https URL (RFC 8707 section 2). It is also
     /// the default realm of challenges.
-    pub fn builder(resource: impl Into<String>) -> Builder {
-        Builder::new(resource.into())
+    pub fn builder(resource: impl Into<String>) -> ResourceServerBuilder {
+        ResourceServerBuilder::new(resource.into())
     }
 }
 
-impl Builder {
+impl ResourceServerBuilder {
     fn new(resource: String) -> Self {
         Self {
             resource,
@@ -106,7 +110,7 @@ impl Builder {
             load: None,
             checks: Vec::new(),
             shows_unknown_issuers: false,
-            once: Once::default(),
+            once: RepeatedSettings::default(),
             #[cfg(feature = "redis")]
             shared_store: None,
         }
@@ -291,14 +295,14 @@ impl Builder {
     /// [`ConfigError`] for the first mistake; it names the setting and the way out.
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
         self.check_settings()?;
-        let mut authorities = Authorities::new();
-        let mut realms: Vec<Realm> = Vec::new();
+        let mut authorities = IssuerAuthorities::new();
+        let mut realms: Vec<IssuerRealm> = Vec::new();
         #[cfg(feature = "jwks")]
-        let mut opaque: Option<Opaque> = None;
+        let mut opaque: Option<IntrospectedIssuer> = None;
         #[cfg(all(feature = "axum", feature = "jwks"))]
-        let mut tellers = Tellers::new();
+        let mut tellers = UserInfoLookups::new();
         for issuer in self.issuers {
-            let Assembled { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
+            let CompiledIssuer { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
             for (_, authority) in &members {
                 let has_directory = self.owners.is_some();
                 check_limit(&authority.rules, has_directory).map_err(|error| error.of(&name))?;
@@ -360,17 +364,17 @@ impl Builder {
             }
             None => None,
         };
-        Ok(ResourceServer(Arc::new(State {
+        Ok(ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
             has_contexts: tenants().any(TenantClaims::has_contexts),
             refusals: Refusals::default(),
-            outside: Outside {
+            outside: Directories {
                 has_delegation: tenants().any(|rules| rules.delegation.is_on()),
                 owners: self.owners,
                 users: self.users,
                 lookup_timeout: self.lookup_timeout,
-                lookup_failed: OnceAMinute::default(),
+                lookup_failed: LogRateLimit::default(),
             },
             resource: self.resource.into(),
             resource_metadata: self.resource_metadata.map(Into::into),
@@ -378,7 +382,7 @@ impl Builder {
             clock: self.clock,
             earliest: self.earliest,
             // Without randomness there is no secret to find tokens by, and none is remembered.
-            verified: self.token_cache.and_then(Verified::new),
+            verified: self.token_cache.and_then(TokenCache::new),
             revocations,
             #[cfg(feature = "jwks")]
             loading: self.load.map(Loading::new),
@@ -450,9 +454,9 @@ fn check_metadata(address: &str) -> Result<(), ConfigError> {
 }
 
 /// What each exact `iss` leads to.
-type Authorities = HashMap<Box<str>, Arc<Authority>>;
+type IssuerAuthorities = HashMap<Box<str>, Arc<IssuerAuthority>>;
 
-fn register(authorities: &mut Authorities, members: &Members) -> Result<(), ConfigError> {
+fn register(authorities: &mut IssuerAuthorities, members: &Members) -> Result<(), ConfigError> {
     for (identifier, authority) in members {
         let before = authorities.insert(Box::from(&**identifier), Arc::clone(authority));
         if before.is_some() {
@@ -467,9 +471,14 @@ fn register(authorities: &mut Authorities, members: &Members) -> Result<(), Conf
 
 /// A token is judged in one place: by the keys that we have, or by its issuer.
 #[cfg(feature = "jwks")]
-fn check_one_place(opaque: Option<&Opaque>, authorities: &Authorities) -> Result<(), ConfigError> {
+fn check_one_place(
+    opaque: Option<&IntrospectedIssuer>,
+    authorities: &IssuerAuthorities,
+) -> Result<(), ConfigError> {
     let asked_about_jwts = opaque.filter(|opaque| opaque.takes_jwts);
-    let mut names = asked_about_jwts.into_iter().flat_map(Opaque::names);
+    let mut names = asked_about_jwts
+        .into_iter()
+        .flat_map(IntrospectedIssuer::names);
     match names.find(|name| authorities.contains_key(&***name)) {
         None => Ok(()),
         Some(issuer) => Err(mistake(
@@ -480,7 +489,7 @@ fn check_one_place(opaque: Option<&Opaque>, authorities: &Authorities) -> Result
     }
 }
 
-fn check_cache(limits: &Limits) -> Result<(), ConfigError> {
+fn check_cache(limits: &CacheLimits) -> Result<(), ConfigError> {
     if !(1..=10_000_000).contains(&limits.entries) {
         return Err(mistake(
             "token_cache_entries",
@@ -497,7 +506,7 @@ fn check_cache(limits: &Limits) -> Result<(), ConfigError> {
 }
 
 /// An issuer that may name some accounts only could still name a workspace of another.
-fn check_limit(rules: &Rules, has_directory: bool) -> Result<(), ConfigError> {
+fn check_limit(rules: &IssuerPolicy, has_directory: bool) -> Result<(), ConfigError> {
     let is_limited = rules.tenant.as_ref().is_some_and(TenantClaims::is_limited);
     if is_limited && !has_directory {
         return Err(mistake(

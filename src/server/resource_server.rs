@@ -14,21 +14,21 @@ use tokio::sync::watch;
 
 use crate::model::error::rejection::{Objection, Outage, Rejection, WiringFault};
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{Tally, Verified};
+use crate::runtime::cache::token_cache::{CacheStats, TokenCache};
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::runtime::directory::LookupError;
-use crate::runtime::directory::{Owners, Users};
+use crate::runtime::directory::{DynUserDirectory, DynWorkspaceDirectory};
 use crate::runtime::revocation::list::RevocationList;
-use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
 #[cfg(all(feature = "axum", feature = "jwks"))]
-use crate::server::compile::userinfo::Tellers;
+use crate::server::compile::userinfo::UserInfoLookups;
 #[cfg(feature = "jwks")]
-use crate::server::decide::introspected::Opaque;
-use crate::server::decide::issuer_authority::Authority;
-use crate::server::decide::verified_request::Admission;
+use crate::server::decide::introspected::IntrospectedIssuer;
+use crate::server::decide::issuer_authority::IssuerAuthority;
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::refusal_counters::Refusals;
 use crate::verify::claims::access_token::AccessToken;
 
@@ -50,9 +50,9 @@ use crate::verify::claims::access_token::AccessToken;
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 #[derive(Clone)]
-pub struct ResourceServer(pub(super) Arc<State>);
+pub struct ResourceServer(pub(super) Arc<ServerState>);
 
-pub(super) struct State {
+pub(super) struct ServerState {
     pub(super) resource: Arc<str>,
     pub(super) resource_metadata: Option<Arc<str>>,
     pub(super) max_token_bytes: usize,
@@ -60,16 +60,16 @@ pub(super) struct State {
     /// A wall clock that shows an earlier time is not set.
     pub(super) earliest: UnixTime,
     /// `None`: switched off.
-    pub(super) verified: Option<Verified<Admission>>,
+    pub(super) verified: Option<TokenCache<VerifiedRequest>>,
     /// By exact `iss`.
-    pub(super) authorities: HashMap<Box<str>, Arc<Authority>>,
+    pub(super) authorities: HashMap<Box<str>, Arc<IssuerAuthority>>,
     /// Who is asked about other tokens.
     #[cfg(feature = "jwks")]
-    pub(super) opaque: Option<Opaque>,
+    pub(super) opaque: Option<IntrospectedIssuer>,
     /// By realm, who asks about users.
     #[cfg(all(feature = "axum", feature = "jwks"))]
-    pub(super) tellers: Tellers,
-    pub(super) realms: Vec<Realm>,
+    pub(super) tellers: UserInfoLookups,
+    pub(super) realms: Vec<IssuerRealm>,
     pub(super) has_contexts: bool,
     pub(super) revocations: Arc<RevocationList>,
     #[cfg(feature = "jwks")]
@@ -77,14 +77,14 @@ pub(super) struct State {
     #[cfg(feature = "redis")]
     pub(super) shared: Option<Shared>,
     /// The application's own, in its order.
-    pub(super) checks: Vec<Check>,
+    pub(super) checks: Vec<ApplicationCheck>,
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
-    pub(super) outside: Outside,
+    pub(super) outside: Directories,
     pub(super) refusals: Refusals,
 }
 
-impl State {
+impl ServerState {
     /// Whether the wall clock can be believed.
     fn is_clock_set(&self, wall: UnixTime) -> bool {
         wall >= self.earliest
@@ -102,29 +102,29 @@ impl State {
 
 /// What guards must know beside the token.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-pub(super) struct Outside {
-    pub(super) owners: Option<Arc<dyn Owners>>,
-    pub(super) users: Option<Arc<dyn Users>>,
+pub(super) struct Directories {
+    pub(super) owners: Option<Arc<dyn DynWorkspaceDirectory>>,
+    pub(super) users: Option<Arc<dyn DynUserDirectory>>,
     pub(super) lookup_timeout: Duration,
     /// A caller can make a look-up fail again and again; the event for it is written at times.
-    pub(super) lookup_failed: OnceAMinute,
+    pub(super) lookup_failed: LogRateLimit,
     pub(super) has_delegation: bool,
 }
 
 /// A check of the application's own.
-pub(super) type Check = Box<dyn Fn(&AccessToken) -> Result<(), Objection> + Send + Sync>;
+pub(super) type ApplicationCheck = Box<dyn Fn(&AccessToken) -> Result<(), Objection> + Send + Sync>;
 
 /// How the application's own hook loads what was revoked before.
 #[cfg(feature = "jwks")]
-pub(super) type Load = Box<dyn Fn(ResourceServer) -> Loads + Send + Sync>;
+pub(super) type LoadHook = Box<dyn Fn(ResourceServer) -> LoadFuture + Send + Sync>;
 
 #[cfg(feature = "jwks")]
-pub(super) type Loads = Pin<Box<dyn Future<Output = Result<(), LookupError>> + Send>>;
+pub(super) type LoadFuture = Pin<Box<dyn Future<Output = Result<(), LookupError>> + Send>>;
 
 /// What was revoked before and is not known yet, or is since.
 #[cfg(feature = "jwks")]
 pub(super) struct Loading {
-    pub(super) load: Load,
+    pub(super) load: LoadHook,
     /// Whether somebody loads, or has loaded.
     pub(super) running: AtomicBool,
     /// How many have ended, however.
@@ -133,7 +133,7 @@ pub(super) struct Loading {
 
 #[cfg(feature = "jwks")]
 impl Loading {
-    pub(super) fn new(load: Load) -> Self {
+    pub(super) fn new(load: LoadHook) -> Self {
         Self {
             load,
             running: AtomicBool::new(false),
@@ -143,7 +143,7 @@ impl Loading {
 }
 
 /// An issuer as configured, and what its identifiers lead to.
-pub(super) type Realm = (Arc<str>, Vec<Arc<Authority>>);
+pub(super) type IssuerRealm = (Arc<str>, Vec<Arc<IssuerAuthority>>);
 
 impl ResourceServer {
     /// The resource's identifier.
@@ -180,7 +180,7 @@ impl ResourceServer {
 
     /// How the cache of verified tokens fares; `None` where it is switched off.
     #[must_use]
-    pub fn token_cache(&self) -> Option<TokenCacheStatus> {
+    pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         let tally = self.0.verified.as_ref()?.tally();
         Some(TokenCacheStatus(tally))
     }
@@ -225,7 +225,7 @@ impl ResourceServer {
 
 /// How the cache of verified tokens fares, since the server was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenCacheStatus(Tally);
+pub struct TokenCacheStatus(CacheStats);
 
 impl TokenCacheStatus {
     /// The tokens that it holds; some of them may be over.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
-use crate::runtime::cache::token_cache::Known;
+use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
-use crate::runtime::lookup::engine::NotAsked;
-use crate::server::compile::userinfo::{Denial, Told};
-use crate::server::decide::verified_request::Admission;
+use crate::runtime::lookup::engine::LookupUnavailable;
+use crate::server::compile::userinfo::{UserInfoRefusal, UserInfoResult};
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::userinfo_response::{UserClaims, openid_subject};
 use crate::verify::identity::kinds::Identity;
@@ -30,9 +30,9 @@ impl ResourceServer {
     /// Asks the token's issuer about its user, with the token that the request came with.
     pub(crate) async fn user_info(
         &self,
-        admission: &Admission,
+        admission: &VerifiedRequest,
         token: Credential<'_>,
-    ) -> Result<Arc<Known<UserClaims>>, Rejection> {
+    ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
         let asks = self.0.tellers.get(admission.realm());
         let is_machine = matches!(admission.identity(), Identity::Client(_));
         let subject = openid_subject(&admission.token).filter(|_| !is_machine);
@@ -56,8 +56,8 @@ impl ResourceServer {
         };
         match told {
             // The keys went while the request waited for what they had verified.
-            Told::Known(claims) if claims.has_lost_its_keys() => Err(failed()),
-            Told::Known(claims) => match claims.check(&admission.token) {
+            UserInfoResult::Known(claims) if claims.has_lost_its_keys() => Err(failed()),
+            UserInfoResult::Known(claims) => match claims.check(&admission.token) {
                 Ok(()) => Ok(claims),
                 Err(fault) => {
                     let now = self.0.clock.monotonic();
@@ -67,13 +67,15 @@ impl ResourceServer {
                     Err(failed())
                 }
             },
-            Told::Denied(Denial::BadToken) => Err(TokenFault::Inactive.into()),
-            Told::Denied(Denial::NothingToSee) => Err(Rejection::wrong_caller("user_info")),
+            UserInfoResult::Denied(UserInfoRefusal::BadToken) => Err(TokenFault::Inactive.into()),
+            UserInfoResult::Denied(UserInfoRefusal::NothingToSee) => {
+                Err(Rejection::wrong_caller("user_info"))
+            }
         }
     }
 }
 
-fn unavailable(not_asked: NotAsked) -> Rejection {
+fn unavailable(not_asked: LookupUnavailable) -> Rejection {
     let outage = match not_asked.outage {
         Outage::IntrospectionFailed => Outage::UserInfoFailed,
         Outage::IntrospectionTimedOut => Outage::UserInfoTimedOut,
@@ -83,10 +85,10 @@ fn unavailable(not_asked: NotAsked) -> Rejection {
 }
 
 #[cfg(feature = "tracing")]
-fn announce(admission: &Admission, error: &str) {
+fn announce(admission: &VerifiedRequest, error: &str) {
     let issuer = &**admission.realm();
     tracing::warn!(issuer, error, "userinfo cannot be used");
 }
 
 #[cfg(not(feature = "tracing"))]
-const fn announce(_: &Admission, _: &str) {}
+const fn announce(_: &VerifiedRequest, _: &str) {}

@@ -17,7 +17,7 @@ use crate::{Clock, Sleep, UnixTime};
 
 /// A [`Clock`] that stands still until it is moved. Clones show the same time.
 ///
-/// Give a clone to [`Builder::clock`](crate::Builder::clock) and one to
+/// Give a clone to [`ResourceServerBuilder::clock`](crate::ResourceServerBuilder::clock) and one to
 /// [`MockIssuer::with_clock`](super::MockIssuer::with_clock), so that tokens and their judge
 /// agree on the time.
 ///

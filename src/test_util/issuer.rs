@@ -37,7 +37,7 @@ struct State {
     profile: Profile,
     clock: Arc<dyn Clock>,
     algorithms: Vec<Algorithm>,
-    keys: Vec<(SigningKey, Standing)>,
+    keys: Vec<(SigningKey, RevocationCheck)>,
     register: Register,
 }
 
@@ -49,7 +49,7 @@ enum Profile {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum RevocationCheck {
     Current,
     Old,
     Retired,
@@ -202,8 +202,8 @@ impl MockIssuer {
         state.make_missing_keys();
         let mut algorithms = Vec::new();
         for (key, standing) in &mut state.keys {
-            if *standing == Standing::Current {
-                *standing = Standing::Old;
+            if *standing == RevocationCheck::Current {
+                *standing = RevocationCheck::Old;
                 algorithms.push(key.algorithm());
             }
         }
@@ -215,8 +215,8 @@ impl MockIssuer {
     /// Publishes the current keys alone from now on.
     pub fn retire_old_keys(&self) {
         for (_, standing) in &mut self.state().keys {
-            if *standing == Standing::Old {
-                *standing = Standing::Retired;
+            if *standing == RevocationCheck::Old {
+                *standing = RevocationCheck::Retired;
             }
         }
     }
@@ -306,7 +306,7 @@ impl State {
         let published = self
             .keys
             .iter()
-            .filter(|(_, standing)| *standing != Standing::Retired);
+            .filter(|(_, standing)| *standing != RevocationCheck::Retired);
         published.map(|(key, _)| key)
     }
 
@@ -314,7 +314,7 @@ impl State {
         let mut current = self
             .keys
             .iter()
-            .filter(|(_, standing)| *standing == Standing::Current);
+            .filter(|(_, standing)| *standing == RevocationCheck::Current);
         current
             .find(|(key, _)| key.algorithm() == algorithm)
             .map(|(key, _)| key)
@@ -331,7 +331,7 @@ impl State {
     fn make_key(&mut self, algorithm: Algorithm) -> SigningKey {
         let id = format!("key-{}", self.keys.len() + 1);
         let key = SigningKey::generate(id, algorithm);
-        self.keys.push((key.clone(), Standing::Current));
+        self.keys.push((key.clone(), RevocationCheck::Current));
         key
     }
 }

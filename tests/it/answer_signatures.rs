@@ -164,7 +164,10 @@ async fn dropped_keys_end_the_answers_that_they_verified() {
     }
     assert_eq!(endpoint.calls(), 1);
     mock.break_key_set_with(Fault::Status(503));
-    server.issuer(&mock.issuer()).expect("its keys").drop_keys();
+    server
+        .issuer_keys(&mock.issuer())
+        .expect("its keys")
+        .drop_keys();
     endpoint.turn(|_| answer(503, &json!({})));
     for token in [TOKEN, "another"] {
         assert_eq!(verdict(&app, token).await, FAILED, "{token}");
@@ -177,7 +180,7 @@ async fn dropped_keys_end_the_answers_that_they_verified() {
         move |_| raw(200, SIGNED, signed(&mock, "orders-api", &said))
     });
     clock.advance(61 * SECOND);
-    let keys = server.issuer(&mock.issuer()).expect("its keys");
+    let keys = server.issuer_keys(&mock.issuer()).expect("its keys");
     keys.refresh_now().await.expect("keys");
     assert_eq!(verdict(&app, TOKEN).await, "200");
 }
@@ -204,7 +207,10 @@ async fn dropped_keys_end_refusals_that_stand_on_them_too() {
     }
     assert_eq!(endpoint.calls(), 1);
     mock.break_key_set_with(Fault::Status(503));
-    server.issuer(&mock.issuer()).expect("its keys").drop_keys();
+    server
+        .issuer_keys(&mock.issuer())
+        .expect("its keys")
+        .drop_keys();
     assert_eq!(
         verdict(&app, TOKEN).await,
         FAILED,
@@ -225,7 +231,7 @@ async fn key_that_leaves_the_set_ends_its_answers_and_one_that_stays_keeps_them(
         if retires {
             mock.retire_old_keys();
         }
-        let keys = server.issuer(&mock.issuer()).expect("its keys");
+        let keys = server.issuer_keys(&mock.issuer()).expect("its keys");
         keys.refresh_now().await.expect("keys");
         assert_eq!(verdict(&app, TOKEN).await, "200");
         let calls = if retires { 2 } else { 1 };
@@ -251,7 +257,10 @@ async fn static_keys_stay_until_they_are_dropped_and_so_do_their_answers() {
         assert_eq!(verdict(&app, TOKEN).await, "200");
     }
     assert_eq!(endpoint.calls(), 1);
-    server.issuer(AS).expect("it is configured").drop_keys();
+    server
+        .issuer_keys(AS)
+        .expect("it is configured")
+        .drop_keys();
     let failed = "503 unavailable introspection_failed";
     assert_eq!(verdict(&app, TOKEN).await, failed, "no key verifies it");
 }
@@ -304,7 +313,9 @@ async fn dropped_keys_end_signed_userinfo() {
             assert_eq!(verdict(&app, &token).await, "200");
         }
         assert_eq!(mock.requests(Page::UserInfo), 1);
-        let keys = server.issuer(&mock.issuer()).expect("it is configured");
+        let keys = server
+            .issuer_keys(&mock.issuer())
+            .expect("it is configured");
         keys.drop_keys();
         keys.refresh_now().await.expect("keys");
         assert_eq!(verdict(&app, &token).await, "200");

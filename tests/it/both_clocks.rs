@@ -7,7 +7,8 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer, ServedIssuer};
 use portcullis::{
-    AccessToken, Algorithm, Builder, Clock as _, KeySetState, ResourceServer, UnixTime, UserInfo,
+    AccessToken, Algorithm, Clock as _, KeySetState, ResourceServer, ResourceServerBuilder,
+    UnixTime, UserInfo,
 };
 use serde_json::json;
 
@@ -87,7 +88,7 @@ async fn max_staleness_ends_by_the_wall_clock_too_and_the_next_request_fetches()
     issuer.rotate();
     issuer.retire_old_keys();
     suspend(&clock, 300 * HOUR);
-    let status = &server.status()[0];
+    let status = &server.key_set_status()[0];
     assert_eq!(status.state(), KeySetState::TooStale);
     assert_eq!(status.age(), Some(301 * HOUR));
     assert!(!server.ready());
@@ -150,7 +151,7 @@ async fn token_cache_life_ends_by_the_wall_clock_too() {
         .expect("sound");
     let app = app(&server);
     let token = issuer.token().expires_in(1000 * HOUR).sign();
-    let misses = || server.token_cache().expect("it is on").misses();
+    let misses = || server.token_cache_status().expect("it is on").misses();
     assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
     suspend(&clock, Duration::from_secs(299));
     assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
@@ -183,7 +184,7 @@ async fn userinfo_is_remembered_for_a_minute_by_the_wall_clock_too() {
 
 fn at(
     wall: i64,
-    settings: impl Fn(Builder) -> Builder,
+    settings: impl Fn(ResourceServerBuilder) -> ResourceServerBuilder,
 ) -> (ManualClock, MockIssuer, ResourceServer) {
     let clock = ManualClock::at(UnixTime::from_secs(wall));
     let issuer = signer(&clock);
@@ -236,7 +237,7 @@ async fn clock_that_is_not_set_is_an_outage_and_no_token_is_judged_by_it() {
 
 #[tokio::test]
 async fn earliest_time_moves_the_floor_for_tests_with_old_tokens() {
-    let lowered = |builder: Builder| builder.earliest_time(UnixTime::from_secs(0));
+    let lowered = |builder: ResourceServerBuilder| builder.earliest_time(UnixTime::from_secs(0));
     let (_, issuer, server) = at(1_000_000_000, lowered);
     let app = app(&server);
     assert_eq!(

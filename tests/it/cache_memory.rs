@@ -47,7 +47,7 @@ async fn filled(
     let app = Router::new()
         .route("/", get(|_: AccessToken| async {}))
         .route_layer(server.authenticate());
-    let status = || server.token_cache().expect("it is on");
+    let status = || server.token_cache_status().expect("it is on");
     for name in 0..2_000 {
         let token = token(name).sign();
         assert!(token.len() <= 16 << 10, "{} bytes", token.len());
@@ -221,7 +221,7 @@ async fn token_cache_bytes_do_not_count_the_reach_that_a_setting_gives() {
         let answer = fetch(&app, "/", &token).await.verdict();
         assert!(answer == "200" || answer.starts_with("403"), "{answer}");
     }
-    let status = server.token_cache().expect("it is on");
+    let status = server.token_cache_status().expect("it is on");
     assert_eq!(status.entries(), 10);
     assert!(status.bytes() < 10 * 4096, "{status:?}");
 }
@@ -246,7 +246,7 @@ async fn token_of_a_kilobyte_takes_at_most_seventeen_hundred_bytes() {
         .sign();
     assert!((900..1100).contains(&token.len()), "{}", token.len());
     assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
-    let status = server.token_cache().expect("it is on");
+    let status = server.token_cache_status().expect("it is on");
     assert_eq!(status.entries(), 1);
     assert!(status.bytes() <= 1_700, "{status:?}");
 }

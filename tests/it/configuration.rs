@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis::test_util::MockIssuer;
-use portcullis::{Builder, Issuer, ResourceServer, TenantClaims};
+use portcullis::{Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use crate::support::API;
 
@@ -21,11 +21,11 @@ fn emulated(region: &str, pool: &str) -> Issuer {
         .endpoint("http://127.0.0.1:9229")
 }
 
-fn with(issuer: Issuer) -> Builder {
+fn with(issuer: Issuer) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer)
 }
 
-fn tenants(rules: TenantClaims) -> Builder {
+fn tenants(rules: TenantClaims) -> ResourceServerBuilder {
     with(id().tenant_claims(rules))
 }
 
@@ -33,7 +33,7 @@ fn tenants(rules: TenantClaims) -> Builder {
 fn mistakes_name_their_setting_and_the_way_out() {
     let own = TenantClaims::by_workspace;
     let key_set = MockIssuer::new().key_set();
-    let cases: Vec<(&str, Builder, &str)> = vec![
+    let cases: Vec<(&str, ResourceServerBuilder, &str)> = vec![
         ("no issuer", ResourceServer::builder(API), "issuer"),
         (
             "no resource",

@@ -6,8 +6,8 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccountAccess, Builder, Client, Delegation, Identity, Issuer, LookupError, Principal,
-    ResourceServer, Scoped, TenantClaims, UncheckedDelegation, UserDirectory, UserId,
+    AccountAccess, Client, Delegation, Identity, Issuer, LookupError, Principal, ResourceServer,
+    ResourceServerBuilder, Scoped, TenantClaims, UncheckedDelegation, UserDirectory, UserId,
     WorkspaceAccess, WorkspaceUser,
 };
 
@@ -75,7 +75,7 @@ fn pool() -> MockIssuer {
     MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf")
 }
 
-fn builder(issuer: Issuer) -> Builder {
+fn builder(issuer: Issuer) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer)
 }
 

@@ -183,7 +183,7 @@ async fn endpoint_that_cannot_be_reached_is_left_alone_after_a_few_tokens_and_pr
         .introspection_patience(30 * SECOND);
     let server = server(settings, &clock);
     let app = app(&server);
-    let calls = || server.introspection().expect("asked").calls();
+    let calls = || server.introspection_status().expect("asked").calls();
     let mut before = 0;
     for name in 0.. {
         verdict(&app, &format!("token-{name}")).await;
@@ -261,7 +261,7 @@ async fn probe_whose_client_goes_away_leaves_room_for_the_next() {
     let probe = fetch(&app, "/", "probe");
     assert!(futures_now(probe).is_none());
     tokio::task::yield_now().await;
-    while server.introspection().expect("asked").in_flight() > 0 {
+    while server.introspection_status().expect("asked").in_flight() > 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(verdict(&app, TOKEN).await, "200");

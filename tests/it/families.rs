@@ -32,7 +32,10 @@ fn of(login: &MockIssuer, tenant: &str) -> TokenBuilder {
 fn server(issuers: impl IntoIterator<Item = Issuer>) -> ResourceServer {
     issuers
         .into_iter()
-        .fold(ResourceServer::builder(API), portcullis::Builder::issuer)
+        .fold(
+            ResourceServer::builder(API),
+            portcullis::ResourceServerBuilder::issuer,
+        )
         .build()
         .expect("sound")
 }
@@ -115,14 +118,14 @@ async fn tenants_share_one_fetch_one_status_and_one_rotation() {
         .expect("a runtime");
     let app = app(&server);
     assert_eq!(served.fetches(), 1);
-    let status = server.status();
+    let status = server.key_set_status();
     assert_eq!(status.len(), 1);
     assert_eq!(status[0].issuer(), TEMPLATE);
     for name in [TEMPLATE, &iss("t-1"), &iss("t-2")] {
-        let keys = server.issuer(name).expect(name);
+        let keys = server.issuer_keys(name).expect(name);
         assert_eq!(keys.status().len(), 1, "{name}");
     }
-    assert!(server.issuer(&iss("t-3")).is_none());
+    assert!(server.issuer_keys(&iss("t-3")).is_none());
     server.refresh_now().await.expect("the server is up");
     assert_eq!(served.fetches(), 2);
     login.rotate();
@@ -130,7 +133,7 @@ async fn tenants_share_one_fetch_one_status_and_one_rotation() {
     assert_eq!(verdict(&app, of(&login, "t-2")).await, "200");
     assert_eq!(served.fetches(), 3, "what one tenant's token asked for");
     served.break_with(Fault::Status(500));
-    server.issuer(&iss("t-2")).expect("listed").drop_keys();
+    server.issuer_keys(&iss("t-2")).expect("listed").drop_keys();
     assert_eq!(
         fetch(&app, "/", &of(&login, "t-1").sign()).await.status,
         503

@@ -58,7 +58,7 @@ async fn ten_thousand_random_key_ids_cause_one_fetch_and_keep_nobody_out() {
     }
     assert_eq!(issuer.fetches() - before, 1);
     assert_eq!(verdict(&app, &good).await, "200");
-    let cache = server.token_cache().expect("it is on");
+    let cache = server.token_cache_status().expect("it is on");
     assert_eq!(cache.entries(), 1, "no stranger came in");
 
     // And a rotation is still found, by the one fetch that the next cooldown grants.
@@ -97,7 +97,7 @@ async fn a_flood_of_distinct_valid_tokens_leaves_regulars_their_hits() {
             asked += 1;
         }
     }
-    let cache = server.token_cache().expect("it is on");
+    let cache = server.token_cache_status().expect("it is on");
     assert!(cache.entries() <= MOST, "{cache:?}");
     assert!(cache.evictions() > 0, "{cache:?}");
     // Strangers are never seen again, so every hit is a regular's.

@@ -7,8 +7,8 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{
-    AccessToken, Builder, ClientAuthentication, Clock as _, Identity, Issuer, Objection,
-    ResourceServer, Scoped, TenantClaims, WorkspaceAccess, scopes,
+    AccessToken, ClientAuthentication, Clock as _, Identity, Issuer, Objection, ResourceServer,
+    ResourceServerBuilder, Scoped, TenantClaims, WorkspaceAccess, scopes,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ pub(crate) fn issuer_by(endpoint: &Endpoint, client: ClientAuthentication) -> Is
         .introspection_patience(Duration::from_secs(30))
 }
 
-pub(crate) fn builder(issuer: Issuer, clock: &ManualClock) -> Builder {
+pub(crate) fn builder(issuer: Issuer, clock: &ManualClock) -> ResourceServerBuilder {
     ResourceServer::builder(API)
         .issuer(issuer)
         .clock(clock.clone())
@@ -128,7 +128,7 @@ async fn an_active_token_reaches_the_handler_and_is_remembered() {
         question.header("authorization"),
         "Basic b3JkZXJzLWFwaTpzM2NyM3Q="
     );
-    let status = server.introspection().expect("it is asked");
+    let status = server.introspection_status().expect("it is asked");
     assert_eq!((status.calls(), status.failures()), (1, 0));
     assert_eq!((status.hits(), status.remembered()), (2, 1));
     assert!(server.ready(), "nothing has to be loaded");
@@ -360,14 +360,14 @@ async fn an_outage_is_never_a_verdict_and_what_is_remembered_stays_good() {
         assert_eq!(reply.header("retry-after"), Some("1"));
         assert_eq!(reply.header("www-authenticate"), None);
         assert_eq!(verdict(&app, TOKEN).await, "200", "it is remembered");
-        let status = server.introspection().expect("it is asked");
+        let status = server.introspection_status().expect("it is asked");
         assert!(status.is_failing() && status.last_error().is_some());
         // The next one is asked all the same, and this one after a second.
         endpoint.turn(|_| answer(200, &good()));
         assert_eq!(verdict(&app, &format!("next-{number}")).await, "200");
         clock.advance(Duration::from_secs(1));
         assert_eq!(verdict(&app, &format!("other-{number}")).await, "200");
-        let status = server.introspection().expect("it is asked");
+        let status = server.introspection_status().expect("it is asked");
         assert!(!status.is_failing() && status.last_error().is_none());
     }
 }

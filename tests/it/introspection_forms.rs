@@ -135,7 +135,7 @@ async fn jwt_that_the_endpoint_does_not_judge_is_refused_and_not_unavailable_for
         .matches("does not judge tokens of this type")
         .count();
     assert_eq!(told, 1, "once a minute");
-    let status = server.introspection().expect("asked");
+    let status = server.introspection_status().expect("asked");
     assert_eq!(status.failures(), 0);
     // Another 400 says nothing about the token.
     let found = verdict(&app, "a.b").await;

@@ -40,7 +40,7 @@ async fn a_thousand_requests_with_one_unseen_token_ask_once() {
     let verdicts = requests.join_all().await;
     assert!(verdicts.iter().all(|verdict| verdict == "200"));
     assert_eq!(endpoint.calls(), 1);
-    assert_eq!(server.introspection().expect("asked").in_flight(), 0);
+    assert_eq!(server.introspection_status().expect("asked").in_flight(), 0);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn only_so_many_questions_are_under_way_and_the_others_wait_their_turn() {
         let app = app.clone();
         requests.spawn(async move { verdict(&app, &format!("{TOKEN}{number}")).await });
     }
-    until(|| server.introspection().expect("asked").in_flight() == 10).await;
+    until(|| server.introspection_status().expect("asked").in_flight() == 10).await;
     endpoint.asked(2).await;
     assert_eq!(endpoint.calls(), 2);
     endpoint.open();
@@ -162,7 +162,7 @@ async fn nobody_waits_longer_than_the_patience_and_the_answer_serves_the_next() 
     assert_eq!(reply.verdict(), "503 unavailable introspection_timed_out");
     assert_eq!(reply.header("retry-after"), Some("1"));
     endpoint.open();
-    until(|| server.introspection().expect("asked").in_flight() == 0).await;
+    until(|| server.introspection_status().expect("asked").in_flight() == 0).await;
     assert_eq!(verdict(&app, TOKEN).await, "200");
     assert_eq!(endpoint.calls(), 1, "it was answered meanwhile");
 }
@@ -230,7 +230,7 @@ async fn an_endpoint_that_keeps_failing_is_asked_once_a_second() {
     clock.advance(SECOND);
     assert_eq!(verdict(&app, TOKEN).await, "200");
     assert_eq!(verdict(&app, "another").await, "200");
-    let status = server.introspection().expect("asked");
+    let status = server.introspection_status().expect("asked");
     assert_eq!((status.calls(), status.failures()), (71, 69));
     assert_eq!(status.failing_for(), None);
 }
@@ -292,5 +292,5 @@ async fn operators_hear_when_trouble_starts_changes_and_ends_and_never_a_secret(
     for secret in [TOKEN, "s3cr3t", "b3JkZXJz", "of-the-body"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    assert!(!format!("{server:?} {:?}", server.introspection()).contains("s3cr3t"));
+    assert!(!format!("{server:?} {:?}", server.introspection_status()).contains("s3cr3t"));
 }

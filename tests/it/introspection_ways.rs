@@ -342,7 +342,7 @@ async fn discovered(names: Option<&'static str>) -> Endpoint {
 }
 
 fn by(endpoint: &Endpoint) -> Issuer {
-    Issuer::introspected_by(endpoint.origin())
+    Issuer::introspection_discovered(endpoint.origin())
         .client_authentication(ours())
         .introspection_patience(30 * SECOND)
 }
@@ -384,7 +384,7 @@ async fn metadata_that_was_not_there_is_looked_for_again_by_a_request() {
         verdict(&app, TOKEN).await,
         "503 unavailable introspection_failed"
     );
-    let status = server.introspection().expect("asked");
+    let status = server.introspection_status().expect("asked");
     assert!(status.last_error().expect("one").contains("answered 500"));
     let origin = endpoint.origin().to_owned();
     endpoint.turn(move |question| match &*question.target {
@@ -659,7 +659,10 @@ async fn keys_of_signed_answers_are_fetched_and_followed() {
         "after a look for the new key"
     );
     assert_eq!(mock.fetches(), 2);
-    assert!(server.issuer(&name).is_some(), "its keys can be steered");
+    assert!(
+        server.issuer_keys(&name).is_some(),
+        "its keys can be steered"
+    );
 }
 
 #[test]
@@ -692,8 +695,8 @@ fn mistakes_in_these_settings_are_found() {
             "introspected",
         ),
         (
-            Issuer::introspected_by("urn:as").client_authentication(ours()),
-            "introspected_by",
+            Issuer::introspection_discovered("urn:as").client_authentication(ours()),
+            "introspection_discovered",
         ),
         (asked().identified_as(""), "issuer"),
         (

@@ -101,7 +101,7 @@ fn iss_of_any_text_builds_where_it_is_not_fetched_and_is_a_mistake_where_it_is()
             ResourceServer::builder(API).issuer(named).build().is_ok(),
             "{name}"
         );
-        let located = asked(Issuer::introspected_by(name));
+        let located = asked(Issuer::introspection_discovered(name));
         let refused = ResourceServer::builder(API).issuer(located).build();
         assert!(refused.is_err(), "{name}");
     }
@@ -241,7 +241,7 @@ async fn replicas_keys_are_fetched_when_its_first_token_comes() {
         )
         .build()
         .expect("sound");
-    let status = server.status();
+    let status = server.key_set_status();
     assert_eq!(
         status.len(),
         1,
@@ -282,7 +282,7 @@ async fn iss_that_is_an_alias_is_the_same_issuer() {
         );
     }
     for name in ["https://id.example.com", old, "acme"] {
-        assert!(server.issuer(name).is_some(), "{name}");
+        assert!(server.issuer_keys(name).is_some(), "{name}");
     }
     server
         .revocations()
@@ -321,7 +321,7 @@ fn aliases_are_other_names_and_belong_to_one_issuer() {
         let builder = ResourceServer::builder(API);
         issuers
             .into_iter()
-            .fold(builder, portcullis::Builder::issuer)
+            .fold(builder, portcullis::ResourceServerBuilder::issuer)
             .build()
     };
     assert!(build(vec![id().also_named("other").also_named("other")]).is_ok());

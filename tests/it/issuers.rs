@@ -20,7 +20,10 @@ fn app(server: &ResourceServer) -> Router {
 fn trusting(issuers: impl IntoIterator<Item = Issuer>) -> ResourceServer {
     issuers
         .into_iter()
-        .fold(ResourceServer::builder(API), portcullis::Builder::issuer)
+        .fold(
+            ResourceServer::builder(API),
+            portcullis::ResourceServerBuilder::issuer,
+        )
         .build()
         .expect("sound")
 }
@@ -304,7 +307,7 @@ async fn the_second_form_of_a_pool_is_loaded_on_its_first_token_and_never_counts
     let app = app(&server);
     assert_eq!(served.fetches(), 1, "the original form alone");
     assert!(server.ready());
-    assert_eq!(server.status().len(), 1);
+    assert_eq!(server.key_set_status().len(), 1);
     let updated = "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf";
     assert_eq!(
         fetch(&app, "/", &pool.token().sign()).await.verdict(),
@@ -318,7 +321,7 @@ async fn the_second_form_of_a_pool_is_loaded_on_its_first_token_and_never_counts
         503
     );
     assert!(server.ready(), "a form that may not exist does not count");
-    assert_eq!(server.status().len(), 1);
+    assert_eq!(server.key_set_status().len(), 1);
     assert_eq!(
         fetch(&app, "/", &pool.token().sign()).await.verdict(),
         "200"

@@ -77,7 +77,7 @@ async fn key_set_with_more_entries_than_are_read_serves_those_that_are_and_names
     let set = set(keys(&crowd(103)), |issuer| issuer).await;
     assert_eq!(set.verdict("k0").await, "200");
     assert_eq!(set.verdict("k99").await, "200");
-    let status = &set.server.status()[0];
+    let status = &set.server.key_set_status()[0];
     assert_eq!((status.state(), status.keys()), (KeySetState::Fresh, 100));
     let skipped = &status.skipped()[0];
     assert_eq!((status.skipped().len(), skipped.index()), (1, 100));
@@ -93,7 +93,7 @@ async fn key_set_with_more_entries_than_are_read_serves_those_that_are_and_names
 #[tokio::test]
 async fn key_set_that_grows_beyond_the_limit_does_not_age_out() {
     let set = set(keys(&crowd(100)), |issuer| issuer).await;
-    assert_eq!(set.server.status()[0].skipped().len(), 0);
+    assert_eq!(set.server.key_set_status()[0].skipped().len(), 0);
     assert_eq!(
         set.verdict("unknown").await,
         "401 invalid_token unknown_key"
@@ -101,7 +101,7 @@ async fn key_set_that_grows_beyond_the_limit_does_not_age_out() {
     let grown = keys(&crowd(101)).into_bytes();
     set.served.break_key_set_with(Fault::Body(grown));
     set.server.refresh_now().await.expect("a good set");
-    assert_eq!(set.server.status()[0].state(), KeySetState::Fresh);
+    assert_eq!(set.server.key_set_status()[0].state(), KeySetState::Fresh);
     assert_eq!(set.verdict("k0").await, "200");
 }
 
@@ -110,7 +110,7 @@ async fn most_keys_and_key_set_bytes_raise_the_limits() {
     let raised = |issuer: Issuer| issuer.most_keys(101);
     let set_of_101 = set(keys(&crowd(101)), raised).await;
     assert_eq!(set_of_101.verdict("k100").await, "200");
-    assert_eq!(set_of_101.server.status()[0].keys(), 101);
+    assert_eq!(set_of_101.server.key_set_status()[0].keys(), 101);
 
     let mut fat = entry("fat");
     fat["x5c"] = json!(["A".repeat(300 << 10)]);
@@ -118,7 +118,7 @@ async fn most_keys_and_key_set_bytes_raise_the_limits() {
     let longer = set(body.clone(), |issuer| issuer.key_set_bytes(1 << 20)).await;
     assert_eq!(longer.verdict("fat").await, "200");
     let default = set(body, |issuer| issuer).await;
-    let status = &default.server.status()[0];
+    let status = &default.server.key_set_status()[0];
     assert_eq!(status.state(), KeySetState::NeverLoaded);
     let error = status.last_error().expect("an error");
     assert!(
@@ -181,7 +181,10 @@ async fn jwk_member_that_is_null_or_empty_is_one_that_is_not_there() {
         let shown = entry.to_string();
         let set = set(keys(&[entry]), |issuer| issuer).await;
         assert_eq!(set.verdict("k0").await, "200", "{shown}");
-        assert!(set.server.status()[0].skipped().is_empty(), "{shown}");
+        assert!(
+            set.server.key_set_status()[0].skipped().is_empty(),
+            "{shown}"
+        );
     }
     // A key without an id is for every id that no other key has.
     for empty in [json!(null), json!("")] {
@@ -221,7 +224,7 @@ async fn jwk_member_that_is_needed_must_be_there_and_one_that_says_no_counts() {
         let shown = odd.to_string();
         let set = set(keys(&[odd, entry("k0")]), |issuer| issuer).await;
         assert_eq!(set.verdict("k0").await, "200", "{shown}");
-        let status = &set.server.status()[0];
+        let status = &set.server.key_set_status()[0];
         assert_eq!((status.keys(), status.skipped().len()), (1, 1), "{shown}");
         assert_ne!(set.verdict("odd").await, "200", "{shown}");
     }
@@ -274,14 +277,14 @@ async fn jwk_of_a_curve_or_type_that_is_not_supported_is_named_as_such() {
         ),
     ] {
         let set = set(keys(&[odd.clone(), entry("k0")]), |issuer| issuer).await;
-        let status = &set.server.status()[0];
+        let status = &set.server.key_set_status()[0];
         assert_eq!(status.skipped()[0].reason(), reason, "{odd}");
         assert_eq!(set.verdict("k0").await, "200", "{odd}");
     }
     // A name that goes on and on is cut.
     let long = "x".repeat(10_000);
     let set = set(keys(&[ec(&long), entry("k0")]), |issuer| issuer).await;
-    assert!(set.server.status()[0].skipped()[0].reason().len() < 100);
+    assert!(set.server.key_set_status()[0].skipped()[0].reason().len() < 100);
 }
 
 #[tokio::test]
@@ -291,7 +294,7 @@ async fn many_odd_entries_are_named_in_the_status_and_not_each_in_the_log() {
     let logs = Logs::default();
     let _listening = logs.listen();
     let set = set(keys(&entries), |issuer| issuer).await;
-    assert_eq!(set.server.status()[0].skipped().len(), 90);
+    assert_eq!(set.server.key_set_status()[0].skipped().len(), 90);
     let lines = logs.text().matches("cannot be used").count();
     assert!((1..=20).contains(&lines), "{lines}");
 }
@@ -319,7 +322,7 @@ async fn metadata_member_that_is_null_or_empty_is_one_that_is_not_there() {
             .connect()
             .await
             .expect("no mistake that stays");
-        let status = &server.status()[0];
+        let status = &server.key_set_status()[0];
         assert_eq!(status.state() == KeySetState::Fresh, is_good, "{odd}");
         if !is_good {
             let error = status.last_error().expect("an error");

@@ -49,7 +49,7 @@ impl House {
     }
 
     fn state(&self) -> KeySetState {
-        self.server.status()[0].state()
+        self.server.key_set_status()[0].state()
     }
 }
 
@@ -213,15 +213,15 @@ async fn an_outage_is_no_denial_and_ends_by_itself() {
     assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
     assert!(answer.header("retry-after").is_some());
     assert_eq!(send(&app, "/ready", &[]).await.status, 503);
-    let status = &server.status()[0];
+    let status = &server.key_set_status()[0];
     assert_eq!(status.state(), KeySetState::NeverLoaded);
     assert!(status.last_error().is_some() && status.is_failing());
     served.recover();
     clock.advance(Duration::from_secs(31));
     assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
     assert_eq!(send(&app, "/ready", &[]).await.status, 200);
-    assert_eq!(server.status()[0].state(), KeySetState::Fresh);
-    assert!(!server.status()[0].is_failing());
+    assert_eq!(server.key_set_status()[0].state(), KeySetState::Fresh);
+    assert!(!server.key_set_status()[0].is_failing());
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn odd_entries_cost_themselves_alone() {
             "200",
             "{entry}"
         );
-        let status = house.server.status();
+        let status = house.server.key_set_status();
         assert_eq!(
             (status[0].keys(), status[0].skipped().len()),
             (1, 1),
@@ -395,7 +395,7 @@ async fn dropped_keys_are_gone_at_once_and_come_back_with_the_next_fetch() {
     house.served.break_with(Fault::Hang);
     let keys = house
         .server
-        .issuer(&house.issuer.issuer())
+        .issuer_keys(&house.issuer.issuer())
         .expect("configured");
     keys.drop_keys();
     assert!(!house.server.ready());
@@ -407,7 +407,7 @@ async fn dropped_keys_are_gone_at_once_and_come_back_with_the_next_fetch() {
         "200",
         "waits for the fetch that was asked for"
     );
-    assert!(house.server.issuer("https://nobody.test").is_none());
+    assert!(house.server.issuer_keys("https://nobody.test").is_none());
 }
 
 #[tokio::test]
@@ -504,7 +504,7 @@ async fn a_long_max_age_never_makes_a_healthy_issuers_keys_too_old() {
         clock.advance(Duration::from_secs(660)); // 750 * 4/5, and 10 % of jitter
         served.await_fetches(round).await;
         assert!(server.ready(), "round {round}");
-        while server.status()[0].age() != Some(Duration::ZERO) {
+        while server.key_set_status()[0].age() != Some(Duration::ZERO) {
             tokio::task::yield_now().await;
         }
     }
@@ -596,7 +596,7 @@ async fn a_refresher_that_is_gone_shows_in_the_status() {
         .issuer(Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json"))
         .build()
         .expect("sound");
-    let status = server.status().remove(0);
+    let status = server.key_set_status().remove(0);
     assert_eq!(status.next_attempt(), None);
     assert!(
         status

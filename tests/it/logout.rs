@@ -9,7 +9,8 @@ use axum::routing::get;
 use http::Request;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Builder, Clock as _, ResourceServer, Revocation, RevocationKind,
+    AccessToken, Algorithm, Clock as _, ResourceServer, ResourceServerBuilder, Revocation,
+    RevocationKind,
 };
 use serde_json::json;
 
@@ -31,7 +32,7 @@ impl Site {
         Self::with(|builder| builder)
     }
 
-    fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+    fn with(settings: impl FnOnce(ResourceServerBuilder) -> ResourceServerBuilder) -> Self {
         let clock = ManualClock::new();
         let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
         let issuer = issuer.with_clock(clock.clone());

@@ -8,9 +8,9 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, AccountAccess, AccountId, Builder, Claims, Client, Clock as _, Identity, InGroup,
-    InRole, LookupError, Outage, Principal, Reach, RejectionKind, ResourceServer, Scope, Scoped,
-    TenantClaims, WorkspaceAccess, WorkspaceDirectory, WorkspaceId, WorkspaceUser,
+    AccessToken, AccountAccess, AccountId, Claims, Client, Clock as _, Identity, InGroup, InRole,
+    LookupError, Outage, Principal, Reach, RejectionKind, ResourceServer, ResourceServerBuilder,
+    Scope, Scoped, TenantClaims, WorkspaceAccess, WorkspaceDirectory, WorkspaceId, WorkspaceUser,
 };
 
 use crate::logs::Logs;
@@ -97,7 +97,7 @@ fn rules() -> TenantClaims {
     TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID)
 }
 
-fn builder(issuer: &MockIssuer, rules: TenantClaims) -> Builder {
+fn builder(issuer: &MockIssuer, rules: TenantClaims) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer.trusted().tenant_claims(rules))
 }
 

@@ -51,7 +51,7 @@ async fn fetches_as_its_environment_says(keys: String) {
         .connect()
         .await
         .expect("a runtime");
-    let status = &server.status()[0];
+    let status = &server.key_set_status()[0];
     assert_eq!(status.state(), KeySetState::Fresh, "{status:?}");
 }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Builder, Claims, Client, Issuer, RefusalBody, Rejection, Renderer,
-    ResourceServer, TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, Algorithm, Claims, Client, Issuer, RefusalBody, Rejection, Renderer,
+    ResourceServer, ResourceServerBuilder, TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ struct Own {
     email_verified: Option<bool>,
 }
 
-fn routes(builder: Builder, context: Option<&str>) -> Router {
+fn routes(builder: ResourceServerBuilder, context: Option<&str>) -> Router {
     let server = builder.build().expect("sound");
     let layer = server.authenticate().renderer(Telling);
     let layer = match context {

@@ -8,8 +8,8 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Builder, Clock as _, LookupError, ResourceServer, Revocation,
-    RevocationError, RevocationKind, RevocationLoader, Revocations, UnixTime,
+    AccessToken, Algorithm, Clock as _, LookupError, ResourceServer, ResourceServerBuilder,
+    Revocation, RevocationError, RevocationKind, RevocationLoader, Revocations, UnixTime,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -35,7 +35,7 @@ impl Site {
         Self::with(|builder| builder)
     }
 
-    fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
+    fn with(settings: impl FnOnce(ResourceServerBuilder) -> ResourceServerBuilder) -> Self {
         let clock = ManualClock::new();
         let issuer = MockIssuer::new()
             .with_algorithms([Algorithm::ES256])
@@ -99,7 +99,7 @@ async fn a_token_is_revoked_by_its_id_also_when_it_was_seen_before() {
         assert_eq!(site.verdict(&other).await, "200");
         assert_eq!(site.verdict(&without).await, "200");
     }
-    let hits = site.server.token_cache().expect("it is on").hits();
+    let hits = site.server.token_cache_status().expect("it is on").hits();
     assert!(hits >= 5, "the cache answered: {hits}");
     assert!(site.list.withdraw(&revocation));
     assert!(!site.list.withdraw(&revocation), "once");

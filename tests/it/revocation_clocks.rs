@@ -7,8 +7,8 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{
-    AccessToken, Algorithm, Builder, ResourceServer, Revocation, RevocationError, Revocations,
-    UnixTime,
+    AccessToken, Algorithm, ResourceServer, ResourceServerBuilder, Revocation, RevocationError,
+    Revocations, UnixTime,
 };
 
 use crate::support::{API, get as fetch};
@@ -27,7 +27,10 @@ struct Site {
 }
 
 impl Site {
-    fn at(secs: i64, settings: impl FnOnce(Builder) -> Builder) -> Self {
+    fn at(
+        secs: i64,
+        settings: impl FnOnce(ResourceServerBuilder) -> ResourceServerBuilder,
+    ) -> Self {
         let start = UnixTime::from_secs(ManualClock::START.as_secs() + secs);
         let clock = ManualClock::at(start);
         let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);

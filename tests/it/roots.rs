@@ -66,7 +66,10 @@ fn named(name: &str) -> MockIssuer {
 async fn app(issuers: impl IntoIterator<Item = Issuer>) -> (ResourceServer, Router) {
     let server = issuers
         .into_iter()
-        .fold(ResourceServer::builder(API), portcullis::Builder::issuer)
+        .fold(
+            ResourceServer::builder(API),
+            portcullis::ResourceServerBuilder::issuer,
+        )
         .build()
         .expect("sound")
         .connect()
@@ -92,7 +95,7 @@ async fn a_private_authority_is_trusted_once_its_root_is_given() {
     let (without, app_without) = app([at()]).await;
     let answer = judged(&app_without, &issuer).await;
     assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
-    let status = &without.status()[0];
+    let status = &without.key_set_status()[0];
     let error = status.last_error().expect("a cause");
     assert!(error.contains("certificate"), "{error}");
 

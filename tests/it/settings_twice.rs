@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{
-    Algorithm, Builder, ClientAuthentication, ClientTenant, Issuer, LookupError, ResourceServer,
-    Revocations, SharedStore, TenantClaims, TokenInformation, UnixTime, UserId, WorkspaceId,
+    Algorithm, ClientAuthentication, ClientTenant, Issuer, LookupError, ResourceServer,
+    ResourceServerBuilder, Revocations, SharedStore, TenantClaims, TokenInformation, UnixTime,
+    UserId, WorkspaceId,
 };
 
 use crate::support::API;
@@ -25,7 +26,7 @@ fn ours() -> ClientAuthentication {
     ClientAuthentication::basic("api", "word")
 }
 
-fn problem(builder: Builder) -> Option<String> {
+fn problem(builder: ResourceServerBuilder) -> Option<String> {
     builder
         .build()
         .err()
@@ -350,8 +351,8 @@ impl portcullis::UserDirectory for Nobody {
 fn builder_settings_that_are_given_two_values_are_mistakes_and_the_same_value_twice_is_none() {
     fn one(
         name: &'static str,
-        set: impl Fn(Builder, u64) -> Builder + 'static,
-    ) -> (&'static str, Setter<Builder>) {
+        set: impl Fn(ResourceServerBuilder, u64) -> ResourceServerBuilder + 'static,
+    ) -> (&'static str, Setter<ResourceServerBuilder>) {
         (name, Box::new(set))
     }
     let size = |n: u64| usize::try_from(n).expect("small");

@@ -69,7 +69,7 @@ impl Sets {
     }
 
     fn states(&self) -> Vec<KeySetState> {
-        let status = self.server.status();
+        let status = self.server.key_set_status();
         status.iter().map(portcullis::KeySetStatus::state).collect()
     }
 }
@@ -84,7 +84,7 @@ async fn key_set_url_given_twice_keeps_both_sets_and_each_has_a_status() {
             .await,
         "401 invalid_token signature"
     );
-    let status = sets.server.status();
+    let status = sets.server.key_set_status();
     let addresses: Vec<_> = status
         .iter()
         .map(portcullis::KeySetStatus::address)
@@ -247,7 +247,7 @@ async fn dropped_keys_are_those_of_every_set() {
     assert_eq!(sets.verdict(&policy).await, "200");
     sets.flows.break_with(Fault::Status(500));
     sets.policies.break_with(Fault::Status(500));
-    let keys = sets.server.issuer(NAME).expect("configured");
+    let keys = sets.server.issuer_keys(NAME).expect("configured");
     keys.drop_keys();
     assert!(sets.verdict(&flow).await.starts_with("503"));
     assert!(sets.verdict(&policy).await.starts_with("503"));
@@ -275,7 +275,7 @@ async fn dropped_static_keys_verify_nothing_any_more_and_remembered_tokens_end()
     );
     assert_eq!(fetch(&app, "/", &seen).await.verdict(), "200");
     assert!(server.ready());
-    let keys = server.issuer(&issuer.issuer()).expect("configured");
+    let keys = server.issuer_keys(&issuer.issuer()).expect("configured");
     keys.drop_keys();
     for token in [&seen, &new] {
         assert_eq!(
@@ -311,5 +311,5 @@ fn key_set_urls_are_at_most_eight_and_each_is_an_address() {
         .key_set_url("https://id.example.com/keys")
         .key_set_url("https://id.example.com/keys");
     let built = ResourceServer::builder(API).issuer(same).build();
-    assert_eq!(built.expect("sound").status().len(), 1);
+    assert_eq!(built.expect("sound").key_set_status().len(), 1);
 }

@@ -104,7 +104,7 @@ async fn whoever_writes_events_down_may_ask_for_the_status() {
         .build()
         .expect("sound");
     let asked = server.clone();
-    let logs = Logs::asking(move || drop(asked.status()));
+    let logs = Logs::asking(move || drop(asked.key_set_status()));
     let _listening = logs.listen();
     let server = server.connect().await.expect("up");
     served.break_with(portcullis::test_util::Fault::Status(500));

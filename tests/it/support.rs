@@ -5,7 +5,7 @@ use axum::body::Body;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use portcullis::test_util::MockIssuer;
-use portcullis::{Builder, RejectionKind, ResourceServer};
+use portcullis::{RejectionKind, ResourceServer, ResourceServerBuilder};
 use tower::ServiceExt as _;
 
 /// The resource that the tests protect.
@@ -17,7 +17,7 @@ pub(crate) fn server(issuer: &MockIssuer) -> ResourceServer {
 }
 
 /// The same, still open for settings.
-pub(crate) fn builder(issuer: &MockIssuer) -> Builder {
+pub(crate) fn builder(issuer: &MockIssuer) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer.trusted())
 }
 

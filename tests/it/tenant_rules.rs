@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use portcullis::{
-    AccountId, Builder, ClientTenant, Issuer, ResourceServer, TenantClaims, WorkspaceId,
+    AccountId, ClientTenant, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
+    WorkspaceId,
 };
 
 use crate::support::API;
 
-fn with(rules: TenantClaims) -> Builder {
+fn with(rules: TenantClaims) -> ResourceServerBuilder {
     let issuer = Issuer::rfc9068("https://id.example.com").tenant_claims(rules);
     ResourceServer::builder(API).issuer(issuer)
 }
@@ -18,7 +19,7 @@ fn mistake(rules: TenantClaims) -> String {
     said(with(rules))
 }
 
-fn said(builder: Builder) -> String {
+fn said(builder: ResourceServerBuilder) -> String {
     builder
         .build()
         .err()

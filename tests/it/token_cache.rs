@@ -8,7 +8,7 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Builder, Claims, Objection, ResourceServer, TenantClaims,
+    AccessToken, Algorithm, Claims, Objection, ResourceServer, ResourceServerBuilder, TenantClaims,
     TokenCacheStatus, WorkspaceAccess,
 };
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ async fn verdict(app: &Router, token: &str) -> String {
 }
 
 fn status(server: &ResourceServer) -> TokenCacheStatus {
-    server.token_cache().expect("it is on")
+    server.token_cache_status().expect("it is on")
 }
 
 /// Hits and misses.
@@ -46,7 +46,7 @@ fn counts(server: &ResourceServer) -> (u64, u64) {
     (status.hits(), status.misses())
 }
 
-fn builder(issuer: &MockIssuer) -> Builder {
+fn builder(issuer: &MockIssuer) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer.trusted())
 }
 
@@ -297,7 +297,7 @@ async fn keys_that_are_dropped_end_what_they_verified() {
     let token = issuer.token().sign();
     assert_eq!(verdict(&app, &token).await, "200");
     served.break_key_set_with(Fault::Status(500));
-    let keys = server.issuer(&issuer.issuer()).expect("configured");
+    let keys = server.issuer_keys(&issuer.issuer()).expect("configured");
     keys.drop_keys();
     assert!(verdict(&app, &token).await.starts_with("503"));
 }
@@ -395,7 +395,7 @@ async fn the_cache_can_be_switched_off_and_its_settings_have_bounds() {
     for _ in 0..2 {
         assert_eq!(verdict(&app, &token).await, "200");
     }
-    assert_eq!(server.token_cache(), None);
+    assert_eq!(server.token_cache_status(), None);
     let second = Duration::from_secs(1);
     for (builder, setting) in [
         (
@@ -505,7 +505,7 @@ async fn compare(sequence: Vec<Happening>) {
     let clock = ManualClock::new();
     let issuer = issuer().with_clock(clock.clone());
     let served = issuer.serve().await;
-    let build = async |builder: Builder| {
+    let build = async |builder: ResourceServerBuilder| {
         let server = builder.clock(clock.clone()).build().expect("sound");
         server.connect().await.expect("up")
     };
@@ -539,7 +539,7 @@ async fn compare(sequence: Vec<Happening>) {
             }
             Happening::Drop => {
                 for server in [&with, &without] {
-                    let keys = server.issuer(&issuer.issuer()).expect("configured");
+                    let keys = server.issuer_keys(&issuer.issuer()).expect("configured");
                     keys.drop_keys();
                     server.refresh_now().await.expect("up");
                 }

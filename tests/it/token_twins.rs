@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{AccessToken, Algorithm, Builder, ResourceServer, UnixTime};
+use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder, UnixTime};
 
 use crate::support::{API, builder, get as fetch};
 
@@ -13,7 +13,7 @@ fn issuer() -> MockIssuer {
     MockIssuer::new().with_algorithms([Algorithm::ES256])
 }
 
-fn built(builder: Builder) -> (ResourceServer, Router) {
+fn built(builder: ResourceServerBuilder) -> (ResourceServer, Router) {
     let server = builder.build().expect("sound");
     let app = Router::new()
         .route(
@@ -30,7 +30,7 @@ async fn verdict(app: &Router, token: &str) -> String {
 
 /// Hits and misses.
 fn counts(server: &ResourceServer) -> (u64, u64) {
-    let status = server.token_cache().expect("it is on");
+    let status = server.token_cache_status().expect("it is on");
     (status.hits(), status.misses())
 }
 
@@ -95,7 +95,7 @@ async fn other_rules_judge_a_remembered_token_anew() {
     let issuer = MockIssuer::new()
         .with_algorithms([Algorithm::ES256, Algorithm::ES384])
         .with_clock(clock.clone());
-    let of = |builder: Builder| built(builder.clock(clock.clone()));
+    let of = |builder: ResourceServerBuilder| built(builder.clock(clock.clone()));
     let (_, lax) = of(builder(&issuer));
     let token = issuer.token().claim("padding", "x".repeat(1000)).sign();
     assert_eq!(verdict(&lax, &token).await, "200");

@@ -17,7 +17,7 @@ use quick_cache::{Lifecycle, Weighter};
 use crate::measure::{by_turns, cpu_time, each, each_beside, each_of_two, print, skewed};
 use crate::model::time::UnixTime;
 use crate::runtime::cache::key_liveness::{Mark, Marks};
-use crate::runtime::cache::token_cache::{Basis, Digest, Known, Limits, Verified};
+use crate::runtime::cache::token_cache::{Basis, Digest, Cached, CacheLimits, TokenCache};
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::util::striped::Counter;
 use crate::verify::jose::jwk_set::KeySet;
@@ -50,19 +50,19 @@ trait Tokens: Sync {
 }
 
 struct Own {
-    cache: Verified<Value>,
+    cache: TokenCache<Value>,
     basis: Basis,
 }
 
 impl Tokens for Own {
     fn new(entries: usize, mark: &Mark) -> Self {
-        let limits = Limits {
+        let limits = CacheLimits {
             entries,
             bytes: entries * BYTES * 2,
             life: LIFE,
         };
         Self {
-            cache: Verified::new(limits).expect("randomness"),
+            cache: TokenCache::new(limits).expect("randomness"),
             basis: Basis::until(Deadline::NEVER, Some(mark.clone())),
         }
     }
@@ -73,7 +73,7 @@ impl Tokens for Own {
     }
 
     fn keep(&self, digest: Digest, value: Value) {
-        let mut known = Arc::new(Known::unkept(value, self.basis.clone()));
+        let mut known = Arc::new(Cached::unkept(value, self.basis.clone()));
         self.cache.keep(digest, &mut known, BYTES, black_box(NOW));
     }
 
@@ -194,16 +194,16 @@ impl Tokens for Quick {
 }
 
 /// Digests of tokens by their number.
-struct Digests(Verified<()>);
+struct Digests(TokenCache<()>);
 
 impl Digests {
     fn new() -> Self {
-        let limits = Limits {
+        let limits = CacheLimits {
             entries: 1,
             bytes: 1,
             life: LIFE,
         };
-        Self(Verified::new(limits).expect("randomness"))
+        Self(TokenCache::new(limits).expect("randomness"))
     }
 
     fn of(&self, number: usize) -> Digest {

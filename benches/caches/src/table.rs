@@ -14,7 +14,7 @@ use std::time::Instant;
 use papaya::{HashMap, ResizeMode};
 
 use crate::measure::{by_turns, cpu_time, each, each_of_two, print, skewed, spread};
-use crate::runtime::util::read_mostly_table::{Fill, Table};
+use crate::runtime::util::read_mostly_table::{WriterStats, Table};
 
 /// Names of a token.
 const NAMES: usize = 7;
@@ -65,14 +65,14 @@ trait Entries: Sync {
 
 struct Own {
     table: Table<Entry>,
-    writer: Mutex<Fill>,
+    writer: Mutex<WriterStats>,
 }
 
 impl Entries for Own {
     fn new() -> Self {
         Self {
             table: Table::new(),
-            writer: Mutex::new(Fill::default()),
+            writer: Mutex::new(WriterStats::default()),
         }
     }
 

@@ -8,43 +8,43 @@ use http::HeaderMap;
 
 use crate::middleware::response::challenge::ChallengePolicy;
 use crate::middleware::response::drain_body::ReadBounds;
-use crate::middleware::response::grpc::Dialect;
+use crate::middleware::response::grpc::ResponseProtocol;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{trace_refused, trace_unlayered};
-use crate::middleware::response::scope_challenge::{Demanded, scope_to_ask_for};
+use crate::middleware::response::scope_challenge::{DemandedScopes, scope_to_ask_for};
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::ScopeToken;
-use crate::runtime::cache::token_cache::Known;
-use crate::runtime::util::striped::Share;
-use crate::server::decide::verified_request::Admission;
+use crate::runtime::cache::token_cache::Cached;
+use crate::runtime::util::striped::StripedArcHandle;
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
-use crate::verify::request::token_sources::Sources;
+use crate::verify::request::token_sources::TokenSources;
 
 /// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
 /// `Extension` that an outer layer inserts.
 #[derive(Clone)]
-pub(crate) struct Admitted {
+pub(crate) struct AuthContext {
     /// `None` under an optional layer, when nothing was sent.
-    pub(in crate::middleware) admission: Option<Arc<Known<Admission>>>,
-    pub(in crate::middleware) policy: Share<LayerPolicy>,
+    pub(in crate::middleware) admission: Option<Arc<Cached<VerifiedRequest>>>,
+    pub(in crate::middleware) policy: StripedArcHandle<LayerPolicy>,
     /// Whether the token is for another context: a principal's, whom this layer admits to
     /// workspaces and to nothing else.
     pub(in crate::middleware) is_guest: bool,
     /// How refusals of this request are answered.
-    pub(in crate::middleware) dialect: Dialect,
+    pub(in crate::middleware) dialect: ResponseProtocol,
     /// What the guards that the request has passed demanded.
-    pub(in crate::middleware) demanded: Demanded,
+    pub(in crate::middleware) demanded: DemandedScopes,
 }
 
 /// Whom a layer lets through beside callers with good tokens of its context.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Admits {
+pub(crate) struct AdmissionRules {
     /// Principals, whose tokens are for the portal's context.
     pub(in crate::middleware) principals: bool,
     /// Requests without any token.
@@ -56,12 +56,12 @@ pub(crate) struct LayerPolicy {
     pub(in crate::middleware) challenge: Arc<ChallengePolicy>,
     pub(in crate::middleware) context: Option<Arc<str>>,
     pub(in crate::middleware) server: ResourceServer,
-    pub(in crate::middleware) admits: Admits,
+    pub(in crate::middleware) admits: AdmissionRules,
     /// What tenant guards answer under this layer, whoever calls.
     pub(in crate::middleware) wiring_fault: Option<WiringFault>,
     /// Whether clients that speak gRPC are answered in it.
     pub(in crate::middleware) grpc: bool,
-    pub(in crate::middleware) sources: Sources,
+    pub(in crate::middleware) sources: TokenSources,
     /// Tokens of scopes that a 403 names where the token has them.
     pub(in crate::middleware) known_scope: Vec<&'static str>,
     /// How much of a refused request's body is read.
@@ -89,7 +89,7 @@ impl SettingFault {
     }
 }
 
-impl Admitted {
+impl AuthContext {
     /// The entry of the innermost layer.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl Admitted {
     /// # Errors
     ///
     /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a guest.
-    pub(crate) fn required(&self) -> Result<&Arc<Known<Admission>>, Refusal> {
+    pub(crate) fn required(&self) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
         let admission = self.guests_too()?;
         if self.is_guest {
             let detail = other_caller("a caller of this layer's context", admission);
@@ -119,7 +119,7 @@ impl Admitted {
     }
 
     /// The same, for what lets nobody in by itself, and for the guard that looks guests up.
-    pub(crate) fn guests_too(&self) -> Result<&Arc<Known<Admission>>, Refusal> {
+    pub(crate) fn guests_too(&self) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
         self.admission
             .as_ref()
             .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
@@ -214,7 +214,7 @@ impl Admitted {
     pub(crate) fn for_tenant_guard(
         &self,
         headers: &HeaderMap,
-    ) -> Result<&Arc<Known<Admission>>, Refusal> {
+    ) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
         self.for_workspace_guard(headers)?;
         self.required()
     }
@@ -224,7 +224,7 @@ impl Admitted {
     pub(crate) fn for_workspace_guard(
         &self,
         headers: &HeaderMap,
-    ) -> Result<&Arc<Known<Admission>>, Refusal> {
+    ) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
         self.check_wiring()?;
         let admission = self.guests_too()?;
         if admission.invokes_delegation(headers) {
@@ -245,7 +245,7 @@ impl Admitted {
 
 /// Says which evidence the caller lacks, where the refusal is about the kind of caller. Where none
 /// is lacking, what the guard has said stays.
-fn explained(rejection: Rejection, admission: &Admission) -> Rejection {
+fn explained(rejection: Rejection, admission: &VerifiedRequest) -> Rejection {
     match (rejection.kind(), rejection.cause()) {
         (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {}
         _ => return rejection,
@@ -270,7 +270,7 @@ impl AccessToken {
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
     /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
-        Ok(Admitted::of(extensions)?.required()?.token.clone())
+        Ok(AuthContext::of(extensions)?.required()?.token.clone())
     }
 }
 
@@ -283,6 +283,6 @@ impl Identity {
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
     /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
-        Ok(Admitted::of(extensions)?.required()?.identity().share())
+        Ok(AuthContext::of(extensions)?.required()?.identity().share())
     }
 }

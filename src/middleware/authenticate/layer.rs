@@ -12,17 +12,17 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::middleware::authenticate::context::{Admits, LayerPolicy, SettingFault};
+use crate::middleware::authenticate::context::{AdmissionRules, LayerPolicy, SettingFault};
 use crate::middleware::authenticate::service::Authenticate;
 use crate::middleware::response::body::{EmptyBody, RenderedBody, Renderer};
-use crate::middleware::response::challenge::{ChallengePolicy, Wording};
+use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText};
 use crate::middleware::response::drain_body::ReadBounds;
 use crate::model::error::rejection_detail::Problem;
 use crate::model::scope::{ScopeRequirement, add_tokens, challenge_of, tokens_of};
 use crate::model::url;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::is_quotable;
-use crate::verify::request::token_sources::Sources;
+use crate::verify::request::token_sources::TokenSources;
 
 impl ResourceServer {
     /// The layer that puts this server in front of a service.
@@ -35,7 +35,7 @@ impl ResourceServer {
         AuthenticateLayer {
             server: self.clone(),
             settings: Settings::default(),
-            sources: Sources::default(),
+            sources: TokenSources::default(),
             setting_fault: None,
             renderer: None,
             body: PhantomData,
@@ -78,7 +78,7 @@ impl ResourceServer {
 pub struct AuthenticateLayer<M = EmptyBody> {
     server: ResourceServer,
     settings: Settings,
-    pub(in crate::middleware) sources: Sources,
+    pub(in crate::middleware) sources: TokenSources,
     setting_fault: Option<SettingFault>,
     renderer: Option<Arc<dyn Renderer>>,
     body: PhantomData<fn() -> M>,
@@ -95,7 +95,7 @@ struct Settings {
     /// Tokens without repetition.
     scope: Vec<&'static str>,
     known_scope: Vec<&'static str>,
-    admits: Admits,
+    admits: AdmissionRules,
     descriptions: bool,
     grpc: bool,
 }
@@ -183,7 +183,7 @@ impl<M> AuthenticateLayer<M> {
     /// The `resource_metadata` of this layer's challenges (RFC 9728 section 5.1), where routes are
     /// resources of their own. An `https` URL, or `http` on loopback; with another text, or with
     /// two different ones, the layer answers every request 500. Default: the server's
-    /// [`resource_metadata`](crate::Builder::resource_metadata).
+    /// [`resource_metadata`](crate::ResourceServerBuilder::resource_metadata).
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         let url: String = url.into();
         let is_sound = url::check(&url, false).is_ok() && is_quotable(&url);
@@ -277,7 +277,7 @@ impl<M> AuthenticateLayer<M> {
         }
         LayerPolicy {
             challenge: Arc::new(ChallengePolicy::new(
-                Wording {
+                ChallengeText {
                     realm: settings
                         .realm
                         .clone()

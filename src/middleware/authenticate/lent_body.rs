@@ -16,7 +16,7 @@ use http::Request;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::middleware::response::drain_body::{
-    ReadBounds, Reading, Returned, has_to_read, read, rest_of,
+    ReadBounds, Reading, ReturnedBody, has_to_read, read, rest_of,
 };
 
 /// Puts a body that comes back in the place of axum's. `None` where the body is of another type
@@ -25,12 +25,12 @@ use crate::middleware::response::drain_body::{
 pub(in crate::middleware) fn lend<B: 'static>(
     request: &mut Request<B>,
     bounds: ReadBounds,
-) -> Option<Arc<Returned>> {
+) -> Option<Arc<ReturnedBody>> {
     if !has_to_read::<Body, B>(request, bounds) {
         return None;
     }
     let body = (request.body_mut() as &mut dyn Any).downcast_mut::<Body>()?;
-    let returned: Arc<Returned> = Arc::default();
+    let returned: Arc<ReturnedBody> = Arc::default();
     *body = Body::new(Lent {
         body: Some(std::mem::take(body)),
         returned: Arc::clone(&returned),
@@ -59,7 +59,7 @@ pub(in crate::middleware) fn rest_of_axum<B: 'static>(
 struct Lent {
     /// Present until it is dropped.
     body: Option<Body>,
-    returned: Arc<Returned>,
+    returned: Arc<ReturnedBody>,
     bounds: ReadBounds,
 }
 

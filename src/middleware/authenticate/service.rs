@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::middleware::authenticate::context::{Admitted, LayerPolicy};
+use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
 #[cfg(feature = "jwks")]
 use crate::middleware::future::rest_of_lent;
 use crate::middleware::future::{Lent, ResponseFuture};
@@ -27,22 +27,22 @@ use crate::middleware::response::challenge::respond;
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::rest_of_incoming;
-use crate::middleware::response::grpc::Dialect;
+use crate::middleware::response::grpc::ResponseProtocol;
 use crate::middleware::response::refusal_log::trace_refused;
-use crate::middleware::response::scope_challenge::Demanded;
+use crate::middleware::response::scope_challenge::DemandedScopes;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::runtime::util::striped::Spread;
-use crate::server::authenticate::Judgement;
-use crate::server::decide::issuer_authority::Answered;
-use crate::server::decide::verified_request::Admission;
+use crate::runtime::util::striped::StripedArc;
+use crate::server::authenticate::Outcome;
+use crate::server::decide::issuer_authority::LookupResult;
+use crate::server::decide::verified_request::VerifiedRequest;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
 #[derive(Clone)]
 #[must_use]
 pub struct Authenticate<S, M = EmptyBody> {
     inner: S,
-    gate: Gate,
+    gate: Authenticator,
     body: PhantomData<fn() -> M>,
 }
 
@@ -50,7 +50,7 @@ impl<S, M> Authenticate<S, M> {
     pub(in crate::middleware) fn new(inner: S, policy: LayerPolicy) -> Self {
         Self {
             inner,
-            gate: Gate(Arc::new(Spread::new(policy))),
+            gate: Authenticator(Arc::new(StripedArc::new(policy))),
             body: PhantomData,
         }
     }
@@ -66,12 +66,12 @@ impl<S: fmt::Debug, M> fmt::Debug for Authenticate<S, M> {
 
 /// The server, and what this layer adds to it.
 #[derive(Clone)]
-struct Gate(Arc<Spread<LayerPolicy>>);
+struct Authenticator(Arc<StripedArc<LayerPolicy>>);
 
-impl Gate {
-    fn judge<B>(&self, request: &Request<B>, answered: Option<Answered>) -> Judgement {
+impl Authenticator {
+    fn judge<B>(&self, request: &Request<B>, answered: Option<LookupResult>) -> Outcome {
         if let Some(fault) = self.0.setting_fault {
-            return Judgement::Refused(fault.rejection());
+            return Outcome::Refused(fault.rejection());
         }
         let (method, headers) = (request.method(), request.headers());
         let sources = &self.0.sources;
@@ -81,11 +81,11 @@ impl Gate {
     }
 
     /// How this request is answered, should it be refused here or further inside.
-    fn dialect<B>(&self, request: &Request<B>) -> Dialect {
+    fn dialect<B>(&self, request: &Request<B>) -> ResponseProtocol {
         if self.0.grpc {
-            Dialect::of(request.headers())
+            ResponseProtocol::of(request.headers())
         } else {
-            Dialect::Http
+            ResponseProtocol::Http
         }
     }
 
@@ -93,37 +93,37 @@ impl Gate {
     fn decide<B>(
         &self,
         request: &mut Request<B>,
-        dialect: Dialect,
-        judgement: Judgement,
-    ) -> Decision {
+        dialect: ResponseProtocol,
+        judgement: Outcome,
+    ) -> ServiceOutcome {
         let mut is_guest = false;
         let admission = match judgement {
-            Judgement::Admitted(admission) => {
+            Outcome::Admitted(admission) => {
                 if !admission.is_for(self.0.context.as_deref()) {
                     if !(self.0.admits.principals && admission.is_principal()) {
-                        return Decision::Refuse(self.wrong_context().by(admission.realm()));
+                        return ServiceOutcome::Refuse(self.wrong_context().by(admission.realm()));
                     }
                     is_guest = true;
                 }
                 Some(admission)
             }
-            Judgement::NothingSent if self.0.admits.nothing_sent => None,
-            Judgement::NothingSent => {
-                return Decision::Refuse(RejectionKind::MissingToken.into());
+            Outcome::NothingSent if self.0.admits.nothing_sent => None,
+            Outcome::NothingSent => {
+                return ServiceOutcome::Refuse(RejectionKind::MissingToken.into());
             }
-            Judgement::Refused(rejection) => return Decision::Refuse(rejection),
+            Outcome::Refused(rejection) => return ServiceOutcome::Refuse(rejection),
             #[cfg(feature = "jwks")]
-            Judgement::Wait(question) => return Decision::Ask(question),
+            Outcome::Wait(question) => return ServiceOutcome::Ask(question),
         };
         trace_admitted(admission.as_deref().map(|known| &**known));
-        request.extensions_mut().insert(Admitted {
+        request.extensions_mut().insert(AuthContext {
             admission,
             policy: self.0.share(),
             is_guest,
             dialect,
-            demanded: Demanded::default(),
+            demanded: DemandedScopes::default(),
         });
-        Decision::Pass
+        ServiceOutcome::Pass
     }
 
     /// A token of one context is never good for another, unless the layer's is a slip.
@@ -177,17 +177,21 @@ impl Gate {
         None
     }
 
-    fn refuse<B, M: MakeBody<B>>(&self, rejection: &Rejection, dialect: Dialect) -> Response<B> {
+    fn refuse<B, M: MakeBody<B>>(
+        &self,
+        rejection: &Rejection,
+        dialect: ResponseProtocol,
+    ) -> Response<B> {
         trace_refused(rejection, &self.0.server);
         respond::<B, M>(rejection, &self.0.challenge, dialect)
     }
 }
 
-enum Decision {
+enum ServiceOutcome {
     Pass,
     Refuse(Rejection),
     #[cfg(feature = "jwks")]
-    Ask(crate::server::decide::issuer_authority::Question),
+    Ask(crate::server::decide::issuer_authority::PendingLookup),
 }
 
 impl<S, M, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S, M>
@@ -208,20 +212,20 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // An outer layer's verdict is not ours.
-        request.extensions_mut().remove::<Admitted>();
+        request.extensions_mut().remove::<AuthContext>();
         let dialect = self.gate.dialect(&request);
         let judgement = self.gate.judge(&request, None);
         match self.gate.decide(&mut request, dialect, judgement) {
-            Decision::Pass => {
+            ServiceOutcome::Pass => {
                 let lent = self.gate.lend(&mut request);
                 ResponseFuture::inner(self.inner.call(request), lent)
             }
-            Decision::Refuse(rejection) => {
+            ServiceOutcome::Refuse(rejection) => {
                 let response = self.gate.refuse::<ResBody, M>(&rejection, dialect);
                 ResponseFuture::refused(response, self.gate.read_rest(request))
             }
             #[cfg(feature = "jwks")]
-            Decision::Ask(question) => {
+            ServiceOutcome::Ask(question) => {
                 // Who waits for an issuer must not hold what readiness reserved, such as a place
                 // under a concurrency limit: strangers could keep everybody out. The instance
                 // that was polled ready is let go, and a clone is polled ready after the wait.
@@ -241,10 +245,10 @@ const MOST_QUESTIONS: usize = 2;
 /// The slow path: waits for the issuer, then judges again.
 #[cfg(feature = "jwks")]
 async fn ask<S, M, ReqBody, ResBody>(
-    gate: Gate,
+    gate: Authenticator,
     mut inner: S,
     mut request: Request<ReqBody>,
-    mut question: crate::server::decide::issuer_authority::Question,
+    mut question: crate::server::decide::issuer_authority::PendingLookup,
 ) -> Result<(Response<ResBody>, Option<Reading>), S::Error>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
@@ -256,18 +260,18 @@ where
         let answered = question.wait().await;
         let judgement = gate.judge(&request, Some(answered));
         match gate.decide(&mut request, dialect, judgement) {
-            Decision::Pass => {
+            ServiceOutcome::Pass => {
                 std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
                 let lent = gate.lend(&mut request);
                 let response = inner.call(request).await?;
                 let rest = rest_of_lent(&response, lent);
                 return Ok((response, rest));
             }
-            Decision::Refuse(rejection) => {
+            ServiceOutcome::Refuse(rejection) => {
                 let response = gate.refuse::<ResBody, M>(&rejection, dialect);
                 return Ok((response, gate.read_rest(request)));
             }
-            Decision::Ask(next) => question = next,
+            ServiceOutcome::Ask(next) => question = next,
         }
     }
     let response =
@@ -276,7 +280,7 @@ where
 }
 
 #[cfg(feature = "tracing")]
-fn trace_admitted(admission: Option<&Admission>) {
+fn trace_admitted(admission: Option<&VerifiedRequest>) {
     if nobody_listens() {
         return;
     }
@@ -293,4 +297,4 @@ fn trace_admitted(admission: Option<&Admission>) {
 }
 
 #[cfg(not(feature = "tracing"))]
-const fn trace_admitted(_: Option<&Admission>) {}
+const fn trace_admitted(_: Option<&VerifiedRequest>) {}

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::admission::option;
 use crate::middleware::extract::place;
 use crate::middleware::response::refusal::Refusal;
@@ -14,7 +14,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountAccess {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let account = place::account(parts, state).await;
-        let admitted = Admitted::of(&parts.extensions)?;
+        let admitted = AuthContext::of(&parts.extensions)?;
         let admission = admitted.for_tenant_guard(&parts.headers)?;
         let account = account.map_err(|kind| admitted.refuse(kind))?;
         Self::enter(admission.identity(), &account)

@@ -3,7 +3,7 @@
 use axum::response::IntoResponse;
 use http::request::Parts;
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::response::refusal::Refusal;
 
 impl IntoResponse for Refusal {
@@ -13,8 +13,8 @@ impl IntoResponse for Refusal {
 }
 
 /// Extractors whose value depends on the layer's entry and the request's head alone.
-pub(super) trait FromAdmitted: Sized {
-    fn from_admitted(admitted: &Admitted, parts: &Parts) -> Result<Self, Refusal>;
+pub(super) trait FromAuthContext: Sized {
+    fn from_admitted(admitted: &AuthContext, parts: &Parts) -> Result<Self, Refusal>;
 }
 
 /// `Option<T>` of an extractor: `None` under an optional layer, when nothing was sent.
@@ -22,7 +22,7 @@ macro_rules! option {
     ($name:ty) => {
         $crate::middleware::extract::admission::option!(
             $name,
-            $crate::middleware::authenticate::context::Admitted::check_wiring
+            $crate::middleware::authenticate::context::AuthContext::check_wiring
         );
     };
     ($name:ty, $wiring:path $(, $($generics:tt)+)?) => {
@@ -35,7 +35,7 @@ macro_rules! option {
                 parts: &mut http::request::Parts,
                 state: &S,
             ) -> Result<Option<Self>, $crate::Refusal> {
-                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)?;
+                let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
                 $wiring(admitted)?;
                 if admitted.nothing_sent() {
                     return Ok(None);
@@ -49,7 +49,7 @@ macro_rules! option {
 }
 pub(super) use option;
 
-/// Implements axum's two traits by [`FromAdmitted`].
+/// Implements axum's two traits by [`FromAuthContext`].
 macro_rules! extractor {
     ($name:ty $(, $($generics:tt)+)?) => {
         impl<S: Sync $(, $($generics)+)?> axum::extract::FromRequestParts<S> for $name {
@@ -59,8 +59,8 @@ macro_rules! extractor {
                 parts: &mut http::request::Parts,
                 _: &S,
             ) -> Result<Self, $crate::Refusal> {
-                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)?;
-                <Self as $crate::middleware::extract::admission::FromAdmitted>::from_admitted(admitted, parts)
+                let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
+                <Self as $crate::middleware::extract::admission::FromAuthContext>::from_admitted(admitted, parts)
             }
         }
 
@@ -71,11 +71,11 @@ macro_rules! extractor {
                 parts: &mut http::request::Parts,
                 _: &S,
             ) -> Result<Option<Self>, $crate::Refusal> {
-                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)?;
+                let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }
-                <Self as $crate::middleware::extract::admission::FromAdmitted>::from_admitted(admitted, parts).map(Some)
+                <Self as $crate::middleware::extract::admission::FromAuthContext>::from_admitted(admitted, parts).map(Some)
             }
         }
     };

@@ -3,14 +3,14 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::middleware::authenticate::context::Admitted;
-use crate::middleware::extract::admission::{FromAdmitted, extractor, option};
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::extract::admission::{FromAuthContext, extractor, option};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::RejectionKind;
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
 
-impl FromAdmitted for Identity {
-    fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
+impl FromAuthContext for Identity {
+    fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
         Ok(admitted.required()?.identity().share())
     }
 }
@@ -25,7 +25,7 @@ macro_rules! tenant_caller {
             type Rejection = Refusal;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-                let admitted = Admitted::of(&parts.extensions)?;
+                let admitted = AuthContext::of(&parts.extensions)?;
                 let admission = admitted.for_tenant_guard(&parts.headers)?;
                 let pick: fn(&Identity) -> Result<Self, RejectionKind> = $pick;
                 let caller = pick(admission.identity())
@@ -55,8 +55,8 @@ tenant_caller!(Client, "client", |caller| match caller {
     _ => Err(RejectionKind::WrongCaller),
 });
 
-impl FromAdmitted for Subject {
-    fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
+impl FromAuthContext for Subject {
+    fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
         match admitted.required()?.identity() {
             Identity::Subject(subject) => Ok(subject.share()),
             _ => Err(admitted.refuse_caller(RejectionKind::WrongCaller, "subject")),

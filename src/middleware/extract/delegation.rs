@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::admission::option;
 use crate::middleware::extract::place;
 use crate::middleware::response::refusal::Refusal;
@@ -14,7 +14,7 @@ impl<S: Send + Sync> FromRequestParts<S> for UncheckedDelegation {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let place = place::workspace(parts, state).await;
-        let admitted = Admitted::of(&parts.extensions)?;
+        let admitted = AuthContext::of(&parts.extensions)?;
         claim(admitted, parts, place).await
     }
 }
@@ -24,7 +24,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Delegation {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let place = place::workspace(parts, state).await;
-        let admitted = Admitted::of(&parts.extensions)?;
+        let admitted = AuthContext::of(&parts.extensions)?;
         check_all_wiring(admitted)?;
         let claimed = claim(admitted, parts, place).await?;
         let confirmed = admitted.policy().server.confirm(claimed);
@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Delegation {
     }
 }
 
-fn check_wiring(admitted: &Admitted) -> Result<(), Refusal> {
+fn check_wiring(admitted: &AuthContext) -> Result<(), Refusal> {
     admitted.check_wiring()?;
     match admitted.policy().server.delegation_fault() {
         Some(fault) => Err(admitted.refuse(fault)),
@@ -42,7 +42,7 @@ fn check_wiring(admitted: &Admitted) -> Result<(), Refusal> {
     }
 }
 
-fn check_all_wiring(admitted: &Admitted) -> Result<(), Refusal> {
+fn check_all_wiring(admitted: &AuthContext) -> Result<(), Refusal> {
     check_wiring(admitted)?;
     match admitted.policy().server.user_directory_fault() {
         Some(fault) => Err(admitted.refuse(fault)),
@@ -51,9 +51,9 @@ fn check_all_wiring(admitted: &Admitted) -> Result<(), Refusal> {
 }
 
 async fn claim(
-    admitted: &Admitted,
+    admitted: &AuthContext,
     parts: &Parts,
-    place: Result<crate::verify::identity::access::Place, crate::RejectionKind>,
+    place: Result<crate::verify::identity::access::RequestedPlace, crate::RejectionKind>,
 ) -> Result<UncheckedDelegation, Refusal> {
     let server = &admitted.policy().server;
     check_wiring(admitted)?;

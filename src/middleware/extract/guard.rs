@@ -1,6 +1,6 @@
 //! What guards around an extractor have in common.
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::response::refusal::Refusal;
 
 /// Declares a guard: `T`, for requests that a check lets through. What it checks of the layer's
@@ -84,7 +84,7 @@ macro_rules! guard {
                 state: &S,
             ) -> Result<Option<Self>, axum::response::Response> {
                 use axum::response::IntoResponse as _;
-                let admitted = $crate::middleware::authenticate::context::Admitted::of(&parts.extensions)
+                let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)
                     .map_err(|refusal| refusal.into_response())?;
                 $wiring(admitted).map_err(|refusal| refusal.into_response())?;
                 if admitted.nothing_sent() {
@@ -101,6 +101,6 @@ pub(super) use guard;
 
 /// For guards that judge no tenant, and so need nothing of the layer's wiring.
 #[allow(clippy::unnecessary_wraps)] // like the checks of other guards
-pub(super) const fn no_wiring(_: &Admitted) -> Result<(), Refusal> {
+pub(super) const fn no_wiring(_: &AuthContext) -> Result<(), Refusal> {
     Ok(())
 }

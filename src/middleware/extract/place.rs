@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 
 use crate::model::error::rejection::{RejectionKind, WiringFault};
-use crate::verify::identity::access::Place;
+use crate::verify::identity::access::RequestedPlace;
 
 pub(super) const WORKSPACE: &str = "workspace_id";
 pub(super) const ACCOUNT: &str = "account_id";
@@ -14,10 +14,10 @@ pub(super) const ACCOUNT: &str = "account_id";
 pub(super) async fn workspace<S: Send + Sync>(
     parts: &mut Parts,
     state: &S,
-) -> Result<Place, RejectionKind> {
+) -> Result<RequestedPlace, RejectionKind> {
     let missing = WiringFault::NoWorkspaceParameter;
     let parameters = parameters(parts, state, missing).await?;
-    Ok(Place {
+    Ok(RequestedPlace {
         workspace: single(&parameters, WORKSPACE)?.ok_or(RejectionKind::Misconfigured(missing))?,
         account: single(&parameters, ACCOUNT)?,
     })

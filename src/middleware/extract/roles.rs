@@ -1,6 +1,6 @@
 //! A role or a group demanded of one handler.
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::guard::{guard, no_wiring};
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
@@ -71,7 +71,7 @@ guard! {
     ///
     /// Where the issuer's [`TenantClaims`](crate::TenantClaims) know API contexts, the layer must
     /// name one ([`context`](crate::AuthenticateLayer::context)), or the answer is 500.
-    InRole, RoleRequirement, Admitted::check_wiring, check_role::<R>
+    InRole, RoleRequirement, AuthContext::check_wiring, check_role::<R>
 }
 guard! {
     /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
@@ -81,7 +81,7 @@ guard! {
 
 async fn check_role<R: RoleRequirement>(extensions: &mut http::Extensions) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
-    let admitted = Admitted::of(extensions)?;
+    let admitted = AuthContext::of(extensions)?;
     // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
     admitted.check_wiring()?;
     let admission = admitted.guests_too()?;
@@ -104,7 +104,7 @@ async fn check_role<R: RoleRequirement>(extensions: &mut http::Extensions) -> Re
 #[allow(clippy::unused_async)] // like the checks of other guards
 async fn check_group<R: RoleRequirement>(extensions: &mut http::Extensions) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
-    let admitted = Admitted::of(extensions)?;
+    let admitted = AuthContext::of(extensions)?;
     let admission = admitted.guests_too()?;
     if admission.token.groups().any(is_one_of::<R>) {
         Ok(())

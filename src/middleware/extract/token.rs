@@ -7,22 +7,22 @@ use std::sync::Arc;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::middleware::authenticate::context::Admitted;
-use crate::middleware::extract::admission::{FromAdmitted, extractor};
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::extract::admission::{FromAuthContext, extractor};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::scope::Scope;
 use crate::verify::claims::access_token::AccessToken;
 
-impl FromAdmitted for AccessToken {
-    fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
+impl FromAuthContext for AccessToken {
+    fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
         Ok(admitted.required()?.token.clone())
     }
 }
 
 extractor!(AccessToken);
 
-impl FromAdmitted for Scope {
-    fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
+impl FromAuthContext for Scope {
+    fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
         Ok(admitted.required()?.token.scope().clone())
     }
 }
@@ -72,8 +72,8 @@ impl<T> fmt::Debug for Claims<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + Sync + 'static> FromAdmitted for Claims<T> {
-    fn from_admitted(admitted: &Admitted, _: &Parts) -> Result<Self, Refusal> {
+impl<T: DeserializeOwned + Send + Sync + 'static> FromAuthContext for Claims<T> {
+    fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
         match admitted.required()?.token.read_claims() {
             Ok(claims) => Ok(Self(claims)),
             Err(fault) => Err(admitted.refuse(fault)),

@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::admission::option;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::WiringFault;
@@ -71,7 +71,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let admitted = Admitted::of(&parts.extensions)?;
+        let admitted = AuthContext::of(&parts.extensions)?;
         check_wiring(admitted)?;
         let admission = admitted.required()?;
         let policy = admitted.policy();
@@ -93,7 +93,7 @@ where
     }
 }
 
-fn check_wiring(admitted: &Admitted) -> Result<(), Refusal> {
+fn check_wiring(admitted: &AuthContext) -> Result<(), Refusal> {
     match admitted.policy().server.user_info_fault() {
         Some(fault) => Err(admitted.refuse(fault)),
         None => Ok(()),

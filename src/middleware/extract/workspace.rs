@@ -3,11 +3,11 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::middleware::authenticate::context::Admitted;
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::admission::option;
 use crate::middleware::extract::place;
 use crate::middleware::response::refusal::Refusal;
-use crate::verify::identity::access::{Place, WorkspaceAccess};
+use crate::verify::identity::access::{RequestedPlace, WorkspaceAccess};
 use crate::verify::identity::kinds::Identity;
 
 impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
@@ -15,7 +15,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let place = place::workspace(parts, state).await;
-        let admitted = Admitted::of(&parts.extensions)?;
+        let admitted = AuthContext::of(&parts.extensions)?;
         let admission = admitted.for_workspace_guard(&parts.headers)?;
         let place = place.map_err(|kind| admitted.refuse(kind))?;
         let policy = admitted.policy();
@@ -33,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
 const EXPECTED: &str = "user, client or principal";
 
 /// The parameter of the path that is not the caller's.
-fn differing(caller: &Identity, place: &Place) -> &'static str {
+fn differing(caller: &Identity, place: &RequestedPlace) -> &'static str {
     let is_own = match caller {
         Identity::User(user) => user.workspace().as_str() == place.workspace,
         Identity::Client(client) => client

@@ -15,12 +15,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AU
 use http::{Response, StatusCode};
 
 use crate::middleware::response::body::{MakeBody, Renderer};
-use crate::middleware::response::grpc::Dialect;
+use crate::middleware::response::grpc::ResponseProtocol;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 
 /// What a layer says in its challenges, and who makes the bodies.
 pub(crate) struct ChallengePolicy {
-    wording: Wording,
+    wording: ChallengeText,
     renderer: Option<Arc<dyn Renderer>>,
     /// Challenges that are the same for every request, ready to be sent.
     missing_token: HeaderValue,
@@ -30,7 +30,7 @@ pub(crate) struct ChallengePolicy {
 
 /// What a layer says in its challenges.
 #[derive(Default)]
-pub(crate) struct Wording {
+pub(crate) struct ChallengeText {
     pub(crate) realm: Arc<str>,
     pub(crate) resource_metadata: Option<Arc<str>>,
     /// The scope that a request without a good token is told to get.
@@ -39,7 +39,7 @@ pub(crate) struct Wording {
 }
 
 impl ChallengePolicy {
-    pub(crate) fn new(wording: Wording, renderer: Option<Arc<dyn Renderer>>) -> Self {
+    pub(crate) fn new(wording: ChallengeText, renderer: Option<Arc<dyn Renderer>>) -> Self {
         Self {
             missing_token: Challenge::missing_token(&wording).in_words(&wording),
             invalid_request: Challenge::INVALID_REQUEST.in_words(&wording),
@@ -50,7 +50,7 @@ impl ChallengePolicy {
     }
 }
 
-struct Answer {
+struct PreparedAnswer {
     status: StatusCode,
     challenge: Option<HeaderValue>,
     /// The sentence that goes with the challenge's error code, where the layer gives sentences.
@@ -74,7 +74,7 @@ impl Challenge<'static> {
 impl<'r> Challenge<'r> {
     /// A client whose token is over asks for a new one with what this challenge names; without a
     /// `scope` it would ask for everything or for nothing.
-    fn invalid_token(wording: &'r Wording) -> Self {
+    fn invalid_token(wording: &'r ChallengeText) -> Self {
         Self {
             error: Some("invalid_token"),
             description: "the access token is not valid here",
@@ -83,7 +83,7 @@ impl<'r> Challenge<'r> {
     }
 
     /// RFC 6750 s3.1: no error code where nothing was sent.
-    fn missing_token(wording: &'r Wording) -> Self {
+    fn missing_token(wording: &'r ChallengeText) -> Self {
         Self {
             error: None,
             description: "",
@@ -92,13 +92,13 @@ impl<'r> Challenge<'r> {
     }
 
     /// The sentence that goes with an error code, where the layer gives sentences.
-    fn described(&self, wording: &Wording) -> Option<&'static str> {
+    fn described(&self, wording: &ChallengeText) -> Option<&'static str> {
         self.error
             .filter(|_| wording.descriptions)
             .map(|_| self.description)
     }
 
-    fn in_words(&self, wording: &Wording) -> HeaderValue {
+    fn in_words(&self, wording: &ChallengeText) -> HeaderValue {
         let mut text = format!("Bearer realm=\"{}\"", wording.realm);
         let parameters = [
             ("error", self.error),
@@ -117,7 +117,7 @@ impl<'r> Challenge<'r> {
     }
 }
 
-fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> Answer {
+fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
     let (status, challenge) = match rejection.kind() {
         RejectionKind::MissingToken => (
             StatusCode::UNAUTHORIZED,
@@ -160,7 +160,7 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> Answer {
     let challenge = challenge.map(|(challenge, ready)| {
         ready.map_or_else(|| challenge.in_words(&policy.wording), HeaderValue::clone)
     });
-    Answer {
+    PreparedAnswer {
         status,
         challenge,
         message,
@@ -171,9 +171,9 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> Answer {
 pub(crate) fn respond<B, M: MakeBody<B>>(
     rejection: &Rejection,
     policy: &ChallengePolicy,
-    dialect: Dialect,
+    dialect: ResponseProtocol,
 ) -> Response<B> {
-    let Answer {
+    let PreparedAnswer {
         status,
         challenge,
         message,

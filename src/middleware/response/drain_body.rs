@@ -38,7 +38,7 @@ impl Default for ReadBounds {
 }
 
 #[cfg(feature = "jwks")]
-pub(crate) use reading::{Reading, Returned, rest_of_incoming};
+pub(crate) use reading::{Reading, ReturnedBody, rest_of_incoming};
 #[cfg(all(feature = "axum", feature = "jwks"))]
 pub(in crate::middleware) use reading::{has_to_read, read, rest_of};
 
@@ -69,9 +69,9 @@ mod reading {
     /// Where a body that was lent to the inner service comes back: what reads its rest, once the
     /// inner service has dropped it before its end.
     #[derive(Default)]
-    pub(crate) struct Returned(Mutex<Option<Reading>>);
+    pub(crate) struct ReturnedBody(Mutex<Option<Reading>>);
 
-    impl Returned {
+    impl ReturnedBody {
         #[cfg(feature = "axum")]
         pub(crate) fn put(&self, rest: Option<Reading>) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rest;
@@ -113,7 +113,7 @@ mod reading {
         if body.is_end_stream() || body.size_hint().lower() > bounds.bytes {
             return None;
         }
-        Some(Box::pin(Rest {
+        Some(Box::pin(UnreadRest {
             body,
             left: bounds.bytes,
             time: bounds.time,
@@ -144,7 +144,7 @@ mod reading {
         }
     }
 
-    struct Rest<B> {
+    struct UnreadRest<B> {
         body: B,
         left: u64,
         time: Duration,
@@ -152,7 +152,7 @@ mod reading {
         sleep: Option<Pin<Box<Sleep>>>,
     }
 
-    impl<B: Body + Unpin> Future for Rest<B> {
+    impl<B: Body + Unpin> Future for UnreadRest<B> {
         type Output = ();
 
         fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

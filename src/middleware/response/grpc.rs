@@ -14,14 +14,14 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// What the client of a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub(crate) enum ResponseProtocol {
     Http,
     Grpc,
     GrpcWeb,
     GrpcWebText,
 }
 
-impl Dialect {
+impl ResponseProtocol {
     const GRPC: [Self; 3] = [Self::Grpc, Self::GrpcWeb, Self::GrpcWebText];
 
     /// What the `Content-Type` says.
@@ -90,29 +90,32 @@ fn code_of(status: StatusCode) -> &'static str {
 mod tests {
     use super::*;
 
-    fn of(field: &[u8]) -> Dialect {
+    fn of(field: &[u8]) -> ResponseProtocol {
         let mut headers = HeaderMap::new();
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_bytes(field).expect("a value"),
         );
-        Dialect::of(&headers)
+        ResponseProtocol::of(&headers)
     }
 
     #[test]
     fn the_media_type_tells_grpc_and_nothing_that_only_begins_like_it() {
         for (field, dialect) in [
-            ("application/grpc", Dialect::Grpc),
-            ("APPLICATION/gRPC", Dialect::Grpc),
-            ("application/grpc+proto", Dialect::Grpc),
-            ("application/grpc+", Dialect::Grpc),
-            ("application/grpc;charset=utf-8", Dialect::Grpc),
-            ("application/grpc ; a=b", Dialect::Grpc),
-            ("application/grpc+json; a=b", Dialect::Grpc),
-            ("application/grpc-web", Dialect::GrpcWeb),
-            ("application/grpc-web+proto", Dialect::GrpcWeb),
-            ("Application/Grpc-Web-Text", Dialect::GrpcWebText),
-            ("application/grpc-web-text+proto", Dialect::GrpcWebText),
+            ("application/grpc", ResponseProtocol::Grpc),
+            ("APPLICATION/gRPC", ResponseProtocol::Grpc),
+            ("application/grpc+proto", ResponseProtocol::Grpc),
+            ("application/grpc+", ResponseProtocol::Grpc),
+            ("application/grpc;charset=utf-8", ResponseProtocol::Grpc),
+            ("application/grpc ; a=b", ResponseProtocol::Grpc),
+            ("application/grpc+json; a=b", ResponseProtocol::Grpc),
+            ("application/grpc-web", ResponseProtocol::GrpcWeb),
+            ("application/grpc-web+proto", ResponseProtocol::GrpcWeb),
+            ("Application/Grpc-Web-Text", ResponseProtocol::GrpcWebText),
+            (
+                "application/grpc-web-text+proto",
+                ResponseProtocol::GrpcWebText,
+            ),
         ] {
             assert_eq!(of(field.as_bytes()), dialect, "{field:?}");
         }
@@ -129,9 +132,12 @@ mod tests {
             "application/json;application/grpc",
             "text/application/grpc",
         ] {
-            assert_eq!(of(other.as_bytes()), Dialect::Http, "{other:?}");
+            assert_eq!(of(other.as_bytes()), ResponseProtocol::Http, "{other:?}");
         }
-        assert_eq!(of(b"application/grpc\xff"), Dialect::Http);
-        assert_eq!(Dialect::of(&HeaderMap::new()), Dialect::Http);
+        assert_eq!(of(b"application/grpc\xff"), ResponseProtocol::Http);
+        assert_eq!(
+            ResponseProtocol::of(&HeaderMap::new()),
+            ResponseProtocol::Http
+        );
     }
 }

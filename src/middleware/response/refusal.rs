@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::middleware::response::body::{EmptyBody, MakeBody, RenderedBody};
-use crate::middleware::response::challenge::{ChallengePolicy, Wording, respond};
-use crate::middleware::response::grpc::Dialect;
+use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText, respond};
+use crate::middleware::response::grpc::ResponseProtocol;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 
 /// A [`Rejection`] and the way in which the layer that the request came through answers it:
@@ -22,7 +22,7 @@ use crate::model::error::rejection::{Rejection, RejectionKind};
 pub struct Refusal {
     rejection: Rejection,
     policy: Option<Arc<ChallengePolicy>>,
-    dialect: Dialect,
+    dialect: ResponseProtocol,
 }
 
 impl Refusal {
@@ -30,7 +30,7 @@ impl Refusal {
     pub(crate) fn new(
         rejection: impl Into<Rejection>,
         policy: Arc<ChallengePolicy>,
-        dialect: Dialect,
+        dialect: ResponseProtocol,
     ) -> Self {
         Self {
             rejection: rejection.into(),
@@ -45,7 +45,7 @@ impl Refusal {
         Self {
             rejection: Rejection::new(RejectionKind::NotAuthenticated),
             policy: None,
-            dialect: Dialect::Http,
+            dialect: ResponseProtocol::Http,
         }
     }
 
@@ -80,7 +80,7 @@ impl Refusal {
             Some(policy) => respond::<B, M>(&self.rejection, policy, self.dialect),
             None => respond::<B, M>(
                 &self.rejection,
-                &ChallengePolicy::new(Wording::default(), None),
+                &ChallengePolicy::new(ChallengeText::default(), None),
                 self.dialect,
             ),
         }

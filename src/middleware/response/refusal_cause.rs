@@ -10,14 +10,14 @@ use std::fmt::Write as _;
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::{ScopeRequirement, ScopeToken};
-use crate::server::decide::verified_request::Admission;
+use crate::server::decide::verified_request::VerifiedRequest;
 
 /// The most bytes of a token's scope or roles that a detail holds.
 const MOST_BYTES: usize = 256;
 
 /// A scope that `R` demands, and the one that there is.
 pub(in crate::middleware) fn lacking_scope<R: ScopeRequirement>(
-    admission: &Admission,
+    admission: &VerifiedRequest,
 ) -> RejectionDetail {
     let mut expected = R::ALTERNATIVES.join(" | ");
     for role in R::ROLES {
@@ -41,7 +41,7 @@ pub(in crate::middleware) fn lacking_scope<R: ScopeRequirement>(
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn lacking_role(
     any_of: &[&str],
-    admission: &Admission,
+    admission: &VerifiedRequest,
 ) -> RejectionDetail {
     let roles = bounded(admission.token.roles());
     if roles.is_empty() {
@@ -55,7 +55,7 @@ pub(in crate::middleware) fn lacking_role(
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn lacking_group(
     any_of: &[&str],
-    admission: &Admission,
+    admission: &VerifiedRequest,
 ) -> RejectionDetail {
     if admission.token.groups().next().is_none() {
         no_name(any_of, admission.unread_groups())
@@ -83,7 +83,7 @@ fn other_names(any_of: &[&str], path: &ClaimPath, setting: &'static str) -> Reje
 /// Another kind of caller than the one that is demanded.
 pub(in crate::middleware) fn other_caller(
     expected: &'static str,
-    admission: &Admission,
+    admission: &VerifiedRequest,
 ) -> RejectionDetail {
     RejectionDetail::new()
         .with_problem(Problem::Differs)
@@ -95,7 +95,7 @@ pub(in crate::middleware) fn other_caller(
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn other_place(
     parameter: &'static str,
-    admission: &Admission,
+    admission: &VerifiedRequest,
 ) -> RejectionDetail {
     RejectionDetail::new()
         .with_problem(Problem::Differs)

@@ -15,9 +15,9 @@ const MOST_KEPT_BYTES: usize = 1024;
 /// What the guards that a request has passed demanded; of more than these the first. Thin
 /// references, since every admitted request carries this.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Demanded([Option<&'static &'static str>; 2]);
+pub(crate) struct DemandedScopes([Option<&'static &'static str>; 2]);
 
-impl Demanded {
+impl DemandedScopes {
     pub(in crate::middleware) fn add(&mut self, scope: &'static &'static str) {
         if let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
             *place = Some(scope);
@@ -28,7 +28,7 @@ impl Demanded {
 /// A scope of all that a client needs here, and of what it has already.
 pub(in crate::middleware) fn scope_to_ask_for<'s>(
     required: &'s str,
-    demanded: Demanded,
+    demanded: DemandedScopes,
     kept: impl Iterator<Item = &'s str>,
 ) -> String {
     let mut tokens = Vec::new();
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn scope_of_a_challenge_has_no_token_twice_and_a_bounded_length() {
-        let mut demanded = Demanded::default();
+        let mut demanded = DemandedScopes::default();
         for scope in &["b a", "c", "beyond"] {
             demanded.add(scope);
         }
@@ -63,7 +63,7 @@ mod tests {
         let long = "x".repeat(400);
         let others: Vec<String> = (0..9).map(|number| format!("{number}{long}")).collect();
         let kept = others.iter().map(String::as_str);
-        let asked = scope_to_ask_for("a", Demanded::default(), kept);
+        let asked = scope_to_ask_for("a", DemandedScopes::default(), kept);
         assert!(asked.len() <= MOST_KEPT_BYTES + 1, "{}", asked.len());
         assert_eq!(asked.split(' ').count(), 3);
     }

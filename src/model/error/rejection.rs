@@ -285,7 +285,7 @@ impl RejectionKind {
 }
 
 /// What a check of the application's own has against a token that is good in all else; see
-/// [`Builder::check`](crate::Builder::check).
+/// [`ResourceServerBuilder::check`](crate::ResourceServerBuilder::check).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Objection {
@@ -417,10 +417,10 @@ faults! {
         /// [`Issuer::most_keys`](crate::Issuer::most_keys).
         KeysNotRead = "keys_not_read", "the issuer's key set has more entries than are read";
         /// The wall clock shows a time before this library was made, so that it is not set; see
-        /// [`Builder::earliest_time`](crate::Builder::earliest_time).
+        /// [`ResourceServerBuilder::earliest_time`](crate::ResourceServerBuilder::earliest_time).
         ClockUnset = "clock_unset", "the clock is not set: it shows a time in the past";
         /// What has been revoked is not known yet; see
-        /// [`Builder::load_revocations`](crate::Builder::load_revocations).
+        /// [`ResourceServerBuilder::load_revocations`](crate::ResourceServerBuilder::load_revocations).
         RevocationsNotLoaded = "revocations_not_loaded", "what has been revoked is not loaded yet";
         /// The application's directory of workspaces or users failed.
         DirectoryFailed = "directory_failed", "the application's directory failed";

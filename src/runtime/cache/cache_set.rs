@@ -19,7 +19,7 @@ const EMPTY: u64 = 0;
 /// The places that one digest may take. Tags and states lie on one line of memory each.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub(in crate::runtime) struct Ways {
+pub(in crate::runtime) struct CacheSet {
     tags: [AtomicU64; Self::COUNT],
     states: [AtomicU64; Self::COUNT],
     bytes: [AtomicU32; Self::COUNT],
@@ -27,14 +27,14 @@ pub(in crate::runtime) struct Ways {
 
 /// What stands in a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::runtime) enum Occupancy {
+pub(in crate::runtime) enum SlotState {
     Empty,
     /// Its time is over.
     Over,
     Used(u64),
 }
 
-impl Ways {
+impl CacheSet {
     /// More hold more of a full cache, and cost a longer look.
     pub(in crate::runtime) const COUNT: usize = 8;
 
@@ -67,11 +67,11 @@ impl Ways {
             let is_same = self.tag(place) == tag && state != EMPTY;
             let rank = match occupancy(state, now) {
                 _ if is_same => 0,
-                Occupancy::Over => 1,
-                Occupancy::Empty if !is_full => 2,
-                Occupancy::Used(0) => 3,
-                Occupancy::Empty => 4,
-                Occupancy::Used(uses) => 4 + uses,
+                SlotState::Over => 1,
+                SlotState::Empty if !is_full => 2,
+                SlotState::Used(0) => 3,
+                SlotState::Empty => 4,
+                SlotState::Used(uses) => 4 + uses,
             };
             (rank, state >> USE_BITS)
         };
@@ -80,7 +80,7 @@ impl Ways {
             .unwrap_or_default()
     }
 
-    pub(in crate::runtime) fn occupancy(&self, place: usize, now: Duration) -> Occupancy {
+    pub(in crate::runtime) fn occupancy(&self, place: usize, now: Duration) -> SlotState {
         occupancy(self.state(place), now)
     }
 
@@ -138,13 +138,13 @@ const fn uses(state: u64) -> u64 {
     state & ((1 << USE_BITS) - 1)
 }
 
-fn occupancy(state: u64, now: Duration) -> Occupancy {
+fn occupancy(state: u64, now: Duration) -> SlotState {
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     match state {
-        EMPTY => Occupancy::Empty,
+        EMPTY => SlotState::Empty,
         // Counted from 1, so that this is "not before the end".
-        _ if state >> USE_BITS <= now.saturating_add(1) => Occupancy::Over,
-        _ => Occupancy::Used(uses(state)),
+        _ if state >> USE_BITS <= now.saturating_add(1) => SlotState::Over,
+        _ => SlotState::Used(uses(state)),
     }
 }
 
@@ -155,8 +155,8 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1);
     const LATER: Duration = Duration::from_secs(2);
 
-    fn filled(uses: [u64; Ways::COUNT]) -> Ways {
-        let ways = Ways::default();
+    fn filled(uses: [u64; CacheSet::COUNT]) -> CacheSet {
+        let ways = CacheSet::default();
         for (place, uses) in uses.into_iter().enumerate() {
             ways.fill(place, place as u64, LATER, 1);
             (0..uses).for_each(|_| ways.use_once(place));
@@ -167,37 +167,37 @@ mod tests {
     #[test]
     fn uses_are_counted_to_three_and_forgotten_one_by_one() {
         let ways = filled([0, 1, 2, 3, 4, 100, 0, 0]);
-        let counted = |ways: &Ways| -> Vec<Occupancy> {
-            (0..Ways::COUNT)
+        let counted = |ways: &CacheSet| -> Vec<SlotState> {
+            (0..CacheSet::COUNT)
                 .map(|place| ways.occupancy(place, NOW))
                 .collect()
         };
         assert_eq!(
             counted(&ways),
-            [0, 1, 2, 3, 3, 3, 0, 0].map(Occupancy::Used)
+            [0, 1, 2, 3, 3, 3, 0, 0].map(SlotState::Used)
         );
         ways.age();
         assert_eq!(
             counted(&ways),
-            [0, 0, 1, 2, 2, 2, 0, 0].map(Occupancy::Used)
+            [0, 0, 1, 2, 2, 2, 0, 0].map(SlotState::Used)
         );
         ways.clear(3);
         ways.use_once(3);
-        assert_eq!(ways.occupancy(3, NOW), Occupancy::Empty);
+        assert_eq!(ways.occupancy(3, NOW), SlotState::Empty);
         assert_eq!(ways.tagged(3).count(), 0);
         assert_eq!(ways.tagged(2).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
     fn an_entry_ends_at_its_end_and_not_before() {
-        let ways = filled([0; Ways::COUNT]);
+        let ways = filled([0; CacheSet::COUNT]);
         let just_before = Duration::from_millis(1999);
-        assert_eq!(ways.occupancy(0, just_before), Occupancy::Used(0));
-        assert_eq!(ways.occupancy(0, LATER), Occupancy::Over);
+        assert_eq!(ways.occupancy(0, just_before), SlotState::Used(0));
+        assert_eq!(ways.occupancy(0, LATER), SlotState::Over);
         ways.fill(0, 0, Duration::MAX, 1);
         assert_eq!(
             ways.occupancy(0, Duration::from_secs(1 << 40)),
-            Occupancy::Used(0)
+            SlotState::Used(0)
         );
     }
 

@@ -13,16 +13,16 @@ use crate::verify::jose::jwk_set::KeySet;
 
 /// Whether what it stands on is still there.
 #[derive(Clone, Debug)]
-pub(crate) struct Mark(Arc<AtomicBool>);
+pub(crate) struct KeyLiveness(Arc<AtomicBool>);
 
-impl Default for Mark {
+impl Default for KeyLiveness {
     /// One that holds.
     fn default() -> Self {
         Self(Arc::new(AtomicBool::new(true)))
     }
 }
 
-impl Mark {
+impl KeyLiveness {
     pub(crate) fn holds(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -39,17 +39,20 @@ impl Mark {
 
 /// The marks of a key set.
 #[derive(Debug)]
-pub(crate) struct Marks {
-    whole: Mark,
-    by_id: HashMap<Box<str>, Mark>,
+pub(crate) struct KeySetLiveness {
+    whole: KeyLiveness,
+    by_id: HashMap<Box<str>, KeyLiveness>,
 }
 
-impl Marks {
+impl KeySetLiveness {
     /// New ones.
     pub(crate) fn of(keys: &KeySet) -> Self {
         Self {
-            whole: Mark::default(),
-            by_id: keys.ids().map(|id| (id.into(), Mark::default())).collect(),
+            whole: KeyLiveness::default(),
+            by_id: keys
+                .ids()
+                .map(|id| (id.into(), KeyLiveness::default()))
+                .collect(),
         }
     }
 
@@ -64,7 +67,7 @@ impl Marks {
             whole: if before.is_alike(after) {
                 self.whole.clone()
             } else {
-                Mark::default()
+                KeyLiveness::default()
             },
             by_id: after
                 .ids()
@@ -87,7 +90,7 @@ impl Marks {
     }
 
     /// The mark of the keys with the id that a token named, or of all.
-    pub(crate) fn under(&self, id: Option<&str>) -> &Mark {
+    pub(crate) fn under(&self, id: Option<&str>) -> &KeyLiveness {
         id.and_then(|id| self.by_id.get(id)).unwrap_or(&self.whole)
     }
 }
@@ -120,7 +123,7 @@ mod tests {
     /// Which marks of the first set hold after a swap to the second: under `a`, under `b`, whole.
     fn after(before: &[(&str, &str)], next: &[(&str, &str)]) -> [bool; 3] {
         let (before, next) = (set(before), set(next));
-        let marks = Marks::of(&before);
+        let marks = KeySetLiveness::of(&before);
         let following = marks.followed_by(&before, &next);
         marks.end_but(Some(&following));
         for id in next.ids() {
@@ -166,7 +169,7 @@ mod tests {
     #[test]
     fn dropped_keys_end_every_mark() {
         let keys = set(&[("a", X1), ("b", X2)]);
-        let marks = Marks::of(&keys);
+        let marks = KeySetLiveness::of(&keys);
         marks.end_but(None);
         for id in [Some("a"), Some("b"), Some("c"), None] {
             assert!(!marks.under(id).holds(), "{id:?}");

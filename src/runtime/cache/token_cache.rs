@@ -17,13 +17,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use crate::runtime::cache::cache_set::{Occupancy, Ways};
+use crate::runtime::cache::cache_set::{CacheSet, SlotState};
 #[cfg(feature = "jwks")]
-use crate::runtime::cache::key_liveness::Mark;
+use crate::runtime::cache::key_liveness::KeyLiveness;
 use crate::runtime::clock::{Deadline, Now};
-use crate::runtime::util::striped::Counter;
-use crate::runtime::util::swap::Latest;
-use crate::verify::crypto::primitives::Digester;
+use crate::runtime::util::striped::StripedCounter;
+use crate::runtime::util::swap::SwapCell;
+use crate::verify::crypto::primitives::TokenHasher;
 
 /// Twice as many places as entries: otherwise every eighth entry would find its places taken.
 const ROOM: usize = 2;
@@ -33,7 +33,7 @@ const SHARDS: usize = 16;
 
 /// How much is kept, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct CacheLimits {
     pub(crate) entries: usize,
     pub(crate) bytes: usize,
     pub(crate) life: Duration,
@@ -41,13 +41,13 @@ pub(crate) struct Limits {
 
 /// What a verified token stands on.
 #[derive(Clone, Debug)]
-pub(crate) struct Basis {
+pub(crate) struct CacheValidity {
     #[cfg(feature = "jwks")]
-    mark: Option<Mark>,
+    mark: Option<KeyLiveness>,
     end: Deadline,
 }
 
-impl Basis {
+impl CacheValidity {
     /// Keys that stay for good.
     pub(crate) const fn lasting() -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Basis {
 
     /// Keys that are good before that end, unless the mark ends.
     #[cfg(feature = "jwks")]
-    pub(crate) const fn until(end: Deadline, mark: Option<Mark>) -> Self {
+    pub(crate) const fn until(end: Deadline, mark: Option<KeyLiveness>) -> Self {
         Self { mark, end }
     }
 
@@ -74,7 +74,7 @@ impl Basis {
 
     #[cfg(feature = "jwks")]
     fn holds(&self, now: Now) -> bool {
-        !self.end.has_passed(now) && self.mark.as_ref().is_none_or(Mark::holds)
+        !self.end.has_passed(now) && self.mark.as_ref().is_none_or(KeyLiveness::holds)
     }
 
     #[cfg(not(feature = "jwks"))]
@@ -85,9 +85,9 @@ impl Basis {
 
 /// A digest that only this cache understands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Digest(u128);
+pub(crate) struct TokenDigest(u128);
 
-impl Digest {
+impl TokenDigest {
     /// Bits that choose a place. A digest is linear in its text over GF(2), so tokens that differ
     /// in few bits would share few places without the product.
     const fn spread(self) -> u64 {
@@ -102,7 +102,7 @@ impl Digest {
 }
 
 #[cfg(all(test, feature = "jwks"))]
-impl Digest {
+impl TokenDigest {
     pub(in crate::runtime) const fn of_number(number: u128) -> Self {
         Self(number)
     }
@@ -110,21 +110,21 @@ impl Digest {
 
 /// What was made of a token, and what that stands on.
 #[derive(Debug)]
-pub(crate) struct Known<T> {
+pub(crate) struct Cached<T> {
     value: T,
     /// Once it is kept, its end is that of its life too.
-    basis: Basis,
-    digest: Digest,
+    basis: CacheValidity,
+    digest: TokenDigest,
     bytes: u32,
 }
 
-impl<T> Known<T> {
+impl<T> Cached<T> {
     /// Something that no cache holds.
-    pub(crate) const fn unkept(value: T, basis: Basis) -> Self {
+    pub(crate) const fn unkept(value: T, basis: CacheValidity) -> Self {
         Self {
             value,
             basis,
-            digest: Digest(0),
+            digest: TokenDigest(0),
             bytes: 0,
         }
     }
@@ -136,11 +136,11 @@ impl<T> Known<T> {
     /// Whether the keys are gone that it stood on.
     #[cfg(feature = "jwks")]
     pub(crate) fn has_lost_its_keys(&self) -> bool {
-        !self.basis.mark.as_ref().is_none_or(Mark::holds)
+        !self.basis.mark.as_ref().is_none_or(KeyLiveness::holds)
     }
 }
 
-impl<T> Deref for Known<T> {
+impl<T> Deref for Cached<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -149,18 +149,18 @@ impl<T> Deref for Known<T> {
 }
 
 /// The cache.
-pub(crate) struct Verified<T> {
-    digester: Digester,
+pub(crate) struct TokenCache<T> {
+    digester: TokenHasher,
     life: Duration,
     shards: Vec<Shard<T>>,
-    hits: Counter,
-    misses: Counter,
+    hits: StripedCounter,
+    misses: StripedCounter,
     evictions: AtomicU64,
 }
 
 /// A part of the cache with a bound of its own.
 struct Shard<T> {
-    sets: Vec<Set<T>>,
+    sets: Vec<CacheLine<T>>,
     most_entries: usize,
     most_bytes: usize,
     entries: AtomicUsize,
@@ -170,14 +170,14 @@ struct Shard<T> {
 }
 
 /// The places that a digest may take.
-struct Set<T> {
-    ways: Ways,
-    entries: [Latest<Known<T>>; Ways::COUNT],
+struct CacheLine<T> {
+    ways: CacheSet,
+    entries: [SwapCell<Cached<T>>; CacheSet::COUNT],
 }
 
 /// What a cache holds, and how it fared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct CacheStats {
     pub(crate) entries: usize,
     pub(crate) bytes: usize,
     pub(crate) hits: u64,
@@ -185,14 +185,14 @@ pub(crate) struct Tally {
     pub(crate) evictions: u64,
 }
 
-impl<T> Verified<T> {
+impl<T> TokenCache<T> {
     /// A cache within these limits. `None` when the system gives no randomness.
-    pub(crate) fn new(limits: Limits) -> Option<Self> {
+    pub(crate) fn new(limits: CacheLimits) -> Option<Self> {
         let most_entries = limits.entries.div_ceil(SHARDS);
-        let sets = (most_entries * ROOM).div_ceil(Ways::COUNT).max(1);
-        let set = || Set {
-            ways: Ways::default(),
-            entries: [const { Latest::empty() }; Ways::COUNT],
+        let sets = (most_entries * ROOM).div_ceil(CacheSet::COUNT).max(1);
+        let set = || CacheLine {
+            ways: CacheSet::default(),
+            entries: [const { SwapCell::empty() }; CacheSet::COUNT],
         };
         let shard = || Shard {
             sets: (0..sets).map(|_| set()).collect(),
@@ -203,22 +203,22 @@ impl<T> Verified<T> {
             hand: Mutex::new(0),
         };
         Some(Self {
-            digester: Digester::new()?,
+            digester: TokenHasher::new()?,
             life: limits.life,
             shards: (0..SHARDS).map(|_| shard()).collect(),
-            hits: Counter::default(),
-            misses: Counter::default(),
+            hits: StripedCounter::default(),
+            misses: StripedCounter::default(),
             evictions: AtomicU64::new(0),
         })
     }
 
     /// The digest of a token.
-    pub(crate) fn digest(&self, token: &[u8]) -> Option<Digest> {
-        self.digester.digest(token).map(Digest)
+    pub(crate) fn digest(&self, token: &[u8]) -> Option<TokenDigest> {
+        self.digester.digest(token).map(TokenDigest)
     }
 
     /// What was made of this token, if that still stands.
-    pub(crate) fn find(&self, digest: Digest, now: Now) -> Option<Arc<Known<T>>> {
+    pub(crate) fn find(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<T>>> {
         let found = self.shard(digest).and_then(|shard| shard.find(digest, now));
         if found.is_some() {
             self.hits.count();
@@ -230,7 +230,13 @@ impl<T> Verified<T> {
 
     /// Keeps what was made of a token, as far as there is room. What somebody else holds already
     /// is not kept.
-    pub(crate) fn keep(&self, digest: Digest, known: &mut Arc<Known<T>>, bytes: usize, now: Now) {
+    pub(crate) fn keep(
+        &self,
+        digest: TokenDigest,
+        known: &mut Arc<Cached<T>>,
+        bytes: usize,
+        now: Now,
+    ) {
         let (Some(own), Some(shard)) = (Arc::get_mut(known), self.shard(digest)) else {
             return;
         };
@@ -243,9 +249,9 @@ impl<T> Verified<T> {
         }
     }
 
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> CacheStats {
         let sum = |of: fn(&Shard<T>) -> usize| self.shards.iter().map(of).sum();
-        Tally {
+        CacheStats {
             entries: sum(|shard| shard.entries.load(Ordering::Relaxed)),
             bytes: sum(|shard| shard.bytes.load(Ordering::Relaxed)),
             hits: self.hits.sum(),
@@ -254,7 +260,7 @@ impl<T> Verified<T> {
         }
     }
 
-    fn shard(&self, digest: Digest) -> Option<&Shard<T>> {
+    fn shard(&self, digest: TokenDigest) -> Option<&Shard<T>> {
         #[allow(clippy::cast_possible_truncation)] // a few bits are wanted
         let index = (digest.spread() >> 56) as usize % SHARDS;
         self.shards.get(index)
@@ -263,7 +269,7 @@ impl<T> Verified<T> {
 
 impl<T> Shard<T> {
     /// The places of a digest, and its tag.
-    fn set(&self, digest: Digest) -> Option<(&Set<T>, u64)> {
+    fn set(&self, digest: TokenDigest) -> Option<(&CacheLine<T>, u64)> {
         #[allow(clippy::cast_possible_truncation)] // the shard is chosen by higher bits
         let index = (digest.spread() & (u64::MAX >> 8)) as usize % self.sets.len();
         #[allow(clippy::cast_possible_truncation)]
@@ -271,7 +277,7 @@ impl<T> Shard<T> {
         Some((self.sets.get(index)?, tag))
     }
 
-    fn find(&self, digest: Digest, now: Now) -> Option<Arc<Known<T>>> {
+    fn find(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<T>>> {
         let (set, tag) = self.set(digest)?;
         for place in set.ways.tagged(tag) {
             // One that somebody has just put in place of ours is not ours.
@@ -288,7 +294,7 @@ impl<T> Shard<T> {
     }
 
     /// How many had to go for it.
-    fn keep(&self, known: &Arc<Known<T>>, now: Now) -> u64 {
+    fn keep(&self, known: &Arc<Cached<T>>, now: Now) -> u64 {
         let mut hand = match self.hand.try_lock() {
             Ok(hand) => hand,
             // What an entry holds may be the application's, and panic as it is dropped: by then
@@ -322,7 +328,7 @@ impl<T> Shard<T> {
         let before = set.swap(place, Some(Arc::clone(known)));
         let end = known.basis.end.monotonic();
         set.ways.fill(place, tag, end, known.bytes);
-        let is_other = |old: Arc<Known<T>>| old.digest != known.digest && old.holds(now);
+        let is_other = |old: Arc<Cached<T>>| old.digest != known.digest && old.holds(now);
         evicted + u64::from(before.is_some_and(is_other))
     }
 
@@ -336,18 +342,18 @@ impl<T> Shard<T> {
 
     /// Empties one place. Whether what stood there was still good; `None` when all are empty.
     fn evict(&self, hand: &mut MutexGuard<'_, usize>, now: Now) -> Option<bool> {
-        let count = self.sets.len() * Ways::COUNT;
+        let count = self.sets.len() * CacheSet::COUNT;
         let mut least: Option<(usize, u64)> = None;
         for step in 0..count {
             let index = (**hand + step) % count;
-            let set = self.sets.get(index / Ways::COUNT)?;
-            match set.ways.occupancy(index % Ways::COUNT, now.monotonic) {
-                Occupancy::Empty => {}
-                Occupancy::Over | Occupancy::Used(0) => {
+            let set = self.sets.get(index / CacheSet::COUNT)?;
+            match set.ways.occupancy(index % CacheSet::COUNT, now.monotonic) {
+                SlotState::Empty => {}
+                SlotState::Over | SlotState::Used(0) => {
                     **hand = index + 1;
-                    return Some(self.clear(set, index % Ways::COUNT, now));
+                    return Some(self.clear(set, index % CacheSet::COUNT, now));
                 }
-                Occupancy::Used(uses) => {
+                SlotState::Used(uses) => {
                     if least.is_none_or(|(_, fewest)| uses < fewest) {
                         least = Some((index, uses));
                     }
@@ -359,12 +365,12 @@ impl<T> Shard<T> {
             set.ways.age();
         }
         let (index, _) = least?;
-        let set = self.sets.get(index / Ways::COUNT)?;
-        Some(self.clear(set, index % Ways::COUNT, now))
+        let set = self.sets.get(index / CacheSet::COUNT)?;
+        Some(self.clear(set, index % CacheSet::COUNT, now))
     }
 
     /// Empties a place. Whether what stood there was still good.
-    fn clear(&self, set: &Set<T>, place: usize, now: Now) -> bool {
+    fn clear(&self, set: &CacheLine<T>, place: usize, now: Now) -> bool {
         set.ways.clear(place);
         let Some(known) = set.swap(place, None) else {
             return false;
@@ -376,12 +382,12 @@ impl<T> Shard<T> {
     }
 }
 
-impl<T> Set<T> {
-    fn load(&self, place: usize) -> Option<Arc<Known<T>>> {
+impl<T> CacheLine<T> {
+    fn load(&self, place: usize) -> Option<Arc<Cached<T>>> {
         self.entries.get(place)?.load_full()
     }
 
-    fn swap(&self, place: usize, known: Option<Arc<Known<T>>>) -> Option<Arc<Known<T>>> {
+    fn swap(&self, place: usize, known: Option<Arc<Cached<T>>>) -> Option<Arc<Cached<T>>> {
         self.entries.get(place)?.swap(known)
     }
 }
@@ -402,22 +408,22 @@ mod tests {
         }
     }
 
-    fn cache(entries: usize, bytes: usize) -> Verified<usize> {
-        let limits = Limits {
+    fn cache(entries: usize, bytes: usize) -> TokenCache<usize> {
+        let limits = CacheLimits {
             entries,
             bytes,
             life: LIFE,
         };
-        Verified::new(limits).expect("randomness")
+        TokenCache::new(limits).expect("randomness")
     }
 
-    fn keep(cache: &Verified<usize>, name: usize, bytes: usize) {
+    fn keep(cache: &TokenCache<usize>, name: usize, bytes: usize) {
         let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
-        let mut known = Arc::new(Known::unkept(name, Basis::lasting()));
+        let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
         cache.keep(digest, &mut known, bytes, NOW);
     }
 
-    fn find(cache: &Verified<usize>, name: usize, now: Now) -> Option<usize> {
+    fn find(cache: &TokenCache<usize>, name: usize, now: Now) -> Option<usize> {
         let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
         cache.find(digest, now).map(|known| **known)
     }
@@ -425,7 +431,7 @@ mod tests {
     #[test]
     fn a_digest_covers_every_byte_and_belongs_to_its_cache() {
         let (one, other) = (cache(1, 1 << 20), cache(1, 1 << 20));
-        let of = |cache: &Verified<usize>, token: &[u8]| cache.digest(token).expect("a digest").0;
+        let of = |cache: &TokenCache<usize>, token: &[u8]| cache.digest(token).expect("a digest").0;
         let token: Vec<u8> = (b'A'..=b'Z').cycle().take(3000).collect();
         let whole = of(&one, &token);
         assert_eq!(of(&one, &token), whole);
@@ -467,9 +473,9 @@ mod tests {
         const MOST: usize = 2000;
         for shift in (64..=112).step_by(4) {
             let cache = cache(MOST, 1 << 30);
-            let digest = |name: usize| Digest((name as u128) << shift | name as u128);
+            let digest = |name: usize| TokenDigest((name as u128) << shift | name as u128);
             for name in 0..MOST {
-                let mut known = Arc::new(Known::unkept(name, Basis::lasting()));
+                let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
                 cache.keep(digest(name), &mut known, 1000, NOW);
             }
             let found = (0..MOST)
@@ -506,7 +512,7 @@ mod tests {
         }
         for name in 200..400 {
             let digest = cache.digest(&usize::to_le_bytes(name)).expect("a digest");
-            let mut known = Arc::new(Known::unkept(name, Basis::lasting()));
+            let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
             cache.keep(digest, &mut known, 10, late);
         }
         let tally = cache.tally();

@@ -6,20 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 use crate::runtime::clock::Now;
-use crate::runtime::discovery::metadata::{Discovered, RefreshError, Wanted};
-use crate::runtime::http::client::{Fetcher, Reach};
+use crate::runtime::discovery::metadata::{Discovered, MetadataQuery, RefreshError};
+use crate::runtime::http::client::{Fetcher, HttpOptions};
 
 /// Where an endpoint is.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum EndpointUrl {
     At(String),
     /// In the first of these documents that is about the issuer.
     Discovered(Vec<String>),
 }
 
 /// The place of one endpoint, found when it is needed.
-pub(crate) struct Whereabouts {
-    place: Place,
+pub(crate) struct EndpointResolver {
+    place: EndpointUrl,
     /// The member of the metadata that names it.
     member: &'static str,
     /// The exact `iss`, which a discovery document must name.
@@ -31,12 +31,12 @@ pub(crate) struct Whereabouts {
     was_located: AtomicBool,
 }
 
-impl Whereabouts {
+impl EndpointResolver {
     pub(in crate::runtime) fn new(
-        place: Place,
+        place: EndpointUrl,
         member: &'static str,
         issuer: Arc<str>,
-        reach: &Reach,
+        reach: &HttpOptions,
     ) -> Result<Self, String> {
         Ok(Self {
             place,
@@ -61,14 +61,14 @@ impl Whereabouts {
     /// The address; discovered now, where it is not known.
     pub(in crate::runtime) async fn find(&self, now: Now) -> Result<String, RefreshError> {
         let candidates = match &self.place {
-            Place::At(url) => return Ok(url.clone()),
-            Place::Discovered(candidates) => candidates,
+            EndpointUrl::At(url) => return Ok(url.clone()),
+            EndpointUrl::Discovered(candidates) => candidates,
         };
         let mut discovered = self.discovered.lock().await;
         if let Some(url) = discovered.as_ref().and_then(|known| known.url(now)) {
             return Ok(url.to_owned());
         }
-        let wanted = Wanted {
+        let wanted = MetadataQuery {
             member: self.member,
             is_named: &|found| found == &*self.issuer,
             plain_http: self.plain_http,
@@ -86,7 +86,7 @@ impl Whereabouts {
 
     /// Whether the address has to be looked up.
     pub(in crate::runtime) const fn is_discovered(&self) -> bool {
-        matches!(self.place, Place::Discovered(_))
+        matches!(self.place, EndpointUrl::Discovered(_))
     }
 
     /// Whether the address is known, or was once.

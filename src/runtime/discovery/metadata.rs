@@ -49,7 +49,7 @@ impl Discovered {
 }
 
 /// What is looked for.
-pub(in crate::runtime) struct Wanted<'w> {
+pub(in crate::runtime) struct MetadataQuery<'w> {
     /// The member of the document that has it.
     pub(in crate::runtime) member: &'static str,
     /// Whether a document that names this issuer is about ours.
@@ -57,7 +57,7 @@ pub(in crate::runtime) struct Wanted<'w> {
     pub(in crate::runtime) plain_http: bool,
 }
 
-impl Wanted<'_> {
+impl MetadataQuery<'_> {
     /// The address in the first of these documents that is about our issuer.
     pub(in crate::runtime) async fn find(
         &self,

@@ -63,20 +63,20 @@ pub(crate) struct Fetcher {
 
 /// How an issuer is reached.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reach {
+pub(crate) struct HttpOptions {
     /// Allows plain http off loopback.
     pub(crate) plain_http: bool,
     /// Trusted beside the system's.
-    pub(crate) roots: Vec<Root>,
+    pub(crate) roots: Vec<RootCertificate>,
     /// Whether the proxies that the environment names are used.
     pub(crate) proxied: bool,
 }
 
 /// A certificate authority.
 #[derive(Clone, Debug)]
-pub(crate) struct Root(reqwest::Certificate);
+pub(crate) struct RootCertificate(reqwest::Certificate);
 
-impl Root {
+impl RootCertificate {
     /// The certificates of a PEM bundle. The fault is a phrase that follows "it".
     pub(crate) fn bundle(pem: &str) -> Result<Vec<Self>, &'static str> {
         const BROKEN: &str = "holds a certificate that cannot be read";
@@ -119,7 +119,7 @@ pub(crate) enum Fetched {
 }
 
 /// A question. It is sent by POST where it has a form, else by GET.
-pub(crate) struct Question<'q> {
+pub(crate) struct HttpQuestion<'q> {
     pub(crate) url: &'q str,
     pub(crate) accept: &'static str,
     /// Marked as sensitive.
@@ -128,7 +128,7 @@ pub(crate) struct Question<'q> {
 }
 
 /// What was answered to a question.
-pub(crate) struct Told {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     /// Without parameters, in lower case.
     pub(crate) media_type: Option<String>,
@@ -161,13 +161,13 @@ enum Fault {
 
 impl Fetcher {
     /// A fetcher. Reads the environment here, and never again.
-    pub(crate) fn new(reach: &Reach) -> Result<Self, String> {
+    pub(crate) fn new(reach: &HttpOptions) -> Result<Self, String> {
         // Minutes lie between requests; an idle connection is only one that has died.
         Self::with(reach, |client| client.pool_max_idle_per_host(0))
     }
 
     /// A fetcher that asks questions, many at a time.
-    pub(crate) fn for_questions(reach: &Reach) -> Result<Self, String> {
+    pub(crate) fn for_questions(reach: &HttpOptions) -> Result<Self, String> {
         Self::with(reach, |client| {
             client
                 .pool_max_idle_per_host(MOST_IDLE)
@@ -176,7 +176,7 @@ impl Fetcher {
     }
 
     fn with(
-        reach: &Reach,
+        reach: &HttpOptions,
         pool: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<Self, String> {
         // Said outright, because another crate of the application can switch on any feature of
@@ -235,7 +235,7 @@ impl Fetcher {
     }
 
     /// Asks a question once. A status other than 200 is an answer too, without a body.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Told, FetchError> {
+    pub(crate) async fn ask(&self, question: HttpQuestion<'_>) -> Result<RawResponse, FetchError> {
         let shown = url::shown(question.url);
         tokio::time::timeout(TOTAL_TIME, self.asked(question))
             .await
@@ -243,7 +243,7 @@ impl Fetcher {
             .map_err(|fault| FetchError { url: shown, fault })
     }
 
-    async fn asked(&self, question: Question<'_>) -> Result<Told, Fault> {
+    async fn asked(&self, question: HttpQuestion<'_>) -> Result<RawResponse, Fault> {
         url::check(question.url, self.plain_http_anywhere).map_err(Fault::Url)?;
         let mut request = match question.form {
             None => self.client.get(question.url),
@@ -266,7 +266,7 @@ impl Fetcher {
             essence.trim().to_ascii_lowercase()
         };
         let media_type = text(CONTENT_TYPE).map(essence);
-        let mut told = Told {
+        let mut told = RawResponse {
             status: response.status().as_u16(),
             // RFC 9110 s10.2.3: seconds. A date would be by a clock that we do not know.
             retry_after: text(RETRY_AFTER)
@@ -472,7 +472,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_address_is_never_asked() {
-        let fetcher = Fetcher::new(&Reach::default()).expect("a fetcher");
+        let fetcher = Fetcher::new(&HttpOptions::default()).expect("a fetcher");
         let refused = fetcher
             .get("http://issuer.example.com/jwks", &Validators::default())
             .await;

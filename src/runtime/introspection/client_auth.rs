@@ -10,12 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
-use crate::model::repeated_settings::Once;
+use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
 use crate::runtime::http::form::{push, push_pair};
 use crate::verify::crypto::pem;
 use crate::verify::crypto::primitives::PrivateKey;
-use crate::verify::jose::client_assertion::Statement;
+use crate::verify::jose::client_assertion::ClientAssertion;
 use crate::verify::request::credential::is_b64token;
 
 /// How this server authenticates itself to an issuer that it asks about tokens, with
@@ -31,31 +31,31 @@ use crate::verify::request::credential::is_b64token;
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct ClientAuthentication(Way);
+pub struct ClientAuthentication(AuthMethod);
 
 #[derive(Clone)]
-enum Way {
+enum AuthMethod {
     Basic { id: String, secret: String },
     Post { id: String, secret: String },
     Bearer { token: String },
-    PrivateKeyJwt(SignedWay),
+    PrivateKeyJwt(SignedAuthMethod),
 }
 
 #[derive(Clone)]
-struct SignedWay {
+struct SignedAuthMethod {
     id: String,
     pem: String,
     key_id: Option<String>,
     audience: Option<String>,
     /// The settings that hold one value.
-    once: Once,
+    once: RepeatedSettings,
 }
 
 impl ClientAuthentication {
     /// HTTP Basic (RFC 6749 section 2.3.1, `client_secret_basic`): id and secret are encoded as
     /// in a form before they are put together.
     pub fn basic(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self(Way::Basic {
+        Self(AuthMethod::Basic {
             id: client_id.into(),
             secret: secret.into(),
         })
@@ -63,7 +63,7 @@ impl ClientAuthentication {
 
     /// Id and secret as fields of the form (`client_secret_post`).
     pub fn post(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self(Way::Post {
+        Self(AuthMethod::Post {
             id: client_id.into(),
             secret: secret.into(),
         })
@@ -71,7 +71,7 @@ impl ClientAuthentication {
 
     /// A bearer token of our own (RFC 7662 section 2.1). It is not renewed.
     pub fn bearer(token: impl Into<String>) -> Self {
-        Self(Way::Bearer {
+        Self(AuthMethod::Bearer {
             token: token.into(),
         })
     }
@@ -80,19 +80,19 @@ impl ClientAuthentication {
     /// one `PRIVATE KEY` block in PEM (PKCS#8): RSA of 2048 bits or more signs RS256, P-256
     /// ES256, P-384 ES384, Ed25519 EdDSA.
     pub fn private_key_jwt(client_id: impl Into<String>, pem: impl Into<String>) -> Self {
-        Self(Way::PrivateKeyJwt(SignedWay {
+        Self(AuthMethod::PrivateKeyJwt(SignedAuthMethod {
             id: client_id.into(),
             pem: pem.into(),
             key_id: None,
             audience: None,
-            once: Once::default(),
+            once: RepeatedSettings::default(),
         }))
     }
 
     /// The `kid` of the key, for [`private_key_jwt`](Self::private_key_jwt); elsewhere it changes
     /// nothing. Default: none is named.
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
-        if let Way::PrivateKeyJwt(way) = &mut self.0 {
+        if let AuthMethod::PrivateKeyJwt(way) = &mut self.0 {
             let key_id = key_id.into();
             way.once.set("with_key_id", &key_id);
             way.key_id = Some(key_id);
@@ -104,7 +104,7 @@ impl ClientAuthentication {
     /// nothing. Default: the issuer's identifier, or its endpoint where it has none
     /// (RFC 7523 section 3).
     pub fn for_audience(mut self, audience: impl Into<String>) -> Self {
-        if let Way::PrivateKeyJwt(way) = &mut self.0 {
+        if let AuthMethod::PrivateKeyJwt(way) = &mut self.0 {
             let audience = audience.into();
             way.once.set("for_audience", &audience);
             way.audience = Some(audience);
@@ -113,19 +113,19 @@ impl ClientAuthentication {
     }
 
     /// The settings of its own that hold one value, where it has any.
-    pub(crate) fn once(&self) -> Option<&Once> {
+    pub(crate) fn once(&self) -> Option<&RepeatedSettings> {
         match &self.0 {
-            Way::PrivateKeyJwt(way) => Some(&way.once),
-            Way::Basic { .. } | Way::Post { .. } | Way::Bearer { .. } => None,
+            AuthMethod::PrivateKeyJwt(way) => Some(&way.once),
+            AuthMethod::Basic { .. } | AuthMethod::Post { .. } | AuthMethod::Bearer { .. } => None,
         }
     }
 
     /// The client id, where the way has one.
     pub(crate) fn client_id(&self) -> Option<&str> {
         match &self.0 {
-            Way::Basic { id, .. } | Way::Post { id, .. } => Some(id),
-            Way::PrivateKeyJwt(way) => Some(&way.id),
-            Way::Bearer { .. } => None,
+            AuthMethod::Basic { id, .. } | AuthMethod::Post { id, .. } => Some(id),
+            AuthMethod::PrivateKeyJwt(way) => Some(&way.id),
+            AuthMethod::Bearer { .. } => None,
         }
     }
 
@@ -134,32 +134,32 @@ impl ClientAuthentication {
     pub(crate) fn prepare(&self, audience: &str) -> Result<Credentials, &'static str> {
         const EMPTY: &str = "the client id, the secret or the token is empty";
         let is_empty = match &self.0 {
-            Way::Basic { id, secret } | Way::Post { id, secret } => {
+            AuthMethod::Basic { id, secret } | AuthMethod::Post { id, secret } => {
                 id.is_empty() || secret.is_empty()
             }
-            Way::Bearer { token } => token.is_empty(),
-            Way::PrivateKeyJwt(way) => way.id.is_empty(),
+            AuthMethod::Bearer { token } => token.is_empty(),
+            AuthMethod::PrivateKeyJwt(way) => way.id.is_empty(),
         };
         if is_empty {
             return Err(EMPTY);
         }
         Ok(match &self.0 {
-            Way::Basic { id, secret } => {
+            AuthMethod::Basic { id, secret } => {
                 let mut pair = String::new();
                 push(&mut pair, id);
                 pair.push(':');
                 push(&mut pair, secret);
                 Credentials::Header(header(&format!("Basic {}", STANDARD.encode(pair)))?)
             }
-            Way::Post { id, secret } => Credentials::Fields {
+            AuthMethod::Post { id, secret } => Credentials::Fields {
                 id: id.as_str().into(),
                 secret: secret.as_str().into(),
             },
-            Way::Bearer { token } if is_b64token(token.as_bytes()) => {
+            AuthMethod::Bearer { token } if is_b64token(token.as_bytes()) => {
                 Credentials::Header(header(&format!("Bearer {token}"))?)
             }
-            Way::Bearer { .. } => return Err("the bearer token is not a b64token"),
-            Way::PrivateKeyJwt(way) => Credentials::Assertion(Box::new(Assertion {
+            AuthMethod::Bearer { .. } => return Err("the bearer token is not a b64token"),
+            AuthMethod::PrivateKeyJwt(way) => Credentials::Assertion(Box::new(Assertion {
                 key: PrivateKey::from_pkcs8(&pem::private(&way.pem)?)
                     .ok_or("the private key is weak or of no supported type")?,
                 client_id: way.id.as_str().into(),
@@ -173,10 +173,10 @@ impl ClientAuthentication {
 impl fmt::Debug for ClientAuthentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Way::Basic { .. } => "ClientAuthentication(basic)",
-            Way::Post { .. } => "ClientAuthentication(post)",
-            Way::Bearer { .. } => "ClientAuthentication(bearer)",
-            Way::PrivateKeyJwt(_) => "ClientAuthentication(private_key_jwt)",
+            AuthMethod::Basic { .. } => "ClientAuthentication(basic)",
+            AuthMethod::Post { .. } => "ClientAuthentication(post)",
+            AuthMethod::Bearer { .. } => "ClientAuthentication(bearer)",
+            AuthMethod::PrivateKeyJwt(_) => "ClientAuthentication(private_key_jwt)",
         })
     }
 }
@@ -214,7 +214,7 @@ impl Credentials {
                 push_pair(form, "client_secret", secret);
             }
             Self::Assertion(ours) => {
-                let statement = Statement {
+                let statement = ClientAssertion {
                     client_id: &ours.client_id,
                     audience: &ours.audience,
                     key_id: ours.key_id.as_deref(),

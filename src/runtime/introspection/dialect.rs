@@ -1,7 +1,7 @@
 //! How an endpoint is asked about a token, and what it says of a bad one.
 
-use crate::model::repeated_settings::Once;
-use crate::verify::claims::introspection_response::Idiom;
+use crate::model::repeated_settings::RepeatedSettings;
+use crate::verify::claims::introspection_response::ResponseFormat;
 
 /// How a token information service is asked, and how it answers, where that is not RFC 7662's
 /// way: with [`Issuer::token_dialect`](crate::Issuer::token_dialect).
@@ -34,7 +34,7 @@ pub struct TokenInformation {
     pub(crate) lifetime: Option<String>,
     pub(crate) states_active: bool,
     /// The settings that hold one value.
-    pub(crate) once: Once,
+    pub(crate) once: RepeatedSettings,
 }
 
 impl TokenInformation {
@@ -46,7 +46,7 @@ impl TokenInformation {
             bad_token: Vec::new(),
             lifetime: None,
             states_active: false,
-            once: Once::default(),
+            once: RepeatedSettings::default(),
         }
     }
 
@@ -58,7 +58,7 @@ impl TokenInformation {
             .lifetime_claim("expires_in");
         // What a preset says may be set anew.
         Self {
-            once: Once::default(),
+            once: RepeatedSettings::default(),
             ..preset
         }
     }
@@ -95,8 +95,8 @@ impl TokenInformation {
         }
     }
 
-    pub(crate) fn idiom(&self) -> Idiom {
-        Idiom {
+    pub(crate) fn idiom(&self) -> ResponseFormat {
+        ResponseFormat {
             states_active: self.states_active,
             lifetime: self.lifetime.as_deref().map(Into::into),
         }

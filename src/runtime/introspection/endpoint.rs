@@ -10,36 +10,36 @@ use std::sync::Arc;
 
 use crate::model::error::rejection::Outage;
 use crate::model::time::UnixTime;
-pub(crate) use crate::runtime::discovery::endpoint_url::Place;
-use crate::runtime::discovery::endpoint_url::Whereabouts;
-use crate::runtime::http::client::{Question, Reach, Told};
+use crate::runtime::discovery::endpoint_url::EndpointResolver;
+pub(crate) use crate::runtime::discovery::endpoint_url::EndpointUrl;
+use crate::runtime::http::client::{HttpOptions, HttpQuestion, RawResponse};
 use crate::runtime::http::form::push_pair;
 use crate::runtime::introspection::client_auth::Credentials;
 use crate::runtime::introspection::dialect::TokenInformation;
-use crate::runtime::lookup::endpoint::{Oracle, Trouble, Words};
+use crate::runtime::lookup::endpoint::{EndpointError, LogMessages, RemoteEndpoint};
 use crate::verify::claims::introspection_response::SIGNED_MEDIA_TYPE;
 
 /// What an endpoint is made of.
 pub(crate) struct EndpointConfig {
     /// The exact `iss`, which a discovery document must name.
     pub(crate) issuer: Arc<str>,
-    pub(crate) place: Place,
+    pub(crate) place: EndpointUrl,
     pub(crate) dialect: TokenInformation,
     pub(crate) credentials: Option<Credentials>,
     /// Whether answers are signed.
     pub(crate) signed: bool,
-    pub(crate) reach: Reach,
+    pub(crate) reach: HttpOptions,
 }
 
 pub(crate) struct Endpoint {
-    whereabouts: Whereabouts,
+    whereabouts: EndpointResolver,
     dialect: TokenInformation,
     credentials: Option<Credentials>,
     signed: bool,
 }
 
 /// What the endpoint said.
-pub(crate) enum Said {
+pub(crate) enum IntrospectionReply {
     Answer(Vec<u8>),
     /// By its status.
     BadToken,
@@ -53,7 +53,7 @@ const UNSUPPORTED: &str = "unsupported_token_type";
 impl Endpoint {
     pub(crate) fn new(config: EndpointConfig) -> Result<Self, String> {
         Ok(Self {
-            whereabouts: Whereabouts::new(
+            whereabouts: EndpointResolver::new(
                 config.place,
                 "introspection_endpoint",
                 config.issuer,
@@ -79,16 +79,18 @@ impl Endpoint {
         self.whereabouts.issuer()
     }
 
-    fn weigh(&self, place: &str, told: Told) -> Result<Said, Trouble> {
-        let trouble = |outage| Trouble::of_status(place, &told, outage);
+    fn weigh(&self, place: &str, told: RawResponse) -> Result<IntrospectionReply, EndpointError> {
+        let trouble = |outage| EndpointError::of_status(place, &told, outage);
         match told.status {
             200 if self.signed && told.media_type.as_deref() != Some(SIGNED_MEDIA_TYPE) => {
-                Err(Trouble::failed("the answer is not a signed one"))
+                Err(EndpointError::failed("the answer is not a signed one"))
             }
-            200 => Ok(Said::Answer(told.body)),
-            status if self.dialect.bad_token.contains(&status) => Ok(Said::BadToken),
+            200 => Ok(IntrospectionReply::Answer(told.body)),
+            status if self.dialect.bad_token.contains(&status) => Ok(IntrospectionReply::BadToken),
             // The endpoint judges no tokens of this type: oidc-provider says so of its own JWTs.
-            400 if told.error.as_deref() == Some(UNSUPPORTED) => Ok(Said::UnsupportedType),
+            400 if told.error.as_deref() == Some(UNSUPPORTED) => {
+                Ok(IntrospectionReply::UnsupportedType)
+            }
             // RFC 7662 s2.3: these are about our own credentials.
             401 | 403 => Err(trouble(Outage::IntrospectionRefusedUs)),
             429 => Err(trouble(Outage::IntrospectionBusy)),
@@ -97,32 +99,37 @@ impl Endpoint {
     }
 }
 
-impl Oracle for Endpoint {
-    type Said = Said;
+impl RemoteEndpoint for Endpoint {
+    type Said = IntrospectionReply;
 
-    const WORDS: Words = Words {
+    const WORDS: LogMessages = LogMessages {
         trouble: "tokens cannot be introspected",
         recovery: "tokens are introspected again",
     };
 
     #[cfg(feature = "redis")]
-    fn shared(said: &Said) -> Option<&[u8]> {
+    fn shared(said: &IntrospectionReply) -> Option<&[u8]> {
         match said {
-            Said::Answer(text) => Some(text),
-            Said::BadToken | Said::UnsupportedType => None,
+            IntrospectionReply::Answer(text) => Some(text),
+            IntrospectionReply::BadToken | IntrospectionReply::UnsupportedType => None,
         }
     }
 
     #[cfg(feature = "redis")]
-    fn said(text: Vec<u8>) -> Option<Said> {
-        Some(Said::Answer(text))
+    fn said(text: Vec<u8>) -> Option<IntrospectionReply> {
+        Some(IntrospectionReply::Answer(text))
     }
 
-    fn whereabouts(&self) -> &Whereabouts {
+    fn whereabouts(&self) -> &EndpointResolver {
         &self.whereabouts
     }
 
-    async fn ask_at(&self, place: &str, token: &str, now: UnixTime) -> Result<Said, Trouble> {
+    async fn ask_at(
+        &self,
+        place: &str,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<IntrospectionReply, EndpointError> {
         let (dialect, credentials) = (&self.dialect, &self.credentials);
         let mut form = String::new();
         push_pair(&mut form, &dialect.field, token);
@@ -133,9 +140,9 @@ impl Oracle for Endpoint {
         if let Some(credentials) = credentials {
             credentials
                 .fill(&mut form, now)
-                .ok_or_else(|| Trouble::failed("the system gives no randomness"))?;
+                .ok_or_else(|| EndpointError::failed("the system gives no randomness"))?;
         }
-        let question = Question {
+        let question = HttpQuestion {
             url: query.as_deref().unwrap_or(place),
             accept: if self.signed {
                 SIGNED_MEDIA_TYPE
@@ -146,6 +153,9 @@ impl Oracle for Endpoint {
             form: query.is_none().then_some(form),
         };
         let told = self.whereabouts.fetcher().ask(question).await;
-        self.weigh(place, told.map_err(|error| Trouble::of_fetch(&error))?)
+        self.weigh(
+            place,
+            told.map_err(|error| EndpointError::of_fetch(&error))?,
+        )
     }
 }

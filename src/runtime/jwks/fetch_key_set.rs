@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::issuer_template::Template;
+use crate::model::issuer_template::IssuerTemplate;
 use crate::model::url;
 use crate::runtime::clock::Now;
-use crate::runtime::discovery::metadata::{Discovered, RefreshError, Wanted};
-use crate::runtime::http::client::{Fetched, Fetcher, Reach, Validators};
+use crate::runtime::discovery::metadata::{Discovered, MetadataQuery, RefreshError};
+use crate::runtime::http::client::{Fetched, Fetcher, HttpOptions, Validators};
 use crate::runtime::jwks::schedule::RefreshLimits;
 use crate::verify::jose::jwk_set::KeySet;
 
@@ -36,7 +36,7 @@ pub(crate) struct RemoteConfig {
     pub(crate) most_bytes: usize,
     /// Loaded when the first token comes, and not counted in readiness before.
     pub(crate) lazy: bool,
-    pub(crate) reach: Reach,
+    pub(crate) reach: HttpOptions,
     pub(crate) limits: RefreshLimits,
 }
 
@@ -50,20 +50,20 @@ pub(crate) enum Location {
 }
 
 /// Where the keys come from.
-pub(crate) struct Source {
+pub(crate) struct KeySetSource {
     pub(crate) config: RemoteConfig,
     pub(crate) fetcher: Fetcher,
 }
 
 /// A set and what it was made of.
-pub(crate) struct Known {
+pub(crate) struct KnownKeySet {
     pub(crate) keys: Arc<KeySet>,
-    pub(crate) origin: Arc<Origin>,
+    pub(crate) origin: Arc<FetchMetadata>,
 }
 
 /// What a flight brought.
-pub(crate) struct Arrived {
-    pub(crate) known: Known,
+pub(crate) struct FetchedKeySet {
+    pub(crate) known: KnownKeySet,
     pub(crate) max_age: Option<Duration>,
     /// Whether the keys are others than before.
     #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
@@ -72,7 +72,7 @@ pub(crate) struct Arrived {
 
 /// What a set was made of. Held with the set, so that dropping one forgets the other and no
 /// `304` can answer for keys that are gone.
-pub(crate) struct Origin {
+pub(crate) struct FetchMetadata {
     url: String,
     validators: Validators,
     body: Vec<u8>,
@@ -93,20 +93,20 @@ impl RemoteConfig {
             return *found == *self.issuer;
         }
         // A document for all tenants has another name for the place than we may have.
-        let open = Template::parse(found);
+        let open = IssuerTemplate::parse(found);
         self.tenants.iter().any(|tenant| **tenant == *found)
-            || (open.is_some() && open == Template::parse(&self.issuer))
+            || (open.is_some() && open == IssuerTemplate::parse(&self.issuer))
     }
 }
 
-impl Source {
+impl KeySetSource {
     /// One flight. `known` is the set in use, if any.
     pub(crate) async fn load(
         &self,
-        known: Option<Known>,
+        known: Option<KnownKeySet>,
         discovered: &mut Option<Discovered>,
         now: Now,
-    ) -> Result<Arrived, RefreshError> {
+    ) -> Result<FetchedKeySet, RefreshError> {
         let whole = async {
             let url = match &self.config.location {
                 Location::KeySet(url) => url.clone(),
@@ -121,7 +121,11 @@ impl Source {
             .unwrap_or_else(|_| Err(RefreshError::Failed("no answer within 10 s".to_owned())))
     }
 
-    async fn key_set(&self, url: String, known: Option<Known>) -> Result<Arrived, RefreshError> {
+    async fn key_set(
+        &self,
+        url: String,
+        known: Option<KnownKeySet>,
+    ) -> Result<FetchedKeySet, RefreshError> {
         // A validator means something to the address that gave it, and to no other.
         let known = known.filter(|known| known.origin.url == url);
         let none = Validators::default();
@@ -138,7 +142,7 @@ impl Source {
             RefreshError::Failed(format!("{error}{way_out}"))
         });
         match (fetched?, known) {
-            (Fetched::Unchanged { max_age }, Some(known)) => Ok(Arrived {
+            (Fetched::Unchanged { max_age }, Some(known)) => Ok(FetchedKeySet {
                 known,
                 max_age,
                 changed: false,
@@ -164,13 +168,13 @@ impl Source {
                     let set = KeySet::parse(&bytes, config.algorithms, config.most_keys);
                     Arc::new(set.map_err(failed)?)
                 };
-                let origin = Arc::new(Origin {
+                let origin = Arc::new(FetchMetadata {
                     url,
                     validators,
                     body: bytes,
                 });
-                Ok(Arrived {
-                    known: Known { keys, origin },
+                Ok(FetchedKeySet {
+                    known: KnownKeySet { keys, origin },
                     max_age,
                     changed,
                 })
@@ -189,7 +193,7 @@ impl Source {
                 return Ok(url.to_owned());
             }
         }
-        let wanted = Wanted {
+        let wanted = MetadataQuery {
             member: "jwks_uri",
             is_named: &|found| self.config.is_named(found),
             plain_http: self.config.reach.plain_http,

@@ -18,19 +18,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::model::error::rejection::Outage;
-use crate::runtime::cache::key_liveness::Marks;
-use crate::runtime::cache::token_cache::Basis;
+use crate::runtime::cache::key_liveness::KeySetLiveness;
+use crate::runtime::cache::token_cache::CacheValidity;
 use crate::runtime::clock::{Clock, Deadline, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
-use crate::runtime::jwks::fetch_key_set::{Arrived, Known, Origin, Source};
+use crate::runtime::jwks::fetch_key_set::{
+    FetchMetadata, FetchedKeySet, KeySetSource, KnownKeySet,
+};
 pub(crate) use crate::runtime::jwks::fetch_key_set::{Location, RemoteConfig};
-use crate::runtime::jwks::refresh_event::Landed;
+use crate::runtime::jwks::refresh_event::RefreshEvent;
 pub(crate) use crate::runtime::jwks::schedule::RefreshLimits;
-use crate::runtime::jwks::schedule::{Drawn, SHORTEST_RETRY, Schedule, Step};
+use crate::runtime::jwks::schedule::{MissAction, MissTicket, SHORTEST_RETRY, Schedule};
 pub use crate::runtime::jwks::status::{KeySetState, KeySetStatus};
 use crate::runtime::util::select::race;
-use crate::runtime::util::swap::{Held, Latest};
+use crate::runtime::util::swap::{Guard, SwapCell};
 use crate::verify::jose::jwk_set::KeySet;
 
 /// Stands in where there is no set; no request ever sees it.
@@ -38,18 +40,18 @@ pub(crate) static NO_KEYS: LazyLock<KeySet> = LazyLock::new(KeySet::default);
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
-    pub(in crate::runtime) source: Arc<Source>,
+    pub(in crate::runtime) source: Arc<KeySetSource>,
     pub(in crate::runtime) clock: Arc<dyn Clock>,
-    latest: Latest<Snapshot>,
+    latest: SwapCell<Snapshot>,
     // INVARIANT: `latest` is stored to under this lock alone, so that under it the two agree.
-    state: Mutex<State>,
+    state: Mutex<KeySetRecord>,
     pub(in crate::runtime) progress: watch::Sender<Progress>,
     pub(in crate::runtime) asked: Arc<Notify>,
     slots: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-pub(in crate::runtime) struct State {
+pub(in crate::runtime) struct KeySetRecord {
     pub(in crate::runtime) schedule: Schedule,
     last_error: Option<RefreshError>,
     dropped: bool,
@@ -65,8 +67,8 @@ pub(in crate::runtime) struct Progress {
 /// A set as some flight found or confirmed it.
 struct Snapshot {
     keys: Arc<KeySet>,
-    marks: Marks,
-    origin: Arc<Origin>,
+    marks: KeySetLiveness,
+    origin: Arc<FetchMetadata>,
     flight: u64,
     /// When that flight started.
     confirmed: Now,
@@ -75,14 +77,14 @@ struct Snapshot {
 }
 
 /// The keys at one moment.
-pub(crate) struct Loaded {
-    held: Held<Snapshot>,
+pub(crate) struct KeySetGuard {
+    held: Guard<Snapshot>,
     end: Deadline,
 }
 
 /// The flight that a set comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Searched(u64);
+pub(crate) struct Generation(u64);
 
 /// What to do about a key that is not there.
 #[derive(Debug)]
@@ -90,7 +92,7 @@ pub(crate) enum Miss {
     /// The issuer has no such key: 401.
     Unknown,
     /// Wait, then look again.
-    Wait(Ticket),
+    Wait(WaitTicket),
     /// We cannot tell: 503.
     Unavailable {
         outage: Outage,
@@ -101,8 +103,8 @@ pub(crate) enum Miss {
 /// A place among those who wait; free again when it is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Ticket {
-    drawn: Drawn,
+pub(crate) struct WaitTicket {
+    drawn: MissTicket,
     /// By the server's clock and by real time, whichever ends first: a clock that stands still
     /// must not hold a request.
     patience: (Duration, Instant),
@@ -142,8 +144,8 @@ impl RemoteKeys {
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
             clock,
-            latest: Latest::empty(),
-            state: Mutex::new(State {
+            latest: SwapCell::empty(),
+            state: Mutex::new(KeySetRecord {
                 schedule: Schedule::new(limits, config.lazy),
                 last_error: None,
                 dropped: false,
@@ -152,12 +154,12 @@ impl RemoteKeys {
             progress: watch::Sender::new(Progress::default()),
             asked: Arc::new(Notify::new()),
             slots: Arc::new(Semaphore::new(slots)),
-            source: Arc::new(Source { config, fetcher }),
+            source: Arc::new(KeySetSource { config, fetcher }),
         }))
     }
 
     /// The newest keys, if they may be used.
-    pub(crate) fn current(&self) -> Result<Loaded, Outage> {
+    pub(crate) fn current(&self) -> Result<KeySetGuard, Outage> {
         let held = self.latest.load();
         let Some(snapshot) = held.as_ref() else {
             return Err(Outage::KeysNotLoaded);
@@ -168,7 +170,7 @@ impl RemoteKeys {
         if end.has_passed(Now::of(&*self.clock)) {
             return Err(Outage::KeysTooStale);
         }
-        Ok(Loaded { held, end })
+        Ok(KeySetGuard { held, end })
     }
 
     /// Whether the newest keys that may be used have one with this id.
@@ -181,9 +183,9 @@ impl RemoteKeys {
     /// that has waited before.
     pub(crate) fn miss(
         &self,
-        searched: Option<Searched>,
+        searched: Option<Generation>,
         id: Option<&str>,
-        passed: Option<Ticket>,
+        passed: Option<WaitTicket>,
     ) -> Miss {
         let mut state = self.state();
         let now = state.schedule.look(Now::of(&*self.clock));
@@ -203,17 +205,20 @@ impl RemoteKeys {
             (Ok(_), _) => {
                 let until = schedule.finished();
                 let seen = drawn.map_or(until, |drawn| drawn.seen);
-                (Outage::KeyUnconfirmed, Step::Await(Drawn { seen, until }))
+                (
+                    Outage::KeyUnconfirmed,
+                    MissAction::Await(MissTicket { seen, until }),
+                )
             }
         };
         drop(state);
         match step {
-            Step::Unknown => Miss::Unknown,
-            Step::Later(retry_after) => Miss::Unavailable {
+            MissAction::Unknown => Miss::Unknown,
+            MissAction::Later(retry_after) => Miss::Unavailable {
                 outage,
                 retry_after,
             },
-            Step::Await(drawn) => {
+            MissAction::Await(drawn) => {
                 self.asked.notify_one();
                 self.admit(drawn, passed, now, outage)
             }
@@ -221,7 +226,7 @@ impl RemoteKeys {
     }
 
     /// Waits for the ticket's flight to end, well or not, within the ticket's patience.
-    pub(crate) async fn wait(&self, ticket: &Ticket) {
+    pub(crate) async fn wait(&self, ticket: &WaitTicket) {
         // Where no refresh task can run there is nothing to wait for, and no timer either.
         if tokio::runtime::Handle::try_current().is_err() || !self.progress.borrow().running {
             return;
@@ -327,12 +332,18 @@ impl RemoteKeys {
         }
     }
 
-    pub(in crate::runtime) fn state(&self) -> MutexGuard<'_, State> {
+    pub(in crate::runtime) fn state(&self) -> MutexGuard<'_, KeySetRecord> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds a place to wait in. Who has waited keeps place and patience.
-    fn admit(&self, drawn: Drawn, passed: Option<Ticket>, now: Duration, outage: Outage) -> Miss {
+    fn admit(
+        &self,
+        drawn: MissTicket,
+        passed: Option<WaitTicket>,
+        now: Duration,
+        outage: Outage,
+    ) -> Miss {
         if let Some(ticket) = passed {
             let (by_clock, in_reality) = ticket.patience;
             if now >= by_clock || Instant::now() >= in_reality {
@@ -341,7 +352,7 @@ impl RemoteKeys {
                     retry_after: SHORTEST_RETRY,
                 };
             }
-            return Miss::Wait(Ticket { drawn, ..ticket });
+            return Miss::Wait(WaitTicket { drawn, ..ticket });
         }
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return Miss::Unavailable {
@@ -351,7 +362,7 @@ impl RemoteKeys {
         };
         let wait = self.source.config.limits.wait;
         let in_reality = Instant::now();
-        Miss::Wait(Ticket {
+        Miss::Wait(WaitTicket {
             drawn,
             patience: (
                 now.saturating_add(wait),
@@ -386,13 +397,13 @@ impl RemoteKeys {
     pub(in crate::runtime) fn depart(
         &self,
         now: Duration,
-    ) -> Result<(u64, Option<Known>), Option<Duration>> {
+    ) -> Result<(u64, Option<KnownKeySet>), Option<Duration>> {
         let mut state = self.state();
         let Some(flight) = state.schedule.begin(now) else {
             return Err(state.schedule.wake_at());
         };
         let held = self.latest.load();
-        let known = held.as_ref().map(|snapshot| Known {
+        let known = held.as_ref().map(|snapshot| KnownKeySet {
             keys: Arc::clone(&snapshot.keys),
             origin: Arc::clone(&snapshot.origin),
         });
@@ -404,7 +415,7 @@ impl RemoteKeys {
         &self,
         flight: u64,
         started: Now,
-        outcome: Result<Arrived, RefreshError>,
+        outcome: Result<FetchedKeySet, RefreshError>,
     ) {
         let landed = match outcome {
             Ok(arrived) => self.take_in(flight, started, arrived),
@@ -418,7 +429,7 @@ impl RemoteKeys {
         }
     }
 
-    fn take_in(&self, flight: u64, started: Now, arrived: Arrived) -> Option<Landed> {
+    fn take_in(&self, flight: u64, started: Now, arrived: FetchedKeySet) -> Option<RefreshEvent> {
         let mut state = self.state();
         let now = self.clock.monotonic();
         let refresh = state.schedule.succeed(flight, now, arrived.max_age)?;
@@ -432,7 +443,7 @@ impl RemoteKeys {
         }
         let marks = match before {
             Some(before) => before.marks.followed_by(&before.keys, &keys),
-            None => Marks::of(&keys),
+            None => KeySetLiveness::of(&keys),
         };
         let next = Arc::new(Snapshot {
             keys: Arc::clone(&keys),
@@ -450,37 +461,37 @@ impl RemoteKeys {
         }
         state.last_error = None;
         state.dropped = false;
-        Some(Landed::Keys {
+        Some(RefreshEvent::Keys {
             keys,
             changed: arrived.changed,
         })
     }
 
-    fn put_up_with(&self, flight: u64, error: RefreshError) -> Option<Landed> {
+    fn put_up_with(&self, flight: u64, error: RefreshError) -> Option<RefreshEvent> {
         let mut state = self.state();
         let now = self.clock.monotonic();
         state.schedule.fail(flight, now).then(|| {
             state.last_error = Some(error.clone());
-            Landed::Error(error)
+            RefreshEvent::Error(error)
         })
     }
 }
 
-impl Loaded {
+impl KeySetGuard {
     /// What to say to [`RemoteKeys::miss`] about where the key was looked for.
-    pub(crate) fn searched(&self) -> Searched {
-        Searched(self.held.as_ref().map_or(0, |snapshot| snapshot.flight))
+    pub(crate) fn searched(&self) -> Generation {
+        Generation(self.held.as_ref().map_or(0, |snapshot| snapshot.flight))
     }
 
     /// What a token stands on that these keys have verified; `id` is the one that it named them
     /// by, if it did.
-    pub(crate) fn basis(&self, id: Option<&str>) -> Basis {
+    pub(crate) fn basis(&self, id: Option<&str>) -> CacheValidity {
         let mark = self.held.as_ref().map(|snapshot| snapshot.marks.under(id));
-        Basis::until(self.end, mark.cloned())
+        CacheValidity::until(self.end, mark.cloned())
     }
 }
 
-impl Deref for Loaded {
+impl Deref for KeySetGuard {
     type Target = KeySet;
 
     fn deref(&self) -> &KeySet {
@@ -502,7 +513,7 @@ mod tests {
     use crate::model::algorithm::{Algorithm, AlgorithmSet};
     use crate::model::time::UnixTime;
     use crate::runtime::clock::Sleep;
-    use crate::runtime::http::client::Reach;
+    use crate::runtime::http::client::HttpOptions;
     use crate::verify::jose::jwk_set::{Selection, select};
 
     const ISSUER: &str = "https://issuer.example.com";
@@ -910,7 +921,7 @@ mod tests {
             most_keys: 100,
             most_bytes: 256 << 10,
             lazy: false,
-            reach: Reach::default(),
+            reach: HttpOptions::default(),
             limits: RefreshLimits::default(),
         };
         let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
@@ -946,7 +957,7 @@ mod tests {
 
     #[test]
     fn waiting_may_move_between_threads() {
-        fn sendable<T: Send>(_: impl FnOnce(Arc<RemoteKeys>, Ticket) -> T) {}
+        fn sendable<T: Send>(_: impl FnOnce(Arc<RemoteKeys>, WaitTicket) -> T) {}
         sendable(|keys, ticket| async move { keys.wait(&ticket).await });
         sendable(|keys, _| async move { keys.refresh_now().await });
         sendable(|_, ticket| ticket);
@@ -964,7 +975,7 @@ mod tests {
         )
     }
 
-    fn again(keys: &RemoteKeys, id: Option<&str>, ticket: Ticket) -> Miss {
+    fn again(keys: &RemoteKeys, id: Option<&str>, ticket: WaitTicket) -> Miss {
         keys.miss(
             keys.current().ok().map(|loaded| loaded.searched()),
             id,
@@ -972,7 +983,7 @@ mod tests {
         )
     }
 
-    fn waits(miss: Miss) -> Ticket {
+    fn waits(miss: Miss) -> WaitTicket {
         match miss {
             Miss::Wait(ticket) => ticket,
             other => panic!("no wait: {other:?}"),
@@ -1010,7 +1021,7 @@ mod tests {
             most_keys: 100,
             most_bytes: 256 << 10,
             lazy: false,
-            reach: Reach::default(),
+            reach: HttpOptions::default(),
             limits: RefreshLimits {
                 wait: secs(60), // a slow machine fails no test
                 ..RefreshLimits::default()

@@ -11,12 +11,12 @@ const MOST_NAMED: usize = 20;
 
 /// How a flight ended, to be told.
 #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-pub(in crate::runtime) enum Landed {
+pub(in crate::runtime) enum RefreshEvent {
     Keys { keys: Arc<KeySet>, changed: bool },
     Error(RefreshError),
 }
 
-impl Landed {
+impl RefreshEvent {
     #[cfg(feature = "tracing")]
     pub(in crate::runtime) fn announce(&self, issuer: &str) {
         let (keys, changed) = match self {

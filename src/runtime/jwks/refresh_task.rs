@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::runtime::clock::{Clock, Now};
 use crate::runtime::discovery::metadata::Discovered;
-use crate::runtime::jwks::fetch_key_set::{Known, Source};
+use crate::runtime::jwks::fetch_key_set::{KeySetSource, KnownKeySet};
 use crate::runtime::jwks::key_store::{NoRuntime, Progress, RemoteKeys};
 use crate::runtime::util::select::{Either, race};
 
@@ -29,7 +29,7 @@ impl RemoteKeys {
         }
         self.progress
             .send_modify(|progress| progress.running = true);
-        let task = Task {
+        let task = RefreshTask {
             keys: Arc::downgrade(self),
             source: Arc::clone(&self.source),
             clock: Arc::clone(&self.clock),
@@ -43,16 +43,16 @@ impl RemoteKeys {
 }
 
 /// The refresh task. It holds no handle, so that the last handle's end is its own.
-struct Task {
+struct RefreshTask {
     keys: Weak<RemoteKeys>,
-    source: Arc<Source>,
+    source: Arc<KeySetSource>,
     clock: Arc<dyn Clock>,
     asked: Arc<Notify>,
     gone: watch::Receiver<Progress>,
     discovered: Option<Discovered>,
 }
 
-impl Task {
+impl RefreshTask {
     async fn run(mut self) {
         while let Some(keys) = self.keys.upgrade() {
             let now = Now::of(&*self.clock);
@@ -69,7 +69,7 @@ impl Task {
     }
 
     /// `None` when the last handle is gone.
-    async fn fly(&mut self, flight: u64, known: Option<Known>, now: Now) -> Option<()> {
+    async fn fly(&mut self, flight: u64, known: Option<KnownKeySet>, now: Now) -> Option<()> {
         let fetch = self.source.load(known, &mut self.discovered, now);
         let outcome = match race(fetch, gone(&mut self.gone)).await {
             Either::First(outcome) => outcome,
@@ -97,7 +97,7 @@ impl Task {
     }
 }
 
-impl Drop for Task {
+impl Drop for RefreshTask {
     /// The runtime was shut down under us: nobody must wait for a flight that never lands, and
     /// another runtime may start a new task.
     fn drop(&mut self) {

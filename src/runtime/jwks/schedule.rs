@@ -92,7 +92,7 @@ pub(crate) struct Schedule {
 
 /// What a request that misses a key holds while it waits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Drawn {
+pub(crate) struct MissTicket {
     /// Flights that had started when the key was first seen.
     pub(crate) seen: u64,
     /// The flight whose end is awaited.
@@ -101,11 +101,11 @@ pub(crate) struct Drawn {
 
 /// What a missing key means.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
+pub(crate) enum MissAction {
     /// The issuer has no such key.
     Unknown,
     /// A flight will tell.
-    Await(Drawn),
+    Await(MissTicket),
     /// Nobody can tell before this time has passed.
     Later(Duration),
 }
@@ -262,13 +262,13 @@ impl Schedule {
     }
 
     /// A token needs keys, and there are none, or they are too old.
-    pub(crate) fn without_keys(&mut self, passed: Option<Drawn>, now: Duration) -> Step {
+    pub(crate) fn without_keys(&mut self, passed: Option<MissTicket>, now: Duration) -> MissAction {
         let joined = self.join(0);
         if passed.is_none() {
             let until = joined.or_else(|| self.trigger(now));
             if let Some(until) = until {
                 let seen = self.started;
-                return Step::Await(Drawn { seen, until });
+                return MissAction::Await(MissTicket { seen, until });
             }
         }
         let rest = match (joined, self.next_at) {
@@ -276,7 +276,7 @@ impl Schedule {
             (None, None) => self.cooldown(now),
             (None, Some(at)) => self.cooldown(now).min(at.saturating_sub(now)),
         };
-        Step::Later(rest.max(SHORTEST_RETRY))
+        MissAction::Later(rest.max(SHORTEST_RETRY))
     }
 
     /// A token names a key that the set of the flight `searched` lacks.
@@ -284,9 +284,9 @@ impl Schedule {
         &mut self,
         id: &str,
         searched: u64,
-        passed: Option<Drawn>,
+        passed: Option<MissTicket>,
         now: Duration,
-    ) -> Step {
+    ) -> MissAction {
         let hash = self.hasher.hash_one(id);
         let mut seen = match self.seen.get(&hash) {
             Some(seen) => *seen,
@@ -294,7 +294,7 @@ impl Schedule {
         };
         if searched > seen {
             if passed.is_some() || !self.cooldown(now).is_zero() {
-                return Step::Unknown;
+                return MissAction::Unknown;
             }
             // The key may have been published since. Asking anew makes the old answer void.
             seen = self.remember(hash, self.started);
@@ -302,34 +302,39 @@ impl Schedule {
         let joined = self.join(seen);
         if let (Some(until), Some(drawn)) = (joined, passed) {
             if until <= drawn.until {
-                return Step::Later(SHORTEST_RETRY); // waited for it already, in vain
+                return MissAction::Later(SHORTEST_RETRY); // waited for it already, in vain
             }
         }
         match joined.or_else(|| self.trigger(now)) {
-            Some(until) => Step::Await(Drawn { seen, until }),
-            None => Step::Later(self.cooldown(now).max(SHORTEST_RETRY)),
+            Some(until) => MissAction::Await(MissTicket { seen, until }),
+            None => MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY)),
         }
     }
 
     /// A token names no key, and no key verifies it. After a rotation this is the only sign.
-    pub(crate) fn no_id(&mut self, searched: u64, passed: Option<Drawn>, now: Duration) -> Step {
+    pub(crate) fn no_id(
+        &mut self,
+        searched: u64,
+        passed: Option<MissTicket>,
+        now: Duration,
+    ) -> MissAction {
         if let Some(drawn) = passed {
             // The flight that was waited for brought no keys: nobody knows.
             return if searched > drawn.seen {
-                Step::Unknown
+                MissAction::Unknown
             } else {
-                Step::Later(self.cooldown(now).max(SHORTEST_RETRY))
+                MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY))
             };
         }
         // Those that come while the first one's flight is under way share it.
         match self.trigger(now).or_else(|| self.join(0)) {
-            Some(until) => Step::Await(Drawn {
+            Some(until) => MissAction::Await(MissTicket {
                 seen: until.saturating_sub(1),
                 until,
             }),
             // The issuer does not answer, so a rotation would not show.
-            None if self.failures > 0 => Step::Later(self.cooldown(now).max(SHORTEST_RETRY)),
-            None => Step::Unknown,
+            None if self.failures > 0 => MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY)),
+            None => MissAction::Unknown,
         }
     }
 
@@ -456,15 +461,17 @@ mod tests {
         assert_eq!(schedule.begin(at(0)), None);
         assert!(matches!(
             schedule.without_keys(None, at(0)),
-            Step::Await(Drawn { until: 1, .. })
+            MissAction::Await(MissTicket { until: 1, .. })
         ));
         let flight = schedule.begin(at(0)).expect("a flight");
         schedule.fail(flight, at(0));
         assert_eq!(schedule.wake_at(), None);
-        assert!(matches!(schedule.without_keys(None, at(10)), Step::Later(rest) if rest == at(20)));
+        assert!(
+            matches!(schedule.without_keys(None, at(10)), MissAction::Later(rest) if rest == at(20))
+        );
         assert!(matches!(
             schedule.without_keys(None, at(30)),
-            Step::Await(Drawn { until: 2, .. })
+            MissAction::Await(MissTicket { until: 2, .. })
         ));
         schedule.begin(at(30));
         schedule.succeed(2, at(30), None);
@@ -487,7 +494,7 @@ mod tests {
         let mut schedule = loaded();
         schedule.queue();
         assert_eq!(schedule.begin(at(1)), Some(2));
-        let Step::Await(drawn) = schedule.unknown_id("k", 1, None, at(1)) else {
+        let MissAction::Await(drawn) = schedule.unknown_id("k", 1, None, at(1)) else {
             panic!("no wait");
         };
         assert_eq!(drawn.until, 3);
@@ -495,13 +502,13 @@ mod tests {
         // Having waited for flight 3, which is still to come, it does not wait for it again.
         assert!(matches!(
             schedule.unknown_id("k", 2, Some(drawn), at(2)),
-            Step::Later(_)
+            MissAction::Later(_)
         ));
         assert_eq!(schedule.begin(at(2)), Some(3));
         schedule.succeed(3, at(3), None);
         assert!(matches!(
             schedule.unknown_id("k", 3, Some(drawn), at(3)),
-            Step::Unknown
+            MissAction::Unknown
         ));
     }
 
@@ -510,42 +517,48 @@ mod tests {
         let mut schedule = loaded();
         assert!(matches!(
             schedule.unknown_id("k", 1, None, at(0)),
-            Step::Await(_)
+            MissAction::Await(_)
         ));
         schedule.begin(at(0));
         schedule.succeed(2, at(0), None);
         assert!(matches!(
             schedule.unknown_id("k", 2, None, at(29)),
-            Step::Unknown
+            MissAction::Unknown
         ));
-        let Step::Await(drawn) = schedule.unknown_id("k", 2, None, at(30)) else {
+        let MissAction::Await(drawn) = schedule.unknown_id("k", 2, None, at(30)) else {
             panic!("no wait");
         };
         schedule.begin(at(30));
         schedule.fail(3, at(31));
         assert!(
-            matches!(schedule.unknown_id("k", 2, Some(drawn), at(31)), Step::Later(rest) if rest == at(29))
+            matches!(schedule.unknown_id("k", 2, Some(drawn), at(31)), MissAction::Later(rest) if rest == at(29))
         );
     }
 
     #[test]
     fn tokens_without_an_id_share_one_flight_and_then_are_told() {
         let mut schedule = loaded();
-        let Step::Await(drawn) = schedule.no_id(1, None, at(0)) else {
+        let MissAction::Await(drawn) = schedule.no_id(1, None, at(0)) else {
             panic!("no wait");
         };
         assert!(matches!(
             schedule.no_id(1, None, at(0)),
-            Step::Await(Drawn { until: 2, .. })
+            MissAction::Await(MissTicket { until: 2, .. })
         ));
         schedule.begin(at(0));
         schedule.succeed(2, at(0), None);
         assert!(matches!(
             schedule.no_id(drawn.until, Some(drawn), at(0)),
-            Step::Unknown
+            MissAction::Unknown
         ));
-        assert!(matches!(schedule.no_id(1, None, at(29)), Step::Unknown));
-        assert!(matches!(schedule.no_id(1, None, at(30)), Step::Await(_)));
+        assert!(matches!(
+            schedule.no_id(1, None, at(29)),
+            MissAction::Unknown
+        ));
+        assert!(matches!(
+            schedule.no_id(1, None, at(30)),
+            MissAction::Await(_)
+        ));
     }
 
     #[test]
@@ -556,7 +569,7 @@ mod tests {
         schedule.drop_keys();
         assert!(matches!(
             schedule.without_keys(None, at(1)),
-            Step::Await(Drawn { until: 3, .. })
+            MissAction::Await(MissTicket { until: 3, .. })
         ));
         assert_eq!(schedule.succeed(flight, at(1), None), None);
         assert_eq!(schedule.begin(at(1)), Some(3));

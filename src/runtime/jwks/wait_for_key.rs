@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::runtime::jwks::key_store::{RemoteKeys, Ticket};
+use crate::runtime::jwks::key_store::{RemoteKeys, WaitTicket};
 
 /// Waits until each of these sets has answered, or one of them has the key, within the tickets'
 /// patience. Without an id nothing but the last answer ends it.
 pub(crate) async fn wait_for_key<'t>(
     id: Option<&str>,
-    waiting: impl Iterator<Item = (&'t Arc<RemoteKeys>, &'t Ticket)>,
+    waiting: impl Iterator<Item = (&'t Arc<RemoteKeys>, &'t WaitTicket)>,
 ) {
     type Wait<'t> = Pin<Box<dyn Future<Output = ()> + Send + 't>>;
     let mut waits: Vec<(&Arc<RemoteKeys>, Wait<'t>)> = waiting

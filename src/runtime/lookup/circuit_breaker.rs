@@ -15,8 +15,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::runtime::cache::token_cache::Digest;
-use crate::runtime::lookup::endpoint::{LONGEST_REST, Trouble};
+use crate::runtime::cache::token_cache::TokenDigest;
+use crate::runtime::lookup::endpoint::{EndpointError, LONGEST_REST};
 
 /// So many failures may be chance.
 const FEW_ASKERS: usize = 5;
@@ -31,7 +31,7 @@ const LONG: Duration = Duration::from_secs(5);
 pub(in crate::runtime) const REST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Breaker {
+pub(in crate::runtime) struct CircuitBreaker {
     streak: Option<Streak>,
     open: Option<Open>,
     /// Whether our own question is under way.
@@ -43,13 +43,13 @@ pub(in crate::runtime) struct Breaker {
 #[derive(Debug)]
 struct Streak {
     since: Duration,
-    askers: HashSet<Digest>,
-    check: Option<Check>,
+    askers: HashSet<TokenDigest>,
+    check: Option<OwnCheck>,
 }
 
 /// How our own question failed.
 #[derive(Clone, Copy, Debug)]
-struct Check {
+struct OwnCheck {
     at: Duration,
     unreachable: bool,
     rest: Duration,
@@ -79,7 +79,7 @@ pub(in crate::runtime) enum Permit {
     Refused(Duration),
 }
 
-impl Breaker {
+impl CircuitBreaker {
     pub(in crate::runtime) fn permit(&mut self, now: Duration) -> Permit {
         let Some(open) = &mut self.open else {
             return Permit::Free;
@@ -102,7 +102,7 @@ impl Breaker {
 
     /// A question had no verdict. Whether our own one is to be asked now.
     #[must_use]
-    pub(in crate::runtime) fn failed(&mut self, asker: Digest, now: Duration) -> bool {
+    pub(in crate::runtime) fn failed(&mut self, asker: TokenDigest, now: Duration) -> bool {
         let streak = self.streak.get_or_insert_with(|| Streak {
             since: now,
             askers: HashSet::new(),
@@ -127,9 +127,9 @@ impl Breaker {
     }
 
     /// Our own question failed.
-    pub(in crate::runtime) fn check_failed(&mut self, trouble: &Trouble, now: Duration) {
+    pub(in crate::runtime) fn check_failed(&mut self, trouble: &EndpointError, now: Duration) {
         self.check_ended(now);
-        let check = Check {
+        let check = OwnCheck {
             at: now,
             unreachable: trouble.is_unreachable(),
             rest: trouble.rest.unwrap_or(REST).clamp(REST, LONGEST_REST),
@@ -174,7 +174,7 @@ impl Breaker {
             return;
         };
         // An older one says nothing about now.
-        let recent = |check: &Check| now.saturating_sub(check.at) <= REST;
+        let recent = |check: &OwnCheck| now.saturating_sub(check.at) <= REST;
         let Some(check) = streak.check.filter(recent) else {
             return;
         };
@@ -200,27 +200,27 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    fn asker(number: u128) -> Digest {
-        Digest::of_number(number)
+    fn asker(number: u128) -> TokenDigest {
+        TokenDigest::of_number(number)
     }
 
-    fn status() -> Trouble {
-        Trouble::failed("500")
+    fn status() -> EndpointError {
+        EndpointError::failed("500")
     }
 
-    fn unreachable() -> Trouble {
-        Trouble::unreachable("refused")
+    fn unreachable() -> EndpointError {
+        EndpointError::unreachable("refused")
     }
 
     /// Whether our own question is due after so many askers have failed.
-    fn fail(breaker: &mut Breaker, askers: std::ops::Range<u128>, now: Duration) -> bool {
+    fn fail(breaker: &mut CircuitBreaker, askers: std::ops::Range<u128>, now: Duration) -> bool {
         let due = askers.map(|number| breaker.failed(asker(number), now));
         due.fold(false, |any, due| any | due)
     }
 
     #[test]
     fn breaker_counts_an_asker_once() {
-        let mut breaker = Breaker::default();
+        let mut breaker = CircuitBreaker::default();
         for _ in 0..1000 {
             assert!(!fail(&mut breaker, 0..4, at(0)));
         }
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn breaker_stays_closed_where_our_own_question_is_answered() {
-        let mut breaker = Breaker::default();
+        let mut breaker = CircuitBreaker::default();
         for second in 0..100 {
             let askers = u128::from(second) * 1000;
             let due = fail(&mut breaker, askers..askers + 1000, at(second));
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn breaker_opens_for_an_endpoint_that_is_not_reached_and_closes_by_one_probe() {
-        let mut breaker = Breaker::default();
+        let mut breaker = CircuitBreaker::default();
         assert!(fail(&mut breaker, 0..5, at(0)));
         breaker.check_failed(&unreachable(), at(0));
         assert_eq!(breaker.permit(at(0)), Permit::Refused(at(1)));
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn breaker_opens_by_statuses_for_many_askers_or_after_a_long_time() {
-        let mut many = Breaker::default();
+        let mut many = CircuitBreaker::default();
         assert!(fail(&mut many, 0..5, at(0)));
         many.check_failed(&status(), at(0));
         assert!(!fail(&mut many, 5..63, at(0)));
@@ -274,7 +274,7 @@ mod tests {
         assert!(!fail(&mut many, 63..64, at(0)));
         assert_eq!(many.permit(at(0)), Permit::Refused(at(1)));
 
-        let mut long = Breaker::default();
+        let mut long = CircuitBreaker::default();
         for second in 0..5 {
             if fail(&mut long, 0..5, at(second)) {
                 long.check_failed(&status(), at(second));
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn breaker_rests_as_long_as_the_answer_to_our_own_question_says() {
         for (rest, expected) in [(None, 1), (Some(0), 1), (Some(7), 7), (Some(3600), 60)] {
-            let mut breaker = Breaker::default();
+            let mut breaker = CircuitBreaker::default();
             assert!(fail(&mut breaker, 0..5, at(0)));
             let mut trouble = unreachable();
             trouble.rest = rest.map(at);
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn breaker_stays_closed_in_floods_of_odd_tokens_beside_good_ones() {
         for (bad, good) in [(5_u32, 5_u32), (20, 5), (50, 20), (100, 20)] {
-            let (mut breaker, mut refused, mut asked) = (Breaker::default(), 0, 0);
+            let (mut breaker, mut refused, mut asked) = (CircuitBreaker::default(), 0, 0);
             let mut random = 0x9e37_79b9_7f4a_7c15_u64;
             for step in 0..(bad + good) * 400 {
                 let now = Duration::from_secs_f64(f64::from(step) / f64::from(bad + good));

@@ -22,16 +22,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::model::error::rejection::Outage;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{Digest, Tally};
+use crate::runtime::cache::token_cache::{CacheStats, TokenDigest};
 use crate::runtime::clock::{Clock, Now};
 use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::lookup::endpoint;
-pub(crate) use crate::runtime::lookup::endpoint::{AskedAt, Oracle, Trouble};
-use crate::runtime::lookup::failed_tokens::{Sender, Setbacks};
-use crate::runtime::lookup::single_flight::{Boarding, Departure, Flights, Landing};
-use crate::runtime::lookup::status::{IntrospectionStatus, Leave, Record};
+pub(crate) use crate::runtime::lookup::endpoint::{EndpointError, RemoteEndpoint, RequestTime};
+use crate::runtime::lookup::failed_tokens::{FailedTokens, TokenSender};
+use crate::runtime::lookup::single_flight::{Follower, Join, Leader, SingleFlight};
+use crate::runtime::lookup::status::{IntrospectionStatus, LookupHealth, LookupPermit};
 #[cfg(feature = "redis")]
-use crate::runtime::shared::introspection_cache::{Archive, Heard};
+use crate::runtime::shared::introspection_cache::{IssuerCache, SharedResponse};
 use crate::runtime::util::select::{Either, race};
 
 /// Tokens that are asked about, or wait for their turn.
@@ -53,52 +53,52 @@ pub(crate) struct AskingLimits {
 }
 
 /// Who makes a verdict of an answer, and remembers it.
-pub(crate) trait Examiner: Send + Sync + 'static {
+pub(crate) trait ResponseHandler: Send + Sync + 'static {
     /// Who is asked.
-    type Oracle: Oracle;
+    type Oracle: RemoteEndpoint;
     type Verdict: Clone + Send + Sync + 'static;
 
     /// The verdict on a token that is remembered by now.
-    fn remembered(&self, digest: Digest, now: Now) -> Option<Self::Verdict>;
+    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<Self::Verdict>;
 
     /// Makes a verdict, and remembers it.
     fn examine(
         &self,
-        digest: Digest,
-        said: <Self::Oracle as Oracle>::Said,
-        asked: AskedAt,
-    ) -> impl Future<Output = Result<Self::Verdict, Trouble>> + Send;
+        digest: TokenDigest,
+        said: <Self::Oracle as RemoteEndpoint>::Said,
+        asked: RequestTime,
+    ) -> impl Future<Output = Result<Self::Verdict, EndpointError>> + Send;
 
     /// Until when other instances may believe the answer; `None` where they may not.
     #[cfg(feature = "redis")]
-    fn good_until(&self, _: &Self::Verdict, _: AskedAt) -> Option<UnixTime> {
+    fn good_until(&self, _: &Self::Verdict, _: RequestTime) -> Option<UnixTime> {
         None
     }
 }
 
 /// What is said to this examiner.
-type Heeded<E> = <<E as Examiner>::Oracle as Oracle>::Said;
+type ResponseOf<E> = <<E as ResponseHandler>::Oracle as RemoteEndpoint>::Said;
 
 /// Asks one issuer.
-pub(crate) struct Introspector<E: Examiner> {
+pub(crate) struct RemoteLookup<E: ResponseHandler> {
     examiner: E,
     endpoint: E::Oracle,
     clock: Arc<dyn Clock>,
     limits: AskingLimits,
-    flights: Flights<Digest, Result<E::Verdict, Trouble>>,
+    flights: SingleFlight<TokenDigest, Result<E::Verdict, EndpointError>>,
     calls: Semaphore,
     places: Arc<Semaphore>,
-    record: Arc<Record>,
-    setbacks: Setbacks,
+    record: Arc<LookupHealth>,
+    setbacks: FailedTokens,
     /// Where instances share answers.
     #[cfg(feature = "redis")]
-    archive: OnceLock<Archive>,
+    archive: OnceLock<IssuerCache>,
 }
 
 /// A place among those who wait for a verdict; free again when it is dropped.
 #[must_use]
-pub(crate) struct Ticket<V> {
-    landing: Landing<Result<V, Trouble>>,
+pub(crate) struct LookupTicket<V> {
+    landing: Follower<Result<V, EndpointError>>,
     /// By the server's clock and by real time, whichever ends first: a clock that stands still
     /// must not hold a request.
     patience: (Duration, Instant),
@@ -108,12 +108,12 @@ pub(crate) struct Ticket<V> {
 
 /// Why there is no verdict, as the request hears it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NotAsked {
+pub(crate) struct LookupUnavailable {
     pub(crate) outage: Outage,
     pub(crate) retry_after: Duration,
 }
 
-impl NotAsked {
+impl LookupUnavailable {
     /// For now; the request may come again shortly.
     pub(crate) const fn now(outage: Outage) -> Self {
         Self {
@@ -123,7 +123,7 @@ impl NotAsked {
     }
 }
 
-impl<E: Examiner> Introspector<E> {
+impl<E: ResponseHandler> RemoteLookup<E> {
     pub(crate) fn new(
         examiner: E,
         endpoint: E::Oracle,
@@ -134,11 +134,11 @@ impl<E: Examiner> Introspector<E> {
             examiner,
             clock: Arc::clone(clock),
             limits,
-            flights: Flights::new(MOST_FLIGHTS),
+            flights: SingleFlight::new(MOST_FLIGHTS),
             calls: Semaphore::new(limits.calls),
             places: Arc::new(Semaphore::new(MOST_WAITERS)),
-            record: Record::of(endpoint.whereabouts().issuer(), E::Oracle::WORDS),
-            setbacks: Setbacks::default(),
+            record: LookupHealth::of(endpoint.whereabouts().issuer(), E::Oracle::WORDS),
+            setbacks: FailedTokens::default(),
             endpoint,
             #[cfg(feature = "redis")]
             archive: OnceLock::new(),
@@ -147,7 +147,7 @@ impl<E: Examiner> Introspector<E> {
 
     /// From now on answers are shared there. The first one counts.
     #[cfg(feature = "redis")]
-    pub(crate) fn share(&self, archive: Archive) {
+    pub(crate) fn share(&self, archive: IssuerCache) {
         let _ = self.archive.set(archive);
     }
 
@@ -160,37 +160,37 @@ impl<E: Examiner> Introspector<E> {
     /// another one of them.
     pub(crate) fn ask(
         self: &Arc<Self>,
-        digest: Digest,
-        party: Option<Digest>,
+        digest: TokenDigest,
+        party: Option<TokenDigest>,
         token: &str,
-    ) -> Result<Ticket<E::Verdict>, NotAsked> {
+    ) -> Result<LookupTicket<E::Verdict>, LookupUnavailable> {
         let now = self.clock.monotonic();
         let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|_| NotAsked::now(Outage::IntrospectionFailed))?;
+            .map_err(|_| LookupUnavailable::now(Outage::IntrospectionFailed))?;
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
-            .map_err(|_| NotAsked::now(Outage::TooManyWaiting))?;
-        let not_asked = |(outage, rest): (Outage, Duration)| NotAsked {
+            .map_err(|_| LookupUnavailable::now(Outage::TooManyWaiting))?;
+        let not_asked = |(outage, rest): (Outage, Duration)| LookupUnavailable {
             outage,
             retry_after: rest.max(SHORTLY),
         };
-        let sender = Sender { digest, party };
+        let sender = TokenSender { digest, party };
         if let Some(setback) = sender.any(|one| self.setbacks.find(one, now)) {
             return Err(not_asked(setback));
         }
         let leave = self.record.leave(now).map_err(not_asked)?;
         let landing = match self.flights.board(digest) {
-            Boarding::Joined(landing) => landing,
-            Boarding::First(landing, departure) => {
+            Join::Joined(landing) => landing,
+            Join::First(landing, departure) => {
                 let flight = Arc::clone(self).fly(departure, sender, token.to_owned(), leave);
                 runtime.spawn(flight);
                 landing
             }
-            Boarding::Full => return Err(NotAsked::now(Outage::TooManyWaiting)),
+            Join::Full => return Err(LookupUnavailable::now(Outage::TooManyWaiting)),
         };
         let in_reality = Instant::now();
         let patience = self.limits.patience;
-        Ok(Ticket {
+        Ok(LookupTicket {
             landing,
             patience: (
                 now.saturating_add(patience),
@@ -211,17 +211,17 @@ impl<E: Examiner> Introspector<E> {
         &self.endpoint
     }
 
-    pub(crate) fn status(&self, cache: Tally) -> IntrospectionStatus {
+    pub(crate) fn status(&self, cache: CacheStats) -> IntrospectionStatus {
         self.record
             .status(self.clock.monotonic(), self.flights.len(), cache)
     }
 
     async fn fly(
         self: Arc<Self>,
-        departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        sender: Sender,
+        departure: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
+        sender: TokenSender,
         token: String,
-        leave: Leave,
+        leave: LookupPermit,
     ) {
         // Whoever looked just before the flight before this one landed is served by that one.
         let now = Now::of(&*self.clock);
@@ -247,7 +247,7 @@ impl<E: Examiner> Introspector<E> {
     }
 
     /// Asks our own question, which no caller has a hand in.
-    async fn check(&self) -> Result<(), Trouble> {
+    async fn check(&self) -> Result<(), EndpointError> {
         self.record.called();
         let outcome = endpoint::ask_about_nothing(&self.endpoint, self.asked_now()).await;
         self.record.checked(&outcome, self.clock.monotonic());
@@ -258,10 +258,10 @@ impl<E: Examiner> Introspector<E> {
     #[cfg(not(feature = "redis"))]
     async fn answer(
         &self,
-        departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        sender: Sender,
+        departure: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
+        sender: TokenSender,
         token: &str,
-        leave: Leave,
+        leave: LookupPermit,
     ) -> bool {
         let said = self.call(token).await;
         let (outcome, checks) = self.examined(sender, said, leave).await;
@@ -273,10 +273,10 @@ impl<E: Examiner> Introspector<E> {
     #[cfg(feature = "redis")]
     async fn answer(
         &self,
-        departure: Departure<Digest, Result<E::Verdict, Trouble>>,
-        sender: Sender,
+        departure: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
+        sender: TokenSender,
         token: &str,
-        leave: Leave,
+        leave: LookupPermit,
     ) -> bool {
         let archive = self.archive.get();
         if let Some(archive) = archive {
@@ -296,7 +296,7 @@ impl<E: Examiner> Introspector<E> {
         let told = text.and_then(|(archive, text, asked)| {
             let end = self.examiner.good_until(outcome.as_ref().ok()?, asked)?;
             let asked_at = asked.wall;
-            Some((archive, Heard { text, asked_at }, end))
+            Some((archive, SharedResponse { text, asked_at }, end))
         });
         // Whoever waits does not wait for the others.
         departure.land(outcome);
@@ -308,11 +308,16 @@ impl<E: Examiner> Introspector<E> {
 
     /// The verdict on what another instance was told, if that is one on a good token.
     #[cfg(feature = "redis")]
-    async fn found(&self, archive: &Archive, digest: Digest, token: &str) -> Option<E::Verdict> {
+    async fn found(
+        &self,
+        archive: &IssuerCache,
+        digest: TokenDigest,
+        token: &str,
+    ) -> Option<E::Verdict> {
         let heard = archive.find(token).await?;
         let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
         let earlier = wall.as_secs().saturating_sub(heard.asked_at.as_secs());
-        let asked = AskedAt {
+        let asked = RequestTime {
             wall: heard.asked_at,
             monotonic,
             earlier: Duration::from_secs(u64::try_from(earlier).unwrap_or_default()),
@@ -322,15 +327,15 @@ impl<E: Examiner> Introspector<E> {
         self.examiner.good_until(&verdict, asked).map(|_| verdict)
     }
 
-    async fn call(&self, token: &str) -> Result<(Heeded<E>, AskedAt), Trouble> {
+    async fn call(&self, token: &str) -> Result<(ResponseOf<E>, RequestTime), EndpointError> {
         let asked = self.asked_now();
         self.record.called();
         let said = endpoint::ask(&self.endpoint, token, asked).await;
         said.map(|said| (said, asked))
     }
 
-    fn asked_now(&self) -> AskedAt {
-        AskedAt {
+    fn asked_now(&self) -> RequestTime {
+        RequestTime {
             wall: self.clock.now(),
             monotonic: self.clock.monotonic(),
             earlier: Duration::ZERO,
@@ -340,10 +345,10 @@ impl<E: Examiner> Introspector<E> {
     /// The verdict, and whether our own question is to be asked now.
     async fn examined(
         &self,
-        sender: Sender,
-        said: Result<(Heeded<E>, AskedAt), Trouble>,
-        leave: Leave,
-    ) -> (Result<E::Verdict, Trouble>, bool) {
+        sender: TokenSender,
+        said: Result<(ResponseOf<E>, RequestTime), EndpointError>,
+        leave: LookupPermit,
+    ) -> (Result<E::Verdict, EndpointError>, bool) {
         let outcome = match said {
             Ok((said, asked)) => self.examiner.examine(sender.digest, said, asked).await,
             Err(trouble) => Err(trouble),
@@ -363,15 +368,15 @@ impl<E: Examiner> Introspector<E> {
     }
 }
 
-impl<V: Clone> Ticket<V> {
+impl<V: Clone> LookupTicket<V> {
     /// Waits for the verdict, within the ticket's patience.
-    pub(crate) async fn wait(mut self) -> Result<V, NotAsked> {
+    pub(crate) async fn wait(mut self) -> Result<V, LookupUnavailable> {
         let (by_clock, in_reality) = self.patience;
         let impatient = race(
             self.clock.sleep_until(by_clock),
             tokio::time::sleep_until(in_reality.into()),
         );
-        let failed = |outage, rest: Option<Duration>| NotAsked {
+        let failed = |outage, rest: Option<Duration>| LookupUnavailable {
             outage,
             retry_after: rest.unwrap_or(SHORTLY).max(SHORTLY),
         };

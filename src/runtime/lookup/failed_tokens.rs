@@ -12,24 +12,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::error::rejection::Outage;
-use crate::runtime::cache::token_cache::Digest;
+use crate::runtime::cache::token_cache::TokenDigest;
 use crate::runtime::lookup::circuit_breaker::REST;
-use crate::runtime::lookup::endpoint::{LONGEST_REST, Trouble};
+use crate::runtime::lookup::endpoint::{EndpointError, LONGEST_REST};
 
 /// Most tokens that are remembered. One takes about 64 bytes.
 const MOST: usize = 4096;
 
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Setbacks(Mutex<Held>);
+pub(in crate::runtime) struct FailedTokens(Mutex<Held>);
 
 #[derive(Debug, Default)]
 struct Held {
-    by_asker: HashMap<Digest, Setback>,
+    by_asker: HashMap<TokenDigest, FailedToken>,
     next_sweep: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Setback {
+struct FailedToken {
     outage: Outage,
     /// Not asked about before.
     until: Duration,
@@ -37,11 +37,11 @@ struct Setback {
     end: Duration,
 }
 
-impl Setbacks {
+impl FailedTokens {
     /// Why, and for how long, this token is not asked about.
     pub(in crate::runtime) fn find(
         &self,
-        asker: Digest,
+        asker: TokenDigest,
         now: Duration,
     ) -> Option<(Outage, Duration)> {
         let held = self.held();
@@ -50,7 +50,12 @@ impl Setbacks {
         (!rest.is_zero()).then_some((setback.outage, rest))
     }
 
-    pub(in crate::runtime) fn note(&self, asker: Digest, trouble: &Trouble, now: Duration) {
+    pub(in crate::runtime) fn note(
+        &self,
+        asker: TokenDigest,
+        trouble: &EndpointError,
+        now: Duration,
+    ) {
         let rest = trouble.rest.unwrap_or(REST).clamp(REST, LONGEST_REST);
         let end = now.saturating_add(rest);
         let mut held = self.held();
@@ -65,7 +70,7 @@ impl Setbacks {
             return;
         }
         let rests = is_repeated || trouble.is_about_the_question() || trouble.rest.is_some();
-        let setback = Setback {
+        let setback = FailedToken {
             outage: trouble.outage,
             until: if rests { end } else { now },
             end,
@@ -80,27 +85,27 @@ impl Setbacks {
 
 /// The token that is asked about, and whose it is where that is known.
 #[derive(Clone, Copy)]
-pub(in crate::runtime) struct Sender {
-    pub(in crate::runtime) digest: Digest,
-    pub(in crate::runtime) party: Option<Digest>,
+pub(in crate::runtime) struct TokenSender {
+    pub(in crate::runtime) digest: TokenDigest,
+    pub(in crate::runtime) party: Option<TokenDigest>,
 }
 
-impl Sender {
+impl TokenSender {
     /// The token's party, or the token where that is not known.
-    pub(in crate::runtime) fn party(self) -> Digest {
+    pub(in crate::runtime) fn party(self) -> TokenDigest {
         self.party.unwrap_or(self.digest)
     }
 
     /// Whom a failure concerns. A limit on questions is one on a party's; what else is wrong is
     /// wrong with the token.
-    pub(in crate::runtime) fn concerned(self, trouble: &Trouble) -> Digest {
+    pub(in crate::runtime) fn concerned(self, trouble: &EndpointError) -> TokenDigest {
         match trouble.outage {
             Outage::IntrospectionBusy | Outage::UserInfoBusy => self.party(),
             _ => self.digest,
         }
     }
 
-    pub(in crate::runtime) fn any<T>(self, find: impl Fn(Digest) -> Option<T>) -> Option<T> {
+    pub(in crate::runtime) fn any<T>(self, find: impl Fn(TokenDigest) -> Option<T>) -> Option<T> {
         find(self.digest).or_else(|| self.party.and_then(find))
     }
 }
@@ -115,10 +120,10 @@ mod tests {
 
     #[test]
     fn setback_of_a_refused_question_rests_at_once_and_another_one_when_it_is_repeated() {
-        let setbacks = Setbacks::default();
-        let refused = Trouble::about_the_question(Outage::IntrospectionFailed, "400");
-        let failed = Trouble::failed("500");
-        let (one, other) = (Digest::of_number(1), Digest::of_number(2));
+        let setbacks = FailedTokens::default();
+        let refused = EndpointError::about_the_question(Outage::IntrospectionFailed, "400");
+        let failed = EndpointError::failed("500");
+        let (one, other) = (TokenDigest::of_number(1), TokenDigest::of_number(2));
         setbacks.note(one, &refused, at(0));
         setbacks.note(other, &failed, at(0));
         let rest = Some((Outage::IntrospectionFailed, at(1)));
@@ -134,17 +139,21 @@ mod tests {
 
     #[test]
     fn setbacks_are_bounded_and_make_room_when_they_are_over() {
-        let setbacks = Setbacks::default();
-        let refused = Trouble::about_the_question(Outage::IntrospectionFailed, "400");
+        let setbacks = FailedTokens::default();
+        let refused = EndpointError::about_the_question(Outage::IntrospectionFailed, "400");
         let fill = |from: u128, now| {
             for number in from..from + 2 * MOST as u128 {
-                setbacks.note(Digest::of_number(number), &refused, now);
+                setbacks.note(TokenDigest::of_number(number), &refused, now);
             }
             setbacks.held().by_asker.len()
         };
         assert_eq!(fill(0, at(0)), MOST);
         assert_eq!(fill(1 << 20, at(1)), MOST);
-        assert_eq!(setbacks.find(Digest::of_number(0), at(1)), None);
-        assert!(setbacks.find(Digest::of_number(1 << 20), at(1)).is_some());
+        assert_eq!(setbacks.find(TokenDigest::of_number(0), at(1)), None);
+        assert!(
+            setbacks
+                .find(TokenDigest::of_number(1 << 20), at(1))
+                .is_some()
+        );
     }
 }

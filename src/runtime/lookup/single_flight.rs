@@ -15,35 +15,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// The flights of one kind. Clones are the same.
-pub(in crate::runtime) struct Flights<K, V> {
-    under_way: Arc<Mutex<UnderWay<K, V>>>,
+pub(in crate::runtime) struct SingleFlight<K, V> {
+    under_way: Arc<Mutex<InFlight<K, V>>>,
     most: usize,
 }
 
-type UnderWay<K, V> = HashMap<K, watch::Receiver<Option<V>>>;
+type InFlight<K, V> = HashMap<K, watch::Receiver<Option<V>>>;
 
 /// Waits for a flight to land.
 #[derive(Debug)]
-pub(in crate::runtime) struct Landing<V>(watch::Receiver<Option<V>>);
+pub(in crate::runtime) struct Follower<V>(watch::Receiver<Option<V>>);
 
 /// A flight that its holder must make.
-pub(in crate::runtime) struct Departure<K: Eq + Hash, V> {
+pub(in crate::runtime) struct Leader<K: Eq + Hash, V> {
     key: K,
     landing: watch::Sender<Option<V>>,
-    under_way: Arc<Mutex<UnderWay<K, V>>>,
+    under_way: Arc<Mutex<InFlight<K, V>>>,
     /// Whether it is no longer in the map, where another one may have taken its place.
     is_off_the_map: bool,
 }
 
 /// A flight that was found, or one to make.
-pub(in crate::runtime) enum Boarding<K: Eq + Hash, V> {
-    Joined(Landing<V>),
-    First(Landing<V>, Departure<K, V>),
+pub(in crate::runtime) enum Join<K: Eq + Hash, V> {
+    Joined(Follower<V>),
+    First(Follower<V>, Leader<K, V>),
     /// There are as many as there may be.
     Full,
 }
 
-impl<K: Copy + Eq + Hash, V> Flights<K, V> {
+impl<K: Copy + Eq + Hash, V> SingleFlight<K, V> {
     pub(in crate::runtime) fn new(most: usize) -> Self {
         Self {
             under_way: Arc::new(Mutex::new(HashMap::new())),
@@ -51,24 +51,24 @@ impl<K: Copy + Eq + Hash, V> Flights<K, V> {
         }
     }
 
-    pub(in crate::runtime) fn board(&self, key: K) -> Boarding<K, V> {
+    pub(in crate::runtime) fn board(&self, key: K) -> Join<K, V> {
         let mut under_way = lock(&self.under_way);
         if let Some(landing) = under_way.get(&key) {
-            return Boarding::Joined(Landing(landing.clone()));
+            return Join::Joined(Follower(landing.clone()));
         }
         if under_way.len() >= self.most {
-            return Boarding::Full;
+            return Join::Full;
         }
         let (landing, waiting) = watch::channel(None);
         under_way.insert(key, waiting.clone());
         drop(under_way);
-        let departure = Departure {
+        let departure = Leader {
             key,
             landing,
             under_way: Arc::clone(&self.under_way),
             is_off_the_map: false,
         };
-        Boarding::First(Landing(waiting), departure)
+        Join::First(Follower(waiting), departure)
     }
 
     pub(in crate::runtime) fn len(&self) -> usize {
@@ -76,7 +76,7 @@ impl<K: Copy + Eq + Hash, V> Flights<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Departure<K, V> {
+impl<K: Eq + Hash, V> Leader<K, V> {
     /// The flight, if anybody waits for it. Otherwise it is given up, and the next who comes
     /// starts another one.
     pub(in crate::runtime) fn if_awaited(mut self) -> Option<Self> {
@@ -100,7 +100,7 @@ impl<K: Eq + Hash, V> Departure<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Drop for Departure<K, V> {
+impl<K: Eq + Hash, V> Drop for Leader<K, V> {
     fn drop(&mut self) {
         if !self.is_off_the_map {
             lock(&self.under_way).remove(&self.key);
@@ -108,7 +108,7 @@ impl<K: Eq + Hash, V> Drop for Departure<K, V> {
     }
 }
 
-impl<V: Clone> Landing<V> {
+impl<V: Clone> Follower<V> {
     /// The answer; `None` where the flight ended without one.
     pub(in crate::runtime) async fn landed(&mut self) -> Option<V> {
         let landed = self.0.wait_for(Option::is_some).await.ok()?;
@@ -126,30 +126,30 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_asks_the_same_shares_one_flight_and_its_answer() {
-        let flights = Flights::new(2);
-        let Boarding::First(mut first, departure) = flights.board(1) else {
+        let flights = SingleFlight::new(2);
+        let Join::First(mut first, departure) = flights.board(1) else {
             panic!("the first one flies");
         };
-        let Boarding::Joined(mut second) = flights.board(1) else {
+        let Join::Joined(mut second) = flights.board(1) else {
             panic!("the second one joins");
         };
-        let Boarding::First(mut other, gone) = flights.board(2) else {
+        let Join::First(mut other, gone) = flights.board(2) else {
             panic!("another key is another flight");
         };
-        assert!(matches!(flights.board(3), Boarding::Full));
+        assert!(matches!(flights.board(3), Join::Full));
         departure.land("one");
         assert_eq!(first.landed().await, Some("one"));
         assert_eq!(second.landed().await, Some("one"));
         drop(gone);
         assert_eq!(other.landed().await, None, "over, without an answer");
         assert_eq!(flights.len(), 0);
-        assert!(matches!(flights.board(1), Boarding::First(..)));
+        assert!(matches!(flights.board(1), Join::First(..)));
     }
 
     #[test]
     fn a_flight_knows_whether_anybody_waits() {
-        let flights = Flights::<u8, ()>::new(1);
-        let Boarding::First(landing, departure) = flights.board(1) else {
+        let flights = SingleFlight::<u8, ()>::new(1);
+        let Join::First(landing, departure) = flights.board(1) else {
             panic!("the first one flies");
         };
         let departure = departure.if_awaited().expect("it is awaited");
@@ -160,12 +160,12 @@ mod tests {
 
     #[tokio::test]
     async fn flight_that_is_joined_after_its_first_waiter_left_is_made() {
-        let flights = Flights::new(1);
-        let Boarding::First(landing, departure) = flights.board(1) else {
+        let flights = SingleFlight::new(1);
+        let Join::First(landing, departure) = flights.board(1) else {
             panic!("the first one flies");
         };
         drop(landing);
-        let Boarding::Joined(mut joined) = flights.board(1) else {
+        let Join::Joined(mut joined) = flights.board(1) else {
             panic!("it is still under way");
         };
         let departure = departure.if_awaited().expect("the second one waits");
@@ -175,14 +175,14 @@ mod tests {
 
     #[tokio::test]
     async fn flight_that_was_given_up_is_joined_by_nobody_and_ends_no_later_one() {
-        let flights = Flights::new(2);
-        let Boarding::First(landing, departure) = flights.board(1) else {
+        let flights = SingleFlight::new(2);
+        let Join::First(landing, departure) = flights.board(1) else {
             panic!("the first one flies");
         };
         drop(landing);
         // The look and the removal are one step: whoever boards now, boards another flight.
         assert!(departure.if_awaited().is_none());
-        let Boarding::First(mut landing, next) = flights.board(1) else {
+        let Join::First(mut landing, next) = flights.board(1) else {
             panic!("the next one is a flight of its own");
         };
         assert_eq!(
@@ -198,15 +198,15 @@ mod tests {
     /// the end has its answer.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn flight_races_between_joining_and_giving_up_leave_no_waiter_without_an_answer() {
-        let flights = Arc::new(Flights::<u8, u8>::new(1));
+        let flights = Arc::new(SingleFlight::<u8, u8>::new(1));
         let mut waiters = tokio::task::JoinSet::new();
         for number in 0..4_000 {
             let flights = Arc::clone(&flights);
             waiters.spawn(async move {
                 let (mut landing, departure) = match flights.board(1) {
-                    Boarding::First(landing, departure) => (landing, Some(departure)),
-                    Boarding::Joined(landing) => (landing, None),
-                    Boarding::Full => panic!("there is one key"),
+                    Join::First(landing, departure) => (landing, Some(departure)),
+                    Join::Joined(landing) => (landing, None),
+                    Join::Full => panic!("there is one key"),
                 };
                 let leaves = number % 3 == 0;
                 if let Some(departure) = departure {

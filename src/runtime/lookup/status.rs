@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::error::rejection::Outage;
-use crate::runtime::cache::token_cache::{Digest, Tally};
-use crate::runtime::lookup::circuit_breaker::{Breaker, Permit, Probe};
-use crate::runtime::lookup::endpoint::{Trouble, Words};
-use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::runtime::cache::token_cache::{CacheStats, TokenDigest};
+use crate::runtime::lookup::circuit_breaker::{CircuitBreaker, Permit, Probe};
+use crate::runtime::lookup::endpoint::{EndpointError, LogMessages};
+use crate::runtime::util::log_rate_limit::LogRateLimit;
 
 /// What has happened so far.
-pub(in crate::runtime) struct Record {
+pub(in crate::runtime) struct LookupHealth {
     issuer: Arc<str>,
     #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-    words: Words,
+    words: LogMessages,
     state: Mutex<State>,
-    troubles: OnceAMinute,
-    recoveries: OnceAMinute,
+    troubles: LogRateLimit,
+    recoveries: LogRateLimit,
 }
 
 #[derive(Default)]
@@ -29,27 +29,27 @@ struct State {
     calls: u64,
     failures: u64,
     in_a_row: u32,
-    trouble: Option<Trouble>,
+    trouble: Option<EndpointError>,
     failing_since: Option<Duration>,
-    breaker: Breaker,
+    breaker: CircuitBreaker,
     /// The trouble that operators know of.
     told: Option<Outage>,
 }
 
 /// Leave to ask a question. If it is a probe that is not sent, the next one may be.
-pub(in crate::runtime) struct Leave {
-    record: Arc<Record>,
+pub(in crate::runtime) struct LookupPermit {
+    record: Arc<LookupHealth>,
     probe: Option<Probe>,
 }
 
-impl Leave {
+impl LookupPermit {
     /// Whether our own question is to be asked before the caller's.
     pub(in crate::runtime) fn is_for_our_own(&self) -> bool {
         self.probe == Some(Probe::Own)
     }
 }
 
-impl Drop for Leave {
+impl Drop for LookupPermit {
     fn drop(&mut self) {
         if self.probe.is_some() {
             self.record.state().breaker.probe_dropped();
@@ -57,14 +57,14 @@ impl Drop for Leave {
     }
 }
 
-impl Record {
-    pub(in crate::runtime) fn of(issuer: &Arc<str>, words: Words) -> Arc<Self> {
+impl LookupHealth {
+    pub(in crate::runtime) fn of(issuer: &Arc<str>, words: LogMessages) -> Arc<Self> {
         Arc::new(Self {
             issuer: Arc::clone(issuer),
             words,
             state: Mutex::default(),
-            troubles: OnceAMinute::default(),
-            recoveries: OnceAMinute::default(),
+            troubles: LogRateLimit::default(),
+            recoveries: LogRateLimit::default(),
         })
     }
 
@@ -72,7 +72,7 @@ impl Record {
     pub(in crate::runtime) fn leave(
         self: &Arc<Self>,
         now: Duration,
-    ) -> Result<Leave, (Outage, Duration)> {
+    ) -> Result<LookupPermit, (Outage, Duration)> {
         let mut state = self.state();
         let probe = match state.breaker.permit(now) {
             Permit::Free => None,
@@ -84,7 +84,7 @@ impl Record {
             }
         };
         drop(state);
-        Ok(Leave {
+        Ok(LookupPermit {
             record: Arc::clone(self),
             probe,
         })
@@ -96,7 +96,7 @@ impl Record {
 
     /// There was a verdict.
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
-    pub(in crate::runtime) fn answered(&self, mut leave: Leave, now: Duration) {
+    pub(in crate::runtime) fn answered(&self, mut leave: LookupPermit, now: Duration) {
         leave.probe = None;
         let is_news = {
             let mut state = self.state();
@@ -120,9 +120,9 @@ impl Record {
     #[must_use]
     pub(in crate::runtime) fn failed(
         &self,
-        mut leave: Leave,
-        asker: Digest,
-        trouble: &Trouble,
+        mut leave: LookupPermit,
+        asker: TokenDigest,
+        trouble: &EndpointError,
         now: Duration,
     ) -> bool {
         let was_probe = leave.probe.take().is_some();
@@ -141,7 +141,7 @@ impl Record {
     }
 
     /// How our own question ended.
-    pub(in crate::runtime) fn checked(&self, outcome: &Result<(), Trouble>, now: Duration) {
+    pub(in crate::runtime) fn checked(&self, outcome: &Result<(), EndpointError>, now: Duration) {
         let is_news = {
             let mut state = self.state();
             match outcome {
@@ -162,13 +162,13 @@ impl Record {
     }
 
     /// The probe that was our own question failed.
-    pub(in crate::runtime) fn probe_failed(&self, mut leave: Leave, now: Duration) {
+    pub(in crate::runtime) fn probe_failed(&self, mut leave: LookupPermit, now: Duration) {
         leave.probe = None;
         self.state().breaker.probe_failed(now);
     }
 
     /// Takes a failure down. Whether operators are to hear of it.
-    fn note(&self, state: &mut State, trouble: &Trouble, now: Duration) -> bool {
+    fn note(&self, state: &mut State, trouble: &EndpointError, now: Duration) -> bool {
         state.failures += 1;
         state.in_a_row = state.in_a_row.saturating_add(1);
         state.failing_since.get_or_insert(now);
@@ -184,7 +184,7 @@ impl Record {
         &self,
         now: Duration,
         in_flight: usize,
-        cache: Tally,
+        cache: CacheStats,
     ) -> IntrospectionStatus {
         let state = self.state();
         IntrospectionStatus {
@@ -203,7 +203,7 @@ impl Record {
     }
 
     #[cfg(feature = "tracing")]
-    fn announce(&self, trouble: &Trouble) {
+    fn announce(&self, trouble: &EndpointError) {
         let (issuer, error, kind) = (&*self.issuer, &*trouble.reason, trouble.outage.as_str());
         tracing::warn!(issuer, error, kind, "{}", self.words.trouble);
     }
@@ -215,7 +215,7 @@ impl Record {
 
     #[cfg(not(feature = "tracing"))]
     #[allow(clippy::unused_self)]
-    fn announce(&self, _: &Trouble) {}
+    fn announce(&self, _: &EndpointError) {}
 
     #[cfg(not(feature = "tracing"))]
     #[allow(clippy::unused_self)]
@@ -238,7 +238,7 @@ pub struct IntrospectionStatus {
     last_error: Option<Arc<str>>,
     failing_for: Option<Duration>,
     in_flight: usize,
-    cache: Tally,
+    cache: CacheStats,
 }
 
 impl IntrospectionStatus {

@@ -4,7 +4,7 @@ use crate::model::ids::{ClientId, SubjectId};
 use crate::model::revocation::{Revocation, RevocationKind};
 use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// A revocation that is in force, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl RevocationEntry {
     }
 
     /// Whether it concerns this token, while it is in force.
-    pub(in crate::runtime) fn concerns(&self, token: &AccessToken, rules: &Rules) -> bool {
+    pub(in crate::runtime) fn concerns(&self, token: &AccessToken, rules: &IssuerPolicy) -> bool {
         let revocation = &self.revocation;
         if revocation.issuer() != &*rules.realm {
             return false;

@@ -21,10 +21,10 @@ use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::entry::{RevocationEntry, subjects};
-use crate::runtime::revocation::timed_entry::{Listed, Moment, Span};
-use crate::runtime::util::read_mostly_table::{Fill, Table};
+use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, TimedEntry};
+use crate::runtime::util::read_mostly_table::{ReadMostlyTable, WriterStats};
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// Stands for "something is missing" where a version belongs.
 const INCOMPLETE: u64 = u64::MAX;
@@ -38,7 +38,7 @@ const NAMES: usize = 7;
 
 /// How a token stands with the list. It belongs to what was made of the token once.
 #[derive(Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct RevocationCheck {
     /// The version of the list that the token was found clean at. INVARIANT: only a clean result
     /// is remembered, and only where no entry concerns the token that has merely ended, and none
     /// was given up: such an entry counts again when a clock is set back. So nothing except an addition can make a clean
@@ -50,7 +50,7 @@ pub(crate) struct Standing {
 
 /// Why a token was not found clean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unclean {
+pub(crate) enum NotClean {
     Revoked,
     /// It is not on the list, and the list is not complete.
     Unknown,
@@ -68,11 +68,11 @@ pub(crate) enum Change {
 
 /// Hears of every change that was made here, in order; called under the list's lock, so it must
 /// neither wait nor come back.
-pub(crate) type Listener = Box<dyn Fn(Change) + Send + Sync>;
+pub(crate) type ChangeListener = Box<dyn Fn(Change) + Send + Sync>;
 
 /// The list has no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) struct ListFull;
 
 /// The list.
 pub(crate) struct RevocationList {
@@ -81,18 +81,18 @@ pub(crate) struct RevocationList {
     /// From this second of the wall clock on the list counts as incomplete: what fills it has been
     /// silent for too long. On a suspended machine the monotonic clock stands still.
     complete_until: AtomicI64,
-    table: Table<Listed>,
+    table: ReadMostlyTable<TimedEntry>,
     hasher: RandomState,
     most: usize,
     clock: Arc<dyn Clock>,
-    given_up: GivenUp,
+    given_up: EarlyEviction,
     writer: Mutex<Writer>,
-    listener: OnceLock<Listener>,
+    listener: OnceLock<ChangeListener>,
 }
 
 /// What had to make room though one clock may still have had a reason to keep it.
 #[derive(Debug)]
-struct GivenUp {
+struct EarlyEviction {
     /// The latest end of such an entry, in seconds of the wall clock: earlier than that the list is
     /// not complete.
     before: AtomicI64,
@@ -100,7 +100,7 @@ struct GivenUp {
     until: AtomicU64,
 }
 
-impl GivenUp {
+impl EarlyEviction {
     const fn nothing() -> Self {
         Self {
             before: AtomicI64::new(i64::MIN),
@@ -109,7 +109,7 @@ impl GivenUp {
     }
 
     /// INVARIANT: before the entry goes, so that a look that misses it knows of this.
-    fn note(&self, entry: &Listed) {
+    fn note(&self, entry: &TimedEntry) {
         let end = entry.entry().ends_at().as_secs();
         self.before.fetch_max(end, Ordering::AcqRel);
         let until = entry.in_force_until().as_millis();
@@ -134,18 +134,18 @@ struct Writer {
     version: u64,
     /// How many know that something may be missing.
     holds: usize,
-    fill: Fill,
+    fill: WriterStats,
     /// No place can be given to another before.
     earliest_end: UnixTime,
 }
 
 /// Where an entry belongs.
-struct Place {
+struct Bucket {
     hash: u64,
-    held: Option<Arc<Listed>>,
+    held: Option<Arc<TimedEntry>>,
 }
 
-impl Place {
+impl Bucket {
     const fn is_empty(&self) -> bool {
         self.held.is_none()
     }
@@ -157,15 +157,15 @@ impl RevocationList {
         Self {
             version: AtomicU64::new(1),
             complete_until: AtomicI64::new(i64::MAX),
-            table: Table::new(),
+            table: ReadMostlyTable::new(),
             hasher: RandomState::new(),
             most,
             clock,
-            given_up: GivenUp::nothing(),
+            given_up: EarlyEviction::nothing(),
             writer: Mutex::new(Writer {
                 version: 1,
                 holds: 0,
-                fill: Fill::default(),
+                fill: WriterStats::default(),
                 earliest_end: NEVER,
             }),
             listener: OnceLock::new(),
@@ -176,11 +176,11 @@ impl RevocationList {
     #[inline]
     pub(crate) fn check(
         &self,
-        standing: &Standing,
+        standing: &RevocationCheck,
         token: &AccessToken,
-        rules: &Rules,
+        rules: &IssuerPolicy,
         now: UnixTime,
-    ) -> Result<(), Unclean> {
+    ) -> Result<(), NotClean> {
         // INVARIANT: the version is read before the entries. An addition shows its entry first
         // and its version afterwards, so whoever reads a version sees every entry up to it, and
         // what was found clean at a version was held against all of them.
@@ -194,16 +194,16 @@ impl RevocationList {
     fn look_up(
         &self,
         version: u64,
-        standing: &Standing,
+        standing: &RevocationCheck,
         token: &AccessToken,
-        rules: &Rules,
+        rules: &IssuerPolicy,
         now: UnixTime,
-    ) -> Result<(), Unclean> {
+    ) -> Result<(), NotClean> {
         let reader = self.table.read();
         let monotonic = || self.clock.monotonic();
         let has_ended = Cell::new(false);
         if !reader.is_new() {
-            let applies = |listed: &Listed| {
+            let applies = |listed: &TimedEntry| {
                 let concerns = listed.entry().concerns(token, rules);
                 let applies = concerns && listed.is_in_force(now, monotonic);
                 has_ended.set(has_ended.get() || (concerns && !applies));
@@ -212,11 +212,11 @@ impl RevocationList {
             let hashes = self.hashes(standing, token, rules);
             let mut named = hashes.into_iter().filter(|hash| *hash != 0);
             if named.any(|hash| reader.find(hash, applies).is_some()) {
-                return Err(Unclean::Revoked);
+                return Err(NotClean::Revoked);
             }
         }
         if version == INCOMPLETE || self.is_silent(now) || self.given_up.counts(now, monotonic) {
-            return Err(Unclean::Unknown);
+            return Err(NotClean::Unknown);
         }
         if !has_ended.get() && self.given_up.is_nothing() {
             standing.clean_at.store(version, Ordering::Relaxed);
@@ -225,7 +225,12 @@ impl RevocationList {
     }
 
     /// The hashes of a token's names; 0 where it has none.
-    fn hashes(&self, standing: &Standing, token: &AccessToken, rules: &Rules) -> [u64; NAMES] {
+    fn hashes(
+        &self,
+        standing: &RevocationCheck,
+        token: &AccessToken,
+        rules: &IssuerPolicy,
+    ) -> [u64; NAMES] {
         let [.., whole] = &standing.hashes;
         // INVARIANT: every token has the last of them, which is stored last: who sees it sees all.
         if whole.load(Ordering::Acquire) != 0 {
@@ -255,14 +260,14 @@ impl RevocationList {
     }
 
     /// Adds an entry, or makes a present one last longer; others are told.
-    pub(crate) fn add(&self, entry: RevocationEntry, span: Span) -> Result<(), Full> {
+    pub(crate) fn add(&self, entry: RevocationEntry, span: MonotonicSpan) -> Result<(), ListFull> {
         let now = self.now();
         let mut writer = self.writer();
         let place = self.place_of(&entry);
         if place.is_empty() {
             self.make_room(&mut writer, now)?;
         }
-        let changed = self.put(&mut writer, place, Listed::new(entry, span, now), now);
+        let changed = self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
         self.show(&writer);
         self.tell(changed, Change::Added);
         Ok(())
@@ -270,7 +275,10 @@ impl RevocationList {
 
     /// Adds many that were written down before, as one change. What has ended by the wall clock
     /// takes only places that are left. What was added before there was no room stays.
-    pub(crate) fn load(&self, mut entries: Vec<(RevocationEntry, Span)>) -> Result<(), Full> {
+    pub(crate) fn load(
+        &self,
+        mut entries: Vec<(RevocationEntry, MonotonicSpan)>,
+    ) -> Result<(), ListFull> {
         let now = self.now();
         let mut writer = self.writer();
         // Those that hold longest first.
@@ -280,7 +288,7 @@ impl RevocationList {
             .reserve(more, &mut writer.fill, |entry| self.hash_of(entry));
         let mut outcome = Ok(());
         for (entry, span) in entries {
-            let listed = Listed::new(entry, span, now);
+            let listed = TimedEntry::new(entry, span, now);
             let is_dormant = listed.was_dormant();
             let place = self.place_of(listed.entry());
             if place.is_empty() && writer.fill.live() >= self.most {
@@ -306,14 +314,14 @@ impl RevocationList {
     /// Adds an entry of another instance: like `add`, but no listener is told, and it always has
     /// room. While there are more entries than there may be, the list is not complete.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_in(&self, entry: RevocationEntry, span: Span) {
+    pub(crate) fn take_in(&self, entry: RevocationEntry, span: MonotonicSpan) {
         let now = self.now();
         let mut writer = self.writer();
         let place = self.place_of(&entry);
         if place.is_empty() {
             let _ = self.make_room(&mut writer, now);
         }
-        self.put(&mut writer, place, Listed::new(entry, span, now), now);
+        self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
         self.show(&writer);
     }
 
@@ -370,7 +378,7 @@ impl RevocationList {
         })
     }
 
-    fn entries(&self, is_wanted: impl Fn(&Listed) -> bool) -> Vec<RevocationEntry> {
+    fn entries(&self, is_wanted: impl Fn(&TimedEntry) -> bool) -> Vec<RevocationEntry> {
         let listed = self.table.values();
         let wanted = listed.iter().filter(|listed| is_wanted(listed));
         wanted.map(|listed| listed.entry().clone()).collect()
@@ -423,15 +431,15 @@ impl RevocationList {
 
     /// Who hears of every change that is made here from now on; the first one counts.
     #[cfg(feature = "redis")]
-    pub(crate) fn listen(&self, listener: Listener) {
+    pub(crate) fn listen(&self, listener: ChangeListener) {
         let _ = self.listener.set(listener);
     }
 
     /// Where an entry belongs, and what is there about the same.
-    fn place_of(&self, entry: &RevocationEntry) -> Place {
+    fn place_of(&self, entry: &RevocationEntry) -> Bucket {
         let hash = self.hash_of_entry(entry);
-        let is_it = |one: &Listed| one.entry().is_about_the_same(entry);
-        Place {
+        let is_it = |one: &TimedEntry| one.entry().is_about_the_same(entry);
+        Bucket {
             hash,
             held: self.table.read().find(hash, is_it),
         }
@@ -441,11 +449,11 @@ impl RevocationList {
     fn put(
         &self,
         writer: &mut Writer,
-        place: Place,
-        listed: Listed,
-        now: Moment,
-    ) -> Option<Arc<Listed>> {
-        let Place { hash, held } = place;
+        place: Bucket,
+        listed: TimedEntry,
+        now: ClockReading,
+    ) -> Option<Arc<TimedEntry>> {
+        let Bucket { hash, held } = place;
         let both = match &held {
             Some(held) if !self.is_replaced(held, &listed, now) => held.joined(&listed),
             _ => listed,
@@ -457,11 +465,11 @@ impl RevocationList {
         let added = Arc::new(both);
         let value = Arc::clone(&added);
         let says_more = if let Some(held) = held {
-            let is_it = |one: &Listed| one.entry().is_about_the_same(added.entry());
+            let is_it = |one: &TimedEntry| one.entry().is_about_the_same(added.entry());
             self.table.replace(hash, value, is_it);
             held.entry() != added.entry()
         } else {
-            let hash_of = |entry: &Listed| self.hash_of(entry);
+            let hash_of = |entry: &TimedEntry| self.hash_of(entry);
             self.table.insert(hash, value, &mut writer.fill, hash_of);
             true
         };
@@ -472,9 +480,9 @@ impl RevocationList {
 
     /// Whether a new entry stands alone since the present one has ended, and reached further: a
     /// subject that is revoked up to an earlier moment than before.
-    fn is_replaced(&self, held: &Listed, new: &Listed, now: Moment) -> bool {
+    fn is_replaced(&self, held: &TimedEntry, new: &TimedEntry, now: ClockReading) -> bool {
         let in_force = held.is_in_force(now.wall, || now.monotonic);
-        let before = |listed: &Listed| listed.entry().revocation().before();
+        let before = |listed: &TimedEntry| listed.entry().revocation().before();
         let is_replaced = !in_force && before(held) > before(new);
         // A new version follows.
         if is_replaced {
@@ -485,7 +493,7 @@ impl RevocationList {
 
     /// Finds a place where there is none: first of entries that are over, then of those that are
     /// over by the wall clock alone. What the latter would have refused is unknown from then on.
-    fn make_room(&self, writer: &mut Writer, now: Moment) -> Result<(), Full> {
+    fn make_room(&self, writer: &mut Writer, now: ClockReading) -> Result<(), ListFull> {
         let has_room = |writer: &Writer| writer.fill.live() < self.most;
         if !has_room(writer) && now.wall >= writer.earliest_end {
             self.table
@@ -504,13 +512,17 @@ impl RevocationList {
             let ends = ends.iter().map(|listed| listed.replaceable_at());
             writer.earliest_end = ends.min().unwrap_or(NEVER);
         }
-        if has_room(writer) { Ok(()) } else { Err(Full) }
+        if has_room(writer) {
+            Ok(())
+        } else {
+            Err(ListFull)
+        }
     }
 
-    fn drop_entry(&self, writer: &mut Writer, revocation: &Revocation) -> Option<Arc<Listed>> {
+    fn drop_entry(&self, writer: &mut Writer, revocation: &Revocation) -> Option<Arc<TimedEntry>> {
         let id = revocation.id().unwrap_or_default();
         let hash = finished(self.realm(revocation.issuer()), id);
-        let is_meant = |listed: &Listed| {
+        let is_meant = |listed: &TimedEntry| {
             listed.entry().revocation().is_about_the_same(revocation)
                 && listed.entry().revocation().before() <= revocation.before()
         };
@@ -529,7 +541,7 @@ impl RevocationList {
         self.version.store(version, Ordering::Release);
     }
 
-    fn tell(&self, changed: Option<Arc<Listed>>, change: fn(RevocationEntry) -> Change) {
+    fn tell(&self, changed: Option<Arc<TimedEntry>>, change: fn(RevocationEntry) -> Change) {
         if let (Some(listener), Some(listed)) = (self.listener.get(), changed) {
             listener(change(listed.entry().clone()));
         }
@@ -546,14 +558,14 @@ impl RevocationList {
         hasher
     }
 
-    fn now(&self) -> Moment {
-        Moment {
+    fn now(&self) -> ClockReading {
+        ClockReading {
             wall: self.clock.now(),
             monotonic: self.clock.monotonic(),
         }
     }
 
-    fn hash_of(&self, listed: &Listed) -> u64 {
+    fn hash_of(&self, listed: &TimedEntry) -> u64 {
         self.hash_of_entry(listed.entry())
     }
 

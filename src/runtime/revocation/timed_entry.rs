@@ -17,21 +17,21 @@ pub(crate) const AFTERLIFE: Duration = Duration::from_secs(3600);
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct ClockReading {
     pub(crate) wall: UnixTime,
     pub(crate) monotonic: Duration,
 }
 
 /// How long an entry holds by the monotonic clock, from the moment at which it is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(crate) struct MonotonicSpan {
     /// It is in force for this long, whatever the wall clock says.
     force: Duration,
     /// It is kept in memory for this long, also when it is not in force.
     kept: Duration,
 }
 
-impl Span {
+impl MonotonicSpan {
     /// In force for this long, and kept for the afterlife.
     pub(crate) const fn lasting(force: Duration) -> Self {
         let kept = force.saturating_add(AFTERLIFE);
@@ -63,7 +63,7 @@ pub(crate) fn left(end: UnixTime, wall: UnixTime) -> Duration {
 
 /// An entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::runtime) struct Listed {
+pub(in crate::runtime) struct TimedEntry {
     entry: RevocationEntry,
     /// By the monotonic clock, in whole seconds, rounded up.
     in_force_until: u32,
@@ -72,8 +72,12 @@ pub(in crate::runtime) struct Listed {
     was_dormant: bool,
 }
 
-impl Listed {
-    pub(in crate::runtime) fn new(entry: RevocationEntry, span: Span, now: Moment) -> Self {
+impl TimedEntry {
+    pub(in crate::runtime) fn new(
+        entry: RevocationEntry,
+        span: MonotonicSpan,
+        now: ClockReading,
+    ) -> Self {
         let after = |span: Duration| match span {
             Duration::ZERO => 0,
             span => whole_seconds(now.monotonic.saturating_add(span)),
@@ -110,7 +114,7 @@ impl Listed {
     }
 
     /// Whether neither clock has a reason to keep it.
-    pub(in crate::runtime) fn is_over(&self, now: Moment) -> bool {
+    pub(in crate::runtime) fn is_over(&self, now: ClockReading) -> bool {
         now.wall >= self.entry.ends_at().saturating_add(AFTERLIFE)
             && now.monotonic >= Duration::from_secs(self.kept_until.into())
     }
@@ -150,23 +154,23 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn at(wall: i64, monotonic: u64) -> Moment {
-        Moment {
+    fn at(wall: i64, monotonic: u64) -> ClockReading {
+        ClockReading {
             wall: UnixTime::from_secs(NOW.as_secs() + wall),
             monotonic: Duration::from_secs(monotonic),
         }
     }
 
-    fn listed(end: i64, span: Span) -> Listed {
+    fn listed(end: i64, span: MonotonicSpan) -> TimedEntry {
         let end = UnixTime::from_secs(NOW.as_secs() + end);
         let revocation = Revocation::token("https://a.example", "1");
-        Listed::new(RevocationEntry::new(revocation, end), span, at(0, 0))
+        TimedEntry::new(RevocationEntry::new(revocation, end), span, at(0, 0))
     }
 
     #[test]
     fn an_entry_is_in_force_until_both_clocks_say_otherwise() {
-        let one = listed(3600, Span::lasting(HOUR));
-        let in_force = |now: Moment| one.is_in_force(now.wall, || now.monotonic);
+        let one = listed(3600, MonotonicSpan::lasting(HOUR));
+        let in_force = |now: ClockReading| one.is_in_force(now.wall, || now.monotonic);
         assert!(in_force(at(3599, 3599)));
         assert!(in_force(at(1_000_000, 3599)), "the wall clock is ahead");
         assert!(in_force(at(3599, 1_000_000)), "the wall clock is behind");
@@ -175,7 +179,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_kept_for_the_afterlife_by_both_clocks() {
-        let one = listed(3600, Span::lasting(HOUR));
+        let one = listed(3600, MonotonicSpan::lasting(HOUR));
         assert!(!one.is_over(at(7200, 7199)));
         assert!(!one.is_over(at(7199, 7200)));
         assert!(one.is_over(at(7200, 7200)));
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_dormant_entry_is_not_in_force_and_comes_back_with_the_time() {
-        let one = listed(-10, Span::dormant(HOUR));
+        let one = listed(-10, MonotonicSpan::dormant(HOUR));
         assert!(one.was_dormant());
         assert!(!one.is_in_force(at(0, 0).wall, || Duration::ZERO));
         assert!(one.is_in_force(at(-11, 5).wall, || Duration::from_secs(5)));
@@ -194,10 +198,13 @@ mod tests {
     #[test]
     fn a_span_is_never_longer_than_tokens_live() {
         let far = UnixTime::from_secs(i64::MAX);
-        assert_eq!(Span::until(far, NOW, HOUR), Span::lasting(HOUR));
         assert_eq!(
-            Span::until(NOW, NOW, HOUR),
-            Span::lasting(Duration::ZERO),
+            MonotonicSpan::until(far, NOW, HOUR),
+            MonotonicSpan::lasting(HOUR)
+        );
+        assert_eq!(
+            MonotonicSpan::until(NOW, NOW, HOUR),
+            MonotonicSpan::lasting(Duration::ZERO),
             "ended"
         );
     }

@@ -5,15 +5,15 @@
 
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::text_format;
-use crate::runtime::shared::replica::{Notice, NoticeId};
+use crate::runtime::shared::replica::{MessageId, SyncMessage};
 
 /// The text of a notice.
-pub(in crate::runtime) fn write(notice: &Notice) -> String {
+pub(in crate::runtime) fn write(notice: &SyncMessage) -> String {
     match notice {
-        Notice::Revoked(id, entry) => {
+        SyncMessage::Revoked(id, entry) => {
             format!("revoked {id:032x}\n{}", text_format::write_entry(entry))
         }
-        Notice::Withdrawn(ids, _) => {
+        SyncMessage::Withdrawn(ids, _) => {
             let ids: Vec<String> = ids.iter().map(|id| format!("{id:032x}")).collect();
             format!("withdrawn {}", ids.join(" "))
         }
@@ -21,22 +21,22 @@ pub(in crate::runtime) fn write(notice: &Notice) -> String {
 }
 
 /// The notice of a text that was sealed until `end`.
-pub(in crate::runtime) fn read(text: &[u8], end: UnixTime) -> Option<Notice> {
+pub(in crate::runtime) fn read(text: &[u8], end: UnixTime) -> Option<SyncMessage> {
     let text = std::str::from_utf8(text).ok()?;
     if let Some(rest) = text.strip_prefix("revoked ") {
         let (id, line) = rest.split_once('\n')?;
         let entry = text_format::read_entry(line).filter(|entry| entry.ends_at() == end)?;
-        return Some(Notice::Revoked(id_of(id)?, entry));
+        return Some(SyncMessage::Revoked(id_of(id)?, entry));
     }
     let ids = text.strip_prefix("withdrawn ")?.split(' ');
-    let ids: Option<Vec<NoticeId>> = ids.map(id_of).collect();
-    Some(Notice::Withdrawn(ids?, end))
+    let ids: Option<Vec<MessageId>> = ids.map(id_of).collect();
+    Some(SyncMessage::Withdrawn(ids?, end))
 }
 
-fn id_of(text: &str) -> Option<NoticeId> {
+fn id_of(text: &str) -> Option<MessageId> {
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let is_sound = text.len() == 32 && text.bytes().all(is_hex);
-    is_sound.then(|| NoticeId::from_str_radix(text, 16).ok())?
+    is_sound.then(|| MessageId::from_str_radix(text, 16).ok())?
 }
 
 #[cfg(test)]
@@ -51,8 +51,8 @@ mod tests {
     fn what_is_written_is_read_back() {
         let revocation = Revocation::subject("https://a.example", "a\nb \"c\"", END);
         for notice in [
-            Notice::Revoked(7, RevocationEntry::new(revocation, END)),
-            Notice::Withdrawn(vec![1, NoticeId::MAX, 0], END),
+            SyncMessage::Revoked(7, RevocationEntry::new(revocation, END)),
+            SyncMessage::Withdrawn(vec![1, MessageId::MAX, 0], END),
         ] {
             let text = write(&notice);
             assert_eq!(read(text.as_bytes(), END), Some(notice), "{text}");
@@ -60,7 +60,7 @@ mod tests {
                 // A list of ids that lacks some is another one, and no seal opens for it.
                 let shorter = read(&text.as_bytes()[..bytes], END);
                 assert!(
-                    !matches!(shorter, Some(Notice::Revoked(..))),
+                    !matches!(shorter, Some(SyncMessage::Revoked(..))),
                     "{bytes} bytes"
                 );
             }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
 use crate::runtime::shared::redis::{Address, Connection, StoreError};
-use crate::verify::crypto::sealed::{Seals, joined};
+use crate::verify::crypto::sealed::{SealedBox, joined};
 
 /// After a failure the store is left alone for this long, and after each further one for twice as
 /// long.
@@ -35,7 +35,7 @@ const TIME_BYTES: usize = 8;
 
 /// A question to an issuer.
 #[derive(Clone, Copy)]
-struct Question<'a> {
+struct SharedQuery<'a> {
     issuer: &'a [u8],
     /// Everything that decides how the issuer is asked, and as whom.
     policy: &'a [u8],
@@ -44,24 +44,24 @@ struct Question<'a> {
 
 /// What an issuer said, and when it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::runtime) struct Heard {
+pub(in crate::runtime) struct SharedResponse {
     pub(in crate::runtime) text: Vec<u8>,
     pub(in crate::runtime) asked_at: UnixTime,
 }
 
 /// The answers of one issuer, asked in one way.
-pub(crate) struct Archive {
-    answers: Arc<SharedAnswers>,
+pub(crate) struct IssuerCache {
+    answers: Arc<SharedIntrospectionCache>,
     issuer: Arc<str>,
     policy: Vec<u8>,
     /// How long an answer is good here.
     life: Duration,
 }
 
-impl Archive {
+impl IssuerCache {
     /// `policy` is everything that decides how the issuer is asked, and as whom.
     pub(crate) fn new(
-        answers: &Arc<SharedAnswers>,
+        answers: &Arc<SharedIntrospectionCache>,
         issuer: &Arc<str>,
         policy: &[&[u8]],
         life: Duration,
@@ -75,17 +75,22 @@ impl Archive {
     }
 
     /// What another instance was told of this token.
-    pub(in crate::runtime) async fn find(&self, token: &str) -> Option<Heard> {
+    pub(in crate::runtime) async fn find(&self, token: &str) -> Option<SharedResponse> {
         self.answers.get(self.question(token), self.life).await
     }
 
     /// Tells the others what the issuer said of this token, and until when it is good.
-    pub(in crate::runtime) async fn keep(&self, token: &str, heard: &Heard, end: UnixTime) {
+    pub(in crate::runtime) async fn keep(
+        &self,
+        token: &str,
+        heard: &SharedResponse,
+        end: UnixTime,
+    ) {
         self.answers.put(self.question(token), heard, end).await;
     }
 
-    fn question<'a>(&'a self, token: &'a str) -> Question<'a> {
-        Question {
+    fn question<'a>(&'a self, token: &'a str) -> SharedQuery<'a> {
+        SharedQuery {
             issuer: self.issuer.as_bytes(),
             policy: &self.policy,
             token: token.as_bytes(),
@@ -94,19 +99,19 @@ impl Archive {
 }
 
 /// The answers in the store.
-pub(crate) struct SharedAnswers {
+pub(crate) struct SharedIntrospectionCache {
     address: Address,
-    seals: Seals,
+    seals: SealedBox,
     prefix: String,
     clock: Arc<dyn Clock>,
     patience: Duration,
-    link: Arc<Mutex<Link>>,
+    link: Arc<Mutex<ConnectionState>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 #[derive(Default)]
-struct Link {
+struct ConnectionState {
     connection: Option<Connection>,
     connecting: bool,
     failures: u32,
@@ -115,7 +120,7 @@ struct Link {
     last_error: Option<StoreError>,
 }
 
-impl Link {
+impl ConnectionState {
     fn opened(&mut self, outcome: Result<Connection, StoreError>, now: Duration) {
         self.connecting = false;
         match outcome {
@@ -138,11 +143,11 @@ impl Link {
     }
 }
 
-impl SharedAnswers {
+impl SharedIntrospectionCache {
     /// Answers below names of this prefix; a look-up waits for this long.
     pub(crate) fn new(
         address: Address,
-        seals: Seals,
+        seals: SealedBox,
         prefix: String,
         clock: Arc<dyn Clock>,
         patience: Duration,
@@ -167,7 +172,7 @@ impl SharedAnswers {
         }
     }
 
-    async fn get(&self, question: Question<'_>, life: Duration) -> Option<Heard> {
+    async fn get(&self, question: SharedQuery<'_>, life: Duration) -> Option<SharedResponse> {
         let found = self.look_up(question, life).await;
         let counter = if found.is_some() {
             &self.hits
@@ -178,7 +183,7 @@ impl SharedAnswers {
         found
     }
 
-    async fn look_up(&self, question: Question<'_>, life: Duration) -> Option<Heard> {
+    async fn look_up(&self, question: SharedQuery<'_>, life: Duration) -> Option<SharedResponse> {
         let name = self.name(question);
         let mut connection = self.connection()?;
         let outcome = connection.get(&self.key(&name), self.patience).await;
@@ -190,13 +195,13 @@ impl SharedAnswers {
         let asked_at = UnixTime::from_secs(i64::from_be_bytes(*time));
         // Its times are counted from then: one from a clock that is far ahead would last longer.
         let is_good = asked_at <= now.saturating_add(SKEW) && now < asked_at.saturating_add(life);
-        is_good.then(|| Heard {
+        is_good.then(|| SharedResponse {
             text: text.to_vec(),
             asked_at,
         })
     }
 
-    async fn put(&self, question: Question<'_>, heard: &Heard, end: UnixTime) {
+    async fn put(&self, question: SharedQuery<'_>, heard: &SharedResponse, end: UnixTime) {
         let left = end.as_secs().saturating_sub(self.clock.now().as_secs());
         let life = Duration::from_secs(u64::try_from(left).unwrap_or_default());
         let Some(mut connection) = self.connection().filter(|_| !life.is_zero()) else {
@@ -221,8 +226,8 @@ impl SharedAnswers {
         )
     }
 
-    fn name(&self, question: Question<'_>) -> String {
-        let Question {
+    fn name(&self, question: SharedQuery<'_>) -> String {
+        let SharedQuery {
             issuer,
             policy,
             token,
@@ -283,11 +288,11 @@ impl SharedAnswers {
     }
 }
 
-fn about<'a>(question: Question<'a>, name: &'a str) -> [&'a [u8]; 3] {
+fn about<'a>(question: SharedQuery<'a>, name: &'a str) -> [&'a [u8]; 3] {
     [question.issuer, question.policy, name.as_bytes()]
 }
 
-fn lock(link: &Mutex<Link>) -> MutexGuard<'_, Link> {
+fn lock(link: &Mutex<ConnectionState>) -> MutexGuard<'_, ConnectionState> {
     // Nothing that is done under the lock leaves it half done.
     link.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,21 +14,21 @@ use crate::runtime::revocation::list::Change;
 
 /// The changes that wait, in the order in which their things first changed.
 #[derive(Default)]
-pub(in crate::runtime) struct Journal {
-    waiting: Mutex<Waiting>,
+pub(in crate::runtime) struct PendingChanges {
+    waiting: Mutex<PendingChange>,
     pub(in crate::runtime) written: Notify,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingChange {
     order: VecDeque<Revocation>,
     /// By what they are about, without the moment.
-    changes: HashMap<Revocation, Changes>,
+    changes: HashMap<Revocation, ChangeBatch>,
 }
 
 /// What happened to one thing: first it was withdrawn, then revoked; or one of the two.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::runtime) struct Changes {
+pub(in crate::runtime) struct ChangeBatch {
     pub(in crate::runtime) withdrawn: Option<Revocation>,
     pub(in crate::runtime) added: Option<Addition>,
 }
@@ -41,7 +41,7 @@ pub(in crate::runtime) struct Addition {
     pub(in crate::runtime) is_loaded: bool,
 }
 
-impl Journal {
+impl PendingChanges {
     pub(in crate::runtime) fn push(&self, change: Change) {
         self.note(change);
         self.written.notify_one();
@@ -60,7 +60,7 @@ impl Journal {
     }
 
     /// The changes of the thing that has waited longest.
-    pub(in crate::runtime) fn next(&self) -> Option<Changes> {
+    pub(in crate::runtime) fn next(&self) -> Option<ChangeBatch> {
         let mut waiting = self.waiting();
         let key = waiting.order.pop_front()?;
         waiting.changes.remove(&key)
@@ -104,18 +104,18 @@ impl Journal {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, PendingChange> {
         // Nothing that is done under the lock leaves it half done.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    fn about(&mut self, key: Revocation) -> &mut Changes {
+impl PendingChange {
+    fn about(&mut self, key: Revocation) -> &mut ChangeBatch {
         let order = &mut self.order;
         self.changes.entry(key).or_insert_with_key(|key| {
             order.push_back(key.clone());
-            Changes::default()
+            ChangeBatch::default()
         })
     }
 }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_journal_is_as_long_as_there_are_things() {
-        let journal = Journal::default();
+        let journal = PendingChanges::default();
         for before in 0..31_000 {
             journal.push(Change::Added(entry(subject(before))));
         }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_withdrawal_takes_along_what_was_revoked_before_it() {
-        let journal = Journal::default();
+        let journal = PendingChanges::default();
         for _ in 0..3 {
             journal.push(Change::Added(entry(subject(5))));
             journal.push(Change::Withdrawn(subject(5)));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_was_loaded_is_so_until_it_is_revoked_here() {
-        let journal = Journal::default();
+        let journal = PendingChanges::default();
         let token = || entry(Revocation::token(ISSUER, "t"));
         journal.push(Change::Loaded(token()));
         journal.push_present(token());

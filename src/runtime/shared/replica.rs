@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
-use crate::runtime::revocation::timed_entry::{AFTERLIFE, Moment};
+use crate::runtime::revocation::timed_entry::{AFTERLIFE, ClockReading};
 use crate::runtime::shared::redis::StreamId;
 
 /// So many ids one withdrawal takes back at most; of more, several are made.
@@ -32,34 +32,34 @@ const MOST_TAKEN_BACK: usize = 64;
 const LONG_AGO: UnixTime = UnixTime::from_secs(i64::MIN);
 
 /// The id of a revocation: 96 random bits of lineage, and 32 of a serial number.
-pub(in crate::runtime) type NoticeId = u128;
+pub(in crate::runtime) type MessageId = u128;
 
 const SERIAL_BITS: u32 = 32;
 
 /// The notices of one instance about one thing.
 type Lineage = u128;
 
-const fn lineage_of(id: NoticeId) -> Lineage {
+const fn lineage_of(id: MessageId) -> Lineage {
     id >> SERIAL_BITS
 }
 
 #[allow(clippy::cast_possible_truncation)] // the lower half is wanted
-const fn serial_of(id: NoticeId) -> u32 {
+const fn serial_of(id: MessageId) -> u32 {
     id as u32
 }
 
-const fn id_of(lineage: Lineage, serial: u32) -> NoticeId {
-    (lineage << SERIAL_BITS) | serial as NoticeId
+const fn id_of(lineage: Lineage, serial: u32) -> MessageId {
+    (lineage << SERIAL_BITS) | serial as MessageId
 }
 
 /// What instances tell each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::runtime) enum Notice {
-    Revoked(NoticeId, RevocationEntry),
-    Withdrawn(Vec<NoticeId>, UnixTime),
+pub(in crate::runtime) enum SyncMessage {
+    Revoked(MessageId, RevocationEntry),
+    Withdrawn(Vec<MessageId>, UnixTime),
 }
 
-impl Notice {
+impl SyncMessage {
     /// When it need not be known any more.
     pub(in crate::runtime) const fn end(&self) -> UnixTime {
         match self {
@@ -71,38 +71,38 @@ impl Notice {
 
 /// What a notice of others means for the list in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::runtime) enum Effect {
+pub(in crate::runtime) enum ListUpdate {
     TakeIn(RevocationEntry),
     TakeOut(Revocation),
 }
 
 /// The ledger of one instance.
-pub(in crate::runtime) struct Ledger {
-    lineages: HashMap<Lineage, Record>,
+pub(in crate::runtime) struct Replica {
+    lineages: HashMap<Lineage, LineageRecord>,
     /// By what it is about, without the moment.
-    about: HashMap<Revocation, About>,
-    outbox: VecDeque<Own>,
+    about: HashMap<Revocation, SameRevocation>,
+    outbox: VecDeque<OwnMessage>,
     /// The same, so that nothing waits twice.
-    queued: HashSet<Own>,
+    queued: HashSet<OwnMessage>,
     /// The places of the stream that were read, and until when each is needed.
-    stream: VecDeque<Place>,
+    stream: VecDeque<StreamPlace>,
     /// Places of the stream whose notices a later one has replaced.
     replaced: Vec<StreamId>,
     cursor: StreamId,
     /// While the stream is read from the start: what it held.
-    seen: Option<HashMap<Lineage, Seen>>,
+    seen: Option<HashMap<Lineage, HighestSerials>>,
 }
 
 /// What is known of a lineage.
 #[derive(Default)]
-struct Record {
-    live: Option<Live>,
-    gone: Option<Box<Gone>>,
+struct LineageRecord {
+    live: Option<LiveEntry>,
+    gone: Option<Box<Withdrawal>>,
     /// It is not forgotten before, by the monotonic clock.
     until: Duration,
 }
 
-struct Live {
+struct LiveEntry {
     serial: u32,
     entry: RevocationEntry,
     /// Where the stream holds it; the start where that is not known.
@@ -111,7 +111,7 @@ struct Live {
 
 /// What was taken back: everything up to a serial number.
 #[derive(Clone, Copy)]
-struct Gone {
+struct Withdrawal {
     serial: u32,
     end: UnixTime,
     at: StreamId,
@@ -119,22 +119,22 @@ struct Gone {
 
 /// The highest serial numbers that a stream holds.
 #[derive(Clone, Copy, Default)]
-struct Seen {
+struct HighestSerials {
     revoked: Option<u32>,
     withdrawn: Option<u32>,
 }
 
 /// A place of the stream.
-struct Place {
+struct StreamPlace {
     at: StreamId,
     end: UnixTime,
     /// By the monotonic clock.
     until: Duration,
-    what: What,
+    what: MessageBody,
 }
 
 #[derive(Clone, Copy)]
-enum What {
+enum MessageBody {
     /// What could not be opened: not from us, or from another version of us.
     Unknown,
     One(Lineage),
@@ -143,31 +143,31 @@ enum What {
 
 /// An own notice that waits. What it says is looked up when it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Own {
+enum OwnMessage {
     Revoked(Lineage),
     Withdrawn(Lineage),
 }
 
 /// Everything that revokes the same.
 #[derive(Default)]
-struct About {
+struct SameRevocation {
     /// The lineages that are live.
     lineages: Vec<Lineage>,
     /// The latest moment of all of them.
     before: Option<UnixTime>,
     /// The last id of this instance.
-    own: Option<NoticeId>,
+    own: Option<MessageId>,
     /// What was withdrawn last: up to which moment, and when it would have ended.
     withdrawn: Option<Box<(Option<UnixTime>, UnixTime)>>,
 }
 
 /// Notices to write, and how many of those that wait they stand for.
-pub(in crate::runtime) struct Batch {
-    pub(in crate::runtime) notices: Vec<Notice>,
+pub(in crate::runtime) struct WriteBatch {
+    pub(in crate::runtime) notices: Vec<SyncMessage>,
     pub(in crate::runtime) taken: usize,
 }
 
-impl Ledger {
+impl Replica {
     pub(in crate::runtime) fn new() -> Self {
         Self {
             lineages: HashMap::new(),
@@ -216,7 +216,7 @@ impl Ledger {
     /// Needed until then by the monotonic clock.
     pub(in crate::runtime) fn revoke(
         &mut self,
-        fresh: NoticeId,
+        fresh: MessageId,
         entry: &RevocationEntry,
         until: Duration,
     ) {
@@ -229,7 +229,7 @@ impl Ledger {
         let id = next.unwrap_or_else(|| id_of(lineage_of(fresh), 0));
         self.enter(id, entry, StreamId::START, until);
         self.about.entry(key).or_default().own = Some(id);
-        self.queue(Own::Revoked(lineage_of(id)));
+        self.queue(OwnMessage::Revoked(lineage_of(id)));
     }
 
     /// Something was withdrawn here: what revoked it, up to no later moment, is taken back, also
@@ -238,7 +238,7 @@ impl Ledger {
         &mut self,
         revocation: &Revocation,
         until: Duration,
-    ) -> Option<Effect> {
+    ) -> Option<ListUpdate> {
         let about = self.about.get(&revocation.without_moment())?;
         let is_meant = |lineage: &&Lineage| {
             let live = self.live(**lineage);
@@ -248,10 +248,10 @@ impl Ledger {
         let mut effect = None;
         // From the end, where each is found at once.
         for lineage in meant.into_iter().rev() {
-            if let Some(Live { serial, entry, .. }) = self.live(lineage) {
+            if let Some(LiveEntry { serial, entry, .. }) = self.live(lineage) {
                 let (id, end) = (id_of(lineage, *serial), entry.ends_at());
                 effect = self.take_back(id, end, StreamId::START, until).or(effect);
-                self.queue(Own::Withdrawn(lineage));
+                self.queue(OwnMessage::Withdrawn(lineage));
             }
         }
         effect
@@ -262,9 +262,9 @@ impl Ledger {
     pub(in crate::runtime) fn read(
         &mut self,
         at: StreamId,
-        notice: Option<Notice>,
+        notice: Option<SyncMessage>,
         until: Duration,
-    ) -> Vec<Effect> {
+    ) -> Vec<ListUpdate> {
         if at <= self.cursor {
             return Vec::new();
         }
@@ -273,29 +273,29 @@ impl Ledger {
             self.note_seen(notice);
         }
         let what = match &notice {
-            None => What::Unknown,
-            Some(Notice::Revoked(id, _)) => What::One(lineage_of(*id)),
-            Some(Notice::Withdrawn(ids, _)) => match ids[..] {
-                [id] => What::One(lineage_of(id)),
-                _ => What::Several,
+            None => MessageBody::Unknown,
+            Some(SyncMessage::Revoked(id, _)) => MessageBody::One(lineage_of(*id)),
+            Some(SyncMessage::Withdrawn(ids, _)) => match ids[..] {
+                [id] => MessageBody::One(lineage_of(id)),
+                _ => MessageBody::Several,
             },
         };
-        self.stream.push_back(Place {
+        self.stream.push_back(StreamPlace {
             at,
-            end: notice.as_ref().map_or(LONG_AGO, Notice::end),
+            end: notice.as_ref().map_or(LONG_AGO, SyncMessage::end),
             until,
             what,
         });
         match notice {
-            Some(Notice::Revoked(id, entry)) => {
+            Some(SyncMessage::Revoked(id, entry)) => {
                 let is_news = self.enter(id, &entry, at, until);
-                let effect = is_news.then_some(Effect::TakeIn(entry));
+                let effect = is_news.then_some(ListUpdate::TakeIn(entry));
                 effect.into_iter().collect()
             }
-            Some(Notice::Withdrawn(ids, end)) => {
+            Some(SyncMessage::Withdrawn(ids, end)) => {
                 // The place of several cannot go before all of them may.
                 let at = match what {
-                    What::One(_) => at,
+                    MessageBody::One(_) => at,
                     _ => StreamId::START,
                 };
                 let taken = ids.into_iter();
@@ -309,7 +309,7 @@ impl Ledger {
     /// Whether the list must have it: it is news, or the stream is read from the start.
     fn enter(
         &mut self,
-        id: NoticeId,
+        id: MessageId,
         entry: &RevocationEntry,
         at: StreamId,
         until: Duration,
@@ -347,11 +347,11 @@ impl Ledger {
                 }
                 // INVARIANT: a later notice says at least as much.
                 let entry = live.entry.joined(entry);
-                *live = Live { serial, entry, at };
+                *live = LiveEntry { serial, entry, at };
             }
             None => {
                 let entry = entry.clone();
-                record.live = Some(Live { serial, entry, at });
+                record.live = Some(LiveEntry { serial, entry, at });
                 is_new = true;
             }
         }
@@ -366,11 +366,11 @@ impl Ledger {
     /// The effect is there only when nothing else revokes the same.
     fn take_back(
         &mut self,
-        id: NoticeId,
+        id: MessageId,
         end: UnixTime,
         at: StreamId,
         until: Duration,
-    ) -> Option<Effect> {
+    ) -> Option<ListUpdate> {
         let (lineage, serial) = (lineage_of(id), serial_of(id));
         let record = self.lineages.entry(lineage).or_default();
         record.until = record.until.max(until);
@@ -378,7 +378,7 @@ impl Ledger {
         let end = taken
             .as_ref()
             .map_or(end, |live| live.entry.ends_at().max(end));
-        let said = Gone { serial, end, at };
+        let said = Withdrawal { serial, end, at };
         match &mut record.gone {
             None => record.gone = Some(Box::new(said)),
             Some(gone) => {
@@ -411,29 +411,29 @@ impl Ledger {
             return None;
         }
         // The list holds what all of them said together.
-        Some(Effect::TakeOut(key.until_later(about.before.take())))
+        Some(ListUpdate::TakeOut(key.until_later(about.before.take())))
     }
 
-    fn live(&self, lineage: Lineage) -> Option<&Live> {
+    fn live(&self, lineage: Lineage) -> Option<&LiveEntry> {
         self.lineages.get(&lineage)?.live.as_ref()
     }
 
-    fn queue(&mut self, own: Own) {
+    fn queue(&mut self, own: OwnMessage) {
         if self.queued.insert(own) {
             self.outbox.push_back(own);
         }
     }
 
-    fn note_seen(&mut self, notice: &Notice) {
+    fn note_seen(&mut self, notice: &SyncMessage) {
         let Some(seen) = &mut self.seen else {
             return;
         };
         match notice {
-            Notice::Revoked(id, _) => {
+            SyncMessage::Revoked(id, _) => {
                 let seen = seen.entry(lineage_of(*id)).or_default();
                 seen.revoked = seen.revoked.max(Some(serial_of(*id)));
             }
-            Notice::Withdrawn(ids, _) => {
+            SyncMessage::Withdrawn(ids, _) => {
                 for id in ids {
                     let seen = seen.entry(lineage_of(*id)).or_default();
                     seen.withdrawn = seen.withdrawn.max(Some(serial_of(*id)));
@@ -451,16 +451,16 @@ impl Ledger {
     /// hold it has lost more than it should.
     pub(in crate::runtime) fn anchor(&self, now: UnixTime) -> Option<StreamId> {
         let mut latest = self.stream.iter().rev();
-        let is_needed = |place: &&Place| place.end > now && self.is_current(place);
+        let is_needed = |place: &&StreamPlace| place.end > now && self.is_current(place);
         latest.find(is_needed).map(|place| place.at)
     }
 
     /// Whether no later notice has replaced that of this place.
-    fn is_current(&self, place: &Place) -> bool {
+    fn is_current(&self, place: &StreamPlace) -> bool {
         match place.what {
-            What::Unknown => false,
-            What::Several => true,
-            What::One(lineage) => self.lineages.get(&lineage).is_some_and(|record| {
+            MessageBody::Unknown => false,
+            MessageBody::Several => true,
+            MessageBody::One(lineage) => self.lineages.get(&lineage).is_some_and(|record| {
                 let live = record.live.as_ref().map(|live| live.at);
                 let gone = record.gone.as_ref().map(|gone| gone.at);
                 live == Some(place.at) || gone == Some(place.at)
@@ -494,12 +494,12 @@ impl Ledger {
             let seen = seen.get(lineage).copied().unwrap_or_default();
             if let Some(live) = &record.live {
                 if live.entry.ends_at() > now && seen.revoked < Some(live.serial) {
-                    lacking.push(Own::Revoked(*lineage));
+                    lacking.push(OwnMessage::Revoked(*lineage));
                 }
             }
             if let Some(gone) = &record.gone {
                 if gone.end > now && seen.withdrawn < Some(gone.serial) {
-                    lacking.push(Own::Withdrawn(*lineage));
+                    lacking.push(OwnMessage::Withdrawn(*lineage));
                 }
             }
         }
@@ -509,30 +509,34 @@ impl Ledger {
     }
 
     /// What is to be written next, of so many that wait.
-    pub(in crate::runtime) fn waiting(&self, most: usize) -> Batch {
-        let mut batch = Batch {
+    pub(in crate::runtime) fn waiting(&self, most: usize) -> WriteBatch {
+        let mut batch = WriteBatch {
             notices: Vec::new(),
             taken: 0,
         };
         for own in self.outbox.iter().take(most) {
             batch.taken += 1;
             match own {
-                Own::Revoked(lineage) => {
-                    if let Some(Live { serial, entry, .. }) = self.live(*lineage) {
+                OwnMessage::Revoked(lineage) => {
+                    if let Some(LiveEntry { serial, entry, .. }) = self.live(*lineage) {
                         let id = id_of(*lineage, *serial);
-                        batch.notices.push(Notice::Revoked(id, entry.clone()));
+                        batch.notices.push(SyncMessage::Revoked(id, entry.clone()));
                     }
                 }
-                Own::Withdrawn(lineage) => {
+                OwnMessage::Withdrawn(lineage) => {
                     let record = self.lineages.get(lineage);
                     if let Some(gone) = record.and_then(|record| record.gone.as_deref()) {
                         let id = id_of(*lineage, gone.serial);
                         match batch.notices.last_mut() {
-                            Some(Notice::Withdrawn(ids, end)) if ids.len() < MOST_TAKEN_BACK => {
+                            Some(SyncMessage::Withdrawn(ids, end))
+                                if ids.len() < MOST_TAKEN_BACK =>
+                            {
                                 ids.push(id);
                                 *end = gone.end.max(*end);
                             }
-                            _ => batch.notices.push(Notice::Withdrawn(vec![id], gone.end)),
+                            _ => batch
+                                .notices
+                                .push(SyncMessage::Withdrawn(vec![id], gone.end)),
                         }
                     }
                 }
@@ -554,7 +558,7 @@ impl Ledger {
     }
 
     /// Forgets what has ended by both clocks.
-    pub(in crate::runtime) fn forget(&mut self, now: Moment) {
+    pub(in crate::runtime) fn forget(&mut self, now: ClockReading) {
         let then = now.wall.saturating_sub(AFTERLIFE);
         let mut ended = HashSet::new();
         self.lineages.retain(|lineage, record| {
@@ -569,8 +573,10 @@ impl Ledger {
         if ended.is_empty() {
             return;
         }
-        let is_known = |own: &Own| match own {
-            Own::Revoked(lineage) | Own::Withdrawn(lineage) => !ended.contains(lineage),
+        let is_known = |own: &OwnMessage| match own {
+            OwnMessage::Revoked(lineage) | OwnMessage::Withdrawn(lineage) => {
+                !ended.contains(lineage)
+            }
         };
         self.outbox.retain(is_known);
         self.queued.retain(is_known);
@@ -583,9 +589,9 @@ impl Ledger {
     }
 
     /// The place before which everything has ended by both clocks. `None` where nothing has.
-    pub(in crate::runtime) fn first_needed(&mut self, now: Moment) -> Option<StreamId> {
+    pub(in crate::runtime) fn first_needed(&mut self, now: ClockReading) -> Option<StreamId> {
         let then = now.wall.saturating_sub(AFTERLIFE);
-        let is_over = |place: &&Place| place.end <= then && now.monotonic >= place.until;
+        let is_over = |place: &&StreamPlace| place.end <= then && now.monotonic >= place.until;
         let mut last_ended = None;
         while let Some(place) = self.stream.front().filter(is_over) {
             last_ended = Some(place.at);
@@ -621,12 +627,12 @@ mod tests {
     /// By the monotonic clock, the end of everything.
     const UNTIL: Duration = Duration::from_secs(7200);
 
-    fn id(number: u128) -> NoticeId {
+    fn id(number: u128) -> MessageId {
         id_of(number, 0)
     }
 
-    fn at(wall: UnixTime, monotonic: Duration) -> Moment {
-        Moment { wall, monotonic }
+    fn at(wall: UnixTime, monotonic: Duration) -> ClockReading {
+        ClockReading { wall, monotonic }
     }
 
     fn entry(name: u8) -> RevocationEntry {
@@ -639,7 +645,7 @@ mod tests {
 
     /// An instance: its ledger, and the list that requests look at.
     struct Instance {
-        ledger: Ledger,
+        ledger: Replica,
         list: BTreeSet<String>,
         epoch: u32,
     }
@@ -647,15 +653,15 @@ mod tests {
     /// The store: honest at times.
     #[derive(Default)]
     struct Stream {
-        entries: Vec<(StreamId, Notice)>,
+        entries: Vec<(StreamId, SyncMessage)>,
         /// What was ever written, to be played back.
-        past: Vec<Notice>,
+        past: Vec<SyncMessage>,
         last: u64,
         epoch: u32,
     }
 
     impl Stream {
-        fn append(&mut self, notice: Notice) {
+        fn append(&mut self, notice: SyncMessage) {
             self.last += 1;
             self.past.push(notice.clone());
             self.entries.push((StreamId::at(self.last), notice));
@@ -665,13 +671,13 @@ mod tests {
     impl Instance {
         fn new() -> Self {
             Self {
-                ledger: Ledger::new(),
+                ledger: Replica::new(),
                 list: BTreeSet::new(),
                 epoch: u32::MAX,
             }
         }
 
-        fn synchronise(&mut self, stream: &mut Stream) {
+        fn synchronize(&mut self, stream: &mut Stream) {
             let holds = |at: StreamId| stream.entries.iter().any(|(place, _)| *place == at);
             let anchored = self.ledger.anchor(NOW).is_none_or(holds);
             let is_known = self.epoch == stream.epoch
@@ -704,10 +710,10 @@ mod tests {
             }
         }
 
-        fn apply(&mut self, effect: Effect) {
+        fn apply(&mut self, effect: ListUpdate) {
             match effect {
-                Effect::TakeIn(entry) => self.list.insert(name(entry.revocation())),
-                Effect::TakeOut(revocation) => self.list.remove(&name(&revocation)),
+                ListUpdate::TakeIn(entry) => self.list.insert(name(entry.revocation())),
+                ListUpdate::TakeOut(revocation) => self.list.remove(&name(&revocation)),
             };
         }
     }
@@ -763,7 +769,7 @@ mod tests {
                         }
                         revoked_by.retain(|(_, other)| *other != what.to_string());
                     }
-                    Step::Synchronise(who) => instances[who].synchronise(&mut stream),
+                    Step::Synchronise(who) => instances[who].synchronize(&mut stream),
                     Step::Wipe => {
                         stream.entries.clear();
                         stream.last = 0;
@@ -785,11 +791,11 @@ mod tests {
             }
             for _ in 0..3 {
                 for instance in &mut instances {
-                    instance.synchronise(&mut stream);
+                    instance.synchronize(&mut stream);
                 }
             }
             let mut fresh = Instance::new();
-            fresh.synchronise(&mut stream);
+            fresh.synchronize(&mut stream);
             for instance in &instances {
                 prop_assert_eq!(&instance.list, &fresh.list);
             }
@@ -805,8 +811,8 @@ mod tests {
             let before = UnixTime::from_secs(before);
             Revocation::subject("https://a.example", "s", before)
         };
-        let mut ledger = Ledger::new();
-        let revoke = |ledger: &mut Ledger, number, before| {
+        let mut ledger = Replica::new();
+        let revoke = |ledger: &mut Replica, number, before| {
             let entry = RevocationEntry::new(subject(before), LATER);
             ledger.revoke(id(number), &entry, UNTIL);
         };
@@ -814,7 +820,7 @@ mod tests {
         revoke(&mut ledger, 2, 200);
         let mut withdraw = |before| ledger.withdraw(&subject(before), UNTIL);
         assert_eq!(withdraw(150), None, "up to a later moment it holds");
-        assert_eq!(withdraw(200), Some(Effect::TakeOut(subject(200))));
+        assert_eq!(withdraw(200), Some(ListUpdate::TakeOut(subject(200))));
         assert_eq!(withdraw(200), None);
     }
 
@@ -825,7 +831,7 @@ mod tests {
             let before = UnixTime::from_secs(i64::try_from(before).expect("small"));
             RevocationEntry::new(Revocation::subject("https://a.example", "s", before), LATER)
         };
-        let (mut here, mut there) = (Ledger::new(), Ledger::new());
+        let (mut here, mut there) = (Replica::new(), Replica::new());
         for moment in 0..MANY {
             here.revoke(id(moment as u128 + 1), &entry(moment), UNTIL);
         }
@@ -840,7 +846,7 @@ mod tests {
             for notice in batch.notices {
                 here.read(StreamId::at(last), Some(notice.clone()), UNTIL);
                 let effects = there.read(StreamId::at(last), Some(notice), UNTIL);
-                assert_eq!(effects, [Effect::TakeIn(entry(moment))]);
+                assert_eq!(effects, [ListUpdate::TakeIn(entry(moment))]);
             }
         }
         for ledger in [&mut here, &mut there] {
@@ -856,14 +862,14 @@ mod tests {
         // A withdrawal takes back all of them, also what is played back later.
         let all = Revocation::subject("https://a.example", "s", LATER);
         assert!(there.withdraw(&all, UNTIL).is_some());
-        let first = Notice::Revoked(id(1), entry(0));
+        let first = SyncMessage::Revoked(id(1), entry(0));
         assert!(there.read(StreamId::at(101), Some(first), UNTIL).is_empty());
         assert!(!there.revokes(&all));
     }
 
     #[test]
     fn revoking_and_withdrawing_again_and_again_leaves_one_of_each() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Replica::new();
         for number in 1..1000 {
             ledger.revoke(id(number), &entry(1), UNTIL);
             assert!(ledger.withdraw(&revocation(1), UNTIL).is_some());
@@ -877,16 +883,16 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_older_than_a_withdrawal_or_not() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Replica::new();
         ledger.read(
             StreamId::at(1),
-            Some(Notice::Revoked(id(1), entry(1))),
+            Some(SyncMessage::Revoked(id(1), entry(1))),
             UNTIL,
         );
         assert!(!ledger.has_withdrawn(&entry(1)));
         ledger.read(
             StreamId::at(2),
-            Some(Notice::Withdrawn(vec![id(1)], LATER)),
+            Some(SyncMessage::Withdrawn(vec![id(1)], LATER)),
             UNTIL,
         );
         assert!(ledger.has_withdrawn(&entry(1)));
@@ -898,13 +904,17 @@ mod tests {
 
     #[test]
     fn only_what_has_ended_by_both_clocks_is_forgotten_and_trimmed() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Replica::new();
         let early = RevocationEntry::new(revocation(1), NOW);
-        ledger.read(StreamId::at(1), Some(Notice::Revoked(id(1), early)), UNTIL);
+        ledger.read(
+            StreamId::at(1),
+            Some(SyncMessage::Revoked(id(1), early)),
+            UNTIL,
+        );
         ledger.read(StreamId::at(2), None, UNTIL);
         ledger.read(
             StreamId::at(3),
-            Some(Notice::Revoked(id(2), entry(2))),
+            Some(SyncMessage::Revoked(id(2), entry(2))),
             UNTIL,
         );
         ledger.read(StreamId::at(4), None, UNTIL);
@@ -935,7 +945,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_opened_is_trimmed_by_the_second_clock_alone() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Replica::new();
         ledger.read(StreamId::at(1), None, UNTIL);
         let before = Duration::from_secs(7199);
         let ahead = UnixTime::from_secs(i64::MAX);

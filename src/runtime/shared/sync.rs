@@ -23,10 +23,10 @@ use tokio::sync::{Notify, watch};
 
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
-use crate::runtime::shared::pending_changes::Journal;
+use crate::runtime::shared::pending_changes::PendingChanges;
 use crate::runtime::shared::redis::{Address, StoreError};
 use crate::verify::crypto::primitives::random_u32;
-use crate::verify::crypto::sealed::Seals;
+use crate::verify::crypto::sealed::SealedBox;
 
 /// After a failure the store is left alone for this long, and after each further one for twice as
 /// long.
@@ -37,31 +37,31 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const NO_EVICTION: &str = "noeviction";
 
 /// The handle. Nothing is shared before `start`.
-pub(crate) struct Sharing {
-    pub(in crate::runtime) hub: Arc<Hub>,
+pub(crate) struct RevocationSync {
+    pub(in crate::runtime) hub: Arc<SyncState>,
     /// Closed with the handle.
     pub(in crate::runtime) alive: watch::Sender<()>,
 }
 
 /// What the handle and the task have in common.
-pub(in crate::runtime) struct Hub {
+pub(in crate::runtime) struct SyncState {
     pub(in crate::runtime) address: Address,
-    pub(in crate::runtime) seals: Seals,
-    pub(in crate::runtime) keys: Keys,
+    pub(in crate::runtime) seals: SealedBox,
+    pub(in crate::runtime) keys: StoreKeys,
     pub(in crate::runtime) list: Arc<RevocationList>,
     /// The issuers that this server has, and how long their revocations last at most. Those of
     /// other issuers are passed on and not looked at.
     pub(in crate::runtime) realms: HashMap<Arc<str>, Duration>,
     pub(in crate::runtime) clock: Arc<dyn Clock>,
     refuse_after: Option<Duration>,
-    state: Mutex<State>,
-    pub(in crate::runtime) journal: Arc<Journal>,
+    state: Mutex<SharedState>,
+    pub(in crate::runtime) journal: Arc<PendingChanges>,
     pub(in crate::runtime) asked: Notify,
     pub(in crate::runtime) progress: watch::Sender<Progress>,
 }
 
 /// The names of what lies in the store.
-pub(crate) struct Keys {
+pub(crate) struct StoreKeys {
     pub(in crate::runtime) epoch: String,
     base: String,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Keys {
 /// of that stream's.
 const RENEWED: &str = "renewed-";
 
-impl Keys {
+impl StoreKeys {
     /// Names that belong to one namespace and one cluster key.
     pub(crate) fn new(namespace: &str, fingerprint: &str) -> Self {
         let base = format!("{namespace}:{fingerprint}");
@@ -105,7 +105,7 @@ pub(in crate::runtime) struct Progress {
     ended: u64,
 }
 
-struct State {
+struct SharedState {
     running: bool,
     /// Whether the list was told that something may be missing.
     held: bool,
@@ -115,14 +115,14 @@ struct State {
     confirmed_at: Option<Duration>,
     failing_since: Option<Duration>,
     failures: u32,
-    last_error: Option<Failure>,
+    last_error: Option<SyncFailure>,
     /// Streams that were given up.
     renewals: u32,
 }
 
 /// Why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum SyncFailure {
     Store(StoreError),
     Eviction(Option<String>),
     /// It is no single primary.
@@ -146,20 +146,20 @@ pub(crate) enum Unsupported {
     Cluster,
 }
 
-impl Failure {
+impl SyncFailure {
     /// Whether the connection is as good as it was: the store has answered, and refused.
     pub(in crate::runtime) const fn is_refusal(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_refusal())
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for SyncFailure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for SyncFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => write!(f, "the shared store {error}"),
@@ -190,23 +190,27 @@ impl fmt::Display for Failure {
 }
 
 /// Where revocations are shared, and among whom.
-pub(crate) struct Place {
+pub(crate) struct StoreLocation {
     pub(crate) address: Address,
-    pub(crate) seals: Seals,
-    pub(crate) keys: Keys,
+    pub(crate) seals: SealedBox,
+    pub(crate) keys: StoreKeys,
     /// The issuers that this server has, and how long their revocations last at most.
     pub(crate) realms: HashMap<Arc<str>, Duration>,
     pub(crate) refuse_after: Option<Duration>,
 }
 
-impl Sharing {
+impl RevocationSync {
     /// From now on until the first load nobody is found clean.
-    pub(crate) fn new(place: Place, list: Arc<RevocationList>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        place: StoreLocation,
+        list: Arc<RevocationList>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         list.hold();
-        let journal = Arc::new(Journal::default());
+        let journal = Arc::new(PendingChanges::default());
         let listener = Arc::clone(&journal);
         list.listen(Box::new(move |change| listener.push(change)));
-        let hub = Hub {
+        let hub = SyncState {
             address: place.address,
             seals: place.seals,
             keys: place.keys,
@@ -214,7 +218,7 @@ impl Sharing {
             realms: place.realms,
             clock,
             refuse_after: place.refuse_after,
-            state: Mutex::new(State {
+            state: Mutex::new(SharedState {
                 running: false,
                 held: true,
                 backlog: 0,
@@ -236,7 +240,7 @@ impl Sharing {
     }
 
     /// Publishes what was revoked here and reads what others have revoked, now.
-    pub(crate) async fn synchronise(&self) -> Result<(), Failure> {
+    pub(crate) async fn synchronize(&self) -> Result<(), SyncFailure> {
         let hub = &self.hub;
         let mut progress = hub.progress.subscribe();
         let mut mine = 0;
@@ -247,7 +251,7 @@ impl Sharing {
         hub.asked.notify_one();
         while progress.borrow_and_update().ended < mine {
             if !hub.state().running || progress.changed().await.is_err() {
-                return Err(Failure::Ended);
+                return Err(SyncFailure::Ended);
             }
         }
         match &hub.state().last_error {
@@ -256,14 +260,14 @@ impl Sharing {
         }
     }
 
-    pub(crate) fn fares(&self) -> Fares {
+    pub(crate) fn fares(&self) -> SyncStatus {
         let hub = &self.hub;
         let now = hub.clock.monotonic();
         let is_full = hub.list.len() > hub.list.most();
         let is_silent = hub.list.is_silent(hub.clock.now());
         let state = hub.state();
         let ago = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
-        Fares {
+        SyncStatus {
             refuses: state.held || is_full || is_silent,
             renewals: state.renewals,
             unwritten: state.backlog + hub.journal.len(),
@@ -277,17 +281,17 @@ impl Sharing {
 
 /// How sharing fares at a moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Fares {
+pub(crate) struct SyncStatus {
     pub(crate) refuses: bool,
     pub(crate) renewals: u32,
     pub(crate) unwritten: usize,
     pub(crate) confirmed: Option<Duration>,
     pub(crate) failing_since: Option<Duration>,
     pub(crate) failures: u32,
-    pub(crate) last_error: Option<Failure>,
+    pub(crate) last_error: Option<SyncFailure>,
 }
 
-impl Hub {
+impl SyncState {
     /// Whether the task is to be spawned.
     pub(in crate::runtime) fn begin(&self) -> bool {
         !std::mem::replace(&mut self.state().running, true)
@@ -337,7 +341,7 @@ impl Hub {
     pub(in crate::runtime) fn fail(
         &self,
         wanted: u64,
-        failure: &Failure,
+        failure: &SyncFailure,
         backlog: usize,
     ) -> Duration {
         let now = self.clock.monotonic();
@@ -396,21 +400,23 @@ impl Hub {
         self.progress.send_modify(|_| ());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SharedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether a store with this policy may be used.
-pub(in crate::runtime) fn check_eviction(policy: Option<String>) -> Result<(), Failure> {
+pub(in crate::runtime) fn check_eviction(policy: Option<String>) -> Result<(), SyncFailure> {
     match policy {
         Some(policy) if policy == NO_EVICTION => Ok(()),
         // What a store says is quoted, so it is shortened and escaped.
         Some(policy) => {
             let policy: String = policy.chars().take(40).collect();
-            Err(Failure::Eviction(Some(policy.escape_debug().to_string())))
+            Err(SyncFailure::Eviction(Some(
+                policy.escape_debug().to_string(),
+            )))
         }
-        None => Err(Failure::Eviction(None)),
+        None => Err(SyncFailure::Eviction(None)),
     }
 }
 
@@ -420,7 +426,7 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 #[cfg(feature = "tracing")]
-fn announce(failure: Option<&Failure>) {
+fn announce(failure: Option<&SyncFailure>) {
     if let Some(failure) = failure {
         tracing::warn!(error = %failure, "revocations are not shared");
     } else {
@@ -434,7 +440,7 @@ fn announce_renewal() {
 }
 
 #[cfg(not(feature = "tracing"))]
-fn announce(_: Option<&Failure>) {}
+fn announce(_: Option<&SyncFailure>) {}
 
 #[cfg(not(feature = "tracing"))]
 fn announce_renewal() {}

@@ -18,12 +18,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::runtime::jwks::key_store::NoRuntime;
-use crate::runtime::revocation::timed_entry::{AFTERLIFE, Moment, Span};
+use crate::runtime::revocation::timed_entry::{AFTERLIFE, ClockReading, MonotonicSpan};
 use crate::runtime::shared::codec;
 use crate::runtime::shared::redis::{Connection, Entry, StoreError, StreamId};
-use crate::runtime::shared::replica::{Effect, Ledger, Notice};
+use crate::runtime::shared::replica::{ListUpdate, Replica, SyncMessage};
 use crate::runtime::shared::stream_page::PageSize;
-use crate::runtime::shared::sync::{Failure, Hub, Keys, Sharing, Unsupported, check_eviction};
+use crate::runtime::shared::sync::{
+    RevocationSync, StoreKeys, SyncFailure, SyncState, Unsupported, check_eviction,
+};
 use crate::runtime::util::select::{Either, race};
 use crate::verify::crypto::primitives::random_u128;
 
@@ -57,7 +59,7 @@ const FAR_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// A stream is given up no more often than this.
 const RENEWING: Duration = Duration::from_secs(60);
 
-impl Sharing {
+impl RevocationSync {
     /// Spawns the task on the current runtime, unless it runs already.
     pub(crate) fn start(&self) -> Result<(), NoRuntime> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| NoRuntime)?;
@@ -65,10 +67,10 @@ impl Sharing {
             return Ok(());
         }
         let longest = self.hub.realms.values().max();
-        let task = Task {
+        let task = SyncTask {
             longest_life: longest.copied().unwrap_or_default(),
             stream: self.hub.keys.stream(b""),
-            ledger: Ledger::new(),
+            ledger: Replica::new(),
             page: PageSize::new(),
             wanted: 0,
             has_read: false,
@@ -92,7 +94,7 @@ impl Sharing {
 }
 
 /// Sees to it that no token is found clean when the store was not heard of for too long.
-async fn watch_patience(hub: Arc<Hub>, mut alive: watch::Receiver<()>) {
+async fn watch_patience(hub: Arc<SyncState>, mut alive: watch::Receiver<()>) {
     let mut progress = hub.progress.subscribe();
     let watching = async {
         loop {
@@ -115,9 +117,9 @@ async fn closed(alive: &mut watch::Receiver<()>) {
     while alive.changed().await.is_ok() {}
 }
 
-struct Task {
-    hub: Arc<Hub>,
-    ledger: Ledger,
+struct SyncTask {
+    hub: Arc<SyncState>,
+    ledger: Replica,
     /// The name of the present epoch's stream.
     stream: String,
     /// How long any revocation of our issuers lasts at most.
@@ -128,7 +130,7 @@ struct Task {
     /// Whether the stream was read to its end once.
     has_read: bool,
     epoch: Option<Vec<u8>>,
-    last_moment: Option<Moment>,
+    last_moment: Option<ClockReading>,
     /// The store's clock when it was last asked, or the last place of the stream.
     store_millis: u64,
     may_ask_time: bool,
@@ -139,9 +141,9 @@ struct Task {
 }
 
 /// News, or the end of the time for them.
-type News = Pin<Box<dyn Future<Output = Result<Vec<Entry>, StoreError>> + Send>>;
+type StreamEntries = Pin<Box<dyn Future<Output = Result<Vec<Entry>, StoreError>> + Send>>;
 
-impl Task {
+impl SyncTask {
     async fn run(mut self, mut alive: watch::Receiver<()>) {
         // What was known before counts as revoked here, and a change that was noted is newer.
         for (number, entry) in self.hub.list.live().into_iter().enumerate() {
@@ -172,17 +174,17 @@ impl Task {
         }
     }
 
-    async fn serve(&mut self) -> Result<Infallible, Failure> {
+    async fn serve(&mut self) -> Result<Infallible, SyncFailure> {
         let hub = Arc::clone(&self.hub);
         let mut store = hub.address.connect().await?;
         check_mode(store.mode().await?.as_deref())?;
         check_eviction(store.eviction_policy().await?)?;
         let listener = hub.address.connect().await?;
-        let mut news: Option<News> = None;
+        let mut news: Option<StreamEntries> = None;
         loop {
             self.wanted = hub.wanted();
             let refused = self.round(&mut store).await?;
-            let full = || hub.list.is_overfull().then_some(Failure::Full);
+            let full = || hub.list.is_overfull().then_some(SyncFailure::Full);
             match refused.or_else(full) {
                 None => hub.confirm(self.wanted),
                 Some(failure) => {
@@ -201,14 +203,14 @@ impl Task {
     }
 
     /// Waits for the next place of the stream. What it holds is read in the round.
-    fn listen(&self, listener: &Connection) -> News {
+    fn listen(&self, listener: &Connection) -> StreamEntries {
         let (mut listener, after) = (listener.clone(), self.ledger.cursor());
         let stream = self.stream.clone();
         Box::pin(async move { listener.read(&stream, after, 1, Some(LISTEN_TIME)).await })
     }
 
     /// What the store has refused to write, if anything; what could be read was.
-    async fn round(&mut self, store: &mut Connection) -> Result<Option<Failure>, Failure> {
+    async fn round(&mut self, store: &mut Connection) -> Result<Option<SyncFailure>, SyncFailure> {
         let mut refused = None;
         for _ in 0..MOST_PASSES {
             let since = self.hub.clock.monotonic();
@@ -239,9 +241,9 @@ impl Task {
 
     /// Reads from the start what is not the stream that was read before, and again when the wall
     /// clock was set back: what had ended may count again.
-    async fn compare(&mut self, store: &mut Connection) -> Result<(), Failure> {
+    async fn compare(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
         let hub = Arc::clone(&self.hub);
-        let candidate = format!("{:032x}", random_u128().ok_or(Failure::Crypto)?);
+        let candidate = format!("{:032x}", random_u128().ok_or(SyncFailure::Crypto)?);
         let mut epoch = store.settle(&hub.keys.epoch, &candidate).await?;
         let mut stream = hub.keys.stream(&epoch);
         let last = if let Some(last) = self.last_place(store, &stream).await? {
@@ -273,7 +275,7 @@ impl Task {
         &mut self,
         store: &mut Connection,
         stream: &str,
-    ) -> Result<Option<StreamId>, Failure> {
+    ) -> Result<Option<StreamId>, SyncFailure> {
         let millis = if self.may_ask_time {
             store.time().await?
         } else {
@@ -292,7 +294,11 @@ impl Task {
     }
 
     /// Gives up the stream of an epoch, unless another instance has.
-    async fn renew(&mut self, store: &mut Connection, broken: &[u8]) -> Result<Vec<u8>, Failure> {
+    async fn renew(
+        &mut self,
+        store: &mut Connection,
+        broken: &[u8],
+    ) -> Result<Vec<u8>, SyncFailure> {
         let hub = Arc::clone(&self.hub);
         let now = hub.clock.monotonic();
         let settled = store.settle(&hub.keys.epoch, "").await?;
@@ -301,10 +307,10 @@ impl Task {
         }
         let is_early = |at: Duration| now < at.saturating_add(RENEWING);
         if self.renewed_at.is_some_and(is_early) {
-            return Err(Failure::Broken);
+            return Err(SyncFailure::Broken);
         }
         self.renewed_at = Some(now);
-        let epoch = Keys::renewed(random_u128().ok_or(Failure::Crypto)?);
+        let epoch = StoreKeys::renewed(random_u128().ok_or(SyncFailure::Crypto)?);
         store.set(&hub.keys.epoch, &epoch).await?;
         hub.renewed();
         // Of several instances that have found out at once, the last counts.
@@ -327,7 +333,7 @@ impl Task {
         was_set_back
     }
 
-    async fn read(&mut self, store: &mut Connection) -> Result<(), Failure> {
+    async fn read(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
         let mut count = 0;
         while count < MOST_ENTRIES {
             let before = self.ledger.cursor();
@@ -365,11 +371,11 @@ impl Task {
                 break;
             }
         }
-        Err(Failure::Endless)
+        Err(SyncFailure::Endless)
     }
 
     /// Opened whenever it ends: by which clock, the ledger and the list judge.
-    fn open(&self, sealed: &[u8]) -> Option<Notice> {
+    fn open(&self, sealed: &[u8]) -> Option<SyncMessage> {
         let about: &[&[u8]] = &[self.stream.as_bytes()];
         let (text, end) = self.hub.seals.open_whenever(about, sealed)?;
         codec::read(&text, end)
@@ -386,24 +392,25 @@ impl Task {
         now.saturating_add(left).saturating_add(AFTERLIFE)
     }
 
-    fn apply(&mut self, effect: Effect, age: Duration) {
+    fn apply(&mut self, effect: ListUpdate, age: Duration) {
         let hub = &self.hub;
         match effect {
-            Effect::TakeIn(entry) => {
+            ListUpdate::TakeIn(entry) => {
                 let Some(life) = hub.realms.get(entry.revocation().issuer()) else {
                     return;
                 };
                 let (wall, end) = (hub.clock.now(), entry.ends_at());
                 let rest = life.saturating_sub(age);
                 if wall < end {
-                    hub.list.take_in(entry, Span::until(end, wall, *life));
+                    hub.list
+                        .take_in(entry, MonotonicSpan::until(end, wall, *life));
                 } else if !rest.is_zero() || wall < end.saturating_add(AFTERLIFE) {
                     // It has ended by our clock, and the store has held it for less than tokens
                     // live: the clock of one of us is wrong, so it holds for the rest of that.
-                    hub.list.take_in(entry, Span::lasting(rest));
+                    hub.list.take_in(entry, MonotonicSpan::lasting(rest));
                 }
             }
-            Effect::TakeOut(revocation) => {
+            ListUpdate::TakeOut(revocation) => {
                 // INVARIANT: what was revoked here meanwhile stays.
                 let again = || hub.journal.revokes(&revocation);
                 hub.list.take_out(&revocation, again);
@@ -412,7 +419,7 @@ impl Task {
     }
 
     /// Enters into the ledger what was changed here.
-    async fn hear(&mut self) -> Result<(), Failure> {
+    async fn hear(&mut self) -> Result<(), SyncFailure> {
         let mut number = 0;
         while let Some(changes) = self.hub.journal.next() {
             let until = self.needed_until(self.longest_life);
@@ -426,11 +433,11 @@ impl Task {
                     // The snapshot is older than the withdrawal.
                     let revocation = added.entry.revocation();
                     if !self.ledger.revokes(revocation) {
-                        self.apply(Effect::TakeOut(revocation.clone()), Duration::ZERO);
+                        self.apply(ListUpdate::TakeOut(revocation.clone()), Duration::ZERO);
                     }
                 }
                 (Some(added), _) => {
-                    let fresh = random_u128().ok_or(Failure::Crypto)?;
+                    let fresh = random_u128().ok_or(SyncFailure::Crypto)?;
                     self.ledger.revoke(fresh, &added.entry, until);
                 }
                 (None, None) => {}
@@ -442,19 +449,19 @@ impl Task {
     }
 
     /// Writes what is to be written. Whether there was anything.
-    async fn write(&mut self, store: &mut Connection) -> Result<bool, Failure> {
+    async fn write(&mut self, store: &mut Connection) -> Result<bool, SyncFailure> {
         let hub = Arc::clone(&self.hub);
         self.hear().await?;
         let mut wrote = false;
         while self.ledger.backlog() > 0 {
             let about: &[&[u8]] = &[self.stream.as_bytes()];
-            let seal = |notice: &Notice| {
+            let seal = |notice: &SyncMessage| {
                 let text = codec::write(notice);
                 hub.seals.seal(about, notice.end(), text.as_bytes())
             };
             let batch = self.ledger.waiting(BATCH);
             let sealed: Option<Vec<Vec<u8>>> = batch.notices.iter().map(seal).collect();
-            let sealed = sealed.ok_or(Failure::Crypto)?;
+            let sealed = sealed.ok_or(SyncFailure::Crypto)?;
             if !sealed.is_empty() {
                 store.append(&self.stream, &sealed).await?;
                 wrote = true;
@@ -465,7 +472,7 @@ impl Task {
     }
 
     /// Drops what has ended or was replaced, here and there.
-    async fn tidy(&mut self, store: &mut Connection) -> Result<(), Failure> {
+    async fn tidy(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
         let now = self.now();
         if now.monotonic < self.tidied_at.saturating_add(TIDYING) {
             return Ok(());
@@ -493,15 +500,15 @@ impl Task {
         Ok(())
     }
 
-    fn now(&self) -> Moment {
-        Moment {
+    fn now(&self) -> ClockReading {
+        ClockReading {
             wall: self.hub.clock.now(),
             monotonic: self.hub.clock.monotonic(),
         }
     }
 }
 
-impl Drop for Task {
+impl Drop for SyncTask {
     /// Also when the runtime is shut down under the task.
     fn drop(&mut self) {
         self.hub.end();
@@ -516,10 +523,10 @@ async fn give_way(number: usize) {
 }
 
 /// Whether a server of this kind holds all keys.
-fn check_mode(mode: Option<&str>) -> Result<(), Failure> {
+fn check_mode(mode: Option<&str>) -> Result<(), SyncFailure> {
     match mode {
-        Some("sentinel") => Err(Failure::Unsupported(Unsupported::Sentinel)),
-        Some("cluster") => Err(Failure::Unsupported(Unsupported::Cluster)),
+        Some("sentinel") => Err(SyncFailure::Unsupported(Unsupported::Sentinel)),
+        Some("cluster") => Err(SyncFailure::Unsupported(Unsupported::Cluster)),
         _ => Ok(()),
     }
 }

@@ -12,14 +12,14 @@ use http::HeaderValue;
 
 use crate::model::error::rejection::Outage;
 use crate::model::time::UnixTime;
-use crate::runtime::discovery::endpoint_url::{Place, Whereabouts};
-use crate::runtime::http::client::{Question, Reach, Told};
-use crate::runtime::lookup::endpoint::{Oracle, Trouble, Words};
+use crate::runtime::discovery::endpoint_url::{EndpointResolver, EndpointUrl};
+use crate::runtime::http::client::{HttpOptions, HttpQuestion, RawResponse};
+use crate::runtime::lookup::endpoint::{EndpointError, LogMessages, RemoteEndpoint};
 
-pub(crate) struct UserInfoEndpoint(Whereabouts);
+pub(crate) struct UserInfoEndpoint(EndpointResolver);
 
 /// What the endpoint said.
-pub(crate) enum UserSaid {
+pub(crate) enum UserInfoReply {
     Plain(Vec<u8>),
     Signed(Vec<u8>),
     BadToken,
@@ -29,18 +29,22 @@ pub(crate) enum UserSaid {
 
 impl UserInfoEndpoint {
     /// The endpoint of the issuer with exactly this `iss`.
-    pub(crate) fn new(issuer: Arc<str>, place: Place, reach: &Reach) -> Result<Self, String> {
-        Whereabouts::new(place, "userinfo_endpoint", issuer, reach).map(Self)
+    pub(crate) fn new(
+        issuer: Arc<str>,
+        place: EndpointUrl,
+        reach: &HttpOptions,
+    ) -> Result<Self, String> {
+        EndpointResolver::new(place, "userinfo_endpoint", issuer, reach).map(Self)
     }
 
-    fn weigh(place: &str, told: Told) -> Result<UserSaid, Trouble> {
+    fn weigh(place: &str, told: RawResponse) -> Result<UserInfoReply, EndpointError> {
         match (told.status, told.media_type.as_deref()) {
-            (200, Some("application/jwt")) => Ok(UserSaid::Signed(told.body)),
-            (200, _) => Ok(UserSaid::Plain(told.body)),
-            (401, _) => Ok(UserSaid::BadToken),
-            (403, _) => Ok(UserSaid::NothingToSee),
-            (429, _) => Err(Trouble::of_status(place, &told, Outage::UserInfoBusy)),
-            _ => Err(Trouble::of_status(
+            (200, Some("application/jwt")) => Ok(UserInfoReply::Signed(told.body)),
+            (200, _) => Ok(UserInfoReply::Plain(told.body)),
+            (401, _) => Ok(UserInfoReply::BadToken),
+            (403, _) => Ok(UserInfoReply::NothingToSee),
+            (429, _) => Err(EndpointError::of_status(place, &told, Outage::UserInfoBusy)),
+            _ => Err(EndpointError::of_status(
                 place,
                 &told,
                 Outage::IntrospectionFailed,
@@ -49,29 +53,37 @@ impl UserInfoEndpoint {
     }
 }
 
-impl Oracle for UserInfoEndpoint {
-    type Said = UserSaid;
+impl RemoteEndpoint for UserInfoEndpoint {
+    type Said = UserInfoReply;
 
-    const WORDS: Words = Words {
+    const WORDS: LogMessages = LogMessages {
         trouble: "userinfo cannot be fetched",
         recovery: "userinfo is fetched again",
     };
 
-    fn whereabouts(&self) -> &Whereabouts {
+    fn whereabouts(&self) -> &EndpointResolver {
         &self.0
     }
 
-    async fn ask_at(&self, place: &str, token: &str, _: UnixTime) -> Result<UserSaid, Trouble> {
+    async fn ask_at(
+        &self,
+        place: &str,
+        token: &str,
+        _: UnixTime,
+    ) -> Result<UserInfoReply, EndpointError> {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Trouble::failed("the token fits into no header field"))?;
+            .map_err(|_| EndpointError::failed("the token fits into no header field"))?;
         bearer.set_sensitive(true);
-        let question = Question {
+        let question = HttpQuestion {
             url: place,
             accept: "application/json, application/jwt;q=0.9",
             authorization: Some(bearer),
             form: None,
         };
         let told = self.0.fetcher().ask(question).await;
-        Self::weigh(place, told.map_err(|error| Trouble::of_fetch(&error))?)
+        Self::weigh(
+            place,
+            told.map_err(|error| EndpointError::of_fetch(&error))?,
+        )
     }
 }

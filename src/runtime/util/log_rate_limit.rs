@@ -8,12 +8,12 @@ pub(crate) const ONCE_IN: Duration = Duration::from_secs(60);
 
 /// Grants one event a minute.
 #[derive(Debug, Default)]
-pub(crate) struct OnceAMinute {
+pub(crate) struct LogRateLimit {
     /// The second, by the monotonic clock, from which the next one is granted.
     next: AtomicU64,
 }
 
-impl OnceAMinute {
+impl LogRateLimit {
     /// Whether the event may be written now.
     #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     pub(crate) fn grants(&self, now: Duration) -> bool {
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn event_is_granted_once_a_minute() {
-        let quiet = OnceAMinute::default();
+        let quiet = LogRateLimit::default();
         let at = |secs| quiet.grants(Duration::from_secs(secs));
         assert!(at(0));
         assert!(!at(0) && !at(59));

@@ -9,43 +9,43 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::runtime::util::swap::{Held, Latest};
+use crate::runtime::util::swap::{Guard, SwapCell};
 
 /// Places of the first table.
 const FEWEST: usize = 64;
 
 /// Values by a hash, which need not be unique.
-pub(crate) struct Table<T>(Latest<Places<T>>);
+pub(crate) struct ReadMostlyTable<T>(SwapCell<Slots<T>>);
 
-struct Places<T> {
+struct Slots<T> {
     /// A part of the hash, so that most looks end here; 0 is a place that was never taken. Of a
     /// byte each, so that those of a million values fit into a processor's cache. As many as
     /// values, a power of two.
     marks: Box<[AtomicU8]>,
-    values: Box<[Latest<T>]>,
+    values: Box<[SwapCell<T>]>,
 }
 
 /// The table as a reader found it.
-pub(crate) struct Reader<T>(Held<Places<T>>);
+pub(crate) struct Reader<T>(Guard<Slots<T>>);
 
 /// What the one who writes remembers.
 #[derive(Debug, Default)]
-pub(crate) struct Fill {
+pub(crate) struct WriterStats {
     /// Places that were ever taken.
     taken: usize,
     /// Values that are there.
     live: usize,
 }
 
-impl Fill {
+impl WriterStats {
     pub(crate) const fn live(&self) -> usize {
         self.live
     }
 }
 
-impl<T> Table<T> {
+impl<T> ReadMostlyTable<T> {
     pub(crate) const fn new() -> Self {
-        Self(Latest::empty())
+        Self(SwapCell::empty())
     }
 
     pub(crate) fn read(&self) -> Reader<T> {
@@ -57,7 +57,7 @@ impl<T> Table<T> {
         &self,
         hash: u64,
         value: Arc<T>,
-        fill: &mut Fill,
+        fill: &mut WriterStats,
         hash_of: impl Fn(&T) -> u64,
     ) {
         self.reserve(1, fill, hash_of);
@@ -69,14 +69,14 @@ impl<T> Table<T> {
     }
 
     /// Makes room for so many more at once.
-    pub(crate) fn reserve(&self, more: usize, fill: &mut Fill, hash_of: impl Fn(&T) -> u64) {
+    pub(crate) fn reserve(&self, more: usize, fill: &mut WriterStats, hash_of: impl Fn(&T) -> u64) {
         let held = self.0.load();
         let room = held.as_ref().map_or(0, |places| places.marks.len());
         // At most three in four are taken: beyond that looks grow long.
         if (fill.taken + more) * 4 <= room * 3 {
             return;
         }
-        let next = Places::new((fill.live + more) * 2);
+        let next = Slots::new((fill.live + more) * 2);
         fill.taken = 0;
         for value in held.iter().flat_map(|places| places.values()) {
             next.insert(hash_of(&value), value);
@@ -92,14 +92,19 @@ impl<T> Table<T> {
     }
 
     /// Takes a value out. Whether it was there.
-    pub(crate) fn remove(&self, hash: u64, fill: &mut Fill, is_it: impl Fn(&T) -> bool) -> bool {
+    pub(crate) fn remove(
+        &self,
+        hash: u64,
+        fill: &mut WriterStats,
+        is_it: impl Fn(&T) -> bool,
+    ) -> bool {
         let was_there = self.put(hash, None, is_it);
         fill.live -= usize::from(was_there);
         was_there
     }
 
     /// Takes out every value that is no longer wanted.
-    pub(crate) fn retain(&self, fill: &mut Fill, is_wanted: impl Fn(&T) -> bool) {
+    pub(crate) fn retain(&self, fill: &mut WriterStats, is_wanted: impl Fn(&T) -> bool) {
         let held = self.0.load();
         for value in held.iter().flat_map(|places| places.values.iter()) {
             if value.load().as_ref().is_some_and(|one| !is_wanted(one)) {
@@ -144,12 +149,12 @@ impl<T> Reader<T> {
     }
 }
 
-impl<T> Places<T> {
+impl<T> Slots<T> {
     fn new(least: usize) -> Self {
         let count = least.max(FEWEST).next_power_of_two();
         Self {
             marks: (0..count).map(|_| AtomicU8::new(0)).collect(),
-            values: (0..count).map(|_| Latest::empty()).collect(),
+            values: (0..count).map(|_| SwapCell::empty()).collect(),
         }
     }
 
@@ -223,7 +228,7 @@ mod tests {
         ((*value % 7) << 32) | (*value % 3)
     }
 
-    fn finds(table: &Table<u64>, value: u64) -> bool {
+    fn finds(table: &ReadMostlyTable<u64>, value: u64) -> bool {
         let found = table.read().find(hash_of(&value), |one| *one == value);
         found.is_some()
     }
@@ -235,7 +240,7 @@ mod tests {
         fn it_holds_what_a_set_holds(
             steps in proptest::collection::vec((0..4_u8, 0..400_u64), 0..600),
         ) {
-            let (table, mut fill) = (Table::new(), Fill::default());
+            let (table, mut fill) = (ReadMostlyTable::new(), WriterStats::default());
             let mut set = HashSet::new();
             for (step, value) in steps {
                 let is_it = |one: &u64| *one == value;
@@ -266,8 +271,8 @@ mod tests {
 
     #[test]
     fn what_is_in_is_found_while_others_come_and_the_table_grows() {
-        let table: Table<u64> = Table::new();
-        let writer = Mutex::new(Fill::default());
+        let table: ReadMostlyTable<u64> = ReadMostlyTable::new();
+        let writer = Mutex::new(WriterStats::default());
         let last = std::sync::atomic::AtomicU64::new(0);
         std::thread::scope(|scope| {
             scope.spawn(|| {

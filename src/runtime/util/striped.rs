@@ -11,14 +11,14 @@ const STRIPES: usize = 16;
 
 /// A counter.
 #[derive(Debug, Default)]
-pub(crate) struct Counter([Stripe<AtomicU64>; STRIPES]);
+pub(crate) struct StripedCounter([Stripe<AtomicU64>; STRIPES]);
 
 /// On a cache line of its own, and on the one that is fetched beside it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe<T>(T);
 
-impl Counter {
+impl StripedCounter {
     pub(crate) fn count(&self) {
         if let Some(Stripe(count)) = self.0.get(own_stripe()) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -34,27 +34,27 @@ impl Counter {
 }
 
 /// A value that every request holds for a while. Its holders are counted on stripes.
-pub(crate) struct Spread<T>([Share<T>; STRIPES]);
+pub(crate) struct StripedArc<T>([StripedArcHandle<T>; STRIPES]);
 
 /// A hold on a value.
-pub(crate) struct Share<T>(Arc<Stripe<Arc<T>>>);
+pub(crate) struct StripedArcHandle<T>(Arc<Stripe<Arc<T>>>);
 
-impl<T> Spread<T> {
+impl<T> StripedArc<T> {
     pub(crate) fn new(value: T) -> Self {
         let value = Arc::new(value);
         Self(std::array::from_fn(|_| {
-            Share(Arc::new(Stripe(Arc::clone(&value))))
+            StripedArcHandle(Arc::new(Stripe(Arc::clone(&value))))
         }))
     }
 
     /// Holds the value, counted on this thread's stripe.
-    pub(crate) fn share(&self) -> Share<T> {
+    pub(crate) fn share(&self) -> StripedArcHandle<T> {
         let [first, ..] = &self.0;
         self.0.get(own_stripe()).unwrap_or(first).clone()
     }
 }
 
-impl<T> Deref for Spread<T> {
+impl<T> Deref for StripedArc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -63,13 +63,13 @@ impl<T> Deref for Spread<T> {
     }
 }
 
-impl<T> Clone for Share<T> {
+impl<T> Clone for StripedArcHandle<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> Deref for Share<T> {
+impl<T> Deref for StripedArcHandle<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -78,7 +78,7 @@ impl<T> Deref for Share<T> {
     }
 }
 
-impl<T> fmt::Debug for Share<T> {
+impl<T> fmt::Debug for StripedArcHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Share(..)")
     }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_threads_count_adds_up() {
-        let counter = Counter::default();
+        let counter = StripedCounter::default();
         std::thread::scope(|scope| {
             for _ in 0..40 {
                 scope.spawn(|| (0..100).for_each(|_| counter.count()));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_value_is_one_however_many_threads_hold_it_and_ends_with_the_last() {
-        let spread = Spread::new(AtomicU64::new(0));
+        let spread = StripedArc::new(AtomicU64::new(0));
         let value = Arc::downgrade(&spread.share().0.0);
         let held = std::thread::scope(|scope| {
             let hold = || {

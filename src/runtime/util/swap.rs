@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwapOption, Guard};
+use arc_swap::ArcSwapOption;
 
 /// A value that a reader keeps for as long as it looks at it.
-pub(crate) type Held<T> = Guard<Option<Arc<T>>>;
+pub(crate) type Guard<T> = arc_swap::Guard<Option<Arc<T>>>;
 
 /// A value that one task replaces and every request reads. Reading takes no lock and waits
 /// for nobody; a reader keeps the value that it loaded.
 #[derive(Debug)]
-pub(crate) struct Latest<T>(ArcSwapOption<T>);
+pub(crate) struct SwapCell<T>(ArcSwapOption<T>);
 
-impl<T> Latest<T> {
+impl<T> SwapCell<T> {
     /// Nothing yet.
     pub(crate) const fn empty() -> Self {
         Self(ArcSwapOption::const_empty())
     }
 
     /// The newest value.
-    pub(crate) fn load(&self) -> Held<T> {
+    pub(crate) fn load(&self) -> Guard<T> {
         self.0.load()
     }
 

@@ -8,29 +8,33 @@ use crate::runtime::clock::Clock;
 use crate::runtime::introspection::client_auth::{ClientAuthentication, Credentials};
 use crate::runtime::introspection::dialect::TokenInformation;
 use crate::runtime::introspection::endpoint::Endpoint;
-use crate::runtime::introspection::endpoint::{EndpointConfig, Place};
-use crate::runtime::lookup::engine::{AskingLimits, Introspector};
-use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::runtime::introspection::endpoint::{EndpointConfig, EndpointUrl};
+use crate::runtime::lookup::engine::{AskingLimits, RemoteLookup};
+use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::compile::issuer::Members;
 use crate::server::compile::issuer_ids::discovery_urls;
 use crate::server::compile::key_source::reach;
-use crate::server::decide::introspected::{Bench, MOST_BYTES_IN_QUERY, Memory, Opaque};
-use crate::server::decide::issuer_authority::Authority;
+use crate::server::decide::introspected::{
+    IntrospectedIssuer, IntrospectionHandler, MOST_BYTES_IN_QUERY, RememberedResponses,
+};
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::{ConfigError, mistake};
-use crate::server::settings::introspection_settings::{Asked, AskedJwts, Asking};
-use crate::server::settings::issuer::{Issuer, Kind};
+use crate::server::settings::introspection_settings::{
+    IntrospectedJwts, IntrospectionSettings, IntrospectionTarget,
+};
+use crate::server::settings::issuer::{Issuer, IssuerKind};
 
 /// Sees to an issuer that is asked about its tokens. Whether it is one; the others have none of
 /// its settings.
 pub(in crate::server) fn add(
-    opaque: &mut Option<Opaque>,
+    opaque: &mut Option<IntrospectedIssuer>,
     issuer: &Issuer,
     members: &Members,
     clock: &Arc<dyn Clock>,
     max_token_bytes: usize,
 ) -> Result<bool, ConfigError> {
     let asked = match (&issuer.kind, issuer.asking.set.first()) {
-        (Kind::Introspected(asked), _) => asked,
+        (IssuerKind::Introspected(asked), _) => asked,
         (_, None) => return Ok(false),
         (_, Some(setting)) => {
             return Err(mistake(
@@ -55,11 +59,11 @@ pub(in crate::server) fn add(
 /// Who asks the issuer.
 fn asks(
     issuer: &Issuer,
-    asked: &Asked,
-    authority: &Arc<Authority>,
+    asked: &IntrospectionTarget,
+    authority: &Arc<IssuerAuthority>,
     clock: &Arc<dyn Clock>,
     max_token_bytes: usize,
-) -> Result<Opaque, ConfigError> {
+) -> Result<IntrospectedIssuer, ConfigError> {
     let asking = &issuer.asking;
     check(issuer, asking)?;
     let realm = &authority.rules.realm;
@@ -78,24 +82,24 @@ fn asks(
         reach: reach(issuer)?,
     };
     let endpoint = Endpoint::new(config).map_err(|problem| mistake("introspected", problem))?;
-    let memory = Memory::new(asking.life)
+    let memory = RememberedResponses::new(asking.life)
         .ok_or_else(|| mistake("introspected", "the system gives no randomness"))?;
-    let bench = Bench {
+    let bench = IntrospectionHandler {
         authority: Arc::clone(authority),
         idiom: dialect.idiom(),
         signed_for,
         signed_age: asking.signed_age,
         memory,
-        unsupported: OnceAMinute::default(),
+        unsupported: LogRateLimit::default(),
     };
     let limits = AskingLimits {
         calls: asking.calls,
         patience: asking.patience,
     };
-    Ok(Opaque {
-        introspector: Introspector::new(bench, endpoint, limits, clock),
-        takes_jwts: asking.jwts != AskedJwts::Never,
-        only_jwts: asking.jwts == AskedJwts::Alone,
+    Ok(IntrospectedIssuer {
+        introspector: RemoteLookup::new(bench, endpoint, limits, clock),
+        takes_jwts: asking.jwts != IntrospectedJwts::Never,
+        only_jwts: asking.jwts == IntrospectedJwts::Alone,
         is_alone: false,
         most_bytes: if dialect.in_query {
             max_token_bytes.min(MOST_BYTES_IN_QUERY)
@@ -110,9 +114,9 @@ fn asks(
 /// Everything that decides what the issuer says. Instances that differ in it share no answer.
 #[cfg(feature = "redis")]
 fn manner(
-    place: &Place,
+    place: &EndpointUrl,
     dialect: &TokenInformation,
-    asking: &Asking,
+    asking: &IntrospectionSettings,
     signed_for: Option<&[Box<str>]>,
 ) -> Vec<String> {
     let ours = asking.authentication.as_ref();
@@ -125,7 +129,7 @@ fn manner(
     ]
 }
 
-fn check(issuer: &Issuer, asking: &Asking) -> Result<(), ConfigError> {
+fn check(issuer: &Issuer, asking: &IntrospectionSettings) -> Result<(), ConfigError> {
     if !issuer.required_headers.is_empty() {
         return Err(mistake(
             "require_header",
@@ -161,10 +165,13 @@ fn check(issuer: &Issuer, asking: &Asking) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn dialect(asked: &Asked, asking: &Asking) -> Result<TokenInformation, ConfigError> {
+fn dialect(
+    asked: &IntrospectionTarget,
+    asking: &IntrospectionSettings,
+) -> Result<TokenInformation, ConfigError> {
     let mut dialect = match (asked, &asking.dialect) {
-        (Asked::Service(_), Some(dialect)) => dialect.clone(),
-        (Asked::Service(_), None) => TokenInformation::axway(),
+        (IntrospectionTarget::Service(_), Some(dialect)) => dialect.clone(),
+        (IntrospectionTarget::Service(_), None) => TokenInformation::axway(),
         (_, None) => TokenInformation::introspection(),
         (_, Some(_)) => {
             return Err(mistake(
@@ -192,16 +199,16 @@ fn dialect(asked: &Asked, asking: &Asking) -> Result<TokenInformation, ConfigErr
 }
 
 fn credentials(
-    asked: &Asked,
-    asking: &Asking,
+    asked: &IntrospectionTarget,
+    asking: &IntrospectionSettings,
     dialect: &TokenInformation,
     realm: &str,
 ) -> Result<Option<Credentials>, ConfigError> {
     let Some(ours) = &asking.authentication else {
         // RFC 7662 s2.1: the endpoint must demand it, so that nobody fishes for tokens.
         return match asked {
-            Asked::Service(_) => Ok(None),
-            Asked::Endpoint(_) | Asked::Issuer(_) => Err(mistake(
+            IntrospectionTarget::Service(_) => Ok(None),
+            IntrospectionTarget::Endpoint(_) | IntrospectionTarget::Issuer(_) => Err(mistake(
                 "client_authentication",
                 "an introspection endpoint demands credentials; give ours, such as `ClientAuthentication::basic(..)`",
             )),
@@ -219,41 +226,42 @@ fn credentials(
     Ok(Some(ready))
 }
 
-fn place(issuer: &Issuer, asked: &Asked) -> Result<Place, ConfigError> {
+fn place(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
     let check = |setting: &'static str, address: &str| {
         url::check(address, issuer.plain_http)
             .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
     };
-    let nothing_to_discover =
-        !matches!(asked, Asked::Issuer(_)) && !issuer.asking.signed && !issuer.discovers_userinfo();
+    let nothing_to_discover = !matches!(asked, IntrospectionTarget::Issuer(_))
+        && !issuer.asking.signed
+        && !issuer.discovers_userinfo();
     if nothing_to_discover && issuer.discovery_url.is_some() {
         return Err(mistake(
             "discovery_url",
-            "the endpoint is given, and nothing else is looked for; see `introspected_by(..)`",
+            "the endpoint is given, and nothing else is looked for; see `introspection_discovered(..)`",
         ));
     }
     match (asked, &issuer.discovery_url) {
-        (Asked::Endpoint(url), _) => {
+        (IntrospectionTarget::Endpoint(url), _) => {
             check("introspected", url)?;
-            Ok(Place::At(url.clone()))
+            Ok(EndpointUrl::At(url.clone()))
         }
-        (Asked::Service(url), _) => {
+        (IntrospectionTarget::Service(url), _) => {
             check("token_information", url)?;
-            Ok(Place::At(url.clone()))
+            Ok(EndpointUrl::At(url.clone()))
         }
-        (Asked::Issuer(_), Some(url)) => {
+        (IntrospectionTarget::Issuer(_), Some(url)) => {
             check("discovery_url", url)?;
-            Ok(Place::Discovered(vec![url.clone()]))
+            Ok(EndpointUrl::Discovered(vec![url.clone()]))
         }
-        (Asked::Issuer(name), None) => {
-            check("introspected_by", name)?;
-            Ok(Place::Discovered(discovery_urls(name)))
+        (IntrospectionTarget::Issuer(name), None) => {
+            check("introspection_discovered", name)?;
+            Ok(EndpointUrl::Discovered(discovery_urls(name)))
         }
     }
 }
 
 /// RFC 9701 s5: the audience is this resource server, which is the client that asks.
-fn signed_for(asking: &Asking) -> Result<Vec<Box<str>>, ConfigError> {
+fn signed_for(asking: &IntrospectionSettings) -> Result<Vec<Box<str>>, ConfigError> {
     if !asking.signed_for.is_empty() {
         if asking.signed_for.iter().any(String::is_empty) {
             return Err(mistake("signed_answers_for", "the audience is empty"));

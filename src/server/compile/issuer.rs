@@ -10,43 +10,45 @@ use std::sync::Arc;
 
 use crate::runtime::clock::Clock;
 use crate::server::compile::issuer_ids::identifiers;
-use crate::server::compile::key_source::{Whose, keys};
+use crate::server::compile::key_source::{KeySourceOwner, keys};
 use crate::server::compile::policy::rules;
-use crate::server::decide::issuer_authority::Authority;
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::{ConfigError, check_once, mistake};
-use crate::server::settings::issuer::{Issuer, Kind};
-use crate::server::settings::oidc_tenants::Family;
+use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::oidc_tenants::OidcTenants;
 use crate::verify::policy::issuer_policy::RequiredClaim;
 
 /// An issuer as configured.
-pub(in crate::server) struct Assembled {
+pub(in crate::server) struct CompiledIssuer {
     /// What operators call it: its first identifier, or the template of its tenants.
     pub(in crate::server) name: Arc<str>,
     pub(in crate::server) members: Members,
 }
 
 /// What each exact `iss` leads to. Those that share keys stand side by side.
-pub(in crate::server) type Members = Vec<(Arc<str>, Arc<Authority>)>;
+pub(in crate::server) type Members = Vec<(Arc<str>, Arc<IssuerAuthority>)>;
 
 /// Makes an issuer's rules and keys.
 pub(in crate::server) fn assemble(
     issuer: &Issuer,
     resource: &str,
     clock: &Arc<dyn Clock>,
-) -> Result<Assembled, ConfigError> {
+) -> Result<CompiledIssuer, ConfigError> {
     let identifiers = identifiers(issuer)?;
     let name = match (&issuer.kind, identifiers.first()) {
-        (Kind::OidcTenants(family), _) => family.template.as_str().into(),
+        (IssuerKind::OidcTenants(family), _) => family.template.as_str().into(),
         (_, Some(first)) => Arc::clone(first),
         (_, None) => return Err(mistake("issuer", "it has no identifier")),
     };
     check_once(&issuer.once).map_err(|error| error.of(&name))?;
     let members = match &issuer.kind {
-        Kind::OidcTenants(family) => tenants(issuer, family, &name, &identifiers, resource, clock),
+        IssuerKind::OidcTenants(family) => {
+            tenants(issuer, family, &name, &identifiers, resource, clock)
+        }
         _ => forms(issuer, &name, &identifiers, resource, clock),
     };
     match members {
-        Ok(members) => Ok(Assembled { name, members }),
+        Ok(members) => Ok(CompiledIssuer { name, members }),
         Err(error) => Err(error.of(&name)),
     }
 }
@@ -62,7 +64,7 @@ fn forms(
     let aliases = identifiers.len() - issuer.aliases.len();
     let mut members: Members = Vec::new();
     for (place, identifier) in identifiers.iter().enumerate() {
-        let whose = Whose {
+        let whose = KeySourceOwner {
             name: identifier,
             tenants: &[],
             algorithms: rules.algorithms,
@@ -72,7 +74,7 @@ fn forms(
             Some((_, first)) if place >= aliases => first.keys.clone(),
             _ => keys(issuer, &whose, clock)?,
         };
-        let authority = Authority {
+        let authority = IssuerAuthority {
             rules: Arc::clone(&rules),
             keys,
         };
@@ -83,13 +85,13 @@ fn forms(
 
 fn tenants(
     issuer: &Issuer,
-    family: &Family,
+    family: &OidcTenants,
     name: &Arc<str>,
     identifiers: &[Arc<str>],
     resource: &str,
     clock: &Arc<dyn Clock>,
 ) -> Result<Members, ConfigError> {
-    let whose = Whose {
+    let whose = KeySourceOwner {
         name,
         tenants: identifiers,
         algorithms: rules(issuer, name, identifiers, resource)?.algorithms,
@@ -106,7 +108,7 @@ fn tenants(
             setting: "oidc_tenants",
         };
         rules.required_claims.push(repeated);
-        let authority = Authority {
+        let authority = IssuerAuthority {
             rules: Arc::new(rules),
             keys: keys.clone(),
         };

@@ -6,39 +6,41 @@ use std::sync::Arc;
 use crate::model::url;
 use crate::server::settings::error::{ConfigError, mistake};
 #[cfg(feature = "jwks")]
-use crate::server::settings::introspection_settings::Asked;
-use crate::server::settings::issuer::{Issuer, Kind};
+use crate::server::settings::introspection_settings::IntrospectionTarget;
+use crate::server::settings::issuer::{Issuer, IssuerKind};
 
 /// The exact `iss` values of an issuer; the first names it, where they are not tenants'. Aliases
 /// come last.
 pub(in crate::server) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError> {
-    if issuer.endpoint.is_some() && !matches!(issuer.kind, Kind::Cognito { .. }) {
+    if issuer.endpoint.is_some() && !matches!(issuer.kind, IssuerKind::Cognito { .. }) {
         return Err(mistake(
             "endpoint",
             "only Cognito has it; set `key_set_url` or `discovery_url`",
         ));
     }
-    if !issuer.replica_regions.is_empty() && !matches!(issuer.kind, Kind::Cognito { .. }) {
+    if !issuer.replica_regions.is_empty() && !matches!(issuer.kind, IssuerKind::Cognito { .. }) {
         return Err(mistake(
             "replica_region",
             "only Cognito has it; see `also_named(..)` for another name of the same issuer",
         ));
     }
     let identifiers = match &issuer.kind {
-        Kind::Cognito { region, pool } => cognito_identifiers(issuer, region, pool)?,
-        Kind::Rfc9068 { issuer: identifier } | Kind::Oidc { issuer: identifier } => {
+        IssuerKind::Cognito { region, pool } => cognito_identifiers(issuer, region, pool)?,
+        IssuerKind::Rfc9068 { issuer: identifier } | IssuerKind::Oidc { issuer: identifier } => {
             vec![identifier.as_str().into()]
         }
-        Kind::OidcTenants(_) if !issuer.aliases.is_empty() => {
+        IssuerKind::OidcTenants(_) if !issuer.aliases.is_empty() => {
             return Err(mistake(
                 "also_named",
                 "several tenants have no one name; name each tenant in `oidc_tenants(..)`",
             ));
         }
-        Kind::OidcTenants(family) => family.identifiers()?,
+        IssuerKind::OidcTenants(family) => family.identifiers()?,
         #[cfg(feature = "jwks")]
-        Kind::Introspected(
-            Asked::Endpoint(asked) | Asked::Issuer(asked) | Asked::Service(asked),
+        IssuerKind::Introspected(
+            IntrospectionTarget::Endpoint(asked)
+            | IntrospectionTarget::Issuer(asked)
+            | IntrospectionTarget::Service(asked),
         ) => {
             let named = issuer.asking.identifier.as_ref();
             vec![named.unwrap_or(asked).as_str().into()]

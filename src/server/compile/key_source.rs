@@ -10,22 +10,22 @@ use crate::model::algorithm::AlgorithmSet;
 use crate::model::url;
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
-use crate::runtime::http::client::{Reach, Root};
+use crate::runtime::http::client::{HttpOptions, RootCertificate};
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
 #[cfg(feature = "jwks")]
 use crate::server::compile::issuer_ids::discovery_urls;
-use crate::server::decide::issuer_authority::{Keys, StaticKeys};
+use crate::server::decide::issuer_authority::{KeySource, StaticKeys};
 use crate::server::settings::error::{ConfigError, mistake};
 use crate::server::settings::issuer::Issuer;
 #[cfg(feature = "jwks")]
-use crate::server::settings::issuer::{Kind, Proxies};
+use crate::server::settings::issuer::{IssuerKind, Proxies};
 use crate::verify::crypto::pem;
 use crate::verify::jose::jwk_set::{KeySet, MAX_KEY_ID_BYTES};
 
 /// Whose tokens a source of keys is for.
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-pub(in crate::server) struct Whose<'i> {
+pub(in crate::server) struct KeySourceOwner<'i> {
     /// The exact `iss`, or the template of tenants.
     pub(in crate::server) name: &'i Arc<str>,
     /// The exact `iss` of each tenant; empty where there is one issuer.
@@ -42,11 +42,11 @@ const MAX_KEY_SETS: usize = 8;
 /// The source of keys that an issuer's settings name.
 pub(in crate::server) fn keys(
     issuer: &Issuer,
-    whose: &Whose<'_>,
+    whose: &KeySourceOwner<'_>,
     clock: &Arc<dyn Clock>,
-) -> Result<Keys, ConfigError> {
+) -> Result<KeySource, ConfigError> {
     #[cfg(feature = "jwks")]
-    if matches!(issuer.kind, Kind::Introspected(_)) && !issuer.asking.signed {
+    if matches!(issuer.kind, IssuerKind::Introspected(_)) && !issuer.asking.signed {
         return unsigned(issuer);
     }
     let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
@@ -70,14 +70,14 @@ pub(in crate::server) fn keys(
         #[cfg(feature = "jwks")]
         reach(issuer)?; // Of no use here, and to be sound all the same.
         return static_keys(issuer, whose)
-            .map(|keys| Keys::Static(Arc::new(StaticKeys::new(keys))));
+            .map(|keys| KeySource::Static(Arc::new(StaticKeys::new(keys))));
     }
     remote_keys(issuer, whose, clock)
 }
 
 /// Where nothing is signed there is nothing to verify.
 #[cfg(feature = "jwks")]
-fn unsigned(issuer: &Issuer) -> Result<Keys, ConfigError> {
+fn unsigned(issuer: &Issuer) -> Result<KeySource, ConfigError> {
     let named = [
         ("key_set", !issuer.key_sets.is_empty()),
         ("pem", !issuer.pems.is_empty()),
@@ -85,7 +85,7 @@ fn unsigned(issuer: &Issuer) -> Result<Keys, ConfigError> {
         ("algorithms", issuer.algorithms.is_some()),
     ];
     match named.into_iter().find(|(_, is_set)| *is_set) {
-        None => Ok(Keys::Static(Arc::default())),
+        None => Ok(KeySource::Static(Arc::default())),
         Some((setting, _)) => Err(mistake(
             setting,
             "an issuer that is asked about its tokens has keys for `signed_answers()` alone",
@@ -93,7 +93,7 @@ fn unsigned(issuer: &Issuer) -> Result<Keys, ConfigError> {
     }
 }
 
-fn static_keys(issuer: &Issuer, whose: &Whose<'_>) -> Result<KeySet, ConfigError> {
+fn static_keys(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<KeySet, ConfigError> {
     let mut keys = KeySet::default();
     for json in &issuer.key_sets {
         let set = KeySet::parse(json, whose.algorithms, issuer.most_keys)
@@ -133,7 +133,7 @@ fn static_keys(issuer: &Issuer, whose: &Whose<'_>) -> Result<KeySet, ConfigError
 
 /// An entry that cannot be used is named, here as in a set that is fetched.
 #[cfg(feature = "tracing")]
-fn warn_of_skipped(set: &KeySet, whose: &Whose<'_>) {
+fn warn_of_skipped(set: &KeySet, whose: &KeySourceOwner<'_>) {
     for skipped in set.skipped().iter().filter(|one| one.is_notable()) {
         let (index, reason) = (skipped.index(), skipped.reason());
         tracing::warn!(
@@ -146,10 +146,14 @@ fn warn_of_skipped(set: &KeySet, whose: &Whose<'_>) {
 }
 
 #[cfg(not(feature = "tracing"))]
-const fn warn_of_skipped(_: &KeySet, _: &Whose<'_>) {}
+const fn warn_of_skipped(_: &KeySet, _: &KeySourceOwner<'_>) {}
 
 #[cfg(not(feature = "jwks"))]
-fn remote_keys(_: &Issuer, _: &Whose<'_>, _: &Arc<dyn Clock>) -> Result<Keys, ConfigError> {
+fn remote_keys(
+    _: &Issuer,
+    _: &KeySourceOwner<'_>,
+    _: &Arc<dyn Clock>,
+) -> Result<KeySource, ConfigError> {
     Err(mistake(
         "key_set",
         "keys can only be fetched with the feature `jwks`; switch it on, or give static keys",
@@ -159,9 +163,9 @@ fn remote_keys(_: &Issuer, _: &Whose<'_>, _: &Arc<dyn Clock>) -> Result<Keys, Co
 #[cfg(feature = "jwks")]
 fn remote_keys(
     issuer: &Issuer,
-    whose: &Whose<'_>,
+    whose: &KeySourceOwner<'_>,
     clock: &Arc<dyn Clock>,
-) -> Result<Keys, ConfigError> {
+) -> Result<KeySource, ConfigError> {
     let limits = RefreshLimits {
         interval: issuer.refresh_interval,
         cooldown: issuer.unknown_key_cooldown,
@@ -189,12 +193,12 @@ fn remote_keys(
             .map_err(|problem| mistake("key_set_url", problem))?;
         sets.push(keys);
     }
-    Ok(Keys::Remote(sets.into()))
+    Ok(KeySource::Remote(sets.into()))
 }
 
 /// The addresses of key sets, or the one place where such an address is found.
 #[cfg(feature = "jwks")]
-fn locations(issuer: &Issuer, whose: &Whose<'_>) -> Result<Vec<Location>, ConfigError> {
+fn locations(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Vec<Location>, ConfigError> {
     if issuer.key_set_urls.is_empty() {
         return location(issuer, whose).map(|only| vec![only]);
     }
@@ -218,18 +222,18 @@ fn check_address(issuer: &Issuer, setting: &'static str, address: &str) -> Resul
 }
 
 #[cfg(feature = "jwks")]
-fn location(issuer: &Issuer, whose: &Whose<'_>) -> Result<Location, ConfigError> {
+fn location(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Location, ConfigError> {
     match (&issuer.discovery_url, &issuer.kind) {
         // The document can name one form of a pool; the other is looked for in its own place.
         (Some(address), _) if !whose.lazy => {
             check_address(issuer, "discovery_url", address)?;
             Ok(Location::Discovery(vec![address.clone()]))
         }
-        (_, Kind::Cognito { .. }) => Ok(Location::KeySet(format!(
+        (_, IssuerKind::Cognito { .. }) => Ok(Location::KeySet(format!(
             "{}/.well-known/jwks.json",
             whose.name
         ))),
-        (_, Kind::OidcTenants(_)) => Err(mistake(
+        (_, IssuerKind::OidcTenants(_)) => Err(mistake(
             "key_set_url",
             "the keys that tenants share have no place of their own; set it, `discovery_url` or static keys",
         )),
@@ -243,17 +247,17 @@ fn location(issuer: &Issuer, whose: &Whose<'_>) -> Result<Location, ConfigError>
 }
 
 #[cfg(feature = "jwks")]
-pub(in crate::server) fn reach(issuer: &Issuer) -> Result<Reach, ConfigError> {
+pub(in crate::server) fn reach(issuer: &Issuer) -> Result<HttpOptions, ConfigError> {
     let mut roots = Vec::new();
     for pem in &issuer.roots {
-        roots.extend(Root::bundle(pem).map_err(|problem| {
+        roots.extend(RootCertificate::bundle(pem).map_err(|problem| {
             mistake(
                 "root_certificate",
                 format!("it {problem}; give one `CERTIFICATE` in pem, or several"),
             )
         })?);
     }
-    Ok(Reach {
+    Ok(HttpOptions {
         plain_http: issuer.plain_http,
         roots,
         proxied: issuer.proxies == Proxies::Used,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::claim_path::ClaimPath;
 use crate::server::settings::error::{ConfigError, mistake};
-use crate::server::settings::issuer::{Issuer, Kind};
+use crate::server::settings::issuer::{Issuer, IssuerKind};
 use crate::verify::claims::token_type::{bare_type, is_other_kind};
-use crate::verify::policy::issuer_policy::{Audiences, Profile, RequiredClaim, Rules};
+use crate::verify::policy::issuer_policy::{Audiences, IssuerPolicy, Profile, RequiredClaim};
 use crate::verify::policy::tenant_claims::TenantClaims;
 
 const EMPTY: &str = "it is empty; give the exact value, or leave it out";
@@ -19,13 +19,13 @@ pub(in crate::server) fn rules(
     realm: &Arc<str>,
     names: &[Arc<str>],
     resource: &str,
-) -> Result<Rules, ConfigError> {
+) -> Result<IssuerPolicy, ConfigError> {
     let profile = match issuer.kind {
-        Kind::Cognito { .. } => Profile::Cognito,
-        Kind::Rfc9068 { .. } => Profile::Rfc9068,
-        Kind::Oidc { .. } | Kind::OidcTenants(_) => Profile::Oidc,
+        IssuerKind::Cognito { .. } => Profile::Cognito,
+        IssuerKind::Rfc9068 { .. } => Profile::Rfc9068,
+        IssuerKind::Oidc { .. } | IssuerKind::OidcTenants(_) => Profile::Oidc,
         #[cfg(feature = "jwks")]
-        Kind::Introspected(_) => Profile::Introspected,
+        IssuerKind::Introspected(_) => Profile::Introspected,
     };
     let client_id_claims = match (&issuer.client_id_claim, profile) {
         (Some(path), _) => vec![path.clone()],
@@ -42,7 +42,7 @@ pub(in crate::server) fn rules(
         return Err(mistake("tenant_claims", problem));
     }
     let names_clients = |tenant: &TenantClaims| tenant.named_clients().next().is_some();
-    if matches!(&issuer.kind, Kind::OidcTenants(family) if family.tenants.len() > 1)
+    if matches!(&issuer.kind, IssuerKind::OidcTenants(family) if family.tenants.len() > 1)
         && issuer.tenant.as_ref().is_some_and(names_clients)
     {
         // A client's id says nothing about which tenant has issued the token.
@@ -51,7 +51,7 @@ pub(in crate::server) fn rules(
             "`client_tenant(..)` and `portal_client(..)` would hold for every tenant of `oidc_tenants(..)`; configure those tenants as issuers of their own",
         ));
     }
-    Ok(Rules {
+    Ok(IssuerPolicy {
         realm: Arc::clone(realm),
         names: names.to_vec(),
         profile,
@@ -260,7 +260,7 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
 fn client_ids(issuer: &Issuer) -> Vec<Box<str>> {
     let mut allowed = boxed(&issuer.client_ids);
     let lists = !allowed.is_empty()
-        || (matches!(issuer.kind, Kind::Cognito { .. }) && !issuer.any_audience);
+        || (matches!(issuer.kind, IssuerKind::Cognito { .. }) && !issuer.any_audience);
     if let (true, Some(tenant)) = (lists, &issuer.tenant) {
         allowed.extend(tenant.named_clients().map(Into::into));
     }

@@ -7,21 +7,21 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::model::repeated_settings::Once;
+use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::url;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
-use crate::runtime::shared::introspection_cache::SharedAnswers;
+use crate::runtime::shared::introspection_cache::SharedIntrospectionCache;
 use crate::runtime::shared::redis::Address;
-use crate::runtime::shared::sync::{Keys, Place, Sharing};
-use crate::server::decide::issuer_authority::Authority;
+use crate::runtime::shared::sync::{RevocationSync, StoreKeys, StoreLocation};
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::{ConfigError, mistake};
 use crate::verify::crypto::sealed::{ClusterKey, Purpose};
 
 const SETTING: &str = "shared_store";
 
 /// Redis or Valkey, through which the instances of an API share revocations and what issuers said
-/// of opaque tokens; for [`Builder::shared_store`](crate::Builder::shared_store).
+/// of opaque tokens; for [`ResourceServerBuilder::shared_store`](crate::ResourceServerBuilder::shared_store).
 ///
 /// The store is not trusted with any of it: whatever is written there is encrypted and cannot be
 /// altered without the cluster key. See [the manual](crate::manual::sharing).
@@ -56,7 +56,7 @@ pub struct SharedStore {
     answer_timeout: Duration,
     is_plain_allowed: bool,
     /// The settings that hold one value.
-    pub(in crate::server) once: Once,
+    pub(in crate::server) once: RepeatedSettings,
 }
 
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl SharedStore {
             refuse_after: None,
             answer_timeout: Duration::from_millis(100),
             is_plain_allowed: false,
-            once: Once::default(),
+            once: RepeatedSettings::default(),
         }
     }
 
@@ -158,8 +158,8 @@ impl DangerousSharedStore {
 
 /// What a server shares.
 pub(in crate::server) struct Shared {
-    pub(in crate::server) sharing: Arc<Sharing>,
-    pub(in crate::server) answers: Arc<SharedAnswers>,
+    pub(in crate::server) sharing: Arc<RevocationSync>,
+    pub(in crate::server) answers: Arc<SharedIntrospectionCache>,
 }
 
 /// A store with its settings checked.
@@ -227,7 +227,7 @@ impl Checked {
     /// Begins to share. Until the store was read once, nobody is found clean.
     pub(in crate::server) fn share<'r>(
         self,
-        members: impl Iterator<Item = &'r Arc<Authority>>,
+        members: impl Iterator<Item = &'r Arc<IssuerAuthority>>,
         list: &Arc<RevocationList>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Shared, ConfigError> {
@@ -242,14 +242,14 @@ impl Checked {
             let rules = &member.rules;
             (Arc::clone(&rules.realm), rules.longest_revocation())
         });
-        let place = Place {
+        let place = StoreLocation {
             address: address.clone(),
             seals: key.seals(Purpose::Revocation).ok_or_else(broken)?,
-            keys: Keys::new(&store.namespace, &fingerprint),
+            keys: StoreKeys::new(&store.namespace, &fingerprint),
             realms: realms.collect(),
             refuse_after: store.refuse_after,
         };
-        let answers = SharedAnswers::new(
+        let answers = SharedIntrospectionCache::new(
             address,
             key.seals(Purpose::Answer).ok_or_else(broken)?,
             format!("{}:{fingerprint}", store.namespace),
@@ -257,7 +257,11 @@ impl Checked {
             store.answer_timeout,
         );
         Ok(Shared {
-            sharing: Arc::new(Sharing::new(place, Arc::clone(list), Arc::clone(clock))),
+            sharing: Arc::new(RevocationSync::new(
+                place,
+                Arc::clone(list),
+                Arc::clone(clock),
+            )),
             answers: Arc::new(answers),
         })
     }

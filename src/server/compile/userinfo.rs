@@ -12,20 +12,24 @@ use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::runtime::cache::token_cache::{Basis, Digest, Known, Limits, Verified};
+use crate::runtime::cache::token_cache::{
+    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
+};
 use crate::runtime::clock::{Clock, Deadline, Now};
-use crate::runtime::introspection::endpoint::Place;
-use crate::runtime::lookup::engine::{AskedAt, AskingLimits, Examiner, Introspector, Trouble};
-use crate::runtime::userinfo::endpoint::{UserInfoEndpoint, UserSaid};
-use crate::runtime::util::log_rate_limit::OnceAMinute;
+use crate::runtime::introspection::endpoint::EndpointUrl;
+use crate::runtime::lookup::engine::{
+    AskingLimits, EndpointError, RemoteLookup, RequestTime, ResponseHandler,
+};
+use crate::runtime::userinfo::endpoint::{UserInfoEndpoint, UserInfoReply};
+use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::compile::issuer::Members;
 use crate::server::compile::issuer_ids::discovery_urls;
 use crate::server::compile::key_source::reach;
-use crate::server::decide::issuer_authority::Authority;
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::signed_response::{answer_time, opened};
 use crate::server::settings::error::{ConfigError, mistake};
-use crate::server::settings::introspection_settings::Telling;
-use crate::server::settings::issuer::{Issuer, Kind};
+use crate::server::settings::introspection_settings::UserInfoLocation;
+use crate::server::settings::issuer::{Issuer, IssuerKind};
 use crate::verify::claims::introspection_response::MOST_APART;
 use crate::verify::claims::userinfo_response::UserClaims;
 use crate::verify::jose::signature::Signed;
@@ -37,7 +41,7 @@ const LIFE: Duration = Duration::from_secs(60);
 const BRIEFLY: Duration = Duration::from_secs(10);
 
 /// How much is remembered.
-const LIMITS: Limits = Limits {
+const LIMITS: CacheLimits = CacheLimits {
     entries: 10_000,
     bytes: 64 << 20,
     life: LIFE,
@@ -67,7 +71,7 @@ impl Issuer {
     pub fn userinfo(mut self, endpoint: impl Into<String>) -> Self {
         let endpoint = endpoint.into();
         self.once.set("userinfo", &Some(&endpoint));
-        self.telling = Some(Telling::At(endpoint));
+        self.telling = Some(UserInfoLocation::At(endpoint));
         self
     }
 
@@ -76,45 +80,45 @@ impl Issuer {
     /// names another place.
     pub fn discover_userinfo(mut self) -> Self {
         self.once.set("userinfo", &None::<&String>);
-        self.telling = Some(Telling::Discovered);
+        self.telling = Some(UserInfoLocation::Discovered);
         self
     }
 }
 
 /// Who asks an issuer about its users.
-pub(in crate::server) type Asks = Arc<Introspector<Teller>>;
+pub(in crate::server) type UserInfoLookup = Arc<RemoteLookup<UserInfoHandler>>;
 
-pub(in crate::server) struct Teller {
-    authority: Arc<Authority>,
-    known: Verified<UserClaims>,
+pub(in crate::server) struct UserInfoHandler {
+    authority: Arc<IssuerAuthority>,
+    known: TokenCache<UserClaims>,
     /// Apart, so that a storm of them drives out nobody.
-    denied: Verified<Denial>,
+    denied: TokenCache<UserInfoRefusal>,
     /// Events about answers that cannot be used.
-    pub(in crate::server) unusable: OnceAMinute,
+    pub(in crate::server) unusable: LogRateLimit,
 }
 
 /// What became of a question about a user.
 #[derive(Clone)]
-pub(in crate::server) enum Told {
-    Known(Arc<Known<UserClaims>>),
-    Denied(Denial),
+pub(in crate::server) enum UserInfoResult {
+    Known(Arc<Cached<UserClaims>>),
+    Denied(UserInfoRefusal),
 }
 
 #[derive(Clone, Copy)]
-pub(in crate::server) enum Denial {
+pub(in crate::server) enum UserInfoRefusal {
     BadToken,
     NothingToSee,
 }
 
 /// What an answer says, and what that stands on.
-type Read = Result<(UserClaims, Basis), Denial>;
+type Read = Result<(UserClaims, CacheValidity), UserInfoRefusal>;
 
 /// By realm, who asks about users.
-pub(in crate::server) type Tellers = HashMap<Arc<str>, Asks>;
+pub(in crate::server) type UserInfoLookups = HashMap<Arc<str>, UserInfoLookup>;
 
 /// Adds who asks this issuer, where its settings say so.
 pub(in crate::server) fn add(
-    tellers: &mut Tellers,
+    tellers: &mut UserInfoLookups,
     issuer: &Issuer,
     members: &Members,
     clock: &Arc<dyn Clock>,
@@ -133,71 +137,75 @@ pub(in crate::server) fn add(
 
 fn teller(
     issuer: &Issuer,
-    telling: &Telling,
-    authority: &Arc<Authority>,
+    telling: &UserInfoLocation,
+    authority: &Arc<IssuerAuthority>,
     clock: &Arc<dyn Clock>,
-) -> Result<Asks, ConfigError> {
+) -> Result<UserInfoLookup, ConfigError> {
     let realm = Arc::clone(&authority.rules.realm);
     let place = place(issuer, telling, &realm)?;
     let endpoint = UserInfoEndpoint::new(realm, place, &reach(issuer)?)
         .map_err(|problem| mistake("userinfo", problem))?;
     let no_randomness = || mistake("userinfo", "the system gives no randomness");
-    let teller = Teller {
+    let teller = UserInfoHandler {
         authority: Arc::clone(authority),
-        known: Verified::new(LIMITS).ok_or_else(no_randomness)?,
-        denied: Verified::new(LIMITS).ok_or_else(no_randomness)?,
-        unusable: OnceAMinute::default(),
+        known: TokenCache::new(LIMITS).ok_or_else(no_randomness)?,
+        denied: TokenCache::new(LIMITS).ok_or_else(no_randomness)?,
+        unusable: LogRateLimit::default(),
     };
-    Ok(Introspector::new(teller, endpoint, ASKING, clock))
+    Ok(RemoteLookup::new(teller, endpoint, ASKING, clock))
 }
 
-fn place(issuer: &Issuer, telling: &Telling, realm: &str) -> Result<Place, ConfigError> {
+fn place(
+    issuer: &Issuer,
+    telling: &UserInfoLocation,
+    realm: &str,
+) -> Result<EndpointUrl, ConfigError> {
     let check = |setting: &'static str, address: &str| {
         url::check(address, issuer.plain_http)
             .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
     };
     match (telling, &issuer.kind, &issuer.discovery_url) {
-        (Telling::At(url), _, _) => {
+        (UserInfoLocation::At(url), _, _) => {
             check("userinfo", url)?;
-            Ok(Place::At(url.clone()))
+            Ok(EndpointUrl::At(url.clone()))
         }
-        (Telling::Discovered, Kind::OidcTenants(_), _) => Err(mistake(
+        (UserInfoLocation::Discovered, IssuerKind::OidcTenants(_), _) => Err(mistake(
             "discover_userinfo",
             "the tenants' metadata is not about one issuer; give the endpoint with `userinfo(..)`",
         )),
-        (Telling::Discovered, _, Some(url)) => {
+        (UserInfoLocation::Discovered, _, Some(url)) => {
             check("discovery_url", url)?;
-            Ok(Place::Discovered(vec![url.clone()]))
+            Ok(EndpointUrl::Discovered(vec![url.clone()]))
         }
-        (Telling::Discovered, _, None) => {
+        (UserInfoLocation::Discovered, _, None) => {
             check("discover_userinfo", realm)?;
-            Ok(Place::Discovered(discovery_urls(realm)))
+            Ok(EndpointUrl::Discovered(discovery_urls(realm)))
         }
     }
 }
 
-impl Teller {
-    pub(in crate::server) fn digest(&self, token: &[u8]) -> Option<Digest> {
+impl UserInfoHandler {
+    pub(in crate::server) fn digest(&self, token: &[u8]) -> Option<TokenDigest> {
         self.known.digest(token)
     }
 
     /// What is remembered for this token.
-    pub(in crate::server) fn told(&self, digest: Digest, now: Now) -> Option<Told> {
-        let known = self.known.find(digest, now).map(Told::Known);
+    pub(in crate::server) fn told(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
+        let known = self.known.find(digest, now).map(UserInfoResult::Known);
         known.or_else(|| {
             let denied = self.denied.find(digest, now);
-            denied.map(|denial| Told::Denied(**denial))
+            denied.map(|denial| UserInfoResult::Denied(**denial))
         })
     }
 
     /// The digest of a user, which is no token's: tokens hold no such byte.
-    pub(in crate::server) fn digest_of_subject(&self, subject: &str) -> Option<Digest> {
+    pub(in crate::server) fn digest_of_subject(&self, subject: &str) -> Option<TokenDigest> {
         self.known.digest(format!("\0{subject}").as_bytes())
     }
 
     /// What is told, remembered from when it was asked for.
-    fn keep(&self, digest: Digest, read: Read, asked: AskedAt) -> Told {
-        let within = |basis: Basis, life| basis.within(Deadline::after(asked.now(), life));
+    fn keep(&self, digest: TokenDigest, read: Read, asked: RequestTime) -> UserInfoResult {
+        let within = |basis: CacheValidity, life| basis.within(Deadline::after(asked.now(), life));
         let left = |end: UnixTime| {
             let left = end.as_secs().saturating_sub(asked.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
@@ -205,33 +213,36 @@ impl Teller {
         match read {
             Ok((claims, basis)) => {
                 let (bytes, life) = (claims.bytes(), claims.end().map_or(LIFE, left).min(LIFE));
-                let mut known = Arc::new(Known::unkept(claims, within(basis, life)));
+                let mut known = Arc::new(Cached::unkept(claims, within(basis, life)));
                 if !life.is_zero() {
                     self.known.keep(digest, &mut known, bytes, asked.now());
                 }
-                Told::Known(known)
+                UserInfoResult::Known(known)
             }
             Err(denial) => {
-                let mut known = Arc::new(Known::unkept(denial, within(Basis::lasting(), BRIEFLY)));
+                let mut known = Arc::new(Cached::unkept(
+                    denial,
+                    within(CacheValidity::lasting(), BRIEFLY),
+                ));
                 self.denied
                     .keep(digest, &mut known, DENIAL_BYTES, asked.now());
-                Told::Denied(denial)
+                UserInfoResult::Denied(denial)
             }
         }
     }
 
-    async fn read(&self, said: UserSaid, asked: AskedAt) -> Result<Read, Trouble> {
+    async fn read(&self, said: UserInfoReply, asked: RequestTime) -> Result<Read, EndpointError> {
         let read = match said {
-            UserSaid::BadToken => return Ok(Err(Denial::BadToken)),
-            UserSaid::NothingToSee => return Ok(Err(Denial::NothingToSee)),
-            UserSaid::Plain(bytes) => {
+            UserInfoReply::BadToken => return Ok(Err(UserInfoRefusal::BadToken)),
+            UserInfoReply::NothingToSee => return Ok(Err(UserInfoRefusal::NothingToSee)),
+            UserInfoReply::Plain(bytes) => {
                 let text = String::from_utf8(bytes)
-                    .map_err(|_| Trouble::failed("the answer is not utf-8"))?;
+                    .map_err(|_| EndpointError::failed("the answer is not utf-8"))?;
                 let claims = UserClaims::read(&text.into())
-                    .map_err(|fault| Trouble::failed(format!("the answer {fault}")))?;
-                (claims, Basis::lasting())
+                    .map_err(|fault| EndpointError::failed(format!("the answer {fault}")))?;
+                (claims, CacheValidity::lasting())
             }
-            UserSaid::Signed(bytes) => {
+            UserInfoReply::Signed(bytes) => {
                 let time = answer_time(&self.authority, asked, MOST_APART);
                 let open = |signed: &Signed<'_>| {
                     UserClaims::signed(signed, time).map_err(|fault| format!("the answer {fault}"))
@@ -243,20 +254,20 @@ impl Teller {
     }
 }
 
-impl Examiner for Teller {
+impl ResponseHandler for UserInfoHandler {
     type Oracle = UserInfoEndpoint;
-    type Verdict = Told;
+    type Verdict = UserInfoResult;
 
-    fn remembered(&self, digest: Digest, now: Now) -> Option<Told> {
+    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
         self.told(digest, now)
     }
 
     async fn examine(
         &self,
-        digest: Digest,
-        said: UserSaid,
-        asked: AskedAt,
-    ) -> Result<Told, Trouble> {
+        digest: TokenDigest,
+        said: UserInfoReply,
+        asked: RequestTime,
+    ) -> Result<UserInfoResult, EndpointError> {
         let read = self.read(said, asked).await?;
         Ok(self.keep(digest, read, asked))
     }

@@ -20,22 +20,28 @@ use crate::model::error::rejection::{Outage, RequestFault, TokenFault};
 use crate::model::error::token_error::TokenError;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{Basis, Digest, Known, Limits, Verified};
+use crate::runtime::cache::token_cache::{
+    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
+};
 use crate::runtime::clock::{Deadline, Now};
-use crate::runtime::introspection::endpoint::{Endpoint, Said};
-use crate::runtime::lookup::engine::{AskedAt, Examiner, Introspector, NotAsked, Trouble};
+use crate::runtime::introspection::endpoint::{Endpoint, IntrospectionReply};
+use crate::runtime::lookup::engine::{
+    EndpointError, LookupUnavailable, RemoteLookup, RequestTime, ResponseHandler,
+};
 use crate::runtime::lookup::status::IntrospectionStatus;
-use crate::runtime::revocation::list::Standing;
+use crate::runtime::revocation::list::RevocationCheck;
 #[cfg(feature = "redis")]
-use crate::runtime::shared::introspection_cache::{Archive, SharedAnswers};
-use crate::runtime::util::log_rate_limit::OnceAMinute;
-use crate::server::decide::issuer_authority::{Answered, Authority, Question, Stop};
-use crate::server::decide::lookup_result::Verdict;
+use crate::runtime::shared::introspection_cache::{IssuerCache, SharedIntrospectionCache};
+use crate::runtime::util::log_rate_limit::LogRateLimit;
+use crate::server::decide::issuer_authority::{
+    Interrupt, IssuerAuthority, LookupResult, PendingLookup,
+};
+use crate::server::decide::lookup_result::IntrospectionVerdict;
 use crate::server::decide::signed_response::{answer_time, opened};
-use crate::server::decide::verified_request::Admission;
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::introspection_response::{
-    Attested, Expected, Idiom, Moment, signed_answer,
+    ActiveToken, ExpectedSigner, ReceivedAt, ResponseFormat, signed_answer,
 };
 use crate::verify::identity::resolve::identify;
 use crate::verify::jose::jws::Compact;
@@ -46,7 +52,7 @@ use crate::verify::request::credential::is_b64token;
 const BRIEFLY: Duration = Duration::from_secs(10);
 
 /// How much is remembered, of active tokens and of refused ones each.
-const LIMITS: Limits = Limits {
+const LIMITS: CacheLimits = CacheLimits {
     entries: 10_000,
     bytes: 64 << 20,
     life: Duration::from_secs(300),
@@ -59,8 +65,8 @@ const REFUSAL_BYTES: usize = 512;
 pub(in crate::server) const MOST_BYTES_IN_QUERY: usize = 1024;
 
 /// The one issuer that is asked about opaque tokens.
-pub(in crate::server) struct Opaque {
-    pub(in crate::server) introspector: Arc<Introspector<Bench>>,
+pub(in crate::server) struct IntrospectedIssuer {
+    pub(in crate::server) introspector: Arc<RemoteLookup<IntrospectionHandler>>,
     /// Whether it judges JWTs that name it, too.
     pub(in crate::server) takes_jwts: bool,
     /// Whether it judges nothing else.
@@ -75,42 +81,42 @@ pub(in crate::server) struct Opaque {
 }
 
 /// Who makes a verdict of what the issuer says.
-pub(in crate::server) struct Bench {
-    pub(in crate::server) authority: Arc<Authority>,
-    pub(in crate::server) idiom: Idiom,
+pub(in crate::server) struct IntrospectionHandler {
+    pub(in crate::server) authority: Arc<IssuerAuthority>,
+    pub(in crate::server) idiom: ResponseFormat,
     /// Whom signed answers are for; `None` where answers are not signed.
     pub(in crate::server) signed_for: Option<Vec<Box<str>>>,
     /// How far a signed answer's `iat` may be from the question.
     pub(in crate::server) signed_age: Duration,
-    pub(in crate::server) memory: Memory,
+    pub(in crate::server) memory: RememberedResponses,
     /// Events that a token causes of a type that the endpoint does not judge.
-    pub(in crate::server) unsupported: OnceAMinute,
+    pub(in crate::server) unsupported: LogRateLimit,
 }
 
 /// What is remembered.
-pub(in crate::server) struct Memory {
-    active: Verified<Admission>,
-    refused: Verified<TokenError>,
+pub(in crate::server) struct RememberedResponses {
+    active: TokenCache<VerifiedRequest>,
+    refused: TokenCache<TokenError>,
     /// Of active tokens. `None`: nothing is remembered.
     life: Option<Duration>,
 }
 
-impl Memory {
+impl RememberedResponses {
     /// `None` when the system gives no randomness.
     pub(in crate::server) fn new(life: Option<Duration>) -> Option<Self> {
         Some(Self {
-            active: Verified::new(LIMITS)?,
-            refused: Verified::new(LIMITS)?,
+            active: TokenCache::new(LIMITS)?,
+            refused: TokenCache::new(LIMITS)?,
             life,
         })
     }
 
-    fn active(&self, digest: Digest, now: Now) -> Option<Arc<Known<Admission>>> {
+    fn active(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<VerifiedRequest>>> {
         self.active.find(digest, now)
     }
 
     /// Refusals stand apart, so that a storm of bad tokens drives no good one out.
-    fn refused(&self, digest: Digest, now: Now) -> Option<TokenError> {
+    fn refused(&self, digest: TokenDigest, now: Now) -> Option<TokenError> {
         self.refused
             .find(digest, now)
             .map(|error| TokenError::clone(&error))
@@ -120,11 +126,11 @@ impl Memory {
     /// what it stands on is there.
     fn keep(
         &self,
-        digest: Digest,
-        (weighed, life): (Weighed, Duration),
-        basis: Basis,
-        asked: AskedAt,
-    ) -> Verdict {
+        digest: TokenDigest,
+        (weighed, life): (Interpreted, Duration),
+        basis: CacheValidity,
+        asked: RequestTime,
+    ) -> IntrospectionVerdict {
         let whole = life.min(self.life.unwrap_or_default());
         let life = whole.saturating_sub(asked.earlier);
         // By the wall clock it began when another instance asked, where one did.
@@ -134,27 +140,27 @@ impl Memory {
         match weighed {
             Ok(admission) => {
                 let bytes = admission.bytes();
-                let mut known = Arc::new(Known::unkept(admission, basis));
+                let mut known = Arc::new(Cached::unkept(admission, basis));
                 if !life.is_zero() {
                     self.active.keep(digest, &mut known, bytes, asked);
                 }
-                Verdict::Active(known)
+                IntrospectionVerdict::Active(known)
             }
             Err(error) => {
-                let mut known = Arc::new(Known::unkept(error.clone(), basis));
+                let mut known = Arc::new(Cached::unkept(error.clone(), basis));
                 if !life.is_zero() {
                     self.refused.keep(digest, &mut known, REFUSAL_BYTES, asked);
                 }
-                Verdict::Refused(error)
+                IntrospectionVerdict::Refused(error)
             }
         }
     }
 }
 
 /// What an answer means.
-type Weighed = Result<Admission, TokenError>;
+type Interpreted = Result<VerifiedRequest, TokenError>;
 
-impl Opaque {
+impl IntrospectedIssuer {
     /// Whether the token goes to the issuer.
     pub(in crate::server) fn takes(&self, token: &[u8]) -> bool {
         if self.is_alone && self.takes_jwts && !self.only_jwts {
@@ -188,7 +194,7 @@ impl Opaque {
         &self,
         token: &[u8],
         now: Now,
-    ) -> Option<Arc<Known<Admission>>> {
+    ) -> Option<Arc<Cached<VerifiedRequest>>> {
         if !self.takes_jwts || token.len() > self.most_bytes {
             return None;
         }
@@ -198,14 +204,14 @@ impl Opaque {
 
     /// Shares answers, unless none is remembered.
     #[cfg(feature = "redis")]
-    pub(in crate::server) fn share(&self, answers: &Arc<SharedAnswers>, resource: &str) {
+    pub(in crate::server) fn share(&self, answers: &Arc<SharedIntrospectionCache>, resource: &str) {
         let Some(life) = self.introspector.examiner().memory.life else {
             return;
         };
         let mut policy = vec![resource.as_bytes()];
         policy.extend(self.manner.iter().map(String::as_bytes));
         let issuer = self.endpoint().issuer();
-        let archive = Archive::new(answers, issuer, &policy, life);
+        let archive = IssuerCache::new(answers, issuer, &policy, life);
         self.introspector.share(archive);
     }
 
@@ -222,9 +228,9 @@ impl Opaque {
     pub(in crate::server) fn judge(
         &self,
         token: &[u8],
-        answered: Option<Answered>,
+        answered: Option<LookupResult>,
         now: Now,
-    ) -> Result<Arc<Known<Admission>>, Stop> {
+    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
         let bench = self.introspector.examiner();
         self.look(token, answered, now)
             .map_err(|stop| stop.by(&bench.authority.rules.realm))
@@ -233,19 +239,19 @@ impl Opaque {
     fn look(
         &self,
         token: &[u8],
-        answered: Option<Answered>,
+        answered: Option<LookupResult>,
         now: Now,
-    ) -> Result<Arc<Known<Admission>>, Stop> {
+    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
         if token.len() > self.most_bytes {
             return Err(TokenFault::TooLarge.into());
         }
         let memory = &self.introspector.examiner().memory;
         let Some(digest) = memory.active.digest(token) else {
-            return Err(NotAsked::now(Outage::IntrospectionFailed).into());
+            return Err(LookupUnavailable::now(Outage::IntrospectionFailed).into());
         };
         match answered {
             // INVARIANT: an answer counts for the token that it was given for.
-            Some(Answered::Token(about, answer)) if about == digest => {
+            Some(LookupResult::Token(about, answer)) if about == digest => {
                 return match answer {
                     Ok(verdict) => verdict.admission(),
                     Err(not_asked) => Err(not_asked.into()),
@@ -265,18 +271,18 @@ impl Opaque {
             return Err(error.into());
         }
         match self.introspector.ask(digest, None, text) {
-            Ok(ticket) => Err(Stop::Wait(Question::Token { digest, ticket })),
+            Ok(ticket) => Err(Interrupt::Wait(PendingLookup::Token { digest, ticket })),
             Err(not_asked) => Err(not_asked.into()),
         }
     }
 }
 
-impl Verdict {
-    fn admission(self) -> Result<Arc<Known<Admission>>, Stop> {
+impl IntrospectionVerdict {
+    fn admission(self) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
         match self {
             // The keys went while the request waited for what they had verified.
             Self::Active(admission) if admission.has_lost_its_keys() => {
-                Err(NotAsked::now(Outage::IntrospectionFailed).into())
+                Err(LookupUnavailable::now(Outage::IntrospectionFailed).into())
             }
             Self::Active(admission) => Ok(admission),
             Self::Refused(error) => Err(error.into()),
@@ -284,36 +290,43 @@ impl Verdict {
     }
 }
 
-impl Examiner for Bench {
+impl ResponseHandler for IntrospectionHandler {
     type Oracle = Endpoint;
-    type Verdict = Verdict;
+    type Verdict = IntrospectionVerdict;
 
-    fn remembered(&self, digest: Digest, now: Now) -> Option<Verdict> {
-        let active = self.memory.active(digest, now).map(Verdict::Active);
-        active.or_else(|| self.memory.refused(digest, now).map(Verdict::Refused))
+    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
+        let active = self
+            .memory
+            .active(digest, now)
+            .map(IntrospectionVerdict::Active);
+        active.or_else(|| {
+            self.memory
+                .refused(digest, now)
+                .map(IntrospectionVerdict::Refused)
+        })
     }
 
     async fn examine(
         &self,
-        digest: Digest,
-        said: Said,
-        asked: AskedAt,
-    ) -> Result<Verdict, Trouble> {
+        digest: TokenDigest,
+        said: IntrospectionReply,
+        asked: RequestTime,
+    ) -> Result<IntrospectionVerdict, EndpointError> {
         let (verdict, basis) = match said {
-            Said::BadToken => (
+            IntrospectionReply::BadToken => (
                 (Err(TokenFault::Inactive.into()), BRIEFLY),
-                Basis::lasting(),
+                CacheValidity::lasting(),
             ),
-            Said::UnsupportedType => {
+            IntrospectionReply::UnsupportedType => {
                 if self.unsupported.grants(asked.monotonic) {
                     announce_unsupported(&self.authority.rules.realm);
                 }
                 (
                     (Err(TokenFault::Inactive.into()), BRIEFLY),
-                    Basis::lasting(),
+                    CacheValidity::lasting(),
                 )
             }
-            Said::Answer(bytes) => {
+            IntrospectionReply::Answer(bytes) => {
                 let opened = self.opened(bytes, asked).await?;
                 let (weighed, life) = self.weigh(&opened.text, asked)?;
                 ((weighed, life.min(opened.life)), opened.basis)
@@ -323,27 +336,31 @@ impl Examiner for Bench {
     }
 
     #[cfg(feature = "redis")]
-    fn good_until(&self, verdict: &Verdict, asked: AskedAt) -> Option<UnixTime> {
+    fn good_until(&self, verdict: &IntrospectionVerdict, asked: RequestTime) -> Option<UnixTime> {
         match verdict {
-            Verdict::Active(admission) => {
+            IntrospectionVerdict::Active(admission) => {
                 let end = asked.wall.saturating_add(self.memory.life?);
                 Some(end.min(admission.token.expires_at()))
             }
             // A refusal may be ours alone, and is soon forgotten.
-            Verdict::Refused(_) => None,
+            IntrospectionVerdict::Refused(_) => None,
         }
     }
 }
 
-impl Bench {
+impl IntrospectionHandler {
     /// What it means, and how long that may be remembered.
-    fn weigh(&self, text: &Arc<str>, asked: AskedAt) -> Result<(Weighed, Duration), Trouble> {
-        let moment = Moment {
+    fn weigh(
+        &self,
+        text: &Arc<str>,
+        asked: RequestTime,
+    ) -> Result<(Interpreted, Duration), EndpointError> {
+        let moment = ReceivedAt {
             asked: asked.wall,
             brief: BRIEFLY,
         };
-        let read = Attested::read(text, &self.idiom, moment)
-            .map_err(|fault| Trouble::failed(format!("the answer {fault}")))?;
+        let read = ActiveToken::read(text, &self.idiom, moment)
+            .map_err(|fault| EndpointError::failed(format!("the answer {fault}")))?;
         let refused = |error| (Err(error), BRIEFLY);
         let Some(answer) = read else {
             return Ok(refused(TokenFault::Inactive.into()));
@@ -359,28 +376,32 @@ impl Bench {
             .as_secs()
             .saturating_sub(asked.wall.as_secs());
         let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
-        let admission = Admission {
+        let admission = VerifiedRequest {
             validity: token.validity(rules.leeway),
             token,
             identified,
             rules: Arc::clone(rules),
-            standing: Standing::default(),
+            standing: RevocationCheck::default(),
         };
         Ok((Ok(admission), left))
     }
 
     /// The answer as text; out of its signed form, where answers are signed.
-    async fn opened(&self, bytes: Vec<u8>, asked: AskedAt) -> Result<Opened, Trouble> {
+    async fn opened(
+        &self,
+        bytes: Vec<u8>,
+        asked: RequestTime,
+    ) -> Result<OpenedResponse, EndpointError> {
         let Some(us) = &self.signed_for else {
-            let text =
-                String::from_utf8(bytes).map_err(|_| Trouble::failed("the answer is not utf-8"))?;
-            return Ok(Opened {
+            let text = String::from_utf8(bytes)
+                .map_err(|_| EndpointError::failed("the answer is not utf-8"))?;
+            return Ok(OpenedResponse {
                 text: text.into(),
                 life: Duration::MAX,
-                basis: Basis::lasting(),
+                basis: CacheValidity::lasting(),
             });
         };
-        let expected = Expected {
+        let expected = ExpectedSigner {
             issuer: &self.authority.rules.realm,
             us,
             time: answer_time(&self.authority, asked, self.signed_age),
@@ -393,15 +414,15 @@ impl Bench {
             let left = end.as_secs().saturating_sub(asked.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
         });
-        Ok(Opened { text, life, basis })
+        Ok(OpenedResponse { text, life, basis })
     }
 }
 
 /// An answer, and how long it may be remembered for what it came in.
-struct Opened {
+struct OpenedResponse {
     text: Arc<str>,
     life: Duration,
-    basis: Basis,
+    basis: CacheValidity,
 }
 
 #[cfg(feature = "tracing")]

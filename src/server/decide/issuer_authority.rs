@@ -8,34 +8,34 @@ use crate::model::error::rejection::{Outage, Rejection, TokenFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 #[cfg(feature = "jwks")]
-use crate::runtime::cache::key_liveness::Mark;
-use crate::runtime::cache::token_cache::Basis;
+use crate::runtime::cache::key_liveness::KeyLiveness;
+use crate::runtime::cache::token_cache::CacheValidity;
 #[cfg(feature = "jwks")]
-use crate::runtime::cache::token_cache::Digest;
+use crate::runtime::cache::token_cache::TokenDigest;
 #[cfg(feature = "jwks")]
 use crate::runtime::clock::Deadline;
 #[cfg(feature = "jwks")]
-use crate::runtime::jwks::key_store::{Loaded, Miss, NO_KEYS, RemoteKeys, Ticket};
+use crate::runtime::jwks::key_store::{KeySetGuard, Miss, NO_KEYS, RemoteKeys, WaitTicket};
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::wait_for_key::wait_for_key;
 #[cfg(feature = "jwks")]
-use crate::runtime::lookup::engine::{self, NotAsked};
+use crate::runtime::lookup::engine::{self, LookupUnavailable};
 #[cfg(feature = "jwks")]
-use crate::server::decide::lookup_result::Verdict;
+use crate::server::decide::lookup_result::IntrospectionVerdict;
 use crate::verify::jose::jwk_set::KeySet;
 use crate::verify::jose::jws::Unverified;
 use crate::verify::jose::signature::{KeyProblem, Signed};
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// What one `iss` leads to.
-pub(in crate::server) struct Authority {
-    pub(in crate::server) rules: Arc<Rules>,
-    pub(in crate::server) keys: Keys,
+pub(in crate::server) struct IssuerAuthority {
+    pub(in crate::server) rules: Arc<IssuerPolicy>,
+    pub(in crate::server) keys: KeySource,
 }
 
 /// A source of keys. Clones are the same source.
 #[derive(Clone)]
-pub(in crate::server) enum Keys {
+pub(in crate::server) enum KeySource {
     Static(Arc<StaticKeys>),
     /// The key sets of one issuer, at least one.
     #[cfg(feature = "jwks")]
@@ -47,7 +47,7 @@ pub(in crate::server) enum Keys {
 pub(in crate::server) struct StaticKeys {
     keys: KeySet,
     #[cfg(feature = "jwks")]
-    mark: Mark,
+    mark: KeyLiveness,
 }
 
 impl StaticKeys {
@@ -55,7 +55,7 @@ impl StaticKeys {
         Self {
             keys,
             #[cfg(feature = "jwks")]
-            mark: Mark::default(),
+            mark: KeyLiveness::default(),
         }
     }
 
@@ -69,74 +69,74 @@ impl StaticKeys {
     }
 
     #[cfg(feature = "jwks")]
-    fn basis(&self) -> Option<Basis> {
-        let mark = Some(self.mark.clone()).filter(Mark::holds)?;
-        Some(Basis::until(Deadline::NEVER, Some(mark)))
+    fn basis(&self) -> Option<CacheValidity> {
+        let mark = Some(self.mark.clone()).filter(KeyLiveness::holds)?;
+        Some(CacheValidity::until(Deadline::NEVER, Some(mark)))
     }
 
     #[cfg(not(feature = "jwks"))]
     #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
-    const fn basis(&self) -> Option<Basis> {
-        Some(Basis::lasting())
+    const fn basis(&self) -> Option<CacheValidity> {
+        Some(CacheValidity::lasting())
     }
 }
 
 /// Places among those who wait for key sets, each with the place of its set.
 #[cfg(feature = "jwks")]
-pub(crate) type Tickets = Vec<(usize, Ticket)>;
+pub(crate) type LookupTickets = Vec<(usize, WaitTicket)>;
 
 /// What must be known before a request can be judged.
 #[cfg(feature = "jwks")]
-pub(crate) enum Question {
+pub(crate) enum PendingLookup {
     /// A key of the issuer.
     Key {
         sets: Arc<[Arc<RemoteKeys>]>,
         /// The one that is wanted, where the token names it.
         id: Option<Box<str>>,
         /// For some of the sets.
-        tickets: Tickets,
+        tickets: LookupTickets,
     },
     /// The issuer's word on this very token.
     Token {
-        digest: Digest,
-        ticket: engine::Ticket<Verdict>,
+        digest: TokenDigest,
+        ticket: engine::LookupTicket<IntrospectionVerdict>,
     },
 }
 
 /// A question that was asked and waited for.
 #[cfg(feature = "jwks")]
-pub(crate) enum Answered {
-    Key(Tickets),
-    Token(Digest, Result<Verdict, NotAsked>),
+pub(crate) enum LookupResult {
+    Key(LookupTickets),
+    Token(TokenDigest, Result<IntrospectionVerdict, LookupUnavailable>),
 }
 
 #[cfg(feature = "jwks")]
-impl Question {
-    pub(crate) async fn wait(self) -> Answered {
+impl PendingLookup {
+    pub(crate) async fn wait(self) -> LookupResult {
         match self {
             Self::Key { sets, id, tickets } => {
                 let waiting = tickets.iter();
                 let waiting = waiting.filter_map(|(set, ticket)| Some((sets.get(*set)?, ticket)));
                 wait_for_key(id.as_deref(), waiting).await;
-                Answered::Key(tickets)
+                LookupResult::Key(tickets)
             }
-            Self::Token { digest, ticket } => Answered::Token(digest, ticket.wait().await),
+            Self::Token { digest, ticket } => LookupResult::Token(digest, ticket.wait().await),
         }
     }
 }
 
 /// Without fetched key sets nothing is ever waited for.
 #[cfg(not(feature = "jwks"))]
-pub(crate) enum Answered {}
+pub(crate) enum LookupResult {}
 
 /// Why a token could not be verified.
-pub(in crate::server) enum Stop {
+pub(in crate::server) enum Interrupt {
     Refused(Rejection),
     #[cfg(feature = "jwks")]
-    Wait(Question),
+    Wait(PendingLookup),
 }
 
-impl Stop {
+impl Interrupt {
     /// Names the issuer whose rules stopped the token.
     pub(in crate::server) fn by(self, issuer: &Arc<str>) -> Self {
         match self {
@@ -147,20 +147,20 @@ impl Stop {
     }
 }
 
-impl<F: Into<Rejection>> From<F> for Stop {
+impl<F: Into<Rejection>> From<F> for Interrupt {
     fn from(fault: F) -> Self {
         Self::Refused(fault.into())
     }
 }
 
 #[cfg(feature = "jwks")]
-impl From<NotAsked> for Rejection {
-    fn from(not_asked: NotAsked) -> Self {
+impl From<LookupUnavailable> for Rejection {
+    fn from(not_asked: LookupUnavailable) -> Self {
         Self::unavailable(not_asked.outage, not_asked.retry_after)
     }
 }
 
-impl Keys {
+impl KeySource {
     pub(in crate::server) fn ready(&self) -> bool {
         match self {
             Self::Static(keys) => keys.basis().is_some(),
@@ -174,9 +174,9 @@ impl Keys {
     pub(in crate::server) fn check<'c>(
         &self,
         unverified: Unverified<'c>,
-        rules: &Rules,
-        answered: Option<Answered>,
-    ) -> Result<(Signed<'c>, Basis), Stop> {
+        rules: &IssuerPolicy,
+        answered: Option<LookupResult>,
+    ) -> Result<(Signed<'c>, CacheValidity), Interrupt> {
         // RFC 8725 s3.1: what the issuer may not use is not worth a look at the keys.
         if !rules.algorithms.contains(unverified.algorithm()) {
             return Err(not_allowed(unverified.algorithm(), rules).into());
@@ -205,7 +205,7 @@ impl Keys {
 
 /// An algorithm that the issuer may not use. Its name is one of ours.
 #[cold]
-fn not_allowed(found: Algorithm, rules: &Rules) -> TokenError {
+fn not_allowed(found: Algorithm, rules: &IssuerPolicy) -> TokenError {
     let allowed: Vec<&str> = Algorithm::all()
         .filter(|algorithm| rules.algorithms.contains(*algorithm))
         .map(Algorithm::as_str)
@@ -230,12 +230,12 @@ const DROPPED: Rejection = Rejection::unavailable(Outage::KeysNotLoaded, Duratio
 #[cfg(feature = "jwks")]
 fn check_remote<'c>(
     sets: &Arc<[Arc<RemoteKeys>]>,
-    loaded: &[Option<Loaded>],
+    loaded: &[Option<KeySetGuard>],
     unverified: Unverified<'c>,
-    rules: &Rules,
-    answered: Option<Answered>,
-) -> Result<(Signed<'c>, Basis), Stop> {
-    fn keys(set: Option<&Loaded>) -> &KeySet {
+    rules: &IssuerPolicy,
+    answered: Option<LookupResult>,
+) -> Result<(Signed<'c>, CacheValidity), Interrupt> {
+    fn keys(set: Option<&KeySetGuard>) -> &KeySet {
         set.map_or(&NO_KEYS, |loaded| loaded)
     }
     let verified = match loaded {
@@ -249,7 +249,7 @@ fn check_remote<'c>(
         Ok(signed) => {
             let set = loaded.get(signed.set()).and_then(Option::as_ref);
             // INVARIANT: the key is in a set that is loaded.
-            let basis = set.map_or(Basis::until(Deadline::PASSED, None), |loaded| {
+            let basis = set.map_or(CacheValidity::until(Deadline::PASSED, None), |loaded| {
                 loaded.basis(signed.named_key())
             });
             return Ok((signed, basis));
@@ -277,12 +277,12 @@ const fn final_fault(problem: &KeyProblem) -> TokenFault {
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 fn ask(
     sets: &Arc<[Arc<RemoteKeys>]>,
-    loaded: &[Option<Loaded>],
-    rules: &Rules,
+    loaded: &[Option<KeySetGuard>],
+    rules: &IssuerPolicy,
     unverified: &Unverified<'_>,
     problem: &KeyProblem,
-    answered: Option<Answered>,
-) -> Stop {
+    answered: Option<LookupResult>,
+) -> Interrupt {
     let id = unverified.key_id();
     #[cfg(feature = "tracing")]
     if let Some(id) = id {
@@ -290,8 +290,8 @@ fn ask(
         tracing::debug!(issuer = %rules.realm, key = %id.escape_debug(), "key not found");
     }
     let mut passed = match answered {
-        Some(Answered::Key(tickets)) => tickets,
-        Some(Answered::Token(..)) | None => Vec::new(),
+        Some(LookupResult::Key(tickets)) => tickets,
+        Some(LookupResult::Token(..)) | None => Vec::new(),
     };
     let is_fault = matches!(problem, KeyProblem::Fault(_));
     let mut tickets = Vec::new();
@@ -302,7 +302,7 @@ fn ask(
         }
         let ticket = passed.iter().position(|(set, _)| *set == place);
         let ticket = ticket.map(|at| passed.swap_remove(at).1);
-        match keys.miss(loaded.as_ref().map(Loaded::searched), id, ticket) {
+        match keys.miss(loaded.as_ref().map(KeySetGuard::searched), id, ticket) {
             Miss::Unknown => {}
             Miss::Wait(ticket) => tickets.push((place, ticket)),
             Miss::Unavailable {
@@ -315,7 +315,7 @@ fn ask(
         }
     }
     if !tickets.is_empty() {
-        return Stop::Wait(Question::Key {
+        return Interrupt::Wait(PendingLookup::Key {
             sets: Arc::clone(sets),
             id: id.map(Into::into),
             tickets,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::model::error::rejection::TokenFault;
-use crate::runtime::cache::token_cache::Basis;
-use crate::runtime::lookup::engine::{AskedAt, Trouble};
-use crate::server::decide::issuer_authority::{Authority, Stop};
+use crate::runtime::cache::token_cache::CacheValidity;
+use crate::runtime::lookup::engine::{EndpointError, RequestTime};
+use crate::server::decide::issuer_authority::{Interrupt, IssuerAuthority};
 use crate::verify::claims::introspection_response::AnswerTime;
-use crate::verify::jose::jws::{Compact, Room, Unverified};
+use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
 
 /// How often one signed answer may wait for a key.
@@ -15,8 +15,8 @@ const MOST_QUESTIONS: usize = 2;
 
 /// The times that an answer to this question is compared with.
 pub(in crate::server) fn answer_time(
-    authority: &Authority,
-    asked: AskedAt,
+    authority: &IssuerAuthority,
+    asked: RequestTime,
     apart: Duration,
 ) -> AnswerTime {
     AnswerTime {
@@ -31,16 +31,17 @@ pub(in crate::server) fn answer_time(
 /// and what that stands on: whatever is remembered of the answer ends with the key. A key that is
 /// unknown is asked for. What is wrong with the answer is a reason for the operator.
 pub(in crate::server) async fn opened<T>(
-    authority: &Authority,
+    authority: &IssuerAuthority,
     bytes: &[u8],
     read: impl Fn(&Signed<'_>) -> Result<T, String> + Sync,
-) -> Result<(T, Basis), Trouble> {
-    let broken = |fault: TokenFault| Trouble::failed(format!("of the signed answer, {fault}"));
+) -> Result<(T, CacheValidity), EndpointError> {
+    let broken =
+        |fault: TokenFault| EndpointError::failed(format!("of the signed answer, {fault}"));
     let rules = &authority.rules;
-    let Room {
+    let Scratch {
         mut parts,
         mut members,
-    } = Room::default();
+    } = Scratch::default();
     let compact = Compact::decode_parts(bytes.trim_ascii(), &mut parts).map_err(broken)?;
     let mut answered = None;
     for _ in 0..=MOST_QUESTIONS {
@@ -51,17 +52,19 @@ pub(in crate::server) async fn opened<T>(
         }
         let question = match authority.keys.check(unverified, rules, answered.take()) {
             Ok((signed, basis)) => {
-                let read = read(&signed).map_err(Trouble::failed)?;
+                let read = read(&signed).map_err(EndpointError::failed)?;
                 return Ok((read, basis));
             }
-            Err(Stop::Refused(rejection)) => {
-                return Err(Trouble::failed(format!(
+            Err(Interrupt::Refused(rejection)) => {
+                return Err(EndpointError::failed(format!(
                     "of the signed answer, {rejection}"
                 )));
             }
-            Err(Stop::Wait(question)) => question,
+            Err(Interrupt::Wait(question)) => question,
         };
         answered = Some(question.wait().await);
     }
-    Err(Trouble::failed("the key of the signed answer is unknown"))
+    Err(EndpointError::failed(
+        "the key of the signed answer is unknown",
+    ))
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::model::error::rejection_detail::RejectionDetail;
-use crate::model::shared_str::{COUNTS, Text};
-use crate::runtime::cache::token_cache::Known;
-use crate::runtime::revocation::list::Standing;
+use crate::model::shared_str::{COUNTS, SharedStr};
+use crate::runtime::cache::token_cache::Cached;
+use crate::runtime::revocation::list::RevocationCheck;
 use crate::verify::claims::access_token::{AccessToken, Validity};
 use crate::verify::identity::kinds::Identity;
 use crate::verify::identity::memory_footprint::footprint;
@@ -15,22 +15,22 @@ use crate::verify::identity::missing_evidence::lacking;
 #[cfg(feature = "axum")]
 use crate::verify::identity::missing_evidence::unread_names;
 use crate::verify::identity::resolve::Identified;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// What a layer knows of an admitted request: the token, and who is calling.
 #[derive(Debug)]
-pub(crate) struct Admission {
+pub(crate) struct VerifiedRequest {
     /// Here, so that a look at the time is no walk through memory.
     pub(crate) validity: Validity,
     pub(crate) token: AccessToken,
     pub(crate) identified: Identified,
     /// Those of the token's issuer.
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: Arc<IssuerPolicy>,
     /// How it stands with the list of what is revoked.
-    pub(crate) standing: Standing,
+    pub(crate) standing: RevocationCheck,
 }
 
-impl Admission {
+impl VerifiedRequest {
     /// Whether the token may be used in this context. Tokens that state none, and issuers whose
     /// rules know none, are for the guards to judge.
     pub(crate) fn is_for(&self, context: Option<&str>) -> bool {
@@ -42,7 +42,7 @@ impl Admission {
 
     /// The memory that it takes where it is kept: the payload, and all that was read of it.
     pub(crate) fn bytes(&self) -> usize {
-        let own = COUNTS + size_of::<Known<Self>>();
+        let own = COUNTS + size_of::<Cached<Self>>();
         own + footprint(&self.token, &self.identified, &self.rules)
     }
 
@@ -57,7 +57,7 @@ impl Admission {
 
     /// The API context that the token is for.
     pub(crate) fn context(&self) -> Option<&str> {
-        self.identified.context.as_ref().map(Text::as_str)
+        self.identified.context.as_ref().map(SharedStr::as_str)
     }
 
     /// Whether the request says that it is for a user, where the issuer's rules read that.

@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
-use crate::runtime::shared::sync::Failure;
-use crate::server::decide::introspected::Opaque;
-use crate::server::decide::issuer_authority::{Authority, Keys, StaticKeys};
+use crate::runtime::shared::sync::SyncFailure;
+use crate::server::decide::introspected::IntrospectedIssuer;
+use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
 use crate::server::resource_server::ResourceServer;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
@@ -72,7 +72,7 @@ impl std::error::Error for RefreshError {}
 
 impl ResourceServer {
     /// Starts the background refresh of every issuer's keys and tries each issuer once, and loads
-    /// what was [revoked before](crate::Builder::load_revocations), all together for at most 5
+    /// what was [revoked before](crate::ResourceServerBuilder::load_revocations), all together for at most 5
     /// seconds.
     ///
     /// An issuer that is down is no error: requests with its tokens are answered 503 until its
@@ -156,12 +156,12 @@ impl ResourceServer {
             .map_err(|_| ConnectError::NoRuntime)?;
         let sharing = Arc::clone(&shared.sharing);
         attempts.spawn(async move {
-            let outcome = sharing.synchronise().await;
+            let outcome = sharing.synchronize().await;
             outcome.map_err(|failure| match failure {
-                Failure::Eviction(_) => Some(ConnectError::Eviction {
+                SyncFailure::Eviction(_) => Some(ConnectError::Eviction {
                     problem: failure.to_string(),
                 }),
-                Failure::Unsupported(_) => Some(ConnectError::UnsupportedStore {
+                SyncFailure::Unsupported(_) => Some(ConnectError::UnsupportedStore {
                     problem: failure.to_string(),
                 }),
                 _ => None,
@@ -178,7 +178,7 @@ impl ResourceServer {
     /// The state of every key set that is fetched, in the order of configuration. An issuer
     /// form that is loaded on its first token is left out until it has loaded.
     #[must_use]
-    pub fn status(&self) -> Vec<KeySetStatus> {
+    pub fn key_set_status(&self) -> Vec<KeySetStatus> {
         self.remotes()
             .filter(|keys| keys.counts())
             .map(|keys| keys.status())
@@ -187,8 +187,8 @@ impl ResourceServer {
 
     /// How asking the introspected issuer fares; `None` where none is configured.
     #[must_use]
-    pub fn introspection(&self) -> Option<IntrospectionStatus> {
-        self.0.opaque.as_ref().map(Opaque::status)
+    pub fn introspection_status(&self) -> Option<IntrospectionStatus> {
+        self.0.opaque.as_ref().map(IntrospectedIssuer::status)
     }
 
     /// Fetches every issuer's keys now, whatever the schedule and the cooldown say, and waits
@@ -207,7 +207,7 @@ impl ResourceServer {
     /// replicas' and each [alias](crate::Issuer::also_named). Tenants that share a key set are named by their own identifiers or by
     /// their template, and lead to the keys of all.
     #[must_use]
-    pub fn issuer(&self, identifier: &str) -> Option<IssuerKeys> {
+    pub fn issuer_keys(&self, identifier: &str) -> Option<IssuerKeys> {
         let realms = self.0.realms.iter().filter(|(name, members)| {
             let mut own = members.iter().map(|member| &member.rules);
             &**name == identifier || own.any(|rules| rules.is_named(identifier))
@@ -288,7 +288,7 @@ impl fmt::Debug for IssuerKeys {
 }
 
 /// The key sets of one issuer, each once: names and tenants that share them may stand anywhere.
-fn remotes(members: &[Arc<Authority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+fn remotes(members: &[Arc<IssuerAuthority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
     let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
     members
         .iter()
@@ -302,17 +302,17 @@ fn remotes(members: &[Arc<Authority>]) -> impl Iterator<Item = &Arc<RemoteKeys>>
         })
 }
 
-fn remote(authority: &Authority) -> &[Arc<RemoteKeys>] {
+fn remote(authority: &IssuerAuthority) -> &[Arc<RemoteKeys>] {
     match &authority.keys {
-        Keys::Static(_) => &[],
-        Keys::Remote(sets) => sets,
+        KeySource::Static(_) => &[],
+        KeySource::Remote(sets) => sets,
     }
 }
 
-fn fixed(authority: &Arc<Authority>) -> Option<&Arc<StaticKeys>> {
+fn fixed(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
     match &authority.keys {
-        Keys::Static(keys) => Some(keys),
-        Keys::Remote(_) => None,
+        KeySource::Static(keys) => Some(keys),
+        KeySource::Remote(_) => None,
     }
 }
 

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::model::error::rejection::{Rejection, TokenFault};
-use crate::server::decide::issuer_authority::Answered;
+use crate::server::decide::issuer_authority::Interrupt;
+use crate::server::decide::issuer_authority::LookupResult;
 #[cfg(feature = "jwks")]
-use crate::server::decide::issuer_authority::Question;
-use crate::server::decide::issuer_authority::Stop;
+use crate::server::decide::issuer_authority::PendingLookup;
 use crate::server::operate::revocations::RevocationError;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::{ConfigError, mistake};
 use crate::verify::claims::logout_token::{LogoutFault, LogoutToken};
-use crate::verify::jose::jws::{Compact, Room, Unverified};
+use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::request::credential::Credential;
 
 /// When a provider may tell again of a logout that has found no room.
@@ -33,7 +33,7 @@ pub(crate) enum Logout {
     },
     /// Only the issuer knows; ask, wait a bounded time, and judge again.
     #[cfg(feature = "jwks")]
-    Wait(Question),
+    Wait(PendingLookup),
 }
 
 impl ResourceServer {
@@ -50,16 +50,18 @@ impl ResourceServer {
     }
 
     /// Judges a logout token, and revokes what it says. Synchronous and without I/O.
-    pub(crate) fn log_out(&self, token: &[u8], answered: Option<Answered>) -> Logout {
+    pub(crate) fn log_out(&self, token: &[u8], answered: Option<LookupResult>) -> Logout {
         match self.judge_logout(token, answered) {
             Ok(()) => Logout::Done,
-            Err(Trouble::Fault(fault)) => verified(fault.to_string()),
-            Err(Trouble::List(error @ RevocationError::Full { .. })) => Logout::Unavailable {
-                why: error.to_string(),
-                retry_after: RETRY_AFTER,
-            },
-            Err(Trouble::List(error)) => verified(error.to_string()),
-            Err(Trouble::Stop(Stop::Refused(rejection))) => {
+            Err(ConnectFailure::Fault(fault)) => verified(fault.to_string()),
+            Err(ConnectFailure::List(error @ RevocationError::Full { .. })) => {
+                Logout::Unavailable {
+                    why: error.to_string(),
+                    retry_after: RETRY_AFTER,
+                }
+            }
+            Err(ConnectFailure::List(error)) => verified(error.to_string()),
+            Err(ConnectFailure::Stop(Interrupt::Refused(rejection))) => {
                 let why = rejection.to_string();
                 match rejection.retry_after() {
                     Some(retry_after) => Logout::Unavailable { why, retry_after },
@@ -70,12 +72,16 @@ impl ResourceServer {
                 }
             }
             #[cfg(feature = "jwks")]
-            Err(Trouble::Stop(Stop::Wait(question))) => Logout::Wait(question),
+            Err(ConnectFailure::Stop(Interrupt::Wait(question))) => Logout::Wait(question),
         }
     }
 
-    fn judge_logout(&self, token: &[u8], answered: Option<Answered>) -> Result<(), Trouble> {
-        let Room { parts, members } = &mut Room::default();
+    fn judge_logout(
+        &self,
+        token: &[u8],
+        answered: Option<LookupResult>,
+    ) -> Result<(), ConnectFailure> {
+        let Scratch { parts, members } = &mut Scratch::default();
         let compact = Compact::decode(Credential::bare(token)?, self.0.max_token_bytes, parts)?;
         let unverified = Unverified::read(&compact, members)?;
         let issuer = unverified.claimed_issuer().ok_or(TokenFault::Claims)?;
@@ -83,7 +89,7 @@ impl ResourceServer {
         let authority = authority.ok_or(TokenFault::UnknownIssuer)?;
         let rules = &*authority.rules;
         let checked = authority.keys.check(unverified, rules, answered);
-        let (signed, _) = checked.map_err(Trouble::Stop)?;
+        let (signed, _) = checked.map_err(ConnectFailure::Stop)?;
         let now = self.0.clock.now();
         self.0.check_clock(now)?;
         let logout = LogoutToken::check(&signed, rules, now)?;
@@ -91,7 +97,7 @@ impl ResourceServer {
         for revocation in logout.revocations(&rules.realm) {
             // As of the token's own time, so that the same one again changes nothing.
             let revoked = list.revoke_as_of(revocation, logout.issued_at());
-            revoked.map_err(Trouble::List)?;
+            revoked.map_err(ConnectFailure::List)?;
         }
         Ok(())
     }
@@ -104,19 +110,19 @@ const fn verified(why: String) -> Logout {
     }
 }
 
-enum Trouble {
-    Stop(Stop),
+enum ConnectFailure {
+    Stop(Interrupt),
     Fault(LogoutFault),
     List(RevocationError),
 }
 
-impl<F: Into<Rejection>> From<F> for Trouble {
+impl<F: Into<Rejection>> From<F> for ConnectFailure {
     fn from(fault: F) -> Self {
         Self::Stop(fault.into().into())
     }
 }
 
-impl From<LogoutFault> for Trouble {
+impl From<LogoutFault> for ConnectFailure {
     fn from(fault: LogoutFault) -> Self {
         Self::Fault(fault)
     }

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
 use crate::runtime::util::select::{Either, race};
-use crate::server::builder::Builder;
+use crate::server::builder::ResourceServerBuilder;
 use crate::server::operate::revocations::Revocations;
-use crate::server::resource_server::{Loading, ResourceServer, State};
+use crate::server::resource_server::{Loading, ResourceServer, ServerState};
 
 /// How long one attempt may take, by the server's clock.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Brings what was revoked before this process began; supplied by the application, with
-/// [`Builder::load_revocations`]. A closure from [`Revocations`] to a future is one too.
+/// [`ResourceServerBuilder::load_revocations`]. A closure from [`Revocations`] to a future is one too.
 ///
 /// ```
 /// use portcullis::{LookupError, RevocationLoader, Revocations};
@@ -70,7 +70,7 @@ where
     }
 }
 
-impl Builder {
+impl ResourceServerBuilder {
     /// Where [`connect()`](ResourceServer::connect) gets what was revoked before this process began.
     /// Until that has succeeded once, the server is not [`ready`](ResourceServer::ready), and every
     /// token that is not known to be revoked is answered 503. An attempt may take 30 s by the
@@ -108,7 +108,7 @@ impl ResourceServer {
 }
 
 struct Task {
-    server: Weak<State>,
+    server: Weak<ServerState>,
     clock: Arc<dyn Clock>,
     gone: watch::Receiver<u64>,
     is_done: bool,

@@ -8,9 +8,9 @@ use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::text_format;
-use crate::runtime::revocation::timed_entry::{Span, left};
+use crate::runtime::revocation::timed_entry::{MonotonicSpan, left};
 use crate::server::resource_server::ResourceServer;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The longest id that is held, in bytes; real ones have fewer than 100.
 const MAX_ID_BYTES: usize = 1024;
@@ -30,7 +30,7 @@ impl ResourceServer {
     }
 
     /// The rules of the issuer that is configured by this identifier, one of several perhaps.
-    fn rules_of(&self, issuer: &str) -> Option<&Arc<Rules>> {
+    fn rules_of(&self, issuer: &str) -> Option<&Arc<IssuerPolicy>> {
         let members = self.0.realms.iter().flat_map(|(_, members)| members);
         let mut named = members.filter(|member| &*member.rules.realm == issuer);
         // Who is only asked about tokens is found by name alone.
@@ -85,7 +85,7 @@ pub enum RevocationError {
     #[error("the moment lies ahead; give seconds since 1970, and no time to come")]
     Ahead,
     /// The list has as many entries as it may; see
-    /// [`Builder::most_revocations`](crate::Builder::most_revocations).
+    /// [`ResourceServerBuilder::most_revocations`](crate::ResourceServerBuilder::most_revocations).
     #[error(
         "the list has {most} entries and no room; set `most_revocations`, or revoke a whole issuer before now"
     )]
@@ -142,7 +142,7 @@ impl Revocations {
         let kind = revocation.kind();
         let end = end(rules, moment.max(before));
         // By the monotonic clock as well: the wall clock may be behind, and set right later.
-        let span = Span::lasting(left(end, now));
+        let span = MonotonicSpan::lasting(left(end, now));
         let entry = RevocationEntry::new(revocation.in_realm(&rules.realm), end);
         let added = self.0.0.revocations.add(entry, span);
         added.map_err(|_| self.full())?;
@@ -180,7 +180,7 @@ impl Revocations {
     }
 
     /// Whether the list is complete, as far as this server can know. It is not while
-    /// [`Builder::load_revocations`](crate::Builder::load_revocations) has something to load; then
+    /// [`ResourceServerBuilder::load_revocations`](crate::ResourceServerBuilder::load_revocations) has something to load; then
     /// tokens that are not on it are answered 503.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
@@ -215,9 +215,9 @@ impl Revocations {
             let revocation = entry.revocation().clone().in_realm(&rules.realm);
             let (end, life) = (entry.ends_at(), rules.longest_revocation());
             let span = if now < end {
-                Span::until(end, now, life)
+                MonotonicSpan::until(end, now, life)
             } else {
-                Span::dormant(life)
+                MonotonicSpan::dormant(life)
             };
             Some((RevocationEntry::new(revocation, end), span))
         };
@@ -228,7 +228,7 @@ impl Revocations {
         added.map(|()| count).map_err(|_| self.full())
     }
 
-    fn known(&self, revocation: &Revocation) -> Result<&Arc<Rules>, RevocationError> {
+    fn known(&self, revocation: &Revocation) -> Result<&Arc<IssuerPolicy>, RevocationError> {
         let issuer = revocation.issuer();
         let rules = self.0.rules_of(issuer);
         rules.ok_or_else(|| RevocationError::UnknownIssuer {
@@ -262,7 +262,7 @@ impl fmt::Debug for Revocations {
 
 /// When every token has expired that was issued up to a moment by a clock that may be off, and is
 /// accepted past its `exp` by as much.
-fn end(rules: &Rules, moment: UnixTime) -> UnixTime {
+fn end(rules: &IssuerPolicy, moment: UnixTime) -> UnixTime {
     moment.saturating_add(rules.longest_revocation())
 }
 

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::runtime::shared::sync::Fares;
+use crate::runtime::shared::sync::SyncStatus;
 use crate::server::resource_server::ResourceServer;
 
 impl ResourceServer {
     /// How the shared store fares; `None` where none is configured.
     #[must_use]
-    pub fn shared_store(&self) -> Option<SharedStoreStatus> {
+    pub fn shared_store_status(&self) -> Option<SharedStoreStatus> {
         let shared = self.0.shared.as_ref()?;
         let (hits, misses, answer_error) = shared.answers.fares();
         Some(SharedStoreStatus {
@@ -28,11 +28,11 @@ impl ResourceServer {
     ///
     /// [`SharedStoreError`] when the store could not be asked, or none is configured. What is known
     /// here holds all the same, and goes to the store as soon as it answers.
-    pub async fn synchronise(&self) -> Result<(), SharedStoreError> {
+    pub async fn synchronize(&self) -> Result<(), SharedStoreError> {
         let Some(shared) = &self.0.shared else {
             return Err(SharedStoreError("no shared store is configured".to_owned()));
         };
-        let outcome = shared.sharing.synchronise().await;
+        let outcome = shared.sharing.synchronize().await;
         outcome.map_err(|failure| SharedStoreError(failure.to_string()))
     }
 }
@@ -54,7 +54,7 @@ impl std::error::Error for SharedStoreError {}
 /// All times are spans of the server's [`Clock`](crate::Clock).
 #[derive(Clone, Debug)]
 pub struct SharedStoreStatus {
-    fares: Fares,
+    fares: SyncStatus,
     answers: (u64, u64),
     answer_error: Option<String>,
 }
@@ -70,7 +70,7 @@ impl SharedStoreStatus {
     /// Whether tokens are answered 503 because of the store: before the first load, when it was
     /// silent for longer than [`refuse_after`](crate::SharedStore::refuse_after) allows, and while
     /// there are more revocations than
-    /// [`most_revocations`](crate::Builder::most_revocations).
+    /// [`most_revocations`](crate::ResourceServerBuilder::most_revocations).
     #[must_use]
     pub const fn is_refusing(&self) -> bool {
         self.fares.refuses

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::repeated_settings::Once;
+use crate::model::repeated_settings::RepeatedSettings;
 
 /// A mistake in the configuration: which setting, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(in crate::server) fn mistake(setting: &'static str, problem: impl Into<Strin
 }
 
 /// One that was given two values would hold the later one, and forget the other in silence.
-pub(in crate::server) fn check_once(once: &Once) -> Result<(), ConfigError> {
+pub(in crate::server) fn check_once(once: &RepeatedSettings) -> Result<(), ConfigError> {
     match once.twice() {
         None => Ok(()),
         Some(setting) => Err(mistake(

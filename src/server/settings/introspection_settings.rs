@@ -8,7 +8,7 @@ use crate::verify::claims::introspection_response::MOST_APART;
 
 /// Where the issuer is asked.
 #[derive(Clone, Debug)]
-pub(in crate::server) enum Asked {
+pub(in crate::server) enum IntrospectionTarget {
     /// At this endpoint.
     Endpoint(String),
     /// At the endpoint that this issuer's metadata names.
@@ -19,7 +19,7 @@ pub(in crate::server) enum Asked {
 
 /// Whether the issuer is asked about JWTs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum AskedJwts {
+pub(in crate::server) enum IntrospectedJwts {
     Never,
     Too,
     /// And about nothing else.
@@ -28,12 +28,12 @@ pub(in crate::server) enum AskedJwts {
 
 /// How the issuer is asked.
 #[derive(Clone)]
-pub(in crate::server) struct Asking {
+pub(in crate::server) struct IntrospectionSettings {
     pub(in crate::server) identifier: Option<String>,
     pub(in crate::server) authentication: Option<ClientAuthentication>,
     pub(in crate::server) dialect: Option<TokenInformation>,
     pub(in crate::server) bad_token: Vec<u16>,
-    pub(in crate::server) jwts: AskedJwts,
+    pub(in crate::server) jwts: IntrospectedJwts,
     pub(in crate::server) needs_audience: bool,
     pub(in crate::server) clients_without_subject: bool,
     pub(in crate::server) signed: bool,
@@ -48,14 +48,14 @@ pub(in crate::server) struct Asking {
     pub(in crate::server) set: Vec<&'static str>,
 }
 
-impl Default for Asking {
+impl Default for IntrospectionSettings {
     fn default() -> Self {
         Self {
             identifier: None,
             authentication: None,
             dialect: None,
             bad_token: Vec::new(),
-            jwts: AskedJwts::Never,
+            jwts: IntrospectedJwts::Never,
             needs_audience: true,
             clients_without_subject: false,
             signed: false,
@@ -72,7 +72,7 @@ impl Default for Asking {
 /// Where an issuer tells about its users.
 #[cfg(all(feature = "axum", feature = "jwks"))]
 #[derive(Clone, Debug)]
-pub(in crate::server) enum Telling {
+pub(in crate::server) enum UserInfoLocation {
     At(String),
     /// Where its metadata says.
     Discovered,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::model::algorithm::Algorithm;
 use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
-use crate::model::repeated_settings::Once;
+use crate::model::repeated_settings::RepeatedSettings;
 #[cfg(all(feature = "axum", feature = "jwks"))]
-use crate::server::settings::introspection_settings::Telling;
+use crate::server::settings::introspection_settings::UserInfoLocation;
 #[cfg(feature = "jwks")]
-use crate::server::settings::introspection_settings::{Asked, Asking};
-use crate::server::settings::oidc_tenants::Family;
+use crate::server::settings::introspection_settings::{IntrospectionSettings, IntrospectionTarget};
+use crate::server::settings::oidc_tenants::OidcTenants;
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
@@ -32,7 +32,7 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 /// must be named. With the feature `jwks` there are `introspected` and `token_information` too, for
 /// tokens that only their issuer can judge.
 ///
-/// Nothing is checked before [`build()`](crate::Builder::build), which finds every mistake.
+/// Nothing is checked before [`build()`](crate::ResourceServerBuilder::build), which finds every mistake.
 ///
 /// ```
 /// use portcullis::{Algorithm, Issuer};
@@ -48,7 +48,7 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 #[derive(Clone)]
 #[must_use]
 pub struct Issuer {
-    pub(in crate::server) kind: Kind,
+    pub(in crate::server) kind: IssuerKind,
     /// Further exact `iss` values.
     pub(in crate::server) aliases: Vec<String>,
     /// Of a Cognito pool.
@@ -90,11 +90,11 @@ pub struct Issuer {
     pub(in crate::server) key_set_bytes: usize,
     pub(in crate::server) tenant: Option<TenantClaims>,
     /// The settings that hold one value.
-    pub(in crate::server) once: Once,
+    pub(in crate::server) once: RepeatedSettings,
     #[cfg(feature = "jwks")]
-    pub(in crate::server) asking: Asking,
+    pub(in crate::server) asking: IntrospectionSettings,
     #[cfg(all(feature = "axum", feature = "jwks"))]
-    pub(in crate::server) telling: Option<Telling>,
+    pub(in crate::server) telling: Option<UserInfoLocation>,
 }
 
 /// What becomes of the proxies that the environment names.
@@ -105,7 +105,7 @@ pub(in crate::server) enum Proxies {
 }
 
 #[derive(Clone, Debug)]
-pub(in crate::server) enum Kind {
+pub(in crate::server) enum IssuerKind {
     Cognito {
         region: String,
         pool: String,
@@ -116,9 +116,9 @@ pub(in crate::server) enum Kind {
     Oidc {
         issuer: String,
     },
-    OidcTenants(Family),
+    OidcTenants(OidcTenants),
     #[cfg(feature = "jwks")]
-    Introspected(Asked),
+    Introspected(IntrospectionTarget),
 }
 
 impl Issuer {
@@ -131,7 +131,7 @@ impl Issuer {
     /// At least one [`client_id`](Self::client_id) must follow: Cognito's tokens seldom have
     /// an `aud`, and then the app client says whom they are for.
     pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
-        let kind = Kind::Cognito {
+        let kind = IssuerKind::Cognito {
             region: region.into(),
             pool: pool_id.into(),
         };
@@ -144,14 +144,14 @@ impl Issuer {
     /// An issuer that follows the JWT profile for access tokens,
     /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), to the letter.
     pub fn rfc9068(issuer: impl Into<String>) -> Self {
-        Self::new(Kind::Rfc9068 {
+        Self::new(IssuerKind::Rfc9068 {
             issuer: issuer.into(),
         })
     }
 
     /// Any other issuer of JWT access tokens, most OpenID Providers among them.
     pub fn oidc(issuer: impl Into<String>) -> Self {
-        Self::new(Kind::Oidc {
+        Self::new(IssuerKind::Oidc {
             issuer: issuer.into(),
         })
     }
@@ -198,14 +198,14 @@ impl Issuer {
         tenant_claim: impl Into<ClaimPath>,
         tenants: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
-        Self::new(Kind::OidcTenants(Family {
+        Self::new(IssuerKind::OidcTenants(OidcTenants {
             template: issuer.into(),
             claim: tenant_claim.into(),
             tenants: tenants.into_iter().map(Into::into).collect(),
         }))
     }
 
-    pub(in crate::server) fn new(kind: Kind) -> Self {
+    pub(in crate::server) fn new(kind: IssuerKind) -> Self {
         Self {
             kind,
             aliases: Vec::new(),
@@ -245,9 +245,9 @@ impl Issuer {
             most_keys: 100,
             key_set_bytes: 256 << 10,
             tenant: None,
-            once: Once::default(),
+            once: RepeatedSettings::default(),
             #[cfg(feature = "jwks")]
-            asking: Asking::default(),
+            asking: IntrospectionSettings::default(),
             #[cfg(all(feature = "axum", feature = "jwks"))]
             telling: None,
         }
@@ -400,7 +400,7 @@ impl Issuer {
     /// What was set until now are defaults, which may be set anew.
     #[cfg(feature = "jwks")]
     pub(in crate::server) fn preset(mut self) -> Self {
-        self.once = Once::default();
+        self.once = RepeatedSettings::default();
         self
     }
 
@@ -408,7 +408,7 @@ impl Issuer {
     #[cfg(feature = "jwks")]
     pub(in crate::server) const fn discovers_userinfo(&self) -> bool {
         #[cfg(feature = "axum")]
-        return matches!(self.telling, Some(Telling::Discovered));
+        return matches!(self.telling, Some(UserInfoLocation::Discovered));
         #[cfg(not(feature = "axum"))]
         return false;
     }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::runtime::introspection::client_auth::ClientAuthentication;
 use crate::runtime::introspection::dialect::TokenInformation;
-use crate::server::settings::introspection_settings::{Asked, AskedJwts, Asking};
-use crate::server::settings::issuer::{Issuer, Kind};
+use crate::server::settings::introspection_settings::{
+    IntrospectedJwts, IntrospectionSettings, IntrospectionTarget,
+};
+use crate::server::settings::issuer::{Issuer, IssuerKind};
 
 /// Issuers of tokens that only they can judge.
 impl Issuer {
@@ -40,7 +42,9 @@ impl Issuer {
     /// assert_eq!(nobody.build().unwrap_err().setting(), "client_authentication");
     /// ```
     pub fn introspected(endpoint: impl Into<String>) -> Self {
-        Self::new(Kind::Introspected(Asked::Endpoint(endpoint.into())))
+        Self::new(IssuerKind::Introspected(IntrospectionTarget::Endpoint(
+            endpoint.into(),
+        )))
     }
 
     /// The same, where the issuer's metadata says where its `introspection_endpoint` is: OpenID
@@ -48,8 +52,10 @@ impl Issuer {
     /// [`connect()`](crate::ResourceServer::connect), and again by a request where it is not
     /// known; a document of another issuer is a mistake. [`discovery_url`](Self::discovery_url)
     /// names another place.
-    pub fn introspected_by(issuer: impl Into<String>) -> Self {
-        Self::new(Kind::Introspected(Asked::Issuer(issuer.into())))
+    pub fn introspection_discovered(issuer: impl Into<String>) -> Self {
+        Self::new(IssuerKind::Introspected(IntrospectionTarget::Issuer(
+            issuer.into(),
+        )))
     }
 
     /// A token information service, an older way to say the same. The preset speaks
@@ -65,14 +71,14 @@ impl Issuer {
     /// assert!(server.build().is_ok());
     /// ```
     pub fn token_information(endpoint: impl Into<String>) -> Self {
-        let asked = Asked::Service(endpoint.into());
+        let asked = IntrospectionTarget::Service(endpoint.into());
         Self {
-            asking: Asking {
+            asking: IntrospectionSettings {
                 needs_audience: false,
                 dialect: Some(TokenInformation::axway()),
-                ..Asking::default()
+                ..IntrospectionSettings::default()
             },
-            ..Self::new(Kind::Introspected(asked))
+            ..Self::new(IssuerKind::Introspected(asked))
         }
         .subject_claim("user_id")
         .client_id_claim("audience")
@@ -129,7 +135,7 @@ impl Issuer {
     /// here are verified, and all others are refused.
     pub fn introspect_jwts(self) -> Self {
         self.asking("introspect_jwts", |asking| {
-            asking.jwts = AskedJwts::Too;
+            asking.jwts = IntrospectedJwts::Too;
         })
     }
 
@@ -140,7 +146,7 @@ impl Issuer {
     /// Default: opaque tokens are asked about.
     pub fn introspect_only_jwts(self) -> Self {
         self.asking("introspect_only_jwts", |asking| {
-            asking.jwts = AskedJwts::Alone;
+            asking.jwts = IntrospectedJwts::Alone;
         })
     }
 
@@ -229,7 +235,11 @@ impl Issuer {
         })
     }
 
-    fn asking(mut self, setting: &'static str, set: impl FnOnce(&mut Asking)) -> Self {
+    fn asking(
+        mut self,
+        setting: &'static str,
+        set: impl FnOnce(&mut IntrospectionSettings),
+    ) -> Self {
         set(&mut self.asking);
         self.asking.set.push(setting);
         self

@@ -8,24 +8,24 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::issuer_template::{Template, is_filler};
+use crate::model::issuer_template::{IssuerTemplate, is_filler};
 use crate::server::settings::error::{ConfigError, mistake};
 
 const SETTING: &str = "oidc_tenants";
 
 /// Issuers that differ in one place.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Family {
+pub(in crate::server) struct OidcTenants {
     pub(in crate::server) template: String,
     /// Where a token says its tenant again.
     pub(in crate::server) claim: ClaimPath,
     pub(in crate::server) tenants: Vec<String>,
 }
 
-impl Family {
+impl OidcTenants {
     /// The exact `iss` of each tenant, in their order.
     pub(in crate::server) fn identifiers(&self) -> Result<Vec<Arc<str>>, ConfigError> {
-        let Some(template) = Template::parse(&self.template) else {
+        let Some(template) = IssuerTemplate::parse(&self.template) else {
             return Err(mistake(
                 SETTING,
                 "the issuer needs exactly one place in braces for the tenant, such as `https://login.example.com/{tenant}/v2.0`",

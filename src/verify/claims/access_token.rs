@@ -19,12 +19,12 @@ use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 use crate::model::ids::{ClientId, MAX_FOREIGN_ID_BYTES, SubjectId};
 use crate::model::scope::Scope;
-use crate::model::shared_str::{COUNTS, Text};
+use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::model::time::UnixTime;
 use crate::verify::claims::audience::check_audience;
 use crate::verify::claims::custom::CustomClaims;
-use crate::verify::claims::introspection_response::Attested;
-use crate::verify::claims::revocation_ids::Revocable;
+use crate::verify::claims::introspection_response::ActiveToken;
+use crate::verify::claims::revocation_ids::RevocationIds;
 #[cfg(feature = "jwks")]
 use crate::verify::claims::token_type::check_token_type;
 use crate::verify::claims::token_type::{
@@ -39,7 +39,7 @@ use crate::verify::json::claims_reader::{
 };
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::NameForms;
-use crate::verify::policy::issuer_policy::{Profile, RequiredClaim, Rules};
+use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile, RequiredClaim};
 
 /// A verified access token: its signature, issuer, audience, type and times were checked.
 ///
@@ -48,20 +48,20 @@ use crate::verify::policy::issuer_policy::{Profile, RequiredClaim, Rules};
 /// As an axum extractor it asks for a good token and nothing else.
 #[must_use]
 #[derive(Clone)]
-pub struct AccessToken(Arc<Verified>);
+pub struct AccessToken(Arc<TokenData>);
 
-struct Verified {
-    issuer: Text,
+struct TokenData {
+    issuer: SharedStr,
     subject: Option<SubjectId>,
     client_id: Option<ClientId>,
     scope: Scope,
     expires_at: UnixTime,
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
-    id: Option<Text>,
-    revocable: Revocable,
-    roles: Vec<Text>,
-    groups: Vec<Text>,
+    id: Option<SharedStr>,
+    revocable: RevocationIds,
+    roles: Vec<SharedStr>,
+    groups: Vec<SharedStr>,
     has_username: bool,
     is_machine: bool,
     payload: Arc<str>,
@@ -122,18 +122,18 @@ impl AccessToken {
     /// The token's id (`jti`).
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.0.id.as_ref().map(Text::as_str)
+        self.0.id.as_ref().map(SharedStr::as_str)
     }
 
     /// The roles, in the issuer's order; empty where the claim is absent or of a form that is not
     /// read. See [`Issuer::roles_claim`](crate::Issuer::roles_claim).
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.0.roles.iter().map(Text::as_str)
+        self.0.roles.iter().map(SharedStr::as_str)
     }
 
     /// The groups, in the issuer's order; empty where the claim is absent or of another type.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        self.0.groups.iter().map(Text::as_str)
+        self.0.groups.iter().map(SharedStr::as_str)
     }
 
     /// The whole payload as the application's own type.
@@ -159,7 +159,7 @@ impl AccessToken {
     }
 
     /// Checks a signed token against its issuer's rules. The times are checked apart.
-    pub(crate) fn check(signed: &Signed<'_>, rules: &Rules) -> Result<Self, TokenError> {
+    pub(crate) fn check(signed: &Signed<'_>, rules: &IssuerPolicy) -> Result<Self, TokenError> {
         check_type(signed.header(), rules)?;
         check_required_headers(signed, rules)?;
         Self::made_of(&signed.claims(), signed.payload_text(), None, rules)
@@ -167,7 +167,10 @@ impl AccessToken {
 
     /// Checks a token that its issuer attests, by the same rules. The times are checked apart.
     #[cfg(feature = "jwks")]
-    pub(crate) fn attested(answer: &Attested<'_>, rules: &Rules) -> Result<Self, TokenError> {
+    pub(crate) fn attested(
+        answer: &ActiveToken<'_>,
+        rules: &IssuerPolicy,
+    ) -> Result<Self, TokenError> {
         let claims = answer.claims();
         check_token_type(claims)?;
         // RFC 9449 s6, RFC 8705 s3.1: a bound token is not a bearer token.
@@ -192,8 +195,8 @@ impl AccessToken {
     fn made_of(
         claims: &Object<'_>,
         payload: &Arc<str>,
-        answer: Option<&Attested<'_>>,
-        rules: &Rules,
+        answer: Option<&ActiveToken<'_>>,
+        rules: &IssuerPolicy,
     ) -> Result<Self, TokenError> {
         check_required_claims(claims, rules)?;
 
@@ -215,7 +218,7 @@ impl AccessToken {
             return Err(bound(confirmation));
         }
 
-        let share = |text: &str| Text::within(payload, text);
+        let share = |text: &str| SharedStr::within(payload, text);
         let subject = match subject(claims, rules, answer.is_some())? {
             None => None,
             Some(text) => Some(
@@ -232,7 +235,7 @@ impl AccessToken {
         let issuer = match answer {
             None => share(&required_text(claims, "iss")?),
             // Stated or not, it is this one.
-            Some(_) => Text::new(&rules.realm),
+            Some(_) => SharedStr::new(&rules.realm),
         };
         let issued_at = date(claims, "iat", Rounding::Down)?;
         let has_username = claims.get("username").is_some();
@@ -245,7 +248,7 @@ impl AccessToken {
             (_, None) => false,
         };
         let is_machine = is_own_subject && !has_username && !names_a_user(claims);
-        Ok(Self(Arc::new(Verified {
+        Ok(Self(Arc::new(TokenData {
             issuer,
             subject,
             client_id,
@@ -259,7 +262,7 @@ impl AccessToken {
             not_before: date(claims, "nbf", Rounding::Up)?,
             issued_at,
             id: id(claims, "jti")?.map(|id| share(&id)),
-            revocable: Revocable::read(claims, rules, issued_at, share)?,
+            revocable: RevocationIds::read(claims, rules, issued_at, share)?,
             roles: list(claims, &rules.roles_claim, &rules.name_forms, share),
             groups: list(claims, &rules.groups_claim, &rules.name_forms, share),
             has_username,
@@ -301,7 +304,11 @@ impl AccessToken {
 
     /// The `sub`, where the subject comes from another claim.
     pub(crate) fn plain_subject(&self) -> Option<&str> {
-        self.0.revocable.plain_subject.as_ref().map(Text::as_str)
+        self.0
+            .revocable
+            .plain_subject
+            .as_ref()
+            .map(SharedStr::as_str)
     }
 
     pub(crate) fn payload_text(&self) -> &Arc<str> {
@@ -314,7 +321,7 @@ impl AccessToken {
         let payload = &token.payload;
         let lists = [&token.roles, &token.groups].map(|list| {
             let own = list.iter().map(|text| text.bytes_beside(payload));
-            list.capacity() * size_of::<Text>() + own.sum::<usize>()
+            list.capacity() * size_of::<SharedStr>() + own.sum::<usize>()
         });
         let ids = [
             Some(token.issuer.bytes_beside(payload)),
@@ -323,7 +330,7 @@ impl AccessToken {
             token.id.as_ref().map(|id| id.bytes_beside(payload)),
         ];
         COUNTS
-            + size_of::<Verified>()
+            + size_of::<TokenData>()
             + COUNTS
             + payload.len()
             + lists.iter().sum::<usize>()
@@ -386,7 +393,7 @@ fn names_a_user(claims: &Object<'_>) -> bool {
         .any(|name| claims.get(name).is_some())
 }
 
-fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenError> {
+fn check_required_claims(claims: &Object<'_>, rules: &IssuerPolicy) -> Result<(), TokenError> {
     for RequiredClaim {
         path,
         value,
@@ -407,7 +414,7 @@ fn check_required_claims(claims: &Object<'_>, rules: &Rules) -> Result<(), Token
     Ok(())
 }
 
-fn check_required_headers(signed: &Signed<'_>, rules: &Rules) -> Result<(), TokenError> {
+fn check_required_headers(signed: &Signed<'_>, rules: &IssuerPolicy) -> Result<(), TokenError> {
     for (name, expected) in &rules.required_headers {
         let found = signed.header().get(name);
         if found.and_then(Value::as_text).as_deref() != Some(&**expected) {
@@ -423,7 +430,10 @@ fn check_required_headers(signed: &Signed<'_>, rules: &Rules) -> Result<(), Toke
     Ok(())
 }
 
-fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, str>>, TokenError> {
+fn client_id<'c>(
+    claims: &Object<'c>,
+    rules: &IssuerPolicy,
+) -> Result<Option<Cow<'c, str>>, TokenError> {
     for path in &rules.client_id_claims {
         match text_at(claims, path)? {
             Some(found) if found.len() > MAX_FOREIGN_ID_BYTES => return Err(too_long(path)),
@@ -438,7 +448,7 @@ fn client_id<'c>(claims: &Object<'c>, rules: &Rules) -> Result<Option<Cow<'c, st
 }
 
 #[cold]
-fn no_client(claims: &Object<'_>, rules: &Rules) -> TokenError {
+fn no_client(claims: &Object<'_>, rules: &IssuerPolicy) -> TokenError {
     match rules.client_id_claims.first() {
         Some(path) => {
             no_text(path, value_at(claims, path).ok().flatten()).by_setting(rules.profile.setting())
@@ -447,7 +457,7 @@ fn no_client(claims: &Object<'_>, rules: &Rules) -> TokenError {
     }
 }
 
-fn check_client(client_id: Option<&str>, rules: &Rules) -> Result<(), TokenError> {
+fn check_client(client_id: Option<&str>, rules: &IssuerPolicy) -> Result<(), TokenError> {
     let allowed = rules.client_ids.is_empty()
         || rules
             .client_ids
@@ -461,7 +471,7 @@ fn check_client(client_id: Option<&str>, rules: &Rules) -> Result<(), TokenError
 }
 
 #[cold]
-fn other_client(is_stated: bool, rules: &Rules) -> TokenError {
+fn other_client(is_stated: bool, rules: &IssuerPolicy) -> TokenError {
     let problem = if is_stated {
         Problem::Differs
     } else {
@@ -482,7 +492,7 @@ fn other_client(is_stated: bool, rules: &Rules) -> TokenError {
 /// refused in a JWT like every other type, and is absent in an issuer's answer.
 fn subject<'c>(
     claims: &Object<'c>,
-    rules: &Rules,
+    rules: &IssuerPolicy,
     is_answer: bool,
 ) -> Result<Option<Cow<'c, str>>, TokenError> {
     let path = &rules.subject_claim;
@@ -501,8 +511,8 @@ fn subject<'c>(
 
 fn scope(
     claims: &Object<'_>,
-    rules: &Rules,
-    share: impl Fn(&str) -> Text,
+    rules: &IssuerPolicy,
+    share: impl Fn(&str) -> SharedStr,
 ) -> Result<Scope, TokenError> {
     const EXPECTED: &str = "a string or an array of strings";
     let path = &rules.scope_claim;
@@ -519,7 +529,7 @@ fn scope(
                 .map(AsRef::as_ref)
                 .filter(|token| !token.contains(' '))
                 .collect();
-            Ok(Scope::from_claim(Text::new(&joined.join(" "))))
+            Ok(Scope::from_claim(SharedStr::new(&joined.join(" "))))
         }
         Some(other) => Err(unfit(other)),
     }
@@ -531,8 +541,8 @@ fn list(
     claims: &Object<'_>,
     path: &ClaimPath,
     forms: &NameForms,
-    share: impl Fn(&str) -> Text,
-) -> Vec<Text> {
+    share: impl Fn(&str) -> SharedStr,
+) -> Vec<SharedStr> {
     match claims.at_path(path.members()) {
         Ok(Some(value)) => {
             let names = forms.read(value).unwrap_or_default();

@@ -11,12 +11,12 @@ use crate::model::error::token_error::TokenError;
 use crate::verify::json::claim_error::{ClaimName as _, listed};
 use crate::verify::json::claims_reader::{strings, texts, value_at};
 use crate::verify::json::object::{Object, Value};
-use crate::verify::policy::issuer_policy::{Audiences, Profile, Rules};
+use crate::verify::policy::issuer_policy::{Audiences, IssuerPolicy, Profile};
 
 pub(in crate::verify) fn check_audience(
     claims: &Object<'_>,
     client_id: Option<&str>,
-    rules: &Rules,
+    rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {
     let found = value_at(claims, &rules.audience_claim).map_err(|error| {
         error
@@ -69,7 +69,7 @@ fn states_empty_list(claims: &Object<'_>, path: &ClaimPath) -> bool {
 }
 
 #[cold]
-fn refused(found: Option<Value<'_>>, rules: &Rules) -> TokenError {
+fn refused(found: Option<Value<'_>>, rules: &IssuerPolicy) -> TokenError {
     let problem = match found {
         None => Problem::Missing,
         Some(value) => match texts(value).map(Iterator::collect::<Option<Vec<_>>>) {

@@ -110,7 +110,7 @@ mod tests {
             x: serde_json::Value,
         }
         #[derive(Debug, serde::Deserialize)]
-        struct Rest {
+        struct UnreadRest {
             #[serde(flatten)]
             rest: BTreeMap<String, serde_json::Value>,
         }
@@ -133,11 +133,11 @@ mod tests {
         let many = format!(r#"{{"x":{beside}}}"#);
         let read: Field = read_as(&many).expect("fits");
         assert_eq!(read.x[RAW], "{\"admin\":true}");
-        let read: Rest = read_as(&beside).expect("fits");
+        let read: UnreadRest = read_as(&beside).expect("fits");
         assert_eq!(read.rest[RAW], "{\"admin\":true}");
         // Any value would do there, and `serde_json` would look into this one: refused.
         assert!(read_as::<Field>(&nested).is_err());
-        assert!(read_as::<Rest>(&nested).is_err());
+        assert!(read_as::<UnreadRest>(&nested).is_err());
     }
 
     #[test]

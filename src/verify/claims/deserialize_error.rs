@@ -70,7 +70,7 @@ pub(in crate::verify) fn read<T: DeserializeOwned + 'static>(
 
 /// One step of the way to a value.
 #[derive(Debug)]
-enum Step {
+enum PathStep {
     /// A member that the type declares.
     Member(&'static str),
     /// A member of the token's own naming.
@@ -79,15 +79,15 @@ enum Step {
 }
 
 #[derive(Debug)]
-struct Misfit {
+struct DeserializeError {
     /// Innermost first.
-    way: Vec<Step>,
+    way: Vec<PathStep>,
     problem: Problem,
     expected: Option<String>,
     found: Option<&'static str>,
 }
 
-impl Misfit {
+impl DeserializeError {
     const fn new(problem: Problem, expected: Option<String>, found: Option<&'static str>) -> Self {
         Self {
             way: Vec::new(),
@@ -97,7 +97,7 @@ impl Misfit {
         }
     }
 
-    fn below(mut self, step: Step) -> Self {
+    fn below(mut self, step: PathStep) -> Self {
         self.way.push(step);
         self
     }
@@ -106,7 +106,7 @@ impl Misfit {
         let mut way = String::new();
         for step in self.way.iter().rev() {
             match step {
-                Step::Element(place) => {
+                PathStep::Element(place) => {
                     way.push('[');
                     way.push_str(&place.to_string());
                     way.push(']');
@@ -116,8 +116,8 @@ impl Misfit {
                 _ => way.push('.'),
             }
             way.push_str(match step {
-                Step::Member(name) => name,
-                Step::Other | Step::Element(_) => "*",
+                PathStep::Member(name) => name,
+                PathStep::Other | PathStep::Element(_) => "*",
             });
         }
         let mut detail = RejectionDetail::new().with_problem(self.problem);
@@ -134,15 +134,15 @@ impl Misfit {
     }
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for DeserializeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problem.fmt(f)
     }
 }
 
-impl std::error::Error for Misfit {}
+impl std::error::Error for DeserializeError {}
 
-impl de::Error for Misfit {
+impl de::Error for DeserializeError {
     /// The application's own message may quote a value.
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::new(Problem::Malformed, None, None)
@@ -172,11 +172,11 @@ impl de::Error for Misfit {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(Problem::Missing, None, None).below(Step::Member(field))
+        Self::new(Problem::Missing, None, None).below(PathStep::Member(field))
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(Problem::Contradicts, None, None).below(Step::Member(field))
+        Self::new(Problem::Contradicts, None, None).below(PathStep::Member(field))
     }
 }
 
@@ -200,7 +200,7 @@ impl<'de> Reader<'de> {
         self,
         declared: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(value),
@@ -218,7 +218,7 @@ impl<'de> Reader<'de> {
     }
 }
 
-fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, Misfit> {
+fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, DeserializeError> {
     if let Ok(value) = text.parse::<u64>() {
         return visitor.visit_u64(value);
     }
@@ -227,14 +227,18 @@ fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, Misf
     }
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() => visitor.visit_f64(value),
-        _ => Err(Misfit::new(Problem::Malformed, None, Some("number"))),
+        _ => Err(DeserializeError::new(
+            Problem::Malformed,
+            None,
+            Some("number"),
+        )),
     }
 }
 
 impl<'de> Deserializer<'de> for Reader<'de> {
-    type Error = Misfit;
+    type Error = DeserializeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         if let Value::Object(text) = self.0 {
             let fields = Fields::of(text, &[])?;
             if fields
@@ -244,7 +248,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
                 .is_some_and(|(name, _)| is_private(name))
             {
                 let expected = "a member whose name is not serde_json's".to_owned();
-                return Err(Misfit::new(
+                return Err(DeserializeError::new(
                     Problem::Malformed,
                     Some(expected),
                     Some("object"),
@@ -255,15 +259,18 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         self.read(&[], visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         self.read(&[], visitor)
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeError> {
         visitor.visit_unit()
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -274,7 +281,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -283,7 +290,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         self.read(fields, visitor)
     }
 
@@ -292,13 +299,13 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::String(quoted) => {
                 visitor.visit_enum(quoted.text().into_owned().into_deserializer())
             }
             Value::Object(text) => visitor.visit_enum(Variant(Fields::of(text, variants)?)),
-            other => Err(Misfit::new(
+            other => Err(DeserializeError::new(
                 Problem::WrongType,
                 Some("string or object".to_owned()),
                 Some(other.type_name()),
@@ -318,12 +325,12 @@ struct List<'de> {
 }
 
 impl<'de> SeqAccess<'de> for List<'de> {
-    type Error = Misfit;
+    type Error = DeserializeError;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Misfit> {
+    ) -> Result<Option<S::Value>, DeserializeError> {
         let Some(value) = self.elements.as_mut().and_then(Iterator::next) else {
             return Ok(None);
         };
@@ -331,20 +338,20 @@ impl<'de> SeqAccess<'de> for List<'de> {
         self.place += 1;
         let read = seed.deserialize(Reader(value));
         read.map(Some)
-            .map_err(|misfit| misfit.below(Step::Element(place)))
+            .map_err(|misfit| misfit.below(PathStep::Element(place)))
     }
 }
 
 struct Fields<'de> {
     members: std::vec::IntoIter<(Cow<'de, str>, Value<'de>)>,
     declared: &'static [&'static str],
-    next: Option<(Step, Value<'de>)>,
+    next: Option<(PathStep, Value<'de>)>,
 }
 
 impl<'de> Fields<'de> {
-    fn of(text: &'de str, declared: &'static [&'static str]) -> Result<Self, Misfit> {
+    fn of(text: &'de str, declared: &'static [&'static str]) -> Result<Self, DeserializeError> {
         let object = Object::parse_str(text)
-            .map_err(|_| Misfit::new(Problem::Malformed, None, Some("object")))?;
+            .map_err(|_| DeserializeError::new(Problem::Malformed, None, Some("object")))?;
         let mut members: Vec<_> = object.members().collect();
         if members.first().is_some_and(|(name, _)| is_private(name)) {
             let ordinary = members.iter().position(|(name, _)| !is_private(name));
@@ -359,18 +366,18 @@ impl<'de> Fields<'de> {
 }
 
 impl<'de> MapAccess<'de> for Fields<'de> {
-    type Error = Misfit;
+    type Error = DeserializeError;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<Option<S::Value>, Misfit> {
+    ) -> Result<Option<S::Value>, DeserializeError> {
         let Some((name, value)) = self.members.next() else {
             return Ok(None);
         };
         let step = match self.declared.iter().find(|declared| name == **declared) {
-            Some(declared) => Step::Member(declared),
-            None => Step::Other,
+            Some(declared) => PathStep::Member(declared),
+            None => PathStep::Other,
         };
         self.next = Some((step, value));
         let key = match name {
@@ -378,12 +385,15 @@ impl<'de> MapAccess<'de> for Fields<'de> {
             Cow::Owned(name) => seed.deserialize(StringDeserializer::new(name)),
         };
         key.map(Some)
-            .map_err(|misfit: Misfit| misfit.below(Step::Other))
+            .map_err(|misfit: DeserializeError| misfit.below(PathStep::Other))
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Misfit> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, DeserializeError> {
         let Some((step, value)) = self.next.take() else {
-            return Err(Misfit::new(Problem::Malformed, None, None));
+            return Err(DeserializeError::new(Problem::Malformed, None, None));
         };
         seed.deserialize(Reader(value))
             .map_err(|misfit| misfit.below(step))
@@ -394,14 +404,14 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 struct Variant<'de>(Fields<'de>);
 
 impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = Misfit;
+    type Error = DeserializeError;
     type Variant = Content<'de>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         mut self,
         seed: S,
-    ) -> Result<(S::Value, Content<'de>), Misfit> {
-        let one = || Misfit::new(Problem::Malformed, Some("one member".to_owned()), None);
+    ) -> Result<(S::Value, Content<'de>), DeserializeError> {
+        let one = || DeserializeError::new(Problem::Malformed, Some("one member".to_owned()), None);
         let variant = self.0.next_key_seed(seed)?.ok_or_else(one)?;
         let (step, value) = self.0.next.take().ok_or_else(one)?;
         match self.0.members.next() {
@@ -411,26 +421,36 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
     }
 }
 
-struct Content<'de>(Step, Value<'de>);
+struct Content<'de>(PathStep, Value<'de>);
 
 impl<'de> Content<'de> {
-    fn read<T>(self, read: impl FnOnce(Reader<'de>) -> Result<T, Misfit>) -> Result<T, Misfit> {
+    fn read<T>(
+        self,
+        read: impl FnOnce(Reader<'de>) -> Result<T, DeserializeError>,
+    ) -> Result<T, DeserializeError> {
         read(Reader(self.1)).map_err(|misfit| misfit.below(self.0))
     }
 }
 
 impl<'de> VariantAccess<'de> for Content<'de> {
-    type Error = Misfit;
+    type Error = DeserializeError;
 
-    fn unit_variant(self) -> Result<(), Misfit> {
+    fn unit_variant(self) -> Result<(), DeserializeError> {
         self.read(de::Deserialize::deserialize)
     }
 
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Misfit> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<S::Value, DeserializeError> {
         self.read(|reader| seed.deserialize(reader))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Misfit> {
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, DeserializeError> {
         self.read(|reader| reader.deserialize_seq(visitor))
     }
 
@@ -438,7 +458,7 @@ impl<'de> VariantAccess<'de> for Content<'de> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         self.read(|reader| reader.read(fields, visitor))
     }
 }
@@ -453,7 +473,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[allow(dead_code)]
-    struct Wanted {
+    struct MetadataQuery {
         email: Option<String>,
         #[serde(default)]
         level: u8,
@@ -498,10 +518,10 @@ mod tests {
 
     fn told(payload: &str) -> String {
         assert!(
-            serde_json::from_str::<Wanted>(payload).is_err(),
+            serde_json::from_str::<MetadataQuery>(payload).is_err(),
             "{payload}"
         );
-        let error = misfit::<Wanted>(payload);
+        let error = misfit::<MetadataQuery>(payload);
         let rejection = crate::model::error::rejection::Rejection::from(error);
         rejection
             .detail()

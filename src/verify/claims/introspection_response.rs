@@ -1,4 +1,4 @@
-//! What an issuer's endpoint says of a token: the only way from an answer's bytes to `Attested`
+//! What an issuer's endpoint says of a token: the only way from an answer's bytes to `ActiveToken`
 //! (RFC 7662 section 2.2, RFC 9701 section 5).
 //!
 //! 1. An answer is one strict JSON object; see [`json`](super::json).
@@ -28,7 +28,7 @@ use crate::verify::json::object::{JsonFault, Object, Value};
 
 /// How an endpoint speaks.
 #[derive(Clone, Debug)]
-pub(crate) struct Idiom {
+pub(crate) struct ResponseFormat {
     /// Whether an answer is about a good token only if it says `active`.
     pub(crate) states_active: bool,
     /// The member that holds the seconds that the token still lives.
@@ -37,43 +37,43 @@ pub(crate) struct Idiom {
 
 /// When an answer was asked for, and how long it holds where it names no end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct ReceivedAt {
     pub(crate) asked: UnixTime,
     pub(crate) brief: Duration,
 }
 
 /// An issuer's word that a token is good. Nothing is said about what it is good for.
-pub(crate) struct Attested<'a> {
+pub(crate) struct ActiveToken<'a> {
     claims: Object<'a>,
     text: &'a Arc<str>,
     lifetime: Option<&'a str>,
-    moment: Moment,
+    moment: ReceivedAt,
 }
 
 /// Why bytes are no answer, as a phrase that follows "the answer".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoAnswer {
+pub(crate) enum ResponseError {
     NotJson,
     Duplicate,
     NoActive,
 }
 
-impl<'a> Attested<'a> {
+impl<'a> ActiveToken<'a> {
     /// Reads an answer. `None` when the token is not active.
     pub(crate) fn read(
         text: &'a Arc<str>,
-        idiom: &'a Idiom,
-        moment: Moment,
-    ) -> Result<Option<Self>, NoAnswer> {
+        idiom: &'a ResponseFormat,
+        moment: ReceivedAt,
+    ) -> Result<Option<Self>, ResponseError> {
         let claims = Object::parse_str(text).map_err(|fault| match fault {
-            JsonFault::Malformed => NoAnswer::NotJson,
-            JsonFault::Duplicate => NoAnswer::Duplicate,
+            JsonFault::Malformed => ResponseError::NotJson,
+            JsonFault::Duplicate => ResponseError::Duplicate,
         })?;
         match claims.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(None),
             None if !idiom.states_active => {}
-            _ => return Err(NoAnswer::NoActive),
+            _ => return Err(ResponseError::NoActive),
         }
         Ok(Some(Self {
             claims: claims.without_empty_members(),
@@ -129,7 +129,7 @@ impl<'a> Attested<'a> {
     }
 }
 
-impl fmt::Display for NoAnswer {
+impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotJson => "is not one json object",
@@ -151,7 +151,7 @@ pub(crate) const MOST_APART: Duration = Duration::from_secs(300);
 
 /// What a signed answer is compared with.
 #[derive(Clone, Copy)]
-pub(crate) struct Expected<'e> {
+pub(crate) struct ExpectedSigner<'e> {
     pub(crate) issuer: &'e str,
     /// Whom answers are for.
     pub(crate) us: &'e [Box<str>],
@@ -172,7 +172,7 @@ pub(crate) struct AnswerTime {
 
 /// Why a signed answer does not count, as a phrase that follows "the signed answer".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(crate) enum SignatureProblem {
     Type,
     Issuer,
     Audience,
@@ -186,7 +186,7 @@ pub(crate) enum Unfit {
     Age,
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for SignatureProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Type => "is of another type",
@@ -204,51 +204,54 @@ impl fmt::Display for Unfit {
 /// The answer inside a signed one, and when it ends where it says so.
 pub(crate) fn signed_answer(
     signed: &Signed<'_>,
-    expected: Expected<'_>,
-) -> Result<(Arc<str>, Option<UnixTime>), Unfit> {
+    expected: ExpectedSigner<'_>,
+) -> Result<(Arc<str>, Option<UnixTime>), SignatureProblem> {
     // RFC 9701 s5: the type keeps answers and access tokens apart.
     let stated = signed.header().get("typ").and_then(Value::as_text);
     let is_typed = |typ: &str| bare_type(typ).eq_ignore_ascii_case(SIGNED_TYPE);
     if !stated.is_some_and(|typ| is_typed(&typ)) {
-        return Err(Unfit::Type);
+        return Err(SignatureProblem::Type);
     }
     let claims = &signed.claims();
     let by = claims.get("iss").and_then(Value::as_text);
     if by.as_deref() != Some(expected.issuer) {
-        return Err(Unfit::Issuer);
+        return Err(SignatureProblem::Issuer);
     }
     let audience = claims.get("aud").and_then(strings).unwrap_or_default();
     let is_us = |one: &str| expected.us.iter().any(|our| **our == *one);
     if !audience.iter().any(|one| is_us(one)) {
-        return Err(Unfit::Audience);
+        return Err(SignatureProblem::Audience);
     }
     // RFC 9701 s5 demands `iat`.
     if !matches!(claims.get("iat"), Some(Value::Number(_))) {
-        return Err(Unfit::Date);
+        return Err(SignatureProblem::Date);
     }
     let end = expected.time.check(claims)?;
     match claims.get("token_introspection") {
         Some(Value::Object(text)) => Ok((text.into(), end)),
-        _ => Err(Unfit::Empty),
+        _ => Err(SignatureProblem::Empty),
     }
 }
 
 impl AnswerTime {
     /// Checks the dates that a signed answer states of itself, and says when it ends.
-    pub(in crate::verify) fn check(self, claims: &Object<'_>) -> Result<Option<UnixTime>, Unfit> {
+    pub(in crate::verify) fn check(
+        self,
+        claims: &Object<'_>,
+    ) -> Result<Option<UnixTime>, SignatureProblem> {
         let read = |name, rounding| match claims.get(name) {
             Some(Value::Null) if name != "exp" => Ok(None),
-            _ => date(claims, name, rounding).map_err(|_| Unfit::Date),
+            _ => date(claims, name, rounding).map_err(|_| SignatureProblem::Date),
         };
         // RFC 7519 s4.1.4: on or after `exp` it must not be accepted.
         let end = read("exp", Rounding::Down)?;
         if end.is_some_and(|end| end.saturating_add(self.leeway) <= self.used) {
-            return Err(Unfit::Expired);
+            return Err(SignatureProblem::Expired);
         }
         // RFC 7519 s4.1.5.
         let from = read("nbf", Rounding::Up)?;
         if from.is_some_and(|from| from > self.used.saturating_add(self.leeway)) {
-            return Err(Unfit::NotYetValid);
+            return Err(SignatureProblem::NotYetValid);
         }
         let apart = self.apart.saturating_add(self.leeway);
         match read("iat", Rounding::Down)? {
@@ -256,7 +259,7 @@ impl AnswerTime {
                 if made > self.asked.saturating_add(apart)
                     || made.saturating_add(apart) < self.asked =>
             {
-                Err(Unfit::Age)
+                Err(SignatureProblem::Age)
             }
             _ => Ok(end),
         }
@@ -268,14 +271,17 @@ mod tests {
     use super::*;
     use crate::model::error::rejection::TokenFault;
 
-    const MOMENT: Moment = Moment {
+    const MOMENT: ReceivedAt = ReceivedAt {
         asked: UnixTime::from_secs(1000),
         brief: Duration::from_secs(10),
     };
 
-    fn read(text: &str, idiom: &Idiom) -> Result<Option<Result<i64, TokenFault>>, NoAnswer> {
+    fn read(
+        text: &str,
+        idiom: &ResponseFormat,
+    ) -> Result<Option<Result<i64, TokenFault>>, ResponseError> {
         let text: Arc<str> = text.into();
-        let read = Attested::read(&text, idiom, MOMENT)?;
+        let read = ActiveToken::read(&text, idiom, MOMENT)?;
         Ok(read.map(|answer| {
             answer
                 .end()
@@ -284,8 +290,8 @@ mod tests {
         }))
     }
 
-    fn by_active() -> Idiom {
-        Idiom {
+    fn by_active() -> ResponseFormat {
+        ResponseFormat {
             states_active: true,
             lifetime: None,
         }
@@ -309,7 +315,7 @@ mod tests {
             r#"{"Active":true}"#,
             r#"{"data":{"active":true}}"#,
         ] {
-            assert_eq!(read(other), Err(NoAnswer::NoActive), "{other}");
+            assert_eq!(read(other), Err(ResponseError::NoActive), "{other}");
         }
         for twice in [
             r#"{"active":false,"active":true}"#,
@@ -317,7 +323,7 @@ mod tests {
             r#"{"active":true,"\u0061ctive":true}"#,
             r#"{"active":true,"a":{"b":1,"b":2}}"#,
         ] {
-            assert_eq!(read(twice), Err(NoAnswer::Duplicate), "{twice}");
+            assert_eq!(read(twice), Err(ResponseError::Duplicate), "{twice}");
         }
         let deep = format!(
             r#"{{"active":true,"a":{}{}}}"#,
@@ -325,13 +331,13 @@ mod tests {
             "]".repeat(100)
         );
         for broken in ["", "true", "[]", r#"{"active":true}x"#, "<html>", &deep] {
-            assert_eq!(read(broken), Err(NoAnswer::NotJson), "{broken}");
+            assert_eq!(read(broken), Err(ResponseError::NotJson), "{broken}");
         }
     }
 
     #[test]
     fn an_end_is_stated_as_a_date_or_as_a_span_and_the_earlier_one_counts() {
-        let idiom = Idiom {
+        let idiom = ResponseFormat {
             states_active: false,
             lifetime: Some("expires_in".into()),
         };
@@ -348,7 +354,10 @@ mod tests {
             "where it is stated it counts"
         );
         assert_eq!(read(r#"{"active":false}"#, &idiom), Ok(None));
-        assert_eq!(read(r#"{"active":"yes"}"#, &idiom), Err(NoAnswer::NoActive));
+        assert_eq!(
+            read(r#"{"active":"yes"}"#, &idiom),
+            Err(ResponseError::NoActive)
+        );
         for odd in [
             r#"{"expires_in":-1}"#,
             r#"{"expires_in":"60"}"#,

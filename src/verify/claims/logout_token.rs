@@ -22,7 +22,7 @@ use crate::verify::json::claims_reader::{
     Rounding, date, optional_text, required_text, strings, text_at,
 };
 use crate::verify::json::object::{Object, Value};
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The member of `events` that makes a token a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -74,7 +74,7 @@ impl LogoutToken {
     /// Checks a signed token against the rules of its issuer.
     pub(crate) fn check(
         signed: &Signed<'_>,
-        rules: &Rules,
+        rules: &IssuerPolicy,
         now: UnixTime,
     ) -> Result<Self, LogoutFault> {
         let claims = &signed.claims();
@@ -141,7 +141,7 @@ fn check_type(header: &Object<'_>) -> Result<(), TokenFault> {
 }
 
 /// s2.6 step 3, OpenID Connect Core s3.1.3.7: a client of ours is among those that it is for.
-fn check_audience(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> {
+fn check_audience(claims: &Object<'_>, rules: &IssuerPolicy) -> Result<(), TokenFault> {
     let stated = claims.get("aud").and_then(strings);
     let stated = stated.ok_or(TokenFault::Audience)?;
     let names_us = rules
@@ -156,7 +156,11 @@ fn check_audience(claims: &Object<'_>, rules: &Rules) -> Result<(), TokenFault> 
 }
 
 /// Its `iat`, if the token is good now.
-fn check_times(claims: &Object<'_>, rules: &Rules, now: UnixTime) -> Result<UnixTime, TokenFault> {
+fn check_times(
+    claims: &Object<'_>,
+    rules: &IssuerPolicy,
+    now: UnixTime,
+) -> Result<UnixTime, TokenFault> {
     let leeway = rules.leeway;
     let expires_at = date(claims, "exp", Rounding::Down)?;
     let issued_at = date(claims, "iat", Rounding::Up)?;

@@ -7,29 +7,29 @@
 use std::sync::Arc;
 
 use crate::model::error::token_error::TokenError;
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 use crate::model::time::UnixTime;
 use crate::verify::json::claims_reader::{Rounding, date, strict_id, strict_id_at};
 use crate::verify::json::object::{Object, Value};
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// What a token can be revoked by, beside its id, subject and client.
-pub(in crate::verify) struct Revocable {
+pub(in crate::verify) struct RevocationIds {
     /// `origin_jti`, or the claim of the setting, and `sid`.
-    sessions: [Option<Text>; 2],
+    sessions: [Option<SharedStr>; 2],
     /// `sub`, where the subject comes from another claim.
-    pub(in crate::verify) plain_subject: Option<Text>,
+    pub(in crate::verify) plain_subject: Option<SharedStr>,
     pub(in crate::verify) authenticated_at: Option<UnixTime>,
     /// Since when the subject has been signed in, or the client has had its token.
     pub(in crate::verify) began_at: Option<UnixTime>,
 }
 
-impl Revocable {
+impl RevocationIds {
     pub(in crate::verify) fn read(
         claims: &Object<'_>,
-        rules: &Rules,
+        rules: &IssuerPolicy,
         issued_at: Option<UnixTime>,
-        share: impl Fn(&str) -> Text,
+        share: impl Fn(&str) -> SharedStr,
     ) -> Result<Self, TokenError> {
         let sid = strict_id(claims, "sid")?;
         let named = match &rules.session_claim {
@@ -60,6 +60,6 @@ impl Revocable {
 
     pub(in crate::verify) fn sessions(&self) -> [Option<&str>; 2] {
         let [origin, session] = &self.sessions;
-        [origin, session].map(|id| id.as_ref().map(Text::as_str))
+        [origin, session].map(|id| id.as_ref().map(SharedStr::as_str))
     }
 }

@@ -10,10 +10,13 @@ use crate::model::error::token_error::TokenError;
 use crate::verify::json::claim_error::{differs, listed, wrong_type};
 use crate::verify::json::claims_reader::{required_text, value_at};
 use crate::verify::json::object::{Object, Value};
-use crate::verify::policy::issuer_policy::{Profile, Rules};
+use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile};
 
 // RFC 8725 s3.11, RFC 9068 s4: the type says which kind of JWT this is.
-pub(in crate::verify) fn check_type(header: &Object<'_>, rules: &Rules) -> Result<(), TokenError> {
+pub(in crate::verify) fn check_type(
+    header: &Object<'_>,
+    rules: &IssuerPolicy,
+) -> Result<(), TokenError> {
     let found = header.get("typ");
     let stated = match found {
         None => None,
@@ -35,7 +38,7 @@ pub(in crate::verify) fn check_type(header: &Object<'_>, rules: &Rules) -> Resul
 }
 
 #[cold]
-fn other_type(found: Option<Value<'_>>, rules: &Rules) -> TokenError {
+fn other_type(found: Option<Value<'_>>, rules: &IssuerPolicy) -> TokenError {
     let mut expected = match rules.profile {
         Profile::Rfc9068 => "at+jwt".to_owned(),
         Profile::Cognito | Profile::Oidc | Profile::Introspected => "JWT | at+jwt".to_owned(),
@@ -119,7 +122,7 @@ pub(crate) fn is_other_kind(word: &str) -> bool {
 /// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
 pub(in crate::verify) fn check_not_for_the_client(
     claims: &Object<'_>,
-    rules: &Rules,
+    rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {
     let has = |name: &str| claims.get(name).is_some();
     let id_token_mark = || {
@@ -182,7 +185,7 @@ pub(in crate::verify) fn check_not_for_the_client(
 
 /// A scope, wherever access tokens have one: under its own name (RFC 9068 s2.2.3), Microsoft's, or
 /// the configured one.
-fn has_scope(claims: &Object<'_>, rules: &Rules) -> bool {
+fn has_scope(claims: &Object<'_>, rules: &IssuerPolicy) -> bool {
     is_stated(claims.get("scope"))
         || is_stated(claims.get("scp"))
         || value_at(claims, &rules.scope_claim).map_or(true, is_stated)

@@ -20,7 +20,7 @@ use crate::model::ids::ClientId;
 use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::custom::CustomClaims;
-use crate::verify::claims::introspection_response::{AnswerTime, Unfit};
+use crate::verify::claims::introspection_response::{AnswerTime, SignatureProblem};
 use crate::verify::jose::signature::Signed;
 use crate::verify::json::claims_reader::{required_text, strings};
 use crate::verify::json::object::{JsonFault, Object, Value};
@@ -29,14 +29,14 @@ use crate::verify::json::object::{JsonFault, Object, Value};
 pub(crate) struct UserClaims {
     subject: Box<str>,
     /// Of a signed answer.
-    seal: Option<Seal>,
+    seal: Option<SignedResponse>,
     text: Arc<str>,
     custom: CustomClaims,
     was_doubted: AtomicBool,
 }
 
 /// What a signed answer says of itself.
-struct Seal {
+struct SignedResponse {
     issuer: Box<str>,
     audience: Vec<Box<str>>,
     end: Option<UnixTime>,
@@ -56,7 +56,7 @@ pub(crate) enum NotUserInfo {
     /// Signed, and for nobody or somebody else.
     Audience,
     /// Signed, and with dates that do not fit.
-    Date(Unfit),
+    Date(SignatureProblem),
 }
 
 impl UserClaims {
@@ -82,7 +82,7 @@ impl UserClaims {
         let issuer = required_text(claims, "iss").map_err(|_| NotUserInfo::Issuer)?;
         let audience = claims.get("aud").and_then(strings);
         let audience = audience.ok_or(NotUserInfo::Audience)?;
-        let seal = Seal {
+        let seal = SignedResponse {
             issuer: issuer.into(),
             audience: audience.into_iter().map(Into::into).collect(),
             end,
@@ -90,7 +90,11 @@ impl UserClaims {
         Self::of(claims, signed.payload_text(), Some(seal))
     }
 
-    fn of(claims: &Object<'_>, text: &Arc<str>, seal: Option<Seal>) -> Result<Self, NotUserInfo> {
+    fn of(
+        claims: &Object<'_>,
+        text: &Arc<str>,
+        seal: Option<SignedResponse>,
+    ) -> Result<Self, NotUserInfo> {
         let subject = required_text(claims, "sub").map_err(|_| NotUserInfo::NoSubject)?;
         Ok(Self {
             subject: subject.into(),

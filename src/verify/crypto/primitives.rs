@@ -149,9 +149,9 @@ impl fmt::Debug for PublicKey {
 /// tags never leave it, so whoever chooses tokens learns at most whether two of them collided. Two
 /// different tokens of at most n blocks of 16 bytes collide with a chance of (n + 1) / 2^128 over
 /// the choice of the key; for 16 KiB that is below 2^-117 a pair.
-pub(crate) struct Digester(LessSafeKey);
+pub(crate) struct TokenHasher(LessSafeKey);
 
-impl Digester {
+impl TokenHasher {
     /// One under a key of its own. `None` when the system gives no randomness.
     pub(crate) fn new() -> Option<Self> {
         let mut key = [0; 16];
@@ -183,15 +183,15 @@ impl RootKey {
     }
 
     /// A key for things that are hidden and must not be altered.
-    pub(crate) fn cipher(&self, label: &str) -> Option<Cipher> {
+    pub(crate) fn cipher(&self, label: &str) -> Option<AeadCipher> {
         let key = UnboundKey::new(&AES_256_GCM_SIV, &self.expand(label)?).ok()?;
-        Some(Cipher(LessSafeKey::new(key)))
+        Some(AeadCipher(LessSafeKey::new(key)))
     }
 
     /// A key for names that only its holders can make.
-    pub(crate) fn namer(&self, label: &str) -> Option<Namer> {
+    pub(crate) fn namer(&self, label: &str) -> Option<KeyedHasher> {
         let key = self.expand(label)?;
-        Some(Namer(hmac::Key::new(hmac::HMAC_SHA256, &key)))
+        Some(KeyedHasher(hmac::Key::new(hmac::HMAC_SHA256, &key)))
     }
 
     fn expand(&self, label: &str) -> Option<[u8; 32]> {
@@ -208,10 +208,10 @@ impl RootKey {
 /// nothing of each other's nonces; of two equal ones it betrays no more than that two equal texts
 /// are equal, where GCM would give its key away.
 #[cfg(feature = "redis")]
-pub(crate) struct Cipher(LessSafeKey);
+pub(crate) struct AeadCipher(LessSafeKey);
 
 #[cfg(feature = "redis")]
-impl Cipher {
+impl AeadCipher {
     /// The nonce, the hidden text and the tag. `None` when the system gives no randomness.
     pub(crate) fn seal(&self, context: &[u8], text: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
@@ -241,10 +241,10 @@ impl Cipher {
 
 /// HMAC-SHA-256: equal texts have equal names, and without the key no name can be made or checked.
 #[cfg(feature = "redis")]
-pub(crate) struct Namer(hmac::Key);
+pub(crate) struct KeyedHasher(hmac::Key);
 
 #[cfg(feature = "redis")]
-impl Namer {
+impl KeyedHasher {
     pub(crate) fn name(&self, text: &[u8]) -> [u8; 32] {
         let tag = hmac::sign(&self.0, text);
         let mut name = [0; 32];

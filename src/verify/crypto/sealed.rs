@@ -10,13 +10,13 @@
 //! 5. Why something did not open is not told: to whoever reads, it is not there.
 //!
 //! A seal is one byte of version, the end as eight bytes of big-endian seconds, then nonce, hidden
-//! text and tag of [`Cipher`].
+//! text and tag of [`AeadCipher`].
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
-use crate::verify::crypto::primitives::{Cipher, Namer, RootKey};
+use crate::verify::crypto::primitives::{AeadCipher, KeyedHasher, RootKey};
 
 /// The version of the format, of the derivation of keys and of the names.
 const VERSION: u8 = 1;
@@ -68,9 +68,9 @@ impl ClusterKey {
 
     /// The seals for one purpose. `None` when the cryptographic library refuses, which it has no
     /// reason to.
-    pub(crate) fn seals(&self, purpose: Purpose) -> Option<Seals> {
+    pub(crate) fn seals(&self, purpose: Purpose) -> Option<SealedBox> {
         let (root, word) = (self.root(), purpose.as_str());
-        Some(Seals {
+        Some(SealedBox {
             purpose,
             cipher: root.cipher(&format!("{word} cipher"))?,
             namer: root.namer(&format!("{word} name"))?,
@@ -89,21 +89,21 @@ impl fmt::Debug for ClusterKey {
 }
 
 /// Seals and names for one purpose.
-pub(crate) struct Seals {
+pub(crate) struct SealedBox {
     purpose: Purpose,
-    cipher: Cipher,
-    namer: Namer,
+    cipher: AeadCipher,
+    namer: KeyedHasher,
 }
 
-impl fmt::Debug for Seals {
+impl fmt::Debug for SealedBox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seals")
+        f.debug_struct("SealedBox")
             .field("purpose", &self.purpose)
             .finish_non_exhaustive()
     }
 }
 
-impl Seals {
+impl SealedBox {
     /// Seals a text about this subject until `end`.
     pub(crate) fn seal(&self, about: &[&[u8]], end: UnixTime, text: &[u8]) -> Option<Vec<u8>> {
         let head = head(end);
@@ -192,7 +192,7 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn seals(purpose: Purpose) -> Seals {
+    fn seals(purpose: Purpose) -> SealedBox {
         ClusterKey::new(*b"0123456789abcdef0123456789abcdef")
             .seals(purpose)
             .expect("keys")
@@ -207,7 +207,7 @@ mod tests {
         let answers = seals(Purpose::Answer);
         let about: &[&[u8]] = &[b"issuer", b"policy", b"digest"];
         let sealed = answers.seal(about, in_secs(60), b"active").expect("sealed");
-        let opened = |seals: &Seals, about: &[&[u8]], sealed: &[u8], now| {
+        let opened = |seals: &SealedBox, about: &[&[u8]], sealed: &[u8], now| {
             seals.open(about, sealed, now, HOUR).map(|(text, _)| text)
         };
         assert_eq!(

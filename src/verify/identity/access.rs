@@ -14,7 +14,7 @@ use crate::verify::identity::kinds::{Identity, Principal, Tenant};
 /// The place that a request addresses, as its path writes it.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RequestedPlace {
     pub(crate) workspace: String,
     pub(crate) account: Option<String>,
 }
@@ -70,7 +70,7 @@ impl WorkspaceAccess {
     pub(crate) fn enter(
         token: &AccessToken,
         caller: &Identity,
-        place: &Place,
+        place: &RequestedPlace,
     ) -> Result<Self, RejectionKind> {
         let tenant = match caller {
             Identity::User(user) => user.tenant(),
@@ -95,7 +95,7 @@ impl WorkspaceAccess {
     pub(crate) fn visit(
         token: &AccessToken,
         principal: &Principal,
-        place: &Place,
+        place: &RequestedPlace,
         workspace: WorkspaceId,
         owner: AccountId,
     ) -> Result<Self, RejectionKind> {
@@ -116,7 +116,7 @@ impl WorkspaceAccess {
     }
 }
 
-fn is_account(tenant: &Tenant, place: &Place) -> bool {
+fn is_account(tenant: &Tenant, place: &RequestedPlace) -> bool {
     match (&place.account, &tenant.account) {
         (None, _) => true,
         (Some(addressed), Some(own)) => own.as_str() == addressed,

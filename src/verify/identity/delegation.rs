@@ -9,7 +9,7 @@ use http::HeaderMap;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::ids::{UserId, WorkspaceId};
 use crate::model::scope::Scope;
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 use crate::verify::identity::access::WorkspaceAccess;
 use crate::verify::identity::kinds::{Client, Identity};
 use crate::verify::policy::delegation_rule::DelegationRule;
@@ -84,7 +84,7 @@ impl UncheckedDelegation {
             return Err(Rejection::insufficient_scope(needed.to_owned().into()));
         }
         // The realm is the client's: whom another issuer calls by this name is somebody else.
-        let user = UserId::of(client.id.realm(), Text::new(user))
+        let user = UserId::of(client.id.realm(), SharedStr::new(user))
             .map_err(|_| Rejection::wrong_caller("delegation"))?;
         Ok(ClaimedUser {
             client: client.share(),

@@ -8,28 +8,28 @@ use std::sync::Arc;
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::ids::{AccountId, ClientId, WorkspaceId};
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Tenant;
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::{NameForms, whole_number};
 use crate::verify::policy::client_tenant::ClientTenant;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::{AccountRule, TenantClaims, WorkspaceRule};
 
 /// A claim of the rules that is present with another type than theirs, or says two things.
-pub(in crate::verify) struct Contradiction;
+pub(in crate::verify) struct InvalidEvidence;
 
 pub(in crate::verify) struct Evidence<'r> {
-    pub(in crate::verify) account: Option<Text>,
-    pub(in crate::verify) workspace: Option<Text>,
-    pub(in crate::verify) user: Option<Text>,
-    pub(in crate::verify) principal: Option<Text>,
-    pub(in crate::verify) role: Option<Text>,
-    pub(in crate::verify) context: Option<Text>,
+    pub(in crate::verify) account: Option<SharedStr>,
+    pub(in crate::verify) workspace: Option<SharedStr>,
+    pub(in crate::verify) user: Option<SharedStr>,
+    pub(in crate::verify) principal: Option<SharedStr>,
+    pub(in crate::verify) role: Option<SharedStr>,
+    pub(in crate::verify) context: Option<SharedStr>,
     pub(in crate::verify) in_groups: bool,
     /// What the machine claim states, where one is configured.
-    machine: Option<Text>,
+    machine: Option<SharedStr>,
     pub(in crate::verify) from_portal_client: bool,
     /// Whether the claim is there that marks users.
     has_user_mark: bool,
@@ -42,8 +42,8 @@ impl<'r> Evidence<'r> {
         token: &AccessToken,
         claims: &Object<'_>,
         rules: &'r TenantClaims,
-        issuer: &Rules,
-    ) -> Result<Self, Contradiction> {
+        issuer: &IssuerPolicy,
+    ) -> Result<Self, InvalidEvidence> {
         let read = |path: Option<&ClaimPath>| match path {
             Some(path) => text_at(token, claims, path, rules),
             None => Ok(None),
@@ -56,9 +56,12 @@ impl<'r> Evidence<'r> {
             WorkspaceRule::Claim(path) => (stated_account, read(Some(path))?),
             WorkspaceRule::Group(path, pattern) => {
                 let found = the_one_group(claims, path, &issuer.name_forms, |group| {
-                    pattern
-                        .find(group)
-                        .map(|found| (found.account.map(Text::new), Text::new(found.workspace)))
+                    pattern.find(group).map(|found| {
+                        (
+                            found.account.map(SharedStr::new),
+                            SharedStr::new(found.workspace),
+                        )
+                    })
                 })?;
                 match found {
                     Some((in_group, workspace)) => (in_group.or(stated_account), Some(workspace)),
@@ -152,7 +155,7 @@ impl<'r> Evidence<'r> {
         let mapped = self.mapped?;
         let account = mapped.account_id().ok()?;
         let workspace = mapped.workspace_id().ok()?;
-        let agrees = |stated: Option<&Text>, known: Option<&str>| {
+        let agrees = |stated: Option<&SharedStr>, known: Option<&str>| {
             stated.is_none_or(|stated| Some(stated.as_str()) == known)
         };
         let undisputed = agrees(self.workspace.as_ref(), Some(workspace.as_str()))
@@ -162,7 +165,7 @@ impl<'r> Evidence<'r> {
             )
             && agrees(
                 self.context.as_ref(),
-                mapped.context_text().map(Text::as_str),
+                mapped.context_text().map(SharedStr::as_str),
             );
         if !undisputed {
             return None;
@@ -200,14 +203,16 @@ fn text_at(
     claims: &Object<'_>,
     path: &ClaimPath,
     rules: &TenantClaims,
-) -> Result<Option<Text>, Contradiction> {
+) -> Result<Option<SharedStr>, InvalidEvidence> {
     match claims.at_path(path.members()) {
         Ok(None) => Ok(None),
         Ok(Some(value)) => match id_text(value, rules) {
-            Some(text) if !text.is_empty() => Ok(Some(Text::within(token.payload_text(), &text))),
-            _ => Err(Contradiction),
+            Some(text) if !text.is_empty() => {
+                Ok(Some(SharedStr::within(token.payload_text(), &text)))
+            }
+            _ => Err(InvalidEvidence),
         },
-        Err(_) => Err(Contradiction),
+        Err(_) => Err(InvalidEvidence),
     }
 }
 
@@ -228,17 +233,17 @@ fn the_one_group<T>(
     path: &ClaimPath,
     forms: &NameForms,
     fits: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, Contradiction> {
+) -> Result<Option<T>, InvalidEvidence> {
     let groups = match claims.at_path(path.members()) {
         Ok(None) => return Ok(None),
-        Ok(Some(value)) => forms.read(value).ok_or(Contradiction)?,
-        Err(_) => return Err(Contradiction),
+        Ok(Some(value)) => forms.read(value).ok_or(InvalidEvidence)?,
+        Err(_) => return Err(InvalidEvidence),
     };
     let mut found = None;
     for group in groups {
         match (fits(&group), &found) {
             (None, _) => {}
-            (Some(_), Some(_)) => return Err(Contradiction),
+            (Some(_), Some(_)) => return Err(InvalidEvidence),
             (fitting, None) => found = fitting,
         }
     }

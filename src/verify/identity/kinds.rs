@@ -2,7 +2,7 @@
 
 use crate::model::ids::{AccountId, ClientId, PrincipalId, SubjectId, UserId, WorkspaceId};
 use crate::model::reach::Reach;
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 
 /// Who is calling, cut by reach.
 ///
@@ -32,7 +32,7 @@ pub struct WorkspaceUser {
     pub(in crate::verify) user: UserId,
     pub(in crate::verify) subject: SubjectId,
     pub(in crate::verify) tenant: Tenant,
-    pub(in crate::verify) role: Option<Text>,
+    pub(in crate::verify) role: Option<SharedStr>,
 }
 
 impl WorkspaceUser {
@@ -63,7 +63,7 @@ impl WorkspaceUser {
     /// The role in the workspace, as the tenant rules' role claim states it.
     #[must_use]
     pub fn role(&self) -> Option<&str> {
-        self.role.as_ref().map(Text::as_str)
+        self.role.as_ref().map(SharedStr::as_str)
     }
 
     pub(in crate::verify) const fn tenant(&self) -> &Tenant {
@@ -190,7 +190,7 @@ impl WorkspaceUser {
             user: self.user.share(),
             subject: self.subject.share(),
             tenant: self.tenant.share(),
-            role: self.role.as_ref().map(Text::share),
+            role: self.role.as_ref().map(SharedStr::share),
         }
     }
 }

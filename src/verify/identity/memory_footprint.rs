@@ -8,14 +8,18 @@ use std::sync::Arc;
 
 use crate::model::ids::AccountId;
 use crate::model::reach::Reach;
-use crate::model::shared_str::{COUNTS, Text};
+use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::{Identity, Tenant};
 use crate::verify::identity::resolve::Identified;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The memory that token and caller take, but for these two values themselves.
-pub(crate) fn footprint(token: &AccessToken, identified: &Identified, rules: &Rules) -> usize {
+pub(crate) fn footprint(
+    token: &AccessToken,
+    identified: &Identified,
+    rules: &IssuerPolicy,
+) -> usize {
     let payload = token.payload_text();
     let context = identified.context.as_ref();
     token.bytes()
@@ -23,7 +27,7 @@ pub(crate) fn footprint(token: &AccessToken, identified: &Identified, rules: &Ru
         + identity(&identified.identity, payload, rules)
 }
 
-fn identity(identity: &Identity, payload: &Arc<str>, rules: &Rules) -> usize {
+fn identity(identity: &Identity, payload: &Arc<str>, rules: &IssuerPolicy) -> usize {
     match identity {
         Identity::User(user) => {
             user.user.bytes_beside(payload)
@@ -31,7 +35,7 @@ fn identity(identity: &Identity, payload: &Arc<str>, rules: &Rules) -> usize {
                 + user
                     .role
                     .as_ref()
-                    .map_or(0, |role: &Text| role.bytes_beside(payload))
+                    .map_or(0, |role: &SharedStr| role.bytes_beside(payload))
                 + tenant(&user.tenant, payload)
         }
         Identity::Principal(principal) => {
@@ -56,7 +60,7 @@ fn tenant(tenant: &Tenant, payload: &Arc<str>) -> usize {
     account.map_or(0, |id| id.bytes_beside(payload)) + tenant.workspace.bytes_beside(payload)
 }
 
-fn reach(reach: &Reach, payload: &Arc<str>, rules: &Rules) -> usize {
+fn reach(reach: &Reach, payload: &Arc<str>, rules: &IssuerPolicy) -> usize {
     match reach {
         Reach::Accounts(accounts) if !is_configured(accounts, rules) => {
             let own = accounts.iter().map(|id| id.bytes_beside(payload));
@@ -67,7 +71,7 @@ fn reach(reach: &Reach, payload: &Arc<str>, rules: &Rules) -> usize {
 }
 
 /// Whether a list is the configuration's own.
-fn is_configured(accounts: &Arc<[AccountId]>, rules: &Rules) -> bool {
+fn is_configured(accounts: &Arc<[AccountId]>, rules: &IssuerPolicy) -> bool {
     rules.tenant.as_ref().is_some_and(|tenant| {
         let lists = [Some(&tenant.reach_list), tenant.limit.as_ref()];
         let mut lists = lists.into_iter().flatten();

@@ -8,18 +8,18 @@
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
 use crate::verify::json::claim_error::ClaimName as _;
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::NameForms;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::{AccountRule, ReachRule, TenantClaims, WorkspaceRule};
 
 /// Why the bearer of this token reaches no tenant. `None` where the rules give it one.
 #[cold]
-pub(crate) fn lacking(token: &AccessToken, rules: &Rules) -> Option<RejectionDetail> {
+pub(crate) fn lacking(token: &AccessToken, rules: &IssuerPolicy) -> Option<RejectionDetail> {
     let Some(tenant) = &rules.tenant else {
         return Some(
             RejectionDetail::new()
@@ -38,7 +38,7 @@ pub(crate) fn lacking(token: &AccessToken, rules: &Rules) -> Option<RejectionDet
             Problem::Contradicts,
         ));
     };
-    let case = Case {
+    let case = EvidenceCase {
         token,
         claims: &claims,
         tenant,
@@ -60,7 +60,7 @@ pub(crate) fn lacking(token: &AccessToken, rules: &Rules) -> Option<RejectionDet
 #[cfg(feature = "axum")]
 pub(crate) fn unread_names(
     token: &AccessToken,
-    rules: &Rules,
+    rules: &IssuerPolicy,
     (path, setting): (&ClaimPath, &'static str),
 ) -> RejectionDetail {
     let missing = || about(path, setting, Problem::Missing);
@@ -149,15 +149,15 @@ fn odd_claim(
 }
 
 /// A token whose evidence could be read.
-struct Case<'t> {
+struct EvidenceCase<'t> {
     token: &'t AccessToken,
     claims: &'t Object<'t>,
     tenant: &'t TenantClaims,
-    rules: &'t Rules,
+    rules: &'t IssuerPolicy,
     evidence: &'t Evidence<'t>,
 }
 
-impl Case<'_> {
+impl EvidenceCase<'_> {
     fn is_in_portal(&self) -> bool {
         let portal = self
             .tenant
@@ -173,7 +173,7 @@ impl Case<'_> {
     /// What is wrong with one of these, which contradict the kind of caller.
     fn contradicted_by(
         &self,
-        claims: &[(&Option<Text>, &Option<ClaimPath>, &'static str)],
+        claims: &[(&Option<SharedStr>, &Option<ClaimPath>, &'static str)],
     ) -> Option<RejectionDetail> {
         claims.iter().find_map(|(stated, path, setting)| {
             stated.as_ref()?;
@@ -314,7 +314,7 @@ impl Case<'_> {
                     (Some(path), Some(user)) => (path, "user_claim", user.as_str()),
                     _ => (&self.rules.subject_claim, "subject_claim", subject),
                 };
-                let fits = UserId::of(&self.rules.realm, Text::new(user)).is_ok();
+                let fits = UserId::of(&self.rules.realm, SharedStr::new(user)).is_ok();
                 (!fits).then(|| unfit(path, setting))
             })
             .or_else(|| self.no_tenant())
@@ -330,7 +330,7 @@ impl Case<'_> {
     fn no_tenant(&self) -> Option<RejectionDetail> {
         let (tenant, evidence) = (self.tenant, self.evidence);
         if let Some(rule) = &tenant.context {
-            let known = |context: &Text| {
+            let known = |context: &SharedStr| {
                 let mut inside = rule.workspace_contexts.iter();
                 inside.any(|one| &**one == context.as_str())
             };
@@ -409,7 +409,7 @@ fn about_name(name: &'static str, problem: Problem) -> RejectionDetail {
 
 /// What a rule asks for and the token does not state.
 fn unstated(
-    stated: Option<&Text>,
+    stated: Option<&SharedStr>,
     path: Option<&ClaimPath>,
     setting: &'static str,
 ) -> Option<RejectionDetail> {

@@ -10,23 +10,27 @@ use std::sync::Arc;
 
 use crate::model::ids::{ClientId, PrincipalId, SubjectId, UserId};
 use crate::model::reach::Reach;
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
 use crate::verify::json::object::Object;
-use crate::verify::policy::issuer_policy::Rules;
+use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::{ContextsMeant, ReachRule, TenantClaims};
 
 /// An identity, and the API context that the token is for where it is known.
 #[derive(Debug)]
 pub(crate) struct Identified {
     pub(crate) identity: Identity,
-    pub(crate) context: Option<Text>,
+    pub(crate) context: Option<SharedStr>,
 }
 
 /// Reads the evidence in a verified token.
-pub(crate) fn identify(token: &AccessToken, claims: &Object<'_>, rules: &Rules) -> Identified {
+pub(crate) fn identify(
+    token: &AccessToken,
+    claims: &Object<'_>,
+    rules: &IssuerPolicy,
+) -> Identified {
     let Some(tenant) = &rules.tenant else {
         return Identified {
             identity: without_rules(token),
@@ -38,7 +42,7 @@ pub(crate) fn identify(token: &AccessToken, claims: &Object<'_>, rules: &Rules) 
     let stated = tenant.context.as_ref().and_then(|rule| {
         let value = claims.at_path(rule.claim.members()).ok().flatten()?;
         let text = id_text(value, tenant)?;
-        Some(Text::within(token.payload_text(), &text))
+        Some(SharedStr::within(token.payload_text(), &text))
     });
     let stated = match &tenant.contexts_meant {
         ContextsMeant::One(context) => Some(context.share()),
@@ -55,7 +59,7 @@ pub(crate) fn identify(token: &AccessToken, claims: &Object<'_>, rules: &Rules) 
         .or_else(|| user(token, &evidence, tenant, rules))
         .unwrap_or_else(|| subject(token));
     let context = stated.or_else(|| match (&identity, evidence.mapped) {
-        (Identity::Client(_), Some(mapped)) => mapped.context_text().map(Text::share),
+        (Identity::Client(_), Some(mapped)) => mapped.context_text().map(SharedStr::share),
         _ => None,
     });
     Identified { identity, context }
@@ -84,7 +88,7 @@ fn principal(
     claims: &Object<'_>,
     evidence: &Evidence<'_>,
     tenant: &TenantClaims,
-    rules: &Rules,
+    rules: &IssuerPolicy,
 ) -> Option<Identity> {
     let portal = tenant.context.as_ref()?.portal.as_ref()?;
     let in_portal = evidence.context.as_ref()?.as_str() == &**portal;
@@ -142,7 +146,7 @@ fn user(
     token: &AccessToken,
     evidence: &Evidence<'_>,
     tenant: &TenantClaims,
-    rules: &Rules,
+    rules: &IssuerPolicy,
 ) -> Option<Identity> {
     if evidence.speaks_of_a_machine(token, tenant)
         || evidence.from_portal_client
@@ -152,13 +156,13 @@ fn user(
     }
     let subject = token.subject()?;
     let user = match (&tenant.user, &evidence.user) {
-        (None, _) => Text::within(token.payload_text(), subject.as_str()),
+        (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
         (Some(_), stated) => stated.as_ref()?.share(),
     };
     Some(Identity::User(WorkspaceUser {
         user: UserId::of(&rules.realm, user).ok()?,
         subject: subject.share(),
         tenant: evidence.tenant(tenant)?,
-        role: evidence.role.as_ref().map(Text::share),
+        role: evidence.role.as_ref().map(SharedStr::share),
     }))
 }

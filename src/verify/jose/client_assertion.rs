@@ -35,13 +35,13 @@ struct Claims<'a> {
 }
 
 /// Who says it, and to whom.
-pub(crate) struct Statement<'a> {
+pub(crate) struct ClientAssertion<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) audience: &'a str,
     pub(crate) key_id: Option<&'a str>,
 }
 
-impl Statement<'_> {
+impl ClientAssertion<'_> {
     /// Signs it. `None` when the system gives no randomness.
     pub(crate) fn sign(&self, key: &PrivateKey, now: UnixTime) -> Option<String> {
         let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);

@@ -26,7 +26,7 @@ use crate::verify::crypto::primitives::{Material, PublicKey};
 use crate::verify::jose::jwk::FOR_ENCRYPTION;
 use crate::verify::jose::jwk::Jwk;
 pub(crate) use crate::verify::jose::jwk::MAX_KEY_ID_BYTES;
-use crate::verify::jose::verification_key::Key;
+use crate::verify::jose::verification_key::VerificationKey;
 #[cfg(feature = "jwks")]
 use crate::verify::jose::verification_key::are_alike;
 
@@ -51,7 +51,7 @@ fn because(first: Option<&SkippedKey>) -> String {
 /// The keys of one issuer, ready to verify.
 #[derive(Debug, Default)]
 pub(crate) struct KeySet {
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
     by_id: HashMap<Box<str>, Vec<usize>>,
     without_id: Vec<usize>,
     unusable_ids: HashSet<Box<str>>,
@@ -180,7 +180,7 @@ impl KeySet {
             Some(id) => self.by_id.entry(id.into()).or_default().push(index),
             None => self.without_id.push(index),
         }
-        self.keys.push(Key {
+        self.keys.push(VerificationKey {
             prepared,
             material: material.clone(),
             issuer,
@@ -261,7 +261,7 @@ impl KeySet {
         &self.skipped
     }
 
-    fn at<'k>(&'k self, indexes: &'k [usize]) -> impl Iterator<Item = &'k Key> {
+    fn at<'k>(&'k self, indexes: &'k [usize]) -> impl Iterator<Item = &'k VerificationKey> {
         indexes.iter().filter_map(|index| self.keys.get(*index))
     }
 
@@ -292,8 +292,8 @@ pub(crate) fn select<'k>(
     algorithm: Algorithm,
     issuer: &str,
 ) -> Selection<'k> {
-    let serves = |(_, key): &(usize, &'k Key)| key.serves(issuer);
-    let numbered = |place: usize| move |key: &'k Key| (place, key);
+    let serves = |(_, key): &(usize, &'k VerificationKey)| key.serves(issuer);
+    let numbered = |place: usize| move |key: &'k VerificationKey| (place, key);
     let sets = || sets.iter().copied().enumerate();
     let Some(id) = id else {
         // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
@@ -319,7 +319,7 @@ pub(crate) fn select<'k>(
 }
 
 fn gather<'k>(
-    keys: impl Iterator<Item = (usize, &'k Key)>,
+    keys: impl Iterator<Item = (usize, &'k VerificationKey)>,
     algorithm: Algorithm,
     certain: bool,
 ) -> Option<Selection<'k>> {

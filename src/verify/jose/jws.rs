@@ -30,26 +30,26 @@ use crate::verify::request::credential::{Credential, is_b64token};
 ///
 /// It never holds a signature, so what is left in it is no token.
 #[derive(Debug, Default)]
-pub(crate) struct Room {
-    pub(crate) parts: Parts,
-    pub(crate) members: BothMembers,
+pub(crate) struct Scratch {
+    pub(crate) parts: ScratchParts,
+    pub(crate) members: ScratchMembers,
 }
 
 /// Where header and payload are decoded.
 #[derive(Debug, Default)]
-pub(crate) struct Parts {
+pub(crate) struct ScratchParts {
     header: Vec<u8>,
     payload: Vec<u8>,
 }
 
 /// Where the members of header and payload are listed.
 #[derive(Debug, Default)]
-pub(crate) struct BothMembers {
+pub(crate) struct ScratchMembers {
     header: Members,
     payload: Members,
 }
 
-impl Room {
+impl Scratch {
     /// More than this is not kept for the next token.
     const MOST_BYTES: usize = 64 * 1024;
 
@@ -72,7 +72,7 @@ impl<'r> Compact<'r> {
     pub(crate) fn decode(
         credential: Credential<'r>,
         max_bytes: usize,
-        room: &'r mut Parts,
+        room: &'r mut ScratchParts,
     ) -> Result<Self, RejectionKind> {
         let token = credential.as_bytes();
         if token.len() > max_bytes {
@@ -102,7 +102,10 @@ impl<'r> Compact<'r> {
 
     /// Splits and decodes a JWT that is no credential; its length was bounded before.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(crate) fn decode_parts(token: &'r [u8], room: &'r mut Parts) -> Result<Self, TokenFault> {
+    pub(crate) fn decode_parts(
+        token: &'r [u8],
+        room: &'r mut ScratchParts,
+    ) -> Result<Self, TokenFault> {
         let (header, rest) = split_at_dot(token).ok_or(TokenFault::Malformed)?;
         let (payload, signature) = split_at_dot(rest).ok_or(TokenFault::Malformed)?;
         // RFC 7516 s9: five parts are a JWE.
@@ -125,7 +128,7 @@ impl<'r> Compact<'r> {
 impl Compact<'_> {
     /// The `iss` in a JWT that is not verified here. It says whom to ask, and nothing else.
     pub(crate) fn claimed_issuer(token: &[u8]) -> Option<String> {
-        let mut room = Parts::default();
+        let mut room = ScratchParts::default();
         let compact = Compact::decode_parts(token, &mut room).ok()?;
         let payload = Object::parse_str(compact.payload).ok()?;
         payload.get("iss")?.as_text().map(Cow::into_owned)
@@ -215,9 +218,9 @@ impl<'c> Unverified<'c> {
     /// Reads the header and the members of the payload.
     pub(crate) fn read(
         compact: &'c Compact<'_>,
-        members: &'c mut BothMembers,
+        members: &'c mut ScratchMembers,
     ) -> Result<Self, TokenError> {
-        let BothMembers {
+        let ScratchMembers {
             header: in_header,
             payload: in_payload,
         } = members;
@@ -348,7 +351,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::verify::request::token_sources::Sources;
+    use crate::verify::request::token_sources::TokenSources;
 
     /// RFC 7515 section 2 and RFC 4648 section 5, bit by bit.
     fn reference(part: &str) -> Option<Vec<u8>> {
@@ -372,10 +375,10 @@ mod tests {
         let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
         let credential = {
             let get = (&http::Method::GET, http::Version::HTTP_11);
-            Credential::find(&Sources::default(), get, &headers)?
+            Credential::find(&TokenSources::default(), get, &headers)?
         }
         .expect("a field was sent");
-        let mut room = Parts::default();
+        let mut room = ScratchParts::default();
         // Room that a longer token has used before.
         room.payload.resize(64, b'x');
         let compact = Compact::decode(credential, 16 * 1024, &mut room)?;

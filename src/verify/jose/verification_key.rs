@@ -6,11 +6,11 @@
 use crate::model::algorithm::Algorithm;
 #[cfg(feature = "jwks")]
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::issuer_template::Template;
+use crate::model::issuer_template::IssuerTemplate;
 use crate::verify::crypto::primitives::{Material, PublicKey};
 
 #[derive(Debug)]
-pub(in crate::verify) struct Key {
+pub(in crate::verify) struct VerificationKey {
     pub(in crate::verify) prepared: Vec<(Algorithm, PublicKey)>,
     /// To tell it from another one.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
@@ -19,7 +19,7 @@ pub(in crate::verify) struct Key {
     pub(in crate::verify) issuer: Option<Box<str>>,
 }
 
-impl Key {
+impl VerificationKey {
     /// Whether it verifies what another one verifies, and nothing else.
     #[cfg(feature = "jwks")]
     fn is_alike(&self, other: &Self) -> bool {
@@ -38,7 +38,7 @@ impl Key {
                 // Entra signs the tokens of its first version, which have an issuer of another
                 // origin, with the keys that name those of the second.
                 || !origin(named).eq_ignore_ascii_case(origin(issuer))
-                || Template::parse(named).is_some_and(|template| template.gives(issuer))
+                || IssuerTemplate::parse(named).is_some_and(|template| template.gives(issuer))
         })
     }
 }
@@ -56,8 +56,8 @@ fn origin(address: &str) -> &str {
 /// Whether two lists of keys verify the same, one by one.
 #[cfg(feature = "jwks")]
 pub(in crate::verify) fn are_alike<'k>(
-    mut own: impl Iterator<Item = &'k Key>,
-    mut other: impl Iterator<Item = &'k Key>,
+    mut own: impl Iterator<Item = &'k VerificationKey>,
+    mut other: impl Iterator<Item = &'k VerificationKey>,
 ) -> bool {
     loop {
         match (own.next(), other.next()) {

@@ -46,7 +46,7 @@ impl Span {
 
 /// What kind of value stands somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verify) enum Kind {
+pub(in crate::verify) enum ValueKind {
     Null,
     Bool(bool),
     Number,
@@ -61,7 +61,7 @@ pub(in crate::verify) enum Kind {
 /// A value that is known to be well formed.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::verify) struct Scanned {
-    pub(in crate::verify) kind: Kind,
+    pub(in crate::verify) kind: ValueKind,
     pub(in crate::verify) span: Span,
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Members {
     pub(in crate::verify) list: Vec<Member>,
     /// Those of the list, in its order.
     marks: Vec<u32>,
-    names: Names,
+    names: NameFilter,
     /// Whether a member that is `null`, an empty text or an empty list counts as absent.
     pub(in crate::verify) skips_empty: bool,
 }
@@ -126,7 +126,7 @@ impl Members {
         self.marks.clear();
         self.marks
             .extend(self.list.iter().map(|member| member.mark));
-        self.names = Names::default();
+        self.names = NameFilter::default();
         self.names.are_distinct(text, &self.list)
     }
 
@@ -150,9 +150,9 @@ impl Members {
 
 /// A set of names that says "no" for certain, and "yes" only perhaps.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::verify) struct Names([u64; Self::WORDS]);
+pub(in crate::verify) struct NameFilter([u64; Self::WORDS]);
 
-impl Names {
+impl NameFilter {
     const WORDS: usize = 8;
 
     /// Takes in the names of these members. Whether no two are the same.

@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 
 pub(crate) use crate::verify::json::members::Members;
-use crate::verify::json::members::{Kind, Member, Scanned};
+use crate::verify::json::members::{Member, Scanned, ValueKind};
 pub(crate) use crate::verify::json::scanner::JsonFault;
 use crate::verify::json::scanner::{Scanner, scan};
 use crate::verify::json::unescape::unescape;
@@ -21,12 +21,12 @@ use crate::verify::json::unescape::unescape;
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
     text: &'a str,
-    members: Held<'a>,
+    members: Storage<'a>,
 }
 
 /// Members of our own, or such as somebody keeps room for.
 #[derive(Debug)]
-enum Held<'a> {
+enum Storage<'a> {
     Own(Box<Members>),
     Lent(&'a Members),
 }
@@ -63,7 +63,7 @@ impl<'a> Object<'a> {
         scan(text, &mut members)?;
         Ok(Self {
             text,
-            members: Held::Own(Box::new(members)),
+            members: Storage::Own(Box::new(members)),
         })
     }
 
@@ -75,7 +75,7 @@ impl<'a> Object<'a> {
         scan(text, members)?;
         Ok(Self {
             text,
-            members: Held::Lent(members),
+            members: Storage::Lent(members),
         })
     }
 
@@ -84,7 +84,7 @@ impl<'a> Object<'a> {
         debug_assert_eq!(self.text, copy);
         Object {
             text: copy,
-            members: Held::Lent(self.members.get()),
+            members: Storage::Lent(self.members.get()),
         }
     }
 
@@ -93,13 +93,13 @@ impl<'a> Object<'a> {
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(in crate::verify) fn without_empty_members(self) -> Self {
         let mut members = match self.members {
-            Held::Own(members) => members,
-            Held::Lent(members) => Box::new(members.clone()),
+            Storage::Own(members) => members,
+            Storage::Lent(members) => Box::new(members.clone()),
         };
         members.skips_empty = true;
         Self {
             text: self.text,
-            members: Held::Own(members),
+            members: Storage::Own(members),
         }
     }
 
@@ -158,7 +158,7 @@ impl<'a> Object<'a> {
     }
 }
 
-impl Held<'_> {
+impl Storage<'_> {
     const fn get(&self) -> &Members {
         match self {
             Self::Own(members) => members,
@@ -170,15 +170,15 @@ impl Held<'_> {
 impl<'a> Value<'a> {
     fn at(text: &'a str, Scanned { kind, span }: Scanned) -> Self {
         match kind {
-            Kind::Null => Self::Null,
-            Kind::Bool(value) => Self::Bool(value),
-            Kind::Number => Self::Number(span.of(text)),
-            Kind::String { escaped } => Self::String(Quoted {
+            ValueKind::Null => Self::Null,
+            ValueKind::Bool(value) => Self::Bool(value),
+            ValueKind::Number => Self::Number(span.of(text)),
+            ValueKind::String { escaped } => Self::String(Quoted {
                 raw: span.of(text),
                 escaped,
             }),
-            Kind::Array => Self::Array(span.of(text)),
-            Kind::Object => Self::Object(span.of(text)),
+            ValueKind::Array => Self::Array(span.of(text)),
+            ValueKind::Object => Self::Object(span.of(text)),
         }
     }
 

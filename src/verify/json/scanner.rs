@@ -4,7 +4,7 @@
 //!    nested objects are there only as long as it takes to search them for duplicates.
 //! 2. Strings are searched for what ends or breaks them many bytes at a time.
 
-use crate::verify::json::members::{Kind, Member, Members, Names, Scanned, Span};
+use crate::verify::json::members::{Member, Members, NameFilter, Scanned, Span, ValueKind};
 
 /// Deepest nesting that is read. Real tokens stay below 8; the call stack stays small.
 pub(in crate::verify) const MAX_DEPTH: usize = 64;
@@ -75,7 +75,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
     }
 
-    fn word(&mut self, word: &str, kind: Kind) -> Result<Kind, JsonFault> {
+    fn word(&mut self, word: &str, kind: ValueKind) -> Result<ValueKind, JsonFault> {
         if self.rest().starts_with(word.as_bytes()) {
             self.at += word.len();
             Ok(kind)
@@ -89,23 +89,23 @@ impl<'a, 'm> Scanner<'a, 'm> {
         let kind = match self.peek() {
             Some(b'"') => {
                 let (span, escaped) = self.string()?;
-                let kind = Kind::String { escaped };
+                let kind = ValueKind::String { escaped };
                 return Ok(Scanned { kind, span });
             }
             Some(b'{') => {
                 self.nested_object(depth)?;
-                Kind::Object
+                ValueKind::Object
             }
             Some(b'[') => {
                 self.array(depth)?;
-                Kind::Array
+                ValueKind::Array
             }
-            Some(b't') => self.word("true", Kind::Bool(true))?,
-            Some(b'f') => self.word("false", Kind::Bool(false))?,
-            Some(b'n') => self.word("null", Kind::Null)?,
+            Some(b't') => self.word("true", ValueKind::Bool(true))?,
+            Some(b'f') => self.word("false", ValueKind::Bool(false))?,
+            Some(b'n') => self.word("null", ValueKind::Null)?,
             Some(b'-' | b'0'..=b'9') => {
                 self.number()?;
-                Kind::Number
+                ValueKind::Number
             }
             _ => return Err(JsonFault::Malformed),
         };
@@ -152,7 +152,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
         let mark = self.members.len();
         self.object(depth)?;
         let own = self.members.get(mark..).unwrap_or_default();
-        let are_distinct = Names::default().are_distinct(self.text, own);
+        let are_distinct = NameFilter::default().are_distinct(self.text, own);
         self.members.truncate(mark);
         if are_distinct {
             Ok(())

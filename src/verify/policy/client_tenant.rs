@@ -1,8 +1,8 @@
 //! The tenant of a machine client whose tokens cannot say it.
 
 use crate::model::ids::{AccountId, InvalidId, WorkspaceId};
-use crate::model::repeated_settings::Once;
-use crate::model::shared_str::Text;
+use crate::model::repeated_settings::RepeatedSettings;
+use crate::model::shared_str::SharedStr;
 
 /// The workspace that the machine tokens of one app client belong to, for
 /// [`TenantClaims::client_tenant`](crate::TenantClaims::client_tenant).
@@ -22,28 +22,28 @@ use crate::model::shared_str::Text;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientTenant {
-    workspace: Text,
-    account: Option<Text>,
-    context: Option<Text>,
+    workspace: SharedStr,
+    account: Option<SharedStr>,
+    context: Option<SharedStr>,
     /// The settings that hold one value.
-    pub(in crate::verify) once: Once,
+    pub(in crate::verify) once: RepeatedSettings,
 }
 
 impl ClientTenant {
     /// A client of this workspace.
     pub fn workspace(workspace: impl AsRef<str>) -> Self {
         Self {
-            workspace: Text::new(workspace.as_ref()),
+            workspace: SharedStr::new(workspace.as_ref()),
             account: None,
             context: None,
-            once: Once::default(),
+            once: RepeatedSettings::default(),
         }
     }
 
     /// The account that the workspace belongs to. Default: none.
     pub fn account(mut self, account: impl AsRef<str>) -> Self {
         self.once.set("client_tenant", account.as_ref());
-        self.account = Some(Text::new(account.as_ref()));
+        self.account = Some(SharedStr::new(account.as_ref()));
         self
     }
 
@@ -51,7 +51,7 @@ impl ClientTenant {
     pub fn context(mut self, context: impl AsRef<str>) -> Self {
         self.once
             .set_for("client_tenant", "context", context.as_ref());
-        self.context = Some(Text::new(context.as_ref()));
+        self.context = Some(SharedStr::new(context.as_ref()));
         self
     }
 
@@ -64,7 +64,7 @@ impl ClientTenant {
         account.map(|text| AccountId::of(text.share())).transpose()
     }
 
-    pub(in crate::verify) const fn context_text(&self) -> Option<&Text> {
+    pub(in crate::verify) const fn context_text(&self) -> Option<&SharedStr> {
         self.context.as_ref()
     }
 }

@@ -5,10 +5,10 @@
 
 /// A pattern such as `/tenants/{account}/{workspace}`.
 #[derive(Clone, Debug)]
-pub(in crate::verify) struct GroupPattern(Vec<Piece>);
+pub(in crate::verify) struct GroupPattern(Vec<PatternPart>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum PatternPart {
     Fixed(Box<str>),
     Account,
     Workspace,
@@ -16,7 +16,7 @@ enum Piece {
 
 /// What a group that fits says.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::verify) struct Found<'g> {
+pub(in crate::verify) struct GroupMatch<'g> {
     pub(in crate::verify) account: Option<&'g str>,
     pub(in crate::verify) workspace: &'g str,
 }
@@ -24,43 +24,44 @@ pub(in crate::verify) struct Found<'g> {
 impl GroupPattern {
     pub(in crate::verify) fn new(pattern: &str) -> Self {
         let piece = |text: &str| match text {
-            "{account}" => Piece::Account,
-            "{workspace}" => Piece::Workspace,
-            fixed => Piece::Fixed(fixed.into()),
+            "{account}" => PatternPart::Account,
+            "{workspace}" => PatternPart::Workspace,
+            fixed => PatternPart::Fixed(fixed.into()),
         };
         Self(pattern.split('/').map(piece).collect())
     }
 
     pub(in crate::verify) fn names_account(&self) -> bool {
-        self.0.contains(&Piece::Account)
+        self.0.contains(&PatternPart::Account)
     }
 
     /// Whether the pattern can find one workspace, and at most one account.
     pub(in crate::verify) fn is_sound(&self) -> bool {
-        let count = |wanted: &Piece| self.0.iter().filter(|piece| *piece == wanted).count();
-        let has_brace =
-            |piece: &Piece| matches!(piece, Piece::Fixed(text) if text.contains(['{', '}']));
-        count(&Piece::Workspace) == 1
-            && count(&Piece::Account) <= 1
+        let count = |wanted: &PatternPart| self.0.iter().filter(|piece| *piece == wanted).count();
+        let has_brace = |piece: &PatternPart| matches!(piece, PatternPart::Fixed(text) if text.contains(['{', '}']));
+        count(&PatternPart::Workspace) == 1
+            && count(&PatternPart::Account) <= 1
             && !self.0.iter().any(has_brace)
     }
 
-    pub(in crate::verify) fn find<'g>(&self, group: &'g str) -> Option<Found<'g>> {
+    pub(in crate::verify) fn find<'g>(&self, group: &'g str) -> Option<GroupMatch<'g>> {
         let (mut account, mut workspace) = (None, None);
         let mut stated = group.split('/');
         for piece in &self.0 {
             let text = stated.next()?;
             match piece {
-                Piece::Fixed(fixed) if **fixed == *text => {}
-                Piece::Account if !text.is_empty() => account = Some(text),
-                Piece::Workspace if !text.is_empty() => workspace = Some(text),
-                Piece::Fixed(_) | Piece::Account | Piece::Workspace => return None,
+                PatternPart::Fixed(fixed) if **fixed == *text => {}
+                PatternPart::Account if !text.is_empty() => account = Some(text),
+                PatternPart::Workspace if !text.is_empty() => workspace = Some(text),
+                PatternPart::Fixed(_) | PatternPart::Account | PatternPart::Workspace => {
+                    return None;
+                }
             }
         }
         if stated.next().is_some() {
             return None;
         }
-        workspace.map(|workspace| Found { account, workspace })
+        workspace.map(|workspace| GroupMatch { account, workspace })
     }
 }
 
@@ -74,7 +75,7 @@ mod tests {
         assert!(pattern.is_sound() && pattern.names_account());
         assert_eq!(
             pattern.find("/tenants/acme/prod"),
-            Some(Found {
+            Some(GroupMatch {
                 account: Some("acme"),
                 workspace: "prod"
             })

@@ -11,7 +11,7 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 
 /// The rules of one configured issuer. Made by the builder, which found no mistake in them.
 #[derive(Clone, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct IssuerPolicy {
     /// The issuer as configured; the realm of all ids that it vouches for.
     pub(crate) realm: Arc<str>,
     /// The exact `iss` values of its tokens, `realm` among them where it is one.
@@ -66,14 +66,14 @@ pub(crate) struct RequiredClaim {
 }
 
 #[cfg(feature = "jwks")]
-impl Rules {
+impl IssuerPolicy {
     /// Whether this is the issuer's name, or one of its names.
     pub(crate) fn is_named(&self, issuer: &str) -> bool {
         *self.realm == *issuer || self.names.iter().any(|name| **name == *issuer)
     }
 }
 
-impl Rules {
+impl IssuerPolicy {
     /// How long after a moment a token can be good that was issued up to then: its longest life,
     /// the issuer's clock that may be ahead, and the leeway past its `exp`.
     pub(crate) const fn longest_revocation(&self) -> Duration {

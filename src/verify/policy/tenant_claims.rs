@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::ids::AccountId;
-use crate::model::repeated_settings::Once;
-use crate::model::shared_str::Text;
+use crate::model::repeated_settings::RepeatedSettings;
+use crate::model::shared_str::SharedStr;
 use crate::verify::policy::client_tenant::ClientTenant;
 use crate::verify::policy::delegation_rule::DelegationRule;
 use crate::verify::policy::group_pattern::GroupPattern;
@@ -56,15 +56,15 @@ pub struct TenantClaims {
     pub(crate) portal_clients: Vec<Box<str>>,
     /// Sound rules have one at most.
     pub(in crate::verify) reach: Vec<ReachRule>,
-    pub(in crate::verify) reach_list: Listed,
+    pub(in crate::verify) reach_list: AccountAllowList,
     pub(in crate::verify) client_tenants: HashMap<Box<str>, ClientTenant>,
     pub(in crate::verify) mapped_twice: bool,
-    pub(in crate::verify) limit: Option<Listed>,
+    pub(in crate::verify) limit: Option<AccountAllowList>,
     /// Whether whole numbers are read as ids.
     pub(in crate::verify) numeric_ids: bool,
     pub(crate) delegation: DelegationRule,
     /// The settings that hold one value.
-    pub(crate) once: Once,
+    pub(crate) once: RepeatedSettings,
 }
 
 #[derive(Clone, Debug)]
@@ -92,14 +92,14 @@ pub(in crate::verify) enum ReachRule {
 
 /// Accounts that a setting lists.
 #[derive(Clone, Debug)]
-pub(in crate::verify) struct Listed {
+pub(in crate::verify) struct AccountAllowList {
     /// As given; a name that is no id is found by `mistake`.
     pub(in crate::verify) names: Vec<String>,
     pub(in crate::verify) accounts: Arc<[AccountId]>,
     set: HashSet<AccountId>,
 }
 
-impl Listed {
+impl AccountAllowList {
     fn new(names: Vec<String>) -> Self {
         let ids = names.iter().flat_map(|name| AccountId::new(name));
         let accounts: Arc<[AccountId]> = ids.collect();
@@ -124,7 +124,7 @@ impl Listed {
 #[derive(Clone, Debug)]
 pub(crate) enum ContextsMeant {
     Unsaid,
-    One(Text),
+    One(SharedStr),
     Every,
 }
 
@@ -153,13 +153,13 @@ impl TenantClaims {
             contexts_meant: ContextsMeant::Unsaid,
             portal_clients: Vec::new(),
             reach: Vec::new(),
-            reach_list: Listed::new(Vec::new()),
+            reach_list: AccountAllowList::new(Vec::new()),
             client_tenants: HashMap::new(),
             mapped_twice: false,
             limit: None,
             numeric_ids: false,
             delegation: DelegationRule::default(),
-            once: Once::default(),
+            once: RepeatedSettings::default(),
         }
     }
 
@@ -203,7 +203,7 @@ impl TenantClaims {
 
     /// What was set until now are defaults, which may be set anew.
     fn preset(mut self) -> Self {
-        self.once = Once::default();
+        self.once = RepeatedSettings::default();
         self
     }
 
@@ -296,7 +296,7 @@ impl TenantClaims {
     pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
         let names: Vec<String> = accounts.into_iter().map(Into::into).collect();
         self.once.set("only_accounts", &names);
-        self.limit = Some(Listed::new(names));
+        self.limit = Some(AccountAllowList::new(names));
         self
     }
 
@@ -325,7 +325,7 @@ impl TenantClaims {
     /// [`in_every_context`](Self::in_every_context). Default: nothing is said.
     pub fn in_context(mut self, context: impl AsRef<str>) -> Self {
         self.once.set("in_context", &Some(context.as_ref()));
-        self.contexts_meant = ContextsMeant::One(Text::new(context.as_ref()));
+        self.contexts_meant = ContextsMeant::One(SharedStr::new(context.as_ref()));
         self
     }
 
@@ -382,7 +382,7 @@ impl TenantClaims {
     ) -> Self {
         let mut names = std::mem::take(&mut self.reach_list.names);
         names.extend(accounts.into_iter().map(Into::into));
-        self.reach_list = Listed::new(names);
+        self.reach_list = AccountAllowList::new(names);
         self.reach.retain(|rule| !matches!(rule, ReachRule::Listed));
         self.reach.push(ReachRule::Listed);
         self

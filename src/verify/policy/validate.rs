@@ -1,16 +1,16 @@
 //! What can be wrong with tenant rules, found before the first request.
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::shared_str::Text;
+use crate::model::shared_str::SharedStr;
 use crate::verify::policy::tenant_claims::{
-    AccountRule, ContextsMeant, Listed, ReachRule, TenantClaims, WorkspaceRule,
+    AccountAllowList, AccountRule, ContextsMeant, ReachRule, TenantClaims, WorkspaceRule,
 };
 
-type Mistake = Option<&'static str>;
+type Invalid = Option<&'static str>;
 
 impl TenantClaims {
     /// What is wrong with the rules, and the way out.
-    pub(crate) fn mistake(&self) -> Mistake {
+    pub(crate) fn mistake(&self) -> Invalid {
         self.mistaken_paths()
             .or_else(|| self.mistaken_account())
             .or_else(|| self.mistaken_contexts())
@@ -24,7 +24,7 @@ impl TenantClaims {
             })
     }
 
-    fn mistaken_paths(&self) -> Mistake {
+    fn mistaken_paths(&self) -> Invalid {
         let workspace = match &self.workspace {
             WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => path,
         };
@@ -65,13 +65,13 @@ impl TenantClaims {
         }
     }
 
-    fn mistaken_account(&self) -> Mistake {
+    fn mistaken_account(&self) -> Invalid {
         matches!(self.account, AccountRule::Undecided).then_some(
             "say where the account is with `account_claim(..)`, or that there are none with `without_accounts()`",
         )
     }
 
-    fn mistaken_contexts(&self) -> Mistake {
+    fn mistaken_contexts(&self) -> Invalid {
         let is_meant = !matches!(self.contexts_meant, ContextsMeant::Unsaid);
         if is_meant && self.context.is_some() {
             return Some(
@@ -97,7 +97,7 @@ impl TenantClaims {
             )
     }
 
-    fn mistaken_principals(&self) -> Mistake {
+    fn mistaken_principals(&self) -> Invalid {
         let portal = self.context.as_ref().and_then(|rule| rule.portal.as_ref());
         let switched_on = !self.portal_clients.is_empty();
         if switched_on && (self.principal.is_none() || portal.is_none()) {
@@ -126,7 +126,7 @@ impl TenantClaims {
             .then_some("an account within reach is no id; write 1 to 256 bytes without controls")
     }
 
-    fn mistaken_machines(&self) -> Mistake {
+    fn mistaken_machines(&self) -> Invalid {
         match &self.machine {
             Some((_, value)) if value.is_empty() => {
                 Some("the machine claim's value is empty; give the value that marks a machine")
@@ -141,7 +141,7 @@ impl TenantClaims {
         }
     }
 
-    fn mistaken_limit(&self) -> Mistake {
+    fn mistaken_limit(&self) -> Invalid {
         let limit = self.limit.as_ref()?;
         if limit.names.is_empty() {
             return Some("`only_accounts(..)` names none; name those that the issuer may assert");
@@ -154,7 +154,7 @@ impl TenantClaims {
         )
     }
 
-    fn mistaken_map(&self) -> Mistake {
+    fn mistaken_map(&self) -> Invalid {
         if self.mapped_twice {
             return Some("`client_tenant(..)` names a client twice; it has one tenant");
         }
@@ -172,7 +172,7 @@ impl TenantClaims {
                     "`client_tenant(..)` names an account exactly where the rules have accounts",
                 );
             }
-            let context = tenant.context_text().map(Text::as_str);
+            let context = tenant.context_text().map(SharedStr::as_str);
             let fits = match (&self.context, context) {
                 (None, None) => true,
                 (Some(_), Some(name)) => self.is_workspace_context(name),
@@ -186,7 +186,8 @@ impl TenantClaims {
             if self.portal_clients.contains(client) {
                 return Some("one app client is both a portal's and a workspace's");
             }
-            let outside = |limit: &Listed| account.as_ref().is_some_and(|own| !limit.contains(own));
+            let outside =
+                |limit: &AccountAllowList| account.as_ref().is_some_and(|own| !limit.contains(own));
             if self.limit.as_ref().is_some_and(outside) {
                 return Some(
                     "`client_tenant(..)` names an account that `only_accounts(..)` does not",

@@ -14,7 +14,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Version};
 
 use crate::model::error::rejection::{RejectionKind, RequestFault, TokenFault};
-use crate::verify::request::token_sources::{Sent, Sources, is_tchar};
+use crate::verify::request::token_sources::{SentCredentials, TokenSources, is_tchar};
 
 const SCHEME: &[u8] = b"Bearer";
 
@@ -30,7 +30,7 @@ impl<'r> Credential<'r> {
     /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything
     /// in another source was sent.
     pub(crate) fn find(
-        sources: &Sources,
+        sources: &TokenSources,
         (method, version): (&Method, Version),
         headers: &'r HeaderMap,
     ) -> Result<Option<Self>, RejectionKind> {
@@ -38,16 +38,17 @@ impl<'r> Credential<'r> {
         let field = fields.next();
         match (field, sources.find(method, version, headers)) {
             // RFC 6750 s2: one method, one token. RFC 9110 s5.3: this field is no list.
-            (_, Sent::Several) | (Some(_), Sent::Token(_) | Sent::Discounted) => {
+            (_, SentCredentials::Several)
+            | (Some(_), SentCredentials::Token(_) | SentCredentials::Discounted) => {
                 Err(RequestFault::SeveralCredentials.into())
             }
-            (Some(_), Sent::Nothing) if fields.next().is_some() => {
+            (Some(_), SentCredentials::Nothing) if fields.next().is_some() => {
                 Err(RequestFault::SeveralCredentials.into())
             }
-            (Some(field), Sent::Nothing) => Self::read(field.as_bytes()).map(Some),
-            (None, Sent::Token(token)) => Self::bare(token).map(Some),
-            (None, Sent::Discounted) => Err(RejectionKind::MissingToken),
-            (None, Sent::Nothing) => Ok(None),
+            (Some(field), SentCredentials::Nothing) => Self::read(field.as_bytes()).map(Some),
+            (None, SentCredentials::Token(token)) => Self::bare(token).map(Some),
+            (None, SentCredentials::Discounted) => Err(RejectionKind::MissingToken),
+            (None, SentCredentials::Nothing) => Ok(None),
         }
     }
 
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn one_source_is_read_and_two_are_not_weighed() {
-        let mut sources = Sources::default();
+        let mut sources = TokenSources::default();
         sources.add_cookie("t", vec![(*b"https://app.test").into()]);
         sources.add_header(http::HeaderName::from_static("x-token"));
         let find = |method: &Method, fields: &[(&'static str, &str)]| {
@@ -173,7 +174,7 @@ mod tests {
             for (name, value) in fields {
                 headers.append(*name, value.parse().expect("a value"));
             }
-            let only = Sources::default();
+            let only = TokenSources::default();
             let alone = Credential::find(&only, (method, Version::HTTP_11), &headers)
                 .map(|one| one.is_some());
             let found = Credential::find(&sources, (method, Version::HTTP_11), &headers)

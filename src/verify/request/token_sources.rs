@@ -20,7 +20,7 @@ use http::{HeaderValue, Method, Version};
 
 /// The sources of a layer beside `Authorization`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sources {
+pub(crate) struct TokenSources {
     cookies: Vec<CookieSource>,
     headers: Vec<HeaderName>,
     /// Markers of `Sec-WebSocket-Protocol` behind which the token stands.
@@ -36,7 +36,7 @@ struct CookieSource {
 
 /// What a request holds in these sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::verify) enum Sent<'r> {
+pub(in crate::verify) enum SentCredentials<'r> {
     Nothing,
     /// A token without a scheme.
     Token(&'r [u8]),
@@ -45,7 +45,7 @@ pub(in crate::verify) enum Sent<'r> {
     Several,
 }
 
-impl Sources {
+impl TokenSources {
     /// Adds a cookie. False where it is there already, with other origins.
     pub(crate) fn add_cookie(&mut self, name: &str, origins: Vec<Box<[u8]>>) -> bool {
         let same = |cookie: &&CookieSource| *cookie.name == *name.as_bytes();
@@ -90,31 +90,36 @@ impl Sources {
         method: &Method,
         version: Version,
         headers: &'r HeaderMap,
-    ) -> Sent<'r> {
+    ) -> SentCredentials<'r> {
         // Without any, as most layers are, nothing is looked for.
         if self.headers.is_empty() && self.cookies.is_empty() && self.markers.is_empty() {
-            return Sent::Nothing;
+            return SentCredentials::Nothing;
         }
         self.look(method, version, headers)
     }
 
     #[inline(never)]
-    fn look<'r>(&self, method: &Method, version: Version, headers: &'r HeaderMap) -> Sent<'r> {
-        let mut sent = Sent::Nothing;
+    fn look<'r>(
+        &self,
+        method: &Method,
+        version: Version,
+        headers: &'r HeaderMap,
+    ) -> SentCredentials<'r> {
+        let mut sent = SentCredentials::Nothing;
         if !self.markers.is_empty() {
             sent = self.in_subprotocols(method, version, headers);
         }
         for name in &self.headers {
             for field in headers.get_all(name) {
-                sent = sent.and(Sent::Token(field.as_bytes()));
+                sent = sent.and(SentCredentials::Token(field.as_bytes()));
             }
         }
         for cookie in &self.cookies {
             for value in values(headers, &cookie.name) {
                 sent = sent.and(if cookie.counts(method, headers) {
-                    Sent::Token(value)
+                    SentCredentials::Token(value)
                 } else {
-                    Sent::Discounted
+                    SentCredentials::Discounted
                 });
             }
         }
@@ -128,23 +133,27 @@ impl Sources {
         method: &Method,
         version: Version,
         headers: &'r HeaderMap,
-    ) -> Sent<'r> {
-        let mut sent = Sent::Nothing;
+    ) -> SentCredentials<'r> {
+        let mut sent = SentCredentials::Nothing;
         let mut behind_marker = false;
         for protocol in list(headers, &SEC_WEBSOCKET_PROTOCOL) {
             let is_marker = self.markers.iter().any(|marker| **marker == *protocol);
             sent = match (sent, is_marker) {
-                (Sent::Nothing, false) => Sent::Nothing,
+                (SentCredentials::Nothing, false) => SentCredentials::Nothing,
                 // Until the token comes, the marker holds none.
-                (Sent::Nothing, true) => Sent::Token(&[]),
-                (Sent::Token(_), false) if behind_marker => Sent::Token(protocol),
+                (SentCredentials::Nothing, true) => SentCredentials::Token(&[]),
+                (SentCredentials::Token(_), false) if behind_marker => {
+                    SentCredentials::Token(protocol)
+                }
                 // A second marker, or more behind the token: which one is it?
-                _ => Sent::Several,
+                _ => SentCredentials::Several,
             };
             behind_marker = is_marker;
         }
         match sent {
-            Sent::Token(_) if !opens_websocket(method, version, headers) => Sent::Discounted,
+            SentCredentials::Token(_) if !opens_websocket(method, version, headers) => {
+                SentCredentials::Discounted
+            }
             sent => sent,
         }
     }
@@ -171,7 +180,7 @@ fn list<'r>(headers: &'r HeaderMap, name: &HeaderName) -> impl Iterator<Item = &
         .filter(|element| !element.is_empty())
 }
 
-impl Sent<'_> {
+impl SentCredentials<'_> {
     fn and(self, more: Self) -> Self {
         match self {
             Self::Nothing => more,
@@ -304,11 +313,11 @@ mod tests {
     #[test]
     fn names_that_no_cookie_has_are_not_looked_for() {
         for name in ["", " ", "a=b", "a;b", "a b", "a\u{e9}", "\"a\""] {
-            let mut sources = Sources::default();
+            let mut sources = TokenSources::default();
             sources.add_cookie(name, Vec::new());
             assert!(sources.cookies.is_empty(), "{name:?}");
         }
-        let mut sources = Sources::default();
+        let mut sources = TokenSources::default();
         let origins = || vec![(*b"https://x.test").into()];
         assert!(sources.add_cookie("a", origins()));
         assert!(sources.add_cookie("a", origins()));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::Router;
 use portcullis::test_util::ManualClock;
 use portcullis::{
-    Algorithm, Builder, ClientAuthentication, Clock, ConfigError, Issuer, ResourceServer,
-    Revocation, TenantClaims, UnixTime,
+    Algorithm, ClientAuthentication, Clock, ConfigError, Issuer, ResourceServer,
+    ResourceServerBuilder, Revocation, TenantClaims, UnixTime,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    fn builder(&self, profile: &Profile, audience: Option<&str>) -> Builder {
+    fn builder(&self, profile: &Profile, audience: Option<&str>) -> ResourceServerBuilder {
         let mut builder = ResourceServer::builder(&profile.origin)
             .clock(self.clock.clone())
             // Some cases are about arithmetic with a clock at 1970, which is no time otherwise.
@@ -320,7 +320,7 @@ impl World {
 impl Application {
     /// Ends when the state of a key set has changed, or after this time.
     pub(super) async fn settled(&self, at_most: Duration) {
-        let state = || format!("{:?}", self.server.status());
+        let state = || format!("{:?}", self.server.key_set_status());
         let before = state();
         let changed = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(2));
@@ -334,7 +334,7 @@ impl Application {
 
 /// Makes a server. It reads root certificates, which takes a while, and must not keep a site of
 /// another world from answering in time.
-fn built(builder: Builder) -> Result<ResourceServer, ConfigError> {
+fn built(builder: ResourceServerBuilder) -> Result<ResourceServer, ConfigError> {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(|| builder.build()),
         _ => builder.build(),

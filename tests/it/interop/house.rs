@@ -19,7 +19,7 @@ use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::test_util::ManualClock;
-use portcullis::{Builder, Clock as _, Issuer, ResourceServer, SystemClock};
+use portcullis::{Clock as _, Issuer, ResourceServer, ResourceServerBuilder, SystemClock};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -255,7 +255,7 @@ pub(super) fn clock() -> ManualClock {
 }
 
 /// A server for [`API`] that trusts this issuer, still open for settings.
-pub(super) fn builder(issuer: Issuer, clock: &ManualClock) -> Builder {
+pub(super) fn builder(issuer: Issuer, clock: &ManualClock) -> ResourceServerBuilder {
     ResourceServer::builder(API)
         .issuer(issuer)
         .clock(clock.clone())

@@ -412,7 +412,7 @@ async fn every_family_of_algorithms_is_verified_and_only_where_it_is_allowed() {
     let one = any.clone().algorithms([Algorithm::ES256]);
     let any = connected(any, &clock).await;
     assert_eq!(
-        any.status()[0].keys(),
+        any.key_set_status()[0].keys(),
         5,
         "one RSA key, three curves, Ed25519"
     );
@@ -534,17 +534,25 @@ async fn while_keys_rotate_no_good_token_is_refused_and_a_dropped_key_is_none() 
     provider.tell("keys second first").await;
     let new = machine(&provider, API).await;
     assert_eq!(opened(&new).0["kid"], "second");
-    assert_eq!(server.status()[0].keys(), 5, "nobody has fetched anew");
+    assert_eq!(
+        server.key_set_status()[0].keys(),
+        5,
+        "nobody has fetched anew"
+    );
     traffic.send(&[&old, &new]);
     traffic.goes_on().await;
-    assert_eq!(server.status()[0].keys(), 6, "by the first new token");
+    assert_eq!(
+        server.key_set_status()[0].keys(),
+        6,
+        "by the first new token"
+    );
 
     provider.tell("keys second").await;
     traffic.goes_on().await; // the old key too, until the set is fetched anew
     traffic.send(&[&new]);
     traffic.goes_on().await; // nobody sends the old one any more
     server.refresh_now().await.expect("the provider is up");
-    assert_eq!(server.status()[0].keys(), 5);
+    assert_eq!(server.key_set_status()[0].keys(), 5);
     clock.advance(Duration::from_secs(31)); // past the cooldown, so that it may be asked
     assert_eq!(
         fetch(&app, "/read", &old).await.verdict(),
@@ -607,14 +615,14 @@ async fn a_provider_that_is_down_at_the_start_is_an_outage_until_it_is_up() {
     assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
     assert!(answer.header("retry-after").is_some());
     assert_eq!(send(&app, "/ready", &[]).await.status, 503);
-    assert_eq!(server.status()[0].state(), KeySetState::NeverLoaded);
+    assert_eq!(server.key_set_status()[0].state(), KeySetState::NeverLoaded);
 
     let provider = Foreign::oidc_provider(port).await;
     clock.advance(Duration::from_secs(31));
     let token = machine(&provider, API).await;
     assert_eq!(fetch(&app, "/read", &token).await.verdict(), "200");
     assert_eq!(send(&app, "/ready", &[]).await.status, 200);
-    assert_eq!(server.status()[0].state(), KeySetState::Fresh);
+    assert_eq!(server.key_set_status()[0].state(), KeySetState::Fresh);
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ fn ours() -> ClientAuthentication {
 /// The provider, asked in either way.
 fn provider_issuers(provider: &Foreign) -> [(&'static str, Issuer); 2] {
     let issuer = || {
-        Issuer::introspected_by(provider.url())
+        Issuer::introspection_discovered(provider.url())
             .client_authentication(ours())
             .audience(OPAQUE)
     };
@@ -182,7 +182,7 @@ async fn an_endpoint_that_does_not_know_us_is_an_outage() {
     let provider = Foreign::oidc_provider(0).await;
     let token = machine(&provider, OPAQUE).await;
     let issuer = |secret| {
-        Issuer::introspected_by(provider.url())
+        Issuer::introspection_discovered(provider.url())
             .client_authentication(ClientAuthentication::basic("api", secret))
             .audience(OPAQUE)
     };
@@ -199,7 +199,7 @@ async fn an_endpoint_that_does_not_know_us_is_an_outage() {
 async fn oidc_provider_tells_the_users_address_to_who_asks_for_it() {
     let provider = Foreign::oidc_provider(0).await;
     // Its userinfo is for tokens without an audience alone.
-    let issuer = Issuer::introspected_by(provider.url())
+    let issuer = Issuer::introspection_discovered(provider.url())
         .client_authentication(ours())
         .audience_where_stated()
         .signed_answers() // and so its keys are known, for userinfo that is signed

@@ -39,7 +39,10 @@ impl Asker {
     }
 
     fn hits(&self) -> u64 {
-        self.server.shared_store().expect("a store").answer_hits()
+        self.server
+            .shared_store_status()
+            .expect("a store")
+            .answer_hits()
     }
 }
 
@@ -161,8 +164,8 @@ async fn each_instance_holds_an_answer_against_its_own_rules() {
     let three = Asker::new(&clock, issuer(&endpoint), store(&engine.url())).await;
     let revocation = Revocation::subject(AS, "user-1", clock.now());
     one.server.revocations().revoke(revocation).expect("room");
-    one.server.synchronise().await.expect("a store");
-    three.server.synchronise().await.expect("a store");
+    one.server.synchronize().await.expect("a store");
+    three.server.synchronize().await.expect("a store");
     assert_eq!(three.verdict(TOKEN).await, REVOKED);
 }
 
@@ -237,7 +240,7 @@ async fn what_is_altered_or_stands_under_another_tokens_name_is_not_there() {
     // A revocation is no answer, though one key sealed both.
     let revocation = Revocation::token(AS, "some");
     one.server.revocations().revoke(revocation).expect("room");
-    one.server.synchronise().await.expect("a store");
+    one.server.synchronize().await.expect("a store");
     let (_, notice) = engine.stream().await.remove(0);
     engine
         .run_command(&[b"SET", good_one.as_bytes(), &notice])
@@ -284,7 +287,7 @@ async fn without_the_store_the_issuer_is_asked_and_nobody_waits_for_long() {
         assert_eq!(one.verdict(token).await, "200", "{token}");
         assert_eq!(endpoint.questions().len(), asked + 2);
     }
-    let status = one.server.shared_store().expect("a store");
+    let status = one.server.shared_store_status().expect("a store");
     assert!(status.answer_error().is_some(), "{status:?}");
     assert_eq!(status.answer_misses(), 4);
 }
@@ -300,6 +303,6 @@ async fn a_store_that_is_silent_costs_no_more_than_its_time() {
     engine.say("CLIENT PAUSE 600000 ALL").await;
     assert_eq!(one.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.questions().len(), 1);
-    let status = one.server.shared_store().expect("a store");
+    let status = one.server.shared_store_status().expect("a store");
     assert!(status.answer_error().expect("late").contains("in time"));
 }

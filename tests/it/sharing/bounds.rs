@@ -8,7 +8,8 @@ use axum::body::Body;
 use http::Request;
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    Builder, Clock as _, ConnectError, ResourceServer, Revocation, SharedStore, UnixTime,
+    Clock as _, ConnectError, ResourceServer, ResourceServerBuilder, Revocation, SharedStore,
+    UnixTime,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,14 +19,14 @@ use super::{Instance, REVOKED, UNKNOWN, World, store};
 use crate::logs::Logs;
 use crate::support::{API, exchange};
 
-fn builder(world: &World, url: &str) -> Builder {
+fn builder(world: &World, url: &str) -> ResourceServerBuilder {
     ResourceServer::builder(API)
         .issuer(world.issuer.trusted())
         .clock(world.clock.clone())
         .shared_store(store(url))
 }
 
-async fn connected(world: &World, builder: Builder) -> Instance {
+async fn connected(world: &World, builder: ResourceServerBuilder) -> Instance {
     let server = builder.build().expect("sound").connect().await;
     world.around(server.expect("a runtime"))
 }
@@ -43,29 +44,29 @@ async fn list_that_is_full_after_the_start_admits_no_token_that_it_does_not_know
     for id in ["a", "b"] {
         one.revoke(id);
     }
-    one.synchronise().await;
-    small.synchronise().await;
+    one.synchronize().await;
+    small.synchronize().await;
     assert_eq!(small.verdict(&other).await, "200", "the accepted twin");
 
     for id in ["c", "d"] {
         one.revoke(id);
     }
-    one.synchronise().await;
-    let error = small.server.synchronise().await.expect_err("no room");
+    one.synchronize().await;
+    let error = small.server.synchronize().await.expect_err("no room");
     assert!(error.to_string().contains("room"), "{error}");
     assert_eq!(small.verdict(&other).await, UNKNOWN);
     for id in ["a", "b", "c", "d"] {
         assert_eq!(small.verdict(&world.token(id)).await, REVOKED, "{id}");
     }
     assert!(!small.server.ready());
-    let status = small.server.shared_store().expect("a store");
+    let status = small.server.shared_store_status().expect("a store");
     assert!(status.is_refusing() && status.last_error().is_some());
 
     for id in ["a", "b"] {
         one.withdraw(id);
     }
-    one.synchronise().await;
-    small.synchronise().await;
+    one.synchronize().await;
+    small.synchronize().await;
     assert!(small.server.ready());
     assert_eq!(small.verdict(&other).await, "200");
     assert_eq!(small.verdict(&world.token("a")).await, "200");
@@ -86,21 +87,28 @@ async fn list_that_is_full_still_tells_what_is_revoked_here() {
     let one = world.instance(&engine.url()).await;
     let small = connected(&world, builder(&world, &engine.url()).most_revocations(2)).await;
     small.server.revocations().revoke(subject(0)).expect("room");
-    small.synchronise().await;
+    small.synchronize().await;
     for id in ["a", "b", "c"] {
         one.revoke(id);
     }
-    one.synchronise().await;
-    assert!(small.server.synchronise().await.is_err());
+    one.synchronize().await;
+    assert!(small.server.synchronize().await.is_err());
     // It is there already, and needs no room.
     small
         .server
         .revocations()
         .revoke(subject(100))
         .expect("room");
-    assert!(small.server.synchronise().await.is_err());
-    assert_eq!(small.server.shared_store().expect("a store").unwritten(), 0);
-    one.synchronise().await;
+    assert!(small.server.synchronize().await.is_err());
+    assert_eq!(
+        small
+            .server
+            .shared_store_status()
+            .expect("a store")
+            .unwritten(),
+        0
+    );
+    one.synchronize().await;
     let list = one.server.revocations().list();
     let known = list
         .iter()
@@ -119,10 +127,10 @@ async fn list_that_is_full_has_room_again_when_entries_have_ended() {
     for id in ["a", "b"] {
         one.revoke(id);
     }
-    one.synchronise().await;
-    assert!(small.server.synchronise().await.is_err());
+    one.synchronize().await;
+    assert!(small.server.synchronize().await.is_err());
     world.clock.advance(Duration::from_secs(26 * 3600));
-    small.synchronise().await;
+    small.synchronize().await;
     assert!(small.server.ready());
 }
 
@@ -147,22 +155,26 @@ async fn later_moments_of_one_subject_are_one_entry_of_the_stream() {
     for moment in 0..31_000 {
         revoke(moment);
     }
-    let unwritten = one.server.shared_store().expect("a store").unwritten();
+    let unwritten = one
+        .server
+        .shared_store_status()
+        .expect("a store")
+        .unwritten();
     assert_eq!(unwritten, 1);
     engine.run().await;
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 1);
 
     // One after the other: those that were replaced go when it is tidied.
     for moment in 31_000..31_020 {
         revoke(moment);
-        one.synchronise().await;
+        one.synchronize().await;
     }
-    two.synchronise().await;
+    two.synchronize().await;
     world.clock.advance(Duration::from_secs(61));
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 1);
-    two.synchronise().await;
+    two.synchronize().await;
     let three = world.instance(&engine.url()).await;
     for instance in [&one, &two, &three] {
         let list = instance.server.revocations().list();
@@ -190,7 +202,7 @@ async fn logout_token_that_comes_again_leaves_the_stream_as_it_was() {
             .body(Body::from(format!("logout_token={logout}")));
         let answer = exchange(&app, request.expect("a request")).await;
         assert_eq!(answer.status, 200);
-        server.synchronise().await.expect("a store");
+        server.synchronize().await.expect("a store");
         let stream = engine.stream().await;
         assert_eq!(first.get_or_insert_with(|| stream.clone()), &stream);
         world.clock.advance(Duration::from_secs(1));
@@ -213,15 +225,15 @@ async fn stream_whose_entries_may_not_be_deleted_is_used_all_the_same() {
         let before = UnixTime::from_secs(moment);
         let revocation = Revocation::subject(&name, "somebody", before);
         one.server.revocations().revoke(revocation).expect("room");
-        one.synchronise().await;
+        one.synchronize().await;
     }
     for _ in 0..2 {
         world.clock.advance(Duration::from_secs(61));
-        one.synchronise().await;
+        one.synchronize().await;
     }
     assert_eq!(engine.stream().await.len(), 4);
     one.revoke("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
     let two = world.instance(&url).await;
     assert_eq!(two.verdict(&world.token("stolen")).await, REVOKED);
 }
@@ -234,18 +246,18 @@ async fn events_are_written_outside_of_every_lock() {
     let server = world.build(store(&engine.url()));
     let asked = server.clone();
     let logs = Logs::asking(move || {
-        drop(asked.shared_store());
+        drop(asked.shared_store_status());
         let _ = (asked.ready(), asked.revocations().len());
     });
     let _listening = logs.listen();
     let instance = world.around(server.connect().await.expect("a runtime"));
     assert!(logs.text().contains("revocations are shared"));
     engine.kill().await;
-    assert!(instance.server.synchronise().await.is_err());
+    assert!(instance.server.synchronize().await.is_err());
     assert!(logs.text().contains("revocations are not shared"));
     instance.revoke("stolen");
     engine.run().await;
-    instance.synchronise().await;
+    instance.synchronize().await;
     assert_eq!(logs.text().matches("revocations are shared").count(), 2);
 }
 
@@ -259,14 +271,19 @@ async fn stream_whose_last_id_was_given_out_is_given_up() {
         let world = World::new();
         let one = world.instance(&engine.url()).await;
         one.revoke("before");
-        one.synchronise().await;
+        one.synchronize().await;
         let key = engine.key(":revocations").await;
         engine.say(&format!("XADD {key} {id} e x")).await;
         for name in ["a", "b", "c"] {
             one.revoke(name);
-            one.synchronise().await;
+            one.synchronize().await;
         }
-        let renewals = || one.server.shared_store().expect("a store").renewals();
+        let renewals = || {
+            one.server
+                .shared_store_status()
+                .expect("a store")
+                .renewals()
+        };
         assert_eq!(renewals(), 1, "{id}");
         let two = world.instance(&engine.url()).await;
         for instance in [&one, &two] {
@@ -278,13 +295,19 @@ async fn stream_whose_last_id_was_given_out_is_given_up() {
         // Those who only read find out as well.
         let stream = engine.say("KEYS *renewed*:revocations").await;
         engine.say(&format!("XADD {} {last} e x", stream[0])).await;
-        two.synchronise().await;
-        one.synchronise().await;
+        two.synchronize().await;
+        one.synchronize().await;
         one.revoke("d");
-        one.synchronise().await;
-        two.synchronise().await;
+        one.synchronize().await;
+        two.synchronize().await;
         assert_eq!(two.verdict(&world.token("d")).await, REVOKED);
-        assert!(two.server.shared_store().expect("a store").renewals() <= 1);
+        assert!(
+            two.server
+                .shared_store_status()
+                .expect("a store")
+                .renewals()
+                <= 1
+        );
         assert_eq!(renewals(), 1, "not twice a minute");
     }
 }
@@ -296,7 +319,7 @@ async fn stream_is_given_up_at_most_once_a_minute() {
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     one.revoke("a");
-    one.synchronise().await;
+    one.synchronize().await;
     let spoil = async || {
         let epoch = engine.key(":epoch").await;
         let words: [&[u8]; 2] = [b"GET", epoch.as_bytes()];
@@ -312,16 +335,22 @@ async fn stream_is_given_up_at_most_once_a_minute() {
     };
     spoil().await;
     one.revoke("b");
-    one.synchronise().await;
+    one.synchronize().await;
     spoil().await;
     one.revoke("c");
-    let error = one.server.synchronise().await.expect_err("not yet");
+    let error = one.server.synchronize().await.expect_err("not yet");
     assert!(error.to_string().contains("no more entries"), "{error}");
     assert!(one.server.ready(), "what is known holds");
     assert_eq!(one.verdict(&world.token("c")).await, REVOKED);
     world.clock.advance(Duration::from_secs(61));
-    one.synchronise().await;
-    assert_eq!(one.server.shared_store().expect("a store").renewals(), 2);
+    one.synchronize().await;
+    assert_eq!(
+        one.server
+            .shared_store_status()
+            .expect("a store")
+            .renewals(),
+        2
+    );
     let two = world.instance(&engine.url()).await;
     for name in ["a", "b", "c"] {
         assert_eq!(two.verdict(&world.token(name)).await, REVOKED);
@@ -335,10 +364,10 @@ async fn something_else_in_the_place_of_the_stream_or_the_epoch_is_put_right() {
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     one.revoke("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
     let key = engine.key(":revocations").await;
     engine.say(&format!("SET {key} nonsense")).await;
-    one.synchronise().await;
+    one.synchronize().await;
     let two = world.instance(&engine.url()).await;
     assert_eq!(two.verdict(&world.token("stolen")).await, REVOKED);
 
@@ -346,16 +375,16 @@ async fn something_else_in_the_place_of_the_stream_or_the_epoch_is_put_right() {
     world.clock.advance(Duration::from_secs(61));
     engine.say(&format!("DEL {key}")).await;
     engine.say(&format!("LPUSH {key} nonsense")).await;
-    one.synchronise().await;
-    two.synchronise().await;
+    one.synchronize().await;
+    two.synchronize().await;
     let three = world.instance(&engine.url()).await;
     assert_eq!(three.verdict(&world.token("stolen")).await, REVOKED);
     for id in ["", "renewed-", "renewed-../../x", "\u{fffd}"] {
         world.clock.advance(Duration::from_secs(61));
         let words: [&[u8]; 3] = [b"SET", key.as_bytes(), id.as_bytes()];
         engine.run_command(&words).await;
-        one.synchronise().await;
-        three.synchronise().await;
+        one.synchronize().await;
+        three.synchronize().await;
         let four = world.instance(&engine.url()).await;
         assert_eq!(four.verdict(&world.token("stolen")).await, REVOKED, "{id}");
     }
@@ -368,7 +397,7 @@ async fn store_that_takes_no_writes_lets_new_instances_start() {
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     one.revoke("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
     let [stolen, other, late] = ["stolen", "other", "late"].map(|id| world.token(id));
     for (refuse, accept) in [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
@@ -383,22 +412,22 @@ async fn store_that_takes_no_writes_lets_new_instances_start() {
         assert!(new.server.ready(), "{refuse}");
         assert_eq!(new.verdict(&stolen).await, REVOKED, "{refuse}");
         assert_eq!(new.verdict(&other).await, "200", "{refuse}");
-        let status = new.server.shared_store().expect("a store");
+        let status = new.server.shared_store_status().expect("a store");
         assert!(status.last_error().is_none(), "nothing is to be written");
 
         new.revoke("late");
-        let error = new.server.synchronise().await.expect_err("no writes");
-        let status = new.server.shared_store().expect("a store");
+        let error = new.server.synchronize().await.expect_err("no writes");
+        let status = new.server.shared_store_status().expect("a store");
         assert_eq!(status.unwritten(), 1, "{error}");
         assert!(status.failing_since().is_some() && new.server.ready());
         assert_eq!(new.verdict(&late).await, REVOKED);
 
         engine.say(accept).await;
-        new.synchronise().await;
-        one.synchronise().await;
+        new.synchronize().await;
+        one.synchronize().await;
         assert_eq!(one.verdict(&late).await, REVOKED, "{accept}");
         one.withdraw("late");
-        one.synchronise().await;
+        one.synchronize().await;
     }
 }
 
@@ -410,9 +439,9 @@ async fn empty_store_that_takes_no_writes_lets_instances_start_too() {
     let one = world.instance(&engine.url()).await;
     assert!(one.server.ready());
     one.revoke("stolen");
-    assert!(one.server.synchronise().await.is_err());
+    assert!(one.server.synchronize().await.is_err());
     engine.say("CONFIG SET maxmemory 0").await;
-    one.synchronise().await;
+    one.synchronize().await;
     let two = world.instance(&engine.url()).await;
     assert_eq!(two.verdict(&world.token("stolen")).await, REVOKED);
 }
@@ -489,7 +518,7 @@ async fn large_entries_are_read_in_smaller_pages() {
     let world = World::new();
     let one = world.instance(&engine.url()).await;
     one.revoke("before");
-    one.synchronise().await;
+    one.synchronize().await;
     let key = engine.key(":revocations").await;
     let junk = vec![b'x'; 1 << 20];
     for _ in 0..40 {
@@ -497,13 +526,13 @@ async fn large_entries_are_read_in_smaller_pages() {
         engine.run_command(&words).await;
     }
     one.revoke("behind");
-    one.synchronise().await;
+    one.synchronize().await;
     // No page of more than three such entries comes through.
     let address = narrow(engine.port, 4 << 20).await;
     let url = format!("redis://{address}");
     let two = world.around(world.build(store(&url)).connect().await.expect("a runtime"));
     for _ in 0..10 {
-        if two.server.synchronise().await.is_ok() {
+        if two.server.synchronize().await.is_ok() {
             break;
         }
     }
@@ -529,7 +558,7 @@ async fn store_of_another_kind_at_the_address_is_an_outage_and_no_panic() {
     ] {
         let store = SharedStore::redis(&url).cluster_key(super::KEY);
         let one = world.instance_of(store).await;
-        let status = one.server.shared_store().expect("a store");
+        let status = one.server.shared_store_status().expect("a store");
         let error = status.last_error().expect("an error");
         assert!(error.contains(&port.to_string()), "{error}");
         assert!(!one.server.ready());

@@ -109,8 +109,8 @@ impl Instance {
         fetch(&self.app, "/", token).await.verdict()
     }
 
-    async fn synchronise(&self) {
-        self.server.synchronise().await.expect("a store");
+    async fn synchronize(&self) {
+        self.server.synchronize().await.expect("a store");
     }
 
     /// Waits for a verdict that comes by itself.
@@ -153,8 +153,8 @@ async fn what_one_instance_revokes_the_others_refuse_and_what_it_withdraws_they_
     assert_eq!(there.verdict(&stolen).await, "200");
 
     here.revoke("stolen");
-    here.synchronise().await;
-    there.synchronise().await;
+    here.synchronize().await;
+    there.synchronize().await;
     assert_eq!(there.verdict(&stolen).await, REVOKED, "revoked again");
 }
 
@@ -165,20 +165,20 @@ async fn an_instance_knows_what_was_revoked_before_it_admits_anybody() {
     let world = World::new();
     let first = world.instance(&engine.url()).await;
     first.revoke("stolen");
-    first.synchronise().await;
+    first.synchronize().await;
 
     let second = world.around(world.build(store(&engine.url())));
     let (stolen, other) = (world.token("stolen"), world.token("other"));
     assert!(!second.server.ready());
     assert_eq!(second.verdict(&other).await, UNKNOWN, "not connected");
-    let status = second.server.shared_store().expect("a store");
+    let status = second.server.shared_store_status().expect("a store");
     assert!(status.is_refusing() && !status.is_loaded());
 
     second.server.clone().connect().await.expect("a runtime");
     assert!(second.server.ready());
     assert_eq!(second.verdict(&stolen).await, REVOKED);
     assert_eq!(second.verdict(&other).await, "200");
-    let status = second.server.shared_store().expect("a store");
+    let status = second.server.shared_store_status().expect("a store");
     assert!(!status.is_refusing() && status.is_loaded());
 }
 
@@ -195,7 +195,7 @@ async fn what_several_instances_have_loaded_is_in_the_store_once() {
         let server = world.build(store(&engine.url()));
         assert_eq!(server.revocations().load(&snapshot), Ok(2));
         let instance = world.around(server.connect().await.expect("a runtime"));
-        instance.synchronise().await;
+        instance.synchronize().await;
         assert_eq!(engine.stream().await.len(), 2);
     }
     // Its twin: what nobody has told yet is told.
@@ -205,7 +205,7 @@ async fn what_several_instances_have_loaded_is_in_the_store_once() {
         .connect()
         .await
         .expect("a runtime")
-        .synchronise()
+        .synchronize()
         .await
         .expect("a store");
     let fresh = world
@@ -229,18 +229,18 @@ async fn without_a_store_a_new_instance_admits_nobody_until_there_is_one() {
         REVOKED,
         "what is known is known"
     );
-    let status = instance.server.shared_store().expect("a store");
+    let status = instance.server.shared_store_status().expect("a store");
     assert!(!status.is_loaded() && status.failures() > 0, "{status:?}");
     assert_eq!(status.unwritten(), 1);
     let error = status.last_error().expect("an error");
     assert!(error.contains(&engine.port.to_string()), "{error}");
 
     engine.run().await;
-    instance.synchronise().await;
+    instance.synchronize().await;
     assert!(instance.server.ready());
     assert_eq!(instance.verdict(&other).await, "200");
     assert_eq!(instance.verdict(&stolen).await, REVOKED);
-    let status = instance.server.shared_store().expect("a store");
+    let status = instance.server.shared_store_status().expect("a store");
     assert!(status.failing_since().is_none() && status.last_error().is_none());
     assert_eq!(status.unwritten(), 0);
 }
@@ -258,25 +258,25 @@ async fn an_instance_that_was_cut_off_catches_up_in_both_directions() {
     let ids = ["before", "near", "far"];
     let [before, by_near, by_far] = ids.map(|id| world.token(id));
     near.revoke("before");
-    near.synchronise().await;
-    far.synchronise().await;
+    near.synchronize().await;
+    far.synchronize().await;
 
     wire.cut();
-    assert!(far.server.synchronise().await.is_err());
+    assert!(far.server.synchronize().await.is_err());
     near.revoke("near");
     far.revoke("far");
-    near.synchronise().await;
+    near.synchronize().await;
     assert!(far.server.ready(), "it goes on with what it knows");
     assert_eq!(far.verdict(&before).await, REVOKED);
     assert_eq!(far.verdict(&by_far).await, REVOKED);
     assert_eq!(far.verdict(&by_near).await, "200", "it cannot know");
     assert_eq!(near.verdict(&by_far).await, "200", "it cannot know");
-    let status = far.server.shared_store().expect("a store");
+    let status = far.server.shared_store_status().expect("a store");
     assert!(status.failing_since().is_some() && status.unwritten() == 1);
 
     wire.mend();
-    far.synchronise().await;
-    near.synchronise().await;
+    far.synchronize().await;
+    near.synchronize().await;
     for instance in [&near, &far] {
         for token in [&before, &by_near, &by_far] {
             assert_eq!(instance.verdict(token).await, REVOKED);
@@ -295,9 +295,9 @@ async fn a_mended_wire_is_used_again_when_the_pause_is_over() {
         world.instance(&wire.url()).await,
     );
     wire.cut();
-    assert!(far.server.synchronise().await.is_err());
+    assert!(far.server.synchronize().await.is_err());
     near.revoke("stolen");
-    near.synchronise().await;
+    near.synchronize().await;
     wire.mend();
     let stolen = world.token("stolen");
     let comes = async {
@@ -323,23 +323,23 @@ async fn a_store_that_comes_back_empty_is_told_again_by_those_who_know() {
     );
     one.revoke("stolen");
     one.revoke("forgiven");
-    one.synchronise().await;
-    two.synchronise().await;
+    one.synchronize().await;
+    two.synchronize().await;
     two.withdraw("forgiven");
-    two.synchronise().await;
-    one.synchronise().await;
+    two.synchronize().await;
+    one.synchronize().await;
     let [stolen, forgiven, late] = ["stolen", "forgiven", "late"].map(|id| world.token(id));
 
     engine.kill().await;
-    assert!(one.server.synchronise().await.is_err());
+    assert!(one.server.synchronize().await.is_err());
     one.revoke("late");
     for instance in [&one, &two] {
         assert_eq!(instance.verdict(&stolen).await, REVOKED, "in the outage");
     }
     engine.run().await;
-    two.synchronise().await;
-    one.synchronise().await;
-    two.synchronise().await;
+    two.synchronize().await;
+    one.synchronize().await;
+    two.synchronize().await;
     let three = world.instance(&engine.url()).await;
     for (name, instance) in [("one", &one), ("two", &two), ("three", &three)] {
         assert_eq!(instance.verdict(&stolen).await, REVOKED, "{name}");
@@ -359,19 +359,19 @@ async fn a_store_that_was_wiped_or_lost_its_end_under_the_connection_is_told_aga
     let one = world.instance(&engine.url()).await;
     let [stolen, lost] = ["stolen", "lost"].map(|id| world.token(id));
     one.revoke("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
     engine.say("FLUSHALL").await;
-    one.synchronise().await;
+    one.synchronize().await;
     let two = world.instance(&engine.url()).await;
     assert_eq!(two.verdict(&stolen).await, REVOKED, "wiped");
 
     // A failover to a replica that had not seen the last entry.
     one.revoke("lost");
-    one.synchronise().await;
+    one.synchronize().await;
     let (last, _) = engine.stream().await.pop().expect("an entry");
     let key = engine.key(":revocations").await;
     engine.say(&format!("XDEL {key} {last}")).await;
-    one.synchronise().await;
+    one.synchronize().await;
     let three = world.instance(&engine.url()).await;
     assert_eq!(three.verdict(&lost).await, REVOKED, "lost its end");
 
@@ -380,7 +380,7 @@ async fn a_store_that_was_wiped_or_lost_its_end_under_the_connection_is_told_aga
     let words: [&[u8]; 5] = [b"XADD", key.as_bytes(), b"1-1", b"e", b"nothing"];
     engine.run_command(&words).await;
     for instance in [&one, &two, &three] {
-        instance.synchronise().await;
+        instance.synchronize().await;
     }
     let four = world.instance(&engine.url()).await;
     assert_eq!(four.verdict(&stolen).await, REVOKED);
@@ -395,13 +395,13 @@ async fn what_a_store_forges_alters_or_plays_back_changes_nothing() {
     let one = world.instance(&engine.url()).await;
     let [stolen, other] = ["stolen", "other"].map(|id| world.token(id));
     one.revoke("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
     one.withdraw("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
     let entries = engine.stream().await;
     assert_eq!(entries.len(), 2);
     one.revoke("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
 
     let key = engine.key(":revocations").await;
     let add = async |field: &[u8], bytes: &[u8]| {
@@ -422,7 +422,7 @@ async fn what_a_store_forges_alters_or_plays_back_changes_nothing() {
     add(b"x", withdrawal).await;
     // The revocation that was withdrawn, played back: it stays withdrawn.
     add(b"e", revocation).await;
-    one.synchronise().await;
+    one.synchronize().await;
     let two = world.instance(&engine.url()).await;
     for instance in [&one, &two] {
         assert_eq!(instance.verdict(&stolen).await, REVOKED);
@@ -431,8 +431,8 @@ async fn what_a_store_forges_alters_or_plays_back_changes_nothing() {
     }
     // Its accepted twin: without the last revocation the one that was withdrawn is not in force.
     one.withdraw("stolen");
-    one.synchronise().await;
-    two.synchronise().await;
+    one.synchronize().await;
+    two.synchronize().await;
     assert_eq!(two.verdict(&stolen).await, "200");
 }
 
@@ -452,10 +452,10 @@ async fn clusters_with_other_keys_or_namespaces_share_nothing() {
         instances.push(world.instance_of(stranger).await);
     }
     one.revoke("stolen");
-    one.synchronise().await;
+    one.synchronize().await;
     let stolen = world.token("stolen");
     for instance in &instances {
-        instance.synchronise().await;
+        instance.synchronize().await;
         assert_eq!(instance.verdict(&stolen).await, "200");
     }
     let twin = world.instance_of(store(&url).namespace("portcullis")).await;
@@ -470,7 +470,7 @@ async fn clusters_with_other_keys_or_namespaces_share_nothing() {
     let staging = engine.say("KEYS staging:*:epoch").await[0].replace(":epoch", ":revocations");
     let words: [&[u8]; 5] = [b"XADD", staging.as_bytes(), b"*", b"e", &sealed];
     engine.run_command(&words).await;
-    instances[1].synchronise().await;
+    instances[1].synchronize().await;
     assert_eq!(instances[1].verdict(&stolen).await, "200");
 }
 
@@ -490,7 +490,7 @@ async fn the_store_learns_neither_ids_nor_issuers() {
     ] {
         revocations.revoke(revocation).expect("room");
     }
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 3);
     let everything = engine.everything().await;
     for secret in [
@@ -536,12 +536,12 @@ async fn a_store_that_begins_to_drop_things_is_an_outage() {
     let instance = world.instance(&wire.url()).await;
     engine.say("CONFIG SET maxmemory-policy allkeys-lfu").await;
     wire.cut();
-    assert!(instance.server.synchronise().await.is_err());
+    assert!(instance.server.synchronize().await.is_err());
     wire.mend();
-    let error = instance.server.synchronise().await.expect_err("an outage");
+    let error = instance.server.synchronize().await.expect_err("an outage");
     assert!(error.to_string().contains("allkeys-lfu"), "{error}");
     engine.say("CONFIG SET maxmemory-policy noeviction").await;
-    instance.synchronise().await;
+    instance.synchronize().await;
 }
 
 #[tokio::test]
@@ -580,11 +580,11 @@ async fn a_user_of_the_store_needs_no_more_than_the_manual_says() {
     let url = format!("redis://api:password@127.0.0.1:{}", engine.port);
     let (one, two) = (world.instance(&url).await, world.instance(&url).await);
     one.revoke("stolen");
-    one.synchronise().await;
-    two.synchronise().await;
+    one.synchronize().await;
+    two.synchronize().await;
     assert_eq!(two.verdict(&world.token("stolen")).await, REVOKED);
     world.clock.advance(Duration::from_secs(48 * 3600));
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 0, "trimmed");
 }
 
@@ -595,7 +595,7 @@ async fn a_wrong_password_is_an_outage_that_does_not_show_it() {
     let world = World::new();
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", engine.port);
     let instance = world.instance(&url("wrong-one")).await;
-    let status = instance.server.shared_store().expect("a store");
+    let status = instance.server.shared_store_status().expect("a store");
     let told = format!("{status:?} {:?}", status.last_error());
     assert!(!status.is_loaded() && !told.contains("wrong-one"), "{told}");
     assert!(
@@ -616,21 +616,27 @@ async fn where_that_is_asked_for_a_store_that_is_silent_for_too_long_stops_every
     let lenient = world.instance(&engine.url()).await;
     let (stolen, other) = (world.token("stolen"), world.token("other"));
     strict.revoke("stolen");
-    strict.synchronise().await;
+    strict.synchronize().await;
     engine.kill().await;
-    assert!(strict.server.synchronise().await.is_err());
-    assert!(lenient.server.synchronise().await.is_err());
+    assert!(strict.server.synchronize().await.is_err());
+    assert!(lenient.server.synchronize().await.is_err());
     world.clock.advance(Duration::from_secs(59));
     assert_eq!(strict.verdict(&other).await, "200");
     world.clock.advance(Duration::from_secs(2));
     strict.comes_to(&other, UNKNOWN).await;
     assert_eq!(strict.verdict(&stolen).await, REVOKED);
     assert!(!strict.server.ready());
-    assert!(strict.server.shared_store().expect("a store").is_refusing());
+    assert!(
+        strict
+            .server
+            .shared_store_status()
+            .expect("a store")
+            .is_refusing()
+    );
     assert_eq!(lenient.verdict(&other).await, "200");
 
     engine.run().await;
-    strict.synchronise().await;
+    strict.synchronize().await;
     assert_eq!(strict.verdict(&other).await, "200");
     assert!(strict.server.ready());
 }
@@ -654,7 +660,7 @@ async fn silence_of_the_store_counts_by_the_wall_clock_of_a_machine_that_was_sus
     assert_eq!(strict.verdict(&other).await, UNKNOWN);
     assert!(!strict.server.ready());
     engine.run().await;
-    strict.synchronise().await;
+    strict.synchronize().await;
     assert_eq!(strict.verdict(&other).await, "200");
     assert!(strict.server.ready());
 }
@@ -673,21 +679,21 @@ async fn what_has_ended_leaves_the_stream_and_nothing_else_does() {
     let server = world.build_with(store(&engine.url()), issuer());
     let one = world.around(server.connect().await.expect("a runtime"));
     one.revoke("early");
-    one.synchronise().await;
+    one.synchronize().await;
     world.clock.advance(Duration::from_secs(1800));
     one.revoke("late");
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 2);
     // The end of the first, and the hour for which it is kept.
     world.clock.advance(Duration::from_secs(1800 + 3600 + 300));
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 1);
     world.clock.advance(Duration::from_secs(3600));
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 0);
     // An empty stream is not one that was lost.
     one.revoke("again");
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(engine.stream().await.len(), 1);
 }
 
@@ -701,13 +707,13 @@ async fn revocations_of_an_issuer_that_an_instance_does_not_have_pass_through_it
     let server = world.build_with(store(&engine.url()), other);
     let stranger = server.connect().await.expect("a runtime");
     one.revoke("stolen");
-    one.synchronise().await;
-    stranger.synchronise().await.expect("a store");
+    one.synchronize().await;
+    stranger.synchronize().await.expect("a store");
     assert_eq!(stranger.revocations().len(), 0);
     drop(one);
     engine.kill().await;
     engine.run().await;
-    stranger.synchronise().await.expect("a store");
+    stranger.synchronize().await.expect("a store");
     let two = world.instance(&engine.url()).await;
     assert_eq!(
         two.verdict(&world.token("stolen")).await,
@@ -725,7 +731,7 @@ async fn an_instance_without_room_for_all_is_not_ready() {
     for id in ["a", "b", "c"] {
         one.revoke(id);
     }
-    one.synchronise().await;
+    one.synchronize().await;
     let builder = ResourceServer::builder(API)
         .issuer(world.issuer.trusted())
         .clock(world.clock.clone())
@@ -738,11 +744,11 @@ async fn an_instance_without_room_for_all_is_not_ready() {
         .await
         .expect("a runtime");
     assert!(!small.ready());
-    let error = small.synchronise().await.expect_err("no room");
+    let error = small.synchronize().await.expect_err("no room");
     assert!(error.to_string().contains("room"), "{error}");
     one.withdraw("b");
-    one.synchronise().await;
-    small.synchronise().await.expect("room");
+    one.synchronize().await;
+    small.synchronize().await.expect("room");
     assert!(small.ready());
 }
 
@@ -824,6 +830,6 @@ fn neither_password_nor_key_is_shown() {
 async fn who_shares_nothing_is_told_so() {
     let server = ResourceServer::builder(API).issuer(World::new().issuer.trusted());
     let server = server.build().expect("sound");
-    assert!(server.shared_store().is_none());
-    assert!(server.synchronise().await.is_err());
+    assert!(server.shared_store_status().is_none());
+    assert!(server.synchronize().await.is_err());
 }

@@ -38,7 +38,7 @@ async fn does_as_it_is_told(url: String) {
                 format!("{:?}", instance.server.revocations().revoke(revocation))
             }
             Some(("verdict", token)) => instance.verdict(token).await,
-            _ => format!("{}", instance.server.synchronise().await.is_ok()),
+            _ => format!("{}", instance.server.synchronize().await.is_ok()),
         };
         println!("{ANSWER}{answer}");
     }
@@ -90,8 +90,8 @@ impl Other {
         }
     }
 
-    async fn synchronise(&mut self) {
-        assert_eq!(self.tell("synchronise").await, "true");
+    async fn synchronize(&mut self) {
+        assert_eq!(self.tell("synchronize").await, "true");
     }
 
     async fn verdict(&mut self, token: &str) -> String {
@@ -116,19 +116,19 @@ async fn two_processes_share_revocations_through_cuts_and_the_loss_of_the_store(
         assert_eq!(other.verdict(&a).await, "200");
     }
     assert_eq!(one.tell("revoke a").await, "Ok(())");
-    one.synchronise().await;
-    two.synchronise().await;
+    one.synchronize().await;
+    two.synchronize().await;
     assert_eq!(two.verdict(&a).await, REVOKED);
 
     wire.cut();
-    assert_eq!(two.tell("synchronise").await, "false");
+    assert_eq!(two.tell("synchronize").await, "false");
     assert_eq!(one.tell("revoke b").await, "Ok(())");
     assert_eq!(two.tell("revoke c").await, "Ok(())");
-    one.synchronise().await;
+    one.synchronize().await;
     assert_eq!(two.verdict(&a).await, REVOKED);
     wire.mend();
-    two.synchronise().await;
-    one.synchronise().await;
+    two.synchronize().await;
+    one.synchronize().await;
     for other in [&mut one, &mut two] {
         for token in [&a, &b, &c] {
             assert_eq!(other.verdict(token).await, REVOKED);
@@ -137,13 +137,13 @@ async fn two_processes_share_revocations_through_cuts_and_the_loss_of_the_store(
 
     engine.kill().await;
     for other in [&mut one, &mut two] {
-        assert_eq!(other.tell("synchronise").await, "false");
+        assert_eq!(other.tell("synchronize").await, "false");
         assert_eq!(other.verdict(&a).await, REVOKED, "in the outage");
         assert_eq!(other.verdict(&never).await, "200");
     }
     engine.run().await;
     drop(one);
-    two.synchronise().await;
+    two.synchronize().await;
     let fresh = world.instance_of(store(&engine.url())).await;
     for token in [&a, &b, &c] {
         assert_eq!(two.verdict(token).await, REVOKED);

@@ -16,7 +16,7 @@ const ANSWER: &str = "answer: ";
 /// The child process: this very test, which the environment tells that it is a child.
 async fn says_whether_it_is_ready(url: String) {
     let instance = World::new().instance_of(store(&url)).await;
-    let status = instance.server.shared_store().expect("a store");
+    let status = instance.server.shared_store_status().expect("a store");
     let error = status.last_error().unwrap_or_default();
     println!("{ANSWER}{} {error}", instance.server.ready());
 }
