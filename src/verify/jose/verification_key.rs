@@ -8,7 +8,7 @@ use crate::model::algorithm::Algorithm;
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::issuer_template::IssuerTemplate;
 use crate::model::url::split_origin;
-use crate::verify::crypto::primitives::{Material, PublicKey};
+use crate::verify::crypto::public_key::{Material, PublicKey};
 
 #[derive(Debug)]
 pub(in crate::verify) struct VerificationKey {
