@@ -41,7 +41,7 @@ pub use middleware::response::refusal::Refusal;
 pub use middleware::services::backchannel_logout::BackchannelLogout;
 #[cfg(feature = "jwks")]
 pub use middleware::services::readiness::Readiness;
-pub use model::algorithm::Algorithm;
+pub use model::algorithm::{Algorithm, InvalidAlgorithm};
 pub use model::claim_path::ClaimPath;
 pub use model::claim_value::ClaimValue;
 pub use model::error::rejection::{
@@ -51,7 +51,7 @@ pub use model::error::rejection_detail::{Problem, RejectionDetail};
 pub use model::ids::{AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId};
 pub use model::reach::Reach;
 pub use model::revocation::{Revocation, RevocationKind};
-pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken};
+pub use model::scope::{InvalidScope, Scope, ScopeRequirement, ScopeToken, ScopeTokens};
 pub use model::time::UnixTime;
 pub use runtime::clock::{Clock, Sleep, SystemClock};
 pub use runtime::directory::{LookupError, UserDirectory, WorkspaceDirectory};
@@ -80,7 +80,9 @@ pub use server::settings::issuer::{DangerousIssuer, Issuer};
 pub use verify::claims::access_token::AccessToken;
 pub use verify::identity::access::{AccountAccess, WorkspaceAccess};
 pub use verify::identity::delegation::{Delegation, UncheckedDelegation};
-pub use verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+pub use verify::identity::kinds::{
+    Client, Identity, IdentityKind, Principal, Subject, WorkspaceUser,
+};
 pub use verify::jose::jwk_set::SkippedKey;
 pub use verify::policy::client_tenant::ClientTenant;
 pub use verify::policy::tenant_claims::TenantClaims;
@@ -91,4 +93,5 @@ pub mod __private {
     #[cfg(feature = "axum")]
     pub use crate::middleware::extract::assert_roles;
     pub use crate::model::scope::assert_requirement;
+    pub use crate::model::scope::literals::{Role, Scope, scope_fault};
 }

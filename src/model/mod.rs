@@ -1,5 +1,6 @@
-//! Floor 1: words. Plain values without I/O, clock, cryptography, tower or axum.
+//! Floor 1: the value types of the crate. No I/O, clock, cryptography, tower or axum.
 
+pub(crate) mod text_conversions;
 pub(crate) mod algorithm;
 pub(crate) mod claim_path;
 pub(crate) mod claim_value;

@@ -19,6 +19,7 @@ mod certificate;
 mod challenges;
 mod checks;
 mod configuration;
+mod conversions;
 mod corpus;
 mod delegation;
 mod discovery;

@@ -283,6 +283,6 @@ impl Identity {
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
     /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
-        Ok(AuthContext::of(extensions)?.required()?.identity().share())
+        Ok(AuthContext::of(extensions)?.required()?.identity().clone())
     }
 }

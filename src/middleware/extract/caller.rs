@@ -11,7 +11,7 @@ use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, Works
 
 impl FromAuthContext for Identity {
     fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
-        Ok(admitted.required()?.identity().share())
+        Ok(admitted.required()?.identity().clone())
     }
 }
 
@@ -41,24 +41,24 @@ macro_rules! tenant_caller {
 }
 
 tenant_caller!(WorkspaceUser, "user", |caller| match caller {
-    Identity::User(user) => Ok(user.share()),
+    Identity::User(user) => Ok(user.clone()),
     other => Err(without_tenant_or_wrong(other)),
 });
 
 tenant_caller!(Principal, "principal", |caller| match caller {
-    Identity::Principal(principal) => Ok(principal.share()),
+    Identity::Principal(principal) => Ok(principal.clone()),
     other => Err(without_tenant_or_wrong(other)),
 });
 
 tenant_caller!(Client, "client", |caller| match caller {
-    Identity::Client(client) => Ok(client.share()),
+    Identity::Client(client) => Ok(client.clone()),
     _ => Err(RejectionKind::WrongCaller),
 });
 
 impl FromAuthContext for Subject {
     fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
         match admitted.required()?.identity() {
-            Identity::Subject(subject) => Ok(subject.share()),
+            Identity::Subject(subject) => Ok(subject.clone()),
             _ => Err(admitted.refuse_caller(RejectionKind::WrongCaller, "subject")),
         }
     }

@@ -43,9 +43,12 @@ use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile, RequiredClaim}
 
 /// A verified access token: its signature, issuer, audience, type and times were checked.
 ///
-/// There is no way to make one but to verify it. Cloning is cheap; `Debug` shows when it ends, and no other claim.
+/// It is made by verification only; tests of handlers use `test_util`. `Clone` is cheap. `Debug` shows
+/// the issuer, the times, the number of scope tokens and whether there is a subject and a client; it
+/// does not show ids or other claims.
 ///
-/// As an axum extractor it asks for a good token and nothing else.
+/// As an axum extractor it requires a good token and nothing else.
+#[doc(alias("jwt", "bearer", "Token"))]
 #[must_use]
 #[derive(Clone)]
 pub struct AccessToken(Arc<TokenData>);
@@ -70,18 +73,22 @@ struct TokenData {
 
 impl AccessToken {
     /// The `iss` of the token: exactly one of the configured issuers' identifiers.
+    #[doc(alias("iss"))]
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.0.issuer.as_str()
     }
 
-    /// The subject. Absent where the issuer wrote none.
+    /// The subject: `sub`, or the claim of [`subject_claim`](crate::Issuer::subject_claim). Absent where
+    /// the issuer wrote none.
+    #[doc(alias("sub", "user_id"))]
     #[must_use]
     pub fn subject(&self) -> Option<&SubjectId> {
         self.0.subject.as_ref()
     }
 
     /// The client that the token was issued to. Absent where the issuer wrote none.
+    #[doc(alias("azp", "cid", "appid"))]
     #[must_use]
     pub fn client_id(&self) -> Option<&ClientId> {
         self.0.client_id.as_ref()
@@ -89,17 +96,28 @@ impl AccessToken {
 
     /// The scope; empty where the token has none.
     #[must_use]
+    #[doc(alias("scp", "permissions"))]
     pub fn scope(&self) -> &Scope {
         &self.0.scope
     }
 
-    /// The moment from which the token is no longer good, leeway aside (`exp`).
+    /// Whether the scope has exactly this token: case-sensitive, no prefix, no wildcard. For several
+    /// tokens call it for each, or declare a requirement with [`scopes!`](crate::scopes).
+    #[doc(alias("scp", "permission", "has_permission"))]
+    #[must_use]
+    pub fn has_scope(&self, token: &str) -> bool {
+        self.0.scope.contains(token)
+    }
+
+    /// The time from which the token is no longer good, leeway aside (`exp`).
+    #[doc(alias("exp", "expires_in"))]
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.0.expires_at
     }
 
     /// When the token was issued (`iat`).
+    #[doc(alias("iat"))]
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
         self.0.issued_at
@@ -107,6 +125,7 @@ impl AccessToken {
 
     /// When the user signed in (`auth_time`). Absent where the issuer did not write it, or wrote
     /// something other than a number, as some do.
+    #[doc(alias("auth_time"))]
     #[must_use]
     pub fn authenticated_at(&self) -> Option<UnixTime> {
         self.0.revocable.authenticated_at
@@ -115,11 +134,13 @@ impl AccessToken {
     /// The sessions that the token belongs to: its `origin_jti` (Cognito), or the claim that
     /// [`session_claim`](crate::Issuer::session_claim) names in its place, and its `sid` (OpenID
     /// Connect), as far as it has them.
+    #[doc(alias("sid", "origin_jti"))]
     pub fn session_ids(&self) -> impl Iterator<Item = &str> {
         self.sessions().into_iter().flatten()
     }
 
     /// The token's id (`jti`).
+    #[doc(alias("jti"))]
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.0.id.as_ref().map(SharedStr::as_str)
@@ -138,11 +159,12 @@ impl AccessToken {
 
     /// The whole payload as the application's own type.
     ///
-    /// The payload is read once for each type `T` and token; later calls return what was read.
+    /// The payload is deserialized once for each type `T` and token; later calls return the same value.
     ///
     /// # Errors
     ///
     /// [`TokenFault::CustomClaims`] when the payload does not fit `T`.
+    #[doc(alias("payload", "custom_claims", "deserialize"))]
     pub fn claims<T>(&self) -> Result<Arc<T>, TokenFault>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -363,6 +385,12 @@ impl Validity {
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.0.subject)
+            .field("client_id", &self.0.client_id)
+            .field("scope", &self.0.scope)
+            .field("issued_at", &self.0.issued_at)
+            .field("not_before", &self.0.not_before)
             .field("expires_at", &self.0.expires_at)
             .finish_non_exhaustive()
     }

@@ -81,11 +81,11 @@ impl WorkspaceAccess {
         if tenant.workspace.as_str() != place.workspace || !is_account(tenant, place) {
             return Err(RejectionKind::WrongTenant);
         }
-        let Tenant { account, workspace } = tenant.share();
+        let Tenant { account, workspace } = tenant.clone();
         Ok(Self {
             account,
             workspace,
-            caller: caller.share(),
+            caller: caller.clone(),
             token: token.clone(),
         })
     }
@@ -151,7 +151,7 @@ impl<'r> PrincipalVisit<'r> {
         Ok(WorkspaceAccess {
             account: Some(owner),
             workspace: self.workspace,
-            caller: Identity::Principal(self.principal.share()),
+            caller: Identity::Principal(self.principal.clone()),
             token: token.clone(),
         })
     }
@@ -207,7 +207,7 @@ impl AccountAccess {
         }
         Ok(Self {
             account,
-            principal: principal.share(),
+            principal: principal.clone(),
         })
     }
 }

@@ -87,7 +87,7 @@ impl UncheckedDelegation {
         let user = UserId::of(client.id.realm(), SharedStr::new(user))
             .map_err(|_| Rejection::wrong_caller("delegation"))?;
         Ok(ClaimedUser {
-            client: client.share(),
+            client: client.clone(),
             user,
         })
     }

@@ -141,12 +141,12 @@ impl<'r> Evidence<'r> {
         }
         let account = match &rules.account {
             AccountRule::Claim(_) | AccountRule::Group => {
-                Some(AccountId::of(self.account.as_ref()?.share()).ok()?)
+                Some(AccountId::of(self.account.as_ref()?.clone()).ok()?)
             }
             AccountRule::Absent => None,
             AccountRule::Undecided => return None,
         };
-        let workspace = WorkspaceId::of(self.workspace.as_ref()?.share()).ok()?;
+        let workspace = WorkspaceId::of(self.workspace.as_ref()?.clone()).ok()?;
         within_limit(Tenant { account, workspace }, rules)
     }
 

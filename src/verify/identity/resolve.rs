@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::model::ids::{ClientId, PrincipalId, SubjectId, UserId};
+use crate::model::ids::{PrincipalId, UserId};
 use crate::model::reach::Reach;
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
@@ -33,7 +33,7 @@ pub(crate) fn identify(
 ) -> Identified {
     let Some(tenant) = &rules.tenant else {
         return Identified {
-            identity: without_rules(token),
+            identity: without_rules(token, rules),
             context: None,
         };
     };
@@ -45,40 +45,41 @@ pub(crate) fn identify(
         Some(SharedStr::within(token.payload_text(), &text))
     });
     let stated = match &tenant.contexts_meant {
-        ContextsMeant::One(context) => Some(context.share()),
+        ContextsMeant::One(context) => Some(context.clone()),
         ContextsMeant::Unsaid | ContextsMeant::Every => stated,
     };
     let Ok(evidence) = Evidence::read(token, claims, tenant, rules) else {
         return Identified {
-            identity: subject(token),
+            identity: subject(token, rules),
             context: stated,
         };
     };
     let identity = principal(token, claims, &evidence, tenant, rules)
         .or_else(|| client(token, &evidence, tenant))
         .or_else(|| user(token, &evidence, tenant, rules))
-        .unwrap_or_else(|| subject(token));
+        .unwrap_or_else(|| subject(token, rules));
     let context = stated.or_else(|| match (&identity, evidence.mapped) {
-        (Identity::Client(_), Some(mapped)) => mapped.context_text().map(SharedStr::share),
+        (Identity::Client(_), Some(mapped)) => mapped.context_text().cloned(),
         _ => None,
     });
     Identified { identity, context }
 }
 
-fn without_rules(token: &AccessToken) -> Identity {
+fn without_rules(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
     match token.client_id() {
         Some(client) if token.is_machine() => Identity::Client(Client {
-            id: client.share(),
+            id: client.clone(),
             tenant: None,
         }),
-        _ => subject(token),
+        _ => subject(token, rules),
     }
 }
 
-fn subject(token: &AccessToken) -> Identity {
+fn subject(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
     Identity::Subject(Subject {
-        id: token.subject().map(SubjectId::share),
-        client: token.client_id().map(ClientId::share),
+        issuer: Arc::clone(&rules.realm),
+        id: token.subject().cloned(),
+        client: token.client_id().cloned(),
     })
 }
 
@@ -101,8 +102,8 @@ fn principal(
         return None;
     }
     Some(Identity::Principal(Principal {
-        id: PrincipalId::of(&rules.realm, evidence.principal.as_ref()?.share()).ok()?,
-        subject: token.subject()?.share(),
+        id: PrincipalId::of(&rules.realm, evidence.principal.as_ref()?.clone()).ok()?,
+        subject: token.subject()?.clone(),
         reach: reach(claims, tenant)?,
     }))
 }
@@ -136,7 +137,7 @@ fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) ->
         None => evidence.tenant(rules)?,
     };
     Some(Identity::Client(Client {
-        id: token.client_id()?.share(),
+        id: token.client_id()?.clone(),
         tenant: Some(tenant),
     }))
 }
@@ -157,12 +158,12 @@ fn user(
     let subject = token.subject()?;
     let user = match (&tenant.user, &evidence.user) {
         (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
-        (Some(_), stated) => stated.as_ref()?.share(),
+        (Some(_), stated) => stated.as_ref()?.clone(),
     };
     Some(Identity::User(WorkspaceUser {
         user: UserId::of(&rules.realm, user).ok()?,
-        subject: subject.share(),
+        subject: subject.clone(),
         tenant: evidence.tenant(tenant)?,
-        role: evidence.role.as_ref().map(SharedStr::share),
+        role: evidence.role.as_ref().cloned(),
     }))
 }

@@ -56,12 +56,12 @@ impl ClientTenant {
     }
 
     pub(in crate::verify) fn workspace_id(&self) -> Result<WorkspaceId, InvalidId> {
-        WorkspaceId::of(self.workspace.share())
+        WorkspaceId::of(self.workspace.clone())
     }
 
     pub(in crate::verify) fn account_id(&self) -> Result<Option<AccountId>, InvalidId> {
         let account = self.account.as_ref();
-        account.map(|text| AccountId::of(text.share())).transpose()
+        account.map(|text| AccountId::of(text.clone())).transpose()
     }
 
     pub(in crate::verify) const fn context_text(&self) -> Option<&SharedStr> {
