@@ -281,7 +281,7 @@ async fn identities_answer_without_a_match() {
         ),
     ] {
         let answer = fetch(router, "/", &token).await;
-        assert_eq!(answer.text(), expected);
+        assert_eq!(answer.body, expected);
     }
     assert_eq!(IdentityKind::Client.as_str(), "client");
 }
@@ -302,7 +302,7 @@ async fn proofs_show_their_shape_and_no_id() {
     let token = issuer.aworld_user().workspace("secret-place").sign();
     let shown = fetch(&app, "/workspaces/secret-place", &token).await;
     assert_eq!(shown.verdict(), "200");
-    let shown = shown.text();
+    let shown = shown.body;
     assert!(
         shown.contains("WorkspaceAccess") && shown.contains("WorkspaceId(..)"),
         "{shown}"
