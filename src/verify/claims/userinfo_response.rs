@@ -19,7 +19,7 @@ use crate::model::error::token_error::TokenError;
 use crate::model::ids::ClientId;
 use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::claims::custom::CustomClaims;
+use crate::verify::claims::custom::payload_cache::CustomClaims;
 use crate::verify::claims::introspection_response::{AnswerTime, SignatureProblem};
 use crate::verify::jose::signature::Signed;
 use crate::verify::json::claims_reader::{required_text, strings};

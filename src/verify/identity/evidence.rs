@@ -15,7 +15,8 @@ use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::{NameForms, whole_number};
 use crate::verify::policy::client_tenant::ClientTenant;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
-use crate::verify::policy::tenant_claims::{AccountRule, TenantClaims, WorkspaceRule};
+use crate::verify::policy::tenant_claims::TenantClaims;
+use crate::verify::policy::tenant_rules::{AccountRule, WorkspaceRule};
 
 /// A claim of the rules that is present with another type than theirs, or says two things.
 pub(in crate::verify) struct InvalidEvidence;

@@ -16,7 +16,8 @@ use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
 use crate::verify::json::object::Object;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
-use crate::verify::policy::tenant_claims::{ContextsMeant, ReachRule, TenantClaims};
+use crate::verify::policy::tenant_claims::TenantClaims;
+use crate::verify::policy::tenant_rules::{ContextsMeant, ReachRule};
 
 /// An identity, and the API context that the token is for where it is known.
 #[derive(Debug)]

@@ -36,7 +36,7 @@ impl GroupPattern {
     }
 
     /// Whether the pattern can find one workspace, and at most one account.
-    pub(in crate::verify) fn is_sound(&self) -> bool {
+    pub(in crate::verify) fn is_valid(&self) -> bool {
         let count = |wanted: &PatternPart| self.0.iter().filter(|piece| *piece == wanted).count();
         let has_brace = |piece: &PatternPart| matches!(piece, PatternPart::Fixed(text) if text.contains(['{', '}']));
         count(&PatternPart::Workspace) == 1
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_group_fits_as_a_whole_or_not_at_all() {
         let pattern = GroupPattern::new("/tenants/{account}/{workspace}");
-        assert!(pattern.is_sound() && pattern.names_account());
+        assert!(pattern.is_valid() && pattern.names_account());
         assert_eq!(
             pattern.find("/tenants/acme/prod"),
             Some(GroupMatch {
@@ -106,10 +106,10 @@ mod tests {
             "ws-{workspace}",
             "{tenant}/{workspace}",
         ] {
-            assert!(!GroupPattern::new(bad).is_sound(), "{bad}");
+            assert!(!GroupPattern::new(bad).is_valid(), "{bad}");
         }
         let alone = GroupPattern::new("{workspace}");
-        assert!(alone.is_sound() && !alone.names_account());
+        assert!(alone.is_valid() && !alone.names_account());
         assert_eq!(
             alone.find("prod").map(|found| found.workspace),
             Some("prod")

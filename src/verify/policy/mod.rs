@@ -3,6 +3,7 @@
 pub(crate) mod client_tenant;
 pub(crate) mod delegation_rule;
 pub(crate) mod group_pattern;
+pub(crate) mod tenant_rules;
 pub(crate) mod tenant_claims;
 pub(crate) mod tenant_claim_forms;
 pub(crate) mod validate;

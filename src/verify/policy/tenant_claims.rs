@@ -1,15 +1,16 @@
 //! Tenant rules: which claims of an issuer's tokens say where their bearer may act.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::ids::AccountId;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::shared_str::SharedStr;
 use crate::verify::policy::client_tenant::ClientTenant;
 use crate::verify::policy::delegation_rule::DelegationRule;
 use crate::verify::policy::group_pattern::GroupPattern;
+use crate::verify::policy::tenant_rules::{
+    AccountAllowList, AccountRule, ContextRule, ContextsMeant, ReachRule, WorkspaceRule,
+};
 
 /// Where an issuer's access tokens state workspace, account, user, kind of caller and API
 /// context, and which evidence makes which [`Identity`](crate::Identity).
@@ -65,74 +66,6 @@ pub struct TenantClaims {
     pub(crate) delegation: DelegationRule,
     /// The settings that hold one value.
     pub(crate) once: RepeatedSettings,
-}
-
-#[derive(Clone, Debug)]
-pub(in crate::verify) enum WorkspaceRule {
-    Claim(ClaimPath),
-    Group(ClaimPath, GroupPattern),
-}
-
-#[derive(Clone, Debug)]
-pub(in crate::verify) enum AccountRule {
-    Undecided,
-    Claim(ClaimPath),
-    /// Beside the workspace, in the same group.
-    Group,
-    Absent,
-}
-
-/// Where the reach of principals comes from.
-#[derive(Clone, Debug)]
-pub(in crate::verify) enum ReachRule {
-    Listed,
-    Claim(ClaimPath),
-    EveryAccount,
-}
-
-/// Accounts that a setting lists.
-#[derive(Clone, Debug)]
-pub(in crate::verify) struct AccountAllowList {
-    /// As given; a name that is no id is found by `mistake`.
-    pub(in crate::verify) names: Vec<String>,
-    pub(in crate::verify) accounts: Arc<[AccountId]>,
-    set: HashSet<AccountId>,
-}
-
-impl AccountAllowList {
-    fn new(names: Vec<String>) -> Self {
-        let ids = names.iter().flat_map(|name| AccountId::new(name));
-        let accounts: Arc<[AccountId]> = ids.collect();
-        let set = accounts.iter().cloned().collect();
-        Self {
-            names,
-            accounts,
-            set,
-        }
-    }
-
-    pub(in crate::verify) fn is_sound(&self) -> bool {
-        self.names.len() == self.accounts.len()
-    }
-
-    pub(in crate::verify) fn contains(&self, account: &AccountId) -> bool {
-        self.set.contains(account)
-    }
-}
-
-/// What an issuer's tokens are for that do not say it.
-#[derive(Clone, Debug)]
-pub(crate) enum ContextsMeant {
-    Unsaid,
-    One(SharedStr),
-    Every,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct ContextRule {
-    pub(crate) claim: ClaimPath,
-    pub(crate) workspace_contexts: Vec<Box<str>>,
-    pub(crate) portal: Option<Box<str>>,
 }
 
 impl TenantClaims {

@@ -2,8 +2,9 @@
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::shared_str::SharedStr;
-use crate::verify::policy::tenant_claims::{
-    AccountAllowList, AccountRule, ContextsMeant, ReachRule, TenantClaims, WorkspaceRule,
+use crate::verify::policy::tenant_claims::TenantClaims;
+use crate::verify::policy::tenant_rules::{
+    AccountAllowList, AccountRule, ContextsMeant, ReachRule, WorkspaceRule,
 };
 
 type Invalid = Option<&'static str>;
@@ -53,7 +54,7 @@ impl TenantClaims {
             return Some("a claim path or its first name is empty; name the claim");
         }
         match &self.workspace {
-            WorkspaceRule::Group(_, pattern) if !pattern.is_sound() => Some(
+            WorkspaceRule::Group(_, pattern) if !pattern.is_valid() => Some(
                 "the group pattern must have `{workspace}` once, `{account}` at most once, and no other braces, each between slashes",
             ),
             WorkspaceRule::Group(_, pattern)
@@ -122,7 +123,7 @@ impl TenantClaims {
                 "the reach of principals has one source; keep a list, a claim or every account",
             );
         }
-        (!self.reach_list.is_sound())
+        (!self.reach_list.is_valid())
             .then_some("an account within reach is no id; write 1 to 256 bytes without controls")
     }
 
@@ -149,7 +150,7 @@ impl TenantClaims {
         if matches!(self.account, AccountRule::Absent) {
             return Some("`only_accounts(..)` contradicts `without_accounts()`; keep one of them");
         }
-        (!limit.is_sound()).then_some(
+        (!limit.is_valid()).then_some(
             "an account of `only_accounts(..)` is no id; write 1 to 256 bytes without controls",
         )
     }

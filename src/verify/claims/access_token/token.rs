@@ -13,33 +13,37 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
-use crate::model::ids::{ClientId, MAX_FOREIGN_ID_BYTES, SubjectId};
+use crate::model::ids::{ClientId, SubjectId};
 use crate::model::scope::Scope;
 use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::model::time::UnixTime;
-use crate::verify::claims::audience::check_audience;
-use crate::verify::claims::custom::CustomClaims;
+use crate::verify::claims::access_token::audience::check_audience;
+use crate::verify::claims::access_token::client::{check_client, client_id};
+use crate::verify::claims::access_token::grants::{list, scope};
+use crate::verify::claims::access_token::required_values::{
+    check_required_claims, check_required_headers,
+};
+use crate::verify::claims::access_token::revocation_ids::RevocationIds;
+use crate::verify::claims::access_token::validity::Validity;
+use crate::verify::claims::custom::payload_cache::CustomClaims;
 use crate::verify::claims::introspection_response::ActiveToken;
-use crate::verify::claims::revocation_ids::RevocationIds;
 #[cfg(feature = "jwks")]
 use crate::verify::claims::token_type::check_token_type;
 use crate::verify::claims::token_type::{
     check_cognito, check_not_for_the_client, check_rfc9068, check_type,
 };
 use crate::verify::jose::signature::Signed;
-use crate::verify::json::claim_error::{ClaimName as _, differs, listed, no_text, wrong_type};
+#[cfg(feature = "jwks")]
+use crate::verify::json::claim_error::differs;
+use crate::verify::json::claim_error::{no_text, wrong_type};
 #[cfg(feature = "jwks")]
 use crate::verify::json::claims_reader::text_or_absent;
-use crate::verify::json::claims_reader::{
-    Rounding, date, id, is_blank, strings, text_at, too_long, value_at,
-};
+use crate::verify::json::claims_reader::{Rounding, date, id, is_blank, too_long, value_at};
 use crate::verify::json::object::{Object, Value};
-use crate::verify::json::role_names::NameForms;
-use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile, RequiredClaim};
+use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile};
 
 /// A verified access token: its signature, issuer, audience, type and times were checked.
 ///
@@ -361,27 +365,6 @@ impl AccessToken {
     }
 }
 
-/// When a token is good, leeway included.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Validity {
-    from: Option<UnixTime>,
-    until: UnixTime,
-}
-
-impl Validity {
-    /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
-    /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
-    pub(crate) fn check(self, now: UnixTime) -> Result<(), TokenFault> {
-        if now >= self.until {
-            return Err(TokenFault::Expired);
-        }
-        match self.from {
-            Some(from) if now < from => Err(TokenFault::NotYetValid),
-            _ => Ok(()),
-        }
-    }
-}
-
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")
@@ -420,101 +403,6 @@ fn names_a_user(claims: &Object<'_>) -> bool {
         .any(|name| claims.get(name).is_some())
 }
 
-fn check_required_claims(claims: &Object<'_>, rules: &IssuerPolicy) -> Result<(), TokenError> {
-    for RequiredClaim {
-        path,
-        value,
-        setting,
-    } in &rules.required_claims
-    {
-        let found = value_at(claims, path).ok().flatten();
-        let is_equal = match found {
-            Some(Value::String(quoted)) => value.text() == Some(&*quoted.text()),
-            Some(Value::Bool(found)) => value.boolean() == Some(found),
-            _ => false,
-        };
-        if !is_equal {
-            let error = differs(TokenFault::RequiredValue, path, found, value.to_string());
-            return Err(error.by_setting(setting));
-        }
-    }
-    Ok(())
-}
-
-fn check_required_headers(signed: &Signed<'_>, rules: &IssuerPolicy) -> Result<(), TokenError> {
-    for (name, expected) in &rules.required_headers {
-        let found = signed.header().get(name);
-        if found.and_then(Value::as_text).as_deref() != Some(&**expected) {
-            let error = differs(
-                TokenFault::RequiredValue,
-                &**name,
-                found,
-                expected.to_string(),
-            );
-            return Err(error.by_setting("require_header"));
-        }
-    }
-    Ok(())
-}
-
-fn client_id<'c>(
-    claims: &Object<'c>,
-    rules: &IssuerPolicy,
-) -> Result<Option<Cow<'c, str>>, TokenError> {
-    for path in &rules.client_id_claims {
-        match text_at(claims, path)? {
-            Some(found) if found.len() > MAX_FOREIGN_ID_BYTES => return Err(too_long(path)),
-            Some(found) => return Ok(Some(found)),
-            None => {}
-        }
-    }
-    match rules.profile {
-        Profile::Oidc | Profile::Introspected => Ok(None),
-        Profile::Cognito | Profile::Rfc9068 => Err(no_client(claims, rules)),
-    }
-}
-
-#[cold]
-fn no_client(claims: &Object<'_>, rules: &IssuerPolicy) -> TokenError {
-    match rules.client_id_claims.first() {
-        Some(path) => {
-            no_text(path, value_at(claims, path).ok().flatten()).by_setting(rules.profile.setting())
-        }
-        None => TokenFault::Claims.into(),
-    }
-}
-
-fn check_client(client_id: Option<&str>, rules: &IssuerPolicy) -> Result<(), TokenError> {
-    let allowed = rules.client_ids.is_empty()
-        || rules
-            .client_ids
-            .iter()
-            .any(|allowed| Some(&**allowed) == client_id);
-    if allowed {
-        Ok(())
-    } else {
-        Err(other_client(client_id.is_some(), rules))
-    }
-}
-
-#[cold]
-fn other_client(is_stated: bool, rules: &IssuerPolicy) -> TokenError {
-    let problem = if is_stated {
-        Problem::Differs
-    } else {
-        Problem::Missing
-    };
-    let detail = RejectionDetail::new()
-        .with_problem(problem)
-        .with_setting("client_id")
-        .with_expected(listed(&rules.client_ids));
-    let detail = match rules.client_id_claims.first() {
-        Some(path) => detail.with_claim(path.shown()),
-        None => detail,
-    };
-    TokenError::new(TokenFault::ClientId, detail)
-}
-
 /// The subject. An empty one is none: servers write it so into the tokens of services. A `null` is
 /// refused in a JWT like every other type, and is absent in an issuer's answer.
 fn subject<'c>(
@@ -534,51 +422,4 @@ fn subject<'c>(
         return Err(no_text(path, value).by_setting(rules.profile.setting()));
     }
     Ok(stated)
-}
-
-fn scope(
-    claims: &Object<'_>,
-    rules: &IssuerPolicy,
-    share: impl Fn(&str) -> SharedStr,
-) -> Result<Scope, TokenError> {
-    const EXPECTED: &str = "a string or an array of strings";
-    let path = &rules.scope_claim;
-    let unfit = |found| wrong_type(path, EXPECTED, found).by_setting("scope_claim");
-    match value_at(claims, path)? {
-        None | Some(Value::Null) => Ok(Scope::default()),
-        // RFC 6749 s3.3
-        Some(Value::String(quoted)) => Ok(Scope::from_claim(share(&quoted.text()))),
-        // Some issuers write a list. Its elements are tokens; one with a space in it is none.
-        Some(array @ Value::Array(_)) => {
-            let tokens = strings(array).ok_or_else(|| unfit(array))?;
-            let joined: Vec<&str> = tokens
-                .iter()
-                .map(AsRef::as_ref)
-                .filter(|token| !token.contains(' '))
-                .collect();
-            Ok(Scope::from_claim(SharedStr::new(&joined.join(" "))))
-        }
-        Some(other) => Err(unfit(other)),
-    }
-}
-
-/// Roles or groups, in the forms that the rules read. Anything else grants nothing. A text without a character grants
-/// nothing.
-fn list(
-    claims: &Object<'_>,
-    path: &ClaimPath,
-    forms: &NameForms,
-    share: impl Fn(&str) -> SharedStr,
-) -> Vec<SharedStr> {
-    match claims.at_path(path.members()) {
-        Ok(Some(value)) => {
-            let names = forms.read(value).unwrap_or_default();
-            let stated = || names.iter().filter(|name| !name.is_empty());
-            // As long as it must be: it is kept.
-            let mut list = Vec::with_capacity(stated().count());
-            list.extend(stated().map(|one| share(one)));
-            list
-        }
-        Ok(None) | Err(_) => Vec::new(),
-    }
 }

@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::token_error::TokenError;
-use crate::verify::claims::deserialize_error::{self, has_private_name};
+use crate::verify::claims::custom::payload_reader::{self, has_private_name};
 use crate::verify::json::object::{Object, Value};
 
 /// What was read of a payload, one place for each type that the application asks for.
@@ -50,10 +50,10 @@ where
     if has_private_name(payload) {
         return match any_members(payload) {
             Some(ordinary) => Ok(ordinary),
-            None => deserialize_error::read(payload),
+            None => payload_reader::read(payload),
         };
     }
-    serde_json::from_str(payload).map_err(|_| deserialize_error::misfit::<T>(payload))
+    serde_json::from_str(payload).map_err(|_| payload_reader::deserialize_error::<T>(payload))
 }
 
 /// The payload, where the application asks for whatever is there: no reader of `serde_json`'s takes
