@@ -298,7 +298,7 @@ async fn proofs_show_their_shape_and_no_id() {
             "/workspaces/{workspace_id}",
             get(|access: WorkspaceAccess| async move { format!("{access:?}") }),
         )
-        .route_layer(server.authenticate());
+        .route_layer(server.authenticate().context("app"));
     let token = issuer.aworld_user().workspace("secret-place").sign();
     let shown = fetch(&app, "/workspaces/secret-place", &token).await;
     assert_eq!(shown.verdict(), "200");
