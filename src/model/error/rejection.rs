@@ -70,7 +70,7 @@ impl Rejection {
         self.with_shared_detail(Arc::new(detail))
     }
 
-    pub(crate) fn with_shared_detail(mut self, detail: Arc<RejectionDetail>) -> Self {
+    pub(super) fn with_shared_detail(mut self, detail: Arc<RejectionDetail>) -> Self {
         self.detail = Some(detail);
         self
     }

@@ -38,7 +38,7 @@ pub(in crate::server) fn rules(
     check_vocabulary(issuer, profile)?;
     check_spans(issuer)?;
     check_paths(issuer, &client_id_claims)?;
-    if let Some(problem) = issuer.tenant.as_ref().and_then(TenantClaims::mistake) {
+    if let Some(problem) = issuer.tenant.as_ref().and_then(TenantClaims::first_problem) {
         return Err(mistake("tenant_claims", problem));
     }
     let names_clients = |tenant: &TenantClaims| tenant.named_clients().next().is_some();

@@ -11,7 +11,7 @@ use crate::runtime::revocation::list::RevocationCheck;
 use crate::verify::claims::access_token::{AccessToken, Validity};
 use crate::verify::identity::kinds::Identity;
 use crate::verify::identity::memory_footprint::footprint;
-use crate::verify::identity::missing_evidence::lacking;
+use crate::verify::identity::missing_evidence::missing_evidence;
 #[cfg(feature = "axum")]
 use crate::verify::identity::missing_evidence::unread_names;
 use crate::verify::identity::resolve::Identified;
@@ -76,9 +76,9 @@ impl VerifiedRequest {
     #[cold]
     pub(crate) fn lacking_evidence(&self) -> Option<RejectionDetail> {
         match &self.identified.identity {
-            Identity::Subject(_) => lacking(&self.token, &self.rules),
+            Identity::Subject(_) => missing_evidence(&self.token, &self.rules),
             Identity::Client(client) if client.workspace().is_none() => {
-                lacking(&self.token, &self.rules)
+                missing_evidence(&self.token, &self.rules)
             }
             Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
         }

@@ -93,7 +93,7 @@ impl<'a> ActiveToken<'a> {
 
     /// Whether the token is bound to a key (RFC 7800 section 3.1).
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(in crate::verify) fn is_bound(&self) -> bool {
+    pub(super) fn is_bound(&self) -> bool {
         let confirmation = self.claims.get_even_if_empty("cnf");
         confirmation.is_some_and(|value| value != Value::Null)
     }

@@ -66,7 +66,7 @@ fn is_type(stated: &str, accepted: &str) -> bool {
 // RFC 7662 s2.2: the type of an access token, RFC 6749 s5.1, in any case. What an endpoint calls
 // active may be of any other kind.
 #[cfg(feature = "jwks")]
-pub(in crate::verify) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
+pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
     match claims.get("token_type").map(Value::as_text) {
         None => Ok(()),
         Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
@@ -79,7 +79,7 @@ pub(in crate::verify) fn check_token_type(claims: &Object<'_>) -> Result<(), Tok
 }
 
 /// Amazon Cognito marks its access tokens by `token_use`, and by nothing else.
-pub(in crate::verify) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
+pub(super) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
     let found = claims.get("token_use");
     match found.and_then(Value::as_text).as_deref() {
         Some("access") => Ok(()),
@@ -89,7 +89,7 @@ pub(in crate::verify) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenE
 
 /// RFC 9068 s2.2: these are there in every token of this profile. `iss`, `exp`, `aud`, `sub`
 /// and `client_id` are demanded elsewhere.
-pub(in crate::verify) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
+pub(super) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
     required_text(claims, "jti").map_err(|error| error.by_setting("rfc9068"))?;
     match claims.get("iat") {
         Some(Value::Number(_)) => Ok(()),
@@ -120,7 +120,7 @@ pub(crate) fn is_other_kind(word: &str) -> bool {
 }
 
 /// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
-pub(in crate::verify) fn check_not_for_the_client(
+pub(super) fn check_not_for_the_client(
     claims: &Object<'_>,
     rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {

@@ -101,7 +101,7 @@ impl UncheckedDelegation {
 
 /// What a client claims, before it has entered the workspace.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-pub(crate) struct ClaimedUser {
+pub(super) struct ClaimedUser {
     client: Client,
     user: UserId,
 }

@@ -19,19 +19,19 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 use crate::verify::policy::tenant_rules::{AccountRule, WorkspaceRule};
 
 /// A claim of the rules that is present with another type than theirs, or says two things.
-pub(in crate::verify) struct InvalidEvidence;
+pub(super) struct InvalidEvidence;
 
-pub(in crate::verify) struct Evidence<'r> {
+pub(super) struct Evidence<'r> {
     pub(in crate::verify) account: Option<SharedStr>,
     pub(in crate::verify) workspace: Option<SharedStr>,
     pub(in crate::verify) user: Option<SharedStr>,
     pub(in crate::verify) principal: Option<SharedStr>,
     pub(in crate::verify) role: Option<SharedStr>,
     pub(in crate::verify) context: Option<SharedStr>,
-    pub(in crate::verify) in_groups: bool,
+    pub(super) in_groups: bool,
     /// What the machine claim states, where one is configured.
     machine: Option<SharedStr>,
-    pub(in crate::verify) from_portal_client: bool,
+    pub(super) from_portal_client: bool,
     /// Whether the claim is there that marks users.
     has_user_mark: bool,
     /// What the configuration says of this client.
@@ -89,21 +89,17 @@ impl<'r> Evidence<'r> {
 
     /// Whether anything says that a machine is calling. A piece of it is enough to contradict a
     /// user or a principal.
-    pub(in crate::verify) fn speaks_of_a_machine(
-        &self,
-        token: &AccessToken,
-        rules: &TenantClaims,
-    ) -> bool {
+    pub(super) fn speaks_of_a_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         token.is_machine() || self.is_marked(rules)
     }
 
     /// Whether the token has what the rules ask of a user's beside its tenant.
-    pub(in crate::verify) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
+    pub(super) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
         self.has_user_mark || rules.user_mark.is_none()
     }
 
     /// Whether the claim is absent that marks users.
-    pub(in crate::verify) const fn is_unmarked_by_user(&self) -> bool {
+    pub(super) const fn is_unmarked_by_user(&self) -> bool {
         !self.has_user_mark
     }
 
@@ -152,7 +148,7 @@ impl<'r> Evidence<'r> {
     }
 
     /// The tenant that the configuration gives this client, unless the token contradicts it.
-    pub(in crate::verify) fn mapped_tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
+    pub(super) fn mapped_tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
         let mapped = self.mapped?;
         let account = mapped.account_id().ok()?;
         let workspace = mapped.workspace_id().ok()?;
@@ -176,7 +172,7 @@ impl<'r> Evidence<'r> {
 }
 
 /// The accounts that a claim lists; `None` where it is anything but an array of ids.
-pub(in crate::verify) fn accounts_at(
+pub(super) fn accounts_at(
     claims: &Object<'_>,
     path: &ClaimPath,
     rules: &TenantClaims,
@@ -218,10 +214,7 @@ fn text_at(
 }
 
 /// A string, or a whole number where the rules read one as an id.
-pub(in crate::verify) fn id_text<'c>(
-    value: Value<'c>,
-    rules: &TenantClaims,
-) -> Option<Cow<'c, str>> {
+pub(super) fn id_text<'c>(value: Value<'c>, rules: &TenantClaims) -> Option<Cow<'c, str>> {
     match value {
         Value::Number(text) if rules.numeric_ids => whole_number(text).map(Cow::Borrowed),
         other => other.as_text(),

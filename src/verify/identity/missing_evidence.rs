@@ -22,7 +22,10 @@ use crate::verify::policy::tenant_rules::{AccountRule, ReachRule};
 
 /// Why the bearer of this token reaches no tenant. `None` where the rules give it one.
 #[cold]
-pub(crate) fn lacking(token: &AccessToken, rules: &IssuerPolicy) -> Option<RejectionDetail> {
+pub(crate) fn missing_evidence(
+    token: &AccessToken,
+    rules: &IssuerPolicy,
+) -> Option<RejectionDetail> {
     let Some(tenant) = &rules.tenant else {
         return Some(
             RejectionDetail::new()

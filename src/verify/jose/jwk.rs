@@ -25,10 +25,10 @@ pub(crate) const MAX_KEY_ID_BYTES: usize = 256;
 const MAX_SHOWN_CHARS: usize = 32;
 
 /// Many issuers publish such a key beside the others; nobody has to look after it.
-pub(in crate::verify) const FOR_ENCRYPTION: &str = "it is for encryption";
+pub(super) const FOR_ENCRYPTION: &str = "it is for encryption";
 
 /// A key that can be used.
-pub(in crate::verify) struct Jwk {
+pub(super) struct Jwk {
     pub(in crate::verify) id: Option<String>,
     pub(in crate::verify) issuer: Option<Box<str>>,
     pub(in crate::verify) algorithms: AlgorithmSet,

@@ -38,12 +38,12 @@ const MAX_CANDIDATES: usize = 4;
 pub(crate) enum KeySetFault {
     #[error("the key set is not a json object with an array `keys`")]
     NotAKeySet,
-    #[error("the key set has no usable key{}", because(.0.as_ref()))]
+    #[error("the key set has no usable key{}", first_reason(.0.as_ref()))]
     NoUsableKey(Option<SkippedKey>),
 }
 
 /// Of several reasons the first will do: whoever mends it comes back for the next.
-fn because(first: Option<&SkippedKey>) -> String {
+fn first_reason(first: Option<&SkippedKey>) -> String {
     let reason = first.map(|skipped| format!("; {skipped}"));
     reason.unwrap_or_default()
 }
@@ -96,7 +96,7 @@ impl fmt::Display for SkippedKey {
 }
 
 /// Keys that are tried, each with the place of its set among those that were asked.
-pub(crate) type Candidates<'k> = [Option<(usize, &'k PublicKey)>; MAX_CANDIDATES];
+pub(super) type Candidates<'k> = [Option<(usize, &'k PublicKey)>; MAX_CANDIDATES];
 
 /// The keys that may verify a token.
 pub(crate) enum Selection<'k> {
@@ -298,7 +298,8 @@ pub(crate) fn select<'k>(
     let Some(id) = id else {
         // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
         let all = sets().flat_map(|(place, set)| set.keys.iter().map(numbered(place)));
-        return gather(all.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey);
+        return find_candidates(all.filter(serves), algorithm, false)
+            .unwrap_or(Selection::UnknownKey);
     };
     if sets().any(|(_, set)| set.by_id.contains_key(id)) {
         let named = sets().flat_map(|(place, set)| {
@@ -309,16 +310,16 @@ pub(crate) fn select<'k>(
         if own.peek().is_none() {
             return Selection::Foreign;
         }
-        return gather(own, algorithm, true).unwrap_or(Selection::Unfit);
+        return find_candidates(own, algorithm, true).unwrap_or(Selection::Unfit);
     }
     if sets().any(|(_, set)| set.unusable_ids.contains(id)) {
         return Selection::Unfit;
     }
     let unnamed = sets().flat_map(|(place, set)| set.at(&set.without_id).map(numbered(place)));
-    gather(unnamed.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey)
+    find_candidates(unnamed.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey)
 }
 
-fn gather<'k>(
+fn find_candidates<'k>(
     keys: impl Iterator<Item = (usize, &'k VerificationKey)>,
     algorithm: Algorithm,
     certain: bool,

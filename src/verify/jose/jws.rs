@@ -80,7 +80,7 @@ impl<'r> Compact<'r> {
         }
         // Strict base64url is a part of the b64token grammar, so only a failure needs the question
         // whose fault it is.
-        Self::decode_parts(token, room).map_err(|fault| blame(token, fault))
+        Self::decode_parts(token, room).map_err(|fault| classify_fault(token, fault))
     }
 
     /// Why a credential without a dot is none.
@@ -89,7 +89,7 @@ impl<'r> Compact<'r> {
         if token.len() > max_bytes {
             return TokenFault::TooLarge.into();
         }
-        match blame(token, TokenFault::Malformed) {
+        match classify_fault(token, TokenFault::Malformed) {
             kind @ RejectionKind::InvalidToken(_) => Rejection::from(kind).with_detail(
                 RejectionDetail::new()
                     .with_problem(Problem::Malformed)
@@ -136,7 +136,7 @@ impl Compact<'_> {
 }
 
 /// The request's fault (400) where no token has such bytes, or else the token's (401).
-fn blame(token: &[u8], fault: TokenFault) -> RejectionKind {
+fn classify_fault(token: &[u8], fault: TokenFault) -> RejectionKind {
     if is_b64token(token) {
         fault.into()
     } else {

@@ -11,7 +11,7 @@ use crate::model::url::split_origin;
 use crate::verify::crypto::public_key::{Material, PublicKey};
 
 #[derive(Debug)]
-pub(in crate::verify) struct VerificationKey {
+pub(super) struct VerificationKey {
     pub(in crate::verify) prepared: Vec<(Algorithm, PublicKey)>,
     /// To tell it from another one.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
@@ -51,7 +51,7 @@ fn have_same_origin(url: &str, other: &str) -> bool {
 
 /// Whether two lists of keys verify the same, one by one.
 #[cfg(feature = "jwks")]
-pub(in crate::verify) fn are_alike<'k>(
+pub(super) fn are_alike<'k>(
     mut own: impl Iterator<Item = &'k VerificationKey>,
     mut other: impl Iterator<Item = &'k VerificationKey>,
 ) -> bool {

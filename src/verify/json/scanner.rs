@@ -7,7 +7,7 @@
 use crate::verify::json::members::{Member, Members, NameFilter, Scanned, Span, ValueKind};
 
 /// Deepest nesting that is read. Real tokens stay below 8; the call stack stays small.
-pub(in crate::verify) const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonFault {
@@ -18,7 +18,7 @@ pub(crate) enum JsonFault {
 }
 
 /// Reads one object and puts its members in place of those that are there.
-pub(in crate::verify) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
+pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
     members.list.clear();
     let mut scanner = Scanner::new(text, 0, &mut members.list);
     scanner.blanks();
@@ -27,7 +27,7 @@ pub(in crate::verify) fn scan(text: &str, members: &mut Members) -> Result<(), J
     if scanner.at != text.len() {
         return Err(JsonFault::Malformed);
     }
-    if members.settle(text) {
+    if members.build_index(text) {
         Ok(())
     } else {
         Err(JsonFault::Duplicate)
@@ -35,7 +35,7 @@ pub(in crate::verify) fn scan(text: &str, members: &mut Members) -> Result<(), J
 }
 
 /// A place in a text.
-pub(in crate::verify) struct Scanner<'a, 'm> {
+pub(super) struct Scanner<'a, 'm> {
     text: &'a str,
     pub(in crate::verify) at: usize,
     /// Members of the objects that are open, outermost first.
@@ -149,11 +149,11 @@ impl<'a, 'm> Scanner<'a, 'm> {
 
     /// Reads an object whose members nobody asked for yet, but for the search for duplicates.
     fn nested_object(&mut self, depth: usize) -> Result<(), JsonFault> {
-        let mark = self.members.len();
+        let start = self.members.len();
         self.object(depth)?;
-        let own = self.members.get(mark..).unwrap_or_default();
+        let own = self.members.get(start..).unwrap_or_default();
         let are_distinct = NameFilter::default().are_distinct(self.text, own);
-        self.members.truncate(mark);
+        self.members.truncate(start);
         if are_distinct {
             Ok(())
         } else {

@@ -59,7 +59,10 @@ impl DelegationRule {
     }
 
     /// What is wrong with the rule, and the way out.
-    pub(in crate::verify) fn mistake(&self, knows: impl Fn(&str) -> bool) -> Option<&'static str> {
+    pub(in crate::verify) fn first_problem(
+        &self,
+        knows: impl Fn(&str) -> bool,
+    ) -> Option<&'static str> {
         let Some(header) = &self.header else {
             return Some("the delegation header is no field name; write one such as `X-User-Id`");
         };

@@ -16,7 +16,7 @@ enum PatternPart {
 
 /// What a group that fits says.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::verify) struct GroupMatch<'g> {
+pub(super) struct GroupMatch<'g> {
     pub(in crate::verify) account: Option<&'g str>,
     pub(in crate::verify) workspace: &'g str,
 }
@@ -31,12 +31,12 @@ impl GroupPattern {
         Self(pattern.split('/').map(piece).collect())
     }
 
-    pub(in crate::verify) fn names_account(&self) -> bool {
+    pub(super) fn names_account(&self) -> bool {
         self.0.contains(&PatternPart::Account)
     }
 
     /// Whether the pattern can find one workspace, and at most one account.
-    pub(in crate::verify) fn is_valid(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         let count = |wanted: &PatternPart| self.0.iter().filter(|piece| *piece == wanted).count();
         let has_brace = |piece: &PatternPart| matches!(piece, PatternPart::Fixed(text) if text.contains(['{', '}']));
         count(&PatternPart::Workspace) == 1

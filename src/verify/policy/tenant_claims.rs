@@ -59,7 +59,7 @@ pub struct TenantClaims {
     pub(in crate::verify) reach: Vec<ReachRule>,
     pub(in crate::verify) reach_list: AccountAllowList,
     pub(in crate::verify) client_tenants: HashMap<Box<str>, ClientTenant>,
-    pub(in crate::verify) mapped_twice: bool,
+    pub(super) mapped_twice: bool,
     pub(in crate::verify) limit: Option<AccountAllowList>,
     /// Whether whole numbers are read as ids.
     pub(in crate::verify) numeric_ids: bool,

@@ -54,7 +54,7 @@ impl AccountAllowList {
         }
     }
 
-    pub(in crate::verify) fn is_valid(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.names.len() == self.accounts.len()
     }
 

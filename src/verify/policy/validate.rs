@@ -11,7 +11,7 @@ type Invalid = Option<&'static str>;
 
 impl TenantClaims {
     /// What is wrong with the rules, and the way out.
-    pub(crate) fn mistake(&self) -> Invalid {
+    pub(crate) fn first_problem(&self) -> Invalid {
         self.mistaken_paths()
             .or_else(|| self.mistaken_account())
             .or_else(|| self.mistaken_contexts())
@@ -21,7 +21,7 @@ impl TenantClaims {
             .or_else(|| self.mistaken_map())
             .or_else(|| {
                 self.delegation
-                    .mistake(|name| self.is_workspace_context(name))
+                    .first_problem(|name| self.is_workspace_context(name))
             })
     }
 

@@ -227,7 +227,7 @@ fn values<'r>(headers: &'r HeaderMap, name: &[u8]) -> impl Iterator<Item = &'r [
 
 // RFC 9110 s5.6.2: the characters of a token, such as a cookie's or a scheme's name. `,` and
 // `:` are none.
-pub(in crate::verify) fn is_tchar(byte: u8) -> bool {
+pub(super) fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -14,12 +14,12 @@ use crate::verify::json::object::{Object, Value};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// What a token can be revoked by, beside its id, subject and client.
-pub(in crate::verify) struct RevocationIds {
+pub(super) struct RevocationIds {
     /// `origin_jti`, or the claim of the setting, and `sid`.
     sessions: [Option<SharedStr>; 2],
     /// `sub`, where the subject comes from another claim.
     pub(in crate::verify) plain_subject: Option<SharedStr>,
-    pub(in crate::verify) authenticated_at: Option<UnixTime>,
+    pub(super) authenticated_at: Option<UnixTime>,
     /// Since when the subject has been signed in, or the client has had its token.
     pub(in crate::verify) began_at: Option<UnixTime>,
 }

@@ -24,7 +24,7 @@ use crate::verify::json::object::{Elements, Object, Value};
 
 /// Why the payload does not fit `T`.
 #[cold]
-pub(in crate::verify) fn deserialize_error<T: DeserializeOwned>(payload: &str) -> TokenError {
+pub(super) fn deserialize_error<T: DeserializeOwned>(payload: &str) -> TokenError {
     let detail = match T::deserialize(Reader(Value::Object(payload))) {
         Err(error) => error.detail(),
         // The two readers differ in some cases, such as numbers that are too large.
@@ -34,7 +34,7 @@ pub(in crate::verify) fn deserialize_error<T: DeserializeOwned>(payload: &str) -
 }
 
 /// Whether a member has a private name of `serde_json`.
-pub(in crate::verify) fn has_private_name(payload: &str) -> bool {
+pub(super) fn has_private_name(payload: &str) -> bool {
     // A name is written plainly or with escapes.
     let may = payload.contains("serde_json::private") || payload.contains("\\u");
     may && holds_private_name(Value::Object(payload))
