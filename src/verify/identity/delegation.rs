@@ -101,7 +101,7 @@ impl UncheckedDelegation {
 
 /// What a client claims, before it has entered the workspace.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-pub(super) struct ClaimedUser {
+pub(crate) struct ClaimedUser {
     client: Client,
     user: UserId,
 }

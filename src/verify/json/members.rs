@@ -46,7 +46,7 @@ impl Span {
 
 /// What kind of value stands somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ValueKind {
+pub(in crate::verify) enum ValueKind {
     Null,
     Bool(bool),
     Number,

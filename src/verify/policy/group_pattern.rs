@@ -16,7 +16,7 @@ enum PatternPart {
 
 /// What a group that fits says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct GroupMatch<'g> {
+pub(in crate::verify) struct GroupMatch<'g> {
     pub(in crate::verify) account: Option<&'g str>,
     pub(in crate::verify) workspace: &'g str,
 }
