@@ -5,10 +5,10 @@
 //!    `.` nor `..`: nothing that could end the place, or be read as another one.
 //! 3. The name in the braces means nothing. Two templates are equal when all else is.
 
-/// Longer than any id of a tenant.
+/// Longer than the id of any tenant.
 const MAX_FILLER_BYTES: usize = 256;
 
-/// An identifier with one place left open.
+/// An issuer identifier with one placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IssuerTemplate<'t> {
     before: &'t str,

@@ -1,4 +1,4 @@
-//! Addresses that this library may ask.
+//! Validation of URLs that this library fetches.
 //!
 //! 1. Absolute, at most 2,048 bytes, visible ASCII without the characters on which URL parsers
 //!    disagree (RFC 3986 section 2, appendix C).
@@ -7,11 +7,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Longer than any real address of a key set.
+/// Longer than the URL of any real key set.
 const MAX_BYTES: usize = 2048;
 
-/// An address as it may be shown: without user information, query and fragment, which may hold
-/// secrets.
+/// A URL for logs and messages: without user information, query and fragment, which may hold secrets.
 pub(crate) fn shown(url: &str) -> String {
     let plain = url.split_once(['?', '#']).map_or(url, |(before, _)| before);
     let (scheme, rest) = plain.split_once("://").unwrap_or(("", plain));
@@ -36,18 +35,18 @@ pub(crate) fn split_origin(url: &str) -> (&str, &str) {
     url.split_at_checked(end).unwrap_or((url, ""))
 }
 
-/// Judges an address. The fault is a phrase that follows the address: "`...` has no host".
+/// Checks a URL. The error is a phrase that follows the URL: "`...` has no host".
 pub(crate) fn check(url: &str, allow_plain: bool) -> Result<(), &'static str> {
     if url.len() > MAX_BYTES {
         return Err("is longer than 2048 bytes");
     }
-    // RFC 3986 s2: none of these belongs in a URI, and parsers that repair them differ in the
-    // host that they find.
+    // RFC 3986 s2: a URI has none of these characters, and parsers that repair them disagree about
+    // the host.
     let odd = |byte: u8| !byte.is_ascii_graphic() || b"\\\"<>^`{|}".contains(&byte);
     if url.bytes().any(odd) {
         return Err("contains a space or another character that no url contains");
     }
-    // `http::Uri` drops a fragment in silence.
+    // `http::Uri` silently drops a fragment.
     if url.contains('#') {
         return Err("has a fragment");
     }
@@ -81,7 +80,7 @@ fn host_of(authority: &str) -> Result<&str, &'static str> {
     if !is_host(host) {
         return Err("has a host that is neither a dns name nor an ip address");
     }
-    // RFC 3986 s3.2.3 allows an empty port; nobody means it.
+    // RFC 3986 s3.2.3 allows an empty port; it is a mistake all the same.
     let sound = match port.strip_prefix(':') {
         None => port.is_empty(),
         Some(digits) => {
@@ -104,7 +103,8 @@ fn is_host(host: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
-/// Literal addresses only: a name other than `localhost` could point anywhere tomorrow.
+/// Whether a host is `localhost` or a literal loopback address. Another name can resolve to any
+/// address.
 pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || ipv6(host).is_some_and(|address| address.is_loopback())

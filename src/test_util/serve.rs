@@ -29,7 +29,7 @@ use crate::{ClientAuthentication, Issuer};
 /// |---|---|
 /// | `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server` | its metadata |
 /// | `/jwks.json`, and every path that ends in `/.well-known/jwks.json` | its key set |
-/// | `/introspect` | introspection (RFC 7662), signed for who asks for that (RFC 9701) |
+/// | `/introspect` | introspection (RFC 7662), signed on request (RFC 9701) |
 /// | `/api/oauth/tokeninfo` | token information as Axway API Gateway has it |
 /// | `/userinfo` | userinfo (OpenID Connect Core section 5.3) |
 /// | `/revoke` | revocation (RFC 7009) |
@@ -56,7 +56,7 @@ pub struct ServedIssuer {
     task: JoinHandle<()>,
 }
 
-/// The pages, how they fail, and who came.
+/// The pages, their injected faults, and the record of requests.
 struct Desk {
     site: Site,
     faults: watch::Sender<Faults>,
@@ -250,7 +250,7 @@ impl ServedIssuer {
         self.desk.site.settings().max_age = age;
     }
 
-    /// Sends an `ETag` with the key set, and answers 304 to who has that set.
+    /// Sends an `ETag` with the key set, and answers 304 to a client that has that set.
     /// Default: none is sent.
     pub fn offer_etag(&self) {
         self.desk.site.settings().entity_tags = true;

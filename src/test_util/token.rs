@@ -322,7 +322,7 @@ impl TokenBuilder {
         format!("{}.", builder.signing_input(&self.signing_key()))
     }
 
-    /// A forgery: `alg` is `HS256`, and the secret is the public key in PEM, which everybody
+    /// A forgery: `alg` is `HS256`, and the secret is the public key in PEM, which anybody
     /// knows (RFC 8725 section 2.1).
     #[must_use]
     pub fn with_hmac_of_public_key(&self) -> String {

@@ -29,7 +29,7 @@ macro_rules! faults {
 }
 
 faults! {
-    /// What is wrong with a request's credentials, before any token is looked at.
+    /// A fault of a request's credentials, before a token is read.
     RequestFault {
         /// More than one `Authorization` field, or a token in more than one of the layer's
         /// sources (RFC 6750 section 2, RFC 9110 section 5.3).
@@ -38,7 +38,7 @@ faults! {
         NoCredentials = "no_credentials", "what should hold the credential is empty";
         /// Bytes that no `b64token` contains (RFC 6750 section 2.1).
         NotAToken = "not_a_token", "the credential is not `Bearer` and one b64token, or in a cookie or header the b64token alone";
-        /// A client asks for a delegation and names nobody.
+        /// A client requests a delegation and names no user.
         NoUser = "no_user", "the request names no user to act for";
         /// The field that names the user came more than once.
         SeveralUsers = "several_users", "the request names a user to act for more than once";
@@ -48,7 +48,7 @@ faults! {
 }
 
 faults! {
-    /// What is wrong with a token. All of them look the same to the client.
+    /// A fault of a token. The client sees the same response for all of them.
     TokenFault {
         /// Longer than the limit on tokens; 16 KiB unless set otherwise.
         TooLarge = "too_large", "the token is longer than the limit";
@@ -84,7 +84,7 @@ faults! {
         Expired = "expired", "the token has expired";
         /// `nbf` lies ahead.
         NotYetValid = "not_yet_valid", "the token is not valid yet";
-        /// The token is for somebody else.
+        /// The token has another audience.
         Audience = "audience", "the token is not for this audience";
         /// The token was issued to a client that is not allowed.
         ClientId = "client_id", "the token was issued to another client";
@@ -94,29 +94,29 @@ faults! {
         RequiredValue = "required_value", "a claim or header value that the issuer's rules require differs";
         /// `cnf` binds the token to a key, and the request proves no possession of it.
         Binding = "binding", "the token is bound to a key that the request does not prove";
-        /// The token was sent under the scheme `DPoP`, whose proofs are not checked here (RFC 9449
-        /// section 7.1). It was not judged any further.
+        /// The token was sent under the scheme `DPoP`, whose proofs are not supported (RFC 9449
+        /// section 7.1). The token was not read.
         Scheme = "scheme", "the token was sent under the scheme `DPoP`, whose proofs are not checked here";
-        /// The issuer was asked and does not call the token good.
+        /// Introspection reports the token as not active.
         Inactive = "inactive", "the issuer says that the token is not active";
         /// The payload does not fit the application's own claims type.
         CustomClaims = "custom_claims", "the claims do not fit the application's type";
         /// The token, its session, subject, client or issuer was revoked; see
         /// [`Revocation`](crate::Revocation).
         Revoked = "revoked", "the token was revoked";
-        /// A check of the application's own found the token no good.
+        /// A check of the application refused the token.
         Objection = "objection", "the application's own check objects to the token";
     }
 }
 
 faults! {
-    /// Why we could not judge a token. Never the caller's fault.
+    /// Why a token could not be checked. Never the caller's fault.
     Outage {
         /// The issuer's keys were never loaded, or were dropped.
         KeysNotLoaded = "keys_not_loaded", "the issuer's keys are not loaded";
         /// The last good key set is older than the maximum staleness.
         KeysTooStale = "keys_too_stale", "the issuer's keys are too old to be trusted";
-        /// The key is unknown, and the issuer may not be asked again yet.
+        /// The key is unknown, and the key set must not be fetched again yet.
         KeyUnconfirmed = "key_unconfirmed", "the key is unknown and the issuer could not be asked";
         /// The key is unknown, and the issuer's key set has entries that were not read; see
         /// [`Issuer::most_keys`](crate::Issuer::most_keys).
@@ -124,34 +124,34 @@ faults! {
         /// The wall clock shows a time before this library was made, so that it is not set; see
         /// [`ResourceServerBuilder::earliest_time`](crate::ResourceServerBuilder::earliest_time).
         ClockUnset = "clock_unset", "the clock is not set: it shows a time in the past";
-        /// What has been revoked is not known yet; see
+        /// The list of revocations is not loaded yet; see
         /// [`ResourceServerBuilder::load_revocations`](crate::ResourceServerBuilder::load_revocations).
         RevocationsNotLoaded = "revocations_not_loaded", "what has been revoked is not loaded yet";
         /// The application's directory of workspaces or users failed.
         DirectoryFailed = "directory_failed", "the application's directory failed";
         /// The application's directory did not answer in time.
         DirectoryTimedOut = "directory_timed_out", "the application's directory did not answer in time";
-        /// Too many requests wait for the issuer already.
+        /// Too many requests are waiting for the issuer.
         TooManyWaiting = "too_many_waiting", "too many requests wait for the issuer";
-        /// The issuer was asked about the token and gave no answer that counts.
+        /// Introspection failed, or its response is not valid.
         IntrospectionFailed = "introspection_failed", "the issuer could not be asked about the token";
-        /// The issuer did not answer while the request could wait.
+        /// The issuer did not respond in time.
         IntrospectionTimedOut = "introspection_timed_out", "the issuer did not answer in time about the token";
-        /// The issuer refuses our own credentials.
+        /// The issuer refuses this server's own credentials.
         IntrospectionRefusedUs = "introspection_refused_us", "the issuer refuses our credentials";
-        /// The issuer asks us to come back later.
+        /// The issuer's rate limit: it demands a later request.
         IntrospectionBusy = "introspection_busy", "the issuer is asked too often";
-        /// The issuer was asked about the user and gave no answer that counts.
+        /// The userinfo request failed, or its response is not valid.
         UserInfoFailed = "user_info_failed", "the issuer told nothing of the user that counts";
-        /// The issuer did not answer while the request could wait.
+        /// The issuer did not respond in time.
         UserInfoTimedOut = "user_info_timed_out", "the issuer did not answer in time about the user";
-        /// The issuer asks us to come back later.
+        /// The issuer's rate limit: it demands a later request.
         UserInfoBusy = "user_info_busy", "the issuer is asked too often about users";
     }
 }
 
 faults! {
-    /// What is wrong with the application's wiring. Answered 500; fix the code.
+    /// A fault of the application's wiring. The response is 500; fix the code.
     WiringFault {
         /// A setting of the layer was given twice with different values, or has a value that it
         /// cannot have; the [detail](crate::Rejection::detail) names it.
@@ -164,17 +164,17 @@ faults! {
         NoWorkspaceParameter = "no_workspace_parameter", "the route has no `{workspace_id}` parameter";
         /// The route has no `{account_id}` parameter.
         NoAccountParameter = "no_account_parameter", "the route has no `{account_id}` parameter";
-        /// A handler asks for an account on a route that addresses a workspace.
+        /// A handler takes an account on a route that addresses a workspace.
         WorkspaceParameter = "workspace_parameter", "a handler asks for `AccountAccess` on a route with `{workspace_id}`; `WorkspaceAccess` compares both";
-        /// The layer admits principals, and nobody can say who owns a workspace.
+        /// The layer admits principals, and the server has no workspace directory.
         NoWorkspaceDirectory = "no_workspace_directory", "the layer admits principals and the server has no workspace directory; give `workspace_directory(..)` to the builder";
-        /// A handler asks for a delegation, and nobody can say who is a user of a workspace.
+        /// A handler takes a delegation, and the server has no user directory.
         NoUserDirectory = "no_user_directory", "a handler asks for a delegation and the server has no user directory; give `user_directory(..)` to the builder, or ask for an unchecked one";
-        /// A handler asks for a delegation, which no issuer's tenant rules switch on.
+        /// A handler takes a delegation, which no issuer's tenant rules switch on.
         NoDelegation = "no_delegation", "a handler asks for a delegation, which no tenant rules switch on; add `delegation()` to them";
-        /// A handler asks for userinfo, which no issuer tells.
+        /// A handler takes userinfo, and no issuer has a userinfo endpoint.
         NoUserInfo = "no_user_info", "a handler asks for `UserInfo` and no issuer tells it; add `userinfo(..)` or `discover_userinfo()` to an issuer";
-        /// A handler asks for userinfo, and the token is no longer on the request.
+        /// A handler takes userinfo, and the token is no longer on the request.
         TokenRemoved = "token_removed", "a handler asks for `UserInfo` and something behind the layer has taken the token from the request";
         /// `{workspace_id}` or `{account_id}` occurs twice with different values.
         RepeatedParameter = "repeated_parameter", "a tenant parameter occurs twice in the route with different values";

@@ -1,4 +1,4 @@
-//! Why a request was refused: plain data, one kind per row of the wire table.
+//! Refusals: plain data, one kind per row of the table of responses.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use crate::model::error::faults::{Outage, RequestFault, TokenFault, WiringFault};
 use crate::model::error::rejection_detail::RejectionDetail;
 
-/// A refusal: what kind, and the little that its answer needs.
+/// A refusal: its kind, and what its response needs.
 ///
 /// The client sees only the wire table of [`RejectionKind`]; the program reads
 /// [`kind()`](Self::kind); the operator reads `Display`, which names the fault and never
@@ -58,14 +58,14 @@ impl Rejection {
         }
     }
 
-    /// A caller of a kind that may not do this, and which check says so.
+    /// A refused kind of caller, and the check that refuses it.
     pub(crate) const fn wrong_caller(cause: &'static str) -> Self {
         let mut rejection = Self::new(RejectionKind::WrongCaller);
         rejection.cause = Some(cause);
         rejection
     }
 
-    /// Adds what the operator needs to find the cause.
+    /// Adds the detail for the operator.
     pub(crate) fn with_detail(self, detail: RejectionDetail) -> Self {
         self.with_shared_detail(Arc::new(detail))
     }
@@ -100,8 +100,8 @@ impl Rejection {
 
     /// The fault inside the kind, or, for [`RejectionKind::WrongCaller`], the check that refused:
     /// `context` (a token for another API context), `caller` (another kind of caller), `guest` (a
-    /// principal who is admitted to workspaces alone), `role`, `group`, `delegation` (a user is
-    /// named where nobody may be, or asked) or `objection` (the application's own check). A
+    /// principal that is admitted to workspaces only), `role`, `group`, `delegation` (the request names
+    /// a user where delegation is off, or delegation is refused) or `objection` (the application's own check). A
     /// stable name, for operators.
     #[must_use]
     pub const fn cause(&self) -> Option<&'static str> {
@@ -125,13 +125,13 @@ impl Rejection {
         self.kind
     }
 
-    /// When the client may try again; present for [`RejectionKind::Unavailable`] alone.
+    /// When the client may try again; present only for [`RejectionKind::Unavailable`].
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The scope that the challenge names; present for [`RejectionKind::InsufficientScope`] alone.
+    /// The scope that the challenge names; present only for [`RejectionKind::InsufficientScope`].
     /// First what the guard demands (of several alternatives the first), then what other guards
     /// of the route are known to demand, then what the token has of the scopes that this server
     /// knows: a client that asks for exactly this loses nothing. The [`detail`](Self::detail) has
@@ -231,7 +231,7 @@ pub enum RejectionKind {
     MissingToken,
     /// The request carries its credentials in a way that RFC 6750 does not allow.
     InvalidRequest(RequestFault),
-    /// A token was judged and is not good.
+    /// The token was checked and is not good.
     InvalidToken(TokenFault),
     /// The token is good and its scope does not suffice.
     InsufficientScope,
@@ -241,7 +241,7 @@ pub enum RejectionKind {
     WrongTenant,
     /// The caller reaches no tenant at all.
     NoTenant,
-    /// We could not judge the token. The client should keep it and try again.
+    /// The token could not be checked. The client should keep it and try again.
     Unavailable(Outage),
     /// An extractor ran on a route that no authentication layer covers.
     NotAuthenticated,
@@ -285,15 +285,15 @@ impl RejectionKind {
     }
 }
 
-/// What a check of the application's own has against a token that is good in all else; see
+/// The refusal of a token by a check of the application, after all other checks; see
 /// [`ResourceServerBuilder::check`](crate::ResourceServerBuilder::check).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Objection {
-    /// The token is no good, and its client should get another one: 401 `invalid_token`, with the
+    /// The token is not good, and its client should get another one: 401 `invalid_token`, with the
     /// fault [`TokenFault::Objection`].
     Token,
-    /// Who is calling may not come here, and another token would not help: 403, as
+    /// The caller is refused, and another token would not help: 403, as
     /// [`RejectionKind::WrongCaller`].
     Caller,
 }

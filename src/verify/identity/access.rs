@@ -1,4 +1,4 @@
-//! Where a caller may act: an identity and the place that a request addresses become access.
+//! Access proofs: an identity and the tenant that a request addresses become access.
 //!
 //! 1. A user or a client enters its own workspace and no other; where the place names an
 //!    account too, that must be the caller's. Neither ever obtains an account.
@@ -11,7 +11,7 @@ use crate::model::ids::{AccountId, WorkspaceId};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::{Identity, Principal, Tenant};
 
-/// The place that a request addresses, as its path writes it.
+/// The tenant that a request addresses, as its path writes it.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 #[derive(Debug)]
 pub(crate) struct RequestedPlace {
@@ -54,7 +54,7 @@ impl WorkspaceAccess {
         self.account.as_ref()
     }
 
-    /// Who acts.
+    /// The caller.
     #[must_use]
     pub const fn caller(&self) -> &Identity {
         &self.caller
@@ -161,7 +161,7 @@ fn is_account(tenant: &Tenant, place: &RequestedPlace) -> bool {
     match (&place.account, &tenant.account) {
         (None, _) => true,
         (Some(addressed), Some(own)) => own.as_str() == addressed,
-        // A place in an account is not the place of a caller who has none.
+        // A caller without an account is not in the account that the path names.
         (Some(_), None) => false,
     }
 }
@@ -171,7 +171,7 @@ fn is_account(tenant: &Tenant, place: &RequestedPlace) -> bool {
 /// Functions that touch an account's data across its workspaces should take `&AccountAccess`.
 /// Only a principal ever obtains one; a user's or a client's reach ends with its workspace.
 ///
-/// As an axum extractor it looks for the route's `{account_id}` in the principal's reach.
+/// As an axum extractor it compares the route's `{account_id}` with the principal's reach.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AccountAccess {
@@ -186,7 +186,7 @@ impl AccountAccess {
         &self.account
     }
 
-    /// Who acts.
+    /// The principal.
     #[must_use]
     pub const fn principal(&self) -> &Principal {
         &self.principal
@@ -200,7 +200,7 @@ impl AccountAccess {
             Identity::User(_) | Identity::Client(_) => return Err(RejectionKind::WrongCaller),
             Identity::Subject(_) => return Err(RejectionKind::NoTenant),
         };
-        // What is no id is nobody's account.
+        // A text that is no id names no account.
         let account = AccountId::new(account).map_err(|_| RejectionKind::WrongTenant)?;
         if !principal.reach().includes(&account) {
             return Err(RejectionKind::WrongTenant);

@@ -1,7 +1,8 @@
-//! What a verified token says about its tenant, before anything is concluded from it.
+//! The evidence of tenancy in a verified token, before an identity is derived from it.
 //!
-//! Each piece is absent or a sound text. A claim that is present and is neither is
-//! contradiction, and contradiction is no evidence at all.
+//! 1. Each claim is absent or a string that is not empty. A claim with another type makes the whole
+//!    evidence invalid; the caller is then a `Subject`.
+//! 2. Two groups that fit the pattern make it invalid too.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
 use crate::verify::policy::tenant_rules::{AccountRule, WorkspaceRule};
 
-/// A claim of the rules that is present with another type than theirs, or says two things.
+/// A configured claim has another type, or two values.
 pub(super) struct InvalidEvidence;
 
 pub(super) struct Evidence<'r> {
@@ -29,12 +30,12 @@ pub(super) struct Evidence<'r> {
     pub(in crate::verify) role: Option<SharedStr>,
     pub(in crate::verify) context: Option<SharedStr>,
     pub(super) in_groups: bool,
-    /// What the machine claim states, where one is configured.
+    /// The value of the machine claim, where one is configured.
     machine: Option<SharedStr>,
     pub(super) from_portal_client: bool,
-    /// Whether the claim is there that marks users.
+    /// Whether the token has the claim that marks users.
     has_user_mark: bool,
-    /// What the configuration says of this client.
+    /// The configured tenant of this client.
     pub(in crate::verify) mapped: Option<&'r ClientTenant>,
 }
 
@@ -87,30 +88,29 @@ impl<'r> Evidence<'r> {
         })
     }
 
-    /// Whether anything says that a machine is calling. A piece of it is enough to contradict a
-    /// user or a principal.
+    /// Whether any evidence speaks of a machine. One piece excludes a user and a principal.
     pub(super) fn speaks_of_a_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         token.is_machine() || self.is_marked(rules)
     }
 
-    /// Whether the token has what the rules ask of a user's beside its tenant.
+    /// Whether the token has the claim that marks users, where one is configured.
     pub(super) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
         self.has_user_mark || rules.user_mark.is_none()
     }
 
-    /// Whether the claim is absent that marks users.
+    /// Whether the token lacks the claim that marks users.
     pub(super) const fn is_unmarked_by_user(&self) -> bool {
         !self.has_user_mark
     }
 
-    /// Whether everything says that a machine is calling.
+    /// Whether all evidence speaks of a machine.
     pub(in crate::verify) fn is_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         let claimed = match (&rules.machine, &self.machine, self.mapped) {
             (None, _, _) | (Some(_), None, Some(_)) => true,
             (Some(_), None, None) => false,
             (Some((_, mark)), Some(stated), _) => stated.as_str() == &**mark,
         };
-        // Amazon Cognito: a machine's `sub` is its client id, and no user is named.
+        // Amazon Cognito: the `sub` of a machine is its client id, and no claim names a user.
         let named = if rules.machine_claim_suffices && self.is_marked(rules) {
             !token.has_username()
         } else {
@@ -126,8 +126,8 @@ impl<'r> Evidence<'r> {
         }
     }
 
-    /// The tenant, if the token names a whole one, is for a context inside a workspace, and its
-    /// issuer may assert the account.
+    /// The tenant, where the token states all of it, is for a workspace context, and its issuer may
+    /// assert the account.
     pub(in crate::verify) fn tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
         if let Some(rule) = &rules.context {
             let context = self.context.as_ref()?;
@@ -147,7 +147,7 @@ impl<'r> Evidence<'r> {
         within_limit(Tenant { account, workspace }, rules)
     }
 
-    /// The tenant that the configuration gives this client, unless the token contradicts it.
+    /// The configured tenant of this client, unless the token contradicts it.
     pub(super) fn mapped_tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
         let mapped = self.mapped?;
         let account = mapped.account_id().ok()?;
@@ -171,7 +171,7 @@ impl<'r> Evidence<'r> {
     }
 }
 
-/// The accounts that a claim lists; `None` where it is anything but an array of ids.
+/// The accounts that a claim lists; `None` where it is not an array of ids.
 pub(super) fn accounts_at(
     claims: &Object<'_>,
     path: &ClaimPath,
@@ -221,7 +221,7 @@ pub(super) fn id_text<'c>(value: Value<'c>, rules: &TenantClaims) -> Option<Cow<
     }
 }
 
-/// What the one group that fits says. That two fit is contradiction.
+/// The one group that fits; two of them make the evidence invalid.
 fn the_one_group<T>(
     claims: &Object<'_>,
     path: &ClaimPath,
@@ -244,7 +244,7 @@ fn the_one_group<T>(
     Ok(found)
 }
 
-/// Whatever stands there but an empty list is a group, or something in its place.
+/// Whether the claim has a value other than an empty list.
 fn is_in_groups(claims: &Object<'_>, groups: &ClaimPath) -> bool {
     match claims.at_path(groups.members()) {
         Ok(None) => false,

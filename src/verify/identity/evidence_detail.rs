@@ -100,7 +100,7 @@ pub(super) fn about_name(name: &'static str, problem: Problem) -> RejectionDetai
         .with_problem(problem)
 }
 
-/// What a rule asks for and the token does not state.
+/// A claim that a rule requires and the token does not have.
 pub(super) fn unstated(
     stated: Option<&SharedStr>,
     path: Option<&ClaimPath>,

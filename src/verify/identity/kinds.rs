@@ -117,9 +117,9 @@ impl fmt::Display for IdentityKind {
 
 /// A user of exactly one workspace.
 ///
-/// As an axum extractor it asks for a user, and looks at no path: on a route with
-/// `{workspace_id}`, ask for [`WorkspaceAccess`](crate::WorkspaceAccess), which compares them.
-/// A client that acts for a user is no user: see [`Delegation`](crate::Delegation).
+/// As an axum extractor it requires a user and does not read the path: on a route with
+/// `{workspace_id}` take [`WorkspaceAccess`](crate::WorkspaceAccess), which compares them.
+/// A client that acts for a user is not a user: see [`Delegation`](crate::Delegation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceUser {
     pub(in crate::verify) user: UserId,

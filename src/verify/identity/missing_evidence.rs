@@ -1,8 +1,7 @@
-//! Which evidence of tenancy a token lacks, or which contradicts, told to operators when a guard
-//! refuses a caller without a tenant.
+//! The detail of a refusal for want of a tenant: which evidence is missing or contradicts.
 //!
-//! 1. Nothing is decided here: the evidence is read once more, by the rules of
-//!    [`identify`](super::identify), and the first of them that does not hold is named.
+//! 1. It decides nothing: it reads the evidence again by the rules of [`identify`](super::resolve) and
+//!    names the first rule that is not met.
 //! 2. A claim is named by its configured path, with the type that was found; never its value.
 
 use crate::model::claim_path::ClaimPath;
@@ -20,7 +19,7 @@ use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
 use crate::verify::policy::tenant_rules::{AccountRule, ReachRule};
 
-/// Why the bearer of this token reaches no tenant. `None` where the rules give it one.
+/// Why the caller reaches no tenant. `None` where the rules give it one.
 #[cold]
 pub(crate) fn missing_evidence(
     token: &AccessToken,
@@ -60,8 +59,7 @@ pub(crate) fn missing_evidence(
     }
 }
 
-/// Why the claim of roles or groups has no name that is read: it is absent, empty, or of another
-/// form.
+/// Why the claim of roles or groups has no names: it is absent, empty, or of another form.
 #[cold]
 #[cfg(feature = "axum")]
 pub(crate) fn unread_names(
@@ -112,7 +110,7 @@ impl EvidenceCase<'_> {
         }
     }
 
-    /// What is wrong with one of these, which contradict the kind of caller.
+    /// The first of these claims that is present, which contradicts the kind of caller.
     fn contradicted_by(
         &self,
         claims: &[(&Option<SharedStr>, &Option<ClaimPath>, &'static str)],
@@ -172,7 +170,7 @@ impl EvidenceCase<'_> {
         })
     }
 
-    /// A token that speaks of a machine and may not.
+    /// Evidence of a machine, where the kind of caller excludes it.
     fn machine_contradicts(&self) -> Option<RejectionDetail> {
         if !self.evidence.speaks_of_a_machine(self.token, self.tenant) {
             return None;
@@ -268,7 +266,7 @@ impl EvidenceCase<'_> {
         is_lacking.then(|| about(path, "subject_claim", Problem::Missing))
     }
 
-    /// What of the tenant is lacking: context, account, workspace, or the issuer's word for it.
+    /// The missing part of the tenant: context, account, workspace, or the issuer's right to assert it.
     fn no_tenant(&self) -> Option<RejectionDetail> {
         let (tenant, evidence) = (self.tenant, self.evidence);
         if let Some(rule) = &tenant.context {

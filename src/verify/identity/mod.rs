@@ -1,4 +1,4 @@
-//! Identities: the caller that the claims prove, and the tenants that it may enter.
+//! Identities: the caller, derived from the claims, and the tenants that it may enter.
 
 pub(crate) mod kinds;
 pub(crate) mod evidence;

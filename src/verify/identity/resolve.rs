@@ -1,10 +1,10 @@
-//! Who is calling: an access token and its issuer's tenant rules become an identity.
+//! Resolves the identity: an access token and its issuer's tenant rules become an `Identity`.
 //!
-//! 1. Wider reach needs positive evidence, complete and without contradiction.
-//! 2. Anything else is a subject, who is authenticated and reaches nothing.
+//! 1. A kind that reaches a tenant needs complete evidence without contradiction.
+//! 2. Otherwise the caller is a `Subject`: authenticated, and without a tenant.
 //! 3. Without tenant rules a caller is a client without a workspace, or a subject.
 //!
-//! The rules for each kind stand at [`TenantClaims`].
+//! [`TenantClaims`] documents the rules of each kind.
 
 use std::sync::Arc;
 
@@ -38,8 +38,8 @@ pub(crate) fn identify(
             context: None,
         };
     };
-    // Read apart from the evidence: a token with contradictory claims is still not good for
-    // another context.
+    // Separate from the evidence: a token with invalid evidence is still not good for another
+    // context.
     let stated = tenant.context.as_ref().and_then(|rule| {
         let value = claims.at_path(rule.claim.members()).ok().flatten()?;
         let text = id_text(value, tenant)?;
@@ -84,7 +84,7 @@ fn subject(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
     })
 }
 
-/// All of the evidence and none of the contradictions; see [`TenantClaims`], rule 3.
+/// A principal: all of the evidence, no contradiction; see [`TenantClaims`], rule 3.
 fn principal(
     token: &AccessToken,
     claims: &Object<'_>,
@@ -109,13 +109,13 @@ fn principal(
     }))
 }
 
-/// `None` when the claim that lists the accounts is of another type.
+/// The reach of a principal; `None` where the claim that lists the accounts has another type.
 fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
     let granted = match tenant.reach.as_slice() {
         [] => Reach::default(),
         [ReachRule::EveryAccount] => Reach::EveryAccount,
         [ReachRule::Claim(path)] => Reach::Accounts(accounts_at(claims, path, tenant)?),
-        // INVARIANT: sound rules have one source of reach, and this is the last kind.
+        // INVARIANT: valid rules have one source of reach, and this is the last kind.
         _ => Reach::Accounts(Arc::clone(&tenant.reach_list.accounts)),
     };
     Some(match &tenant.limit {
@@ -124,7 +124,7 @@ fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
     })
 }
 
-/// See [`TenantClaims`], rule 2.
+/// A client; see [`TenantClaims`], rule 2.
 fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) -> Option<Identity> {
     let contradicted = (evidence.user.is_some() && !rules.machine_claim_suffices)
         || evidence.principal.is_some()
@@ -143,7 +143,7 @@ fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) ->
     }))
 }
 
-/// See [`TenantClaims`], rule 1.
+/// A user; see [`TenantClaims`], rule 1.
 fn user(
     token: &AccessToken,
     evidence: &Evidence<'_>,

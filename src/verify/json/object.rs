@@ -1,4 +1,4 @@
-//! Strict JSON objects, read in one pass and without copying.
+//! Strict JSON objects, parsed in one pass without copies.
 //!
 //! 1. The text is UTF-8 and exactly one object (RFC 7519 section 7.2, RFC 8259); no byte-order
 //!    mark, nothing behind it.
@@ -6,8 +6,8 @@
 //!    RFC 7519 section 4).
 //! 3. Every string is complete and sound: known escapes, paired surrogates, no raw control
 //!    characters. Every number has the grammar of RFC 8259 section 6.
-//! 4. At most 64 levels deep; work is linear in the text but for the search for duplicates
-//!    in an object, which sorts.
+//! 4. At most 64 levels deep. Work is linear in the text, except for the search for duplicate names
+//!    in a large object, which sorts.
 
 use std::borrow::Cow;
 
@@ -24,14 +24,14 @@ pub(crate) struct Object<'a> {
     members: Storage<'a>,
 }
 
-/// Members of our own, or such as somebody keeps room for.
+/// Owned members, or members in a reusable buffer of the caller.
 #[derive(Debug)]
 enum Storage<'a> {
     Own(Box<Members>),
     Lent(&'a Members),
 }
 
-/// A value that is known to be well formed. Containers are kept as text and read on demand.
+/// A well-formed value. Containers are kept as text and parsed on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
     Null,
@@ -67,7 +67,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// Reads one object from `text` into room that was used before.
+    /// Reads one object from `text` into a reusable buffer.
     pub(in crate::verify) fn parse_into(
         text: &'a str,
         members: &'a mut Members,
@@ -103,7 +103,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The value of the member with exactly this name, empty or not.
+    /// The value of the member with exactly this name, even where an empty member counts as absent.
     pub(in crate::verify) fn get_even_if_empty(&self, name: &str) -> Option<Value<'a>> {
         let found = self.members.get().find(self.text, name)?;
         Some(Value::at(self.text, found))
@@ -134,8 +134,8 @@ impl<'a> Object<'a> {
         list.map(move |member| (member.name(text), Value::at(text, member.value)))
     }
 
-    /// The value at a path of member names. Absent when a name is missing on the way;
-    /// a way that leads through something other than an object is a fault.
+    /// The value at a path of member names. Absent when a name on the path is missing;
+    /// a path through something other than an object is a fault. The error is `Malformed`.
     pub(crate) fn at_path<S: AsRef<str>>(
         &self,
         path: &[S],
@@ -228,7 +228,7 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Quoted<'a> {
-    /// The text that is meant. Borrowed unless it was written with escapes.
+    /// The text with escapes resolved; borrowed where it has none.
     pub(crate) fn text(self) -> Cow<'a, str> {
         if self.escaped {
             Cow::Owned(unescape(self.raw))
@@ -238,7 +238,7 @@ impl<'a> Quoted<'a> {
     }
 }
 
-/// The elements of an array that is known to be well formed.
+/// The elements of a well-formed array.
 pub(crate) struct Elements<'a> {
     text: &'a str,
     at: usize,

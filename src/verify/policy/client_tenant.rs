@@ -1,4 +1,4 @@
-//! The tenant of a machine client whose tokens cannot say it.
+//! The configured tenant of a machine client whose tokens do not state one.
 
 use crate::model::ids::{AccountId, InvalidId, WorkspaceId};
 use crate::model::repeated_settings::RepeatedSettings;
@@ -7,8 +7,8 @@ use crate::model::shared_str::SharedStr;
 /// The workspace that the machine tokens of one app client belong to, for
 /// [`TenantClaims::client_tenant`](crate::TenantClaims::client_tenant).
 ///
-/// It must say what the tenant rules ask of a token: the account, unless they declare that there
-/// are none, and the API context, where they know contexts. `build()` finds what is missing.
+/// It states what the tenant rules require of a token: the account, unless they declare that there
+/// are none, and the API context, where they have contexts. `build()` reports what is missing.
 ///
 /// ```
 /// use portcullis::{ClientTenant, TenantClaims};

@@ -135,7 +135,7 @@ impl DelegationRule {
     }
 }
 
-/// Fields that requests have anyway: tenant guards would refuse everybody.
+/// Fields that ordinary requests have: tenant guards would refuse all of them.
 fn has_another_meaning(name: &HeaderName) -> bool {
     const PREFIXES: [&str; 6] = [
         "accept",

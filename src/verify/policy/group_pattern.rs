@@ -1,7 +1,7 @@
-//! A tenant in the name of a group.
+//! A pattern that finds a tenant in a group's name.
 //!
-//! 1. Pattern and group are cut at `/` and compared piece by piece, byte for byte.
-//! 2. A placeholder stands for one whole piece, which is not empty.
+//! 1. Pattern and group are split at `/` and compared segment by segment, byte for byte.
+//! 2. A placeholder matches one whole segment that is not empty.
 
 /// A pattern such as `/tenants/{account}/{workspace}`.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ enum PatternPart {
     Workspace,
 }
 
-/// What a group that fits says.
+/// The tenant in a group that matches.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::verify) struct GroupMatch<'g> {
     pub(in crate::verify) account: Option<&'g str>,

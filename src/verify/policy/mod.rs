@@ -1,4 +1,4 @@
-//! What the configuration says of an issuer's tokens, and of the tenants in them.
+//! Policies: the configured rules about an issuer's tokens and the tenants in them.
 
 pub(crate) mod client_tenant;
 pub(crate) mod delegation_rule;

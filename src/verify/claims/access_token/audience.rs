@@ -1,8 +1,9 @@
-//! Whom a token is for: the audience, and the client that stands in for it
+//! The audience of a token, and the client id that replaces it for Cognito
 //! (RFC 7519 section 4.1.3, RFC 8725 section 3.9, RFC 9068 section 4).
 //!
-//! 1. A token names us, exactly. An empty list names nobody, and is never as good as none.
-//! 2. A token for its own client alone is an ID token (OpenID Connect Core section 2).
+//! 1. The audience contains a configured value, byte for byte. An empty list is refused; it does not
+//!    count as absent.
+//! 2. A token with its own client as the only audience is an ID token (OpenID Connect Core section 2).
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection::TokenFault;
@@ -24,7 +25,7 @@ pub(in crate::verify) fn check_audience(
             .by_setting("audience_claim")
     })?;
     let stated = match found {
-        // An endpoint's answer may leave empty members in. An empty list is a statement all the same.
+        // In an introspection response an empty member counts as absent, except this list.
         None if states_empty_list(claims, &rules.audience_claim) => {
             return Err(refused(found, rules));
         }
@@ -34,8 +35,8 @@ pub(in crate::verify) fn check_audience(
             .ok_or_else(|| refused(found, rules))?,
     };
     let is_client_alone = stated.count == 1 && stated.names_client;
-    // An ID token is for its own client alone (OpenID Connect Core s2), wherever an access token
-    // of this issuer names its audience.
+    // An ID token has its client as the only audience (OpenID Connect Core s2), whatever claim
+    // holds the audience of this issuer's access tokens.
     let is_id_token = rules.profile != Profile::Cognito
         && !rules.audience_claim.is("aud")
         && matches!(claims.get("aud").and_then(strings).as_deref(), Some([only]) if Some(&**only) == client_id);
@@ -48,11 +49,11 @@ pub(in crate::verify) fn check_audience(
     let names_us = match &rules.audiences {
         Audiences::AnyOf(_) => stated.names_us,
         Audiences::AnyOfWhereStated(_) => stated.names_us || stated.count == 0,
-        // An ID token is for its own client alone (OpenID Connect Core s2).
+        // An ID token has its client as the only audience (OpenID Connect Core s2).
         Audiences::Waived => rules.profile == Profile::Cognito || !is_client_alone,
     };
-    // Cognito writes `aud` only for resource-bound tokens; elsewhere the client that passed
-    // `check_client` stands in, which a pre-token trigger may also write out.
+    // Cognito writes `aud` only for resource-bound tokens; otherwise the client that `check_client`
+    // has accepted replaces it. A pre-token trigger may also write the client as the audience.
     let stands_in = rules.profile == Profile::Cognito && (stated.count == 0 || is_client_alone);
     if names_us || stands_in {
         Ok(())
@@ -96,7 +97,7 @@ fn refused(found: Option<Value<'_>>, rules: &IssuerPolicy) -> TokenError {
     TokenError::new(TokenFault::Audience, detail)
 }
 
-/// What a token says of whom it is for.
+/// The audience that a token states.
 #[derive(Default)]
 struct Audience {
     count: usize,
@@ -105,7 +106,7 @@ struct Audience {
 }
 
 impl Audience {
-    /// `None` where anything but strings stands there.
+    /// `None` where it has another value than strings.
     fn read(value: Value<'_>, client_id: Option<&str>, audiences: &Audiences) -> Option<Self> {
         let mut stated = Self::default();
         for one in texts(value)? {

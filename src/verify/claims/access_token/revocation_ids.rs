@@ -20,7 +20,7 @@ pub(super) struct RevocationIds {
     /// `sub`, where the subject comes from another claim.
     pub(in crate::verify) plain_subject: Option<SharedStr>,
     pub(super) authenticated_at: Option<UnixTime>,
-    /// Since when the subject has been signed in, or the client has had its token.
+    /// The sign-in of the subject, or the issue of the token.
     pub(in crate::verify) began_at: Option<UnixTime>,
 }
 
@@ -34,7 +34,7 @@ impl RevocationIds {
         let sid = strict_id(claims, "sid")?;
         let named = match &rules.session_claim {
             None => strict_id(claims, "origin_jti")?,
-            // Once is enough.
+            // Read as `sid` already.
             Some(path) if path.is("sid") => None,
             Some(path) => strict_id_at(claims, path)?,
         };

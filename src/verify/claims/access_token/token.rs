@@ -3,8 +3,8 @@
 //!
 //! 1. Every check reads a value that must be there and have the right type; absence passes
 //!    only where the rule says "optional".
-//! 2. Texts are compared byte for byte: issuer, audience, client, type but for its case.
-//! 3. What time changes is not decided here but in `Validity::check`, which runs on every request.
+//! 2. Issuer, audience and client are compared byte for byte, the type without regard to case.
+//! 3. Times are checked in `Validity::check`, which runs on every request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -176,7 +176,7 @@ impl AccessToken {
         self.read_claims().map_err(TokenFault::from)
     }
 
-    /// The same, with what does not fit.
+    /// Like [`claims`](Self::claims), with the detail of the error.
     pub(crate) fn read_claims<T>(&self) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -184,7 +184,7 @@ impl AccessToken {
         self.0.custom.read(&self.0.payload)
     }
 
-    /// Checks a signed token against its issuer's rules. The times are checked apart.
+    /// Checks a signed token against its issuer's policy. The times are checked separately.
     pub(crate) fn check(signed: &Signed<'_>, rules: &IssuerPolicy) -> Result<Self, TokenError> {
         check_type(signed.header(), rules)?;
         check_required_headers(signed, rules)?;
@@ -192,7 +192,7 @@ impl AccessToken {
         Self::made_of(claims, signed.payload_text(), None, signed.issuer(), rules)
     }
 
-    /// Checks a token that its issuer attests, by the same rules. The times are checked apart.
+    /// Checks an introspected token against the same policy. The times are checked separately.
     #[cfg(feature = "jwks")]
     pub(crate) fn attested(
         answer: &ActiveToken<'_>,
@@ -215,12 +215,12 @@ impl AccessToken {
             }
             _ => {}
         }
-        // Stated or not, it is this one.
+        // The response may leave it out.
         let issuer = SharedStr::new(&rules.realm);
         Self::made_of(claims, answer.text(), Some(answer), issuer, rules)
     }
 
-    /// What both ways have in common; without an answer the claims were signed.
+    /// The checks of signed and of introspected tokens; `answer` is `None` for signed ones.
     fn made_of(
         claims: &Object<'_>,
         payload: &Arc<str>,
@@ -230,8 +230,8 @@ impl AccessToken {
     ) -> Result<Self, TokenError> {
         check_required_claims(claims, rules)?;
 
-        // Before the other claims: a token of another kind lacks some of them too, and then its
-        // kind is what the operator must hear.
+        // Before the other claims: a token of another kind lacks some of them too, and the refusal
+        // must name the kind.
         match rules.profile {
             Profile::Cognito => check_cognito(claims)?,
             Profile::Rfc9068 => {
@@ -266,7 +266,7 @@ impl AccessToken {
         let has_username = claims.get("username").is_some();
         let is_own_subject = match (&subject, &client_id) {
             (Some(subject), Some(client)) => subject.as_str() == client.as_str(),
-            // Some endpoints state no subject where a client speaks for itself.
+            // Some endpoints leave the subject out for a client's own token.
             (None, Some(_)) => {
                 rules.clients_without_subject && answer.is_some() && claims.get("sub").is_none()
             }
@@ -297,7 +297,7 @@ impl AccessToken {
         })))
     }
 
-    /// When the token is good, for an issuer whose clock may be off by so much.
+    /// The period in which the token is good, widened by the leeway.
     pub(crate) fn validity(&self, leeway: Duration) -> Validity {
         Validity {
             from: self.0.not_before.map(|from| from.saturating_sub(leeway)),
@@ -305,19 +305,18 @@ impl AccessToken {
         }
     }
 
-    /// Whether the token speaks for a machine: `sub` is the client, or may be absent by a setting,
-    /// and no user is named.
+    /// Whether it is a client's own token: `sub` is the client, or may be absent by a setting, and no
+    /// claim names a user.
     pub(crate) fn is_machine(&self) -> bool {
         self.0.is_machine
     }
 
-    /// Whether the token names a user by `username`, with whatever value.
+    /// Whether the token has a `username`, of any value.
     pub(crate) fn has_username(&self) -> bool {
         self.0.has_username
     }
 
-    /// Since when the subject has been signed in, or the client has had its token, as far as the
-    /// token shows it.
+    /// The sign-in of the subject, or the issue of the token, as far as the token states it.
     pub(crate) fn began_at(&self) -> Option<UnixTime> {
         self.0.revocable.began_at
     }
@@ -340,7 +339,7 @@ impl AccessToken {
         &self.0.payload
     }
 
-    /// The memory that it takes, but for what the application's own types of claims take.
+    /// Its memory in bytes, without the application's own types of claims.
     pub(crate) fn bytes(&self) -> usize {
         let token = &*self.0;
         let payload = &token.payload;
@@ -379,8 +378,8 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// RFC 9449 s6, RFC 8705 s3.1: what the token is bound to. A `null` is no key, and refused all the
-/// same: what it should have been is not known.
+/// The refusal of a bound token (RFC 9449 s6, RFC 8705 s3.1). A `null` is refused too, since the key is
+/// unknown.
 #[cold]
 fn bound(confirmation: Value<'_>) -> TokenError {
     let detail = RejectionDetail::new()
@@ -395,16 +394,16 @@ fn bound(confirmation: Value<'_>) -> TokenError {
     TokenError::new(TokenFault::Binding, detail)
 }
 
-/// Whether the token states a user's name. A user may have chosen the client's id as its `sub`
-/// (RFC 9068 section 5); a client that speaks for itself has no such claim.
+/// Whether the token states a user's name. A user may choose the client's id as its `sub` (RFC 9068
+/// section 5); a client's own token has none of these claims.
 fn names_a_user(claims: &Object<'_>) -> bool {
     ["preferred_username", "upn", "cognito:username"]
         .iter()
         .any(|name| claims.get(name).is_some())
 }
 
-/// The subject. An empty one is none: servers write it so into the tokens of services. A `null` is
-/// refused in a JWT like every other type, and is absent in an issuer's answer.
+/// The subject. An empty one counts as absent: some servers write it into tokens of services. `null`
+/// is refused in a JWT like every other type, and counts as absent in an introspection response.
 fn subject<'c>(
     claims: &Object<'c>,
     rules: &IssuerPolicy,

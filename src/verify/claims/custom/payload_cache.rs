@@ -12,7 +12,7 @@ use crate::model::error::token_error::TokenError;
 use crate::verify::claims::custom::payload_reader::{self, has_private_name};
 use crate::verify::json::object::{Object, Value};
 
-/// What was read of a payload, one place for each type that the application asks for.
+/// The deserialized payload, once for each type: a linked list of slots, each written once.
 #[derive(Default)]
 pub(in crate::verify) struct CustomClaims {
     value: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
@@ -35,7 +35,7 @@ impl CustomClaims {
                 Some(_) => place = place.next.get_or_init(Box::default),
                 None => {
                     let read: Arc<T> = Arc::new(read_as(payload)?);
-                    // Another request may have been first; then the loop finds its value.
+                    // Another thread may have set it first; then the loop finds that value.
                     let _ = place.value.set((TypeId::of::<T>(), read));
                 }
             }
@@ -56,8 +56,8 @@ where
     serde_json::from_str(payload).map_err(|_| payload_reader::deserialize_error::<T>(payload))
 }
 
-/// The payload, where the application asks for whatever is there: no reader of `serde_json`'s takes
-/// part, for which some names are private.
+/// The payload as a JSON value, for `T` that accepts any members. It does not use `serde_json`'s
+/// reader, for which some names are private.
 fn any_members<T: 'static>(payload: &str) -> Option<T> {
     let members = || plain_members(&Object::parse_str(payload).ok()?);
     let wanted = TypeId::of::<T>();
