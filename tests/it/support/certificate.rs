@@ -97,7 +97,8 @@ impl Host {
     }
 }
 
-/// Accepts connections as 127.0.0.1, by a certificate that is signed by itself.
+/// Accepts connections as 127.0.0.1, by a certificate that is signed by itself. For `tests/load`.
+#[allow(dead_code)]
 pub(crate) fn self_signed() -> TlsAcceptor {
     let own = Authority::new("127.0.0.1");
     let certificate = own.certify(&own.name, &own.key, &Host::Loopback.extension());
