@@ -166,8 +166,8 @@ impl ResourceServer {
         let authority = self
             .0
             .authorities
-            .get(&*issuer)
-            .ok_or_else(|| unknown_issuer(&issuer, self.0.shows_unknown_issuers))?;
+            .get(issuer)
+            .ok_or_else(|| unknown_issuer(issuer, self.0.shows_unknown_issuers))?;
         let rules = &*authority.rules;
         // No signature makes it good, and none has to be checked to say so.
         if unverified.is_over(now, rules.leeway) {

@@ -23,7 +23,7 @@ use crate::runtime::cache::key_liveness::KeyLiveness;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::util::striped::StripedCounter;
 use crate::runtime::util::swap::SwapCell;
-use crate::verify::crypto::primitives::TokenHasher;
+use crate::verify::crypto::token_hash::TokenHasher;
 
 /// Twice as many places as entries: otherwise every eighth entry would find its places taken.
 const ROOM: usize = 2;

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
-use crate::verify::crypto::primitives::random_u32;
+use crate::verify::crypto::random::random_u32;
 
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

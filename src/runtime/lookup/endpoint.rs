@@ -12,7 +12,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::endpoint_url::EndpointResolver;
 use crate::runtime::http::client::{FetchError, RawResponse};
-use crate::verify::crypto::primitives::random_bytes;
+use crate::verify::crypto::random::random_bytes;
 
 /// Longest rest that an endpoint may ask for.
 pub(in crate::runtime) const LONGEST_REST: Duration = Duration::from_secs(60);

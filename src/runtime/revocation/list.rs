@@ -20,10 +20,11 @@ use crate::model::ids::ClientId;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
-use crate::runtime::revocation::entry::{RevocationEntry, subjects};
+use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, TimedEntry};
 use crate::runtime::util::read_mostly_table::{ReadMostlyTable, WriterStats};
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::revocation_rule::{concerns, subjects};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// Stands for "something is missing" where a version belongs.
@@ -204,9 +205,9 @@ impl RevocationList {
         let has_ended = Cell::new(false);
         if !reader.is_new() {
             let applies = |listed: &TimedEntry| {
-                let concerns = listed.entry().concerns(token, rules);
-                let applies = concerns && listed.is_in_force(now, monotonic);
-                has_ended.set(has_ended.get() || (concerns && !applies));
+                let is_concerned = concerns(listed.entry().revocation(), token, rules);
+                let applies = is_concerned && listed.is_in_force(now, monotonic);
+                has_ended.set(has_ended.get() || (is_concerned && !applies));
                 applies
             };
             let hashes = self.hashes(standing, token, rules);

@@ -25,7 +25,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::pending_changes::PendingChanges;
 use crate::runtime::shared::redis::{Address, StoreError};
-use crate::verify::crypto::primitives::random_u32;
+use crate::verify::crypto::random::random_u32;
 use crate::verify::crypto::sealed::SealedBox;
 
 /// After a failure the store is left alone for this long, and after each further one for twice as

@@ -27,7 +27,7 @@ use crate::runtime::shared::sync::{
     RevocationSync, StoreKeys, SyncFailure, SyncState, Unsupported, check_eviction,
 };
 use crate::runtime::util::select::{Either, race};
-use crate::verify::crypto::primitives::random_u128;
+use crate::verify::crypto::random::random_u128;
 
 /// So long the store keeps us waiting for news before it is asked how it is; real time.
 const LISTEN_TIME: Duration = Duration::from_secs(5);

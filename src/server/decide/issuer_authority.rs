@@ -177,7 +177,8 @@ impl KeySource {
         rules: &IssuerPolicy,
         answered: Option<LookupResult>,
     ) -> Result<(Signed<'c>, CacheValidity), Interrupt> {
-        // RFC 8725 s3.1: what the issuer may not use is not worth a look at the keys.
+        // RFC 8725 s3.1: the one comparison with the issuer's allow list, before any key is looked
+        // at and before a key set is fetched.
         if !rules.algorithms.contains(unverified.algorithm()) {
             return Err(not_allowed(unverified.algorithm(), rules).into());
         }
@@ -187,7 +188,7 @@ impl KeySource {
                 let _ = answered;
                 // Nothing can be judged by keys that were dropped, which is not the caller's fault.
                 let basis = fixed.basis().ok_or(DROPPED)?;
-                Signed::verify(unverified, &[&fixed.keys], rules.algorithms)
+                Signed::verify(unverified, &[&fixed.keys])
                     .map(|signed| (signed, basis))
                     .map_err(|(problem, _)| final_fault(&problem).into())
             }
@@ -239,10 +240,10 @@ fn check_remote<'c>(
         set.map_or(&NO_KEYS, |loaded| loaded)
     }
     let verified = match loaded {
-        [only] => Signed::verify(unverified, &[keys(only.as_ref())], rules.algorithms),
+        [only] => Signed::verify(unverified, &[keys(only.as_ref())]),
         all => {
             let all: Vec<&KeySet> = all.iter().map(|set| keys(set.as_ref())).collect();
-            Signed::verify(unverified, &all, rules.algorithms)
+            Signed::verify(unverified, &all)
         }
     };
     let (problem, unverified) = match verified {

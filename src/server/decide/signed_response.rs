@@ -47,7 +47,7 @@ pub(in crate::server) async fn opened<T>(
     for _ in 0..=MOST_QUESTIONS {
         let unverified =
             Unverified::read(&compact, &mut members).map_err(|error| broken(error.into()))?;
-        if unverified.claimed_issuer().as_deref() != Some(&*rules.realm) {
+        if unverified.claimed_issuer() != Some(&*rules.realm) {
             return Err(broken(TokenFault::UnknownIssuer));
         }
         let question = match authority.keys.check(unverified, rules, answered.take()) {

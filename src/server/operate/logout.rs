@@ -85,7 +85,7 @@ impl ResourceServer {
         let compact = Compact::decode(Credential::bare(token)?, self.0.max_token_bytes, parts)?;
         let unverified = Unverified::read(&compact, members)?;
         let issuer = unverified.claimed_issuer().ok_or(TokenFault::Claims)?;
-        let authority = self.0.authorities.get(&*issuer);
+        let authority = self.0.authorities.get(issuer);
         let authority = authority.ok_or(TokenFault::UnknownIssuer)?;
         let rules = &*authority.rules;
         let checked = authority.keys.check(unverified, rules, answered);

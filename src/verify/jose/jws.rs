@@ -212,6 +212,7 @@ pub(crate) struct Unverified<'c> {
     payload: Object<'c>,
     algorithm: Algorithm,
     key_id: Option<Cow<'c, str>>,
+    issuer: Option<Cow<'c, str>>,
 }
 
 impl<'c> Unverified<'c> {
@@ -261,15 +262,17 @@ impl<'c> Unverified<'c> {
         Ok(Self {
             compact,
             header,
-            payload,
             algorithm,
             key_id,
+            issuer: payload.get("iss").and_then(Value::as_text),
+            payload,
         })
     }
 
-    /// The `iss` that the token claims. It chooses the rules to judge it by, nothing else.
-    pub(crate) fn claimed_issuer(&self) -> Option<Cow<'c, str>> {
-        self.payload.get("iss").and_then(Value::as_text)
+    /// The `iss` that the token claims, where it is a string. It selects the issuer's policy and
+    /// keys; every reader of a token's `iss` takes this one.
+    pub(crate) fn claimed_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Why it claims no issuer.
