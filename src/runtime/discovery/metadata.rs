@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::model::url;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::http::client::{Fetched, Fetcher, Validators};
+use crate::runtime::util::excerpt::excerpt;
 use crate::verify::json::object::{Object, Value};
 
 /// A discovered address is looked up again after this time.
@@ -103,10 +104,8 @@ impl MetadataQuery<'_> {
         let issuer = text("issuer").ok_or_else(|| fault("has no string `issuer`"))?;
         // RFC 8414 s3.3: identical, or the metadata must not be used.
         if !(self.is_named)(&issuer) {
-            let found = issuer.chars().take(MAX_FOUND_CHARS).collect::<String>();
-            return Err(RefreshError::IssuerMismatch {
-                found: found.escape_debug().to_string(),
-            });
+            let found = excerpt(&issuer, MAX_FOUND_CHARS);
+            return Err(RefreshError::IssuerMismatch { found });
         }
         let member = self.member;
         let url = text(member).ok_or_else(|| fault(&format!("has no string `{member}`")))?;

@@ -27,6 +27,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::model::url;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
+use crate::runtime::util::excerpt::excerpt;
 use crate::verify::json::object::Object;
 
 /// An issuer that does not answer the handshake in this time is down.
@@ -450,8 +451,7 @@ fn cause_of(error: &reqwest::Error) -> String {
         None => cause.to_string(),
     };
     // Certificates contain text that others chose.
-    let text = text.chars().take(MAX_CAUSE_CHARS).collect::<String>();
-    text.escape_debug().to_string()
+    excerpt(&text, MAX_CAUSE_CHARS)
 }
 
 #[cfg(test)]

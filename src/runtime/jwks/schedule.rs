@@ -16,17 +16,21 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
-use crate::verify::crypto::primitives::random_u32;
+use crate::runtime::util::backoff::{Backoff, jittered};
 
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest pause after a failure: an issuer that is back is noticed within a minute.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Share of a pause or an interval that is waited, in percent.
+const JITTER: RangeInclusive<u32> = 90..=110;
 
 /// Nobody is told to come back sooner.
 pub(crate) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
@@ -83,7 +87,7 @@ pub(crate) struct Schedule {
     /// The wall clock at the latest look.
     wall: UnixTime,
     next_at: Option<Duration>,
-    failures: u32,
+    backoff: Backoff,
     failing_since: Option<Duration>,
     /// Hash of an unknown key's id -> flights that had started when it was first seen.
     seen: HashMap<u64, u64>,
@@ -124,7 +128,7 @@ impl Schedule {
             missed_at: None,
             wall: UnixTime::from_secs(0),
             next_at: None,
-            failures: 0,
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter(JITTER),
             failing_since: None,
             seen: HashMap::new(),
             hasher: RandomState::new(),
@@ -159,7 +163,7 @@ impl Schedule {
 
     /// Failures since the last success.
     pub(crate) const fn failures(&self) -> u32 {
-        self.failures
+        self.backoff.failures()
     }
 
     /// When the first of those failures ended.
@@ -219,13 +223,13 @@ impl Schedule {
             return None;
         }
         self.last_success = flight;
-        self.failures = 0;
+        self.backoff.reset();
         self.failing_since = None;
         let refresh = match max_age {
             Some(asked) => asked.max(self.limits.min).min(self.limits.max),
             None => self.limits.interval,
         };
-        self.next_at = Some(now.saturating_add(jittered(refresh)));
+        self.next_at = Some(now.saturating_add(jittered(refresh, &JITTER)));
         Some(refresh)
     }
 
@@ -235,14 +239,10 @@ impl Schedule {
         if flight <= self.void {
             return false;
         }
-        let doublings = self.failures.min(6);
-        self.failures = self.failures.saturating_add(1);
+        let pause = self.backoff.failed();
         self.failing_since.get_or_insert(now);
         if !self.is_on_demand() {
-            let pause = FIRST_PAUSE
-                .saturating_mul(1 << doublings)
-                .min(LONGEST_PAUSE);
-            let at = now.saturating_add(jittered(pause));
+            let at = now.saturating_add(pause);
             // A miss that fails must not postpone what was due earlier.
             self.next_at = Some(self.next_at.map_or(at, |earlier| earlier.min(at)));
         }
@@ -333,7 +333,9 @@ impl Schedule {
                 until,
             }),
             // The issuer does not answer, so a rotation would not show.
-            None if self.failures > 0 => MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY)),
+            None if self.failures() > 0 => {
+                MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY))
+            }
             None => MissAction::Unknown,
         }
     }
@@ -389,11 +391,6 @@ impl Schedule {
         self.seen.insert(hash, seen);
         seen
     }
-}
-
-/// `span` give or take a tenth.
-fn jittered(span: Duration) -> Duration {
-    span.saturating_mul(900 + random_u32() % 201) / 1000
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::model::url::is_loopback;
 use crate::runtime::shared::tls;
+use crate::runtime::util::excerpt::excerpt;
 
 /// A store that does not answer the handshake in this time is down.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -528,8 +529,7 @@ fn cause_of(error: &RedisError) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    let text = text.chars().take(MAX_CAUSE_CHARS).collect::<String>();
-    text.escape_debug().to_string()
+    excerpt(text, MAX_CAUSE_CHARS)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,13 +26,17 @@ use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::pending_changes::PendingChanges;
 use crate::runtime::shared::redis::{Address, StoreError};
-use crate::verify::crypto::primitives::random_u32;
+use crate::runtime::util::backoff::Backoff;
+use crate::runtime::util::excerpt::excerpt;
 use crate::verify::crypto::sealed::SealedBox;
 
 /// After a failure the store is left alone for this long, and after each further one for twice as
 /// long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Share of a pause that is waited, in percent.
+const JITTER: RangeInclusive<u32> = 100..=125;
 
 /// What a store must do when its memory is full.
 const NO_EVICTION: &str = "noeviction";
@@ -114,7 +119,7 @@ struct SharedState {
     has_succeeded: bool,
     confirmed_at: Option<Duration>,
     failing_since: Option<Duration>,
-    failures: u32,
+    backoff: Backoff,
     last_error: Option<SyncFailure>,
     /// Streams that were given up.
     renewals: u32,
@@ -225,7 +230,7 @@ impl RevocationSync {
                 has_succeeded: false,
                 confirmed_at: None,
                 failing_since: None,
-                failures: 0,
+                backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter(JITTER),
                 last_error: None,
                 renewals: 0,
             }),
@@ -273,7 +278,7 @@ impl RevocationSync {
             unwritten: state.backlog + hub.journal.len(),
             confirmed: ago(state.confirmed_at),
             failing_since: ago(state.failing_since),
-            failures: state.failures,
+            failures: state.backoff.failures(),
             last_error: state.last_error.clone(),
         }
     }
@@ -325,7 +330,7 @@ impl SyncState {
             let was_confirmed = std::mem::replace(&mut state.has_succeeded, true);
             state.backlog = 0;
             state.failing_since = None;
-            state.failures = 0;
+            state.backoff.reset();
             state.last_error.take().is_some() || !was_confirmed
         };
         // Behind the lock: a subscriber may ask for the status.
@@ -348,19 +353,18 @@ impl SyncState {
         let (pause, is_news) = {
             let mut state = self.state();
             let is_news = state.last_error.as_ref() != Some(failure);
-            let pause = FIRST_PAUSE.saturating_mul(1 << state.failures.min(8));
+            let pause = state.backoff.failed();
             state.backlog = backlog;
             state.failing_since.get_or_insert(now);
-            state.failures = state.failures.saturating_add(1);
             state.last_error = Some(failure.clone());
-            (pause.min(LONGEST_PAUSE), is_news)
+            (pause, is_news)
         };
         if is_news {
             announce(Some(failure));
         }
         self.progress
             .send_modify(|progress| progress.ended = progress.ended.max(wanted));
-        jittered(pause)
+        pause
     }
 
     /// A stream was given up and another begun.
@@ -410,19 +414,9 @@ pub(in crate::runtime) fn check_eviction(policy: Option<String>) -> Result<(), S
     match policy {
         Some(policy) if policy == NO_EVICTION => Ok(()),
         // What a store says is quoted, so it is shortened and escaped.
-        Some(policy) => {
-            let policy: String = policy.chars().take(40).collect();
-            Err(SyncFailure::Eviction(Some(
-                policy.escape_debug().to_string(),
-            )))
-        }
+        Some(policy) => Err(SyncFailure::Eviction(Some(excerpt(&policy, 40)))),
         None => Err(SyncFailure::Eviction(None)),
     }
-}
-
-/// Up to a quarter longer, so that a fleet does not come back at one moment.
-fn jittered(pause: Duration) -> Duration {
-    pause + pause.mul_f64(f64::from(random_u32()) / f64::from(u32::MAX) / 4.0)
 }
 
 #[cfg(feature = "tracing")]
