@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
-use crate::runtime::shared::redis::{Address, Connection, StoreError};
+use crate::runtime::shared::store::address::Address;
+use crate::runtime::shared::store::redis::{Connection, StoreError};
 use crate::runtime::util::backoff::Backoff;
 use crate::verify::crypto::sealed::{SealedBox, joined};
 
@@ -261,7 +262,7 @@ impl SharedIntrospectionCache {
         let (address, link) = (self.address.clone(), Arc::clone(&self.link));
         let clock = Arc::clone(&self.clock);
         tokio::spawn(async move {
-            let outcome = address.connect().await;
+            let outcome = Connection::open(&address).await;
             // A clock is the application's code, which runs under no lock of ours.
             let now = clock.monotonic();
             lock(&link).opened(outcome, now);

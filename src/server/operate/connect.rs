@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
-use crate::runtime::shared::sync::SyncFailure;
+use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
 use crate::server::resource_server::ResourceServer;

@@ -128,7 +128,7 @@ impl Task {
             self.is_done = outcome.is_ok();
             let pause = backoff.failed();
             match outcome {
-                Ok(()) => state.revocations.release(),
+                Ok(()) => state.revocations.mark_complete(),
                 Err(error) => trace_failed(&*error, pause),
             }
             if let Some(Loading { attempts, .. }) = &state.loading {
