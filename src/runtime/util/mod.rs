@@ -3,6 +3,8 @@
 
 #[cfg(feature = "jwks")]
 pub(crate) mod backoff;
+#[cfg(feature = "jwks")]
+pub(crate) mod current_runtime;
 pub(crate) mod excerpt;
 pub(crate) mod select;
 pub(crate) mod swap;

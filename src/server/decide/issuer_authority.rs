@@ -250,7 +250,7 @@ fn check_remote<'c>(
             let set = loaded.get(signed.set()).and_then(Option::as_ref);
             // INVARIANT: the key is in a set that is loaded.
             let basis = set.map_or(CacheValidity::until(Deadline::PASSED, None), |loaded| {
-                loaded.basis(signed.named_key())
+                loaded.validity(signed.named_key())
             });
             return Ok((signed, basis));
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
+use crate::runtime::jwks::refresh_task;
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
 use crate::runtime::shared::sync::failure::SyncFailure;
@@ -104,7 +105,7 @@ impl ResourceServer {
             });
         }
         for keys in self.remotes() {
-            keys.start().map_err(|_| ConnectError::NoRuntime)?;
+            refresh_task::start(keys).map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {
                 let keys = Arc::clone(keys);
                 attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });

@@ -8,6 +8,8 @@ use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Sleep;
 use crate::runtime::http::client::HttpOptions;
+use crate::runtime::jwks::refresh_task;
+use crate::runtime::util::current_runtime::NoRuntime;
 use crate::verify::jose::jwk_set::{Selection, select};
 
 const ISSUER: &str = "https://issuer.example.com";
@@ -150,7 +152,7 @@ async fn an_unchanged_set_is_confirmed_and_kept() {
     let server = Server::start().await;
     server.set("/jwks", with("etag: \"v1\"\r\n", &set(&[("a", X1)])));
     let (keys, clock) = loaded(&server).await;
-    let before = Arc::as_ptr(&keys.latest.load().as_ref().expect("a snapshot").keys);
+    let before = Arc::as_ptr(&keys.current_set.load().as_ref().expect("a snapshot").keys);
     server.set("/jwks", status(304, "cache-control: max-age=900\r\n"));
     clock.advance(100);
     keys.refresh_now().await.expect("a refresh");
@@ -158,7 +160,7 @@ async fn an_unchanged_set_is_confirmed_and_kept() {
     let status = keys.status();
     assert_eq!(status.age(), Some(Duration::ZERO));
     assert!(status.next_attempt().is_some_and(|rest| rest > secs(800)));
-    let after = Arc::as_ptr(&keys.latest.load().as_ref().expect("a snapshot").keys);
+    let after = Arc::as_ptr(&keys.current_set.load().as_ref().expect("a snapshot").keys);
     assert_eq!(before, after);
 
     // With the keys gone there is nothing that a 304 could confirm.
@@ -174,20 +176,20 @@ async fn an_unchanged_set_is_confirmed_and_kept() {
 }
 
 #[tokio::test]
-async fn a_flight_that_the_drop_overtook_brings_no_keys_back() {
+async fn a_fetch_that_the_drop_overtook_brings_no_keys_back() {
     let server = Server::start().await;
     server.set("/jwks", ok(&set(&[("a", X1)])));
     let (keys, _clock) = loaded(&server).await;
     let gate = server.hold();
-    let flight = keys.state().schedule.queue();
-    keys.asked.notify_one();
-    server.asked(2).await;
+    let fetch = keys.state().schedule.queue();
+    keys.requested.notify_one();
+    server.requested(2).await;
     keys.drop_keys();
     gate.add_permits(1);
-    keys.ended(flight).await;
+    keys.ended(fetch).await;
     assert!(matches!(keys.current().err(), Some(Outage::KeysNotLoaded)));
     gate.add_permits(1);
-    keys.ended(flight + 1).await;
+    keys.ended(fetch + 1).await;
     assert!(has(&keys, "a"));
 }
 
@@ -216,7 +218,7 @@ async fn keys_past_the_maximum_staleness_count_as_none() {
 }
 
 #[tokio::test]
-async fn waiters_join_the_first_flight_and_are_bounded() {
+async fn waiters_join_the_first_fetch_and_are_bounded() {
     let server = Server::start().await;
     server.set("/jwks", ok(&set(&[("a", X1)])));
     let gate = server.hold();
@@ -229,7 +231,7 @@ async fn waiters_join_the_first_flight_and_are_bounded() {
     // One who goes away frees a place and cancels nothing.
     let (waiting, ticket) = (Arc::clone(&keys), tickets.pop().expect("a ticket"));
     let gone = tokio::spawn(async move { waiting.wait(&ticket).await });
-    server.asked(1).await;
+    server.requested(1).await;
     gone.abort();
     gone.await.expect_err("aborted");
     let ticket = waits(keys.miss(None, Some("a"), None));
@@ -247,7 +249,7 @@ async fn a_wait_ends_by_real_time_although_the_clock_stands_still() {
     let mut config = config(&server, Some("/jwks"));
     config.limits.wait = Duration::from_millis(50);
     let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
-    keys.start().expect("a runtime");
+    refresh_task::start(&keys).expect("a runtime");
     let ticket = waits(keys.miss(None, None, None));
     keys.wait(&ticket).await;
     let (outage, rest) = refused(keys.miss(None, None, Some(ticket)));
@@ -255,18 +257,18 @@ async fn a_wait_ends_by_real_time_although_the_clock_stands_still() {
 }
 
 #[tokio::test]
-async fn the_task_ends_with_the_last_handle_even_in_flight() {
+async fn the_task_ends_with_the_last_handle_even_while_it_fetches() {
     let server = Server::start().await;
     server.set("/jwks", ok(&set(&[("a", X1)])));
     let (keys, _clock) = loaded(&server).await;
-    keys.start().expect("a runtime");
+    refresh_task::start(&keys).expect("a runtime");
     let source = Arc::downgrade(&keys.source);
     drop(keys);
     until(|| source.upgrade().is_none()).await;
 
     let _gate = server.hold();
     let (keys, _clock) = started(&server, Some("/jwks"));
-    server.asked(2).await;
+    server.requested(2).await;
     let source = Arc::downgrade(&keys.source);
     drop(keys);
     until(|| source.upgrade().is_none()).await;
@@ -293,7 +295,7 @@ async fn lazy_keys_are_fetched_for_the_first_token() {
     config.lazy = true;
     let clock = Arc::new(TestClock::default());
     let keys = RemoteKeys::new(config, clock).expect("keys");
-    keys.start().expect("a runtime");
+    refresh_task::start(&keys).expect("a runtime");
     keys.first_attempt().await.expect("nothing to wait for");
     assert!(keys.status().is_on_demand() && keys.is_lazy() && keys.ready() && !keys.counts());
     assert_eq!(server.hits("/jwks"), 0);
@@ -369,7 +371,7 @@ async fn a_discovery_document_that_lies_is_refused() {
         format!(r#"{{"issuer":"https://evil.example","issuer":"{ISSUER}","jwks_uri":"{jwks}"}}"#),
         format!("[{}]", document(ISSUER, &jwks)),
         document(ISSUER, "file:///etc/passwd"),
-        document(ISSUER, "http://169.254.169.254/latest"),
+        document(ISSUER, "http://169.254.169.254/current_set"),
         document(ISSUER, "https://user:secret@issuer.example.com/jwks"),
     ] {
         server.set("/one", ok(&lie));
@@ -416,7 +418,7 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
         limits: RefreshLimits::default(),
     };
     let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
-    assert_eq!(keys.start(), Err(NoRuntime));
+    assert_eq!(refresh_task::start(&keys), Err(NoRuntime));
 }
 
 #[test]
@@ -437,7 +439,7 @@ fn a_runtime_that_ends_strands_nobody() {
     second.block_on(async {
         assert_eq!(keys.refresh_now().await, Err(RefreshError::NotRunning));
         keys.wait(&waits(miss(&keys, Some("b")))).await;
-        keys.start().expect("a runtime");
+        refresh_task::start(&keys).expect("a runtime");
         keys.refresh_now()
             .await
             .expect_err("the server went with its runtime");
@@ -523,7 +525,7 @@ fn config(server: &Server, path: Option<&str>) -> RemoteConfig {
 fn started(server: &Server, path: Option<&str>) -> (Arc<RemoteKeys>, Arc<TestClock>) {
     let clock = Arc::new(TestClock::default());
     let keys = RemoteKeys::new(config(server, path), clock.clone()).expect("keys");
-    keys.start().expect("a runtime");
+    refresh_task::start(&keys).expect("a runtime");
     (keys, clock)
 }
 
@@ -607,7 +609,7 @@ impl Clock for TestClock {
 struct Server {
     url: String,
     script: Arc<Mutex<Script>>,
-    asked: watch::Sender<usize>,
+    requested: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -625,7 +627,7 @@ impl Server {
         let server = Self {
             url: format!("http://{address}"),
             script: Arc::default(),
-            asked: watch::Sender::new(0),
+            requested: watch::Sender::new(0),
         };
         let accepting = server.clone();
         tokio::spawn(async move {
@@ -653,7 +655,7 @@ impl Server {
             let answer = script.answers.get(&path).cloned();
             (answer, script.gate.clone(), script.lingers)
         };
-        self.asked.send_modify(|asked| *asked += 1);
+        self.requested.send_modify(|requested| *requested += 1);
         if let Some(gate) = gate {
             gate.acquire().await.expect("a gate").forget();
         }
@@ -681,10 +683,10 @@ impl Server {
         self.script.lock().expect("a lock").lingers = true;
     }
 
-    async fn asked(&self, times: usize) {
-        let mut asked = self.asked.subscribe();
-        asked
-            .wait_for(|asked| *asked >= times)
+    async fn requested(&self, times: usize) {
+        let mut requested = self.requested.subscribe();
+        requested
+            .wait_for(|requested| *requested >= times)
             .await
             .expect("a server");
     }

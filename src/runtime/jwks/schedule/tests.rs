@@ -7,8 +7,8 @@ const fn at(seconds: u64) -> Duration {
 fn loaded() -> Schedule {
     let mut schedule = Schedule::new(RefreshLimits::default(), false);
     schedule.queue_first();
-    let flight = schedule.begin(at(0)).expect("the first flight");
-    schedule.succeed(flight, at(0), None);
+    let fetch = schedule.begin(at(0)).expect("the first fetch");
+    schedule.succeed(fetch, at(0), None);
     schedule
 }
 
@@ -23,16 +23,16 @@ fn near(actual: Option<Duration>, expected: u64) {
 
 #[test]
 fn max_age_is_honoured_between_its_bounds() {
-    for (asked, refresh) in [
+    for (requested, refresh) in [
         (None, 600),
         (Some(0), 60),
         (Some(900), 900),
         (Some(u64::MAX), 3600),
     ] {
         let mut schedule = loaded();
-        let flight = schedule.queue();
+        let fetch = schedule.queue();
         schedule.begin(at(0));
-        schedule.succeed(flight, at(0), asked.map(Duration::from_secs));
+        schedule.succeed(fetch, at(0), requested.map(Duration::from_secs));
         near(schedule.wake_at(), refresh);
     }
 }
@@ -42,15 +42,15 @@ fn pauses_double_to_a_minute_and_a_failed_miss_postpones_nothing() {
     let mut schedule = Schedule::new(RefreshLimits::default(), false);
     for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
         schedule.queue();
-        let flight = schedule.begin(at(1_000_000)).expect("a flight");
+        let fetch = schedule.begin(at(1_000_000)).expect("a fetch");
         schedule.next_at = None;
-        schedule.fail(flight, at(0));
+        schedule.fail(fetch, at(0));
         near(schedule.wake_at(), pause);
     }
     schedule.next_at = Some(at(7));
     schedule.queue();
-    let flight = schedule.begin(at(0)).expect("a flight");
-    schedule.fail(flight, at(0));
+    let fetch = schedule.begin(at(0)).expect("a fetch");
+    schedule.fail(fetch, at(0));
     assert_eq!(schedule.wake_at(), Some(at(7)));
 }
 
@@ -63,8 +63,8 @@ fn a_lazy_schedule_retries_by_misses_alone_until_it_has_loaded() {
         schedule.without_keys(None, at(0)),
         MissAction::Await(MissTicket { until: 1, .. })
     ));
-    let flight = schedule.begin(at(0)).expect("a flight");
-    schedule.fail(flight, at(0));
+    let fetch = schedule.begin(at(0)).expect("a fetch");
+    schedule.fail(fetch, at(0));
     assert_eq!(schedule.wake_at(), None);
     assert!(
         matches!(schedule.without_keys(None, at(10)), MissAction::Later(rest) if rest == at(20))
@@ -90,24 +90,24 @@ fn ids_that_strangers_send_are_remembered_in_bounded_space() {
 }
 
 #[test]
-fn a_flight_under_way_is_no_evidence_about_an_id_that_came_later() {
+fn a_fetch_under_way_is_no_evidence_about_an_id_that_came_later() {
     let mut schedule = loaded();
     schedule.queue();
     assert_eq!(schedule.begin(at(1)), Some(2));
-    let MissAction::Await(drawn) = schedule.unknown_id("k", 1, None, at(1)) else {
+    let MissAction::Await(miss_ticket) = schedule.unknown_id("k", 1, None, at(1)) else {
         panic!("no wait");
     };
-    assert_eq!(drawn.until, 3);
+    assert_eq!(miss_ticket.until, 3);
     schedule.succeed(2, at(2), None);
-    // Having waited for flight 3, which is still to come, it does not wait for it again.
+    // Having waited for fetch 3, which is still to come, it does not wait for it again.
     assert!(matches!(
-        schedule.unknown_id("k", 2, Some(drawn), at(2)),
+        schedule.unknown_id("k", 2, Some(miss_ticket), at(2)),
         MissAction::Later(_)
     ));
     assert_eq!(schedule.begin(at(2)), Some(3));
     schedule.succeed(3, at(3), None);
     assert!(matches!(
-        schedule.unknown_id("k", 3, Some(drawn), at(3)),
+        schedule.unknown_id("k", 3, Some(miss_ticket), at(3)),
         MissAction::Unknown
     ));
 }
@@ -125,20 +125,20 @@ fn an_absent_id_is_asked_for_again_when_the_cooldown_is_over() {
         schedule.unknown_id("k", 2, None, at(29)),
         MissAction::Unknown
     ));
-    let MissAction::Await(drawn) = schedule.unknown_id("k", 2, None, at(30)) else {
+    let MissAction::Await(miss_ticket) = schedule.unknown_id("k", 2, None, at(30)) else {
         panic!("no wait");
     };
     schedule.begin(at(30));
     schedule.fail(3, at(31));
     assert!(
-        matches!(schedule.unknown_id("k", 2, Some(drawn), at(31)), MissAction::Later(rest) if rest == at(29))
+        matches!(schedule.unknown_id("k", 2, Some(miss_ticket), at(31)), MissAction::Later(rest) if rest == at(29))
     );
 }
 
 #[test]
-fn tokens_without_an_id_share_one_flight_and_then_are_told() {
+fn tokens_without_an_id_share_one_fetch_and_then_are_told() {
     let mut schedule = loaded();
-    let MissAction::Await(drawn) = schedule.no_id(1, None, at(0)) else {
+    let MissAction::Await(miss_ticket) = schedule.no_id(1, None, at(0)) else {
         panic!("no wait");
     };
     assert!(matches!(
@@ -148,7 +148,7 @@ fn tokens_without_an_id_share_one_flight_and_then_are_told() {
     schedule.begin(at(0));
     schedule.succeed(2, at(0), None);
     assert!(matches!(
-        schedule.no_id(drawn.until, Some(drawn), at(0)),
+        schedule.no_id(miss_ticket.until, Some(miss_ticket), at(0)),
         MissAction::Unknown
     ));
     assert!(matches!(
@@ -162,16 +162,16 @@ fn tokens_without_an_id_share_one_flight_and_then_are_told() {
 }
 
 #[test]
-fn a_flight_that_the_drop_overtook_does_not_count() {
+fn a_fetch_that_the_drop_overtook_does_not_count() {
     let mut schedule = loaded();
     schedule.queue();
-    let flight = schedule.begin(at(1)).expect("a flight");
+    let fetch = schedule.begin(at(1)).expect("a fetch");
     schedule.drop_keys();
     assert!(matches!(
         schedule.without_keys(None, at(1)),
         MissAction::Await(MissTicket { until: 3, .. })
     ));
-    assert_eq!(schedule.succeed(flight, at(1), None), None);
+    assert_eq!(schedule.succeed(fetch, at(1), None), None);
     assert_eq!(schedule.begin(at(1)), Some(3));
     assert!(schedule.succeed(3, at(1), None).is_some());
 }
@@ -187,9 +187,9 @@ fn absurd_limits_overflow_nothing() {
     };
     let mut schedule = Schedule::new(limits, false);
     for max_age in [None, Some(Duration::MAX)] {
-        let flight = schedule.queue();
+        let fetch = schedule.queue();
         schedule.begin(at(1));
-        schedule.succeed(flight, Duration::MAX, max_age);
-        schedule.unknown_id("k", flight, None, at(1));
+        schedule.succeed(fetch, Duration::MAX, max_age);
+        schedule.unknown_id("k", fetch, None, at(1));
     }
 }

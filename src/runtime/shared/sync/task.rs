@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::runtime::jwks::key_store::NoRuntime;
 use crate::runtime::revocation::timed_entry::{AFTERLIFE, ClockReading, MonotonicSpan};
 use crate::runtime::shared::replica::codec;
 use crate::runtime::shared::replica::message::{ListUpdate, SyncMessage};
@@ -27,6 +26,7 @@ use crate::runtime::shared::sync::failure::{SyncFailure, check_eviction, check_m
 use crate::runtime::shared::sync::state::{RevocationSync, SyncState};
 use crate::runtime::shared::sync::stream_epoch::StreamEpoch;
 use crate::runtime::shared::sync::stream_page::PageSize;
+use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
 use crate::verify::crypto::primitives::random_u128;
 
@@ -57,7 +57,7 @@ const SET_BACK: Duration = Duration::from_secs(60);
 impl RevocationSync {
     /// Spawns the task on the current runtime, unless it runs already.
     pub(crate) fn start(&self) -> Result<(), NoRuntime> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| NoRuntime)?;
+        let runtime = current_runtime()?;
         if !self.shared.begin() {
             return Ok(());
         }
