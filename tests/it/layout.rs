@@ -45,7 +45,10 @@ fn each_foreign_crate_has_its_room() {
         ),
         ("jsonwebtoken", vec!["verify/jose/jwk.rs"]),
         ("arc_swap", vec!["runtime/util/swap.rs"]),
-        ("reqwest", vec!["runtime/http/client.rs"]),
+        (
+            "reqwest",
+            vec!["runtime/http/client.rs", "runtime/http/tls.rs"],
+        ),
         ("redis", vec!["runtime/shared/store/"]),
         ("tokio_rustls", vec!["runtime/shared/store/tls.rs"]),
         ("rustls_native_certs", vec!["runtime/shared/store/tls.rs"]),

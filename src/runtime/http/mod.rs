@@ -6,4 +6,6 @@ pub(crate) mod form;
 #[cfg(feature = "jwks")]
 pub(crate) mod cache_control;
 #[cfg(feature = "jwks")]
+pub(crate) mod tls;
+#[cfg(feature = "jwks")]
 pub(crate) mod client;

@@ -14,7 +14,8 @@ use crate::model::issuer_template::IssuerTemplate;
 use crate::model::url;
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::metadata::{Discovered, MetadataQuery, RefreshError};
-use crate::runtime::http::client::{Fetched, Fetcher, HttpOptions, Validators};
+use crate::runtime::http::client::{Fetched, Fetcher, Validators};
+use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::jwks::schedule::RefreshLimits;
 use crate::verify::jose::jwk_set::KeySet;
 
@@ -36,7 +37,7 @@ pub(crate) struct RemoteConfig {
     pub(crate) most_bytes: usize,
     /// Fetched on demand, by the first token, and not counted in readiness before.
     pub(crate) lazy: bool,
-    pub(crate) reach: HttpOptions,
+    pub(crate) http_options: HttpOptions,
     pub(crate) limits: RefreshLimits,
 }
 
@@ -196,7 +197,7 @@ impl KeySetSource {
         let wanted = MetadataQuery {
             member: "jwks_uri",
             is_named: &|found| self.config.is_named(found),
-            plain_http: self.config.reach.plain_http,
+            plain_http: self.config.http_options.plain_http,
         };
         let url = wanted.find(&self.fetcher, candidates).await?;
         *discovered = Some(Discovered::new(url.clone(), now));

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::model::error::rejection::Outage;
-use crate::runtime::cache::key_liveness::KeySetLiveness;
 use crate::runtime::clock::{Clock, Deadline, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
 use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KeySetSource, KnownKeySet};
 pub(crate) use crate::runtime::jwks::fetch_key_set::{Location, RemoteConfig};
+use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
 pub(crate) use crate::runtime::jwks::schedule::RefreshLimits;
 use crate::runtime::jwks::schedule::{MissAction, MissTicket, SHORTEST_RETRY, Schedule};
@@ -106,7 +106,7 @@ impl FirstAttemptError {
 impl RemoteKeys {
     /// The keys of an issuer. Nothing is fetched yet.
     pub(crate) fn new(config: RemoteConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
-        let fetcher = Fetcher::new(&config.reach)?.reading(config.most_bytes);
+        let fetcher = Fetcher::new(&config.http_options)?.with_limit(config.most_bytes);
         let limits = config.limits;
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
@@ -249,7 +249,7 @@ impl RemoteKeys {
             state.dropped |= held.is_some();
             self.current_set.store(None);
             if let Some(before) = held.as_deref() {
-                before.liveness.end_but(None);
+                before.liveness.end_except(None);
             }
             state.schedule.drop_keys();
         }
@@ -458,7 +458,7 @@ impl RemoteKeys {
         // INVARIANT: liveness ends after the store. A request that still reads the set before may
         // cache a token on its liveness; ended earlier, a later request could do so for ever.
         if let Some(before) = before {
-            before.liveness.end_but(Some(&next.liveness));
+            before.liveness.end_except(Some(&next.liveness));
         }
         state.last_error = None;
         state.dropped = false;

@@ -2,6 +2,7 @@
 
 pub(crate) mod schedule;
 pub(crate) mod status;
+mod key_set_liveness;
 mod fetch_key_set;
 mod refresh_event;
 mod snapshot;

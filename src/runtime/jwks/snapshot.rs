@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::runtime::cache::key_liveness::KeySetLiveness;
-use crate::runtime::cache::token_cache::CacheValidity;
+use crate::runtime::cache::validity::{CacheValidity, Liveness};
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::jwks::fetch_key_set::FetchMetadata;
+use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::util::swap::Guard;
 use crate::verify::jose::jwk_set::KeySet;
 
@@ -46,11 +46,11 @@ impl KeySetGuard {
     /// What a token depends on that these keys have verified: the liveness of the key with the id
     /// that it named, or of the whole set, and the maximum staleness.
     pub(crate) fn validity(&self, id: Option<&str>) -> CacheValidity {
-        let liveness = self
-            .held
-            .as_ref()
-            .map(|snapshot| snapshot.liveness.under(id));
-        CacheValidity::until(self.end, liveness.cloned())
+        match self.held.as_ref() {
+            Some(snapshot) => CacheValidity::until(self.end, snapshot.liveness.under(id).clone()),
+            // INVARIANT: a guard is made of a snapshot that is there.
+            None => CacheValidity::until(Deadline::PASSED, Liveness::default()),
+        }
     }
 }
 

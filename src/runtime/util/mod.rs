@@ -7,6 +7,7 @@ pub(crate) mod backoff;
 pub(crate) mod current_runtime;
 pub(crate) mod excerpt;
 pub(crate) mod select;
+pub(crate) mod sync;
 pub(crate) mod swap;
 pub(crate) mod striped;
 pub(crate) mod read_mostly_table;

@@ -114,7 +114,7 @@ impl ResourceServer {
         if let Some(introspector) = introspector.map(Arc::clone) {
             attempts.spawn(async move {
                 let configured = introspector.endpoint().issuer().to_string();
-                let located = introspector.locate().await;
+                let located = introspector.resolve().await;
                 located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
             });
         }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::time::UnixTime;
+use crate::runtime::cache::validity::Liveness;
 
 const LIFE_SECONDS: u32 = 300;
 const LIFE: Duration = Duration::from_secs(LIFE_SECONDS as u64);
@@ -23,7 +24,10 @@ fn cache(entries: usize, bytes: usize) -> TokenCache<usize> {
 
 fn keep(cache: &TokenCache<usize>, name: usize, bytes: usize) {
     let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
-    let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
+    let mut known = Arc::new(Cached::unkept(
+        name,
+        CacheValidity::while_live(Liveness::default()),
+    ));
     cache.keep(digest, &mut known, bytes, NOW);
 }
 
@@ -40,10 +44,10 @@ fn a_digest_covers_every_byte_and_belongs_to_its_cache() {
     let whole = of(&one, &token);
     assert_eq!(of(&one, &token), whole);
     assert_ne!(of(&other, &token), whole, "under a secret of its own");
-    for place in [0, 1, 15, 16, 17, 1000, 2984, 2999] {
+    for byte in [0, 1, 15, 16, 17, 1000, 2984, 2999] {
         let mut changed = token.clone();
-        changed[place] ^= 1;
-        assert_ne!(of(&one, &changed), whole, "byte {place}");
+        changed[byte] ^= 1;
+        assert_ne!(of(&one, &changed), whole, "byte {byte}");
     }
     assert_ne!(of(&one, &token[..2999]), whole);
     assert_ne!(of(&one, &[&token[..], b"\0"].concat()), whole);
@@ -65,10 +69,10 @@ fn a_full_cache_holds_what_it_may_and_finds_it() {
     for name in MOST..3 * MOST {
         keep(&cache, name, 1000);
     }
-    let tally = cache.tally();
-    assert!(tally.entries <= MOST.div_ceil(SHARDS) * SHARDS, "{tally:?}");
-    assert_eq!(tally.bytes, tally.entries * 1000);
-    assert!(tally.evictions > 0);
+    let stats = cache.stats();
+    assert!(stats.entries <= MOST.div_ceil(SHARDS) * SHARDS, "{stats:?}");
+    assert_eq!(stats.bytes, stats.entries * 1000);
+    assert!(stats.evictions > 0);
 }
 
 /// Digests of texts that differ in few bits differ in combinations of as few patterns.
@@ -79,7 +83,10 @@ fn digests_that_differ_in_few_bits_take_many_places() {
         let cache = cache(MOST, 1 << 30);
         let digest = |name: usize| TokenDigest((name as u128) << shift | name as u128);
         for name in 0..MOST {
-            let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
+            let mut known = Arc::new(Cached::unkept(
+                name,
+                CacheValidity::while_live(Liveness::default()),
+            ));
             cache.keep(digest(name), &mut known, 1000, NOW);
         }
         let found = (0..MOST)
@@ -94,38 +101,41 @@ fn bytes_are_bounded_too_and_what_is_too_large_stays_out() {
     let cache = cache(1000, 16 * 10_000);
     for name in 0..1000 {
         keep(&cache, name, 3_000);
-        assert!(cache.tally().bytes <= 16 * 10_000);
+        assert!(cache.stats().bytes <= 16 * 10_000);
     }
-    assert!(cache.tally().entries >= 16);
-    let before = cache.tally().entries;
+    assert!(cache.stats().entries >= 16);
+    let before = cache.stats().entries;
     keep(&cache, 5000, 10_001);
     assert_eq!(find(&cache, 5000, NOW), None);
-    assert_eq!(cache.tally().entries, before, "and drives nobody out");
+    assert_eq!(cache.stats().entries, before, "and evicts nothing");
 }
 
 #[test]
-fn who_is_over_makes_room_first_and_is_not_counted_as_driven_out() {
+fn ended_entries_are_replaced_first_and_do_not_count_as_evicted() {
     let cache = cache(16, 1 << 20);
     for name in 0..200 {
         keep(&cache, name, 10);
     }
-    let evicted = cache.tally().evictions;
+    let evicted = cache.stats().evictions;
     let late = now(10 + LIFE_SECONDS);
     for name in 0..200 {
         assert_eq!(find(&cache, name, late), None);
     }
     for name in 200..400 {
         let digest = cache.digest(&usize::to_le_bytes(name)).expect("a digest");
-        let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
+        let mut known = Arc::new(Cached::unkept(
+            name,
+            CacheValidity::while_live(Liveness::default()),
+        ));
         cache.keep(digest, &mut known, 10, late);
     }
-    let tally = cache.tally();
-    assert!(tally.entries <= 16);
-    assert!(tally.evictions - evicted <= 200 - 16 + 16, "{tally:?}");
+    let stats = cache.stats();
+    assert!(stats.entries <= 16);
+    assert!(stats.evictions - evicted <= 200 - 16 + 16, "{stats:?}");
 }
 
 #[test]
-fn threads_that_come_in_at_once_keep_the_bounds_and_find_their_own() {
+fn concurrent_insertions_keep_the_bounds_and_find_their_own() {
     let cache = cache(64, 1 << 20);
     std::thread::scope(|scope| {
         for thread in 0..8 {
@@ -136,11 +146,11 @@ fn threads_that_come_in_at_once_keep_the_bounds_and_find_their_own() {
                     keep(cache, name, 100);
                     let found = find(cache, name, NOW);
                     assert!(found.is_none() || found == Some(name));
-                    assert!(cache.tally().entries <= 64);
+                    assert!(cache.stats().entries <= 64);
                 }
             });
         }
     });
-    let tally = cache.tally();
-    assert_eq!(tally.bytes, tally.entries * 100);
+    let stats = cache.stats();
+    assert_eq!(stats.bytes, stats.entries * 100);
 }

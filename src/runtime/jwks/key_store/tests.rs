@@ -7,7 +7,7 @@ use super::*;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Sleep;
-use crate::runtime::http::client::HttpOptions;
+use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::jwks::refresh_task;
 use crate::runtime::util::current_runtime::NoRuntime;
 use crate::verify::jose::jwk_set::{Selection, select};
@@ -414,7 +414,7 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
         most_keys: 100,
         most_bytes: 256 << 10,
         lazy: false,
-        reach: HttpOptions::default(),
+        http_options: HttpOptions::default(),
         limits: RefreshLimits::default(),
     };
     let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
@@ -514,7 +514,7 @@ fn config(server: &Server, path: Option<&str>) -> RemoteConfig {
         most_keys: 100,
         most_bytes: 256 << 10,
         lazy: false,
-        reach: HttpOptions::default(),
+        http_options: HttpOptions::default(),
         limits: RefreshLimits {
             wait: secs(60), // a slow machine fails no test
             ..RefreshLimits::default()
