@@ -169,7 +169,7 @@ impl ResourceServer {
     #[cfg(feature = "jwks")]
     fn knows_where_to_ask(&self) -> bool {
         let opaque = self.0.opaque.as_ref();
-        opaque.is_none_or(|opaque| opaque.endpoint().is_located())
+        opaque.is_none_or(|opaque| opaque.endpoint().is_resolved())
     }
 
     #[cfg(not(feature = "jwks"))]
@@ -181,7 +181,7 @@ impl ResourceServer {
     /// How the cache of verified tokens fares; `None` where it is switched off.
     #[must_use]
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
-        let tally = self.0.verified.as_ref()?.tally();
+        let tally = self.0.verified.as_ref()?.stats();
         Some(TokenCacheStatus(tally))
     }
 

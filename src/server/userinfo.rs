@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
-use crate::runtime::lookup::engine::LookupUnavailable;
 use crate::server::compile::userinfo::{UserInfoRefusal, UserInfoResult};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
@@ -45,14 +44,14 @@ impl ResourceServer {
             .filter(|text| is_b64token(text.as_bytes()))
             .ok_or(RejectionKind::Misconfigured(WiringFault::TokenRemoved))?;
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
-        let teller = asks.examiner();
+        let teller = asks.handler();
         let digest = teller.digest(text.as_bytes()).ok_or_else(failed)?;
         let told = if let Some(told) = teller.told(digest, Now::of(&*self.0.clock)) {
             told
         } else {
             let party = teller.digest_of_subject(&subject);
-            let ticket = asks.ask(digest, party, text).map_err(unavailable)?;
-            ticket.wait().await.map_err(unavailable)?
+            let ticket = asks.look_up(digest, party, text)?;
+            ticket.wait().await?
         };
         match told {
             // The keys went while the request waited for what they had verified.
@@ -73,15 +72,6 @@ impl ResourceServer {
             }
         }
     }
-}
-
-fn unavailable(not_asked: LookupUnavailable) -> Rejection {
-    let outage = match not_asked.outage {
-        Outage::IntrospectionFailed => Outage::UserInfoFailed,
-        Outage::IntrospectionTimedOut => Outage::UserInfoTimedOut,
-        other => other,
-    };
-    Rejection::unavailable(outage, not_asked.retry_after)
 }
 
 #[cfg(feature = "tracing")]

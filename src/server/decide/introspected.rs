@@ -20,9 +20,8 @@ use crate::model::error::rejection::{Outage, RequestFault, TokenFault};
 use crate::model::error::token_error::TokenError;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{
-    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
-};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::introspection::endpoint::{Endpoint, IntrospectionReply};
 use crate::runtime::lookup::engine::{
@@ -168,7 +167,7 @@ impl IntrospectedIssuer {
         }
         match memchr::memchr_iter(b'.', token).count() + 1 {
             3 => {
-                let rules = &self.introspector.examiner().authority.rules;
+                let rules = &self.introspector.handler().authority.rules;
                 self.takes_jwts
                     && token.len() <= self.most_bytes
                     && Compact::claimed_issuer(token).is_some_and(|named| rules.is_named(&named))
@@ -186,7 +185,7 @@ impl IntrospectedIssuer {
 
     /// The names of the issuer that is asked.
     pub(in crate::server) fn names(&self) -> &[Arc<str>] {
-        &self.introspector.examiner().authority.rules.names
+        &self.introspector.handler().authority.rules.names
     }
 
     /// What the issuer has said of a JWT, if that still stands.
@@ -198,14 +197,14 @@ impl IntrospectedIssuer {
         if !self.takes_jwts || token.len() > self.most_bytes {
             return None;
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         memory.active(memory.active.digest(token)?, now)
     }
 
     /// Shares answers, unless none is remembered.
     #[cfg(feature = "redis")]
     pub(in crate::server) fn share(&self, answers: &Arc<SharedIntrospectionCache>, resource: &str) {
-        let Some(life) = self.introspector.examiner().memory.life else {
+        let Some(life) = self.introspector.handler().memory.life else {
             return;
         };
         let mut policy = vec![resource.as_bytes()];
@@ -220,8 +219,8 @@ impl IntrospectedIssuer {
     }
 
     pub(in crate::server) fn status(&self) -> IntrospectionStatus {
-        let memory = &self.introspector.examiner().memory;
-        self.introspector.status(memory.active.tally())
+        let memory = &self.introspector.handler().memory;
+        self.introspector.status(memory.active.stats())
     }
 
     /// What is known of a token, or who is to be asked.
@@ -231,7 +230,7 @@ impl IntrospectedIssuer {
         answered: Option<LookupResult>,
         now: Now,
     ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
-        let bench = self.introspector.examiner();
+        let bench = self.introspector.handler();
         self.look(token, answered, now)
             .map_err(|stop| stop.by(&bench.authority.rules.realm))
     }
@@ -245,7 +244,7 @@ impl IntrospectedIssuer {
         if token.len() > self.most_bytes {
             return Err(TokenFault::TooLarge.into());
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         let Some(digest) = memory.active.digest(token) else {
             return Err(LookupUnavailable::now(Outage::IntrospectionFailed).into());
         };
@@ -270,7 +269,7 @@ impl IntrospectedIssuer {
         if let Some(error) = memory.refused(digest, now) {
             return Err(error.into());
         }
-        match self.introspector.ask(digest, None, text) {
+        match self.introspector.look_up(digest, None, text) {
             Ok(ticket) => Err(Interrupt::Wait(PendingLookup::Token { digest, ticket })),
             Err(not_asked) => Err(not_asked.into()),
         }
@@ -291,10 +290,10 @@ impl IntrospectionVerdict {
 }
 
 impl ResponseHandler for IntrospectionHandler {
-    type Oracle = Endpoint;
+    type Endpoint = Endpoint;
     type Verdict = IntrospectionVerdict;
 
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
         let active = self
             .memory
             .active(digest, now)
@@ -306,25 +305,21 @@ impl ResponseHandler for IntrospectionHandler {
         })
     }
 
-    async fn examine(
+    async fn handle(
         &self,
         digest: TokenDigest,
         said: IntrospectionReply,
         asked: RequestTime,
     ) -> Result<IntrospectionVerdict, EndpointError> {
         let (verdict, basis) = match said {
-            IntrospectionReply::BadToken => (
-                (Err(TokenFault::Inactive.into()), BRIEFLY),
-                CacheValidity::lasting(),
-            ),
+            IntrospectionReply::BadToken => {
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
+            }
             IntrospectionReply::UnsupportedType => {
                 if self.unsupported.grants(asked.monotonic) {
                     announce_unsupported(&self.authority.rules.realm);
                 }
-                (
-                    (Err(TokenFault::Inactive.into()), BRIEFLY),
-                    CacheValidity::lasting(),
-                )
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
             }
             IntrospectionReply::Answer(bytes) => {
                 let opened = self.opened(bytes, asked).await?;
@@ -349,6 +344,11 @@ impl ResponseHandler for IntrospectionHandler {
 }
 
 impl IntrospectionHandler {
+    /// What an answer depends on that no key has verified.
+    fn validity(&self) -> CacheValidity {
+        CacheValidity::while_live(self.authority.liveness.clone())
+    }
+
     /// What it means, and how long that may be remembered.
     fn weigh(
         &self,
@@ -398,7 +398,7 @@ impl IntrospectionHandler {
             return Ok(OpenedResponse {
                 text: text.into(),
                 life: Duration::MAX,
-                basis: CacheValidity::lasting(),
+                basis: self.validity(),
             });
         };
         let expected = ExpectedSigner {

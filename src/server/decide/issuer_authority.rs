@@ -8,10 +8,8 @@ use crate::model::error::rejection::{Outage, Rejection, TokenFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 #[cfg(feature = "jwks")]
-use crate::runtime::cache::key_liveness::KeyLiveness;
-use crate::runtime::cache::token_cache::CacheValidity;
-#[cfg(feature = "jwks")]
 use crate::runtime::cache::token_cache::TokenDigest;
+use crate::runtime::cache::validity::{CacheValidity, Liveness};
 #[cfg(feature = "jwks")]
 use crate::runtime::clock::Deadline;
 #[cfg(feature = "jwks")]
@@ -31,6 +29,9 @@ use crate::verify::policy::issuer_policy::IssuerPolicy;
 pub(in crate::server) struct IssuerAuthority {
     pub(in crate::server) rules: Arc<IssuerPolicy>,
     pub(in crate::server) keys: KeySource,
+    /// What its answers about tokens and users depend on that no key has verified.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) liveness: Liveness,
 }
 
 /// A source of keys. Clones are the same source.
@@ -46,38 +47,30 @@ pub(in crate::server) enum KeySource {
 #[derive(Default)]
 pub(in crate::server) struct StaticKeys {
     keys: KeySet,
-    #[cfg(feature = "jwks")]
-    mark: KeyLiveness,
+    liveness: Liveness,
 }
 
 impl StaticKeys {
     pub(in crate::server) fn new(keys: KeySet) -> Self {
         Self {
             keys,
-            #[cfg(feature = "jwks")]
-            mark: KeyLiveness::default(),
+            liveness: Liveness::default(),
         }
     }
 
-    /// From now on they verify nothing, and nothing holds that they have verified.
+    /// From now on they verify nothing, and no cached token that they have verified is valid.
     #[cfg(feature = "jwks")]
     pub(in crate::server) fn drop_keys(&self) {
         // An issuer that is asked about its tokens may have none.
         if self.keys.len() > 0 {
-            self.mark.end();
+            self.liveness.end();
         }
     }
 
-    #[cfg(feature = "jwks")]
-    fn basis(&self) -> Option<CacheValidity> {
-        let mark = Some(self.mark.clone()).filter(KeyLiveness::holds)?;
-        Some(CacheValidity::until(Deadline::NEVER, Some(mark)))
-    }
-
-    #[cfg(not(feature = "jwks"))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
-    const fn basis(&self) -> Option<CacheValidity> {
-        Some(CacheValidity::lasting())
+    /// What a token depends on that they verify; `None` where they were dropped.
+    fn validity(&self) -> Option<CacheValidity> {
+        let liveness = Some(self.liveness.clone()).filter(Liveness::is_live)?;
+        Some(CacheValidity::while_live(liveness))
     }
 }
 
@@ -163,7 +156,7 @@ impl From<LookupUnavailable> for Rejection {
 impl KeySource {
     pub(in crate::server) fn ready(&self) -> bool {
         match self {
-            Self::Static(keys) => keys.basis().is_some(),
+            Self::Static(keys) => keys.validity().is_some(),
             #[cfg(feature = "jwks")]
             Self::Remote(sets) => sets.iter().all(|keys| keys.ready()),
         }
@@ -187,7 +180,7 @@ impl KeySource {
             Self::Static(fixed) => {
                 let _ = answered;
                 // Nothing can be judged by keys that were dropped, which is not the caller's fault.
-                let basis = fixed.basis().ok_or(DROPPED)?;
+                let basis = fixed.validity().ok_or(DROPPED)?;
                 Signed::verify(unverified, &[&fixed.keys])
                     .map(|signed| (signed, basis))
                     .map_err(|(problem, _)| final_fault(&problem).into())
@@ -250,9 +243,10 @@ fn check_remote<'c>(
         Ok(signed) => {
             let set = loaded.get(signed.set()).and_then(Option::as_ref);
             // INVARIANT: the key is in a set that is loaded.
-            let basis = set.map_or(CacheValidity::until(Deadline::PASSED, None), |loaded| {
-                loaded.basis(signed.named_key())
-            });
+            let basis = set.map_or(
+                CacheValidity::until(Deadline::PASSED, Liveness::default()),
+                |loaded| loaded.validity(signed.named_key()),
+            );
             return Ok((signed, basis));
         }
         Err(failed) => failed,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::error::rejection::TokenFault;
-use crate::runtime::cache::token_cache::CacheValidity;
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::lookup::engine::{EndpointError, RequestTime};
 use crate::server::decide::issuer_authority::{Interrupt, IssuerAuthority};
 use crate::verify::claims::introspection_response::AnswerTime;

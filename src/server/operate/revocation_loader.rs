@@ -14,6 +14,9 @@ use tokio::sync::watch;
 
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
+use crate::runtime::util::backoff::Backoff;
+#[cfg(feature = "tracing")]
+use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::builder::ResourceServerBuilder;
 use crate::server::operate::revocations::Revocations;
@@ -116,15 +119,16 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Some(state) = self.server.upgrade() {
             let outcome = attempt(ResourceServer(state), &*self.clock).await;
             let Some(state) = self.server.upgrade() else {
                 return;
             };
             self.is_done = outcome.is_ok();
+            let pause = backoff.failed();
             match outcome {
-                Ok(()) => state.revocations.release(),
+                Ok(()) => state.revocations.mark_complete(),
                 Err(error) => trace_failed(&*error, pause),
             }
             if let Some(Loading { attempts, .. }) = &state.loading {
@@ -135,7 +139,6 @@ impl Task {
                 return;
             }
             let next = self.clock.monotonic().saturating_add(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
             let gone = async { while self.gone.changed().await.is_ok() {} };
             if let Either::Second(()) = race(self.clock.sleep_until(next), gone).await {
                 return;
@@ -181,10 +184,8 @@ const MAX_ERROR_CHARS: usize = 160;
 
 #[cfg(feature = "tracing")]
 fn trace_failed(error: &(dyn std::error::Error + Send + Sync), pause: Duration) {
-    // Escaped and cut: it may quote anything.
-    let text = error.to_string();
-    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    let error = error.escape_debug();
+    // It may quote what a stranger has sent.
+    let error = excerpt(&error.to_string(), MAX_ERROR_CHARS);
     let again_in = pause.as_secs();
     tracing::warn!(%error, again_in, "what was revoked before could not be loaded");
 }
