@@ -182,7 +182,7 @@ pub(super) fn check<R: ScopeRequirement>(
     let Some(admitted) = extensions.get_mut::<AuthContext>() else {
         return AuthContext::of(extensions).map(|_| ());
     };
-    let token = &admitted.guests_too()?.token;
+    let token = &admitted.any_context()?.token;
     match meets::<R>(token.scope(), token.roles()) {
         Some(ScopeMatch::Scope(scope)) => admitted.demanded.add(scope),
         Some(ScopeMatch::Role) => {}
@@ -201,7 +201,7 @@ fn refuse<R: ScopeRequirement>(admitted: &AuthContext, inside: Option<&str>) -> 
         None => challenge_of::<R>().into(),
     };
     let mut rejection = Rejection::insufficient_scope(scope);
-    if let Some(admission) = &admitted.admission {
+    if let Some(admission) = &admitted.verified {
         rejection = rejection.with_detail(lacking_scope::<R>(admission));
     }
     admitted.refuse(rejection)

@@ -13,6 +13,7 @@ use crate::middleware::extract::admission::option;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::WiringFault;
 use crate::verify::request::credential::Credential;
+use crate::verify::request::request_parts::RequestParts;
 
 /// What the issuer's userinfo endpoint says of the user, as the application's own type `T`
 /// (OpenID Connect Core section 5.3).
@@ -76,11 +77,7 @@ where
         let admission = admitted.required()?;
         let policy = admitted.policy();
         // The library keeps no token, so it is read again where the layer read it.
-        let sent = Credential::find(
-            &policy.sources,
-            (&parts.method, parts.version),
-            &parts.headers,
-        );
+        let sent = Credential::find(&policy.sources, RequestParts::from(&*parts));
         let Ok(Some(token)) = sent else {
             return Err(admitted.refuse(WiringFault::TokenRemoved));
         };

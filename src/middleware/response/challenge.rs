@@ -171,7 +171,7 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
 pub(crate) fn respond<B, M: MakeBody<B>>(
     rejection: &Rejection,
     policy: &ChallengePolicy,
-    dialect: ResponseProtocol,
+    protocol: ResponseProtocol,
 ) -> Response<B> {
     let PreparedAnswer {
         status,
@@ -180,7 +180,7 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     } = answer(rejection, policy);
     let renderer = policy.renderer.as_deref();
     let body = renderer
-        .filter(|_| M::RENDERED && !dialect.is_grpc())
+        .filter(|_| M::RENDERED && !protocol.is_grpc())
         .map(|renderer| renderer.render(rejection, status).into_parts());
     let (media_type, bytes) = body.map_or((None, Bytes::new()), |(media_type, bytes)| {
         (Some(media_type), bytes)
@@ -199,7 +199,7 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
         headers.insert(RETRY_AFTER, HeaderValue::from(delay_seconds(after)));
     }
     response.extensions_mut().insert(rejection.kind());
-    dialect.translate(&mut response, message);
+    protocol.translate(&mut response, message);
     response
 }
 

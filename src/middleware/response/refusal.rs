@@ -22,7 +22,7 @@ use crate::model::error::rejection::{Rejection, RejectionKind};
 pub struct Refusal {
     rejection: Rejection,
     policy: Option<Arc<ChallengePolicy>>,
-    dialect: ResponseProtocol,
+    protocol: ResponseProtocol,
 }
 
 impl Refusal {
@@ -30,12 +30,12 @@ impl Refusal {
     pub(crate) fn new(
         rejection: impl Into<Rejection>,
         policy: Arc<ChallengePolicy>,
-        dialect: ResponseProtocol,
+        protocol: ResponseProtocol,
     ) -> Self {
         Self {
             rejection: rejection.into(),
             policy: Some(policy),
-            dialect,
+            protocol,
         }
     }
 
@@ -45,7 +45,7 @@ impl Refusal {
         Self {
             rejection: Rejection::new(RejectionKind::NotAuthenticated),
             policy: None,
-            dialect: ResponseProtocol::Http,
+            protocol: ResponseProtocol::Http,
         }
     }
 
@@ -77,11 +77,11 @@ impl Refusal {
 
     pub(in crate::middleware) fn answer<B, M: MakeBody<B>>(&self) -> Response<B> {
         match &self.policy {
-            Some(policy) => respond::<B, M>(&self.rejection, policy, self.dialect),
+            Some(policy) => respond::<B, M>(&self.rejection, policy, self.protocol),
             None => respond::<B, M>(
                 &self.rejection,
                 &ChallengePolicy::new(ChallengeText::default(), None),
-                self.dialect,
+                self.protocol,
             ),
         }
     }

@@ -23,7 +23,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER}
 use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
-use crate::server::operate::logout::Logout;
+use crate::server::operate::logout::LogoutRefusal;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::ConfigError;
 
@@ -32,10 +32,6 @@ const MOST_BYTES: usize = 32 * 1024;
 
 /// A minute.
 const MILLIS_BETWEEN_WARNINGS: u64 = 60_000;
-
-/// How often a token may wait for its issuer's keys.
-#[cfg(feature = "jwks")]
-const MOST_QUESTIONS: usize = 2;
 
 impl ResourceServer {
     /// A service for the `backchannel_logout_uri` of your sign-in clients
@@ -142,33 +138,17 @@ async fn answer(this: &BackchannelLogout, request: Request<Body>) -> Response<Bo
 }
 
 async fn log_out(this: &BackchannelLogout, token: &[u8]) -> Response<Body> {
-    let server = &this.server;
-    #[cfg_attr(not(feature = "jwks"), allow(unused_mut))]
-    let mut outcome = server.log_out(token, None);
-    #[cfg(feature = "jwks")]
-    for _ in 0..MOST_QUESTIONS {
-        outcome = match outcome {
-            Logout::Wait(question) => server.log_out(token, Some(question.wait().await)),
-            outcome => return settled(this, outcome),
-        };
-    }
-    settled(this, outcome)
-}
-
-fn settled(this: &BackchannelLogout, outcome: Logout) -> Response<Body> {
-    match outcome {
-        Logout::Done => respond(StatusCode::OK),
-        Logout::Refused {
+    match this.server.log_out(token).await {
+        Ok(()) => respond(StatusCode::OK),
+        Err(LogoutRefusal::Invalid {
             why,
             is_verified: true,
-        } if this.warnings.is_due(this.server.monotonic()) => {
+        }) if this.warnings.is_due(this.server.monotonic()) => {
             trace_refused_though_signed(&why);
             bad_request()
         }
-        Logout::Refused { why, .. } => refused(&why),
-        Logout::Unavailable { why, retry_after } => unavailable(&why, retry_after),
-        #[cfg(feature = "jwks")]
-        Logout::Wait(_) => unavailable("the keys did not come", Duration::from_secs(1)),
+        Err(LogoutRefusal::Invalid { why, .. }) => refused(&why),
+        Err(LogoutRefusal::Unavailable { why, retry_after }) => unavailable(&why, retry_after),
     }
 }
 
