@@ -248,3 +248,45 @@ const fn refusal(unclean: NotClean) -> Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::server::settings::issuer::Issuer;
+    use crate::test_util::MockIssuer;
+    use crate::verify::jose::jws::parsed;
+
+    const API: &str = "https://api.example.com";
+
+    #[tokio::test]
+    async fn a_token_that_waits_for_its_key_is_parsed_and_digested_once() {
+        let issuer = MockIssuer::new();
+        let served = issuer.serve().await;
+        let server = ResourceServer::builder(API)
+            .issuer(Issuer::oidc(served.url()).key_set_url(served.key_set_url()))
+            .build()
+            .expect("sound settings");
+        let server = server.connect().await.expect("a runtime");
+        issuer.rotate();
+        let bearer = issuer.token().audience(API).bearer();
+        let request = Request::get("/").header("authorization", bearer);
+        let request = request.body(()).expect("a request");
+        let before = parsed::count();
+        let sources = TokenSources::default();
+        let decision = server.authenticate_request(&sources, RequestParts::of(&request));
+        let Ok(decision @ Decision::Pending(_)) = decision else {
+            panic!("the key is known or the token is refused");
+        };
+        // The decision owns the token.
+        drop(request);
+        let verified = decision.finish().await.expect("a good token");
+        let verified = verified.expect("a token was sent");
+        assert_eq!(verified.token.issuer(), served.url());
+        assert_eq!(parsed::count() - before, 1);
+        // A digest is looked up once for each time that it is computed.
+        let cache = server.token_cache_status().expect("a cache");
+        assert_eq!((cache.hits(), cache.misses(), cache.entries()), (0, 1, 1));
+    }
+}
