@@ -15,6 +15,7 @@ use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::resolve::identify;
@@ -53,11 +54,13 @@ impl ResourceServer {
         let token = credential.as_bytes();
         // Each kind of token is looked for in its own cache first, and a dot decides which.
         let has_dots = memchr::memchr(b'.', token).is_some();
-        #[cfg(feature = "jwks")]
-        if let Some(issuer) = self.introspected(|issuer| !has_dots && issuer.takes_undivided()) {
-            return self.introspect(issuer, token);
-        }
         if !has_dots {
+            #[cfg(feature = "jwks")]
+            if let Some(issuer) = &self.0.registry.load().introspected {
+                if issuer.takes_undivided() {
+                    return self.introspect(issuer, token);
+                }
+            }
             return Err(Compact::undivided(credential, self.0.max_token_bytes));
         }
         let digest = match &self.0.verified {
@@ -71,30 +74,20 @@ impl ResourceServer {
             self.admit(&verified, now.wall)?;
             return Ok(Decision::Done(verified));
         }
-        // This cache holds introspected tokens alone, so that no token is parsed to look in it.
+        let registry = self.0.registry.load();
         #[cfg(feature = "jwks")]
-        if let Some(verified) = self
-            .introspected(|_| true)
-            .and_then(|issuer| issuer.known_jwt(token, now))
-        {
-            self.admit(&verified, now.wall)?;
-            return Ok(Decision::Done(verified));
+        if let Some(issuer) = &registry.introspected {
+            // This cache holds introspected tokens alone, so that no token is parsed to look in it.
+            if let Some(verified) = issuer.known_jwt(token, now) {
+                self.admit(&verified, now.wall)?;
+                return Ok(Decision::Done(verified));
+            }
+            if issuer.takes(token) {
+                return self.introspect(issuer, token);
+            }
         }
-        #[cfg(feature = "jwks")]
-        if let Some(issuer) = self.introspected(|issuer| issuer.takes(token)) {
-            return self.introspect(issuer, token);
-        }
-        let decision = self.verify(credential, now.wall)?;
+        let decision = self.verify(&registry, credential, now.wall)?;
         self.accept(decision, digest, now)
-    }
-
-    /// The introspected issuer, where there is one and it takes this token.
-    #[cfg(feature = "jwks")]
-    fn introspected(
-        &self,
-        takes: impl FnOnce(&IntrospectedIssuer) -> bool,
-    ) -> Option<&IntrospectedIssuer> {
-        self.0.opaque.as_ref().filter(|issuer| takes(issuer))
     }
 
     /// Both phases for a token that only its issuer can verify: its response is phase one.
@@ -150,14 +143,16 @@ impl ResourceServer {
     /// Phase one: everything about a token that stays true while its key and the policy do.
     fn verify(
         &self,
+        registry: &Registry,
         credential: Credential<'_>,
         now: UnixTime,
     ) -> Result<Decision<SharedRequest>, Rejection> {
-        with_scratch(|scratch| self.verify_in(scratch, credential, now))
+        with_scratch(|scratch| self.verify_in(registry, scratch, credential, now))
     }
 
     fn verify_in(
         &self,
+        registry: &Registry,
         scratch: &mut Scratch,
         credential: Credential<'_>,
         now: UnixTime,
@@ -170,8 +165,7 @@ impl ResourceServer {
         let issuer = unverified
             .claimed_issuer()
             .ok_or_else(|| unverified.no_issuer())?;
-        let authority = self
-            .0
+        let authority = registry
             .authorities
             .get(&*issuer)
             .ok_or_else(|| unknown_issuer(&issuer, self.0.shows_unknown_issuers))?;

@@ -27,9 +27,8 @@ use crate::server::compile::userinfo::{self, UserInfoLookups};
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::refusal_counters::Refusals;
-use crate::server::resource_server::{
-    ApplicationCheck, Directories, IssuerRealm, ResourceServer, ServerState,
-};
+use crate::server::registry::{ConfiguredIssuer, Registry, RegistryCell};
+use crate::server::resource_server::{ApplicationCheck, Directories, ResourceServer, ServerState};
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::{LoadHook, Loading};
 use crate::server::settings::error::{ConfigError, check_once, is_quotable, mistake};
@@ -296,7 +295,7 @@ impl ResourceServerBuilder {
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
         self.check_settings()?;
         let mut authorities = IssuerAuthorities::new();
-        let mut realms: Vec<IssuerRealm> = Vec::new();
+        let mut realms: Vec<ConfiguredIssuer> = Vec::new();
         #[cfg(feature = "jwks")]
         let mut opaque: Option<IntrospectedIssuer> = None;
         #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -367,10 +366,8 @@ impl ResourceServerBuilder {
         Ok(ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
-            has_contexts: tenants().any(TenantClaims::has_contexts),
             refusals: Refusals::default(),
             outside: Directories {
-                has_delegation: tenants().any(|rules| rules.delegation.is_on()),
                 owners: self.owners,
                 users: self.users,
                 lookup_timeout: self.lookup_timeout,
@@ -388,12 +385,16 @@ impl ResourceServerBuilder {
             loading: self.load.map(Loading::new),
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,
-            authorities,
-            #[cfg(feature = "jwks")]
-            opaque,
-            #[cfg(all(feature = "axum", feature = "jwks"))]
-            tellers,
-            realms,
+            registry: RegistryCell::new(Registry {
+                has_contexts: tenants().any(TenantClaims::has_contexts),
+                has_delegation: tenants().any(|rules| rules.delegation.is_on()),
+                authorities,
+                #[cfg(feature = "jwks")]
+                introspected: opaque,
+                #[cfg(all(feature = "axum", feature = "jwks"))]
+                userinfo: tellers,
+                issuers: realms,
+            }),
         })))
     }
 

@@ -23,8 +23,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 impl ResourceServer {
     /// What a handler that wants userinfo needs.
     pub(crate) fn user_info_fault(&self) -> Option<WiringFault> {
-        let nobody = self.0.tellers.is_empty();
-        nobody.then_some(WiringFault::NoUserInfo)
+        let has_none = self.0.registry.load().userinfo.is_empty();
+        has_none.then_some(WiringFault::NoUserInfo)
     }
 
     /// Asks the token's issuer about its user, with the token that the request came with.
@@ -33,7 +33,13 @@ impl ResourceServer {
         admission: &VerifiedRequest,
         token: Credential<'_>,
     ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
-        let asks = self.0.tellers.get(admission.realm());
+        let asks = self
+            .0
+            .registry
+            .load()
+            .userinfo
+            .get(admission.realm())
+            .map(Arc::clone);
         let is_machine = matches!(admission.identity(), Identity::Client(_));
         let subject = openid_subject(&admission.token).filter(|_| !is_machine);
         let (asks, subject) = asks

@@ -32,7 +32,8 @@ pub(crate) enum LogoutRefusal {
 impl ResourceServer {
     /// Whether some issuer's logout tokens have an audience here.
     pub(crate) fn check_logout(&self) -> Result<(), ConfigError> {
-        let mut authorities = self.0.authorities.values();
+        let registry = self.0.registry.load();
+        let mut authorities = registry.authorities.values();
         if authorities.any(|authority| !authority.rules.logout_clients.is_empty()) {
             return Ok(());
         }
@@ -65,7 +66,8 @@ impl ResourceServer {
         let compact = Compact::decode(Credential::bare(token)?, self.0.max_token_bytes, parts)?;
         let unverified = Unverified::read(&compact, members)?;
         let issuer = unverified.claimed_issuer().ok_or(TokenFault::Claims)?;
-        let authority = self.0.authorities.get(&*issuer);
+        let registry = self.0.registry.load();
+        let authority = registry.authorities.get(&*issuer);
         let authority = authority.ok_or(TokenFault::UnknownIssuer)?;
         let server = self.clone();
         authority.verify(unverified, move |authority, signed, _| {

@@ -30,12 +30,13 @@ impl ResourceServer {
     }
 
     /// The rules of the issuer that is configured by this identifier, one of several perhaps.
-    fn rules_of(&self, issuer: &str) -> Option<&Arc<IssuerPolicy>> {
-        let members = self.0.realms.iter().flat_map(|(_, members)| members);
+    fn rules_of(&self, issuer: &str) -> Option<Arc<IssuerPolicy>> {
+        let registry = self.0.registry.load();
+        let members = registry.members();
         let mut named = members.filter(|member| &*member.rules.realm == issuer);
         // Who is only asked about tokens is found by name alone.
-        let authority = self.0.authorities.get(issuer).or_else(|| named.next());
-        authority.map(|authority| &authority.rules)
+        let authority = registry.authorities.get(issuer).or_else(|| named.next());
+        authority.map(|authority| Arc::clone(&authority.rules))
     }
 }
 
@@ -228,7 +229,7 @@ impl Revocations {
         added.map(|()| count).map_err(|_| self.full())
     }
 
-    fn known(&self, revocation: &Revocation) -> Result<&Arc<IssuerPolicy>, RevocationError> {
+    fn known(&self, revocation: &Revocation) -> Result<Arc<IssuerPolicy>, RevocationError> {
         let issuer = revocation.issuer();
         let rules = self.0.rules_of(issuer);
         rules.ok_or_else(|| RevocationError::UnknownIssuer {
