@@ -26,7 +26,7 @@ use crate::server::compile::userinfo::{self, UserInfoLookups};
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::refusal_counters::Refusals;
+use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::{ConfiguredIssuer, Registry, RegistryCell};
 use crate::server::resource_server::{ApplicationCheck, Directories, ResourceServer, ServerState};
 #[cfg(feature = "jwks")]
@@ -366,7 +366,7 @@ impl ResourceServerBuilder {
         Ok(ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
-            refusals: Refusals::default(),
+            refusals: RefusalCounters::default(),
             outside: Directories {
                 owners: self.owners,
                 users: self.users,

@@ -23,7 +23,7 @@ use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
 use crate::server::decide::verified_request::VerifiedRequest;
-use crate::server::refusal_counters::Refusals;
+use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::RegistryCell;
 use crate::verify::claims::access_token::AccessToken;
 
@@ -67,7 +67,7 @@ pub(super) struct ServerState {
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Directories,
-    pub(super) refusals: Refusals,
+    pub(super) refusals: RefusalCounters,
 }
 
 impl ServerState {
@@ -152,12 +152,11 @@ impl ResourceServer {
         Some(TokenCacheStatus(tally))
     }
 
-    pub(crate) fn refusals(&self) -> &Refusals {
+    pub(crate) fn refusals(&self) -> &RefusalCounters {
         &self.0.refusals
     }
 
     /// The monotonic time, for events that are bounded in time.
-    #[cfg_attr(not(any(feature = "axum", feature = "tracing")), allow(dead_code))]
     pub(crate) fn monotonic(&self) -> Duration {
         self.0.clock.monotonic()
     }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
+use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
 use crate::runtime::lookup::engine::LookupUnavailable;
@@ -68,7 +70,10 @@ impl ResourceServer {
                 Err(fault) => {
                     let now = self.0.clock.monotonic();
                     if claims.is_news() && teller.unusable.grants(now) {
-                        announce(admission, &fault.to_string());
+                        logging::emit(Event::UserInfoUnusable {
+                            issuer: admission.realm(),
+                            error: &fault.to_string(),
+                        });
                     }
                     Err(failed())
                 }
@@ -89,12 +94,3 @@ fn unavailable(not_asked: LookupUnavailable) -> Rejection {
     };
     Rejection::unavailable(outage, not_asked.retry_after)
 }
-
-#[cfg(feature = "tracing")]
-fn announce(admission: &VerifiedRequest, error: &str) {
-    let issuer = &**admission.realm();
-    tracing::warn!(issuer, error, "userinfo cannot be used");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn announce(_: &VerifiedRequest, _: &str) {}

@@ -13,7 +13,7 @@ use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
-use crate::middleware::response::refusal_log::{trace_refused, trace_unlayered};
+use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, scope_to_ask_for};
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
@@ -98,7 +98,7 @@ impl AuthContext {
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
         extensions.get::<Self>().ok_or_else(|| {
             let refusal = Refusal::without_layer();
-            trace_unlayered(refusal.rejection());
+            log_unlayered(refusal.rejection());
             refusal
         })
     }
@@ -174,7 +174,7 @@ impl AuthContext {
             Some(admission) => explained(rejection, admission).by(admission.realm()),
             None => rejection,
         };
-        trace_refused(&rejection, &self.policy.server);
+        log_refusal(&rejection, &self.policy.server);
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.protocol)
     }
 

@@ -15,22 +15,22 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::logging;
 use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
 #[cfg(feature = "jwks")]
 use crate::middleware::future::rest_of_lent;
 use crate::middleware::future::{Lent, ResponseFuture};
 use crate::middleware::response::body::{EmptyBody, MakeBody};
-#[cfg(feature = "tracing")]
-use crate::middleware::response::challenge::nobody_listens;
 use crate::middleware::response::challenge::respond;
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::rest_of_incoming;
 use crate::middleware::response::grpc::ResponseProtocol;
-use crate::middleware::response::refusal_log::trace_refused;
+use crate::middleware::response::refusal_log::log_refusal;
 use crate::middleware::response::scope_challenge::DemandedScopes;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::event::Event;
 use crate::runtime::util::striped::StripedArc;
 use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
@@ -109,7 +109,7 @@ impl Authenticator {
             None if self.0.admits.nothing_sent => {}
             None => return Err(RejectionKind::MissingToken.into()),
         }
-        trace_admitted(verified.as_deref().map(|verified| &**verified));
+        log_admitted(verified.as_deref().map(|verified| &**verified));
         request.extensions_mut().insert(AuthContext {
             verified,
             policy: self.0.share(),
@@ -176,7 +176,7 @@ impl Authenticator {
         rejection: &Rejection,
         protocol: ResponseProtocol,
     ) -> Response<B> {
-        trace_refused(rejection, &self.0.server);
+        log_refusal(rejection, &self.0.server);
         respond::<B, M>(rejection, &self.0.challenge, protocol)
     }
 }
@@ -261,22 +261,15 @@ where
     Ok((response, rest))
 }
 
-#[cfg(feature = "tracing")]
-fn trace_admitted(admission: Option<&VerifiedRequest>) {
-    if nobody_listens() {
+fn log_admitted(verified: Option<&VerifiedRequest>) {
+    if !logging::is_enabled() {
         return;
     }
-    let Some(admission) = admission else {
-        tracing::trace!("no token was sent; the layer is optional");
-        return;
-    };
-    let (issuer, caller) = (admission.token.issuer(), admission.caller_kind());
-    // A span that the application declared with these fields gets them filled.
-    tracing::Span::current()
-        .record("auth.issuer", issuer)
-        .record("auth.caller", caller);
-    tracing::trace!(issuer, caller, "token admitted");
+    logging::emit(match verified {
+        Some(verified) => Event::TokenAdmitted {
+            issuer: verified.token.issuer(),
+            caller: verified.caller_kind(),
+        },
+        None => Event::NothingSent,
+    });
 }
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_admitted(_: Option<&VerifiedRequest>) {}

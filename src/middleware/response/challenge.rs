@@ -208,9 +208,3 @@ fn delay_seconds(after: Duration) -> u64 {
     let rounded_up = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     rounded_up.max(1)
 }
-
-/// Whether no event and no span is wanted from anybody: then the current span is not looked for.
-#[cfg(feature = "tracing")]
-pub(in crate::middleware) fn nobody_listens() -> bool {
-    tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF
-}

@@ -23,6 +23,8 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER}
 use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::server::operate::logout::LogoutRefusal;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::ConfigError;
@@ -144,7 +146,7 @@ async fn log_out(this: &BackchannelLogout, token: &[u8]) -> Response<Body> {
             why,
             is_verified: true,
         }) if this.warnings.is_due(this.server.monotonic()) => {
-            trace_refused_though_signed(&why);
+            logging::emit(Event::SignedLogoutRefused { why: &why });
             bad_request()
         }
         Err(LogoutRefusal::Invalid { why, .. }) => refused(&why),
@@ -153,7 +155,7 @@ async fn log_out(this: &BackchannelLogout, token: &[u8]) -> Response<Body> {
 }
 
 fn refused(why: &str) -> Response<Body> {
-    trace_refused(why);
+    logging::emit(Event::LogoutRefused { why });
     bad_request()
 }
 
@@ -167,7 +169,7 @@ fn bad_request() -> Response<Body> {
 }
 
 fn unavailable(why: &str, retry_after: Duration) -> Response<Body> {
-    trace_undone(why);
+    logging::emit(Event::LogoutUnavailable { why });
     let mut response = respond(StatusCode::SERVICE_UNAVAILABLE);
     let seconds = retry_after.as_secs().max(1);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -230,33 +232,6 @@ fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
     Some(bytes.into())
 }
-
-#[cfg(feature = "tracing")]
-fn trace_refused(why: &str) {
-    tracing::debug!(why, "a logout token was refused");
-}
-
-#[cfg(feature = "tracing")]
-fn trace_refused_though_signed(why: &str) {
-    tracing::warn!(
-        why,
-        "a logout token of the issuer was refused, and its session goes on"
-    );
-}
-
-#[cfg(feature = "tracing")]
-fn trace_undone(why: &str) {
-    tracing::warn!(why, "a logout could not be judged or kept");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_refused(_: &str) {}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_refused_though_signed(_: &str) {}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_undone(_: &str) {}
 
 #[cfg(test)]
 mod tests {

@@ -86,7 +86,6 @@ impl Rejection {
         self
     }
 
-    #[cfg(feature = "tracing")]
     pub(crate) fn shared_issuer(&self) -> Option<Arc<str>> {
         self.issuer.clone()
     }

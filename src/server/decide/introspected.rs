@@ -16,8 +16,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::{Outage, Rejection, RequestFault, TokenFault};
 use crate::model::error::token_error::TokenError;
+use crate::model::event::Event;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{
@@ -306,7 +308,8 @@ impl ResponseHandler for IntrospectionHandler {
             ),
             IntrospectionReply::UnsupportedType => {
                 if self.unsupported.grants(asked.monotonic) {
-                    announce_unsupported(&self.authority.rules.realm);
+                    let issuer = &self.authority.rules.realm;
+                    logging::emit(Event::UnsupportedTokenType { issuer });
                 }
                 (
                     (Err(TokenFault::Inactive.into()), BRIEFLY),
@@ -413,14 +416,3 @@ struct OpenedResponse {
     life: Duration,
     basis: CacheValidity,
 }
-
-#[cfg(feature = "tracing")]
-fn announce_unsupported(issuer: &str) {
-    tracing::warn!(
-        issuer,
-        "the endpoint does not judge tokens of this type; if they are jwts, verify them here"
-    );
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn announce_unsupported(_: &str) {}

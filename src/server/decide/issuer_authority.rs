@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "jwks")]
+use crate::logging;
 use crate::model::algorithm::Algorithm;
 use crate::model::error::rejection::{Outage, Rejection, TokenFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
+#[cfg(feature = "jwks")]
+use crate::model::event::Event;
 #[cfg(feature = "jwks")]
 use crate::runtime::cache::key_liveness::KeyLiveness;
 use crate::runtime::cache::token_cache::CacheValidity;
@@ -308,7 +312,6 @@ const fn final_fault(problem: &KeyProblem) -> TokenFault {
 /// Looks the key up in each of the issuer's sets that may have it, within the cooldowns of their
 /// schedules. The key is unknown only where all of them say so.
 #[cfg(feature = "jwks")]
-#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 fn look_up(
     sets: &Arc<[Arc<RemoteKeys>]>,
     loaded: &[Option<KeySetGuard>],
@@ -318,10 +321,10 @@ fn look_up(
     mut passed: KeyTickets,
 ) -> Result<KeyLookup, Rejection> {
     let id = unverified.key_id();
-    #[cfg(feature = "tracing")]
     if let Some(id) = id {
-        // Escaped: the id is a stranger's text.
-        tracing::debug!(issuer = %rules.realm, key = %id.escape_debug(), "key not found");
+        // Escaped, since the id is a stranger's text.
+        let (issuer, key) = (&rules.realm, &id.escape_debug());
+        logging::emit(Event::KeyNotFound { issuer, key });
     }
     let is_fault = matches!(problem, KeyProblem::Fault(_));
     let mut tickets = Vec::new();

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
 use crate::runtime::util::select::{Either, race};
@@ -125,7 +127,7 @@ impl Task {
             self.is_done = outcome.is_ok();
             match outcome {
                 Ok(()) => state.revocations.release(),
-                Err(error) => trace_failed(&*error, pause),
+                Err(error) => announce_failure(&error, pause),
             }
             if let Some(Loading { attempts, .. }) = &state.loading {
                 attempts.send_modify(|count| *count += 1);
@@ -175,19 +177,18 @@ async fn attempt(server: ResourceServer, clock: &dyn Clock) -> Result<(), Lookup
     }
 }
 
-/// Longest text of an error that goes into an event.
-#[cfg(feature = "tracing")]
+/// Longest text of an error that goes into an event, in characters.
 const MAX_ERROR_CHARS: usize = 160;
 
-#[cfg(feature = "tracing")]
-fn trace_failed(error: &(dyn std::error::Error + Send + Sync), pause: Duration) {
-    // Escaped and cut: it may quote anything.
+fn announce_failure(error: &LookupError, again_in: Duration) {
+    if !logging::is_enabled() {
+        return;
+    }
+    // Escaped and cut, since it may quote anything.
     let text = error.to_string();
-    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    let error = error.escape_debug();
-    let again_in = pause.as_secs();
-    tracing::warn!(%error, again_in, "what was revoked before could not be loaded");
+    let text: String = text.chars().take(MAX_ERROR_CHARS).collect();
+    logging::emit(Event::RevocationsNotLoaded {
+        error: &text.escape_debug(),
+        again_in,
+    });
 }
-
-#[cfg(not(feature = "tracing"))]
-fn trace_failed(_: &(dyn std::error::Error + Send + Sync), _: Duration) {}

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
@@ -141,13 +143,16 @@ impl Revocations {
             return Err(RevocationError::Ahead);
         }
         let kind = revocation.kind();
-        let end = end(rules, moment.max(before));
+        let end = end(&rules, moment.max(before));
         // By the monotonic clock as well: the wall clock may be behind, and set right later.
         let span = MonotonicSpan::lasting(left(end, now));
         let entry = RevocationEntry::new(revocation.in_realm(&rules.realm), end);
         let added = self.0.0.revocations.add(entry, span);
         added.map_err(|_| self.full())?;
-        trace_revoked(&rules.realm, kind.as_str());
+        logging::emit(Event::Revoked {
+            issuer: &rules.realm,
+            kind: kind.as_str(),
+        });
         Ok(())
     }
 
@@ -266,11 +271,3 @@ impl fmt::Debug for Revocations {
 fn end(rules: &IssuerPolicy, moment: UnixTime) -> UnixTime {
     moment.saturating_add(rules.longest_revocation())
 }
-
-#[cfg(feature = "tracing")]
-fn trace_revoked(issuer: &str, kind: &'static str) {
-    tracing::info!(issuer, kind, "revoked");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_revoked(_: &str, _: &'static str) {}
