@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
@@ -98,7 +97,11 @@ impl ResourceServer {
         token: &[u8],
     ) -> Result<Decision<SharedRequest>, Rejection> {
         let now = Now::of(&*self.0.clock);
-        let decision = issuer.authenticate(token, now)?;
+        let mut decision = issuer.authenticate(token, now);
+        if let Some(authority) = issuer.signer() {
+            decision = self.check_connection(authority, decision);
+        }
+        let decision = decision?;
         self.accept(decision, None, now)
     }
 
@@ -174,7 +177,8 @@ impl ResourceServer {
         if unverified.is_over(now, policy.leeway) {
             return Err(Rejection::from(TokenFault::Expired).by(&policy.realm));
         }
-        authority.verify(unverified, verified_request)
+        let decision = authority.verify(unverified, verified_request);
+        self.check_connection(authority, decision)
     }
 
     /// Phase two: what is decided anew on every request.
@@ -191,12 +195,42 @@ impl ResourceServer {
         self.0
             .revocations
             .check(&verified.standing, &verified.token, policy, now)
-            .map_err(|unclean| by(refusal(unclean)))?;
+            .map_err(|unclean| by(self.refusal(unclean)))?;
         // Last: the application's checks see only tokens that pass everything else.
         for check in &self.0.checks {
             check(&verified.token).map_err(|objection| by(objection.into()))?;
         }
         Ok(())
+    }
+}
+
+impl ResourceServer {
+    /// Where keys are missing that only `connect()` loads, and it was never called, says so: there
+    /// is nothing to wait for.
+    pub(in crate::server) fn check_connection<T>(
+        &self,
+        authority: &IssuerAuthority,
+        decision: Result<Decision<T>, Rejection>,
+    ) -> Result<Decision<T>, Rejection> {
+        let is_missing = match &decision {
+            Ok(Decision::Done(_)) => return decision,
+            #[cfg(feature = "jwks")]
+            Ok(Decision::Pending(_)) => true,
+            Err(rejection) => matches!(rejection.kind(), RejectionKind::Unavailable(_)),
+        };
+        if is_missing && authority.keys.is_remote() && !self.0.connection.is_begun() {
+            return Err(self.0.connection.missing().by(&authority.rules.realm));
+        }
+        decision
+    }
+
+    /// The rejection of a token that the revocation list does not clear.
+    fn refusal(&self, unclean: NotClean) -> Rejection {
+        match unclean {
+            NotClean::Revoked => TokenFault::Revoked.into(),
+            NotClean::Unknown if !self.0.connection.is_begun() => self.0.connection.missing(),
+            NotClean::Unknown => Outage::RevocationsNotLoaded.into(),
+        }
     }
 }
 
@@ -231,16 +265,6 @@ fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
         let _ = SCRATCH.try_with(|place| place.set(scratch));
     }
     outcome
-}
-
-/// The rejection of a token that the revocation list does not clear.
-const fn refusal(unclean: NotClean) -> Rejection {
-    match unclean {
-        NotClean::Revoked => Rejection::new(RejectionKind::InvalidToken(TokenFault::Revoked)),
-        NotClean::Unknown => {
-            Rejection::unavailable(Outage::RevocationsNotLoaded, Duration::from_secs(1))
-        }
-    }
 }
 
 #[cfg(test)]

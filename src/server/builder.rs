@@ -28,7 +28,9 @@ use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::{ConfiguredIssuer, Registry, RegistryCell};
-use crate::server::resource_server::{ApplicationCheck, Directories, ResourceServer, ServerState};
+use crate::server::resource_server::{
+    ApplicationCheck, Connection, Directories, ResourceServer, ServerState,
+};
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::{LoadHook, Loading};
 use crate::server::settings::error::{ConfigError, check_once, is_quotable, mistake};
@@ -367,6 +369,7 @@ impl ResourceServerBuilder {
             #[cfg(feature = "redis")]
             shared,
             refusals: RefusalCounters::default(),
+            connection: Connection::default(),
             outside: Directories {
                 owners: self.owners,
                 users: self.users,

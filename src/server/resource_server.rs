@@ -4,14 +4,15 @@ use std::fmt;
 #[cfg(feature = "jwks")]
 use std::pin::Pin;
 use std::sync::Arc;
-#[cfg(feature = "jwks")]
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "jwks")]
 use tokio::sync::watch;
 
+use crate::logging;
 use crate::model::error::rejection::{Objection, Outage, Rejection, WiringFault};
+use crate::model::event::Event;
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{CacheStats, TokenCache};
 use crate::runtime::clock::Clock;
@@ -67,6 +68,7 @@ pub(super) struct ServerState {
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Directories,
+    pub(super) connection: Connection,
     pub(super) refusals: RefusalCounters,
 }
 
@@ -83,6 +85,34 @@ impl ServerState {
         }
         let soon = Duration::from_secs(5);
         Err(Rejection::unavailable(Outage::ClockUnset, soon))
+    }
+}
+
+/// Whether `connect()` was called, and whether an event has said that it was not.
+#[derive(Default)]
+pub(super) struct Connection {
+    is_begun: AtomicBool,
+    is_reported: AtomicBool,
+}
+
+impl Connection {
+    #[cfg(feature = "jwks")]
+    pub(super) fn begin(&self) {
+        self.is_begun.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun.load(Ordering::Relaxed)
+    }
+
+    /// The rejection of a request that needs what only `connect()` loads. The first one is an
+    /// error event too.
+    #[cold]
+    pub(super) fn missing(&self) -> Rejection {
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
+            logging::emit(Event::NotConnected);
+        }
+        Rejection::unavailable(Outage::NotConnected, Duration::from_secs(5))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
 #[cfg(feature = "jwks")]
 use crate::middleware::future::rest_of_lent;
 use crate::middleware::future::{Lent, ResponseFuture};
-use crate::middleware::response::body::{EmptyBody, MakeBody};
+use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest};
 use crate::middleware::response::challenge::respond;
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
@@ -171,13 +171,15 @@ impl Authenticator {
         None
     }
 
-    fn refuse<B, M: MakeBody<B>>(
+    fn refuse<B, M: MakeBody<B>, ReqBody>(
         &self,
+        request: &Request<ReqBody>,
         rejection: &Rejection,
         protocol: ResponseProtocol,
     ) -> Response<B> {
         log_refusal(rejection, &self.0.server);
-        respond::<B, M>(rejection, &self.0.challenge, protocol)
+        let request = RefusedRequest::of(RequestParts::of(request));
+        respond::<B, M>(rejection, &self.0.challenge, protocol, Some(request))
     }
 }
 
@@ -226,7 +228,7 @@ where
             Err(rejection) => {
                 let response = self
                     .authenticator
-                    .refuse::<ResBody, M>(&rejection, protocol);
+                    .refuse::<ResBody, M, _>(&request, &rejection, protocol);
                 ResponseFuture::refused(response, self.authenticator.read_rest(request))
             }
         }
@@ -251,7 +253,7 @@ where
     let admitted =
         outcome.and_then(|verified| authenticator.admit(&mut request, protocol, verified));
     if let Err(rejection) = admitted {
-        let response = authenticator.refuse::<ResBody, M>(&rejection, protocol);
+        let response = authenticator.refuse::<ResBody, M, _>(&request, &rejection, protocol);
         return Ok((response, authenticator.read_rest(request)));
     }
     std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;

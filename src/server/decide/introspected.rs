@@ -261,6 +261,13 @@ impl IntrospectedIssuer {
         Ok(Decision::Pending(PendingDecision::new(lookup)))
     }
 
+    /// The authority whose keys verify responses, where they are signed.
+    pub(in crate::server) fn signer(&self) -> Option<&IssuerAuthority> {
+        let handler = self.introspector.examiner();
+        let is_signed = handler.signed_for.is_some();
+        is_signed.then_some(&*handler.authority)
+    }
+
     fn realm(&self) -> &Arc<str> {
         &self.introspector.examiner().authority.rules.realm
     }

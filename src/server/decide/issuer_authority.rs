@@ -195,6 +195,14 @@ enum Resumed<T, F> {
 }
 
 impl KeySource {
+    pub(in crate::server) const fn is_remote(&self) -> bool {
+        match self {
+            Self::Static(_) => false,
+            #[cfg(feature = "jwks")]
+            Self::Remote(_) => true,
+        }
+    }
+
     pub(in crate::server) fn ready(&self) -> bool {
         match self {
             Self::Static(keys) => keys.basis().is_some(),

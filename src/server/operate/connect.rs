@@ -81,11 +81,15 @@ impl ResourceServer {
     /// load needs no `connect`. The refreshers of all clones are started, those made before included, even
     /// when this returns an error.
     ///
+    /// Without it, requests that need such keys or revocations are answered 503 with the outage
+    /// [`NotConnected`](crate::Outage::NotConnected), and the first of them is an event at `error`.
+    ///
     /// # Errors
     ///
     /// * [`ConnectError::NoRuntime`]: no tokio runtime is running. It needs time and I/O enabled,
     ///   as every runtime that serves requests has.
     /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
+    #[doc(alias = "start")]
     pub async fn connect(self) -> Result<Self, ConnectError> {
         let registry = self.0.registry.load_full();
         let introspected = registry.introspected.as_ref();
@@ -98,6 +102,7 @@ impl ResourceServer {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(ConnectError::NoRuntime);
         }
+        self.0.connection.begin();
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {

@@ -70,9 +70,10 @@ impl ResourceServer {
         let authority = registry.authorities.get(&*issuer);
         let authority = authority.ok_or(TokenFault::UnknownIssuer)?;
         let server = self.clone();
-        authority.verify(unverified, move |authority, signed, _| {
+        let decision = authority.verify(unverified, move |authority, signed, _| {
             server.revoke_sessions(authority, signed)
-        })
+        });
+        self.check_connection(authority, decision)
     }
 
     /// Checks the claims of a signed logout token, and revokes what it names.
