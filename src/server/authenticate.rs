@@ -225,11 +225,24 @@ impl ResourceServer {
         decision
     }
 
+    /// Whether `connect` was forgotten that would have loaded what was revoked before.
+    #[cfg(feature = "jwks")]
+    fn is_waiting_for_connect(&self) -> bool {
+        self.0.loading.is_some() && !self.0.connection.is_begun()
+    }
+
+    /// Without fetched keys there is no `connect`.
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self)]
+    const fn is_waiting_for_connect(&self) -> bool {
+        false
+    }
+
     /// The rejection of a token that the revocation list does not clear.
     fn refusal(&self, unclean: NotClean) -> Rejection {
         match unclean {
             NotClean::Revoked => TokenFault::Revoked.into(),
-            NotClean::Unknown if !self.0.connection.is_begun() => self.0.connection.missing(),
+            NotClean::Unknown if self.is_waiting_for_connect() => self.0.connection.missing(),
             NotClean::Unknown => Outage::RevocationsNotLoaded.into(),
         }
     }
