@@ -112,6 +112,9 @@ faults! {
 faults! {
     /// Why a token could not be checked. Never the caller's fault.
     Outage {
+        /// The issuer's keys or the revocations are loaded in the background, and
+        /// [`connect`](crate::ResourceServer::connect) was never called.
+        NotConnected = "not_connected", "`connect()` was never called, so nothing is loaded";
         /// The issuer's keys were never loaded, or were dropped.
         KeysNotLoaded = "keys_not_loaded", "the issuer's keys are not loaded";
         /// The last good key set is older than the maximum staleness.

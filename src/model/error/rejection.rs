@@ -8,11 +8,20 @@ use std::time::Duration;
 pub use crate::model::error::faults::{Outage, RequestFault, TokenFault, WiringFault};
 use crate::model::error::rejection_detail::RejectionDetail;
 
-/// A refusal: its kind, and what its response needs.
+/// Why a request is refused: the kind, and the data that its response and its event need.
 ///
 /// The client sees only the wire table of [`RejectionKind`]; the program reads
 /// [`kind()`](Self::kind); the operator reads `Display`, which names the fault and never
 /// contains a token, a claim's value or a key.
+///
+/// These types belong together:
+///
+/// * `Rejection`: why this request is refused. Plain data, for logs, metrics and renderers.
+/// * [`RejectionKind`]: the row of the wire table, and so the status and the challenge.
+/// * [`RequestFault`], [`TokenFault`], [`Outage`] and [`WiringFault`]: the cause inside a kind.
+/// * [`Refusal`](crate::Refusal): a `Rejection` that a layer can answer, with its challenge and
+///   its renderer. Extractors return it, and [`Refuser`](crate::Refuser) makes it in a handler.
+/// * [`Objection`]: what the application's own check returns about a token, for every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -35,7 +44,6 @@ impl Rejection {
         }
     }
 
-    #[cfg_attr(not(any(feature = "jwks", feature = "axum")), allow(dead_code))]
     pub(crate) const fn unavailable(outage: Outage, retry_after: Duration) -> Self {
         Self {
             kind: RejectionKind::Unavailable(outage),
@@ -65,6 +73,17 @@ impl Rejection {
         rejection
     }
 
+    /// A refusal of the application's own: 403 without a challenge. `reason` is a short stable name
+    /// such as `not_the_author`; it is the [`cause`](Self::cause) in events and metrics, and
+    /// [`ProblemJson`](crate::ProblemJson) does not send it. A handler answers it with
+    /// [`Refuser`](crate::Refuser).
+    #[must_use]
+    pub const fn forbidden(reason: &'static str) -> Self {
+        let mut rejection = Self::new(RejectionKind::Forbidden);
+        rejection.cause = Some(reason);
+        rejection
+    }
+
     /// Adds the detail for the operator.
     pub(crate) fn with_detail(self, detail: RejectionDetail) -> Self {
         self.with_shared_detail(Arc::new(detail))
@@ -87,7 +106,6 @@ impl Rejection {
         self
     }
 
-    #[cfg(feature = "tracing")]
     pub(crate) fn shared_issuer(&self) -> Option<Arc<str>> {
         self.issuer.clone()
     }
@@ -101,8 +119,9 @@ impl Rejection {
     /// The fault inside the kind, or, for [`RejectionKind::WrongCaller`], the check that refused:
     /// `context` (a token for another API context), `caller` (another kind of caller), `guest` (a
     /// principal that is admitted to workspaces only), `role`, `group`, `delegation` (the request names
-    /// a user where delegation is off, or delegation is refused) or `objection` (the application's own check). A
-    /// stable name, for operators.
+    /// a user where delegation is off, or delegation is refused) or `objection` (the application's own
+    /// check); for
+    /// [`RejectionKind::Forbidden`] the application's reason. A stable name, for operators.
     #[must_use]
     pub const fn cause(&self) -> Option<&'static str> {
         match (self.kind.fault(), self.cause, self.kind) {
@@ -181,6 +200,13 @@ impl From<RequestFault> for Rejection {
     }
 }
 
+impl From<Outage> for Rejection {
+    /// The client may try again after 1 s.
+    fn from(outage: Outage) -> Self {
+        Self::unavailable(outage, Duration::from_secs(1))
+    }
+}
+
 impl From<WiringFault> for Rejection {
     fn from(fault: WiringFault) -> Self {
         Self::new(RejectionKind::Misconfigured(fault))
@@ -202,6 +228,7 @@ impl fmt::Display for Rejection {
                 &"no authentication layer covers this route; add `server.authenticate()` with `route_layer`"
             }
             RejectionKind::Misconfigured(fault) => fault,
+            RejectionKind::Forbidden => &"the application refuses the caller",
         };
         words.fmt(f)
     }
@@ -217,7 +244,7 @@ impl std::error::Error for Rejection {}
 /// | `InvalidRequest` | 400 | `error="invalid_request"` |
 /// | `InvalidToken` | 401 | `error="invalid_token"` |
 /// | `InsufficientScope` | 403 | `error="insufficient_scope"`, `scope` |
-/// | `WrongCaller`, `WrongTenant`, `NoTenant` | 403 | none |
+/// | `WrongCaller`, `WrongTenant`, `NoTenant`, `Forbidden` | 403 | none |
 /// | `Unavailable` | 503 and `Retry-After` | none |
 /// | `NotAuthenticated`, `Misconfigured` | 500 | none |
 ///
@@ -247,6 +274,8 @@ pub enum RejectionKind {
     NotAuthenticated,
     /// The application is wired wrongly; see the fault.
     Misconfigured(WiringFault),
+    /// The application itself refuses the caller; see [`Rejection::forbidden`].
+    Forbidden,
 }
 
 impl RejectionKind {
@@ -264,6 +293,7 @@ impl RejectionKind {
             Self::Unavailable(_) => "unavailable",
             Self::NotAuthenticated => "not_authenticated",
             Self::Misconfigured(_) => "misconfigured",
+            Self::Forbidden => "forbidden",
         }
     }
 
@@ -280,7 +310,8 @@ impl RejectionKind {
             | Self::WrongCaller
             | Self::WrongTenant
             | Self::NoTenant
-            | Self::NotAuthenticated => None,
+            | Self::NotAuthenticated
+            | Self::Forbidden => None,
         }
     }
 }

@@ -315,7 +315,7 @@ impl RevocationList {
     /// Adds an entry of another instance: like `add`, but no listener is told, and it always has
     /// room. While there are more entries than there may be, the list is not complete.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_in(&self, entry: RevocationEntry, span: MonotonicSpan) {
+    pub(crate) fn add_remote(&self, entry: RevocationEntry, span: MonotonicSpan) {
         let now = self.now();
         let mut writer = self.writer();
         let place = self.place_of(&entry);
@@ -355,7 +355,7 @@ impl RevocationList {
     /// Takes out what another instance has withdrawn: like `withdraw`, but no listener is told; and
     /// not if it is kept, which is asked while nothing else can change the list.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_out(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
+    pub(crate) fn remove_remote(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
         let mut writer = self.writer();
         if !is_kept() {
             self.drop_entry(&mut writer, revocation);
@@ -397,7 +397,7 @@ impl RevocationList {
 
     /// Says that something may be missing, until as many have said that nothing is.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(crate) fn hold(&self) {
+    pub(crate) fn mark_incomplete(&self) {
         let mut writer = self.writer();
         writer.holds += 1;
         self.show(&writer);
@@ -405,7 +405,7 @@ impl RevocationList {
 
     /// Says that nothing is missing any more; once for each `hold`.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(crate) fn release(&self) {
+    pub(crate) fn mark_complete(&self) {
         let mut writer = self.writer();
         writer.holds = writer.holds.saturating_sub(1);
         self.show(&writer);

@@ -220,6 +220,8 @@ impl<'c> Unverified<'c> {
         compact: &'c Compact<'_>,
         members: &'c mut ScratchMembers,
     ) -> Result<Self, TokenError> {
+        #[cfg(test)]
+        parsed::increment();
         let ScratchMembers {
             header: in_header,
             payload: in_payload,
@@ -308,6 +310,78 @@ impl<'c> Unverified<'c> {
 
     pub(in crate::verify) const fn payload(&self) -> &Object<'c> {
         &self.payload
+    }
+}
+
+/// A token that outlives its request while one of its issuer's keys is looked up. It holds what
+/// [`Unverified`] refers to, so that nothing is decoded or parsed again.
+#[cfg(feature = "jwks")]
+pub(crate) struct SuspendedToken {
+    signing_input: Box<[u8]>,
+    signature: Box<[u8]>,
+    header: Box<str>,
+    payload: Box<str>,
+    header_members: Members,
+    payload_members: Members,
+    algorithm: Algorithm,
+    key_id: Option<Box<str>>,
+    issuer: Option<Box<str>>,
+}
+
+#[cfg(feature = "jwks")]
+impl Unverified<'_> {
+    /// Copies the token out of the request and of the thread's buffers.
+    pub(crate) fn suspend(&self) -> SuspendedToken {
+        SuspendedToken {
+            signing_input: self.compact.signing_input.into(),
+            signature: self.compact.signature.0.into(),
+            header: self.compact.header.into(),
+            payload: self.compact.payload.into(),
+            header_members: self.header.index().clone(),
+            payload_members: self.payload.index().clone(),
+            algorithm: self.algorithm,
+            key_id: self.key_id().map(Into::into),
+            issuer: self.issuer.as_deref().map(Into::into),
+        }
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl SuspendedToken {
+    /// Goes on with the token where it was suspended.
+    pub(crate) fn resume<T>(&self, go_on: impl FnOnce(Unverified<'_>) -> T) -> T {
+        let compact = Compact {
+            signing_input: &self.signing_input,
+            header: &self.header,
+            payload: &self.payload,
+            signature: Signature(&self.signature),
+        };
+        go_on(Unverified {
+            compact: &compact,
+            header: Object::indexed(&self.header, &self.header_members),
+            payload: Object::indexed(&self.payload, &self.payload_members),
+            algorithm: self.algorithm,
+            key_id: self.key_id.as_deref().map(Cow::Borrowed),
+            issuer: self.issuer.as_deref().map(Cow::Borrowed),
+        })
+    }
+}
+
+/// How often this thread has parsed a token, for tests of what is parsed once.
+#[cfg(test)]
+pub(crate) mod parsed {
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn increment() {
+        COUNT.with(|count| count.set(count.get() + 1));
+    }
+
+    pub(crate) fn count() -> usize {
+        COUNT.with(Cell::get)
     }
 }
 

@@ -1,8 +1,9 @@
-use http::HeaderMap;
+use http::Request;
 use http::header::AUTHORIZATION;
 use proptest::prelude::*;
 
 use super::*;
+use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::TokenSources;
 
 /// RFC 7515 section 2 and RFC 4648 section 5, bit by bit.
@@ -24,12 +25,11 @@ fn reference(part: &str) -> Option<Vec<u8>> {
 
 fn decoded(token: &str) -> Result<(String, String, Vec<u8>), RejectionKind> {
     let value = format!("Bearer {token}").parse().expect("a header value");
-    let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
-    let credential = {
-        let get = (&http::Method::GET, http::Version::HTTP_11);
-        Credential::find(&TokenSources::default(), get, &headers)?
-    }
-    .expect("a field was sent");
+    let mut request = Request::new(());
+    request.headers_mut().insert(AUTHORIZATION, value);
+    let parts = RequestParts::of(&request);
+    let credential = Credential::find(&TokenSources::default(), parts)?;
+    let credential = credential.expect("a field was sent");
     let mut room = ScratchParts::default();
     // Room that a longer token has used before.
     room.payload.resize(64, b'x');
