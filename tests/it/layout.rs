@@ -45,6 +45,7 @@ fn each_foreign_crate_has_its_room() {
         ),
         ("jsonwebtoken", vec!["verify/jose/jwk.rs"]),
         ("arc_swap", vec!["runtime/util/swap.rs"]),
+        ("papaya", vec!["runtime/util/concurrent_map.rs"]),
         (
             "reqwest",
             vec!["runtime/http/client.rs", "runtime/http/tls.rs"],
