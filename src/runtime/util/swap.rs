@@ -1,5 +1,6 @@
 //! A cell whose value is replaced as a whole and read without a lock. The only home of `arc-swap`.
 
+#[cfg(not(portcullis_loom))]
 use std::sync::Arc;
 
 #[cfg(not(portcullis_loom))]
