@@ -14,6 +14,7 @@
 #![doc = ""]
 #![doc = include_str!("../README.md")]
 
+mod logging;
 mod middleware;
 mod model;
 mod server;
@@ -26,6 +27,7 @@ pub mod test_util;
 
 pub use middleware::authenticate::danger::DangerousLayer;
 pub use middleware::authenticate::layer::AuthenticateLayer;
+pub use middleware::authenticate::refuser::Refuser;
 pub use middleware::authenticate::service::Authenticate;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 pub use middleware::extract::UserInfo;
@@ -34,7 +36,7 @@ pub use middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
 pub use middleware::future::ResponseFuture;
 pub use middleware::require_scope::{RequireScope, RequireScopeLayer};
 pub use middleware::response::body::{
-    EmptyBody, MakeBody, ProblemJson, RefusalBody, RenderedBody, Renderer,
+    EmptyBody, MakeBody, ProblemJson, RefusalBody, RefusedRequest, RenderedBody, Renderer,
 };
 pub use middleware::response::refusal::Refusal;
 #[cfg(feature = "axum")]

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
+use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
 use crate::server::compile::userinfo::{UserInfoRefusal, UserInfoResult};
@@ -22,8 +24,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 impl ResourceServer {
     /// What a handler that wants userinfo needs.
     pub(crate) fn user_info_fault(&self) -> Option<WiringFault> {
-        let nobody = self.0.tellers.is_empty();
-        nobody.then_some(WiringFault::NoUserInfo)
+        let has_none = self.0.registry.load().userinfo.is_empty();
+        has_none.then_some(WiringFault::NoUserInfo)
     }
 
     /// Asks the token's issuer about its user, with the token that the request came with.
@@ -32,7 +34,13 @@ impl ResourceServer {
         admission: &VerifiedRequest,
         token: Credential<'_>,
     ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
-        let asks = self.0.tellers.get(admission.realm());
+        let asks = self
+            .0
+            .registry
+            .load()
+            .userinfo
+            .get(admission.realm())
+            .map(Arc::clone);
         let is_machine = matches!(admission.identity(), Identity::Client(_));
         let subject = openid_subject(&admission.token).filter(|_| !is_machine);
         let (asks, subject) = asks
@@ -61,7 +69,10 @@ impl ResourceServer {
                 Err(fault) => {
                     let now = self.0.clock.monotonic();
                     if claims.is_news() && teller.unusable.grants(now) {
-                        announce(admission, &fault.to_string());
+                        logging::emit(Event::UserInfoUnusable {
+                            issuer: admission.realm(),
+                            error: &fault.to_string(),
+                        });
                     }
                     Err(failed())
                 }
@@ -73,12 +84,3 @@ impl ResourceServer {
         }
     }
 }
-
-#[cfg(feature = "tracing")]
-fn announce(admission: &VerifiedRequest, error: &str) {
-    let issuer = &**admission.realm();
-    tracing::warn!(issuer, error, "userinfo cannot be used");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn announce(_: &VerifiedRequest, _: &str) {}

@@ -39,7 +39,7 @@ mod model {
 #[path = "../../../src/verify"]
 mod verify {
     pub(crate) mod crypto {
-        pub(crate) mod primitives;
+        pub(crate) mod token_hash;
     }
 }
 

@@ -36,7 +36,7 @@ macro_rules! option {
                 state: &S,
             ) -> Result<Option<Self>, $crate::Refusal> {
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
-                $wiring(admitted)?;
+                $wiring(admitted).map_err(|refusal| refusal.for_request((&*parts).into()))?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }
@@ -61,6 +61,7 @@ macro_rules! extractor {
             ) -> Result<Self, $crate::Refusal> {
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
                 <Self as $crate::middleware::extract::admission::FromAuthContext>::from_admitted(admitted, parts)
+                    .map_err(|refusal| refusal.for_request((&*parts).into()))
             }
         }
 
@@ -75,7 +76,9 @@ macro_rules! extractor {
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }
-                <Self as $crate::middleware::extract::admission::FromAuthContext>::from_admitted(admitted, parts).map(Some)
+                <Self as $crate::middleware::extract::admission::FromAuthContext>::from_admitted(admitted, parts)
+                    .map(Some)
+                    .map_err(|refusal| refusal.for_request((&*parts).into()))
             }
         }
     };

@@ -13,9 +13,13 @@ impl<S: Send + Sync> FromRequestParts<S> for UncheckedDelegation {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let place = place::workspace(parts, state).await;
-        let admitted = AuthContext::of(&parts.extensions)?;
-        claim(admitted, parts, place).await
+        let outcome: Result<Self, Refusal> = async {
+            let place = place::workspace(parts, state).await;
+            let admitted = AuthContext::of(&parts.extensions)?;
+            claim(admitted, parts, place).await
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 
@@ -23,14 +27,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Delegation {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let place = place::workspace(parts, state).await;
-        let admitted = AuthContext::of(&parts.extensions)?;
-        check_all_wiring(admitted)?;
-        let claimed = claim(admitted, parts, place).await?;
-        let confirmed = admitted.policy().server.confirm(claimed);
-        confirmed
-            .await
-            .map_err(|rejection| admitted.refuse(rejection))
+        let outcome: Result<Self, Refusal> = async {
+            let place = place::workspace(parts, state).await;
+            let admitted = AuthContext::of(&parts.extensions)?;
+            check_all_wiring(admitted)?;
+            let claimed = claim(admitted, parts, place).await?;
+            let confirmed = admitted.policy().server.confirm(claimed);
+            confirmed
+                .await
+                .map_err(|rejection| admitted.refuse(rejection))
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 

@@ -61,9 +61,8 @@ macro_rules! guard {
                 state: &S,
             ) -> Result<Self, axum::response::Response> {
                 use axum::response::IntoResponse as _;
-                $check(&mut parts.extensions)
-                    .await
-                    .map_err(|refusal| refusal.into_response())?;
+                let checked = $check(&mut parts.extensions).await;
+                checked.map_err(|refusal| refusal.for_request((&*parts).into()).into_response())?;
                 match T::from_request_parts(parts, state).await {
                     Ok(value) => Ok(Self::around(value)),
                     Err(rejection) => Err(rejection.into_response()),
@@ -86,7 +85,8 @@ macro_rules! guard {
                 use axum::response::IntoResponse as _;
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)
                     .map_err(|refusal| refusal.into_response())?;
-                $wiring(admitted).map_err(|refusal| refusal.into_response())?;
+                $wiring(admitted)
+                    .map_err(|refusal| refusal.for_request((&*parts).into()).into_response())?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }

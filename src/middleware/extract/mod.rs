@@ -12,6 +12,7 @@ mod place;
 mod account;
 mod caller;
 mod delegation;
+mod refuser;
 mod roles;
 mod scoped;
 mod token;

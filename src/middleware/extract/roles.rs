@@ -84,7 +84,7 @@ async fn check_role<R: RoleRequirement>(extensions: &mut http::Extensions) -> Re
     let admitted = AuthContext::of(extensions)?;
     // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
     admitted.check_wiring()?;
-    let admission = admitted.guests_too()?;
+    let admission = admitted.any_context()?;
     if admission.token.roles().any(is_one_of::<R>) {
         return Ok(());
     }
@@ -105,7 +105,7 @@ async fn check_role<R: RoleRequirement>(extensions: &mut http::Extensions) -> Re
 async fn check_group<R: RoleRequirement>(extensions: &mut http::Extensions) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
     let admitted = AuthContext::of(extensions)?;
-    let admission = admitted.guests_too()?;
+    let admission = admitted.any_context()?;
     if admission.token.groups().any(is_one_of::<R>) {
         Ok(())
     } else {

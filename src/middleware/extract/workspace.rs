@@ -14,18 +14,22 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let place = place::workspace(parts, state).await;
-        let admitted = AuthContext::of(&parts.extensions)?;
-        let admission = admitted.for_workspace_guard(&parts.headers)?;
-        let place = place.map_err(|kind| admitted.refuse(kind))?;
-        let policy = admitted.policy();
-        let identity = admission.identity();
-        let entered = policy
-            .server
-            .enter(admission, &place, policy.admits.principals);
-        entered.await.map_err(|rejection| {
-            admitted.refuse_place(rejection, EXPECTED, differing(identity, &place))
-        })
+        let outcome: Result<Self, Refusal> = async {
+            let place = place::workspace(parts, state).await;
+            let admitted = AuthContext::of(&parts.extensions)?;
+            let admission = admitted.for_workspace_guard(&parts.headers)?;
+            let place = place.map_err(|kind| admitted.refuse(kind))?;
+            let policy = admitted.policy();
+            let identity = admission.identity();
+            let entered = policy
+                .server
+                .enter(admission, &place, policy.admits.principals);
+            entered.await.map_err(|rejection| {
+                admitted.refuse_place(rejection, EXPECTED, differing(identity, &place))
+            })
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 

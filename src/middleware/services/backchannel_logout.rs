@@ -22,8 +22,10 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER}
 use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::http::form::single_value;
-use crate::server::operate::logout::Logout;
+use crate::server::operate::logout::LogoutRefusal;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::ConfigError;
 
@@ -32,10 +34,6 @@ const MOST_BYTES: usize = 32 * 1024;
 
 /// A minute.
 const MILLIS_BETWEEN_WARNINGS: u64 = 60_000;
-
-/// How often a token may wait for its issuer's keys.
-#[cfg(feature = "jwks")]
-const MOST_QUESTIONS: usize = 2;
 
 impl ResourceServer {
     /// A service for the `backchannel_logout_uri` of your sign-in clients
@@ -143,38 +141,22 @@ async fn answer(this: &BackchannelLogout, request: Request<Body>) -> Response<Bo
 }
 
 async fn log_out(this: &BackchannelLogout, token: &[u8]) -> Response<Body> {
-    let server = &this.server;
-    #[cfg_attr(not(feature = "jwks"), allow(unused_mut))]
-    let mut outcome = server.log_out(token, None);
-    #[cfg(feature = "jwks")]
-    for _ in 0..MOST_QUESTIONS {
-        outcome = match outcome {
-            Logout::Wait(question) => server.log_out(token, Some(question.wait().await)),
-            outcome => return settled(this, outcome),
-        };
-    }
-    settled(this, outcome)
-}
-
-fn settled(this: &BackchannelLogout, outcome: Logout) -> Response<Body> {
-    match outcome {
-        Logout::Done => respond(StatusCode::OK),
-        Logout::Refused {
+    match this.server.log_out(token).await {
+        Ok(()) => respond(StatusCode::OK),
+        Err(LogoutRefusal::Invalid {
             why,
             is_verified: true,
-        } if this.warnings.is_due(this.server.monotonic()) => {
-            trace_refused_though_signed(&why);
+        }) if this.warnings.is_due(this.server.monotonic()) => {
+            logging::emit(Event::SignedLogoutRefused { why: &why });
             bad_request()
         }
-        Logout::Refused { why, .. } => refused(&why),
-        Logout::Unavailable { why, retry_after } => unavailable(&why, retry_after),
-        #[cfg(feature = "jwks")]
-        Logout::Wait(_) => unavailable("the keys did not come", Duration::from_secs(1)),
+        Err(LogoutRefusal::Invalid { why, .. }) => refused(&why),
+        Err(LogoutRefusal::Unavailable { why, retry_after }) => unavailable(&why, retry_after),
     }
 }
 
 fn refused(why: &str) -> Response<Body> {
-    trace_refused(why);
+    logging::emit(Event::LogoutRefused { why });
     bad_request()
 }
 
@@ -188,7 +170,7 @@ fn bad_request() -> Response<Body> {
 }
 
 fn unavailable(why: &str, retry_after: Duration) -> Response<Body> {
-    trace_undone(why);
+    logging::emit(Event::LogoutUnavailable { why });
     let mut response = respond(StatusCode::SERVICE_UNAVAILABLE);
     let seconds = retry_after.as_secs().max(1);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -211,30 +193,3 @@ fn is_form(content_type: Option<&HeaderValue>) -> bool {
             .eq_ignore_ascii_case("application/x-www-form-urlencoded")
     })
 }
-
-#[cfg(feature = "tracing")]
-fn trace_refused(why: &str) {
-    tracing::debug!(why, "a logout token was refused");
-}
-
-#[cfg(feature = "tracing")]
-fn trace_refused_though_signed(why: &str) {
-    tracing::warn!(
-        why,
-        "a logout token of the issuer was refused, and its session goes on"
-    );
-}
-
-#[cfg(feature = "tracing")]
-fn trace_undone(why: &str) {
-    tracing::warn!(why, "a logout could not be judged or kept");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_refused(_: &str) {}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_refused_though_signed(_: &str) {}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_undone(_: &str) {}

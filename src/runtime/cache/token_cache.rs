@@ -21,7 +21,7 @@ use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::util::striped::StripedCounter;
 use crate::runtime::util::swap::SwapCell;
 use crate::runtime::util::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
-use crate::verify::crypto::primitives::TokenHasher;
+use crate::verify::crypto::token_hash::TokenHasher;
 
 /// Slots for each entry. With as many slots as entries, one entry in eight would find its set full.
 const ROOM: usize = 2;

@@ -12,7 +12,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::endpoint_url::EndpointResolver;
 use crate::runtime::http::client::{FetchError, RawResponse};
-use crate::verify::crypto::primitives::random_bytes;
+use crate::verify::crypto::random::random_bytes;
 
 /// The bound on an endpoint's `Retry-After`.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);

@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
 use crate::model::ids::ClientId;
 use crate::model::revocation::Revocation;
-use crate::runtime::revocation::entry::subjects;
 use crate::runtime::util::sync::{AtomicU64, Ordering};
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::revocation_rule::subjects;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The ids of a token that a revocation can name: `jti`, `origin_jti`, `sid`, the configured

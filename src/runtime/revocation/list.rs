@@ -24,6 +24,7 @@ use crate::runtime::revocation::entry_map::EntryMap;
 use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, TimedEntry};
 use crate::runtime::util::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::revocation_rule;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The version of an incomplete list.
@@ -119,7 +120,8 @@ impl RevocationList {
         now: UnixTime,
     ) -> Result<(), NotClean> {
         let hashes = || check.hashes(|| self.hasher.of_token(token, rules));
-        let concerns = |entry: &RevocationEntry| entry.concerns(token, rules);
+        let concerns =
+            |entry: &RevocationEntry| revocation_rule::concerns(entry.revocation(), token, rules);
         self.check_by(check, hashes, concerns, now)
     }
 

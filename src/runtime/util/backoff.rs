@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::verify::crypto::primitives::random_u32;
+use crate::verify::crypto::random::random_u32;
 
 /// No jitter.
 const EXACT: RangeInclusive<u32> = 100..=100;

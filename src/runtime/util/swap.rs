@@ -33,7 +33,12 @@ impl<T> SwapCell<T> {
         self.0.load_full()
     }
 
-    /// Replaces the value, for every load from now on, and returns the one before.
+    /// Replaces the value, for every load from now on.
+    pub(crate) fn store(&self, value: Option<Arc<T>>) {
+        self.0.store(value);
+    }
+
+    /// The same, and returns the value before.
     pub(crate) fn swap(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
         self.0.swap(value)
     }
@@ -77,6 +82,10 @@ mod model {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone()
+        }
+
+        pub(crate) fn store(&self, value: Option<Arc<T>>) {
+            self.swap(value);
         }
 
         pub(crate) fn swap(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {

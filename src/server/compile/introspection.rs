@@ -87,7 +87,7 @@ fn asks(
     let bench = IntrospectionHandler {
         authority: Arc::clone(authority),
         idiom: dialect.idiom(),
-        signed_for,
+        signed_for: signed_for.map(Into::into),
         signed_age: asking.signed_age,
         memory,
         unsupported: LogRateLimit::default(),

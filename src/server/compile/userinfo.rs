@@ -245,7 +245,7 @@ impl UserInfoHandler {
             }
             UserInfoReply::Signed(bytes) => {
                 let time = answer_time(&self.authority, asked, MOST_APART);
-                let open = |signed: &Signed<'_>| {
+                let open = move |_: &IssuerAuthority, signed: &Signed<'_>| {
                     UserClaims::signed(signed, time).map_err(|fault| format!("the answer {fault}"))
                 };
                 opened(&self.authority, &bytes, open).await?

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
 use crate::runtime::util::backoff::Backoff;
-#[cfg(feature = "tracing")]
 use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::builder::ResourceServerBuilder;
@@ -129,7 +130,7 @@ impl Task {
             let pause = backoff.failed();
             match outcome {
                 Ok(()) => state.revocations.mark_complete(),
-                Err(error) => trace_failed(&*error, pause),
+                Err(error) => announce_failure(&error, pause),
             }
             if let Some(Loading { attempts, .. }) = &state.loading {
                 attempts.send_modify(|count| *count += 1);
@@ -178,17 +179,17 @@ async fn attempt(server: ResourceServer, clock: &dyn Clock) -> Result<(), Lookup
     }
 }
 
-/// Longest text of an error that goes into an event.
-#[cfg(feature = "tracing")]
+/// Longest text of an error that goes into an event, in characters.
 const MAX_ERROR_CHARS: usize = 160;
 
-#[cfg(feature = "tracing")]
-fn trace_failed(error: &(dyn std::error::Error + Send + Sync), pause: Duration) {
-    // It may quote what a stranger has sent.
-    let error = excerpt(&error.to_string(), MAX_ERROR_CHARS);
-    let again_in = pause.as_secs();
-    tracing::warn!(%error, again_in, "what was revoked before could not be loaded");
+fn announce_failure(error: &LookupError, again_in: Duration) {
+    if !logging::is_enabled() {
+        return;
+    }
+    // Escaped and cut, since it may quote anything.
+    let text = excerpt(&error.to_string(), MAX_ERROR_CHARS);
+    logging::emit(Event::RevocationsNotLoaded {
+        error: &text,
+        again_in,
+    });
 }
-
-#[cfg(not(feature = "tracing"))]
-fn trace_failed(_: &(dyn std::error::Error + Send + Sync), _: Duration) {}

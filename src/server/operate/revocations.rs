@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
@@ -31,12 +33,13 @@ impl ResourceServer {
     }
 
     /// The rules of the issuer that is configured by this identifier, one of several perhaps.
-    fn rules_of(&self, issuer: &str) -> Option<&Arc<IssuerPolicy>> {
-        let members = self.0.realms.iter().flat_map(|(_, members)| members);
+    fn rules_of(&self, issuer: &str) -> Option<Arc<IssuerPolicy>> {
+        let registry = self.0.registry.load();
+        let members = registry.members();
         let mut named = members.filter(|member| &*member.rules.realm == issuer);
         // Who is only asked about tokens is found by name alone.
-        let authority = self.0.authorities.get(issuer).or_else(|| named.next());
-        authority.map(|authority| &authority.rules)
+        let authority = registry.authorities.get(issuer).or_else(|| named.next());
+        authority.map(|authority| Arc::clone(&authority.rules))
     }
 }
 
@@ -141,13 +144,16 @@ impl Revocations {
             return Err(RevocationError::Ahead);
         }
         let kind = revocation.kind();
-        let end = end(rules, moment.max(before));
+        let end = end(&rules, moment.max(before));
         // By the monotonic clock as well: the wall clock may be behind, and set right later.
         let span = MonotonicSpan::lasting(left(end, now));
         let entry = RevocationEntry::new(revocation.in_realm(&rules.realm), end);
         let added = self.0.0.revocations.add(entry, span);
         added.map_err(|_| self.full())?;
-        trace_revoked(&rules.realm, kind.as_str());
+        logging::emit(Event::Revoked {
+            issuer: &rules.realm,
+            kind: kind.as_str(),
+        });
         Ok(())
     }
 
@@ -229,7 +235,7 @@ impl Revocations {
         added.map(|()| count).map_err(|_| self.full())
     }
 
-    fn known(&self, revocation: &Revocation) -> Result<&Arc<IssuerPolicy>, RevocationError> {
+    fn known(&self, revocation: &Revocation) -> Result<Arc<IssuerPolicy>, RevocationError> {
         let issuer = revocation.issuer();
         let rules = self.0.rules_of(issuer);
         rules.ok_or_else(|| RevocationError::UnknownIssuer {
@@ -262,11 +268,3 @@ impl fmt::Debug for Revocations {
 fn end(rules: &IssuerPolicy, moment: UnixTime) -> UnixTime {
     moment.saturating_add(rules.longest_revocation())
 }
-
-#[cfg(feature = "tracing")]
-fn trace_revoked(issuer: &str, kind: &'static str) {
-    tracing::info!(issuer, kind, "revoked");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_revoked(_: &str, _: &'static str) {}

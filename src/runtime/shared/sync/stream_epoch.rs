@@ -12,7 +12,7 @@ use crate::runtime::shared::store::stream::StreamId;
 use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::runtime::shared::sync::state::SyncState;
 use crate::runtime::shared::sync::store_keys::StoreKeys;
-use crate::verify::crypto::primitives::random_u128;
+use crate::verify::crypto::random::random_u128;
 
 /// A stream whose last id is further ahead of the store's clock than this was tampered with.
 const FAR_AHEAD: Duration = Duration::from_secs(24 * 3600);

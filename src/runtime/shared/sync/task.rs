@@ -28,7 +28,7 @@ use crate::runtime::shared::sync::stream_epoch::StreamEpoch;
 use crate::runtime::shared::sync::stream_page::PageSize;
 use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
-use crate::verify::crypto::primitives::random_u128;
+use crate::verify::crypto::random::random_u128;
 
 /// How long a blocking read waits; real time.
 const LISTEN_TIME: Duration = Duration::from_secs(5);

@@ -1,0 +1,4 @@
+//! Tokens of particular products.
+
+mod axway;
+mod safewhere;
