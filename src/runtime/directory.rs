@@ -1,10 +1,10 @@
-//! Look-ups that the application supplies: who owns a workspace, and who is a user of it.
+//! Look-ups that the application supplies: the account that owns a workspace, and the users of a
+//! workspace.
 //!
-//! 1. A look-up that fails or is late is an outage, never a no: 503, not 403.
-//! 2. Every look-up has a bounded time; it is dropped when that has passed. How many run at
-//!    once is bounded by the requests that have already shown a good token.
-//! 3. Nothing is remembered here. An application that wants a cache knows how long an answer
-//!    stays true; this library does not.
+//! 1. A look-up that fails or times out is an outage, never a refusal: 503, not 403.
+//! 2. Every look-up has a timeout, after which its future is dropped. Their number is bounded by the
+//!    requests with a valid token.
+//! 3. Nothing is cached here: only the application knows how long an answer stays true.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -119,7 +119,7 @@ where
 
 type Lookup<'l, T> = Pin<Box<dyn Future<Output = Result<T, LookupError>> + Send + 'l>>;
 
-/// A [`WorkspaceDirectory`] whose type is forgotten.
+/// [`WorkspaceDirectory`] with its type erased.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(crate) trait DynWorkspaceDirectory: Send + Sync {
     fn look_up<'l>(&'l self, workspace: &'l WorkspaceId) -> Lookup<'l, Option<AccountId>>;
@@ -131,7 +131,7 @@ impl<D: WorkspaceDirectory> DynWorkspaceDirectory for D {
     }
 }
 
-/// A [`UserDirectory`] whose type is forgotten.
+/// [`UserDirectory`] with its type erased.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(crate) trait DynUserDirectory: Send + Sync {
     fn look_up<'l>(&'l self, access: &'l WorkspaceAccess, user: &'l UserId) -> Lookup<'l, bool>;
@@ -143,7 +143,7 @@ impl<D: UserDirectory> DynUserDirectory for D {
     }
 }
 
-/// Waits for a look-up, and no longer than this. One that answers at once needs no timer.
+/// Waits for a look-up with a timeout. One that is ready at once needs no timer.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(crate) async fn within<T>(
     limit: Duration,
@@ -174,7 +174,7 @@ const MAX_ERROR_CHARS: usize = 160;
 
 #[cfg(feature = "tracing")]
 fn trace_failed(error: &(dyn std::error::Error + Send + Sync)) {
-    // It may quote what a stranger has sent.
+    // The error may quote foreign text.
     let error = excerpt(&error.to_string(), MAX_ERROR_CHARS);
     tracing::warn!(%error, "the application's directory failed");
 }

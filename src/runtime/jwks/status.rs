@@ -1,4 +1,4 @@
-//! How an issuer's keys are doing, for health checks and operators.
+//! The public status of an issuer's keys.
 
 use std::fmt;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ impl ResourceServer {
     #[must_use]
     pub fn shared_store_status(&self) -> Option<SharedStoreStatus> {
         let shared = self.0.shared.as_ref()?;
-        let (hits, misses, answer_error) = shared.answers.fares();
+        let (hits, misses, answer_error) = shared.answers.counters();
         Some(SharedStoreStatus {
             fares: shared.sharing.status(),
             answers: (hits, misses),

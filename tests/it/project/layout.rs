@@ -42,6 +42,7 @@ fn each_foreign_crate_has_its_room() {
         ("aws_lc_rs", vec!["verify/crypto/", "test_util/"]),
         ("jsonwebtoken", vec!["verify/jose/jwk.rs"]),
         ("arc_swap", vec!["runtime/util/swap.rs"]),
+        ("papaya", vec!["runtime/util/concurrent_map.rs"]),
         (
             "reqwest",
             vec!["runtime/http/client.rs", "runtime/http/tls.rs"],
