@@ -11,7 +11,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::Outage;
+use crate::model::event::Event;
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::runtime::clock::Clock;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
@@ -160,24 +162,23 @@ pub(crate) async fn within<T>(
     };
     found.map_err(|error| {
         if failed.grants(clock.monotonic()) {
-            trace_failed(&*error);
+            announce_failure(&*error);
         }
         Outage::DirectoryFailed
     })
 }
 
-/// Longest text of an error that goes into an event.
-#[cfg(feature = "tracing")]
+/// Longest text of an error that goes into an event, in characters.
 const MAX_ERROR_CHARS: usize = 160;
 
-#[cfg(feature = "tracing")]
-fn trace_failed(error: &(dyn std::error::Error + Send + Sync)) {
-    // Escaped and cut: it may quote what a stranger has sent.
+fn announce_failure(error: &(dyn std::error::Error + Send + Sync)) {
+    if !logging::is_enabled() {
+        return;
+    }
+    // Escaped and cut, since it may quote what a stranger has sent.
     let text = error.to_string();
-    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    let error = error.escape_debug();
-    tracing::warn!(%error, "the application's directory failed");
+    let text: String = text.chars().take(MAX_ERROR_CHARS).collect();
+    logging::emit(Event::DirectoryFailed {
+        error: &text.escape_debug(),
+    });
 }
-
-#[cfg(not(feature = "tracing"))]
-fn trace_failed(_: &(dyn std::error::Error + Send + Sync)) {}

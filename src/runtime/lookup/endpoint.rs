@@ -50,7 +50,6 @@ pub(crate) trait RemoteEndpoint: Send + Sync + 'static {
     }
 }
 
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
 pub(crate) struct LogMessages {
     pub(crate) trouble: &'static str,
     pub(crate) recovery: &'static str,

@@ -8,7 +8,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::Outage;
+use crate::model::event::Event;
 use crate::runtime::cache::token_cache::{CacheStats, TokenDigest};
 use crate::runtime::lookup::circuit_breaker::{CircuitBreaker, Permit, Probe};
 use crate::runtime::lookup::endpoint::{EndpointError, LogMessages};
@@ -17,7 +19,6 @@ use crate::runtime::util::log_rate_limit::LogRateLimit;
 /// What has happened so far.
 pub(in crate::runtime) struct LookupHealth {
     issuer: Arc<str>,
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     words: LogMessages,
     state: Mutex<State>,
     troubles: LogRateLimit,
@@ -95,7 +96,6 @@ impl LookupHealth {
     }
 
     /// There was a verdict.
-    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(in crate::runtime) fn answered(&self, mut leave: LookupPermit, now: Duration) {
         leave.probe = None;
         let is_news = {
@@ -202,24 +202,21 @@ impl LookupHealth {
         }
     }
 
-    #[cfg(feature = "tracing")]
     fn announce(&self, trouble: &EndpointError) {
-        let (issuer, error, kind) = (&*self.issuer, &*trouble.reason, trouble.outage.as_str());
-        tracing::warn!(issuer, error, kind, "{}", self.words.trouble);
+        logging::emit(Event::LookupFailed {
+            issuer: &self.issuer,
+            error: &trouble.reason,
+            kind: trouble.outage.as_str(),
+            message: self.words.trouble,
+        });
     }
 
-    #[cfg(feature = "tracing")]
     fn announce_recovery(&self) {
-        tracing::info!(issuer = &*self.issuer, "{}", self.words.recovery);
+        logging::emit(Event::LookupRecovered {
+            issuer: &self.issuer,
+            message: self.words.recovery,
+        });
     }
-
-    #[cfg(not(feature = "tracing"))]
-    #[allow(clippy::unused_self)]
-    fn announce(&self, _: &EndpointError) {}
-
-    #[cfg(not(feature = "tracing"))]
-    #[allow(clippy::unused_self)]
-    fn announce_recovery(&self) {}
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

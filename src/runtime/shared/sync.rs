@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::pending_changes::PendingChanges;
@@ -330,7 +332,7 @@ impl SyncState {
         };
         // Behind the lock: a subscriber may ask for the status.
         if is_news {
-            announce(None);
+            logging::emit(Event::SharingRestored);
         }
         self.progress
             .send_modify(|progress| progress.ended = progress.ended.max(wanted));
@@ -356,7 +358,7 @@ impl SyncState {
             (pause.min(LONGEST_PAUSE), is_news)
         };
         if is_news {
-            announce(Some(failure));
+            logging::emit(Event::SharingFailed { error: failure });
         }
         self.progress
             .send_modify(|progress| progress.ended = progress.ended.max(wanted));
@@ -366,7 +368,7 @@ impl SyncState {
     /// A stream was given up and another begun.
     pub(in crate::runtime) fn renewed(&self) {
         self.state().renewals += 1;
-        announce_renewal();
+        logging::emit(Event::StreamRenewed);
     }
 
     /// Whether there is a time after which nobody is found clean.
@@ -424,23 +426,3 @@ pub(in crate::runtime) fn check_eviction(policy: Option<String>) -> Result<(), S
 fn jittered(pause: Duration) -> Duration {
     pause + pause.mul_f64(f64::from(random_u32()) / f64::from(u32::MAX) / 4.0)
 }
-
-#[cfg(feature = "tracing")]
-fn announce(failure: Option<&SyncFailure>) {
-    if let Some(failure) = failure {
-        tracing::warn!(error = %failure, "revocations are not shared");
-    } else {
-        tracing::info!("revocations are shared");
-    }
-}
-
-#[cfg(feature = "tracing")]
-fn announce_renewal() {
-    tracing::warn!("the stream of revocations took no more entries, and a new one was begun");
-}
-
-#[cfg(not(feature = "tracing"))]
-fn announce(_: Option<&SyncFailure>) {}
-
-#[cfg(not(feature = "tracing"))]
-fn announce_renewal() {}
