@@ -8,7 +8,10 @@ use crate::model::error::rejection::Rejection;
 /// Something that an operator may want to know. It is made where it happens and written down in
 /// one place, which knows the level, the message and the names of the fields.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+#[cfg_attr(
+    not(all(feature = "tracing", feature = "axum", feature = "redis")),
+    allow(dead_code)
+)]
 pub(crate) enum Event<'e> {
     /// An optional layer let a request without a token through.
     NothingSent,

@@ -228,7 +228,9 @@ impl ResourceServer {
     fn refusal(&self, unclean: NotClean) -> Rejection {
         match unclean {
             NotClean::Revoked => TokenFault::Revoked.into(),
-            NotClean::Unknown if !self.0.connection.is_begun() => self.0.connection.missing(),
+            NotClean::Unknown if self.0.loads_revocations() && !self.0.connection.is_begun() => {
+                self.0.connection.missing()
+            }
             NotClean::Unknown => Outage::RevocationsNotLoaded.into(),
         }
     }

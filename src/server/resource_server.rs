@@ -78,6 +78,18 @@ impl ServerState {
         wall >= self.earliest
     }
 
+    /// Whether revocations come from elsewhere, by a task that `connect()` starts.
+    pub(super) const fn loads_revocations(&self) -> bool {
+        #[cfg(feature = "redis")]
+        if self.shared.is_some() {
+            return true;
+        }
+        #[cfg(feature = "jwks")]
+        return self.loading.is_some();
+        #[cfg(not(feature = "jwks"))]
+        false
+    }
+
     /// Nothing can be judged by a clock that is not set, which is not the caller's fault.
     pub(super) fn check_clock(&self, wall: UnixTime) -> Result<(), Rejection> {
         if self.is_clock_set(wall) {

@@ -61,6 +61,7 @@ impl Refusal {
     }
 
     /// Adds the request for the renderer, where the layer has one.
+    #[cfg(feature = "axum")]
     #[must_use]
     pub(in crate::middleware) fn for_request(mut self, request: RequestParts<'_>) -> Self {
         let policy = self.policy.as_ref();

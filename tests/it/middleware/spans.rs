@@ -154,7 +154,10 @@ async fn forgotten_connect_is_one_event_at_error_and_a_reason_of_its_own() {
     let expired = issuer.token().expired().sign();
     let answer = fetch(&forgotten, "/", &expired).await;
     assert_eq!(answer.verdict(), "401 invalid_token expired");
-    let loud = |text: &str| text.matches("`connect()` was never called, so no").count();
+    let loud = |text: &str| {
+        text.matches("`connect()` was never called, so no keys")
+            .count()
+    };
     assert_eq!(loud(&logs.text()), 1, "{}", logs.text());
     // A layer that was made before takes the keys that come now.
     server.connect().await.expect("a runtime");

@@ -841,7 +841,8 @@ async fn nobody_is_admitted_before_what_was_revoked_is_loaded() {
     let token = |id: &str| site.token().claim("jti", id).sign();
     let (good, known, late) = (token("good"), token("known"), token("late"));
     assert!(!site.server.ready() && !site.list.is_loaded());
-    assert_eq!(site.verdict(&good).await, UNKNOWN, "before `connect`");
+    let forgotten = site.verdict(&good).await;
+    assert_eq!(forgotten, "503 unavailable not_connected");
 
     let server = site
         .server
