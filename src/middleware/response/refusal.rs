@@ -125,12 +125,11 @@ impl Refusal {
         request: Option<RefusedRequest<'_>>,
     ) -> Response<B> {
         let unlayered;
-        let policy = match &self.policy {
-            Some(policy) => policy,
-            None => {
-                unlayered = ChallengePolicy::new(ChallengeText::default(), None);
-                &unlayered
-            }
+        let policy = if let Some(policy) = &self.policy {
+            policy
+        } else {
+            unlayered = ChallengePolicy::new(ChallengeText::default(), None);
+            &unlayered
         };
         respond::<B, M>(&self.rejection, policy, self.protocol, request)
     }
