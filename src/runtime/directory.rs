@@ -16,6 +16,7 @@ use crate::model::error::rejection::Outage;
 use crate::model::event::Event;
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::runtime::clock::Clock;
+use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::runtime::util::select::{Either, race};
 use crate::verify::identity::access::WorkspaceAccess;
@@ -175,10 +176,7 @@ fn announce_failure(error: &(dyn std::error::Error + Send + Sync)) {
     if !logging::is_enabled() {
         return;
     }
-    // Escaped and cut, since it may quote what a stranger has sent.
-    let text = error.to_string();
-    let text: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    logging::emit(Event::DirectoryFailed {
-        error: &text.escape_debug(),
-    });
+    // It may quote what a stranger has sent.
+    let error = &excerpt(&error.to_string(), MAX_ERROR_CHARS);
+    logging::emit(Event::DirectoryFailed { error });
 }

@@ -4,7 +4,6 @@ pub(crate) mod util;
 pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod cache;
-#[cfg(feature = "jwks")]
 pub(crate) mod http;
 #[cfg(feature = "jwks")]
 pub(crate) mod discovery;

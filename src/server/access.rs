@@ -14,7 +14,7 @@ use crate::runtime::directory::within;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::identity::access::{RequestedPlace, WorkspaceAccess};
+use crate::verify::identity::access::{PrincipalVisit, RequestedPlace, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Identity, Principal};
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -64,25 +64,12 @@ impl ResourceServer {
         principal: &Principal,
         place: &RequestedPlace,
     ) -> Result<WorkspaceAccess, Rejection> {
-        // Text that is no id names no account or workspace.
-        let no_id = |_| RejectionKind::WrongTenant;
-        let workspace = WorkspaceId::new(&place.workspace).map_err(no_id)?;
-        let reached = match &place.account {
-            Some(account) => principal
-                .reach()
-                .includes(&AccountId::new(account).map_err(no_id)?),
-            None => !principal.reach().is_empty(),
-        };
-        if !reached {
-            return Err(RejectionKind::WrongTenant.into());
-        }
+        let visit = PrincipalVisit::new(principal, place)?;
         let owner = self
-            .owner(&workspace)
+            .owner(visit.workspace())
             .await?
             .ok_or(RejectionKind::WrongTenant)?;
-        Ok(WorkspaceAccess::visit(
-            token, principal, place, workspace, owner,
-        )?)
+        Ok(visit.owned_by(owner, token)?)
     }
 
     /// The user that a client says it acts for, in the client's own workspace.

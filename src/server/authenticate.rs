@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{CacheValidity, Cached, TokenDigest};
+use crate::runtime::cache::token_cache::{Cached, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::Now;
 use crate::runtime::revocation::list::{NotClean, RevocationCheck};
 use crate::server::decide::decision::Decision;
@@ -170,8 +171,8 @@ impl ResourceServer {
             .ok_or_else(|| unverified.no_issuer())?;
         let authority = registry
             .authorities
-            .get(&*issuer)
-            .ok_or_else(|| unknown_issuer(&issuer, self.0.shows_unknown_issuers))?;
+            .get(issuer)
+            .ok_or_else(|| unknown_issuer(issuer, self.0.shows_unknown_issuers))?;
         let policy = &*authority.rules;
         // Nothing makes an expired token good, so its signature is not checked.
         if unverified.is_over(now, policy.leeway) {
@@ -224,13 +225,24 @@ impl ResourceServer {
         decision
     }
 
+    /// Whether `connect` was forgotten that would have loaded what was revoked before.
+    #[cfg(feature = "jwks")]
+    fn is_waiting_for_connect(&self) -> bool {
+        self.0.loading.is_some() && !self.0.connection.is_begun()
+    }
+
+    /// Without fetched keys there is no `connect`.
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self)]
+    const fn is_waiting_for_connect(&self) -> bool {
+        false
+    }
+
     /// The rejection of a token that the revocation list does not clear.
     fn refusal(&self, unclean: NotClean) -> Rejection {
         match unclean {
             NotClean::Revoked => TokenFault::Revoked.into(),
-            NotClean::Unknown if self.0.loads_revocations() && !self.0.connection.is_begun() => {
-                self.0.connection.missing()
-            }
+            NotClean::Unknown if self.is_waiting_for_connect() => self.0.connection.missing(),
             NotClean::Unknown => Outage::RevocationsNotLoaded.into(),
         }
     }

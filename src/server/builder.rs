@@ -351,7 +351,7 @@ impl ResourceServerBuilder {
         ));
         #[cfg(feature = "jwks")]
         if self.load.is_some() {
-            revocations.hold();
+            revocations.mark_incomplete();
         }
         #[cfg(feature = "redis")]
         let shared = match self.shared_store {

@@ -65,7 +65,7 @@ impl Registry {
     #[cfg(feature = "jwks")]
     fn has_endpoint(&self) -> bool {
         let introspected = self.introspected.as_ref();
-        introspected.is_none_or(|issuer| issuer.endpoint().is_located())
+        introspected.is_none_or(|issuer| issuer.endpoint().is_resolved())
     }
 
     #[cfg(not(feature = "jwks"))]

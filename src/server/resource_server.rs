@@ -78,18 +78,6 @@ impl ServerState {
         wall >= self.earliest
     }
 
-    /// Whether revocations come from elsewhere, by a task that `connect()` starts.
-    pub(super) const fn loads_revocations(&self) -> bool {
-        #[cfg(feature = "redis")]
-        if self.shared.is_some() {
-            return true;
-        }
-        #[cfg(feature = "jwks")]
-        return self.loading.is_some();
-        #[cfg(not(feature = "jwks"))]
-        false
-    }
-
     /// Nothing can be judged by a clock that is not set, which is not the caller's fault.
     pub(super) fn check_clock(&self, wall: UnixTime) -> Result<(), Rejection> {
         if self.is_clock_set(wall) {
@@ -190,7 +178,7 @@ impl ResourceServer {
     /// How the cache of verified tokens fares; `None` where it is switched off.
     #[must_use]
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
-        let tally = self.0.verified.as_ref()?.tally();
+        let tally = self.0.verified.as_ref()?.stats();
         Some(TokenCacheStatus(tally))
     }
 

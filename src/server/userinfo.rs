@@ -11,7 +11,6 @@ use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFaul
 use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
-use crate::runtime::lookup::engine::LookupUnavailable;
 use crate::server::compile::userinfo::{UserInfoRefusal, UserInfoResult};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
@@ -53,14 +52,14 @@ impl ResourceServer {
             .filter(|text| is_b64token(text.as_bytes()))
             .ok_or(RejectionKind::Misconfigured(WiringFault::TokenRemoved))?;
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
-        let handler = lookup.examiner();
+        let handler = lookup.handler();
         let digest = handler.digest(text.as_bytes()).ok_or_else(failed)?;
         let result = if let Some(result) = handler.told(digest, Now::of(&*self.0.clock)) {
             result
         } else {
             let party = handler.digest_of_subject(&subject);
-            let ticket = lookup.ask(digest, party, text).map_err(unavailable)?;
-            ticket.wait().await.map_err(unavailable)?
+            let ticket = lookup.look_up(digest, party, text)?;
+            ticket.wait().await?
         };
         match result {
             // The keys that verified the response were dropped during the wait.
@@ -84,13 +83,4 @@ impl ResourceServer {
             }
         }
     }
-}
-
-fn unavailable(not_asked: LookupUnavailable) -> Rejection {
-    let outage = match not_asked.outage {
-        Outage::IntrospectionFailed => Outage::UserInfoFailed,
-        Outage::IntrospectionTimedOut => Outage::UserInfoTimedOut,
-        other => other,
-    };
-    Rejection::unavailable(outage, not_asked.retry_after)
 }

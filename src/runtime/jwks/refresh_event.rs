@@ -1,4 +1,4 @@
-//! How a fetch of keys ended, told to the operator.
+//! The log events of a fetch of keys.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use crate::model::event::Event;
 use crate::runtime::discovery::metadata::RefreshError;
 use crate::verify::jose::jwk_set::KeySet;
 
-/// A set of odd entries is one sight, and not a line for each.
+/// The most unusable entries that are logged one by one.
 const MOST_NAMED: usize = 20;
 
-/// How a flight ended, to be told.
-pub(in crate::runtime) enum RefreshEvent {
+/// How a fetch ended.
+pub(super) enum RefreshEvent {
     Keys { keys: Arc<KeySet>, changed: bool },
     Error(RefreshError),
 }
 
 impl RefreshEvent {
-    pub(in crate::runtime) fn announce(&self, issuer: &str) {
+    pub(super) fn announce(&self, issuer: &str) {
         let (keys, changed) = match self {
             Self::Error(error) => {
                 return logging::emit(Event::KeySetNotRefreshed { issuer, error });

@@ -79,7 +79,7 @@ fn asks(
         dialect: dialect.clone(),
         credentials,
         signed: signed_for.is_some(),
-        reach: reach(issuer)?,
+        http_options: reach(issuer)?,
     };
     let endpoint = Endpoint::new(config).map_err(|problem| mistake("introspected", problem))?;
     let memory = RememberedResponses::new(asking.life)
@@ -243,11 +243,11 @@ fn place(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, Co
     match (asked, &issuer.discovery_url) {
         (IntrospectionTarget::Endpoint(url), _) => {
             check("introspected", url)?;
-            Ok(EndpointUrl::At(url.clone()))
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (IntrospectionTarget::Service(url), _) => {
             check("token_information", url)?;
-            Ok(EndpointUrl::At(url.clone()))
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (IntrospectionTarget::Issuer(_), Some(url)) => {
             check("discovery_url", url)?;

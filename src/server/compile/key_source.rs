@@ -12,7 +12,7 @@ use crate::model::event::Event;
 use crate::model::url;
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
-use crate::runtime::http::client::{HttpOptions, RootCertificate};
+use crate::runtime::http::tls::{HttpOptions, RootCertificate};
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
 #[cfg(feature = "jwks")]
@@ -183,7 +183,7 @@ fn remote_keys(
             most_keys: issuer.most_keys,
             most_bytes: issuer.key_set_bytes,
             lazy: whose.lazy,
-            reach: reach(issuer)?,
+            http_options: reach(issuer)?,
             limits,
         };
         let keys = RemoteKeys::new(config, Arc::clone(clock))

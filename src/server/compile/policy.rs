@@ -119,7 +119,7 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
     let algorithms = match (&issuer.algorithms, profile) {
         (Some(named), _) => AlgorithmSet::of(named.iter().copied()),
         (None, Profile::Cognito) => AlgorithmSet::of([Algorithm::RS256]),
-        (None, _) => AlgorithmSet::of(Algorithm::all()),
+        (None, _) => AlgorithmSet::of(Algorithm::DEFAULTS.iter().copied()),
     };
     if algorithms.is_empty() {
         return Err(mistake(

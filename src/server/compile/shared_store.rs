@@ -12,8 +12,9 @@ use crate::model::url;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::introspection_cache::SharedIntrospectionCache;
-use crate::runtime::shared::redis::Address;
-use crate::runtime::shared::sync::{RevocationSync, StoreKeys, StoreLocation};
+use crate::runtime::shared::store::address::Address;
+use crate::runtime::shared::sync::state::{RevocationSync, StoreLocation};
+use crate::runtime::shared::sync::store_keys::StoreKeys;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::{ConfigError, mistake};
 use crate::verify::crypto::sealed::{ClusterKey, Purpose};
@@ -246,7 +247,7 @@ impl Checked {
             address: address.clone(),
             seals: key.seals(Purpose::Revocation).ok_or_else(broken)?,
             keys: StoreKeys::new(&store.namespace, &fingerprint),
-            realms: realms.collect(),
+            lives: realms.collect(),
             refuse_after: store.refuse_after,
         };
         let answers = SharedIntrospectionCache::new(

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::runtime::cache::token_cache::{
-    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
-};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Clock, Deadline, Now};
 use crate::runtime::introspection::endpoint::EndpointUrl;
 use crate::runtime::lookup::engine::{
@@ -167,7 +166,7 @@ fn place(
     match (telling, &issuer.kind, &issuer.discovery_url) {
         (UserInfoLocation::At(url), _, _) => {
             check("userinfo", url)?;
-            Ok(EndpointUrl::At(url.clone()))
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (UserInfoLocation::Discovered, IssuerKind::OidcTenants(_), _) => Err(mistake(
             "discover_userinfo",
@@ -185,6 +184,11 @@ fn place(
 }
 
 impl UserInfoHandler {
+    /// What an answer depends on that no key has verified.
+    fn validity(&self) -> CacheValidity {
+        CacheValidity::while_live(self.authority.liveness.clone())
+    }
+
     pub(in crate::server) fn digest(&self, token: &[u8]) -> Option<TokenDigest> {
         self.known.digest(token)
     }
@@ -220,10 +224,7 @@ impl UserInfoHandler {
                 UserInfoResult::Known(known)
             }
             Err(denial) => {
-                let mut known = Arc::new(Cached::unkept(
-                    denial,
-                    within(CacheValidity::lasting(), BRIEFLY),
-                ));
+                let mut known = Arc::new(Cached::unkept(denial, within(self.validity(), BRIEFLY)));
                 self.denied
                     .keep(digest, &mut known, DENIAL_BYTES, asked.now());
                 UserInfoResult::Denied(denial)
@@ -240,7 +241,7 @@ impl UserInfoHandler {
                     .map_err(|_| EndpointError::failed("the answer is not utf-8"))?;
                 let claims = UserClaims::read(&text.into())
                     .map_err(|fault| EndpointError::failed(format!("the answer {fault}")))?;
-                (claims, CacheValidity::lasting())
+                (claims, self.validity())
             }
             UserInfoReply::Signed(bytes) => {
                 let time = answer_time(&self.authority, asked, MOST_APART);
@@ -255,14 +256,14 @@ impl UserInfoHandler {
 }
 
 impl ResponseHandler for UserInfoHandler {
-    type Oracle = UserInfoEndpoint;
+    type Endpoint = UserInfoEndpoint;
     type Verdict = UserInfoResult;
 
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
         self.told(digest, now)
     }
 
-    async fn examine(
+    async fn handle(
         &self,
         digest: TokenDigest,
         said: UserInfoReply,

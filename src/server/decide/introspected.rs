@@ -22,9 +22,8 @@ use crate::model::error::token_error::TokenError;
 use crate::model::event::Event;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{
-    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
-};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::introspection::endpoint::{Endpoint, IntrospectionReply};
 use crate::runtime::lookup::engine::{
@@ -168,7 +167,7 @@ impl IntrospectedIssuer {
         }
         match memchr::memchr_iter(b'.', token).count() + 1 {
             3 => {
-                let rules = &self.introspector.examiner().authority.rules;
+                let rules = &self.introspector.handler().authority.rules;
                 self.takes_jwts
                     && token.len() <= self.most_bytes
                     && Compact::claimed_issuer(token).is_some_and(|named| rules.is_named(&named))
@@ -186,7 +185,7 @@ impl IntrospectedIssuer {
 
     /// The issuer's names.
     pub(in crate::server) fn names(&self) -> &[Arc<str>] {
-        &self.introspector.examiner().authority.rules.names
+        &self.introspector.handler().authority.rules.names
     }
 
     /// The cached verdict on a JWT, if it is still valid.
@@ -194,14 +193,14 @@ impl IntrospectedIssuer {
         if !self.takes_jwts || token.len() > self.most_bytes {
             return None;
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         memory.active(memory.active.digest(token)?, now)
     }
 
     /// Shares responses with other instances, unless none is cached.
     #[cfg(feature = "redis")]
     pub(in crate::server) fn share(&self, answers: &Arc<SharedIntrospectionCache>, resource: &str) {
-        let Some(life) = self.introspector.examiner().memory.life else {
+        let Some(life) = self.introspector.handler().memory.life else {
             return;
         };
         let mut policy = vec![resource.as_bytes()];
@@ -216,8 +215,8 @@ impl IntrospectedIssuer {
     }
 
     pub(in crate::server) fn status(&self) -> IntrospectionStatus {
-        let memory = &self.introspector.examiner().memory;
-        self.introspector.status(memory.active.tally())
+        let memory = &self.introspector.handler().memory;
+        self.introspector.status(memory.active.stats())
     }
 
     /// The verdict of the cache, or of the issuer after a look-up.
@@ -234,7 +233,7 @@ impl IntrospectedIssuer {
         if token.len() > self.most_bytes {
             return Err(TokenFault::TooLarge.into());
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         let Some(digest) = memory.active.digest(token) else {
             return Err(LookupUnavailable::now(Outage::IntrospectionFailed).into());
         };
@@ -249,7 +248,7 @@ impl IntrospectedIssuer {
         if let Some(error) = memory.refused(digest, now) {
             return Err(error.into());
         }
-        let ticket = self.introspector.ask(digest, None, text)?;
+        let ticket = self.introspector.look_up(digest, None, text)?;
         let issuer = Arc::clone(self.realm());
         let lookup = async move {
             let verdict = ticket.wait().await.map_err(Rejection::from);
@@ -262,13 +261,13 @@ impl IntrospectedIssuer {
 
     /// The authority whose keys verify responses, where they are signed.
     pub(in crate::server) fn signer(&self) -> Option<&IssuerAuthority> {
-        let handler = self.introspector.examiner();
+        let handler = self.introspector.handler();
         let is_signed = handler.signed_for.is_some();
         is_signed.then_some(&*handler.authority)
     }
 
     fn realm(&self) -> &Arc<str> {
-        &self.introspector.examiner().authority.rules.realm
+        &self.introspector.handler().authority.rules.realm
     }
 }
 
@@ -294,10 +293,10 @@ impl IntrospectionVerdict {
 }
 
 impl ResponseHandler for IntrospectionHandler {
-    type Oracle = Endpoint;
+    type Endpoint = Endpoint;
     type Verdict = IntrospectionVerdict;
 
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
         let active = self
             .memory
             .active(digest, now)
@@ -309,26 +308,22 @@ impl ResponseHandler for IntrospectionHandler {
         })
     }
 
-    async fn examine(
+    async fn handle(
         &self,
         digest: TokenDigest,
         said: IntrospectionReply,
         asked: RequestTime,
     ) -> Result<IntrospectionVerdict, EndpointError> {
         let (verdict, validity) = match said {
-            IntrospectionReply::BadToken => (
-                (Err(TokenFault::Inactive.into()), BRIEFLY),
-                CacheValidity::lasting(),
-            ),
+            IntrospectionReply::BadToken => {
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
+            }
             IntrospectionReply::UnsupportedType => {
                 if self.unsupported.grants(asked.monotonic) {
                     let issuer = &self.authority.rules.realm;
                     logging::emit(Event::UnsupportedTokenType { issuer });
                 }
-                (
-                    (Err(TokenFault::Inactive.into()), BRIEFLY),
-                    CacheValidity::lasting(),
-                )
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
             }
             IntrospectionReply::Answer(bytes) => {
                 let opened = self.opened(bytes, asked).await?;
@@ -353,6 +348,11 @@ impl ResponseHandler for IntrospectionHandler {
 }
 
 impl IntrospectionHandler {
+    /// What a response depends on that no key has verified.
+    fn validity(&self) -> CacheValidity {
+        CacheValidity::while_live(self.authority.liveness.clone())
+    }
+
     /// The meaning of a response, and how long it may be cached.
     fn interpret(
         &self,
@@ -402,7 +402,7 @@ impl IntrospectionHandler {
             return Ok(OpenedResponse {
                 text: text.into(),
                 life: Duration::MAX,
-                validity: CacheValidity::lasting(),
+                validity: self.validity(),
             });
         };
         let us = Arc::clone(us);

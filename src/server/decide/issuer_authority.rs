@@ -9,11 +9,10 @@ use crate::model::algorithm::Algorithm;
 use crate::model::error::rejection::{Outage, Rejection, TokenFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
-#[cfg(feature = "jwks")]
 use crate::model::event::Event;
 #[cfg(feature = "jwks")]
-use crate::runtime::cache::key_liveness::KeyLiveness;
-use crate::runtime::cache::token_cache::CacheValidity;
+use crate::runtime::cache::validity::{CacheValidity, Liveness};
+#[cfg(feature = "jwks")]
 #[cfg(feature = "jwks")]
 use crate::runtime::clock::Deadline;
 #[cfg(feature = "jwks")]
@@ -36,6 +35,9 @@ use crate::verify::policy::issuer_policy::IssuerPolicy;
 pub(in crate::server) struct IssuerAuthority {
     pub(in crate::server) rules: Arc<IssuerPolicy>,
     pub(in crate::server) keys: KeySource,
+    /// What its answers about tokens and users depend on that no key has verified.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) liveness: Liveness,
 }
 
 /// A source of keys. Clones are the same source.
@@ -51,16 +53,14 @@ pub(in crate::server) enum KeySource {
 #[derive(Default)]
 pub(in crate::server) struct StaticKeys {
     keys: KeySet,
-    #[cfg(feature = "jwks")]
-    mark: KeyLiveness,
+    liveness: Liveness,
 }
 
 impl StaticKeys {
     pub(in crate::server) fn new(keys: KeySet) -> Self {
         Self {
             keys,
-            #[cfg(feature = "jwks")]
-            mark: KeyLiveness::default(),
+            liveness: Liveness::default(),
         }
     }
 
@@ -69,20 +69,14 @@ impl StaticKeys {
     pub(in crate::server) fn drop_keys(&self) {
         // An introspected issuer may have none.
         if self.keys.len() > 0 {
-            self.mark.end();
+            self.liveness.end();
         }
     }
 
-    #[cfg(feature = "jwks")]
-    fn basis(&self) -> Option<CacheValidity> {
-        let mark = Some(self.mark.clone()).filter(KeyLiveness::holds)?;
-        Some(CacheValidity::until(Deadline::NEVER, Some(mark)))
-    }
-
-    #[cfg(not(feature = "jwks"))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
-    const fn basis(&self) -> Option<CacheValidity> {
-        Some(CacheValidity::lasting())
+    /// What a token depends on that they verify; `None` where they were dropped.
+    fn validity(&self) -> Option<CacheValidity> {
+        let liveness = Some(self.liveness.clone()).filter(Liveness::is_live)?;
+        Some(CacheValidity::while_live(liveness))
     }
 }
 
@@ -205,7 +199,7 @@ impl KeySource {
 
     pub(in crate::server) fn ready(&self) -> bool {
         match self {
-            Self::Static(keys) => keys.basis().is_some(),
+            Self::Static(keys) => keys.validity().is_some(),
             #[cfg(feature = "jwks")]
             Self::Remote(sets) => sets.iter().all(|keys| keys.ready()),
         }
@@ -229,8 +223,8 @@ impl KeySource {
             Self::Static(fixed) => {
                 let _ = tickets;
                 // Nothing can be verified by keys that were dropped, which is not the caller's fault.
-                let validity = fixed.basis().ok_or(DROPPED)?;
-                Signed::verify(unverified, &[&fixed.keys], rules.algorithms)
+                let validity = fixed.validity().ok_or(DROPPED)?;
+                Signed::verify(unverified, &[&fixed.keys])
                     .map(|signed| SignatureCheck::Verified(signed, validity))
                     .map_err(|(problem, _)| final_fault(&problem).into())
             }
@@ -282,19 +276,20 @@ fn check_remote<'c>(
         set.map_or(&NO_KEYS, |loaded| loaded)
     }
     let verified = match loaded {
-        [only] => Signed::verify(unverified, &[keys(only.as_ref())], rules.algorithms),
+        [only] => Signed::verify(unverified, &[keys(only.as_ref())]),
         all => {
             let all: Vec<&KeySet> = all.iter().map(|set| keys(set.as_ref())).collect();
-            Signed::verify(unverified, &all, rules.algorithms)
+            Signed::verify(unverified, &all)
         }
     };
     let (problem, unverified) = match verified {
         Ok(signed) => {
             let set = loaded.get(signed.set()).and_then(Option::as_ref);
             // INVARIANT: the key is in a set that is loaded.
-            let validity = set.map_or(CacheValidity::until(Deadline::PASSED, None), |loaded| {
-                loaded.basis(signed.named_key())
-            });
+            let validity = set.map_or(
+                CacheValidity::until(Deadline::PASSED, Liveness::default()),
+                |loaded| loaded.validity(signed.named_key()),
+            );
             return Ok(SignatureCheck::Verified(signed, validity));
         }
         Err(failed) => failed,

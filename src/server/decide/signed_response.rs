@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::error::rejection::{Rejection, TokenFault};
-use crate::runtime::cache::token_cache::CacheValidity;
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::lookup::engine::{EndpointError, RequestTime};
 use crate::server::decide::decision::Decision;
 use crate::server::decide::issuer_authority::IssuerAuthority;
@@ -52,7 +52,7 @@ fn verified<T: Send + 'static>(
     let Scratch { parts, members } = &mut Scratch::default();
     let compact = Compact::decode_parts(bytes.trim_ascii(), parts).map_err(broken)?;
     let unverified = Unverified::read(&compact, members).map_err(broken)?;
-    if unverified.claimed_issuer().as_deref() != Some(&*authority.rules.realm) {
+    if unverified.claimed_issuer() != Some(&*authority.rules.realm) {
         return Err(broken(TokenFault::UnknownIssuer));
     }
     authority.verify(unverified, then).map_err(broken)

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
+use crate::runtime::jwks::refresh_task;
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
-use crate::runtime::shared::sync::SyncFailure;
+use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
 use crate::server::registry::remotes;
@@ -112,7 +113,7 @@ impl ResourceServer {
             });
         }
         for keys in registry.remotes() {
-            keys.start().map_err(|_| ConnectError::NoRuntime)?;
+            refresh_task::start(keys).map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {
                 let keys = Arc::clone(keys);
                 attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
@@ -121,7 +122,7 @@ impl ResourceServer {
         if let Some(introspector) = introspector.map(Arc::clone) {
             attempts.spawn(async move {
                 let configured = introspector.endpoint().issuer().to_string();
-                let located = introspector.locate().await;
+                let located = introspector.resolve().await;
                 located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
             });
         }

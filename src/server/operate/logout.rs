@@ -67,7 +67,7 @@ impl ResourceServer {
         let unverified = Unverified::read(&compact, members)?;
         let issuer = unverified.claimed_issuer().ok_or(TokenFault::Claims)?;
         let registry = self.0.registry.load();
-        let authority = registry.authorities.get(&*issuer);
+        let authority = registry.authorities.get(issuer);
         let authority = authority.ok_or(TokenFault::UnknownIssuer)?;
         let server = self.clone();
         let decision = authority.verify(unverified, move |authority, signed, _| {

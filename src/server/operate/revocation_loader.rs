@@ -16,6 +16,8 @@ use crate::logging;
 use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
+use crate::runtime::util::backoff::Backoff;
+use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::builder::ResourceServerBuilder;
 use crate::server::operate::revocations::Revocations;
@@ -118,15 +120,16 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Some(state) = self.server.upgrade() {
             let outcome = attempt(ResourceServer(state), &*self.clock).await;
             let Some(state) = self.server.upgrade() else {
                 return;
             };
             self.is_done = outcome.is_ok();
+            let pause = backoff.failed();
             match outcome {
-                Ok(()) => state.revocations.release(),
+                Ok(()) => state.revocations.mark_complete(),
                 Err(error) => announce_failure(&error, pause),
             }
             if let Some(Loading { attempts, .. }) = &state.loading {
@@ -137,7 +140,6 @@ impl Task {
                 return;
             }
             let next = self.clock.monotonic().saturating_add(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
             let gone = async { while self.gone.changed().await.is_ok() {} };
             if let Either::Second(()) = race(self.clock.sleep_until(next), gone).await {
                 return;
@@ -185,10 +187,9 @@ fn announce_failure(error: &LookupError, again_in: Duration) {
         return;
     }
     // Escaped and cut, since it may quote anything.
-    let text = error.to_string();
-    let text: String = text.chars().take(MAX_ERROR_CHARS).collect();
+    let text = excerpt(&error.to_string(), MAX_ERROR_CHARS);
     logging::emit(Event::RevocationsNotLoaded {
-        error: &text.escape_debug(),
+        error: &text,
         again_in,
     });
 }

@@ -11,6 +11,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::text_format;
 use crate::runtime::revocation::timed_entry::{MonotonicSpan, left};
+use crate::runtime::util::excerpt::excerpt;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
@@ -238,11 +239,7 @@ impl Revocations {
         let issuer = revocation.issuer();
         let rules = self.0.rules_of(issuer);
         rules.ok_or_else(|| RevocationError::UnknownIssuer {
-            issuer: issuer
-                .chars()
-                .take(MAX_SHOWN)
-                .flat_map(char::escape_debug)
-                .collect(),
+            issuer: excerpt(issuer, MAX_SHOWN),
         })
     }
 

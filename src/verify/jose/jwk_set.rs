@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::verify::crypto::primitives::{Material, PublicKey};
+use crate::verify::crypto::public_key::{Material, PublicKey};
 pub(crate) use crate::verify::jose::jwk::MAX_KEY_ID_BYTES;
 use crate::verify::jose::jwk::{FOR_ENCRYPTION, Jwk};
 use crate::verify::jose::verification_key::VerificationKey;

@@ -212,6 +212,7 @@ pub(crate) struct Unverified<'c> {
     payload: Object<'c>,
     algorithm: Algorithm,
     key_id: Option<Cow<'c, str>>,
+    issuer: Option<Cow<'c, str>>,
 }
 
 impl<'c> Unverified<'c> {
@@ -263,15 +264,17 @@ impl<'c> Unverified<'c> {
         Ok(Self {
             compact,
             header,
-            payload,
             algorithm,
             key_id,
+            issuer: payload.get("iss").and_then(Value::as_text),
+            payload,
         })
     }
 
-    /// The `iss` that the token claims. It chooses the rules to judge it by, nothing else.
-    pub(crate) fn claimed_issuer(&self) -> Option<Cow<'c, str>> {
-        self.payload.get("iss").and_then(Value::as_text)
+    /// The `iss` that the token claims, where it is a string. It selects the issuer's policy and
+    /// keys; every reader of a token's `iss` takes this one.
+    pub(crate) fn claimed_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Why it claims no issuer.
@@ -323,6 +326,7 @@ pub(crate) struct SuspendedToken {
     payload_members: Members,
     algorithm: Algorithm,
     key_id: Option<Box<str>>,
+    issuer: Option<Box<str>>,
 }
 
 #[cfg(feature = "jwks")]
@@ -338,6 +342,7 @@ impl Unverified<'_> {
             payload_members: self.payload.index().clone(),
             algorithm: self.algorithm,
             key_id: self.key_id().map(Into::into),
+            issuer: self.issuer.as_deref().map(Into::into),
         }
     }
 }
@@ -358,6 +363,7 @@ impl SuspendedToken {
             payload: Object::indexed(&self.payload, &self.payload_members),
             algorithm: self.algorithm,
             key_id: self.key_id.as_deref().map(Cow::Borrowed),
+            issuer: self.issuer.as_deref().map(Cow::Borrowed),
         })
     }
 }
