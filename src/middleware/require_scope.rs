@@ -203,8 +203,8 @@ fn refuse<R: ScopeRequirement>(admitted: &AuthContext, inside: Option<&str>) -> 
         None => challenge_of::<R>().into(),
     };
     let mut rejection = Rejection::insufficient_scope(scope);
-    if let Some(admission) = &admitted.verified {
-        rejection = rejection.with_detail(lacking_scope::<R>(admission));
+    if let Some(verified) = &admitted.verified {
+        rejection = rejection.with_detail(lacking_scope::<R>(verified));
     }
     admitted.refuse(rejection)
 }

@@ -11,10 +11,11 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::Outage;
+use crate::model::event::Event;
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::runtime::clock::Clock;
-#[cfg(feature = "tracing")]
 use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::runtime::util::select::{Either, race};
@@ -162,22 +163,20 @@ pub(crate) async fn within<T>(
     };
     found.map_err(|error| {
         if failed.grants(clock.monotonic()) {
-            trace_failed(&*error);
+            announce_failure(&*error);
         }
         Outage::DirectoryFailed
     })
 }
 
-/// Longest text of an error that goes into an event.
-#[cfg(feature = "tracing")]
+/// Longest text of an error that goes into an event, in characters.
 const MAX_ERROR_CHARS: usize = 160;
 
-#[cfg(feature = "tracing")]
-fn trace_failed(error: &(dyn std::error::Error + Send + Sync)) {
+fn announce_failure(error: &(dyn std::error::Error + Send + Sync)) {
+    if !logging::is_enabled() {
+        return;
+    }
     // The error may quote foreign text.
-    let error = excerpt(&error.to_string(), MAX_ERROR_CHARS);
-    tracing::warn!(%error, "the application's directory failed");
+    let error = &excerpt(&error.to_string(), MAX_ERROR_CHARS);
+    logging::emit(Event::DirectoryFailed { error });
 }
-
-#[cfg(not(feature = "tracing"))]
-fn trace_failed(_: &(dyn std::error::Error + Send + Sync)) {}

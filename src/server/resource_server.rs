@@ -112,7 +112,7 @@ impl Connection {
         if !self.is_reported.swap(true, Ordering::Relaxed) {
             logging::emit(Event::NotConnected);
         }
-        Rejection::unavailable(Outage::NotConnected, Duration::from_secs(5))
+        Outage::NotConnected.into()
     }
 }
 

@@ -45,12 +45,12 @@ impl<M> DangerousLayer<M> {
     }
 
     /// Reads the token from this cookie too, as [`token_cookie`](Self::token_cookie) does, and
-    /// for other methods and upgrades where the request has exactly one `FetchMetadata` field that is
+    /// for other methods and upgrades where the request has exactly one `Origin` field that is
     /// one of these, byte for byte, such as `https://app.example.com`, without a slash at the
-    /// end. An absent `FetchMetadata`, another one and `null` make the cookie not count.
+    /// end. An absent `Origin`, another one and `null` make the cookie not count.
     ///
     /// What is given up: whoever can run a script on one of these origins acts in the name of
-    /// every caller who visits it. Safe methods need no `FetchMetadata`, since browsers send none with
+    /// every caller who visits it. Safe methods need no `Origin`, since browsers send none with
     /// most of them. Here too: `__Host-`, `HttpOnly`, `Secure`, `SameSite`.
     pub fn token_cookie_from<O: AsRef<str>>(
         mut self,

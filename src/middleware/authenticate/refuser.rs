@@ -84,6 +84,7 @@ impl Refuser {
 
     /// 403 without a challenge, by [`Rejection::forbidden`]. `reason` is a short stable name for
     /// events and metrics; the client does not see it, unless the renderer shows it.
+    #[must_use]
     pub fn forbidden(&self, reason: &'static str) -> Refusal {
         self.refuse(Rejection::forbidden(reason))
     }
@@ -92,6 +93,7 @@ impl Refuser {
     /// a scope: the challenge also names what other guards demand, and what the token has of the
     /// known scopes. Use names that the program knows, and none out of a request. An empty scope
     /// is not named.
+    #[must_use]
     pub fn insufficient_scope(&self, scope: &Scope) -> Refusal {
         if scope.is_empty() {
             return self.refuse(RejectionKind::InsufficientScope);

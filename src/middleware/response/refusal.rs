@@ -61,6 +61,7 @@ impl Refusal {
     }
 
     /// Adds the request for the renderer, where the layer has one.
+    #[cfg(feature = "axum")]
     #[must_use]
     pub(in crate::middleware) fn for_request(mut self, request: RequestParts<'_>) -> Self {
         let policy = self.policy.as_ref();
@@ -124,12 +125,11 @@ impl Refusal {
         request: Option<RefusedRequest<'_>>,
     ) -> Response<B> {
         let unlayered;
-        let policy = match &self.policy {
-            Some(policy) => policy,
-            None => {
-                unlayered = ChallengePolicy::new(ChallengeText::default(), None);
-                &unlayered
-            }
+        let policy = if let Some(policy) = &self.policy {
+            policy
+        } else {
+            unlayered = ChallengePolicy::new(ChallengeText::default(), None);
+            &unlayered
         };
         respond::<B, M>(&self.rejection, policy, self.protocol, request)
     }

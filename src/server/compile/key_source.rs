@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use crate::logging;
 use crate::model::algorithm::AlgorithmSet;
+use crate::model::event::Event;
 #[cfg(feature = "jwks")]
 use crate::model::url;
 use crate::runtime::clock::Clock;
@@ -132,21 +134,16 @@ fn static_keys(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<KeySet, Co
 }
 
 /// An entry that cannot be used is named, here as in a set that is fetched.
-#[cfg(feature = "tracing")]
 fn warn_of_skipped(set: &KeySet, whose: &KeySourceOwner<'_>) {
     for skipped in set.skipped().iter().filter(|one| one.is_notable()) {
-        let (index, reason) = (skipped.index(), skipped.reason());
-        tracing::warn!(
-            issuer = &**whose.name,
-            index,
-            reason,
-            "an entry of the key set cannot be used"
-        );
+        logging::emit(Event::KeySkipped {
+            issuer: whose.name,
+            index: skipped.index(),
+            reason: skipped.reason(),
+            is_fetched: false,
+        });
     }
 }
-
-#[cfg(not(feature = "tracing"))]
-const fn warn_of_skipped(_: &KeySet, _: &KeySourceOwner<'_>) {}
 
 #[cfg(not(feature = "jwks"))]
 fn remote_keys(

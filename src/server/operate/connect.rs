@@ -1,4 +1,4 @@
-//! Running a server: starting the refreshers, and what operators see and do.
+//! Running a server: starting the refresh tasks, key set status, and key operations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ impl ResourceServer {
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {
-                // An error means that nobody waits any more.
+                // An error means that the sender is gone.
                 let _ = loading.wait_for(|ended| *ended > 0).await;
                 Ok(())
             });
@@ -138,7 +138,7 @@ impl ResourceServer {
         };
         match tokio::time::timeout(CONNECT_PATIENCE, all).await {
             Ok(Err(error)) => Err(error),
-            // Whoever did not answer in time is down, which is a status.
+            // An issuer that does not answer in time is down, which is a status and no error.
             Ok(Ok(())) | Err(_) => Ok(self),
         }
     }
@@ -231,13 +231,14 @@ impl ResourceServer {
         for (_, members) in issuers {
             let keys = found.get_or_insert_default();
             keys.fetched.extend(remotes(members).cloned());
-            keys.fixed.extend(members.iter().filter_map(fixed).cloned());
+            keys.fixed
+                .extend(members.iter().filter_map(static_keys).cloned());
         }
         found
     }
 }
 
-/// What of a failed attempt never passes.
+/// The error of a failed attempt that never becomes right by waiting.
 fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
     match error {
         FirstAttemptError::IssuerMismatch { configured, found } => {
@@ -294,7 +295,7 @@ impl fmt::Debug for IssuerKeys {
     }
 }
 
-fn fixed(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
+fn static_keys(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
     match &authority.keys {
         KeySource::Static(keys) => Some(keys),
         KeySource::Remote(_) => None,

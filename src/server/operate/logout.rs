@@ -93,7 +93,7 @@ impl ResourceServer {
         for revocation in logout.revocations(&policy.realm) {
             // As of the token's own time, so that the same token again changes nothing.
             match list.revoke_as_of(revocation, logout.issued_at()) {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(error @ RevocationError::Full { .. }) => {
                     return Ok(Err(LogoutRefusal::Unavailable {
                         why: error.to_string(),

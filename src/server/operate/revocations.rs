@@ -32,12 +32,12 @@ impl ResourceServer {
         Revocations(self.clone())
     }
 
-    /// The rules of the issuer that is configured by this identifier, one of several perhaps.
+    /// The policy of the issuer that is configured by this identifier.
     fn rules_of(&self, issuer: &str) -> Option<Arc<IssuerPolicy>> {
         let registry = self.0.registry.load();
         let members = registry.members();
         let mut named = members.filter(|member| &*member.rules.realm == issuer);
-        // Who is only asked about tokens is found by name alone.
+        // An introspected issuer is not among the authorities, and is found by its name.
         let authority = registry.authorities.get(issuer).or_else(|| named.next());
         authority.map(|authority| Arc::clone(&authority.rules))
     }

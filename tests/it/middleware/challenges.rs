@@ -165,7 +165,7 @@ async fn app() -> Vec<(&'static str, Answer)> {
         .await,
     );
     add(
-        "keys never loaded",
+        "never connected",
         send(&down, "/", &[("authorization", &bearer(&subject))]).await,
     );
     add(
