@@ -954,7 +954,7 @@ fn a_server_that_was_never_connected_answers_503_even_outside_a_runtime() {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match asked.as_mut().poll(&mut context) {
         std::task::Poll::Ready(answer) => {
-            assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
+            assert_eq!(answer.verdict(), "503 unavailable not_connected");
         }
         std::task::Poll::Pending => panic!("there is nobody to wait for"),
     }
