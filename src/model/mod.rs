@@ -5,7 +5,6 @@ pub(crate) mod algorithm;
 pub(crate) mod claim_path;
 pub(crate) mod claim_value;
 pub(crate) mod repeated_settings;
-pub(crate) mod issuer_template;
 pub(crate) mod shared_str;
 pub(crate) mod time;
 pub(crate) mod url;

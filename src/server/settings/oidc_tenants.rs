@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::issuer_template::{IssuerTemplate, is_filler};
+use crate::model::url::issuer_template::{IssuerTemplate, is_filler};
 use crate::server::settings::error::{ConfigError, mistake};
 
 const SETTING: &str = "oidc_tenants";

@@ -6,7 +6,7 @@
 use crate::model::algorithm::Algorithm;
 #[cfg(feature = "jwks")]
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::issuer_template::IssuerTemplate;
+use crate::model::url::issuer_template::IssuerTemplate;
 use crate::model::url::split_origin;
 use crate::verify::crypto::public_key::{Material, PublicKey};
 
