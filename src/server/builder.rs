@@ -334,17 +334,9 @@ impl ResourceServerBuilder {
         if let Some(opaque) = &mut opaque {
             opaque.is_alone = authorities.is_empty();
         }
-        let tenants = || {
-            let members = realms.iter().flat_map(|(_, members)| members);
-            members.filter_map(|member| member.rules.tenant.as_ref())
-        };
-        if tenants().any(TenantClaims::has_contexts) && !tenants().all(TenantClaims::says_contexts)
-        {
-            return Err(mistake(
-                "tenant_claims",
-                "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
-            ));
-        }
+        check_contexts(&realms)?;
+        let has_contexts = tenants(&realms).any(TenantClaims::has_contexts);
+        let has_delegation = tenants(&realms).any(|rules| rules.delegation.is_on());
         let revocations = Arc::new(RevocationList::new(
             self.most_revocations,
             Arc::clone(&self.clock),
@@ -389,8 +381,8 @@ impl ResourceServerBuilder {
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,
             registry: RegistryCell::new(Registry {
-                has_contexts: tenants().any(TenantClaims::has_contexts),
-                has_delegation: tenants().any(|rules| rules.delegation.is_on()),
+                has_contexts,
+                has_delegation,
                 authorities,
                 #[cfg(feature = "jwks")]
                 introspected: opaque,
@@ -439,6 +431,24 @@ impl ResourceServerBuilder {
         }
         Ok(())
     }
+}
+
+/// The tenant rules of all issuers that have some.
+fn tenants(issuers: &[ConfiguredIssuer]) -> impl Iterator<Item = &TenantClaims> {
+    let members = issuers.iter().flat_map(|(_, members)| members);
+    members.filter_map(|member| member.rules.tenant.as_ref())
+}
+
+/// Either every issuer's tenant rules say what its tokens are for, or none knows contexts.
+fn check_contexts(issuers: &[ConfiguredIssuer]) -> Result<(), ConfigError> {
+    let has_contexts = tenants(issuers).any(TenantClaims::has_contexts);
+    if has_contexts && !tenants(issuers).all(TenantClaims::says_contexts) {
+        return Err(mistake(
+            "tenant_claims",
+            "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
+        ));
+    }
+    Ok(())
 }
 
 fn check_metadata(address: &str) -> Result<(), ConfigError> {
