@@ -13,11 +13,9 @@
 use axum::body::Body;
 use axum::{Router, routing::get};
 use http::{Request, StatusCode};
+use portcullis::tenant::{AccountAccess, AccountId, Delegation, UserId, WorkspaceId};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{
-    AccountAccess, AccountId, Delegation, Identity, Issuer, ResourceServer, TenantClaims, UserId,
-    WorkspaceAccess, WorkspaceId,
-};
+use portcullis::{Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 use tower::ServiceExt as _;
 
 /// What touches data takes the proof, not an id.

@@ -31,7 +31,7 @@ use crate::verify::request::request_parts::RequestParts;
 /// are answered as those of the layer outside.
 ///
 /// ```
-/// use portcullis::RequireScopeLayer;
+/// use portcullis::layer::RequireScopeLayer;
 ///
 /// portcullis::scopes! { ReadOrders = "orders:read"; }
 ///

@@ -33,7 +33,7 @@ pub type LookupError = Box<dyn std::error::Error + Send + Sync>;
 /// [`WorkspaceId`] to a future is one too.
 ///
 /// ```
-/// use portcullis::{AccountId, LookupError, WorkspaceDirectory, WorkspaceId};
+/// use portcullis::tenant::{AccountId, LookupError, WorkspaceDirectory, WorkspaceId};
 ///
 /// struct Workspaces; // a pool of database connections, say
 ///
@@ -76,11 +76,12 @@ where
 /// Says who is a user of a workspace; supplied by the application, with
 /// [`ResourceServerBuilder::user_directory`](crate::ResourceServerBuilder::user_directory).
 ///
-/// It is asked when a client acts for a user: see [`Delegation`](crate::Delegation). A closure
+/// It is asked when a client acts for a user: see [`Delegation`](crate::tenant::Delegation). A closure
 /// from [`WorkspaceId`] and [`UserId`] to a future is one too.
 ///
 /// ```
-/// use portcullis::{LookupError, UserDirectory, UserId, WorkspaceAccess};
+/// use portcullis::tenant::{LookupError, UserDirectory, UserId};
+/// use portcullis::WorkspaceAccess;
 ///
 /// struct Users;
 ///

@@ -207,7 +207,7 @@ impl ResourceServerBuilder {
     }
 
     /// Who says which users a workspace has, when a client acts for one: see
-    /// [`Delegation`](crate::Delegation). Default: nobody, and handlers that ask for a delegation
+    /// [`Delegation`](crate::tenant::Delegation). Default: nobody, and handlers that ask for a delegation
     /// answer 500.
     pub fn user_directory(mut self, directory: impl UserDirectory) -> Self {
         self.once.set_opaque("user_directory");
@@ -255,7 +255,8 @@ impl ResourceServerBuilder {
     /// memory. Default: none.
     ///
     /// ```
-    /// use portcullis::{AccessToken, Issuer, Objection, ResourceServer};
+    /// use portcullis::error::Objection;
+    /// use portcullis::{AccessToken, Issuer, ResourceServer};
     /// use std::collections::HashSet;
     ///
     /// let lost: HashSet<&str> = HashSet::from(["a-lost-token"]);
@@ -280,7 +281,7 @@ impl ResourceServerBuilder {
     }
 
     /// Puts the `iss` of a token whose issuer is not configured into
-    /// [`RejectionDetail::found`](crate::RejectionDetail::found), escaped and cut to 200
+    /// [`RejectionDetail::found`](crate::error::RejectionDetail::found), escaped and cut to 200
     /// characters: to find out which issuer a new client uses. Such a token is a stranger's, and so
     /// is what it says. Default: the refusal names the fault alone.
     pub fn show_unknown_issuers(mut self) -> Self {

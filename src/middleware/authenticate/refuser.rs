@@ -21,7 +21,9 @@ use crate::verify::request::request_parts::RequestParts;
 /// ```
 /// # #[cfg(feature = "axum")] {
 /// use axum::extract::Path;
-/// use portcullis::{AccessToken, Objection, Refusal, Refuser, Scope};
+/// use portcullis::error::{Objection, Refusal};
+/// use portcullis::extract::Refuser;
+/// use portcullis::{AccessToken, Scope};
 ///
 /// async fn delete_article(
 ///     token: AccessToken,
@@ -74,8 +76,8 @@ impl Refuser {
     }
 
     /// A refusal for any reason: a [`Rejection`], or what becomes one, such as
-    /// [`RejectionKind`](crate::RejectionKind), [`Objection`](crate::Objection) or
-    /// [`Outage`](crate::Outage). It is logged here, so make one only to return it.
+    /// [`RejectionKind`](crate::RejectionKind), [`Objection`](crate::error::Objection) or
+    /// [`Outage`](crate::error::Outage). It is logged here, so make one only to return it.
     pub fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         self.context
             .refuse(rejection)

@@ -29,7 +29,7 @@ use crate::verify::request::request_parts::RequestParts;
 ///    [`Claims`](crate::Claims).
 ///
 /// ```
-/// use portcullis::UserInfo;
+/// use portcullis::extract::UserInfo;
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Contact {

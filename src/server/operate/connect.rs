@@ -83,7 +83,7 @@ impl ResourceServer {
     /// when this returns an error.
     ///
     /// Without it, requests that need such keys or revocations are answered 503 with the outage
-    /// [`NotConnected`](crate::Outage::NotConnected), and the first of them is an event at `error`.
+    /// [`NotConnected`](crate::error::Outage::NotConnected), and the first of them is an event at `error`.
     ///
     /// # Errors
     ///

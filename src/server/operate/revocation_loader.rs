@@ -34,7 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// [`ResourceServerBuilder::load_revocations`]. A closure from [`Revocations`] to a future is one too.
 ///
 /// ```
-/// use portcullis::{LookupError, RevocationLoader, Revocations};
+/// use portcullis::revocation::{RevocationLoader, Revocations};
+/// use portcullis::tenant::LookupError;
 ///
 /// struct File; // a table of your database, say
 ///

@@ -23,7 +23,7 @@ use crate::verify::policy::tenant_rules::{
 /// 3. **Principal**: the portal context, a principal id, a client among
 ///    [`portal_client`](Self::portal_client), and no user, workspace, account, role or machine.
 /// 4. Otherwise, and where one of these claims has another type than a string, the caller is a
-///    [`Subject`](crate::Subject) and reaches no tenant.
+///    [`Subject`](crate::tenant::Subject) and reaches no tenant.
 ///
 /// Tenant rules belong to one [`Issuer`](crate::Issuer); another issuer's tokens are read by its own
 /// rules. A tenant claim is as trustworthy as its source: read the manual's chapter on tenancy before
@@ -220,9 +220,9 @@ impl TenantClaims {
     }
 
     /// Lets this issuer assert only these accounts: the caller of a token with another one is a
-    /// [`Subject`](crate::Subject), and principals reach only these. Since such an issuer could still
+    /// [`Subject`](crate::tenant::Subject), and principals reach only these. Since such an issuer could still
     /// name a workspace of another account, a caller enters a workspace only after the
-    /// [`WorkspaceDirectory`](crate::WorkspaceDirectory), which is required, has named its account as
+    /// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory), which is required, has named its account as
     /// the owner. Every tenant guard on a handler calls the directory.
     /// Default: the issuer may assert every account.
     pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
@@ -334,7 +334,7 @@ impl TenantClaims {
     }
 
     /// Switches delegation on: a client may act for one user of its workspace, which it names in a
-    /// header field, on handlers with a [`Delegation`](crate::Delegation). Every other tenant guard
+    /// header field, on handlers with a [`Delegation`](crate::tenant::Delegation). Every other tenant guard
     /// under this issuer's rules refuses the field. It needs a
     /// scope: [`aworld`](Self::aworld) brings `app/write` and `dashboard/write`, other rules
     /// name theirs with [`delegation_scope`](Self::delegation_scope) or

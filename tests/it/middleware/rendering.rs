@@ -8,11 +8,13 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use portcullis::error::{Objection, Outage, Refusal, Rejection};
+use portcullis::extract::Refuser;
+use portcullis::layer::{ProblemJson, RefusalBody, RefusedRequest, Renderer, RequireScopeLayer};
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccessToken, InRole, Issuer, Objection, Outage, ProblemJson, Refusal, RefusalBody,
-    RefusedRequest, Refuser, Rejection, RejectionKind, Renderer, RequireScopeLayer, ResourceServer,
-    Scope, Scoped, TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, InRole, Issuer, RejectionKind, ResourceServer, Scope, Scoped, TenantClaims,
+    WorkspaceAccess, WorkspaceUser,
 };
 use tower::{Layer as _, ServiceExt as _};
 
