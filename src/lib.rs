@@ -75,7 +75,7 @@ pub use server::operate::revocations::{RevocationError, Revocations};
 #[cfg(feature = "redis")]
 pub use server::operate::shared_status::{SharedStoreError, SharedStoreStatus};
 pub use server::resource_server::{ResourceServer, TokenCacheStatus};
-pub use server::settings::error::ConfigError;
+pub use server::settings::error::{ConfigError, ConfigMistake, ConfigMistakeKind};
 pub use server::settings::issuer::{DangerousIssuer, Issuer};
 pub use verify::claims::access_token::AccessToken;
 pub use verify::identity::access::{AccountAccess, WorkspaceAccess};

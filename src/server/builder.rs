@@ -32,8 +32,9 @@ use crate::server::resource_server::{
 };
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::{LoadHook, Loading};
-use crate::server::settings::error::{ConfigError, check_once, is_quotable, mistake};
+use crate::server::settings::error::{ConfigError, Mistakes, check_once, is_quotable};
 use crate::server::settings::issuer::Issuer;
+use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -63,6 +64,7 @@ pub struct ResourceServerBuilder {
     owners: Option<Arc<dyn DynWorkspaceDirectory>>,
     users: Option<Arc<dyn DynUserDirectory>>,
     lookup_timeout: Duration,
+    path: PathParameters,
     most_revocations: usize,
     #[cfg(feature = "jwks")]
     pub(super) load: Option<LoadHook>,
@@ -105,6 +107,7 @@ impl ResourceServerBuilder {
             owners: None,
             users: None,
             lookup_timeout: Duration::from_secs(2),
+            path: PathParameters::default(),
             most_revocations: 1_000_000,
             #[cfg(feature = "jwks")]
             load: None,
@@ -225,6 +228,60 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// The route parameter that holds the workspace's id, for the extractors
+    /// [`WorkspaceAccess`](crate::WorkspaceAccess) and [`Delegation`](crate::Delegation): `project`
+    /// for `/orgs/{org}/projects/{project}`. The route may have any shape and any other
+    /// parameters; the id is the parameter's whole value, percent-decoded. A layer can name
+    /// another one: [`AuthenticateLayer::workspace_parameter`](crate::AuthenticateLayer::workspace_parameter).
+    /// A name is not empty and has no `{`, `}`, `/` and `*`. On a route without the parameter the
+    /// extractor answers 500, [`NoWorkspaceParameter`](crate::WiringFault::NoWorkspaceParameter),
+    /// and the log names the parameter and this setting. Default: `workspace_id`.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use portcullis::{ResourceServer, TenantClaims, WorkspaceAccess};
+    /// # use axum::body::Body;
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let issuer = portcullis::test_util::MockIssuer::new();
+    /// let rules = TenantClaims::by_workspace("project").account_claim("org");
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(issuer.trusted().tenant_claims(rules))
+    ///     .workspace_parameter("project")
+    ///     .account_parameter("org")
+    ///     .build()?;
+    /// let app: Router = Router::new()
+    ///     .route("/orgs/{org}/projects/{project}", get(|_: WorkspaceAccess| async {}))
+    ///     .route_layer(server.authenticate());
+    ///
+    /// let token = issuer.token().claim("org", "acme").claim("project", "apollo").sign();
+    /// let get = |path| Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty());
+    /// assert_eq!(app.clone().oneshot(get("/orgs/acme/projects/apollo")?).await?.status(), 200);
+    /// assert_eq!(app.clone().oneshot(get("/orgs/acme/projects/gemini")?).await?.status(), 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn workspace_parameter(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.once.set("workspace_parameter", &name);
+        self.path.workspace = name.into();
+        self
+    }
+
+    /// The route parameter that holds the account's id: compared by
+    /// [`WorkspaceAccess`](crate::WorkspaceAccess) where the route has it, required by
+    /// [`AccountAccess`](crate::AccountAccess). Bounds and layers are as for
+    /// [`workspace_parameter`](Self::workspace_parameter). Default: `account_id`.
+    pub fn account_parameter(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.once.set("account_parameter", &name);
+        self.path.account = name.into();
+        self
+    }
+
     /// How many revocations are held in memory at most: 1 to 10,000,000. One that does not fit is an
     /// error where it is added, and drives out no other. Default: 1,000,000, which take about
     /// 150 MB; memory is taken as they come.
@@ -292,9 +349,10 @@ impl ResourceServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for the first mistake; it names the setting and the way out.
+    /// [`ConfigError`] with every mistake that was found; each names the setting and the way out.
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
-        self.check_settings()?;
+        let mut mistakes = Mistakes::default();
+        mistakes.collect(self.check_settings());
         let mut authorities = IssuerAuthorities::new();
         let mut realms: Vec<IssuerRealm> = Vec::new();
         #[cfg(feature = "jwks")]
@@ -302,33 +360,35 @@ impl ResourceServerBuilder {
         #[cfg(all(feature = "axum", feature = "jwks"))]
         let mut tellers = UserInfoLookups::new();
         for issuer in self.issuers {
-            let CompiledIssuer { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
+            let compiled = assemble(&issuer, &self.resource, &self.clock);
+            let Some(CompiledIssuer { name, members }) = mistakes.collect(compiled) else {
+                continue;
+            };
+            let mut own = Mistakes::default();
             for (_, authority) in &members {
-                let has_directory = self.owners.is_some();
-                check_limit(&authority.rules, has_directory).map_err(|error| error.of(&name))?;
+                own.collect(check_limit(&authority.rules, self.owners.is_some()));
             }
             #[cfg(feature = "jwks")]
-            let is_asked = introspection::add(
+            let is_asked = own.collect(introspection::add(
                 &mut opaque,
                 &issuer,
                 &members,
                 &self.clock,
                 self.max_token_bytes,
-            )
-            .map_err(|error| error.of(&name))?;
+            ));
             #[cfg(not(feature = "jwks"))]
-            let is_asked = false;
-            if !is_asked {
-                register(&mut authorities, &members).map_err(|error| error.of(&name))?;
+            let is_asked = Some(false);
+            if is_asked == Some(false) {
+                own.collect(register(&mut authorities, &members));
             }
             #[cfg(all(feature = "axum", feature = "jwks"))]
-            userinfo::add(&mut tellers, &issuer, &members, &self.clock)
-                .map_err(|error| error.of(&name))?;
+            own.collect(userinfo::add(&mut tellers, &issuer, &members, &self.clock));
+            mistakes.collect(own.into_result().map_err(|error| error.of(&name)));
             let members = members.into_iter().map(|(_, authority)| authority);
             realms.push((name, members.collect()));
         }
         #[cfg(feature = "jwks")]
-        check_one_place(opaque.as_ref(), &authorities)?;
+        mistakes.collect(check_one_place(opaque.as_ref(), &authorities));
         #[cfg(feature = "jwks")]
         if let Some(opaque) = &mut opaque {
             opaque.is_alone = authorities.is_empty();
@@ -339,11 +399,16 @@ impl ResourceServerBuilder {
         };
         if tenants().any(TenantClaims::has_contexts) && !tenants().all(TenantClaims::says_contexts)
         {
-            return Err(mistake(
+            mistakes.add(ConfigError::missing(
                 "tenant_claims",
                 "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
             ));
         }
+        #[cfg(feature = "redis")]
+        let store = self
+            .shared_store
+            .and_then(|store| mistakes.collect(store.check()));
+        mistakes.into_result()?;
         let revocations = Arc::new(RevocationList::new(
             self.most_revocations,
             Arc::clone(&self.clock),
@@ -353,10 +418,10 @@ impl ResourceServerBuilder {
             revocations.hold();
         }
         #[cfg(feature = "redis")]
-        let shared = match self.shared_store {
+        let shared = match store {
             Some(store) => {
                 let members = realms.iter().flat_map(|(_, members)| members);
-                let shared = store.check()?.share(members, &revocations, &self.clock)?;
+                let shared = store.share(members, &revocations, &self.clock)?;
                 if let Some(opaque) = &opaque {
                     opaque.share(&shared.answers, &self.resource);
                 }
@@ -376,6 +441,7 @@ impl ResourceServerBuilder {
                 lookup_timeout: self.lookup_timeout,
                 lookup_failed: LogRateLimit::default(),
             },
+            path: self.path,
             resource: self.resource.into(),
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,
@@ -399,53 +465,87 @@ impl ResourceServerBuilder {
 
     /// Settings that belong to no issuer.
     fn check_settings(&self) -> Result<(), ConfigError> {
-        check_once(&self.once)?;
+        let mut mistakes = Mistakes::default();
+        mistakes.collect(check_once(&self.once));
         let sizes = [
             "token_cache_entries",
             "token_cache_bytes",
             "token_cache_life",
         ];
         if self.once.has("without_token_cache") && sizes.iter().any(|size| self.once.has(size)) {
-            return Err(mistake(
+            mistakes.add(ConfigError::conflict(
                 "without_token_cache",
                 "the size or life of the cache is set too; keep one of them",
             ));
         }
-        check_resource(&self.resource)?;
+        mistakes.collect(check_resource(&self.resource));
         if self.issuers.is_empty() {
-            return Err(mistake(
+            mistakes.add(ConfigError::missing(
                 "issuer",
                 "no issuer is trusted; add one with `issuer(..)`",
             ));
         }
         if !(1024..=1024 * 1024).contains(&self.max_token_bytes) {
-            return Err(mistake("max_token_bytes", "it must be 1024 to 1048576"));
+            mistakes.add(ConfigError::out_of_bounds(
+                "max_token_bytes",
+                "it must be 1024 to 1048576",
+            ));
         }
         if let Some(address) = &self.resource_metadata {
-            check_metadata(address)?;
+            mistakes.collect(check_metadata(address));
         }
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
-            return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
+            mistakes.add(ConfigError::out_of_bounds(
+                "lookup_timeout",
+                "it must be 10 ms to 30 s",
+            ));
         }
         if !(1..=10_000_000).contains(&self.most_revocations) {
-            return Err(mistake("most_revocations", "it must be 1 to 10000000"));
+            mistakes.add(ConfigError::out_of_bounds(
+                "most_revocations",
+                "it must be 1 to 10000000",
+            ));
         }
         if let Some(limits) = &self.token_cache {
-            check_cache(limits)?;
+            mistakes.collect(check_cache(limits));
         }
-        Ok(())
+        mistakes.collect(check_parameters(&self.path));
+        mistakes.into_result()
     }
+}
+
+fn check_parameters(path: &PathParameters) -> Result<(), ConfigError> {
+    let mut mistakes = Mistakes::default();
+    let names = [
+        ("workspace_parameter", &path.workspace),
+        ("account_parameter", &path.account),
+    ];
+    for (setting, name) in names {
+        if !is_parameter_name(name) {
+            mistakes.add(ConfigError::new(
+                setting,
+                "a route has no parameter of this name; write the name alone, without braces and slashes",
+            ));
+        }
+    }
+    if path.workspace == path.account {
+        mistakes.add(ConfigError::repeated(
+            "workspace_parameter",
+            "it is the name of `account_parameter` too; a route names workspace and account in two parameters",
+        ));
+    }
+    mistakes.into_result()
 }
 
 fn check_metadata(address: &str) -> Result<(), ConfigError> {
     url::check(address, false).map_err(|problem| {
-        mistake(
+        ConfigError::new(
             "resource_metadata",
             format!("`{}` {problem}", url::shown(address)),
         )
     })?;
     if !is_quotable(address) {
-        return Err(mistake(
+        return Err(ConfigError::new(
             "resource_metadata",
             "it must be visible ascii without quotes",
         ));
@@ -460,7 +560,7 @@ fn register(authorities: &mut IssuerAuthorities, members: &Members) -> Result<()
     for (identifier, authority) in members {
         let before = authorities.insert(Box::from(&**identifier), Arc::clone(authority));
         if before.is_some() {
-            return Err(mistake(
+            return Err(ConfigError::repeated(
                 "issuer",
                 "it is configured twice; one issuer has one set of rules",
             ));
@@ -481,7 +581,7 @@ fn check_one_place(
         .flat_map(IntrospectedIssuer::names);
     match names.find(|name| authorities.contains_key(&***name)) {
         None => Ok(()),
-        Some(issuer) => Err(mistake(
+        Some(issuer) => Err(ConfigError::conflict(
             "introspect_jwts",
             "the issuer's jwts are verified here; a token is judged in one place",
         )
@@ -490,26 +590,33 @@ fn check_one_place(
 }
 
 fn check_cache(limits: &CacheLimits) -> Result<(), ConfigError> {
+    let mut mistakes = Mistakes::default();
     if !(1..=10_000_000).contains(&limits.entries) {
-        return Err(mistake(
+        mistakes.add(ConfigError::out_of_bounds(
             "token_cache_entries",
             "it must be 1 to 10000000; `without_token_cache()` switches it off",
         ));
     }
     if !(1 << 20..=1 << 30).contains(&limits.bytes) {
-        return Err(mistake("token_cache_bytes", "it must be 1 MiB to 1 GiB"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "token_cache_bytes",
+            "it must be 1 MiB to 1 GiB",
+        ));
     }
     if !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&limits.life) {
-        return Err(mistake("token_cache_life", "it must be 1 s to 5 min"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "token_cache_life",
+            "it must be 1 s to 5 min",
+        ));
     }
-    Ok(())
+    mistakes.into_result()
 }
 
 /// An issuer that may name some accounts only could still name a workspace of another.
 fn check_limit(rules: &IssuerPolicy, has_directory: bool) -> Result<(), ConfigError> {
     let is_limited = rules.tenant.as_ref().is_some_and(TenantClaims::is_limited);
     if is_limited && !has_directory {
-        return Err(mistake(
+        return Err(ConfigError::missing(
             "tenant_claims",
             "`only_accounts(..)` needs `workspace_directory(..)` on the builder, to tell whose a workspace is",
         ));
@@ -520,13 +627,13 @@ fn check_limit(rules: &IssuerPolicy, has_directory: bool) -> Result<(), ConfigEr
 /// The resource is the default audience and realm, so it stands in challenges.
 fn check_resource(resource: &str) -> Result<(), ConfigError> {
     if resource.is_empty() {
-        return Err(mistake(
+        return Err(ConfigError::missing(
             "builder",
             "the resource is empty; give the identifier that your tokens have as audience",
         ));
     }
     if !is_quotable(resource) {
-        return Err(mistake(
+        return Err(ConfigError::new(
             "builder",
             "the resource must be printable ascii without quotes and backslashes",
         ));

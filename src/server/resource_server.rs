@@ -30,6 +30,7 @@ use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::refusal_counters::Refusals;
+use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
@@ -81,6 +82,7 @@ pub(super) struct ServerState {
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Directories,
+    pub(super) path: PathParameters,
     pub(super) refusals: Refusals,
 }
 
@@ -193,6 +195,11 @@ impl ResourceServer {
     #[cfg_attr(not(any(feature = "axum", feature = "tracing")), allow(dead_code))]
     pub(crate) fn monotonic(&self) -> Duration {
         self.0.clock.monotonic()
+    }
+
+    /// The route parameters that address a tenant, unless a layer names others.
+    pub(crate) fn path_parameters(&self) -> &PathParameters {
+        &self.0.path
     }
 
     pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {

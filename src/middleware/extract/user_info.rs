@@ -9,7 +9,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::extract::admission::option;
+use crate::middleware::extract::macros::option;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::WiringFault;
 use crate::verify::request::credential::Credential;

@@ -94,7 +94,7 @@ pub(in crate::middleware) fn other_caller(
 /// A place of the path that is not the caller's. It names the parameter and no id.
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn other_place(
-    parameter: &'static str,
+    parameter: &str,
     admission: &VerifiedRequest,
 ) -> RejectionDetail {
     RejectionDetail::new()

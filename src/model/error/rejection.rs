@@ -455,12 +455,14 @@ faults! {
         NoContext = "no_context", "the layer names no api context; add `.context(\"...\")` to it";
         /// The layer names a context that no issuer's tenant rules know.
         UnknownContext = "unknown_context", "the layer names an api context that no tenant rules know";
-        /// The route has no `{workspace_id}` parameter.
-        NoWorkspaceParameter = "no_workspace_parameter", "the route has no `{workspace_id}` parameter";
-        /// The route has no `{account_id}` parameter.
-        NoAccountParameter = "no_account_parameter", "the route has no `{account_id}` parameter";
+        /// The route does not have the parameter that holds the workspace: `workspace_id`, or the name that
+        /// [`workspace_parameter`](crate::ResourceServerBuilder::workspace_parameter) sets.
+        NoWorkspaceParameter = "no_workspace_parameter", "the route does not have the parameter that holds the workspace";
+        /// The route does not have the parameter that holds the account: `account_id`, or the name that
+        /// [`account_parameter`](crate::ResourceServerBuilder::account_parameter) sets.
+        NoAccountParameter = "no_account_parameter", "the route does not have the parameter that holds the account";
         /// A handler asks for an account on a route that addresses a workspace.
-        WorkspaceParameter = "workspace_parameter", "a handler asks for `AccountAccess` on a route with `{workspace_id}`; `WorkspaceAccess` compares both";
+        WorkspaceParameter = "workspace_parameter", "a handler asks for `AccountAccess` on a route that addresses a workspace; `WorkspaceAccess` compares both";
         /// The layer admits principals, and nobody can say who owns a workspace.
         NoWorkspaceDirectory = "no_workspace_directory", "the layer admits principals and the server has no workspace directory; give `workspace_directory(..)` to the builder";
         /// A handler asks for a delegation, and nobody can say who is a user of a workspace.
@@ -471,7 +473,7 @@ faults! {
         NoUserInfo = "no_user_info", "a handler asks for `UserInfo` and no issuer tells it; add `userinfo(..)` or `discover_userinfo()` to an issuer";
         /// A handler asks for userinfo, and the token is no longer on the request.
         TokenRemoved = "token_removed", "a handler asks for `UserInfo` and something behind the layer has taken the token from the request";
-        /// `{workspace_id}` or `{account_id}` occurs twice with different values.
+        /// The parameter of the workspace or of the account occurs twice with different values.
         RepeatedParameter = "repeated_parameter", "a tenant parameter occurs twice in the route with different values";
     }
 }

@@ -15,7 +15,7 @@ use crate::runtime::shared::introspection_cache::SharedIntrospectionCache;
 use crate::runtime::shared::redis::Address;
 use crate::runtime::shared::sync::{RevocationSync, StoreKeys, StoreLocation};
 use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::ConfigError;
 use crate::verify::crypto::sealed::{ClusterKey, Purpose};
 
 const SETTING: &str = "shared_store";
@@ -177,7 +177,7 @@ impl SharedStore {
                 "is not encrypted; use `rediss://`" => ", or `danger().plain_redis()`",
                 _ => "",
             };
-            mistake(SETTING, format!("`{url}` {problem}{way_out}"))
+            ConfigError::new(SETTING, format!("`{url}` {problem}{way_out}"))
         })?;
         let key = match &self.cluster_key {
             None => Err("the cluster key is missing; set `cluster_key_base64(..)`"),
@@ -196,10 +196,10 @@ impl SharedStore {
             }
             Ok(key)
         });
-        let key = key.map_err(|problem| mistake(SETTING, problem))?;
+        let key = key.map_err(|problem| ConfigError::new(SETTING, problem))?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
         if !(1..=64).contains(&self.namespace.len()) || !self.namespace.bytes().all(is_plain) {
-            return Err(mistake(
+            return Err(ConfigError::new(
                 SETTING,
                 "the namespace must be 1 to 64 letters, digits, `-`, `.`, `_` and `:`",
             ));
@@ -209,11 +209,17 @@ impl SharedStore {
             .refuse_after
             .is_some_and(|silence| !bounds.contains(&silence))
         {
-            return Err(mistake(SETTING, "`refuse_after` must be 15 s to 24 h"));
+            return Err(ConfigError::out_of_bounds(
+                SETTING,
+                "`refuse_after` must be 15 s to 24 h",
+            ));
         }
         let bounds = Duration::from_millis(5)..=Duration::from_secs(2);
         if !bounds.contains(&self.answer_timeout) {
-            return Err(mistake(SETTING, "`answer_timeout` must be 5 ms to 2 s"));
+            return Err(ConfigError::out_of_bounds(
+                SETTING,
+                "`answer_timeout` must be 5 ms to 2 s",
+            ));
         }
         Ok(Checked {
             store: self,
@@ -236,7 +242,8 @@ impl Checked {
             address,
             key,
         } = self;
-        let broken = || mistake(SETTING, "the cryptographic library gives no keys");
+        let broken =
+            || ConfigError::unavailable(SETTING, "the cryptographic library gives no keys");
         let fingerprint = key.fingerprint().ok_or_else(broken)?;
         let realms = members.map(|member| {
             let rules = &member.rules;

@@ -27,7 +27,7 @@ use crate::server::compile::issuer_ids::discovery_urls;
 use crate::server::compile::key_source::reach;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::signed_response::{answer_time, opened};
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::ConfigError;
 use crate::server::settings::introspection_settings::UserInfoLocation;
 use crate::server::settings::issuer::{Issuer, IssuerKind};
 use crate::verify::claims::introspection_response::MOST_APART;
@@ -144,8 +144,8 @@ fn teller(
     let realm = Arc::clone(&authority.rules.realm);
     let place = place(issuer, telling, &realm)?;
     let endpoint = UserInfoEndpoint::new(realm, place, &reach(issuer)?)
-        .map_err(|problem| mistake("userinfo", problem))?;
-    let no_randomness = || mistake("userinfo", "the system gives no randomness");
+        .map_err(|problem| ConfigError::new("userinfo", problem))?;
+    let no_randomness = || ConfigError::unavailable("userinfo", "the system gives no randomness");
     let teller = UserInfoHandler {
         authority: Arc::clone(authority),
         known: TokenCache::new(LIMITS).ok_or_else(no_randomness)?,
@@ -161,18 +161,21 @@ fn place(
     realm: &str,
 ) -> Result<EndpointUrl, ConfigError> {
     let check = |setting: &'static str, address: &str| {
-        url::check(address, issuer.plain_http)
-            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
+        url::check(address, issuer.plain_http).map_err(|problem| {
+            ConfigError::new(setting, format!("`{}` {problem}", url::shown(address)))
+        })
     };
     match (telling, &issuer.kind, &issuer.discovery_url) {
         (UserInfoLocation::At(url), _, _) => {
             check("userinfo", url)?;
             Ok(EndpointUrl::At(url.clone()))
         }
-        (UserInfoLocation::Discovered, IssuerKind::OidcTenants(_), _) => Err(mistake(
-            "discover_userinfo",
-            "the tenants' metadata is not about one issuer; give the endpoint with `userinfo(..)`",
-        )),
+        (UserInfoLocation::Discovered, IssuerKind::OidcTenants(_), _) => {
+            Err(ConfigError::conflict(
+                "discover_userinfo",
+                "the tenants' metadata is not about one issuer; give the endpoint with `userinfo(..)`",
+            ))
+        }
         (UserInfoLocation::Discovered, _, Some(url)) => {
             check("discovery_url", url)?;
             Ok(EndpointUrl::Discovered(vec![url.clone()]))

@@ -9,7 +9,7 @@ use crate::server::decide::issuer_authority::LookupResult;
 use crate::server::decide::issuer_authority::PendingLookup;
 use crate::server::operate::revocations::RevocationError;
 use crate::server::resource_server::ResourceServer;
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::ConfigError;
 use crate::verify::claims::logout_token::{LogoutFault, LogoutToken};
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::request::credential::Credential;
@@ -43,7 +43,7 @@ impl ResourceServer {
         if authorities.any(|authority| !authority.rules.logout_clients.is_empty()) {
             return Ok(());
         }
-        Err(mistake(
+        Err(ConfigError::missing(
             "logout_client",
             "no issuer's logout tokens are for anybody here; name the client that signs users in with `logout_client(..)`",
         ))

@@ -1,6 +1,7 @@
 //! Settings of issuers and of the shared store, and the error that names a mistake in them.
 
 pub(crate) mod error;
+pub(crate) mod path_parameters;
 pub(crate) mod oidc_tenants;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection_settings;

@@ -9,19 +9,21 @@ use crate::verify::policy::tenant_claims::{
 type Invalid = Option<&'static str>;
 
 impl TenantClaims {
-    /// What is wrong with the rules, and the way out.
-    pub(crate) fn mistake(&self) -> Invalid {
-        self.mistaken_paths()
-            .or_else(|| self.mistaken_account())
-            .or_else(|| self.mistaken_contexts())
-            .or_else(|| self.mistaken_principals())
-            .or_else(|| self.mistaken_machines())
-            .or_else(|| self.mistaken_limit())
-            .or_else(|| self.mistaken_map())
-            .or_else(|| {
-                self.delegation
-                    .mistake(|name| self.is_workspace_context(name))
-            })
+    /// What is wrong with the rules, and the way out: the first mistake of each topic.
+    pub(crate) fn mistakes(&self) -> impl Iterator<Item = &'static str> {
+        [
+            self.mistaken_paths(),
+            self.mistaken_account(),
+            self.mistaken_contexts(),
+            self.mistaken_principals(),
+            self.mistaken_machines(),
+            self.mistaken_limit(),
+            self.mistaken_map(),
+            self.delegation
+                .mistake(|name| self.is_workspace_context(name)),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     fn mistaken_paths(&self) -> Invalid {

@@ -1,10 +1,89 @@
-//! What guards around an extractor have in common.
+//! Macros that implement axum's extractor traits, for `T` and for `Option<T>`.
+
+use axum::response::IntoResponse;
+use http::request::Parts;
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::response::refusal::Refusal;
 
-/// Declares a guard: `T`, for requests that a check lets through. What it checks of the layer's
-/// wiring it checks for an `Option` of it too.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> axum::response::Response {
+        self.to_rendered_response()
+    }
+}
+
+/// An extractor that reads the request head and the layer's [`AuthContext`] and does no I/O.
+pub(super) trait FromAuthContext: Sized {
+    fn from_admitted(admitted: &AuthContext, parts: &Parts) -> Result<Self, Refusal>;
+}
+
+/// Implements `Option<T>`: `None` under an optional layer for a request without a token.
+macro_rules! option {
+    ($name:ty) => {
+        $crate::middleware::extract::macros::option!(
+            $name,
+            $crate::middleware::authenticate::context::AuthContext::check_wiring
+        );
+    };
+    ($name:ty, $wiring:path $(, $($generics:tt)+)?) => {
+        impl<S: Send + Sync $(, $($generics)+)?> axum::extract::OptionalFromRequestParts<S>
+            for $name
+        {
+            type Rejection = $crate::Refusal;
+
+            async fn from_request_parts(
+                parts: &mut http::request::Parts,
+                state: &S,
+            ) -> Result<Option<Self>, $crate::Refusal> {
+                let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
+                $wiring(admitted)?;
+                if admitted.nothing_sent() {
+                    return Ok(None);
+                }
+                <Self as axum::extract::FromRequestParts<S>>::from_request_parts(parts, state)
+                    .await
+                    .map(Some)
+            }
+        }
+    };
+}
+pub(super) use option;
+
+/// Implements `FromRequestParts` and `OptionalFromRequestParts` by [`FromAuthContext`].
+macro_rules! extractor {
+    ($name:ty $(, $($generics:tt)+)?) => {
+        impl<S: Sync $(, $($generics)+)?> axum::extract::FromRequestParts<S> for $name {
+            type Rejection = $crate::Refusal;
+
+            async fn from_request_parts(
+                parts: &mut http::request::Parts,
+                _: &S,
+            ) -> Result<Self, $crate::Refusal> {
+                let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
+                <Self as $crate::middleware::extract::macros::FromAuthContext>::from_admitted(admitted, parts)
+            }
+        }
+
+        impl<S: Sync $(, $($generics)+)?> axum::extract::OptionalFromRequestParts<S> for $name {
+            type Rejection = $crate::Refusal;
+
+            async fn from_request_parts(
+                parts: &mut http::request::Parts,
+                _: &S,
+            ) -> Result<Option<Self>, $crate::Refusal> {
+                let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
+                if admitted.nothing_sent() {
+                    return Ok(None);
+                }
+                <Self as $crate::middleware::extract::macros::FromAuthContext>::from_admitted(admitted, parts).map(Some)
+            }
+        }
+    };
+}
+pub(super) use extractor;
+
+/// Declares a guard type `Name<R, T>`: an extractor of `T` that runs `$check` first. `$wiring` is
+/// checked for `Option<Name<R, T>>` too, before the token.
 macro_rules! guard {
     ($(#[$meta:meta])* $name:ident, $requirement:ident, $wiring:path, $check:path) => {
         $(#[$meta])*
@@ -99,7 +178,7 @@ macro_rules! guard {
 }
 pub(super) use guard;
 
-/// For guards that judge no tenant, and so need nothing of the layer's wiring.
+/// The wiring check of guards that judge no tenant: it accepts every layer.
 #[allow(clippy::unnecessary_wraps)] // like the checks of other guards
 pub(super) const fn no_wiring(_: &AuthContext) -> Result<(), Refusal> {
     Ok(())
