@@ -59,13 +59,17 @@ fn routes(issuer: Issuer) -> Result<Router, Box<dyn std::error::Error>> {
     let server = ResourceServer::builder("https://api.example.com")
         .issuer(issuer.tenant_claims(rules))
         // An application asks its database here.
-        .workspace_directory(|workspace: WorkspaceId| async move {
-            let account = workspace.as_str().split('-').next().unwrap_or_default();
-            Ok(Some(AccountId::new(account)?))
-        })
-        .user_directory(|_: WorkspaceId, user: UserId| async move {
-            Ok(["user-1", "user-2"].contains(&user.as_str()))
-        })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+            |workspace: WorkspaceId| async move {
+                let account = workspace.as_str().split('-').next().unwrap_or_default();
+                Ok(Some(AccountId::new(account)?))
+            },
+        ))
+        .user_directory(portcullis::tenant::user_directory_fn(
+            |_: WorkspaceId, user: UserId| async move {
+                Ok(["user-1", "user-2"].contains(&user.as_str()))
+            },
+        ))
         .build()?;
     let app = Router::new()
         .route("/app/{workspace_id}/missions", get(missions))

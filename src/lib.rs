@@ -85,6 +85,10 @@ pub use verify::jose::jwk_set::SkippedKey;
 pub use verify::policy::client_tenant::ClientTenant;
 pub use verify::policy::tenant_claims::TenantClaims;
 
+pub mod error;
+pub mod revocation;
+pub mod tenant;
+
 /// For the macros of this crate; not part of its public interface.
 #[doc(hidden)]
 pub mod __private {

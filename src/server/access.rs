@@ -1,16 +1,16 @@
-//! Entering a place: what the proofs need from outside, asked for in the right order.
+//! Access to a tenant: the directories are asked in the order of the rules.
 //!
-//! 1. What the token alone decides is decided first; nobody is asked about a caller who would
-//!    be refused anyway.
-//! 2. A workspace that nobody owns is answered like one that somebody else owns.
+//! 1. What the token alone decides is decided first. No directory is asked about a caller who is
+//!    refused in any case.
+//! 2. A workspace without an owner is answered like one of another owner.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, WiringFault};
-use crate::model::ids::{AccountId, WorkspaceId};
-use crate::runtime::directory::within;
+use crate::model::ids::{AccountId, UserId, WorkspaceId};
+use crate::runtime::directory::{Membership, within};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
@@ -33,9 +33,79 @@ impl ResourceServer {
         if let (Identity::Principal(principal), true) = (admission.identity(), admits_principals) {
             return self.visit(&admission.token, principal, place).await;
         }
-        let access = WorkspaceAccess::enter(&admission.token, admission.identity(), place)?;
-        self.confirm_tenant(admission).await?;
-        Ok(access)
+        match WorkspaceAccess::enter(&admission.token, admission.identity(), place) {
+            Ok(access) => {
+                self.confirm_tenant(admission).await?;
+                Ok(access)
+            }
+            Err(refused) => self.join(admission, place, refused).await,
+        }
+    }
+
+    /// Lets a member into a further workspace: see
+    /// [`TenantClaims::by_membership`]. `refused` is the answer for a caller who is no member.
+    async fn join(
+        &self,
+        admission: &VerifiedRequest,
+        place: &RequestedPlace,
+        refused: RejectionKind,
+    ) -> Result<WorkspaceAccess, Rejection> {
+        let (Some(member), Some(rules)) = (admission.member(), &admission.rules.tenant) else {
+            return Err(refused.into());
+        };
+        if !member.has_grounds(rules) {
+            return Err(refused.into());
+        }
+        // Text that is no id is no workspace's.
+        let workspace =
+            WorkspaceId::new(&place.workspace).map_err(|_| RejectionKind::WrongTenant)?;
+        let token = &admission.token;
+        let joined = |account, role| {
+            WorkspaceAccess::join(token, member, place, workspace.clone(), account, role)
+        };
+        if let Some(account) = member.listed_account(&workspace) {
+            if let Ok(access) = joined(account.cloned(), None) {
+                // A limited issuer could list a workspace of an account that it may not assert.
+                if !rules.is_limited() || self.owner(&workspace).await?.as_ref() == account {
+                    return Ok(access);
+                }
+            }
+        }
+        if let Some((own, role)) = member.managed_account() {
+            if let Ok(access) = joined(Some(own.clone()), Some(role.clone())) {
+                if self.owner(&workspace).await?.as_ref() == Some(own) {
+                    return Ok(access);
+                }
+            }
+        }
+        if rules.asks_memberships() {
+            if let Some(membership) = self.membership(member.user(), &workspace).await? {
+                let (account, role) = membership.into_parts();
+                if let Some(account) = member.account_by_directory(account, rules) {
+                    return Ok(joined(account, role)?);
+                }
+            }
+        }
+        Err(RejectionKind::WrongTenant.into())
+    }
+
+    async fn membership(
+        &self,
+        user: &UserId,
+        workspace: &WorkspaceId,
+    ) -> Result<Option<Membership>, Rejection> {
+        // INVARIANT: `build()` demands the directory where rules ask it.
+        let Some(members) = &self.0.outside.members else {
+            return Ok(None);
+        };
+        within(
+            self.0.outside.lookup_timeout,
+            &*self.0.clock,
+            &self.0.outside.lookup_failed,
+            members.look_up(user, workspace),
+        )
+        .await
+        .map_err(unavailable)
     }
 
     /// An issuer that may name some accounts only is not believed about workspaces: the one that

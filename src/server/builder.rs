@@ -12,7 +12,8 @@ use crate::model::url;
 use crate::runtime::cache::token_cache::{CacheLimits, TokenCache};
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::runtime::directory::{
-    DynUserDirectory, DynWorkspaceDirectory, UserDirectory, WorkspaceDirectory,
+    DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory, MembershipDirectory,
+    UserDirectory, WorkspaceDirectory,
 };
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
@@ -63,6 +64,7 @@ pub struct ResourceServerBuilder {
     token_cache: Option<CacheLimits>,
     owners: Option<Arc<dyn DynWorkspaceDirectory>>,
     users: Option<Arc<dyn DynUserDirectory>>,
+    members: Option<Arc<dyn DynMembershipDirectory>>,
     lookup_timeout: Duration,
     path: PathParameters,
     most_revocations: usize,
@@ -106,6 +108,7 @@ impl ResourceServerBuilder {
             token_cache: Some(DEFAULT_CACHE),
             owners: None,
             users: None,
+            members: None,
             lookup_timeout: Duration::from_secs(2),
             path: PathParameters::default(),
             most_revocations: 1_000_000,
@@ -197,10 +200,11 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Who says which account owns a workspace. Principals enter workspaces only through it, and
-    /// so do callers of issuers that [`only_accounts`](crate::TenantClaims::only_accounts)
-    /// limits. Default: nobody; then `only_accounts` is a mistake that `build()` finds, and under
-    /// a layer that says [`admit_principals`](crate::AuthenticateLayer::admit_principals) tenant
+    /// The application's directory of owners: which account owns a workspace. Principals enter
+    /// workspaces only through it, and so do users by an
+    /// [`account_admin_role`](crate::TenantClaims::account_admin_role) and callers of issuers that
+    /// [`only_accounts`](crate::TenantClaims::only_accounts) limits. Default: none; then those two
+    /// settings are mistakes that `build()` finds, and under a layer that says [`admit_principals`](crate::AuthenticateLayer::admit_principals) tenant
     /// guards answer 500.
     pub fn workspace_directory(mut self, directory: impl WorkspaceDirectory) -> Self {
         self.once.set_opaque("workspace_directory");
@@ -208,12 +212,61 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Who says which users a workspace has, when a client acts for one: see
-    /// [`Delegation`](crate::Delegation). Default: nobody, and handlers that ask for a delegation
-    /// answer 500.
+    /// The application's directory of users: which users a workspace has, when a client acts for
+    /// one: see [`Delegation`](crate::Delegation). Default: none, and handlers that ask for a
+    /// delegation answer 500.
     pub fn user_directory(mut self, directory: impl UserDirectory) -> Self {
         self.once.set_opaque("user_directory");
         self.users = Some(Arc::new(directory));
+        self
+    }
+
+    /// The application's directory of members: which users belong to a workspace beside those
+    /// whose token names it. It is asked about users of issuers whose tenant rules say
+    /// [`memberships_from_directory`](crate::TenantClaims::memberships_from_directory), at least
+    /// one of which must. Default: none.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use portcullis::tenant::{Membership, UserId, WorkspaceId, membership_directory_fn};
+    /// use portcullis::{AccountId, ResourceServer, TenantClaims, WorkspaceAccess};
+    /// # use axum::body::Body;
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let issuer = portcullis::test_util::MockIssuer::new();
+    /// // The tokens say who the user is and nothing about tenants.
+    /// let rules = TenantClaims::by_membership().memberships_from_directory();
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(issuer.trusted().tenant_claims(rules))
+    ///     .membership_directory(membership_directory_fn(
+    ///         |user: UserId, workspace: WorkspaceId| async move {
+    ///             // A query of your database, say.
+    ///             Ok(match (user.as_str(), workspace.as_str()) {
+    ///                 ("alice", "acme-prod") => {
+    ///                     Some(Membership::new().account(AccountId::new("acme")?).role("editor"))
+    ///                 }
+    ///                 _ => None,
+    ///             })
+    ///         },
+    ///     ))
+    ///     .build()?;
+    /// let app: Router = Router::new()
+    ///     .route("/workspaces/{workspace_id}", get(|_: WorkspaceAccess| async {}))
+    ///     .route_layer(server.authenticate());
+    ///
+    /// let token = issuer.token().subject("alice").sign();
+    /// let get = |path| Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty());
+    /// assert_eq!(app.clone().oneshot(get("/workspaces/acme-prod")?).await?.status(), 200);
+    /// assert_eq!(app.clone().oneshot(get("/workspaces/acme-dev")?).await?.status(), 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn membership_directory(mut self, directory: impl MembershipDirectory) -> Self {
+        self.once.set_opaque("membership_directory");
+        self.members = Some(Arc::new(directory));
         self
     }
 
@@ -366,7 +419,11 @@ impl ResourceServerBuilder {
             };
             let mut own = Mistakes::default();
             for (_, authority) in &members {
-                own.collect(check_limit(&authority.rules, self.owners.is_some()));
+                own.collect(check_directories(
+                    &authority.rules,
+                    self.owners.is_some(),
+                    self.members.is_some(),
+                ));
             }
             #[cfg(feature = "jwks")]
             let is_asked = own.collect(introspection::add(
@@ -404,6 +461,13 @@ impl ResourceServerBuilder {
                 "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
             ));
         }
+        let has_issuers = !realms.is_empty();
+        if has_issuers && self.members.is_some() && !tenants().any(TenantClaims::asks_memberships) {
+            mistakes.add(ConfigError::conflict(
+                "membership_directory",
+                "no issuer's tenant rules ask it; add `memberships_from_directory()` to them, or leave it out",
+            ));
+        }
         #[cfg(feature = "redis")]
         let store = self
             .shared_store
@@ -438,6 +502,7 @@ impl ResourceServerBuilder {
                 has_delegation: tenants().any(|rules| rules.delegation.is_on()),
                 owners: self.owners,
                 users: self.users,
+                members: self.members,
                 lookup_timeout: self.lookup_timeout,
                 lookup_failed: LogRateLimit::default(),
             },
@@ -612,16 +677,36 @@ fn check_cache(limits: &CacheLimits) -> Result<(), ConfigError> {
     mistakes.into_result()
 }
 
-/// An issuer that may name some accounts only could still name a workspace of another.
-fn check_limit(rules: &IssuerPolicy, has_directory: bool) -> Result<(), ConfigError> {
-    let is_limited = rules.tenant.as_ref().is_some_and(TenantClaims::is_limited);
-    if is_limited && !has_directory {
-        return Err(ConfigError::missing(
+/// The directories that an issuer's tenant rules cannot do without.
+fn check_directories(
+    rules: &IssuerPolicy,
+    has_owners: bool,
+    has_members: bool,
+) -> Result<(), ConfigError> {
+    let Some(tenant) = &rules.tenant else {
+        return Ok(());
+    };
+    let mut mistakes = Mistakes::default();
+    // An issuer that may assert some accounts only could still name a workspace of another.
+    if tenant.is_limited() && !has_owners {
+        mistakes.add(ConfigError::missing(
             "tenant_claims",
             "`only_accounts(..)` needs `workspace_directory(..)` on the builder, to tell whose a workspace is",
         ));
     }
-    Ok(())
+    if tenant.has_account_admins() && !has_owners {
+        mistakes.add(ConfigError::missing(
+            "tenant_claims",
+            "`account_admin_role(..)` needs `workspace_directory(..)` on the builder, to tell whose a workspace is",
+        ));
+    }
+    if tenant.asks_memberships() && !has_members {
+        mistakes.add(ConfigError::missing(
+            "tenant_claims",
+            "`memberships_from_directory()` needs `membership_directory(..)` on the builder",
+        ));
+    }
+    mistakes.into_result()
 }
 
 /// The resource is the default audience and realm, so it stands in challenges.

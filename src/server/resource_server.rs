@@ -18,7 +18,7 @@ use crate::runtime::cache::token_cache::{CacheStats, TokenCache};
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::runtime::directory::LookupError;
-use crate::runtime::directory::{DynUserDirectory, DynWorkspaceDirectory};
+use crate::runtime::directory::{DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory};
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
@@ -107,6 +107,7 @@ impl ServerState {
 pub(super) struct Directories {
     pub(super) owners: Option<Arc<dyn DynWorkspaceDirectory>>,
     pub(super) users: Option<Arc<dyn DynUserDirectory>>,
+    pub(super) members: Option<Arc<dyn DynMembershipDirectory>>,
     pub(super) lookup_timeout: Duration,
     /// A caller can make a look-up fail again and again; the event for it is written at times.
     pub(super) lookup_failed: LogRateLimit,

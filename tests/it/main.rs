@@ -44,6 +44,7 @@ mod logout;
 mod logout_settings;
 mod logs;
 mod manual;
+mod memberships;
 mod path_parameters;
 mod principals;
 mod proxies;

@@ -660,10 +660,12 @@ async fn an_issuer_limited_to_accounts_asserts_no_other_and_no_workspace_of_anot
 async fn a_closure_is_a_directory() {
     let issuer = pool();
     let server = builder(&issuer, rules().principals_reach(["acme"]))
-        .workspace_directory(|workspace: WorkspaceId| async move {
-            let owner = workspace.as_str().split('-').next().unwrap_or_default();
-            Ok(Some(AccountId::new(owner)?))
-        })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+            |workspace: WorkspaceId| async move {
+                let owner = workspace.as_str().split('-').next().unwrap_or_default();
+                Ok(Some(AccountId::new(owner)?))
+            },
+        ))
         .build()
         .expect("sound");
     let app = routes().route_layer(server.authenticate().context("app").admit_principals());

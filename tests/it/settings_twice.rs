@@ -393,7 +393,7 @@ fn builder_settings_that_are_given_two_values_are_mistakes_and_the_same_value_tw
         assert_eq!(problem(set(set(fresh(), 0), 1)).as_deref(), Some(setting));
     }
     let clock = ManualClock::new();
-    let load = async |_: Revocations| Ok::<(), LookupError>(());
+    let load = portcullis::revocation::revocation_loader_fn(async |_: Revocations| Ok(()));
     for (builder, setting) in [
         (fresh().clock(clock.clone()).clock(clock), "clock"),
         (

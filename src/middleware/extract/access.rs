@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountAccess {
         let policy = context.policy();
         let account = route.account(&policy.path);
         let account = account.map_err(|rejection| context.refuse(rejection))?;
-        Self::enter(request.identity(), &account)
+        Self::enter(request.identity(), request.member(), &account)
             .map_err(|kind| context.refuse_place(kind, "principal", &policy.path.account))
     }
 }

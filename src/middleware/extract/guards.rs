@@ -1,12 +1,16 @@
 //! Guards around an extractor: [`Scoped`], [`InRole`] and [`InGroup`].
 
+use http::request::Parts;
+
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::macros::{guard, no_wiring};
+use crate::middleware::extract::tenant_path::RouteParameters;
 use crate::middleware::require_scope::check;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
 use crate::model::error::rejection::Rejection;
 use crate::model::scope::ScopeRequirement;
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::verify::identity::kinds::Identity;
 
 guard! {
@@ -28,10 +32,8 @@ guard! {
 }
 
 #[allow(clippy::unused_async)] // like the checks of other guards
-async fn check_scope<R: ScopeRequirement>(
-    extensions: &mut http::Extensions,
-) -> Result<(), Refusal> {
-    check::<R>(extensions, None)
+async fn check_scope<R: ScopeRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+    check::<R>(&mut parts.extensions, None)
 }
 
 /// The names of roles or groups of which any one suffices. Declared with
@@ -93,7 +95,9 @@ pub const fn assert_roles(mut names: &[&str]) {
 
 guard! {
     /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
-    /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Others are refused with 403. `T` may be
+    /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Where the tenant rules let users into several
+    /// workspaces, that is the role in the workspace that the route addresses, and the directories
+    /// are asked for it (see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership)). Others are refused with 403. `T` may be
     /// any extractor of request parts.
     ///
     /// Where the issuer's [`TenantClaims`](crate::TenantClaims) know API contexts, the layer must
@@ -106,32 +110,64 @@ guard! {
     InGroup, RoleRequirement, no_wiring, check_group::<R>
 }
 
-async fn check_role<R: RoleRequirement>(extensions: &mut http::Extensions) -> Result<(), Refusal> {
+async fn check_role<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
-    let admitted = AuthContext::of(extensions)?;
+    let context = AuthContext::of(&parts.extensions)?;
     // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
-    admitted.check_wiring()?;
-    let admission = admitted.guests_too()?;
-    if admission.token.roles().any(is_one_of::<R>) {
+    context.check_wiring()?;
+    let request = context.guests_too()?;
+    if request.token.roles().any(is_one_of::<R>) {
         return Ok(());
     }
-    let role = match admission.identity() {
+    if request.member().is_some() {
+        return check_role_of_member::<R>(parts).await;
+    }
+    let role = match request.identity() {
         Identity::User(user) => user.role(),
         Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => None,
     };
     if !role.is_some_and(is_one_of::<R>) {
-        let detail = lacking_role(R::ANY_OF, admission);
-        return Err(admitted.refuse(Rejection::wrong_caller("role").with_detail(detail)));
+        return Err(without_role::<R>(context, request));
     }
     // A role is worth as much as the workspace that it is in.
-    let confirmed = admitted.policy().server.confirm_tenant(admission).await;
-    confirmed.map_err(|rejection| admitted.refuse(rejection))
+    let confirmed = context.policy().server.confirm_tenant(request).await;
+    confirmed.map_err(|rejection| context.refuse(rejection))
+}
+
+/// The role of a user who may enter several workspaces: on a route that addresses a workspace the
+/// role in that one, else the role in the workspace that the token names.
+async fn check_role_of_member<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+    let route = RouteParameters::of(parts).await;
+    let context = AuthContext::of(&parts.extensions)?;
+    let request = context.guests_too()?;
+    let policy = context.policy();
+    if !route.addresses_workspace(&policy.path) {
+        let is_role = matches!(request.identity(), Identity::User(user) if user.role().is_some_and(is_one_of::<R>));
+        if !is_role {
+            return Err(without_role::<R>(context, request));
+        }
+        let confirmed = policy.server.confirm_tenant(request).await;
+        return confirmed.map_err(|rejection| context.refuse(rejection));
+    }
+    let place = route.workspace(&policy.path);
+    let place = place.map_err(|rejection| context.refuse(rejection))?;
+    let entered = policy.server.enter(request, &place, false).await;
+    let access = entered.map_err(|rejection| context.refuse(rejection))?;
+    match access.caller() {
+        Identity::User(user) if user.role().is_some_and(is_one_of::<R>) => Ok(()),
+        _ => Err(without_role::<R>(context, request)),
+    }
+}
+
+fn without_role<R: RoleRequirement>(context: &AuthContext, request: &VerifiedRequest) -> Refusal {
+    let detail = lacking_role(R::ANY_OF, request);
+    context.refuse(Rejection::wrong_caller("role").with_detail(detail))
 }
 
 #[allow(clippy::unused_async)] // like the checks of other guards
-async fn check_group<R: RoleRequirement>(extensions: &mut http::Extensions) -> Result<(), Refusal> {
+async fn check_group<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
-    let admitted = AuthContext::of(extensions)?;
+    let admitted = AuthContext::of(&parts.extensions)?;
     let admission = admitted.guests_too()?;
     if admission.token.groups().any(is_one_of::<R>) {
         Ok(())

@@ -140,7 +140,7 @@ macro_rules! guard {
                 state: &S,
             ) -> Result<Self, axum::response::Response> {
                 use axum::response::IntoResponse as _;
-                $check(&mut parts.extensions)
+                $check(parts)
                     .await
                     .map_err(|refusal| refusal.into_response())?;
                 match T::from_request_parts(parts, state).await {

@@ -55,13 +55,9 @@ impl RouteParameters {
             .ok_or_else(|| self.missing(missing, "account_parameter", &names.account))
     }
 
-    /// Whether the route addresses this workspace, or no workspace at all.
-    pub(super) fn is_within(&self, names: &PathParameters, workspace: &str) -> bool {
-        match self.value(&names.workspace) {
-            Ok(Some(addressed)) => addressed == workspace,
-            Ok(None) => true,
-            Err(_) => false,
-        }
+    /// Whether the route has the workspace's parameter, with whatever value.
+    pub(super) fn addresses_workspace(&self, names: &PathParameters) -> bool {
+        !matches!(self.value(&names.workspace), Ok(None))
     }
 
     /// The value of a parameter. Nested routers can bring it twice, and must agree.

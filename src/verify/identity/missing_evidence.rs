@@ -11,6 +11,7 @@ use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
+use crate::verify::identity::member::{MAX_LISTED_WORKSPACES, workspaces_listed};
 use crate::verify::json::claim_error::ClaimName as _;
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::NameForms;
@@ -28,12 +29,12 @@ pub(crate) fn lacking(token: &AccessToken, rules: &IssuerPolicy) -> Option<Rejec
         );
     };
     let claims = Object::parse_str(token.payload_text()).ok()?;
-    if let Some(odd) = odd_claim(&claims, tenant, &rules.name_forms) {
+    if let Some(odd) = odd_claim(token, &claims, tenant, &rules.name_forms) {
         return Some(odd);
     }
     let Ok(evidence) = Evidence::read(token, &claims, tenant, rules) else {
         return Some(about(
-            workspace_claim(tenant),
+            workspace_claim(tenant)?,
             workspace_setting(tenant),
             Problem::Contradicts,
         ));
@@ -92,7 +93,7 @@ fn text_claims(tenant: &TenantClaims) -> impl Iterator<Item = (&ClaimPath, &'sta
     };
     let workspace = match &tenant.workspace {
         WorkspaceRule::Claim(path) => Some(path),
-        WorkspaceRule::Group(..) => None,
+        WorkspaceRule::Group(..) | WorkspaceRule::Unnamed => None,
     };
     [
         (workspace, "by_workspace"),
@@ -113,6 +114,7 @@ fn text_claims(tenant: &TenantClaims) -> impl Iterator<Item = (&ClaimPath, &'sta
 
 /// A claim that is present and no text, or an empty one.
 fn odd_claim(
+    token: &AccessToken,
     claims: &Object<'_>,
     tenant: &TenantClaims,
     forms: &NameForms,
@@ -133,6 +135,15 @@ fn odd_claim(
             "string"
         };
         return Some(found(about(path, setting, problem), claims, path).with_expected(expected));
+    }
+    if let (Some(path), Err(_)) = (
+        &tenant.members.listed,
+        workspaces_listed(token, claims, tenant),
+    ) {
+        let detail = about(path, "workspaces_claim", Problem::WrongType);
+        return Some(found(detail, claims, path).with_expected(format!(
+            "an array of at most {MAX_LISTED_WORKSPACES} workspace ids"
+        )));
     }
     let WorkspaceRule::Group(path, _) = &tenant.workspace else {
         return None;
@@ -200,7 +211,7 @@ impl EvidenceCase<'_> {
             });
         }
         if evidence.workspace.is_some() {
-            let path = workspace_claim(tenant);
+            let path = workspace_claim(tenant)?;
             return Some(self.stated(path, workspace_setting(tenant), Problem::Contradicts));
         }
         let account = match &tenant.account {
@@ -355,7 +366,14 @@ impl EvidenceCase<'_> {
                 Some(_) => {}
             }
         }
-        let (path, setting) = (workspace_claim(tenant), workspace_setting(tenant));
+        let setting = workspace_setting(tenant);
+        let Some(path) = workspace_claim(tenant) else {
+            return Some(
+                RejectionDetail::new()
+                    .with_problem(Problem::Missing)
+                    .with_setting(setting),
+            );
+        };
         match &evidence.workspace {
             None => Some(about(path, setting, Problem::Missing)),
             Some(workspace) if WorkspaceId::new(workspace.as_str()).is_err() => {
@@ -381,9 +399,11 @@ impl EvidenceCase<'_> {
     }
 }
 
-const fn workspace_claim(tenant: &TenantClaims) -> &ClaimPath {
+/// The claim that names the workspace, or that lists several.
+const fn workspace_claim(tenant: &TenantClaims) -> Option<&ClaimPath> {
     match &tenant.workspace {
-        WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => path,
+        WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => Some(path),
+        WorkspaceRule::Unnamed => tenant.members.listed.as_ref(),
     }
 }
 
@@ -391,6 +411,8 @@ const fn workspace_setting(tenant: &TenantClaims) -> &'static str {
     match &tenant.workspace {
         WorkspaceRule::Claim(_) => "by_workspace",
         WorkspaceRule::Group(..) => "by_group",
+        WorkspaceRule::Unnamed if tenant.members.listed.is_some() => "workspaces_claim",
+        WorkspaceRule::Unnamed => "memberships_from_directory",
     }
 }
 

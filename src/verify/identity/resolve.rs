@@ -8,12 +8,13 @@
 
 use std::sync::Arc;
 
-use crate::model::ids::{ClientId, PrincipalId, SubjectId, UserId};
+use crate::model::ids::{ClientId, PrincipalId, SubjectId};
 use crate::model::reach::Reach;
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+use crate::verify::identity::member::{Member, member};
 use crate::verify::json::object::Object;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::{ContextsMeant, ReachRule, TenantClaims};
@@ -23,6 +24,8 @@ use crate::verify::policy::tenant_claims::{ContextsMeant, ReachRule, TenantClaim
 pub(crate) struct Identified {
     pub(crate) identity: Identity,
     pub(crate) context: Option<SharedStr>,
+    /// What it says about further workspaces, where the rules have memberships.
+    pub(crate) member: Option<Box<Member>>,
 }
 
 /// Reads the evidence in a verified token.
@@ -35,6 +38,7 @@ pub(crate) fn identify(
         return Identified {
             identity: without_rules(token),
             context: None,
+            member: None,
         };
     };
     // Read apart from the evidence: a token with contradictory claims is still not good for
@@ -52,6 +56,19 @@ pub(crate) fn identify(
         return Identified {
             identity: subject(token),
             context: stated,
+            member: None,
+        };
+    };
+    let member = if tenant.has_members() {
+        member(token, claims, &evidence, tenant, rules)
+    } else {
+        Ok(None)
+    };
+    let Ok(member) = member else {
+        return Identified {
+            identity: subject(token),
+            context: stated,
+            member: None,
         };
     };
     let identity = principal(token, claims, &evidence, tenant, rules)
@@ -62,7 +79,11 @@ pub(crate) fn identify(
         (Identity::Client(_), Some(mapped)) => mapped.context_text().map(SharedStr::share),
         _ => None,
     });
-    Identified { identity, context }
+    Identified {
+        identity,
+        context,
+        member,
+    }
 }
 
 fn without_rules(token: &AccessToken) -> Identity {
@@ -148,20 +169,10 @@ fn user(
     tenant: &TenantClaims,
     rules: &IssuerPolicy,
 ) -> Option<Identity> {
-    if evidence.speaks_of_a_machine(token, tenant)
-        || evidence.from_portal_client
-        || !evidence.is_marked_as_user(tenant)
-    {
-        return None;
-    }
-    let subject = token.subject()?;
-    let user = match (&tenant.user, &evidence.user) {
-        (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
-        (Some(_), stated) => stated.as_ref()?.share(),
-    };
+    let (user, subject) = evidence.user_ids(token, tenant, rules)?;
     Some(Identity::User(WorkspaceUser {
-        user: UserId::of(&rules.realm, user).ok()?,
-        subject: subject.share(),
+        user,
+        subject,
         tenant: evidence.tenant(tenant)?,
         role: evidence.role.as_ref().map(SharedStr::share),
     }))

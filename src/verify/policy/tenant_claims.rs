@@ -60,6 +60,8 @@ pub struct TenantClaims {
     pub(in crate::verify) client_tenants: HashMap<Box<str>, ClientTenant>,
     pub(in crate::verify) mapped_twice: bool,
     pub(in crate::verify) limit: Option<AccountAllowList>,
+    /// Which further workspaces a user may enter.
+    pub(in crate::verify) members: MembershipRule,
     /// Whether whole numbers are read as ids.
     pub(in crate::verify) numeric_ids: bool,
     pub(crate) delegation: DelegationRule,
@@ -71,6 +73,19 @@ pub struct TenantClaims {
 pub(in crate::verify) enum WorkspaceRule {
     Claim(ClaimPath),
     Group(ClaimPath, GroupPattern),
+    /// Tokens name none.
+    Unnamed,
+}
+
+/// Which further workspaces a user may enter, beside the one that the token names.
+#[derive(Clone, Debug, Default)]
+pub(in crate::verify) struct MembershipRule {
+    /// The claim that lists them.
+    pub(in crate::verify) listed: Option<ClaimPath>,
+    /// Whether the application's directory is asked.
+    pub(in crate::verify) from_directory: bool,
+    /// Roles that count in every workspace of the token's account.
+    pub(in crate::verify) admin_roles: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -157,6 +172,7 @@ impl TenantClaims {
             client_tenants: HashMap::new(),
             mapped_twice: false,
             limit: None,
+            members: MembershipRule::default(),
             numeric_ids: false,
             delegation: DelegationRule::default(),
             once: RepeatedSettings::default(),

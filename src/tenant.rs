@@ -1,0 +1,12 @@
+//! Tenants: ids, rules, access proofs, and the directories that the application supplies.
+
+#[doc(inline)]
+pub use crate::model::ids::{
+    AccountId, ClientId, InvalidId, PrincipalId, SubjectId, UserId, WorkspaceId,
+};
+#[doc(inline)]
+pub use crate::runtime::directory::{
+    LookupError, Membership, MembershipDirectory, MembershipDirectoryFn, UserDirectory,
+    UserDirectoryFn, WorkspaceDirectory, WorkspaceDirectoryFn, membership_directory_fn,
+    user_directory_fn, workspace_directory_fn,
+};
