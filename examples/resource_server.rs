@@ -39,6 +39,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{user_directory_fn, workspace_directory_fn};
 use portcullis::{
     AccessToken, AccountId, Identity, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
     UserId, WorkspaceId,
@@ -111,17 +112,15 @@ fn configured() -> Result<ResourceServerBuilder, Fault> {
     let users = pairs("USERS")?;
     Ok(ResourceServer::builder(resource)
         .issuer(issuer()?)
-        .workspace_directory(portcullis::tenant::workspace_directory_fn(
-            move |workspace: WorkspaceId| {
-                let mut known = workspaces.iter();
-                let owner = known.find(|(name, _)| name == workspace.as_str());
-                let owner = owner
-                    .map(|(_, account)| AccountId::new(account))
-                    .transpose();
-                async move { Ok(owner?) }
-            },
-        ))
-        .user_directory(portcullis::tenant::user_directory_fn(
+        .workspace_directory(workspace_directory_fn(move |workspace: WorkspaceId| {
+            let mut known = workspaces.iter();
+            let owner = known.find(|(name, _)| name == workspace.as_str());
+            let owner = owner
+                .map(|(_, account)| AccountId::new(account))
+                .transpose();
+            async move { Ok(owner?) }
+        }))
+        .user_directory(user_directory_fn(
             move |workspace: WorkspaceId, user: UserId| {
                 let mut known = users.iter();
                 let found = known.any(|(place, name)| {

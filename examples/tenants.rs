@@ -13,10 +13,11 @@
 use axum::body::Body;
 use axum::{Router, routing::get};
 use http::{Request, StatusCode};
+use portcullis::tenant::{user_directory_fn, workspace_directory_fn};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccountAccess, AccountId, Delegation, Identity, Issuer, ResourceServer, TenantClaims, UserId,
-    WorkspaceAccess, WorkspaceId,
+    AccountAccess, AccountId, Delegation, Identity, Issuer, Principal, ResourceServer,
+    TenantClaims, UserId, WorkspaceAccess, WorkspaceId,
 };
 use tower::ServiceExt as _;
 
@@ -44,11 +45,9 @@ async fn inbox(delegation: Delegation) -> String {
 }
 
 async fn account(access: AccountAccess) -> String {
-    format!(
-        "account {}, for {}",
-        access.account(),
-        access.principal().id()
-    )
+    let principal = access.principal().map(Principal::id);
+    let principal = principal.map(ToString::to_string).unwrap_or_default();
+    format!("account {}, for {principal}", access.account())
 }
 
 fn routes(issuer: Issuer) -> Result<Router, Box<dyn std::error::Error>> {
@@ -59,13 +58,13 @@ fn routes(issuer: Issuer) -> Result<Router, Box<dyn std::error::Error>> {
     let server = ResourceServer::builder("https://api.example.com")
         .issuer(issuer.tenant_claims(rules))
         // An application asks its database here.
-        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+        .workspace_directory(workspace_directory_fn(
             |workspace: WorkspaceId| async move {
                 let account = workspace.as_str().split('-').next().unwrap_or_default();
                 Ok(Some(AccountId::new(account)?))
             },
         ))
-        .user_directory(portcullis::tenant::user_directory_fn(
+        .user_directory(user_directory_fn(
             |_: WorkspaceId, user: UserId| async move {
                 Ok(["user-1", "user-2"].contains(&user.as_str()))
             },

@@ -86,6 +86,7 @@ pub use verify::policy::client_tenant::ClientTenant;
 pub use verify::policy::tenant_claims::TenantClaims;
 
 pub mod error;
+pub mod presets;
 pub mod revocation;
 pub mod tenant;
 

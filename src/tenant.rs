@@ -6,7 +6,10 @@ pub use crate::model::ids::{
 };
 #[doc(inline)]
 pub use crate::runtime::directory::{
-    LookupError, Membership, MembershipDirectory, MembershipDirectoryFn, UserDirectory,
-    UserDirectoryFn, WorkspaceDirectory, WorkspaceDirectoryFn, membership_directory_fn,
+    LookupError, Membership, MembershipDirectory, UserDirectory, WorkspaceDirectory,
+};
+#[doc(inline)]
+pub use crate::runtime::directory_fn::{
+    MembershipDirectoryFn, UserDirectoryFn, WorkspaceDirectoryFn, membership_directory_fn,
     user_directory_fn, workspace_directory_fn,
 };

@@ -1,6 +1,7 @@
-//! Floor 4: the house itself. `judge` is the whole request, in order, in one function.
+//! Floor 4: the resource server: settings, what they compile to, and the decision on a request.
 
 pub(crate) mod settings;
+pub(crate) mod presets;
 pub(crate) mod decide;
 pub(crate) mod compile;
 pub(crate) mod refusal_counters;

@@ -46,6 +46,7 @@ mod logs;
 mod manual;
 mod memberships;
 mod path_parameters;
+mod presets;
 mod principals;
 mod proxies;
 mod reasons;

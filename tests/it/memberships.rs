@@ -128,8 +128,8 @@ async fn user_enters_the_workspaces_that_a_claim_lists() {
             // The token's role is one in the workspace that the token names.
             ("/w/acme-prod/edit", ""),
             ("/w/acme-prod/peek", ""),
-            ("/w/acme-dev/edit", "403 wrong_caller role"),
-            ("/w/acme-dev/peek", "403 wrong_caller role"),
+            ("/w/acme-dev/edit", "403 wrong_caller"),
+            ("/w/acme-dev/peek", "403 wrong_caller"),
             ("/w/acme-test/edit", "403 wrong_tenant"),
         ],
     )
@@ -291,7 +291,7 @@ async fn administrator_of_an_account_enters_its_workspaces_and_obtains_it() {
         ("/a/globex", "403 wrong_tenant"),
         ("/w/acme-dev/own", ""),
         ("/w/globex-prod/own", "403 wrong_tenant"),
-        ("/w/acme-dev/edit", "403 wrong_caller role"),
+        ("/w/acme-dev/edit", "403 wrong_caller"),
     ];
     check(&managed, &owner, &everywhere).await;
     let nowhere = [
@@ -401,7 +401,7 @@ async fn user_enters_the_workspaces_that_the_directory_says() {
             ("/w/broken", "503 unavailable directory_failed"),
             ("/a/acme", "403 no_tenant"),
             ("/w/acme-dev/edit", ""),
-            ("/w/globex-prod/edit", "403 wrong_caller role"),
+            ("/w/globex-prod/edit", "403 wrong_caller"),
             ("/w/broken/edit", "503 unavailable directory_failed"),
         ],
     )
@@ -536,7 +536,7 @@ async fn member_of_another_api_context_enters_nothing() {
     let user = alice(&issuer).claim("context", "app");
     check(&app, &user, &[("/w/acme-dev", "acme/acme-dev as -")]).await;
     let other = user.clone().claim("context", "dashboard");
-    check(&app, &other, &[("/w/acme-dev", "403 wrong_caller context")]).await;
+    check(&app, &other, &[("/w/acme-dev", "403 wrong_caller")]).await;
     check(
         &app,
         &user.without("context"),

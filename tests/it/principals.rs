@@ -59,7 +59,11 @@ async fn enter(access: WorkspaceAccess) -> String {
 }
 
 async fn account(access: AccountAccess) -> String {
-    format!("{} in {}", access.principal().expect("a principal").id(), access.account())
+    format!(
+        "{} in {}",
+        access.principal().expect("a principal").id(),
+        access.account()
+    )
 }
 
 async fn reach(principal: Principal) -> String {

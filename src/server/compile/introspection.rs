@@ -191,7 +191,12 @@ fn dialect(
 ) -> Result<TokenInformation, ConfigError> {
     let mut dialect = match (asked, &asking.dialect) {
         (IntrospectionTarget::Service(_), Some(dialect)) => dialect.clone(),
-        (IntrospectionTarget::Service(_), None) => TokenInformation::axway(),
+        (IntrospectionTarget::Service(_), None) => {
+            return Err(ConfigError::missing(
+                "token_dialect",
+                "say how the token information service is asked with `token_dialect(..)`",
+            ));
+        }
         (_, None) => TokenInformation::introspection(),
         (_, Some(_)) => {
             return Err(ConfigError::conflict(

@@ -224,6 +224,9 @@ fn check_address(issuer: &Issuer, setting: &'static str, address: &str) -> Resul
 
 #[cfg(feature = "jwks")]
 fn location(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Location, ConfigError> {
+    if let (Some(address), None) = (issuer.preset_key_set_url, &issuer.discovery_url) {
+        return Ok(Location::KeySet(address.to_owned()));
+    }
     match (&issuer.discovery_url, &issuer.kind) {
         // The document can name one form of a pool; the other is looked for in its own place.
         (Some(address), _) if !whose.lazy => {

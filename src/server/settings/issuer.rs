@@ -55,6 +55,9 @@ pub struct Issuer {
     pub(in crate::server) replica_regions: Vec<String>,
     pub(in crate::server) endpoint: Option<String>,
     pub(in crate::server) key_set_urls: Vec<String>,
+    /// The address of a preset, for an issuer that names no other source of keys.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(in crate::server) preset_key_set_url: Option<&'static str>,
     pub(in crate::server) discovery_url: Option<String>,
     pub(in crate::server) key_sets: Vec<Vec<u8>>,
     pub(in crate::server) pems: Vec<(Option<String>, String)>,
@@ -212,6 +215,7 @@ impl Issuer {
             replica_regions: Vec::new(),
             endpoint: None,
             key_set_urls: Vec::new(),
+            preset_key_set_url: None,
             discovery_url: None,
             key_sets: Vec::new(),
             pems: Vec::new(),
@@ -397,8 +401,7 @@ impl Issuer {
         self
     }
 
-    /// What was set until now are defaults, which may be set anew.
-    #[cfg(feature = "jwks")]
+    /// Makes what was set until now a default, which may be set anew.
     pub(in crate::server) fn preset(mut self) -> Self {
         self.once = RepeatedSettings::default();
         self

@@ -58,31 +58,34 @@ impl Issuer {
         )))
     }
 
-    /// A token information service, an older way to say the same. The preset speaks
-    /// [as Axway API Gateway does](TokenInformation::axway), and reads its members: `audience` is
-    /// the client, `user_id` the subject. An audience is not demanded, since none is stated. See
-    /// [`token_dialect`](Self::token_dialect) for others, whose claims are set as usual.
+    /// An issuer whose tokens are judged by a token information service, an older form of
+    /// introspection. [`token_dialect`](Self::token_dialect) must follow: how the service is asked.
+    /// The members of its answer are claims, and all settings of claims hold. An audience is not
+    /// demanded, since such services state none.
+    /// [`presets::axway`](crate::presets::axway) is that of Axway API Gateway.
     ///
     /// ```
-    /// use portcullis::{Issuer, ResourceServer};
+    /// use portcullis::{Issuer, ResourceServer, TokenInformation};
     ///
-    /// let gateway = Issuer::token_information("https://gw.example.com/api/oauth/tokeninfo");
+    /// let service = || Issuer::token_information("https://gw.example.com/api/oauth/tokeninfo");
+    /// let gateway = service()
+    ///     .token_dialect(TokenInformation::field("token").bad_token_status(404))
+    ///     .subject_claim("user");
     /// let server = ResourceServer::builder("https://api.example.com").issuer(gateway);
     /// assert!(server.build().is_ok());
+    ///
+    /// let speechless = ResourceServer::builder("https://api.example.com").issuer(service());
+    /// assert_eq!(speechless.build().unwrap_err().setting(), "token_dialect");
     /// ```
     pub fn token_information(endpoint: impl Into<String>) -> Self {
         let asked = IntrospectionTarget::Service(endpoint.into());
         Self {
             asking: IntrospectionSettings {
                 needs_audience: false,
-                dialect: Some(TokenInformation::axway()),
                 ..IntrospectionSettings::default()
             },
             ..Self::new(IssuerKind::Introspected(asked))
         }
-        .subject_claim("user_id")
-        .client_id_claim("audience")
-        .preset()
     }
 
     /// The identifier of the introspected issuer: the `iss` that its answers must have where they
@@ -106,8 +109,8 @@ impl Issuer {
         })
     }
 
-    /// How the token information service is asked, and how it answers. Default:
-    /// [`TokenInformation::axway`].
+    /// How the token information service is asked, and how it answers. Default: none; a
+    /// [`token_information`](Self::token_information) issuer must have it.
     pub fn token_dialect(mut self, dialect: TokenInformation) -> Self {
         self.once.set_opaque("token_dialect");
         self.once.take_over(&dialect.once);

@@ -33,11 +33,12 @@ use crate::verify::policy::group_pattern::GroupPattern;
 ///
 /// // A platform with workspaces and no accounts, whose users are named by `sub`:
 /// let rules = TenantClaims::by_workspace("workspace_id").without_accounts();
-/// // AWorld's model, with principals switched on for one app client, who reach two accounts:
-/// let aworld = TenantClaims::aworld()
-///     .portal_client("7portal23456789")
-///     .principals_reach(["acme", "globex"]);
-/// # let _ = (rules, aworld);
+/// // Accounts above the workspaces, a role, and machines that a claim marks:
+/// let accounts = TenantClaims::by_workspace("workspace")
+///     .account_claim("account")
+///     .role_claim("role")
+///     .machine_claim("kind", "service");
+/// # let _ = (rules, accounts);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -202,30 +203,10 @@ impl TenantClaims {
         }
     }
 
-    /// AWorld's tenant model: `accountId`, `workspaceId`, `userId`, `principalId`, `role`,
-    /// `platform` = `m2m` for machines, and `context` one of `app`, `dashboard` and `portal`.
-    pub fn aworld() -> Self {
-        Self::by_workspace("workspaceId")
-            .account_claim("accountId")
-            .user_claim("userId")
-            .role_claim("role")
-            .machine_claim("platform", "m2m")
-            .contexts("context", ["app", "dashboard"])
-            .portal_context("portal")
-            .principal_claim("principalId")
-            .with_preset_delegation()
-            .preset()
-    }
-
-    /// What was set until now are defaults, which may be set anew.
-    fn preset(mut self) -> Self {
+    /// Makes what was set until now a default, which may be set anew.
+    pub(crate) fn preset(mut self) -> Self {
         self.once = RepeatedSettings::default();
-        self
-    }
-
-    fn with_preset_delegation(mut self) -> Self {
-        self.delegation =
-            DelegationRule::preset([("app", "app/write"), ("dashboard", "dashboard/write")]);
+        self.delegation.preset();
         self
     }
 
@@ -421,9 +402,8 @@ impl TenantClaims {
     /// Switches delegation on: a client may act for one user of its workspace, whom it names in
     /// a header field, on handlers that ask for a [`Delegation`](crate::Delegation). Everywhere
     /// else under this issuer's rules the field is refused by every tenant guard. It needs a
-    /// scope: [`aworld`](Self::aworld) brings `app/write` and `dashboard/write`, other rules
-    /// name theirs with [`delegation_scope`](Self::delegation_scope) or
-    /// [`delegation_scope_in`](Self::delegation_scope_in). Default: off, and the field is an
+    /// scope: name it with [`delegation_scope`](Self::delegation_scope) or
+    /// [`delegation_scope_in`](Self::delegation_scope_in); [`presets::aworld`](crate::presets::aworld) has one for each context. Default: off, and the field is an
     /// ordinary one that nobody reads.
     pub fn delegation(mut self) -> Self {
         self.delegation.on = true;
