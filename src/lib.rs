@@ -68,12 +68,16 @@ pub use server::builder::ResourceServerBuilder;
 #[cfg(feature = "redis")]
 pub use server::compile::shared_store::{DangerousSharedStore, SharedStore};
 #[cfg(feature = "jwks")]
-pub use server::operate::connect::{ConnectError, IssuerKeys, RefreshError};
+pub use server::operate::connect::{
+    ConnectError, IssuerKeys, KeySetRefreshError, RefreshError, RefreshErrorKind,
+};
 #[cfg(feature = "jwks")]
 pub use server::operate::revocation_loader::RevocationLoader;
 pub use server::operate::revocations::{RevocationError, Revocations};
 #[cfg(feature = "redis")]
-pub use server::operate::shared_status::{SharedStoreError, SharedStoreStatus};
+pub use server::operate::shared_status::{
+    SharedStoreError, SharedStoreErrorKind, SharedStoreStatus,
+};
 pub use server::resource_server::{ResourceServer, TokenCacheStatus};
 pub use server::settings::error::{ConfigError, ConfigMistake, ConfigMistakeKind};
 pub use server::settings::issuer::{DangerousIssuer, Issuer};

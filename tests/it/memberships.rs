@@ -317,7 +317,6 @@ async fn administrator_of_an_account_enters_its_workspaces_and_obtains_it() {
         owner.clone().claim("role", json!(["owner"])),
         owner.clone().claim("account", json!(["acme"])),
         owner.clone().without("account"),
-        owner.clone().subject(MockIssuer::CLIENT_ID), // a machine
     ] {
         check(
             &managed,
@@ -329,6 +328,13 @@ async fn administrator_of_an_account_enters_its_workspaces_and_obtains_it() {
         )
         .await;
     }
+    // A machine has no role in an account.
+    let machine = owner.clone().subject(MockIssuer::CLIENT_ID);
+    let refused = [
+        ("/w/acme-dev", "403 wrong_tenant"),
+        ("/a/acme", "403 wrong_caller"),
+    ];
+    check(&managed, &machine, &refused).await;
     // Without the setting the role is one in the workspace that the token names.
     let plain = TenantClaims::by_workspace("workspace")
         .account_claim("account")

@@ -404,7 +404,7 @@ async fn safewhere_preset_reads_one_role_and_several() {
                 "/admin",
                 "403 wrong_caller",
             ),
-            (&issuer.id_token(), "/who", "401 invalid_token audience"),
+            (&issuer.id_token(), "/who", "401 invalid_token token_use"),
             (
                 &one.clone().issuer("https://id.example.com"),
                 "/who",
