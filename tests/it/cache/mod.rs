@@ -1,0 +1,4 @@
+//! The cache of verified tokens.
+
+mod memory;
+mod token_cache;

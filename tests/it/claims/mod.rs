@@ -1,0 +1,7 @@
+//! Tokens and their claims: what is accepted, and what is refused with which fault.
+
+mod application_checks;
+mod claim_forms;
+mod token_fault_details;
+mod token_twins;
+mod tokens;

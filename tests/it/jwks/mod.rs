@@ -1,0 +1,12 @@
+//! Issuers and their key sets: discovery, refresh, outage, rotation.
+
+mod both_clocks;
+mod discovery;
+mod entries;
+mod issuer_names;
+mod issuers;
+mod oidc_tenants;
+mod proxies;
+mod refresh;
+mod root_certificates;
+mod several_key_sets;

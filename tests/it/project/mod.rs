@@ -1,0 +1,4 @@
+//! Rules of this repository: the order of modules, what the manual names.
+
+mod layout;
+mod manual;

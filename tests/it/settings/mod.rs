@@ -1,0 +1,4 @@
+//! Settings, and the mistakes that `build()` finds in them.
+
+mod mistakes;
+mod repeated_settings;
