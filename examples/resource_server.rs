@@ -39,10 +39,10 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{AccountId, UserId, WorkspaceId};
 use portcullis::tenant::{user_directory_fn, workspace_directory_fn};
 use portcullis::{
-    AccessToken, AccountId, Identity, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
-    UserId, WorkspaceId,
+    AccessToken, Identity, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
 };
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;

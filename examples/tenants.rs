@@ -13,12 +13,10 @@
 use axum::body::Body;
 use axum::{Router, routing::get};
 use http::{Request, StatusCode};
+use portcullis::tenant::{AccountAccess, AccountId, Delegation, Principal, UserId, WorkspaceId};
 use portcullis::tenant::{user_directory_fn, workspace_directory_fn};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{
-    AccountAccess, AccountId, Delegation, Identity, Issuer, Principal, ResourceServer,
-    TenantClaims, UserId, WorkspaceAccess, WorkspaceId,
-};
+use portcullis::{Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 use tower::ServiceExt as _;
 
 /// What touches data takes the proof, not an id.

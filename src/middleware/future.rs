@@ -39,7 +39,7 @@ type Asking<ResBody, E> = std::future::Ready<Result<(Response<ResBody>, Option<R
 struct RestWasRead;
 
 pin_project! {
-    /// The future of [`Authenticate`](crate::Authenticate) and [`RequireScope`](crate::RequireScope).
+    /// The future of [`Authenticate`](crate::layer::Authenticate) and [`RequireScope`](crate::layer::RequireScope).
     pub struct ResponseFuture<F, ResBody, E> {
         #[pin]
         kind: Kind<F, ResBody, E>,

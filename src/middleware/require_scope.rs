@@ -30,7 +30,7 @@ use crate::model::scope::{ScopeMatch, ScopeRequirement, challenge_of, meets, tok
 /// are answered as those of the layer outside.
 ///
 /// ```
-/// use portcullis::RequireScopeLayer;
+/// use portcullis::layer::RequireScopeLayer;
 ///
 /// portcullis::scopes! { ReadOrders = "orders:read"; }
 ///

@@ -8,7 +8,7 @@ use std::fmt;
 /// `https://example.com/roles` are one member each, and a nested claim is written as a list.
 ///
 /// ```
-/// use portcullis::ClaimPath;
+/// use portcullis::config::ClaimPath;
 ///
 /// let flat = ClaimPath::from("urn:anyid:role");
 /// let nested = ClaimPath::from(["realm_access", "roles"]);

@@ -4,7 +4,8 @@
 /// boolean. Each is equal to a value of its own JSON type alone: `true` is never the text `"true"`.
 ///
 /// ```
-/// use portcullis::{ClaimValue, Issuer};
+/// use portcullis::config::ClaimValue;
+/// use portcullis::Issuer;
 ///
 /// let push = Issuer::oidc("https://accounts.google.com")
 ///     .require_claim("email", "push@project.example")

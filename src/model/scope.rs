@@ -59,7 +59,7 @@ pub struct InvalidScope(());
 /// assert!(scope.contains("orders:read"));
 /// assert!(!scope.contains("orders"), "no prefix, no wildcard");
 /// assert!(!scope.contains("ORDERS:READ"), "case-sensitive");
-/// # Ok::<(), portcullis::InvalidScope>(())
+/// # Ok::<(), portcullis::error::InvalidScope>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Scope(SharedStr);
@@ -244,7 +244,7 @@ macro_rules! scopes {
         #[derive(Clone, Copy, Debug)]
         $vis struct $name;
 
-        impl $crate::ScopeRequirement for $name {
+        impl $crate::extract::ScopeRequirement for $name {
             const ALTERNATIVES: &'static [&'static str] = &[$first $(, $rest)*];
             const ROLES: &'static [&'static str] = &[$($role),*];
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Arithmetic saturates; no value makes a comparison overflow.
 ///
 /// ```
-/// use portcullis::UnixTime;
+/// use portcullis::time::UnixTime;
 /// use std::time::Duration;
 ///
 /// let t = UnixTime::from_secs(1_800_000_000);

@@ -32,7 +32,7 @@ pub type LookupError = Box<dyn std::error::Error + Send + Sync>;
 /// makes one of a closure.
 ///
 /// ```
-/// use portcullis::{AccountId, LookupError, WorkspaceDirectory, WorkspaceId};
+/// use portcullis::tenant::{AccountId, LookupError, WorkspaceDirectory, WorkspaceId};
 ///
 /// struct Workspaces; // a pool of database connections, say
 ///
@@ -74,11 +74,12 @@ impl<D: WorkspaceDirectory> WorkspaceDirectory for Arc<D> {
 /// Says who is a user of a workspace; supplied by the application, with
 /// [`ResourceServerBuilder::user_directory`](crate::ResourceServerBuilder::user_directory).
 ///
-/// It is asked when a client acts for a user: see [`Delegation`](crate::Delegation). [`user_directory_fn`](crate::tenant::user_directory_fn)
+/// It is asked when a client acts for a user: see [`Delegation`](crate::tenant::Delegation). [`user_directory_fn`](crate::tenant::user_directory_fn)
 /// makes one of a closure.
 ///
 /// ```
-/// use portcullis::{LookupError, UserDirectory, UserId, WorkspaceAccess};
+/// use portcullis::tenant::{LookupError, UserDirectory, UserId};
+/// use portcullis::WorkspaceAccess;
 ///
 /// struct Users;
 ///

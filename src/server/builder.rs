@@ -213,7 +213,7 @@ impl ResourceServerBuilder {
     }
 
     /// The application's directory of users: which users a workspace has, when a client acts for
-    /// one: see [`Delegation`](crate::Delegation). Default: none, and handlers that ask for a
+    /// one: see [`Delegation`](crate::tenant::Delegation). Default: none, and handlers that ask for a
     /// delegation answer 500.
     pub fn user_directory(mut self, directory: impl UserDirectory) -> Self {
         self.once.set_opaque("user_directory");
@@ -229,7 +229,8 @@ impl ResourceServerBuilder {
     /// ```
     /// use axum::{Router, routing::get};
     /// use portcullis::tenant::{Membership, UserId, WorkspaceId, membership_directory_fn};
-    /// use portcullis::{AccountId, ResourceServer, TenantClaims, WorkspaceAccess};
+    /// use portcullis::tenant::AccountId;
+    /// use portcullis::{ResourceServer, TenantClaims, WorkspaceAccess};
     /// # use axum::body::Body;
     /// # use http::Request;
     /// # use tower::ServiceExt as _;
@@ -282,12 +283,12 @@ impl ResourceServerBuilder {
     }
 
     /// The route parameter that holds the workspace's id, for the extractors
-    /// [`WorkspaceAccess`](crate::WorkspaceAccess) and [`Delegation`](crate::Delegation): `project`
+    /// [`WorkspaceAccess`](crate::WorkspaceAccess) and [`Delegation`](crate::tenant::Delegation): `project`
     /// for `/orgs/{org}/projects/{project}`. The route may have any shape and any other
     /// parameters; the id is the parameter's whole value, percent-decoded. A layer can name
     /// another one: [`AuthenticateLayer::workspace_parameter`](crate::AuthenticateLayer::workspace_parameter).
     /// A name is not empty and has no `{`, `}`, `/` and `*`. On a route without the parameter the
-    /// extractor answers 500, [`NoWorkspaceParameter`](crate::WiringFault::NoWorkspaceParameter),
+    /// extractor answers 500, [`NoWorkspaceParameter`](crate::error::WiringFault::NoWorkspaceParameter),
     /// and the log names the parameter and this setting. Default: `workspace_id`.
     ///
     /// ```
@@ -326,7 +327,7 @@ impl ResourceServerBuilder {
 
     /// The route parameter that holds the account's id: compared by
     /// [`WorkspaceAccess`](crate::WorkspaceAccess) where the route has it, required by
-    /// [`AccountAccess`](crate::AccountAccess). Bounds and layers are as for
+    /// [`AccountAccess`](crate::tenant::AccountAccess). Bounds and layers are as for
     /// [`workspace_parameter`](Self::workspace_parameter). Default: `account_id`.
     pub fn account_parameter(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -364,7 +365,8 @@ impl ResourceServerBuilder {
     /// memory. Default: none.
     ///
     /// ```
-    /// use portcullis::{AccessToken, Issuer, Objection, ResourceServer};
+    /// use portcullis::error::Objection;
+    /// use portcullis::{AccessToken, Issuer, ResourceServer};
     /// use std::collections::HashSet;
     ///
     /// let lost: HashSet<&str> = HashSet::from(["a-lost-token"]);
@@ -389,7 +391,7 @@ impl ResourceServerBuilder {
     }
 
     /// Puts the `iss` of a token whose issuer is not configured into
-    /// [`RejectionDetail::found`](crate::RejectionDetail::found), escaped and cut to 200
+    /// [`RejectionDetail::found`](crate::error::RejectionDetail::found), escaped and cut to 200
     /// characters: to find out which issuer a new client uses. Such a token is a stranger's, and so
     /// is what it says. Default: the refusal names the fault alone.
     pub fn show_unknown_issuers(mut self) -> Self {

@@ -21,7 +21,8 @@ use super::endpoints::Site;
 use super::fault::{Endpoint, Fault, Faults};
 use super::issuer::MockIssuer;
 use super::wire::{Answer, Request, write_all};
-use crate::{ClientAuthentication, Issuer};
+use crate::Issuer;
+use crate::config::ClientAuthentication;
 
 /// A [`MockIssuer`] on a free port of 127.0.0.1. It stops when this handle is dropped.
 ///

@@ -16,7 +16,7 @@ impl<M> AuthenticateLayer<M> {
 ///
 /// The sources add up, with each other and with `Authorization`, and a request holds exactly
 /// one credential in all of them: two are answered 400
-/// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials), whatever they hold. Cookies
+/// [`SeveralCredentials`](crate::error::RequestFault::SeveralCredentials), whatever they hold. Cookies
 /// and headers hold the bare token, without a scheme. An empty value is answered 400, and so is
 /// one that is no `b64token`; quotes are not removed.
 #[derive(Clone, Debug)]
@@ -73,9 +73,9 @@ impl<M> DangerousLayer<M> {
     /// (RFC 6455), and `CONNECT` with `Sec-WebSocket-Version` over HTTP/2 (RFC 8441). A marker on
     /// another request is answered 401 [`MissingToken`](crate::RejectionKind::MissingToken), under
     /// [`optional`](AuthenticateLayer::optional) too; a marker without a token 400
-    /// [`NoCredentials`](crate::RequestFault::NoCredentials), and one with more than one element
+    /// [`NoCredentials`](crate::error::RequestFault::NoCredentials), and one with more than one element
     /// behind it, or two markers, 400
-    /// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials).
+    /// [`SeveralCredentials`](crate::error::RequestFault::SeveralCredentials).
     ///
     /// A browser fails the connection unless the server selects one of its subprotocols: select
     /// the marker or one of your own, and **never the token**, which the answer would repeat. In

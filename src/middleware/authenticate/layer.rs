@@ -134,12 +134,12 @@ impl<M> AuthenticateLayer<M> {
 
     /// Lets principals into workspaces, beside the callers of this layer's context, though their
     /// tokens are for the portal's: [`WorkspaceAccess`](crate::WorkspaceAccess) asks the
-    /// [`WorkspaceDirectory`](crate::WorkspaceDirectory) who owns the workspace, and without a
+    /// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) who owns the workspace, and without a
     /// directory every tenant guard answers 500. Such a guest gets through `WorkspaceAccess`, with
     /// [`Scoped`](crate::Scoped), [`InRole`](crate::InRole) or [`InGroup`](crate::InGroup) around
     /// it, and through no other extractor: [`WorkspaceAccess::token`](crate::WorkspaceAccess::token)
     /// has its claims. A handler that asks for nothing lets them through like everybody else, and
-    /// so does [`RequireScopeLayer`](crate::RequireScopeLayer) for those with the scope: give
+    /// so does [`RequireScopeLayer`](crate::layer::RequireScopeLayer) for those with the scope: give
     /// routes without a workspace a layer of their own. Scopes are demanded of principals like of
     /// anybody. Default: a principal's token is refused like that of any other context, and
     /// `WorkspaceAccess` refuses principals.
@@ -254,9 +254,9 @@ impl<M> AuthenticateLayer<M> {
     }
 
     /// Gives refusals a body: that of this renderer, such as
-    /// [`ProblemJson`](crate::ProblemJson). The guards of the routes inside answer with it too;
-    /// [`RequireScopeLayer`](crate::RequireScopeLayer) where it says
-    /// [`rendered`](crate::RequireScopeLayer::rendered). The service's body type must be made
+    /// [`ProblemJson`](crate::layer::ProblemJson). The guards of the routes inside answer with it too;
+    /// [`RequireScopeLayer`](crate::layer::RequireScopeLayer) where it says
+    /// [`rendered`](crate::layer::RequireScopeLayer::rendered). The service's body type must be made
     /// of [`Bytes`](bytes::Bytes), such as axum's. A second renderer makes the layer answer every
     /// request 500. Default: empty bodies, of any type with a default.
     pub fn renderer(self, renderer: impl Renderer) -> AuthenticateLayer<RenderedBody> {

@@ -69,7 +69,7 @@ macro_rules! roles {
         #[derive(Clone, Copy, Debug)]
         $vis struct $name;
 
-        impl $crate::RoleRequirement for $name {
+        impl $crate::extract::RoleRequirement for $name {
             const ANY_OF: &'static [&'static str] = &[$first $(, $rest)*];
         }
 

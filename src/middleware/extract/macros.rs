@@ -29,12 +29,12 @@ macro_rules! option {
         impl<S: Send + Sync $(, $($generics)+)?> axum::extract::OptionalFromRequestParts<S>
             for $name
         {
-            type Rejection = $crate::Refusal;
+            type Rejection = $crate::error::Refusal;
 
             async fn from_request_parts(
                 parts: &mut http::request::Parts,
                 state: &S,
-            ) -> Result<Option<Self>, $crate::Refusal> {
+            ) -> Result<Option<Self>, $crate::error::Refusal> {
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
                 $wiring(admitted)?;
                 if admitted.nothing_sent() {
@@ -53,24 +53,24 @@ pub(super) use option;
 macro_rules! extractor {
     ($name:ty $(, $($generics:tt)+)?) => {
         impl<S: Sync $(, $($generics)+)?> axum::extract::FromRequestParts<S> for $name {
-            type Rejection = $crate::Refusal;
+            type Rejection = $crate::error::Refusal;
 
             async fn from_request_parts(
                 parts: &mut http::request::Parts,
                 _: &S,
-            ) -> Result<Self, $crate::Refusal> {
+            ) -> Result<Self, $crate::error::Refusal> {
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
                 <Self as $crate::middleware::extract::macros::FromAuthContext>::from_admitted(admitted, parts)
             }
         }
 
         impl<S: Sync $(, $($generics)+)?> axum::extract::OptionalFromRequestParts<S> for $name {
-            type Rejection = $crate::Refusal;
+            type Rejection = $crate::error::Refusal;
 
             async fn from_request_parts(
                 parts: &mut http::request::Parts,
                 _: &S,
-            ) -> Result<Option<Self>, $crate::Refusal> {
+            ) -> Result<Option<Self>, $crate::error::Refusal> {
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
                 if admitted.nothing_sent() {
                     return Ok(None);

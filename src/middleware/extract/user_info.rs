@@ -28,7 +28,7 @@ use crate::verify::request::credential::Credential;
 ///    [`Claims`](crate::Claims).
 ///
 /// ```
-/// use portcullis::UserInfo;
+/// use portcullis::extract::UserInfo;
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Contact {

@@ -22,7 +22,9 @@ use crate::model::error::rejection::Rejection;
 /// ```
 /// use http::{HeaderValue, Request, Response, StatusCode};
 /// use http_body_util::{BodyExt, Full};
-/// use portcullis::{RefusalBody, Rejection, ResourceServer};
+/// use portcullis::error::Rejection;
+/// use portcullis::layer::RefusalBody;
+/// use portcullis::ResourceServer;
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -104,7 +106,9 @@ impl RefusalBody {
 ///
 /// ```
 /// use http::StatusCode;
-/// use portcullis::{ProblemJson, Rejection, RejectionKind, Renderer};
+/// use portcullis::error::Rejection;
+/// use portcullis::layer::{ProblemJson, Renderer};
+/// use portcullis::RejectionKind;
 ///
 /// let body = ProblemJson.render(&Rejection::from(RejectionKind::NoTenant), StatusCode::FORBIDDEN);
 /// assert_eq!(body.media_type(), "application/problem+json");

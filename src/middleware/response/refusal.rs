@@ -15,7 +15,7 @@ use crate::model::error::rejection::{Rejection, RejectionKind};
 /// its challenge, its renderer, and gRPC where the client speaks it.
 ///
 /// In axum it is the rejection of every extractor of this library, and becomes the response of
-/// the wire table, with the body of the layer's [`Renderer`](crate::Renderer); an application
+/// the wire table, with the body of the layer's [`Renderer`](crate::layer::Renderer); an application
 /// that wants another body on one route takes `Result<T, Refusal>` in its handler, builds its
 /// own response and keeps the headers of [`to_response`](Self::to_response).
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl Refusal {
     }
 
     /// The response of the wire table, with the body that the layer's
-    /// [`Renderer`](crate::Renderer) makes and the kind in its extensions. The body is empty
+    /// [`Renderer`](crate::layer::Renderer) makes and the kind in its extensions. The body is empty
     /// where the layer has no renderer, where no layer covers the route, and in gRPC.
     #[must_use]
     pub fn to_rendered_response<B: From<Bytes>>(&self) -> Response<B> {

@@ -397,7 +397,7 @@ faults! {
         /// The payload does not fit the application's own claims type.
         CustomClaims = "custom_claims", "the claims do not fit the application's type";
         /// The token, its session, subject, client or issuer was revoked; see
-        /// [`Revocation`](crate::Revocation).
+        /// [`Revocation`](crate::revocation::Revocation).
         Revoked = "revoked", "the token was revoked";
         /// A check of the application's own found the token no good.
         Objection = "objection", "the application's own check objects to the token";

@@ -24,7 +24,7 @@ use crate::verify::request::credential::is_b64token;
 /// `Debug` shows the way, and no secret.
 ///
 /// ```
-/// use portcullis::ClientAuthentication;
+/// use portcullis::config::ClientAuthentication;
 ///
 /// let ours = ClientAuthentication::basic("orders-api", "s3cr3t");
 /// assert_eq!(format!("{ours:?}"), "ClientAuthentication(basic)");

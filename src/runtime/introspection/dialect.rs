@@ -13,7 +13,8 @@ use crate::verify::claims::introspection_response::ResponseFormat;
 ///    token: 401. Every other one is an outage: 503.
 ///
 /// ```
-/// use portcullis::{Issuer, TokenInformation};
+/// use portcullis::config::TokenInformation;
+/// use portcullis::Issuer;
 ///
 /// // A service that wants `token`, answers 404 for a bad one and counts in `ttl`.
 /// let dialect = TokenInformation::field("token")

@@ -228,7 +228,7 @@ impl LookupHealth {
 
 /// How asking the issuer of opaque tokens fares, at the moment when it was asked for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock).
+/// All times are spans of the server's [`Clock`](crate::time::Clock).
 #[derive(Clone, Debug)]
 pub struct IntrospectionStatus {
     issuer: Arc<str>,

@@ -27,7 +27,8 @@ const SETTING: &str = "shared_store";
 /// altered without the cluster key. See [the manual](crate::manual::sharing).
 ///
 /// ```
-/// use portcullis::{Issuer, ResourceServer, SharedStore};
+/// use portcullis::config::SharedStore;
+/// use portcullis::{Issuer, ResourceServer};
 ///
 /// let store = SharedStore::redis("rediss://cache.example.com:6379")
 ///     // Of a secret manager: `openssl rand -base64 32`

@@ -59,7 +59,7 @@ const ASKING: AskingLimits = AskingLimits {
 /// What the issuer tells about users.
 impl Issuer {
     /// Asks this endpoint of the issuer about a user, with the user's token, when a handler wants
-    /// [`UserInfo`](crate::UserInfo): the `userinfo_endpoint` of OpenID Connect Core section 5.3.
+    /// [`UserInfo`](crate::extract::UserInfo): the `userinfo_endpoint` of OpenID Connect Core section 5.3.
     ///
     /// 1. An answer is remembered for 60 s, and for one token. Who asks about the same token at
     ///    the same time shares one question; 64 are under way at a time, and a request waits for

@@ -31,7 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// [`ResourceServerBuilder::load_revocations`]. [`revocation_loader_fn`] makes one of a closure.
 ///
 /// ```
-/// use portcullis::{LookupError, RevocationLoader, Revocations};
+/// use portcullis::revocation::{RevocationLoader, Revocations};
+/// use portcullis::tenant::LookupError;
 ///
 /// struct File; // a table of your database, say
 ///

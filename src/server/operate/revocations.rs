@@ -47,7 +47,9 @@ impl ResourceServer {
 /// what to revoke, and for several instances.
 ///
 /// ```
-/// use portcullis::{Clock as _, ResourceServer, Revocation, UnixTime};
+/// use portcullis::revocation::Revocation;
+/// use portcullis::time::{Clock as _, UnixTime};
+/// use portcullis::ResourceServer;
 /// use portcullis::test_util::{ManualClock, MockIssuer};
 ///
 /// let issuer = MockIssuer::new();

@@ -22,7 +22,7 @@ impl ResourceServer {
     /// Publishes what was revoked here and reads what others have revoked, now. When it has
     /// returned, whatever this instance had revoked is in the store, and whatever was in the store
     /// is known here. By itself that takes a moment; whoever must be sure calls this after
-    /// [`revoke`](crate::Revocations::revoke).
+    /// [`revoke`](crate::revocation::Revocations::revoke).
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl std::error::Error for SharedStoreError {}
 
 /// How a shared store fares, at the moment when it was asked for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock).
+/// All times are spans of the server's [`Clock`](crate::time::Clock).
 #[derive(Clone, Debug)]
 pub struct SharedStoreStatus {
     fares: SyncStatus,
@@ -108,7 +108,7 @@ impl SharedStoreStatus {
     }
 
     /// Whether tokens are answered 503 because of the store: before the first load, when it was
-    /// silent for longer than [`refuse_after`](crate::SharedStore::refuse_after) allows, and while
+    /// silent for longer than [`refuse_after`](crate::config::SharedStore::refuse_after) allows, and while
     /// there are more revocations than
     /// [`most_revocations`](crate::ResourceServerBuilder::most_revocations).
     #[must_use]

@@ -28,7 +28,8 @@ impl Issuer {
     /// [`client_authentication`](Self::client_authentication) must follow.
     ///
     /// ```
-    /// use portcullis::{ClientAuthentication, Issuer, ResourceServer};
+    /// use portcullis::config::ClientAuthentication;
+    /// use portcullis::{Issuer, ResourceServer};
     ///
     /// let issuer = || Issuer::introspected("https://as.example.com/introspect");
     /// let server = ResourceServer::builder("https://api.example.com").issuer(
@@ -65,7 +66,8 @@ impl Issuer {
     /// [`presets::axway`](crate::presets::axway) is that of Axway API Gateway.
     ///
     /// ```
-    /// use portcullis::{Issuer, ResourceServer, TokenInformation};
+    /// use portcullis::config::TokenInformation;
+    /// use portcullis::{Issuer, ResourceServer};
     ///
     /// let service = || Issuer::token_information("https://gw.example.com/api/oauth/tokeninfo");
     /// let gateway = service()
@@ -155,10 +157,10 @@ impl Issuer {
 
     /// Takes an answer with a client id, without a subject and without a user's name (`username`,
     /// `preferred_username`, `upn`) for one about a client that speaks for itself: its caller is a
-    /// [`Client`](crate::Client). For endpoints that state no `sub` for client credentials. Leave
+    /// [`Client`](crate::tenant::Client). For endpoints that state no `sub` for client credentials. Leave
     /// it out where the endpoint may leave a user's `sub` and name out as well: such a user would
     /// count as the client. Default: without a subject the caller is a
-    /// [`Subject`](crate::Subject), who reaches no tenant.
+    /// [`Subject`](crate::tenant::Subject), who reaches no tenant.
     pub fn clients_without_subject(self) -> Self {
         self.asking("clients_without_subject", |asking| {
             asking.clients_without_subject = true;

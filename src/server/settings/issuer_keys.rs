@@ -106,7 +106,7 @@ impl Issuer {
     }
 
     /// How many entries of a key set are read: 1 to 1,000. Entries beyond are skipped, which
-    /// [`KeySetStatus::skipped`](crate::KeySetStatus::skipped) and an event say; a token whose key
+    /// [`KeySetStatus::skipped`](crate::status::KeySetStatus::skipped) and an event say; a token whose key
     /// is not among those that were read is answered 503. Default: 100, more than any issuer of
     /// tokens is known to publish.
     pub fn most_keys(mut self, entries: usize) -> Self {
@@ -116,7 +116,7 @@ impl Issuer {
     }
 
     /// The longest key set that is read, in bytes: 16 KiB to 4 MiB. A longer one is no key set, and
-    /// the keys that were there grow old, which [`KeySetStatus`](crate::KeySetStatus) and an event
+    /// the keys that were there grow old, which [`KeySetStatus`](crate::status::KeySetStatus) and an event
     /// say. Raise it for sets with many certificates in `x5c`. Default: 256 KiB, a bound on memory.
     pub fn key_set_bytes(mut self, bytes: usize) -> Self {
         self.once.set("key_set_bytes", &bytes);

@@ -32,7 +32,7 @@ pub(crate) struct RequestedPlace {
 /// As an axum extractor it compares the route's `{workspace_id}`, and `{account_id}` where the
 /// route has one, with the caller's. A principal enters only under a layer that says
 /// [`admit_principals`](crate::AuthenticateLayer::admit_principals), and only when the
-/// [`WorkspaceDirectory`](crate::WorkspaceDirectory) names an account within its reach as the
+/// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) names an account within its reach as the
 /// workspace's owner. A user enters further workspaces where the tenant rules have memberships:
 /// see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership).
 #[derive(Clone, Debug)]

@@ -26,7 +26,7 @@ pub enum Identity {
 ///
 /// As an axum extractor it asks for a user, and looks at no path: on a route with
 /// `{workspace_id}`, ask for [`WorkspaceAccess`](crate::WorkspaceAccess), which compares them.
-/// A client that acts for a user is no user: see [`Delegation`](crate::Delegation).
+/// A client that acts for a user is no user: see [`Delegation`](crate::tenant::Delegation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceUser {
     pub(in crate::verify) user: UserId,
@@ -73,10 +73,10 @@ impl WorkspaceUser {
 
 /// A platform-level identity that may act across the accounts within its reach.
 ///
-/// [`AccountAccess`](crate::AccountAccess) is the proof for one of them. It enters a workspace
+/// [`AccountAccess`](crate::tenant::AccountAccess) is the proof for one of them. It enters a workspace
 /// only under a layer that says
 /// [`admit_principals`](crate::AuthenticateLayer::admit_principals), and only when the
-/// [`WorkspaceDirectory`](crate::WorkspaceDirectory) names an account within reach as its owner.
+/// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) names an account within reach as its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub(in crate::verify) id: PrincipalId,

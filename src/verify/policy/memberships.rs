@@ -42,7 +42,7 @@ impl TenantClaims {
     /// follow. Say where the account is, as for [`by_workspace`](Self::by_workspace); with
     /// `memberships_from_directory` it may be left open, and is then the directory's to say.
     ///
-    /// The [`Identity`](crate::Identity) of such a user is a [`Subject`](crate::Subject), since the
+    /// The [`Identity`](crate::Identity) of such a user is a [`Subject`](crate::tenant::Subject), since the
     /// token alone names no workspace. Machines need a [`client_tenant`](Self::client_tenant).
     pub fn by_membership() -> Self {
         Self {
@@ -55,7 +55,7 @@ impl TenantClaims {
     /// bytes without control characters; whole numbers with [`numeric_ids`](Self::numeric_ids). An
     /// empty list and an absent claim list nothing. A claim of another type, with an element that
     /// is no id, or with more elements contradicts the token's other evidence, and its bearer is a
-    /// [`Subject`](crate::Subject). Default: none is read.
+    /// [`Subject`](crate::tenant::Subject). Default: none is read.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -103,11 +103,12 @@ impl TenantClaims {
     /// issuer's [`roles_claim`](crate::Issuer::roles_claim), byte for byte. An administrator enters
     /// every workspace that the [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory), which
     /// must be configured, says the account owns, and obtains
-    /// [`AccountAccess`](crate::AccountAccess) for that account and no other.
+    /// [`AccountAccess`](crate::tenant::AccountAccess) for that account and no other.
     /// Default: none; a role counts in the workspace that the token names.
     ///
     /// ```
-    /// use portcullis::{AccountId, Issuer, ResourceServer, TenantClaims};
+    /// use portcullis::tenant::AccountId;
+    /// use portcullis::{Issuer, ResourceServer, TenantClaims};
     /// use portcullis::tenant::{WorkspaceId, workspace_directory_fn};
     ///
     /// let rules = TenantClaims::by_workspace("workspace")

@@ -22,7 +22,7 @@ use crate::verify::policy::group_pattern::GroupPattern;
 /// 3. **Principal**: the portal context, a principal id, a client among
 ///    [`portal_client`](Self::portal_client), and no user, workspace, account, role or machine.
 /// 4. Anything else, and every claim of these that is present with another type than a string,
-///    is contradiction: the bearer is a mere [`Subject`](crate::Subject) and reaches nothing.
+///    is contradiction: the bearer is a mere [`Subject`](crate::tenant::Subject) and reaches nothing.
 ///
 /// Tenant rules belong to one [`Issuer`](crate::Issuer); what another issuer's tokens say is
 /// read by that issuer's rules alone. Claims decide tenancy only as well as their source: see
@@ -285,9 +285,9 @@ impl TenantClaims {
     }
 
     /// Lets this issuer assert these accounts and no other: a token that states another belongs
-    /// to a mere [`Subject`](crate::Subject), and principals reach no further. Since such an
+    /// to a mere [`Subject`](crate::tenant::Subject), and principals reach no further. Since such an
     /// issuer could still name a workspace of somebody else's, callers enter a workspace only
-    /// after the [`WorkspaceDirectory`](crate::WorkspaceDirectory), which must be configured,
+    /// after the [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory), which must be configured,
     /// has named their account as its owner. Every tenant guard on a handler asks it anew.
     /// Default: the issuer may assert every account.
     pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
@@ -400,7 +400,7 @@ impl TenantClaims {
     }
 
     /// Switches delegation on: a client may act for one user of its workspace, whom it names in
-    /// a header field, on handlers that ask for a [`Delegation`](crate::Delegation). Everywhere
+    /// a header field, on handlers that ask for a [`Delegation`](crate::tenant::Delegation). Everywhere
     /// else under this issuer's rules the field is refused by every tenant guard. It needs a
     /// scope: name it with [`delegation_scope`](Self::delegation_scope) or
     /// [`delegation_scope_in`](Self::delegation_scope_in); [`presets::aworld`](crate::presets::aworld) has one for each context. Default: off, and the field is an

@@ -12,11 +12,11 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use portcullis::config::{ClientAuthentication, TokenInformation};
+use portcullis::error::ConnectError;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    Algorithm, ClientAuthentication, Clock as _, ConnectError, Issuer, ResourceServer,
-    TokenInformation,
-};
+use portcullis::time::Clock as _;
+use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoint, field, json as answer, raw};

@@ -2,10 +2,11 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::Objection;
+use portcullis::tenant::{AccountId, WorkspaceId};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, AccountId, InGroup, InRole, Objection, ResourceServer, TenantClaims,
-    WorkspaceAccess, WorkspaceId, WorkspaceUser,
+    AccessToken, InGroup, InRole, ResourceServer, TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 
 use crate::support::logs::Logs;

@@ -8,10 +8,12 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use portcullis::error::Rejection;
+use portcullis::layer::{ProblemJson, RefusalBody, RequireScopeLayer};
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccessToken, InRole, Issuer, ProblemJson, RefusalBody, Rejection, RequireScopeLayer,
-    ResourceServer, Scoped, TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, InRole, Issuer, ResourceServer, Scoped, TenantClaims, WorkspaceAccess,
+    WorkspaceUser,
 };
 use tower::{Layer as _, ServiceExt as _};
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::RevocationError;
+use portcullis::revocation::{Revocation, RevocationKind, RevocationLoader, Revocations};
+use portcullis::tenant::LookupError;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
-use portcullis::{
-    AccessToken, Algorithm, Clock as _, LookupError, ResourceServer, ResourceServerBuilder,
-    Revocation, RevocationError, RevocationKind, RevocationLoader, Revocations, UnixTime,
-};
+use portcullis::time::{Clock as _, UnixTime};
+use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
@@ -562,13 +563,13 @@ async fn a_snapshot_brings_back_what_a_restart_forgets() {
     let mut ends: Vec<_> = list
         .list()
         .iter()
-        .map(portcullis::RevocationEntry::ends_at)
+        .map(portcullis::revocation::RevocationEntry::ends_at)
         .collect();
     let mut had: Vec<_> = before
         .list
         .list()
         .iter()
-        .map(portcullis::RevocationEntry::ends_at)
+        .map(portcullis::revocation::RevocationEntry::ends_at)
         .collect();
     ends.sort();
     had.sort();

@@ -419,7 +419,7 @@ fn mistakes_and_debug_show_no_password_and_no_query() {
 
 #[test]
 fn build_reports_every_mistake_with_its_issuer_setting_and_kind() {
-    use portcullis::ConfigMistakeKind as Kind;
+    use portcullis::error::ConfigMistakeKind as Kind;
 
     let one = || Issuer::oidc("https://one.example.com");
     let two = || Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf");

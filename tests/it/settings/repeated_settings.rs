@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use portcullis::config::{ClientAuthentication, SharedStore, TokenInformation};
+use portcullis::revocation::Revocations;
+use portcullis::tenant::{ClientTenant, LookupError, UserId, WorkspaceId};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    Algorithm, ClientAuthentication, ClientTenant, Issuer, LookupError, ResourceServer,
-    ResourceServerBuilder, Revocations, SharedStore, TenantClaims, TokenInformation, UnixTime,
-    UserId, WorkspaceId,
-};
+use portcullis::time::UnixTime;
+use portcullis::{Algorithm, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use crate::support::API;
 
@@ -334,13 +334,16 @@ fn settings_of_inner_values_that_are_given_two_values_are_mistakes() {
 /// A directory of nothing.
 struct Nobody;
 
-impl portcullis::WorkspaceDirectory for Nobody {
-    async fn owner(&self, _: &WorkspaceId) -> Result<Option<portcullis::AccountId>, LookupError> {
+impl portcullis::tenant::WorkspaceDirectory for Nobody {
+    async fn owner(
+        &self,
+        _: &WorkspaceId,
+    ) -> Result<Option<portcullis::tenant::AccountId>, LookupError> {
         Ok(None)
     }
 }
 
-impl portcullis::UserDirectory for Nobody {
+impl portcullis::tenant::UserDirectory for Nobody {
     async fn has_user(
         &self,
         _: &portcullis::WorkspaceAccess,

@@ -3,11 +3,9 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{AccountId, WorkspaceId};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    AccessToken, AccountId, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess,
-    WorkspaceId,
-};
+use portcullis::{AccessToken, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::Endpoint;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{AccountAccess, AccountId, UserId, WorkspaceId};
 use portcullis::tenant::{
     LookupError, Membership, MembershipDirectory, WorkspaceDirectory, workspace_directory_fn,
 };
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccountAccess, AccountId, AuthenticateLayer, Identity, InRole, ResourceServer,
-    ResourceServerBuilder, TenantClaims, UserId, WorkspaceAccess, WorkspaceId, WorkspaceUser,
+    AuthenticateLayer, Identity, InRole, ResourceServer, ResourceServerBuilder, TenantClaims,
+    WorkspaceAccess, WorkspaceUser,
 };
 use serde_json::json;
 

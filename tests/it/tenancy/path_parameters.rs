@@ -2,10 +2,10 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::AccountAccess;
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccountAccess, AuthenticateLayer, ResourceServer, ResourceServerBuilder, TenantClaims,
-    WorkspaceAccess,
+    AuthenticateLayer, ResourceServer, ResourceServerBuilder, TenantClaims, WorkspaceAccess,
 };
 
 use crate::logs::Logs;

@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::Outage;
+use portcullis::tenant::{
+    AccountAccess, AccountId, Client, LookupError, Principal, Reach, WorkspaceDirectory,
+    WorkspaceId,
+};
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
+use portcullis::time::Clock as _;
 use portcullis::{
-    AccessToken, AccountAccess, AccountId, Claims, Client, Clock as _, Identity, InGroup, InRole,
-    LookupError, Outage, Principal, Reach, RejectionKind, ResourceServer, ResourceServerBuilder,
-    Scope, Scoped, TenantClaims, WorkspaceAccess, WorkspaceDirectory, WorkspaceId, WorkspaceUser,
+    AccessToken, Claims, Identity, InGroup, InRole, RejectionKind, ResourceServer,
+    ResourceServerBuilder, Scope, Scoped, TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 
 use crate::support::logs::Logs;

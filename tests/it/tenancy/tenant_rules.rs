@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis::{
-    AccountId, ClientTenant, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
-    WorkspaceId,
-};
+use portcullis::tenant::{AccountId, ClientTenant, WorkspaceId};
+use portcullis::{Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use crate::support::API;
 
