@@ -11,8 +11,8 @@ pub use crate::runtime::introspection::client_auth::ClientAuthentication;
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::runtime::introspection::dialect::TokenInformation;
-#[cfg(feature = "redis")]
-#[doc(inline)]
-pub use crate::server::compile::shared_store::{DangerousSharedStore, SharedStore};
 #[doc(inline)]
 pub use crate::server::settings::issuer::DangerousIssuer;
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use crate::server::settings::shared_store::{DangerousSharedStore, SharedStore};

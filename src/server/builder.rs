@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::model::error::rejection::Objection;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
-use crate::model::url;
 use crate::runtime::cache::token_cache::{CacheLimits, TokenCache};
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::runtime::directory::{
@@ -20,8 +19,6 @@ use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "jwks")]
 use crate::server::compile::introspection;
 use crate::server::compile::issuer::{CompiledIssuer, Members, assemble};
-#[cfg(feature = "redis")]
-use crate::server::compile::shared_store::SharedStore;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use crate::server::compile::userinfo::{self, UserInfoLookups};
 #[cfg(feature = "jwks")]
@@ -33,9 +30,11 @@ use crate::server::resource_server::{
 };
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::{LoadHook, Loading};
-use crate::server::settings::error::{ConfigError, Mistakes, check_once, is_quotable};
+use crate::server::settings::error::{ConfigError, Mistakes, check_once, check_url, is_quotable};
 use crate::server::settings::issuer::Issuer;
 use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
+#[cfg(feature = "redis")]
+use crate::server::settings::shared_store::SharedStore;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -91,6 +90,8 @@ impl ResourceServer {
     /// Starts the configuration of a server for this resource: the identifier that access
     /// tokens for it have as audience, usually its https URL (RFC 8707 section 2). It is also
     /// the default realm of challenges.
+    #[doc(alias = "resource_server")]
+    #[doc(alias = "audience")]
     pub fn builder(resource: impl Into<String>) -> ResourceServerBuilder {
         ResourceServerBuilder::new(resource.into())
     }
@@ -131,6 +132,7 @@ impl ResourceServerBuilder {
 
     /// The longest token that is looked at, in bytes of the `Authorization` field after the
     /// scheme: 1 KiB to 1 MiB. Default: 16 KiB; real tokens reach 4 KiB and grow.
+    #[doc(alias = "token_size")]
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
         self.once.set("max_token_bytes", &bytes);
         self.max_token_bytes = bytes;
@@ -318,6 +320,8 @@ impl ResourceServerBuilder {
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "path_parameter")]
+    #[doc(alias = "route_parameter")]
     pub fn workspace_parameter(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.once.set("workspace_parameter", &name);
@@ -382,6 +386,8 @@ impl ResourceServerBuilder {
     /// # Errors
     ///
     /// What a check returns: [`Objection::Token`] is answered 401, [`Objection::Caller`] 403.
+    #[doc(alias = "authorize")]
+    #[doc(alias = "custom_validation")]
     pub fn check(
         mut self,
         check: impl Fn(&AccessToken) -> Result<(), Objection> + Send + Sync + 'static,
@@ -605,12 +611,7 @@ fn check_parameters(path: &PathParameters) -> Result<(), ConfigError> {
 }
 
 fn check_metadata(address: &str) -> Result<(), ConfigError> {
-    url::check(address, false).map_err(|problem| {
-        ConfigError::new(
-            "resource_metadata",
-            format!("`{}` {problem}", url::shown(address)),
-        )
-    })?;
+    check_url("resource_metadata", address, false)?;
     if !is_quotable(address) {
         return Err(ConfigError::new(
             "resource_metadata",

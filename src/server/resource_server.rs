@@ -50,6 +50,9 @@ use crate::verify::claims::access_token::AccessToken;
 /// assert_eq!(mistake.setting(), "issuer");
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
+#[doc(alias = "resource_server")]
+#[doc(alias = "jwt_validator")]
+#[doc(alias = "oauth2")]
 #[derive(Clone)]
 pub struct ResourceServer(pub(super) Arc<ServerState>);
 

@@ -47,7 +47,7 @@ impl ResourceServer {
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
         let teller = asks.examiner();
         let digest = teller.digest(text.as_bytes()).ok_or_else(failed)?;
-        let told = if let Some(told) = teller.told(digest, Now::of(&*self.0.clock)) {
+        let told = if let Some(told) = teller.cached(digest, Now::of(&*self.0.clock)) {
             told
         } else {
             let party = teller.digest_of_subject(&subject);

@@ -28,6 +28,10 @@ guard! {
     /// }
     /// # let _ = list;
     /// ```
+    #[doc(alias = "has_scope")]
+    #[doc(alias = "require_scope")]
+    #[doc(alias = "authorize")]
+    #[doc(alias = "permission")]
     Scoped, ScopeRequirement, no_wiring, check_scope::<R>
 }
 
@@ -102,11 +106,17 @@ guard! {
     ///
     /// Where the issuer's [`TenantClaims`](crate::TenantClaims) know API contexts, the layer must
     /// name one ([`context`](crate::AuthenticateLayer::context)), or the answer is 500.
+    #[doc(alias = "has_role")]
+    #[doc(alias = "require_role")]
+    #[doc(alias = "rbac")]
+    #[doc(alias = "authorize")]
     InRole, RoleRequirement, AuthContext::check_wiring, check_role::<R>
 }
 guard! {
     /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
     /// `cognito:groups`. Others are refused with 403. `T` may be any extractor of request parts.
+    #[doc(alias = "has_group")]
+    #[doc(alias = "rbac")]
     InGroup, RoleRequirement, no_wiring, check_group::<R>
 }
 

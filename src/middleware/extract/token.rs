@@ -49,6 +49,8 @@ extractor!(Scope);
 /// }
 /// # let _ = handler;
 /// ```
+#[doc(alias = "jwt_claims")]
+#[doc(alias = "custom_claims")]
 #[must_use]
 pub struct Claims<T>(pub Arc<T>);
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::url;
 use crate::runtime::clock::Clock;
 use crate::runtime::introspection::client_auth::{ClientAuthentication, Credentials};
 use crate::runtime::introspection::dialect::TokenInformation;
@@ -18,7 +17,7 @@ use crate::server::decide::introspected::{
     IntrospectedIssuer, IntrospectionHandler, MOST_BYTES_IN_QUERY, RememberedResponses,
 };
 use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::settings::error::{ConfigError, Mistakes};
+use crate::server::settings::error::{ConfigError, Mistakes, check_url};
 use crate::server::settings::introspection_settings::{
     IntrospectedJwts, IntrospectionSettings, IntrospectionTarget,
 };
@@ -254,11 +253,6 @@ fn credentials(
 }
 
 fn place(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
-    let check = |setting: &'static str, address: &str| {
-        url::check(address, issuer.plain_http).map_err(|problem| {
-            ConfigError::new(setting, format!("`{}` {problem}", url::shown(address)))
-        })
-    };
     let nothing_to_discover = !matches!(asked, IntrospectionTarget::Issuer(_))
         && !issuer.asking.signed
         && !issuer.discovers_userinfo();
@@ -270,19 +264,19 @@ fn place(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, Co
     }
     match (asked, &issuer.discovery_url) {
         (IntrospectionTarget::Endpoint(url), _) => {
-            check("introspected", url)?;
+            check_url("introspected", url, issuer.plain_http)?;
             Ok(EndpointUrl::At(url.clone()))
         }
         (IntrospectionTarget::Service(url), _) => {
-            check("token_information", url)?;
+            check_url("token_information", url, issuer.plain_http)?;
             Ok(EndpointUrl::At(url.clone()))
         }
         (IntrospectionTarget::Issuer(_), Some(url)) => {
-            check("discovery_url", url)?;
+            check_url("discovery_url", url, issuer.plain_http)?;
             Ok(EndpointUrl::Discovered(vec![url.clone()]))
         }
         (IntrospectionTarget::Issuer(name), None) => {
-            check("introspection_discovered", name)?;
+            check_url("introspection_discovered", name, issuer.plain_http)?;
             Ok(EndpointUrl::Discovered(discovery_urls(name)))
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::url;
-use crate::server::settings::error::ConfigError;
+use crate::server::settings::error::{ConfigError, check_url};
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::IntrospectionTarget;
 use crate::server::settings::issuer::{Issuer, IssuerKind};
@@ -104,9 +104,7 @@ fn cognito_identifiers(
         ));
     }
     if let Some(base) = &issuer.endpoint {
-        url::check(base, issuer.plain_http).map_err(|problem| {
-            ConfigError::new("endpoint", format!("`{}` {problem}", url::shown(base)))
-        })?;
+        check_url("endpoint", base, issuer.plain_http)?;
         return Ok(vec![
             format!("{}/{pool}", base.trim_end_matches('/')).into(),
         ]);

@@ -6,8 +6,6 @@
 use std::sync::Arc;
 
 use crate::model::algorithm::AlgorithmSet;
-#[cfg(feature = "jwks")]
-use crate::model::url;
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::runtime::http::client::{HttpOptions, RootCertificate};
@@ -17,6 +15,8 @@ use crate::runtime::jwks::key_store::{Location, RefreshLimits, RemoteConfig, Rem
 use crate::server::compile::issuer_ids::discovery_urls;
 use crate::server::decide::issuer_authority::{KeySource, StaticKeys};
 use crate::server::settings::error::ConfigError;
+#[cfg(feature = "jwks")]
+use crate::server::settings::error::check_url;
 use crate::server::settings::issuer::Issuer;
 #[cfg(feature = "jwks")]
 use crate::server::settings::issuer::{IssuerKind, Proxies};
@@ -209,17 +209,10 @@ fn locations(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Vec<Location
         ));
     }
     let checked = issuer.key_set_urls.iter().map(|address| {
-        check_address(issuer, "key_set_url", address)?;
+        check_url("key_set_url", address, issuer.plain_http)?;
         Ok(Location::KeySet(address.clone()))
     });
     checked.collect()
-}
-
-#[cfg(feature = "jwks")]
-fn check_address(issuer: &Issuer, setting: &'static str, address: &str) -> Result<(), ConfigError> {
-    url::check(address, issuer.plain_http).map_err(|problem| {
-        ConfigError::new(setting, format!("`{}` {problem}", url::shown(address)))
-    })
 }
 
 #[cfg(feature = "jwks")]
@@ -230,7 +223,7 @@ fn location(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Location, Con
     match (&issuer.discovery_url, &issuer.kind) {
         // The document can name one form of a pool; the other is looked for in its own place.
         (Some(address), _) if !whose.lazy => {
-            check_address(issuer, "discovery_url", address)?;
+            check_url("discovery_url", address, issuer.plain_http)?;
             Ok(Location::Discovery(vec![address.clone()]))
         }
         (_, IssuerKind::Cognito { .. }) => Ok(Location::KeySet(format!(
@@ -242,7 +235,7 @@ fn location(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Location, Con
             "the keys that tenants share have no place of their own; set it, `discovery_url` or static keys",
         )),
         (_, _) => {
-            check_address(issuer, "issuer", whose.name).map_err(|error| {
+            check_url("issuer", whose.name, issuer.plain_http).map_err(|error| {
                 error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
             })?;
             Ok(Location::Discovery(discovery_urls(whose.name)))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::repeated_settings::RepeatedSettings;
+use crate::model::url;
 
 /// Every mistake that [`build()`](crate::ResourceServerBuilder::build) found in the
 /// configuration: at least one.
@@ -275,6 +276,18 @@ pub(in crate::server) fn check_once(once: &RepeatedSettings) -> Result<(), Confi
             "it is set twice to different values; it holds one, so keep one of them",
         )),
     }
+}
+
+/// Checks the form of an address: see [`url::check`]. The problem names it without what may be
+/// secret in it.
+pub(in crate::server) fn check_url(
+    setting: &'static str,
+    address: &str,
+    plain_http: bool,
+) -> Result<(), ConfigError> {
+    url::check(address, plain_http).map_err(|problem| {
+        ConfigError::new(setting, format!("`{}` {problem}", url::shown(address)))
+    })
 }
 
 /// Whether a quoted-string can hold the text as it stands (RFC 9110 section 5.6.4).

@@ -45,6 +45,9 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 ///     .roles_claim(["realm_access", "roles"]);
 /// # let _ = (pool, partner, keycloak);
 /// ```
+#[doc(alias = "authorization_server")]
+#[doc(alias = "identity_provider")]
+#[doc(alias = "issuer_url")]
 #[derive(Clone)]
 #[must_use]
 pub struct Issuer {
@@ -97,7 +100,7 @@ pub struct Issuer {
     #[cfg(feature = "jwks")]
     pub(in crate::server) asking: IntrospectionSettings,
     #[cfg(all(feature = "axum", feature = "jwks"))]
-    pub(in crate::server) telling: Option<UserInfoLocation>,
+    pub(in crate::server) userinfo_location: Option<UserInfoLocation>,
 }
 
 /// What becomes of the proxies that the environment names.
@@ -133,6 +136,8 @@ impl Issuer {
     ///
     /// At least one [`client_id`](Self::client_id) must follow: Cognito's tokens seldom have
     /// an `aud`, and then the app client says whom they are for.
+    #[doc(alias = "user_pool")]
+    #[doc(alias = "aws")]
     pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
         let kind = IssuerKind::Cognito {
             region: region.into(),
@@ -146,6 +151,7 @@ impl Issuer {
 
     /// An issuer that follows the JWT profile for access tokens,
     /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), to the letter.
+    #[doc(alias = "at+jwt")]
     pub fn rfc9068(issuer: impl Into<String>) -> Self {
         Self::new(IssuerKind::Rfc9068 {
             issuer: issuer.into(),
@@ -153,6 +159,9 @@ impl Issuer {
     }
 
     /// Any other issuer of JWT access tokens, most OpenID Providers among them.
+    #[doc(alias = "openid")]
+    #[doc(alias = "openid_connect")]
+    #[doc(alias = "jwt")]
     pub fn oidc(issuer: impl Into<String>) -> Self {
         Self::new(IssuerKind::Oidc {
             issuer: issuer.into(),
@@ -253,13 +262,15 @@ impl Issuer {
             #[cfg(feature = "jwks")]
             asking: IntrospectionSettings::default(),
             #[cfg(all(feature = "axum", feature = "jwks"))]
-            telling: None,
+            userinfo_location: None,
         }
     }
 
     /// Accepts tokens that were issued to this client; call it once for each.
     /// Default: any client, but for Cognito, where at least one must be named. The portal
     /// clients of [`TenantClaims`] are accepted too.
+    #[doc(alias = "azp")]
+    #[doc(alias = "allowed_clients")]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_ids.push(client_id.into());
         self
@@ -268,6 +279,9 @@ impl Issuer {
     /// Accepts tokens for this audience in place of the server's resource; call it once for
     /// each. Compared byte for byte (RFC 7519 section 4.1.3). Default: the resource that
     /// [`ResourceServer::builder`](crate::ResourceServer::builder) was given.
+    #[doc(alias = "aud")]
+    #[doc(alias = "validate_aud")]
+    #[doc(alias = "allowed_audiences")]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
@@ -283,6 +297,8 @@ impl Issuer {
 
     /// Accepts these algorithms and no other. Default: RS256 for Cognito, else all of
     /// [`Algorithm::all`]; name yours where you know them (RFC 8725 section 3.1).
+    #[doc(alias = "alg")]
+    #[doc(alias = "allowed_algorithms")]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let algorithms: Vec<_> = algorithms.into_iter().collect();
         self.once.set("algorithms", &algorithms);
@@ -317,6 +333,7 @@ impl Issuer {
 
     /// The claim that holds the scope: a string with spaces, or an array of strings.
     /// Default: `scope`.
+    #[doc(alias = "scp")]
     pub fn scope_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("scope_claim", &claim);
@@ -326,6 +343,10 @@ impl Issuer {
 
     /// The claim that holds the roles: an array of strings. Default: `roles`
     /// (RFC 9068 section 2.2.3.1).
+    #[doc(alias = "realm_access")]
+    #[doc(alias = "resource_access")]
+    #[doc(alias = "permissions")]
+    #[doc(alias = "authorities")]
     pub fn roles_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("roles_claim", &claim);
@@ -368,6 +389,8 @@ impl Issuer {
 
     /// How far the issuer's clock may be off, at most 5 minutes. Whole seconds count; it widens
     /// `exp` and `nbf` alike. Default: 30 s.
+    #[doc(alias = "clock_skew")]
+    #[doc(alias = "tolerance")]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.once.set("leeway", &leeway);
         self.leeway = leeway;
@@ -394,6 +417,7 @@ impl Issuer {
 
     /// How this issuer's tokens state tenants. Default: not at all; callers are then clients
     /// without a workspace, or subjects.
+    #[doc(alias = "multi_tenant")]
     pub fn tenant_claims(mut self, rules: TenantClaims) -> Self {
         self.once.set_opaque("tenant_claims");
         self.once.take_over(&rules.once);
@@ -411,7 +435,7 @@ impl Issuer {
     #[cfg(feature = "jwks")]
     pub(in crate::server) const fn discovers_userinfo(&self) -> bool {
         #[cfg(feature = "axum")]
-        return matches!(self.telling, Some(UserInfoLocation::Discovered));
+        return matches!(self.userinfo_location, Some(UserInfoLocation::Discovered));
         #[cfg(not(feature = "axum"))]
         return false;
     }

@@ -42,6 +42,10 @@ impl Issuer {
     /// let nobody = ResourceServer::builder("https://api.example.com").issuer(issuer());
     /// assert_eq!(nobody.build().unwrap_err().setting(), "client_authentication");
     /// ```
+    #[doc(alias = "introspection")]
+    #[doc(alias = "opaque_token")]
+    #[doc(alias = "rfc7662")]
+    #[doc(alias = "token_introspection")]
     pub fn introspected(endpoint: impl Into<String>) -> Self {
         Self::new(IssuerKind::Introspected(IntrospectionTarget::Endpoint(
             endpoint.into(),
@@ -101,6 +105,8 @@ impl Issuer {
 
     /// How this server says who it is when it asks. Default: not at all, which only a
     /// [token information service](Self::token_information) may allow.
+    #[doc(alias = "client_secret")]
+    #[doc(alias = "client_credentials")]
     pub fn client_authentication(mut self, ours: ClientAuthentication) -> Self {
         self.once.set_opaque("client_authentication");
         if let Some(inner) = ours.once() {

@@ -12,3 +12,7 @@ pub(crate) mod issuer_keys;
 pub(crate) mod issuer_aliases;
 #[cfg(feature = "jwks")]
 pub(crate) mod issuer_introspection;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(crate) mod issuer_userinfo;
+#[cfg(feature = "redis")]
+pub(crate) mod shared_store;

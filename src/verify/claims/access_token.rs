@@ -46,6 +46,8 @@ use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile, RequiredClaim}
 /// There is no way to make one but to verify it. Cloning is cheap; `Debug` shows when it ends, and no other claim.
 ///
 /// As an axum extractor it asks for a good token and nothing else.
+#[doc(alias = "bearer")]
+#[doc(alias = "jwt")]
 #[must_use]
 #[derive(Clone)]
 pub struct AccessToken(Arc<TokenData>);

@@ -105,6 +105,10 @@ impl Principal {
 }
 
 /// A machine client.
+#[doc(alias = "m2m")]
+#[doc(alias = "machine_to_machine")]
+#[doc(alias = "service_account")]
+#[doc(alias = "client_credentials")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     pub(in crate::verify) id: ClientId,

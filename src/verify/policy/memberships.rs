@@ -129,6 +129,8 @@ impl TenantClaims {
     /// # #[cfg(feature = "jwks")]
     /// assert!(blind.build().unwrap_err().to_string().contains("workspace_directory"));
     /// ```
+    #[doc(alias = "organization_admin")]
+    #[doc(alias = "owner")]
     pub fn account_admin_role(mut self, role: impl Into<String>) -> Self {
         self.members.admin_roles.push(role.into().into());
         self

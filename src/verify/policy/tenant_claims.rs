@@ -40,6 +40,9 @@ use crate::verify::policy::group_pattern::GroupPattern;
 ///     .machine_claim("kind", "service");
 /// # let _ = (rules, accounts);
 /// ```
+#[doc(alias = "multi_tenant")]
+#[doc(alias = "multi_tenancy")]
+#[doc(alias = "organization")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TenantClaims {
@@ -235,6 +238,7 @@ impl TenantClaims {
     }
 
     /// The claim that holds a user's role in the workspace. Default: none is read.
+    #[doc(alias = "rbac")]
     pub fn role_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("role_claim", &claim);
@@ -244,6 +248,9 @@ impl TenantClaims {
 
     /// The claim, and its value, that marks a machine's token, beside `sub` equal to its client
     /// id and no `username`. Default: none, and a machine is whoever has the other two.
+    #[doc(alias = "m2m")]
+    #[doc(alias = "machine_to_machine")]
+    #[doc(alias = "service_account")]
     pub fn machine_claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<String>) -> Self {
         let (claim, value) = (claim.into(), value.into());
         self.once.set("machine_claim", &(&claim, &value));

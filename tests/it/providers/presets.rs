@@ -8,7 +8,7 @@ use portcullis::{
 };
 use serde_json::json;
 
-use crate::endpoint::Endpoint;
+use crate::support::endpoint::Endpoint;
 use crate::support::{API, get as fetch};
 
 portcullis::scopes! { Read = "read"; }
@@ -426,7 +426,7 @@ async fn axway_preset_asks_in_the_gateways_dialect() {
     let question = endpoint.last();
     assert_eq!(question.method, "POST");
     assert_eq!(question.field("access_token").as_deref(), Some("opaque-1"));
-    endpoint.turn(|_| crate::endpoint::json(400, &json!({})));
+    endpoint.turn(|_| crate::support::endpoint::json(400, &json!({})));
     let bad = fetch(&app, "/read", "opaque-2").await;
     assert_eq!(bad.verdict(), "401 invalid_token inactive");
     assert!(

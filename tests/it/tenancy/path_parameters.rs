@@ -8,7 +8,7 @@ use portcullis::{
     AuthenticateLayer, ResourceServer, ResourceServerBuilder, TenantClaims, WorkspaceAccess,
 };
 
-use crate::logs::Logs;
+use crate::support::logs::Logs;
 use crate::support::{API, get as fetch};
 
 const ROUTE: &str = "/orgs/{org}/projects/{project}";
