@@ -71,7 +71,7 @@ impl<D: WorkspaceDirectory> WorkspaceDirectory for Arc<D> {
     }
 }
 
-/// Says who is a user of a workspace; supplied by the application, with
+/// Says which users a workspace has; supplied by the application, with
 /// [`ResourceServerBuilder::user_directory`](crate::ResourceServerBuilder::user_directory).
 ///
 /// It is asked when a client acts for a user: see [`Delegation`](crate::tenant::Delegation). [`user_directory_fn`](crate::tenant::user_directory_fn)
@@ -193,9 +193,9 @@ impl Membership {
     }
 
     /// The account that owns the workspace. Without it, it is the account that the token states;
-    /// where the tenant rules have accounts and the token states none either, nobody enters. A
+    /// where the tenant rules have accounts and the token states none either, the user is refused. A
     /// membership with an account contradicts rules
-    /// [without accounts](crate::TenantClaims::without_accounts), and nobody enters.
+    /// [without accounts](crate::TenantClaims::without_accounts), and the user is refused.
     pub fn account(mut self, account: AccountId) -> Self {
         self.account = Some(account);
         self

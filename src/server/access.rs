@@ -64,7 +64,8 @@ impl ResourceServer {
             WorkspaceAccess::join(token, member, place, workspace.clone(), account, role)
         };
         if let Some(account) = member.listed_account(&workspace) {
-            if let Ok(access) = joined(account.cloned(), None) {
+            let role = member.managed_account().map(|(_, role)| role.clone());
+            if let Ok(access) = joined(account.cloned(), role) {
                 // A limited issuer could list a workspace of an account that it may not assert.
                 if !rules.is_limited() || self.owner(&workspace).await?.as_ref() == account {
                     return Ok(access);
@@ -137,13 +138,13 @@ impl ResourceServer {
         principal: &Principal,
         place: &RequestedPlace,
     ) -> Result<WorkspaceAccess, Rejection> {
-        // What is no id is nobody's account or workspace.
-        let nobodys = |_| RejectionKind::WrongTenant;
-        let workspace = WorkspaceId::new(&place.workspace).map_err(nobodys)?;
+        // Text that is no id is no account's and no workspace's.
+        let not_an_id = |_| RejectionKind::WrongTenant;
+        let workspace = WorkspaceId::new(&place.workspace).map_err(not_an_id)?;
         let reached = match &place.account {
             Some(account) => principal
                 .reach()
-                .includes(&AccountId::new(account).map_err(nobodys)?),
+                .includes(&AccountId::new(account).map_err(not_an_id)?),
             None => !principal.reach().is_empty(),
         };
         if !reached {

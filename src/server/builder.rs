@@ -239,7 +239,7 @@ impl ResourceServerBuilder {
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
     /// let issuer = portcullis::test_util::MockIssuer::new();
-    /// // The tokens say who the user is and nothing about tenants.
+    /// // The tokens name the user and no tenant.
     /// let rules = TenantClaims::by_membership().memberships_from_directory();
     /// let server = ResourceServer::builder("https://api.example.com")
     ///     .issuer(issuer.trusted().tenant_claims(rules))

@@ -14,7 +14,7 @@ use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::WiringFault;
 use crate::verify::request::credential::Credential;
 
-/// What the issuer's userinfo endpoint says of the user, as the application's own type `T`
+/// The claims of the user from the issuer's userinfo endpoint, as the application's own type `T`
 /// (OpenID Connect Core section 5.3).
 ///
 /// The issuer is asked with the caller's token when a handler wants this, and then not again for

@@ -1,4 +1,4 @@
-//! From the settings of an introspected issuer to who asks it, or to the first mistake.
+//! From the settings of an introspected issuer to its endpoint, or to every mistake in them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,7 @@ use crate::server::settings::introspection_settings::{
 };
 use crate::server::settings::issuer::{Issuer, IssuerKind};
 
-/// Sees to an issuer that is asked about its tokens. Whether it is one; the others have none of
-/// its settings.
+/// Adds an introspected issuer. `false` for another kind, which must have none of its settings.
 pub(in crate::server) fn add(
     opaque: &mut Option<IntrospectedIssuer>,
     issuer: &Issuer,
@@ -32,15 +31,15 @@ pub(in crate::server) fn add(
     clock: &Arc<dyn Clock>,
     max_token_bytes: usize,
 ) -> Result<bool, ConfigError> {
-    let asked = match (&issuer.kind, issuer.asking.set.first()) {
-        (IssuerKind::Introspected(asked), _) => asked,
-        (_, None) => return Ok(false),
-        (_, Some(setting)) => {
-            return Err(ConfigError::conflict(
+    let IssuerKind::Introspected(asked) = &issuer.kind else {
+        let mut mistakes = Mistakes::default();
+        for setting in &issuer.asking.set {
+            mistakes.add(ConfigError::conflict(
                 setting,
                 "only an issuer that is asked about its tokens has it; see `introspected(..)`",
             ));
         }
+        return mistakes.into_result().map(|()| false);
     };
     // Its other names lead to the same rules and keys.
     if let Some((_, authority)) = members.first() {
@@ -50,13 +49,19 @@ pub(in crate::server) fn add(
                 "an opaque token does not say whose it is, so that one issuer alone can be asked",
             ));
         }
-        *opaque = Some(asks(issuer, asked, authority, clock, max_token_bytes)?);
+        *opaque = Some(introspected_issuer(
+            issuer,
+            asked,
+            authority,
+            clock,
+            max_token_bytes,
+        )?);
     }
     Ok(true)
 }
 
-/// Who asks the issuer.
-fn asks(
+/// The introspected issuer, with its endpoint and limits.
+fn introspected_issuer(
     issuer: &Issuer,
     asked: &IntrospectionTarget,
     authority: &Arc<IssuerAuthority>,
@@ -73,7 +78,7 @@ fn asks(
         .and_then(|dialect| mistakes.collect(credentials(asked, asking, dialect, realm)));
     let signed_for = asking.signed.then(|| signed_for(asking)).transpose();
     let signed_for = mistakes.collect(signed_for);
-    let place = mistakes.collect(place(issuer, asked));
+    let place = mistakes.collect(endpoint_url(issuer, asked));
     mistakes.into_result()?;
     let (Some(dialect), Some(credentials), Some(signed_for), Some(place)) =
         (dialect, credentials, signed_for, place)
@@ -82,7 +87,7 @@ fn asks(
         return Err(ConfigError::new("introspected", "it cannot be used"));
     };
     #[cfg(feature = "redis")]
-    let manner = manner(&place, &dialect, asking, signed_for.as_deref());
+    let manner = cache_scope(&place, &dialect, asking, signed_for.as_deref());
     let config = EndpointConfig {
         issuer: Arc::clone(realm),
         place,
@@ -96,7 +101,7 @@ fn asks(
     let memory = RememberedResponses::new(asking.life).ok_or_else(|| {
         ConfigError::unavailable("introspected", "the system gives no randomness")
     })?;
-    let bench = IntrospectionHandler {
+    let handler = IntrospectionHandler {
         authority: Arc::clone(authority),
         idiom: dialect.idiom(),
         signed_for,
@@ -109,7 +114,7 @@ fn asks(
         patience: asking.patience,
     };
     Ok(IntrospectedIssuer {
-        introspector: RemoteLookup::new(bench, endpoint, limits, clock),
+        introspector: RemoteLookup::new(handler, endpoint, limits, clock),
         takes_jwts: asking.jwts != IntrospectedJwts::Never,
         only_jwts: asking.jwts == IntrospectedJwts::Alone,
         is_alone: false,
@@ -123,9 +128,10 @@ fn asks(
     })
 }
 
-/// Everything that decides what the issuer says. Instances that differ in it share no answer.
+/// The part of the cache key that stands for the endpoint and its dialect. Instances that differ
+/// in it share no response.
 #[cfg(feature = "redis")]
-fn manner(
+fn cache_scope(
     place: &EndpointUrl,
     dialect: &TokenInformation,
     asking: &IntrospectionSettings,
@@ -229,7 +235,7 @@ fn credentials(
     realm: &str,
 ) -> Result<Option<Credentials>, ConfigError> {
     let Some(ours) = &asking.authentication else {
-        // RFC 7662 s2.1: the endpoint must demand it, so that nobody fishes for tokens.
+        // RFC 7662 section 2.1: the endpoint must demand it, against scanning for tokens.
         return match asked {
             IntrospectionTarget::Service(_) => Ok(None),
             IntrospectionTarget::Endpoint(_) | IntrospectionTarget::Issuer(_) => {
@@ -252,7 +258,7 @@ fn credentials(
     Ok(Some(ready))
 }
 
-fn place(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
+fn endpoint_url(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
     let nothing_to_discover = !matches!(asked, IntrospectionTarget::Issuer(_))
         && !issuer.asking.signed
         && !issuer.discovers_userinfo();

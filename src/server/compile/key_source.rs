@@ -1,4 +1,4 @@
-//! From an issuer's settings to the source of its keys, or to the first mistake.
+//! From an issuer's settings to the source of its keys, or to the first mistake in them.
 //!
 //! 1. Keys come from one kind of place: static keys, the addresses of key sets, or discovery.
 //! 2. Every address and every certificate is checked here, before anything is asked.

@@ -134,7 +134,7 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
     Ok(algorithms)
 }
 
-/// Whom the tokens are for, and whose they are.
+/// Audiences, clients, types and required values.
 fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
     let mut mistakes = Mistakes::default();
     if profile == Profile::Cognito && client_ids(issuer).is_empty() && !issuer.any_audience {

@@ -135,7 +135,7 @@ impl Issuer {
     /// shape and against the pool id; `cn-` and `eusc-` regions get their own domains.
     ///
     /// At least one [`client_id`](Self::client_id) must follow: Cognito's tokens seldom have
-    /// an `aud`, and then the app client says whom they are for.
+    /// an `aud`, and then the app client stands in for the audience.
     #[doc(alias = "user_pool")]
     #[doc(alias = "aws")]
     pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
@@ -169,7 +169,7 @@ impl Issuer {
     }
 
     /// Several tenants of one authorization server that share one key set, each an issuer of its
-    /// own: Microsoft Entra ID, and whoever else serves many tenants from one place.
+    /// own: Microsoft Entra ID, and other servers of many tenants at one address.
     ///
     /// 1. `issuer` is their identifier with one place in braces, such as
     ///    `https://login.microsoftonline.com/{tenant}/v2.0`; the name in the braces means nothing.
@@ -267,7 +267,7 @@ impl Issuer {
     }
 
     /// Accepts tokens that were issued to this client; call it once for each.
-    /// Default: any client, but for Cognito, where at least one must be named. The portal
+    /// Default: any client, except for Cognito, where at least one must be named. The portal
     /// clients of [`TenantClaims`] are accepted too.
     #[doc(alias = "azp")]
     #[doc(alias = "allowed_clients")]
@@ -446,7 +446,7 @@ impl Issuer {
     }
 }
 
-/// The kind and the name; addresses may hold what is nobody's business in a log.
+/// Shows the kind and the name; addresses can hold secrets.
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Issuer").field(&self.kind).finish()
@@ -460,7 +460,7 @@ pub struct DangerousIssuer(Issuer);
 
 impl DangerousIssuer {
     /// Accepts tokens for any audience, and tokens that name none; for Cognito, of any app
-    /// client unless some are named: whoever can get a token from
+    /// client unless some are named: a caller with a token from
     /// this issuer for any other service can use it here (RFC 8725 section 3.9).
     pub fn accept_any_audience(mut self) -> Issuer {
         self.0.any_audience = true;
@@ -480,7 +480,7 @@ impl DangerousIssuer {
         self.0
     }
 
-    /// Allows plain http to this issuer anywhere, not only on loopback: whoever is on the way
+    /// Allows plain http to this issuer anywhere, not only on loopback: an attacker on the network path
     /// can replace the keys.
     pub fn plain_http(mut self) -> Issuer {
         self.0.plain_http = true;

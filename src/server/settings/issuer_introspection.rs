@@ -13,7 +13,7 @@ use crate::server::settings::issuer::{Issuer, IssuerKind};
 impl Issuer {
     /// An issuer whose tokens are judged by its introspection endpoint
     /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)). A server has one such issuer at most;
-    /// every token that is no JWT goes to it, and to nobody else.
+    /// every token that is no JWT goes to it, and to no other issuer.
     ///
     /// 1. Only the boolean `active: true` is good. `aud`, `iss`, `exp`, `nbf`, `scope`,
     ///    `client_id`, the claims of tenants and `cnf` are then read and checked like those of a
@@ -39,8 +39,8 @@ impl Issuer {
     /// );
     /// assert!(server.build().is_ok());
     ///
-    /// let nobody = ResourceServer::builder("https://api.example.com").issuer(issuer());
-    /// assert_eq!(nobody.build().unwrap_err().setting(), "client_authentication");
+    /// let unknown = ResourceServer::builder("https://api.example.com").issuer(issuer());
+    /// assert_eq!(unknown.build().unwrap_err().setting(), "client_authentication");
     /// ```
     #[doc(alias = "introspection")]
     #[doc(alias = "opaque_token")]
@@ -103,7 +103,7 @@ impl Issuer {
         self.asking("identified_as", |asking| asking.identifier = Some(issuer))
     }
 
-    /// How this server says who it is when it asks. Default: not at all, which only a
+    /// How this server authenticates at the endpoint. Default: not at all, which only a
     /// [token information service](Self::token_information) may allow.
     #[doc(alias = "client_secret")]
     #[doc(alias = "client_credentials")]
@@ -125,7 +125,7 @@ impl Issuer {
         self.asking("token_dialect", |asking| asking.dialect = Some(dialect))
     }
 
-    /// Takes this status of the endpoint, 400 to 499 but for 401, 403 and 429, as its word that a
+    /// Takes this status of the endpoint, 400 to 499 except 401, 403 and 429, as its word that a
     /// token is bad: some answer 400 for what is none of their tokens. Call it once for each.
     /// Default: none, since the same status may be about the question, and then good tokens would
     /// be refused.
@@ -187,7 +187,7 @@ impl Issuer {
     /// issuer, for our client id, with one of its keys, which are found like any issuer's, and by
     /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none, and neither is one
     /// whose `exp` has passed, whose `nbf` is to come, or whose `iat` is further from the
-    /// question than [`signed_answer_age`](Self::signed_answer_age): somebody could play an old
+    /// question than [`signed_answer_age`](Self::signed_answer_age): an attacker could replay an old
     /// answer back. The [`leeway`](Self::leeway) is added to each. A remembered answer ends with the key that verified it.
     /// Default: answers count for the connection that they came by.
     pub fn signed_answers(self) -> Self {

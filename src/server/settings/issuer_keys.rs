@@ -89,10 +89,10 @@ impl Issuer {
     }
 
     /// Fetches this issuer's documents through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and
-    /// `ALL_PROXY` name, in capitals or small letters, but for the hosts in `NO_PROXY`. They are
+    /// `ALL_PROXY` name, in upper or lower case, except for the hosts in `NO_PROXY`. They are
     /// read once, by `build()`. Loopback is no exception unless `NO_PROXY` names it. Https goes
     /// through a tunnel, so the proxy sees the host and nothing more; plain http it could answer
-    /// itself. Default: no proxy, since whoever sets a variable would stand between us and keys
+    /// itself. Default: no proxy, since an attacker who sets a variable would stand between the server and keys
     /// over plain http.
     pub fn proxy_from_environment(mut self) -> Self {
         self.proxies = Proxies::Used;

@@ -8,13 +8,12 @@ impl Issuer {
     /// Asks this endpoint of the issuer about a user, with the user's token, when a handler wants
     /// [`UserInfo`](crate::extract::UserInfo): the `userinfo_endpoint` of OpenID Connect Core section 5.3.
     ///
-    /// 1. An answer is remembered for 60 s, and for one token. Who asks about the same token at
-    ///    the same time shares one question; 64 are under way at a time, and a request waits for
-    ///    2 s.
+    /// 1. An answer is remembered for 60 s, and for one token. Concurrent requests about
+    ///    one token share one look-up; 64 run at a time, and a request waits for 2 s.
     /// 2. An answer is JSON, or a JWT (`application/jwt`) that one of the issuer's keys verifies
     ///    and that is for the token's client.
     ///
-    /// Default: nobody is asked, since a token is then sent to one more place.
+    /// Default: off, since a token is then sent to one more place.
     pub fn userinfo(mut self, endpoint: impl Into<String>) -> Self {
         let endpoint = endpoint.into();
         self.once.set("userinfo", &Some(&endpoint));
@@ -23,7 +22,7 @@ impl Issuer {
     }
 
     /// The same, at the endpoint that the issuer's metadata names, which are found like those of
-    /// its keys, when somebody asks for the first time. [`discovery_url`](Self::discovery_url)
+    /// its keys, at the first look-up. [`discovery_url`](Self::discovery_url)
     /// names another place.
     pub fn discover_userinfo(mut self) -> Self {
         self.once.set("userinfo", &None::<&String>);

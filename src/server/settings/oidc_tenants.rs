@@ -1,7 +1,7 @@
 //! Issuers of one authorization server that differ in one place: its tenants.
 //!
 //! 1. The template has exactly one place, and each tenant's id fills it as it stands.
-//! 2. Tenants are listed. A token of any other one is a stranger's, whoever signed it.
+//! 2. Tenants are listed. A token of another tenant is an unknown issuer's, whatever key signed it.
 //! 3. The token says the tenant twice, in `iss` and in a claim, and both must agree.
 
 use std::collections::HashSet;

@@ -80,8 +80,8 @@ impl SharedStore {
         }
     }
 
-    /// The secret that all instances have and the store has not: 32 random bytes. Whoever has it
-    /// can revoke and withdraw, and vouch for opaque tokens. Instances with another key share
+    /// The secret that all instances have and the store does not have: 32 random bytes. A holder of
+    /// it can revoke and withdraw, and vouch for opaque tokens. Instances with another key share
     /// nothing with these. Default: none, which is a mistake.
     pub fn cluster_key(mut self, key: [u8; 32]) -> Self {
         // One key in two spellings is not compared.
@@ -107,8 +107,8 @@ impl SharedStore {
         self
     }
 
-    /// Answers 503 to every token, but for those that are revoked, when the store has not been
-    /// heard of for this long, by the server's clock: 15 s to 24 h. Default: never; an instance
+    /// Answers 503 to every token, except for those that are revoked, when the store has not
+    /// answered for this long, by the server's clock: 15 s to 24 h. Default: never; an instance
     /// goes on with what it knows, since a store that is down must not take every API with it.
     pub fn refuse_after(mut self, silence: Duration) -> Self {
         self.once.set("refuse_after", &silence);
@@ -136,7 +136,7 @@ impl SharedStore {
 pub struct DangerousSharedStore(SharedStore);
 
 impl DangerousSharedStore {
-    /// Allows `redis://` anywhere, not only on loopback: whoever is on the way learns the password,
+    /// Allows `redis://` anywhere, not only on loopback: an attacker on the network path learns the password,
     /// and can keep revocations from this instance. What is stored stays sealed.
     pub fn plain_redis(mut self) -> SharedStore {
         self.0.is_plain_allowed = true;

@@ -32,8 +32,8 @@ use crate::verify::policy::tenant_claims::{TenantClaims, WorkspaceRule};
 /// token; directories are asked on every request.
 ///
 /// [`WorkspaceAccess::caller`](crate::WorkspaceAccess::caller) is then a `WorkspaceUser` of the
-/// workspace that was entered. Its role is the account-wide role, or the one that the directory
-/// states, or none: the token's role belongs to the workspace that the token names.
+/// workspace that was entered. Its role is the account-wide role of an administrator, or the one that the
+/// directory states, or none: the token's role belongs to the workspace that the token names.
 /// [`InRole`](crate::InRole) goes by that role on a route that addresses a workspace.
 impl TenantClaims {
     /// Rules for tokens that name no workspace: users enter the workspaces that

@@ -247,7 +247,7 @@ impl TenantClaims {
     }
 
     /// The claim, and its value, that marks a machine's token, beside `sub` equal to its client
-    /// id and no `username`. Default: none, and a machine is whoever has the other two.
+    /// id and no `username`. Default: none, and the other two make a machine.
     #[doc(alias = "m2m")]
     #[doc(alias = "machine_to_machine")]
     #[doc(alias = "service_account")]
@@ -293,7 +293,7 @@ impl TenantClaims {
 
     /// Lets this issuer assert these accounts and no other: a token that states another belongs
     /// to a mere [`Subject`](crate::tenant::Subject), and principals reach no further. Since such an
-    /// issuer could still name a workspace of somebody else's, callers enter a workspace only
+    /// issuer could still name a workspace of another account, callers enter a workspace only
     /// after the [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory), which must be configured,
     /// has named their account as its owner. Every tenant guard on a handler asks it anew.
     /// Default: the issuer may assert every account.
@@ -342,7 +342,7 @@ impl TenantClaims {
     }
 
     /// The context of principals, beside those of [`contexts`](Self::contexts), which must
-    /// be set too. Default: none, and nobody is a principal.
+    /// be set too. Default: none, and no caller is a principal.
     pub fn portal_context(mut self, context: impl Into<String>) -> Self {
         let context = context.into();
         self.once.set("portal_context", &context);
@@ -361,7 +361,7 @@ impl TenantClaims {
     }
 
     /// The claim that holds the platform-level identity behind a caller. Default: none, and
-    /// nobody is a principal.
+    /// no caller is a principal.
     pub fn principal_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("principal_claim", &claim);
@@ -406,12 +406,12 @@ impl TenantClaims {
         self
     }
 
-    /// Switches delegation on: a client may act for one user of its workspace, whom it names in
+    /// Switches delegation on: a client may act for one user of its workspace, named in
     /// a header field, on handlers that ask for a [`Delegation`](crate::tenant::Delegation). Everywhere
     /// else under this issuer's rules the field is refused by every tenant guard. It needs a
     /// scope: name it with [`delegation_scope`](Self::delegation_scope) or
     /// [`delegation_scope_in`](Self::delegation_scope_in); [`presets::aworld`](crate::presets::aworld) has one for each context. Default: off, and the field is an
-    /// ordinary one that nobody reads.
+    /// ordinary one that is not read.
     pub fn delegation(mut self) -> Self {
         self.delegation.on = true;
         self
@@ -453,7 +453,7 @@ impl TenantClaims {
         self
     }
 
-    /// Whether its issuer must be checked about who owns a workspace.
+    /// Whether the owner of a workspace must be checked for callers of its issuer.
     pub(crate) fn is_limited(&self) -> bool {
         self.limit.is_some()
     }

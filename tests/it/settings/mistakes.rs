@@ -480,3 +480,35 @@ fn build_reports_every_mistake_with_its_issuer_setting_and_kind() {
     assert_eq!(single.mistakes().count(), 1);
     assert_eq!(single.to_string().lines().count(), 1);
 }
+
+#[test]
+fn settings_of_another_kind_of_issuer_are_all_named() {
+    let issuer = id()
+        .introspect_jwts()
+        .signed_answers()
+        .endpoint("https://emulator.example.com");
+    let only = with(
+        id().introspect_jwts()
+            .signed_answers()
+            .concurrent_introspections(2),
+    );
+    let found = only.build().expect_err("none of its settings");
+    let settings: Vec<_> = found.mistakes().map(|one| one.setting()).collect();
+    assert_eq!(
+        settings,
+        [
+            "introspect_jwts",
+            "signed_answers",
+            "concurrent_introspections"
+        ]
+    );
+    assert!(
+        found
+            .mistakes()
+            .all(|one| one.kind() == portcullis::error::ConfigMistakeKind::Conflict)
+    );
+    assert_eq!(
+        with(issuer).build().expect_err("endpoint").setting(),
+        "endpoint"
+    );
+}

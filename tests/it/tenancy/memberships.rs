@@ -329,6 +329,19 @@ async fn administrator_of_an_account_enters_its_workspaces_and_obtains_it() {
         )
         .await;
     }
+    // A workspace that the token lists is one of the account: the role counts there too.
+    let rules = listing().account_admin_role("owner");
+    let both = app(builder(&issuer, rules).workspace_directory(owners()));
+    check(
+        &both,
+        &owner,
+        &[
+            ("/w/acme-dev", "acme/acme-dev as owner"),
+            ("/w/acme-dev/own", ""),
+            ("/w/acme-test", "acme/acme-test as owner"),
+        ],
+    )
+    .await;
     // A machine has no role in an account.
     let machine = owner.clone().subject(MockIssuer::CLIENT_ID);
     let refused = [
