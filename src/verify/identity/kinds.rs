@@ -18,7 +18,7 @@ pub enum Identity {
     Principal(Principal),
     /// A machine: one workspace's, or none's where the issuer has no tenant rules.
     Client(Client),
-    /// Somebody with a good token who reaches no tenant.
+    /// A caller with a good token that names no tenant.
     Subject(Subject),
 }
 
@@ -139,7 +139,10 @@ impl Client {
     }
 }
 
-/// Somebody with a good token who reaches no tenant.
+/// A caller with a good token that names no tenant.
+///
+/// It reaches no tenant, except for workspaces of which it is a member where the tenant rules have
+/// memberships: see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub(in crate::verify) id: Option<SubjectId>,

@@ -53,6 +53,7 @@ fn routes(layer: AuthenticateLayer) -> Router {
             "/w/{workspace_id}/own",
             get(|_: InRole<Owner, WorkspaceAccess>| async {}),
         )
+        .route("/role", get(|_: InRole<Editor>| async {}))
         .route(
             "/me",
             get(|user: WorkspaceUser| async move { user.workspace().to_string() }),
@@ -132,6 +133,8 @@ async fn user_enters_the_workspaces_that_a_claim_lists() {
             ("/w/acme-dev/edit", "403 wrong_caller"),
             ("/w/acme-dev/peek", "403 wrong_caller"),
             ("/w/acme-test/edit", "403 wrong_tenant"),
+            // A route that addresses no workspace is judged as without memberships.
+            ("/role", ""),
         ],
     )
     .await;
@@ -226,6 +229,7 @@ async fn tokens_that_name_no_workspace_enter_those_that_they_list() {
             ("/w/two", "-/two as -"),
             ("/w/three", "403 wrong_tenant"),
             ("/a/acme/w/one", "403 wrong_tenant"),
+            ("/role", "403 wrong_caller"),
             ("/me", "403 no_tenant"),
         ],
     )
