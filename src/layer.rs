@@ -5,6 +5,8 @@ pub use crate::middleware::authenticate::danger::DangerousLayer;
 #[doc(inline)]
 pub use crate::middleware::authenticate::layer::AuthenticateLayer;
 #[doc(inline)]
+pub use crate::middleware::authenticate::refuser::Refuser;
+#[doc(inline)]
 pub use crate::middleware::authenticate::service::Authenticate;
 #[doc(inline)]
 pub use crate::middleware::future::ResponseFuture;
@@ -12,5 +14,5 @@ pub use crate::middleware::future::ResponseFuture;
 pub use crate::middleware::require_scope::{RequireScope, RequireScopeLayer};
 #[doc(inline)]
 pub use crate::middleware::response::body::{
-    EmptyBody, MakeBody, ProblemJson, RefusalBody, RenderedBody, Renderer,
+    EmptyBody, MakeBody, ProblemJson, RefusalBody, RefusedRequest, RenderedBody, Renderer,
 };

@@ -14,6 +14,7 @@
 #![doc = ""]
 #![doc = include_str!("../README.md")]
 
+mod logging;
 mod middleware;
 mod model;
 mod runtime;

@@ -42,8 +42,29 @@ impl Algorithm {
         Self::Ed25519,
     ];
 
-    /// Every algorithm that this library verifies; the default of
-    /// [`Issuer::oidc`](crate::Issuer::oidc) and [`Issuer::rfc9068`](crate::Issuer::rfc9068).
+    /// The algorithms that [`Issuer::oidc`](crate::Issuer::oidc) and
+    /// [`Issuer::rfc9068`](crate::Issuer::rfc9068) accept where
+    /// [`algorithms`](crate::Issuer::algorithms) names none: RS256, RS384, RS512, PS256, PS384,
+    /// PS512, ES256, ES384, ES512, EdDSA and Ed25519.
+    ///
+    /// The list is frozen. An algorithm that a later version can verify is in [`all`](Self::all) and
+    /// not in this list, so an update does not widen a policy; name it with `algorithms(..)`.
+    pub const DEFAULTS: &'static [Self] = &[
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::EdDSA,
+        Self::Ed25519,
+    ];
+
+    /// Every algorithm that this version verifies. A later version may have more; the default
+    /// allow list is [`DEFAULTS`](Self::DEFAULTS).
     pub fn all() -> impl Iterator<Item = Self> + Clone {
         Self::ALL.iter().copied()
     }
@@ -125,5 +146,45 @@ impl AlgorithmSet {
 
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_algorithms_are_a_frozen_list() {
+        // Never add to it: an issuer without a configured list would accept more after an update.
+        const FROZEN: [&str; 11] = [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+            "EdDSA", "Ed25519",
+        ];
+        let defaults: Vec<&str> = Algorithm::DEFAULTS.iter().map(|one| one.as_str()).collect();
+        assert_eq!(defaults, FROZEN);
+        let set = AlgorithmSet::of(Algorithm::DEFAULTS.iter().copied());
+        let allowed: Vec<&str> = Algorithm::all()
+            .filter(|one| set.contains(*one))
+            .map(Algorithm::as_str)
+            .collect();
+        assert_eq!(allowed, FROZEN);
+    }
+
+    #[test]
+    fn a_name_stands_for_one_algorithm_and_each_has_a_bit_of_its_own() {
+        for algorithm in Algorithm::all() {
+            assert_eq!(Algorithm::from_name(algorithm.as_str()), Some(algorithm));
+            let only = AlgorithmSet::of([algorithm]);
+            for other in Algorithm::all() {
+                assert_eq!(
+                    only.contains(other),
+                    other == algorithm,
+                    "{algorithm} {other}"
+                );
+            }
+        }
+        for unknown in ["", "none", "HS256", "rs256", "RS256 "] {
+            assert_eq!(Algorithm::from_name(unknown), None, "{unknown:?}");
+        }
     }
 }

@@ -13,3 +13,4 @@ pub(crate) mod scope;
 pub(crate) mod ids;
 pub(crate) mod reach;
 pub(crate) mod error;
+pub(crate) mod event;

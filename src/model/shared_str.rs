@@ -46,6 +46,16 @@ impl SharedStr {
         }
     }
 
+    /// A piece of `original` as the same piece of its copy; a text of its own where it is none.
+    pub(crate) fn within_copy(copy: &Arc<str>, original: &str, piece: &str) -> Self {
+        let start = (piece.as_ptr() as usize).wrapping_sub(original.as_ptr() as usize);
+        let same = copy.get(start..start.wrapping_add(piece.len()));
+        match same.filter(|same| *same == piece) {
+            Some(same) => Self::within(copy, same),
+            None => Self::new(piece),
+        }
+    }
+
     /// The same piece of the same arena.
     pub(crate) fn share(&self) -> Self {
         Self {
@@ -130,6 +140,21 @@ mod tests {
         let foreign = SharedStr::within(&arena, &String::from("cd"));
         assert_eq!(foreign, shared);
         assert!(!Arc::ptr_eq(&foreign.arena, &arena));
+    }
+
+    #[test]
+    fn a_piece_of_the_original_is_shared_with_the_copy() {
+        let original = String::from("abcabc");
+        let copy: Arc<str> = original.as_str().into();
+        let piece = SharedStr::within_copy(&copy, &original, &original[3..5]);
+        assert_eq!((piece.as_str(), piece.start), ("ab", 3));
+        assert!(Arc::ptr_eq(&piece.arena, &copy));
+        for foreign in ["ab", "", "abcabcabc"] {
+            let text = String::from(foreign);
+            let piece = SharedStr::within_copy(&copy, &original, &text);
+            assert_eq!(piece.as_str(), foreign);
+            assert!(!Arc::ptr_eq(&piece.arena, &copy));
+        }
     }
 
     #[test]

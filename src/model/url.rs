@@ -25,6 +25,17 @@ pub(crate) fn shown(url: &str) -> String {
     }
 }
 
+/// Scheme and authority of an absolute URL, and the rest: `https://a.example:8443` and `/jwks`.
+/// Not validated; a text without `://` counts as authority up to its first slash.
+pub(crate) fn split_origin(url: &str) -> (&str, &str) {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url
+        .get(authority..)
+        .and_then(|rest| rest.find('/'))
+        .map_or(url.len(), |at| authority + at);
+    url.split_at_checked(end).unwrap_or((url, ""))
+}
+
 /// Judges an address. The fault is a phrase that follows the address: "`...` has no host".
 pub(crate) fn check(url: &str, allow_plain: bool) -> Result<(), &'static str> {
     if url.len() > MAX_BYTES {
@@ -109,7 +120,26 @@ fn ipv6(host: &str) -> Option<Ipv6Addr> {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, split_origin};
+
+    #[test]
+    fn origin_ends_at_the_first_slash_behind_the_authority() {
+        for (url, origin, rest) in [
+            (
+                "https://a.example:8443/b/c",
+                "https://a.example:8443",
+                "/b/c",
+            ),
+            ("https://a.example/", "https://a.example", "/"),
+            ("https://a.example", "https://a.example", ""),
+            ("https:///b", "https://", "/b"),
+            ("a.example/b", "a.example", "/b"),
+            ("urn:example", "urn:example", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(split_origin(url), (origin, rest), "{url}");
+        }
+    }
 
     #[test]
     fn https_with_a_host_is_accepted() {

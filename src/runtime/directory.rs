@@ -16,6 +16,8 @@ use crate::model::error::rejection::Outage;
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::runtime::clock::Clock;
+#[cfg(feature = "tracing")]
+use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::runtime::util::select::{Either, race};
 use crate::verify::identity::access::WorkspaceAccess;
@@ -291,10 +293,8 @@ const MAX_ERROR_CHARS: usize = 160;
 
 #[cfg(feature = "tracing")]
 fn trace_failed(error: &(dyn std::error::Error + Send + Sync)) {
-    // Escaped and cut: it may quote what a stranger has sent.
-    let text = error.to_string();
-    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    let error = error.escape_debug();
+    // It may quote what a stranger has sent.
+    let error = excerpt(&error.to_string(), MAX_ERROR_CHARS);
     tracing::warn!(%error, "the application's directory failed");
 }
 

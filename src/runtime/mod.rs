@@ -5,7 +5,6 @@ pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod directory_fn;
 pub(crate) mod cache;
-#[cfg(feature = "jwks")]
 pub(crate) mod http;
 #[cfg(feature = "jwks")]
 pub(crate) mod discovery;

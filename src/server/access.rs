@@ -14,7 +14,7 @@ use crate::runtime::directory::{Membership, within};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::identity::access::{RequestedPlace, WorkspaceAccess};
+use crate::verify::identity::access::{PrincipalVisit, RequestedPlace, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Identity, Principal};
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -63,7 +63,8 @@ impl ResourceServer {
         let joined = |account, role| {
             WorkspaceAccess::join(token, member, place, workspace.clone(), account, role)
         };
-        if let Some(account) = member.listed_account(&workspace) {
+        if member.lists(&workspace) {
+            let account = member.account();
             let role = member.managed_account().map(|(_, role)| role.clone());
             if let Ok(access) = joined(account.cloned(), role) {
                 // A limited issuer could list a workspace of an account that it may not assert.
@@ -82,9 +83,8 @@ impl ResourceServer {
         if rules.asks_memberships() {
             if let Some(membership) = self.membership(member.user(), &workspace).await? {
                 let (account, role) = membership.into_parts();
-                if let Some(account) = member.account_by_directory(account, rules) {
-                    return Ok(joined(account, role)?);
-                }
+                let account = member.account_by_directory(account, rules)?;
+                return Ok(joined(account, role)?);
             }
         }
         Err(RejectionKind::WrongTenant.into())
@@ -138,25 +138,12 @@ impl ResourceServer {
         principal: &Principal,
         place: &RequestedPlace,
     ) -> Result<WorkspaceAccess, Rejection> {
-        // Text that is no id is no account's and no workspace's.
-        let not_an_id = |_| RejectionKind::WrongTenant;
-        let workspace = WorkspaceId::new(&place.workspace).map_err(not_an_id)?;
-        let reached = match &place.account {
-            Some(account) => principal
-                .reach()
-                .includes(&AccountId::new(account).map_err(not_an_id)?),
-            None => !principal.reach().is_empty(),
-        };
-        if !reached {
-            return Err(RejectionKind::WrongTenant.into());
-        }
+        let visit = PrincipalVisit::new(principal, place)?;
         let owner = self
-            .owner(&workspace)
+            .owner(visit.workspace())
             .await?
             .ok_or(RejectionKind::WrongTenant)?;
-        Ok(WorkspaceAccess::visit(
-            token, principal, place, workspace, owner,
-        )?)
+        Ok(visit.owned_by(owner, token)?)
     }
 
     /// What a client claims to do for a user, in its own workspace.

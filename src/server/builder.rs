@@ -24,9 +24,10 @@ use crate::server::compile::userinfo::{self, UserInfoLookups};
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::refusal_counters::Refusals;
+use crate::server::refusal_counters::RefusalCounters;
+use crate::server::registry::{ConfiguredIssuer, Registry, RegistryCell};
 use crate::server::resource_server::{
-    ApplicationCheck, Directories, IssuerRealm, ResourceServer, ServerState,
+    ApplicationCheck, Connection, Directories, ResourceServer, ServerState,
 };
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::{LoadHook, Loading};
@@ -411,11 +412,12 @@ impl ResourceServerBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] with every mistake that was found; each names the setting and the way out.
+    #[allow(clippy::too_many_lines)] // one value from many, in order
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
         let mut mistakes = Mistakes::default();
         mistakes.collect(self.check_settings());
         let mut authorities = IssuerAuthorities::new();
-        let mut realms: Vec<IssuerRealm> = Vec::new();
+        let mut realms: Vec<ConfiguredIssuer> = Vec::new();
         #[cfg(feature = "jwks")]
         let mut opaque: Option<IntrospectedIssuer> = None;
         #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -487,7 +489,7 @@ impl ResourceServerBuilder {
         ));
         #[cfg(feature = "jwks")]
         if self.load.is_some() {
-            revocations.hold();
+            revocations.mark_incomplete();
         }
         #[cfg(feature = "redis")]
         let shared = match store {
@@ -504,10 +506,9 @@ impl ResourceServerBuilder {
         Ok(ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
-            has_contexts: tenants().any(TenantClaims::has_contexts),
-            refusals: Refusals::default(),
+            refusals: RefusalCounters::default(),
+            connection: Connection::default(),
             outside: Directories {
-                has_delegation: tenants().any(|rules| rules.delegation.is_on()),
                 owners: self.owners,
                 users: self.users,
                 members: self.members,
@@ -527,12 +528,16 @@ impl ResourceServerBuilder {
             loading: self.load.map(Loading::new),
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,
-            authorities,
-            #[cfg(feature = "jwks")]
-            opaque,
-            #[cfg(all(feature = "axum", feature = "jwks"))]
-            tellers,
-            realms,
+            registry: RegistryCell::new(Registry {
+                has_contexts: tenants().any(TenantClaims::has_contexts),
+                has_delegation: tenants().any(|rules| rules.delegation.is_on()),
+                authorities,
+                #[cfg(feature = "jwks")]
+                introspected: opaque,
+                #[cfg(all(feature = "axum", feature = "jwks"))]
+                userinfo: tellers,
+                issuers: realms,
+            }),
         })))
     }
 

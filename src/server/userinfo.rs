@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
+use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
-use crate::runtime::lookup::engine::LookupUnavailable;
 use crate::server::compile::userinfo::{UserInfoRefusal, UserInfoResult};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
@@ -23,8 +24,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 impl ResourceServer {
     /// What a handler that wants userinfo needs.
     pub(crate) fn user_info_fault(&self) -> Option<WiringFault> {
-        let nobody = self.0.tellers.is_empty();
-        nobody.then_some(WiringFault::NoUserInfo)
+        let has_none = self.0.registry.load().userinfo.is_empty();
+        has_none.then_some(WiringFault::NoUserInfo)
     }
 
     /// Asks the token's issuer about its user, with the token that the request came with.
@@ -33,7 +34,13 @@ impl ResourceServer {
         admission: &VerifiedRequest,
         token: Credential<'_>,
     ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
-        let asks = self.0.tellers.get(admission.realm());
+        let asks = self
+            .0
+            .registry
+            .load()
+            .userinfo
+            .get(admission.realm())
+            .map(Arc::clone);
         let is_machine = matches!(admission.identity(), Identity::Client(_));
         let subject = openid_subject(&admission.token).filter(|_| !is_machine);
         let (asks, subject) = asks
@@ -45,14 +52,14 @@ impl ResourceServer {
             .filter(|text| is_b64token(text.as_bytes()))
             .ok_or(RejectionKind::Misconfigured(WiringFault::TokenRemoved))?;
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
-        let teller = asks.examiner();
+        let teller = asks.handler();
         let digest = teller.digest(text.as_bytes()).ok_or_else(failed)?;
-        let told = if let Some(told) = teller.cached(digest, Now::of(&*self.0.clock)) {
+        let told = if let Some(told) = teller.find_cached(digest, Now::of(&*self.0.clock)) {
             told
         } else {
             let party = teller.digest_of_subject(&subject);
-            let ticket = asks.ask(digest, party, text).map_err(unavailable)?;
-            ticket.wait().await.map_err(unavailable)?
+            let ticket = asks.look_up(digest, party, text)?;
+            ticket.wait().await?
         };
         match told {
             // The keys went while the request waited for what they had verified.
@@ -62,7 +69,10 @@ impl ResourceServer {
                 Err(fault) => {
                     let now = self.0.clock.monotonic();
                     if claims.is_news() && teller.unusable.grants(now) {
-                        announce(admission, &fault.to_string());
+                        logging::emit(Event::UserInfoUnusable {
+                            issuer: admission.realm(),
+                            error: &fault.to_string(),
+                        });
                     }
                     Err(failed())
                 }
@@ -74,21 +84,3 @@ impl ResourceServer {
         }
     }
 }
-
-fn unavailable(not_asked: LookupUnavailable) -> Rejection {
-    let outage = match not_asked.outage {
-        Outage::IntrospectionFailed => Outage::UserInfoFailed,
-        Outage::IntrospectionTimedOut => Outage::UserInfoTimedOut,
-        other => other,
-    };
-    Rejection::unavailable(outage, not_asked.retry_after)
-}
-
-#[cfg(feature = "tracing")]
-fn announce(admission: &VerifiedRequest, error: &str) {
-    let issuer = &**admission.realm();
-    tracing::warn!(issuer, error, "userinfo cannot be used");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn announce(_: &VerifiedRequest, _: &str) {}

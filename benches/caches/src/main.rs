@@ -40,7 +40,7 @@ mod model {
 #[path = "../../../src/verify"]
 mod verify {
     pub(crate) mod crypto {
-        pub(crate) mod primitives;
+        pub(crate) mod token_hash;
     }
     pub(crate) mod jose {
         /// Stands for the library's key set: the marks of one are asked for its ids, and here it has

@@ -13,7 +13,7 @@ use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
-use crate::middleware::response::refusal_log::{trace_refused, trace_unlayered};
+use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, scope_to_ask_for};
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
@@ -32,13 +32,13 @@ use crate::verify::request::token_sources::TokenSources;
 #[derive(Clone)]
 pub(crate) struct AuthContext {
     /// `None` under an optional layer, when nothing was sent.
-    pub(in crate::middleware) admission: Option<Arc<Cached<VerifiedRequest>>>,
+    pub(in crate::middleware) verified: Option<Arc<Cached<VerifiedRequest>>>,
     pub(in crate::middleware) policy: StripedArcHandle<LayerPolicy>,
     /// Whether the token is for another context: a principal's, whom this layer admits to
     /// workspaces and to nothing else.
-    pub(in crate::middleware) is_guest: bool,
+    pub(in crate::middleware) other_context: bool,
     /// How refusals of this request are answered.
-    pub(in crate::middleware) dialect: ResponseProtocol,
+    pub(in crate::middleware) protocol: ResponseProtocol,
     /// What the guards that the request has passed demanded.
     pub(in crate::middleware) demanded: DemandedScopes,
 }
@@ -102,7 +102,7 @@ impl AuthContext {
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
         extensions.get::<Self>().ok_or_else(|| {
             let refusal = Refusal::without_layer();
-            trace_unlayered(refusal.rejection());
+            log_unlayered(refusal.rejection());
             refusal
         })
     }
@@ -113,8 +113,8 @@ impl AuthContext {
     ///
     /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a guest.
     pub(crate) fn required(&self) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
-        let admission = self.guests_too()?;
-        if self.is_guest {
+        let admission = self.any_context()?;
+        if self.other_context {
             let detail = other_caller("a caller of this layer's context", admission);
             let rejection = Rejection::wrong_caller("guest");
             return Err(self.refuse(rejection.with_detail(detail.with_setting("admit_principals"))));
@@ -123,8 +123,8 @@ impl AuthContext {
     }
 
     /// The same, for what lets nobody in by itself, and for the guard that looks guests up.
-    pub(crate) fn guests_too(&self) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
-        self.admission
+    pub(crate) fn any_context(&self) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
+        self.verified
             .as_ref()
             .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
     }
@@ -132,7 +132,7 @@ impl AuthContext {
     /// Whether an optional layer let the request through without a token.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) const fn nothing_sent(&self) -> bool {
-        self.admission.is_none()
+        self.verified.is_none()
     }
 
     /// A refusal of a caller of another kind than the one that the guard is for.
@@ -143,7 +143,7 @@ impl AuthContext {
         expected: &'static str,
     ) -> Refusal {
         let rejection = rejection.into();
-        match &self.admission {
+        match &self.verified {
             Some(admission) if rejection.detail().is_none() => {
                 self.refuse(rejection.with_detail(other_caller(expected, admission)))
             }
@@ -160,7 +160,7 @@ impl AuthContext {
         parameter: &str,
     ) -> Refusal {
         let rejection = rejection.into();
-        match (&self.admission, rejection.kind()) {
+        match (&self.verified, rejection.kind()) {
             (Some(admission), RejectionKind::WrongTenant) if rejection.detail().is_none() => {
                 self.refuse(rejection.with_detail(other_place(parameter, admission)))
             }
@@ -174,19 +174,18 @@ impl AuthContext {
     /// A guard's refusal, with this layer's challenge.
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         let rejection = self.with_all_scopes(rejection.into());
-        let rejection = match &self.admission {
+        let rejection = match &self.verified {
             Some(admission) => explained(rejection, admission).by(admission.realm()),
             None => rejection,
         };
-        trace_refused(&rejection, &self.policy.server);
-        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
+        log_refusal(&rejection, &self.policy.server);
+        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.protocol)
     }
 
     /// A 403 for a scope names all that the client needs as far as it is known, and what it has:
     /// clients that ask for exactly the scope of the last challenge would lose the rest.
     fn with_all_scopes(&self, rejection: Rejection) -> Rejection {
-        let (Some(required), Some(admission)) = (rejection.required_scope(), &self.admission)
-        else {
+        let (Some(required), Some(admission)) = (rejection.required_scope(), &self.verified) else {
             return rejection;
         };
         let refusals = self.policy.server.refusals();
@@ -230,7 +229,7 @@ impl AuthContext {
         headers: &HeaderMap,
     ) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
         self.check_wiring()?;
-        let admission = self.guests_too()?;
+        let admission = self.any_context()?;
         if admission.invokes_delegation(headers) {
             let detail = RejectionDetail::new()
                 .with_setting("delegation")

@@ -15,19 +15,23 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkspaceAccess {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let route = RouteParameters::of(parts).await;
-        let context = AuthContext::of(&parts.extensions)?;
-        let request = context.for_workspace_guard(&parts.headers)?;
-        let policy = context.policy();
-        let place = route.workspace(&policy.path);
-        let place = place.map_err(|rejection| context.refuse(rejection))?;
-        let entered = policy
-            .server
-            .enter(request, &place, policy.admits.principals);
-        entered.await.map_err(|rejection| {
-            let parameter = differing(request.identity(), &place, &policy.path);
-            context.refuse_place(rejection, EXPECTED, parameter)
-        })
+        let outcome: Result<Self, Refusal> = async {
+            let route = RouteParameters::of(parts).await;
+            let context = AuthContext::of(&parts.extensions)?;
+            let request = context.for_workspace_guard(&parts.headers)?;
+            let policy = context.policy();
+            let place = route.workspace(&policy.path);
+            let place = place.map_err(|rejection| context.refuse(rejection))?;
+            let entered = policy
+                .server
+                .enter(request, &place, policy.admits.principals);
+            entered.await.map_err(|rejection| {
+                let parameter = differing(request.identity(), &place, &policy.path);
+                context.refuse_place(rejection, EXPECTED, parameter)
+            })
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 
@@ -37,14 +41,18 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountAccess {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let route = RouteParameters::of(parts).await;
-        let context = AuthContext::of(&parts.extensions)?;
-        let request = context.for_tenant_guard(&parts.headers)?;
-        let policy = context.policy();
-        let account = route.account(&policy.path);
-        let account = account.map_err(|rejection| context.refuse(rejection))?;
-        Self::enter(request.identity(), request.member(), &account)
-            .map_err(|kind| context.refuse_place(kind, "principal", &policy.path.account))
+        let outcome: Result<Self, Refusal> = async {
+            let route = RouteParameters::of(parts).await;
+            let context = AuthContext::of(&parts.extensions)?;
+            let request = context.for_tenant_guard(&parts.headers)?;
+            let policy = context.policy();
+            let account = route.account(&policy.path);
+            let account = account.map_err(|rejection| context.refuse(rejection))?;
+            Self::enter(request.identity(), request.member(), &account)
+                .map_err(|kind| context.refuse_place(kind, "principal", &policy.path.account))
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 

@@ -13,9 +13,13 @@ impl<S: Send + Sync> FromRequestParts<S> for UncheckedDelegation {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let route = RouteParameters::of(parts).await;
-        let admitted = AuthContext::of(&parts.extensions)?;
-        claim(admitted, parts, &route).await
+        let outcome: Result<Self, Refusal> = async {
+            let route = RouteParameters::of(parts).await;
+            let admitted = AuthContext::of(&parts.extensions)?;
+            claim(admitted, parts, &route).await
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 
@@ -23,14 +27,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Delegation {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let route = RouteParameters::of(parts).await;
-        let admitted = AuthContext::of(&parts.extensions)?;
-        check_all_wiring(admitted)?;
-        let claimed = claim(admitted, parts, &route).await?;
-        let confirmed = admitted.policy().server.confirm(claimed);
-        confirmed
-            .await
-            .map_err(|rejection| admitted.refuse(rejection))
+        let outcome: Result<Self, Refusal> = async {
+            let route = RouteParameters::of(parts).await;
+            let admitted = AuthContext::of(&parts.extensions)?;
+            check_all_wiring(admitted)?;
+            let claimed = claim(admitted, parts, &route).await?;
+            let confirmed = admitted.policy().server.confirm(claimed);
+            confirmed
+                .await
+                .map_err(|rejection| admitted.refuse(rejection))
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 

@@ -125,7 +125,7 @@ async fn check_role<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal
     let context = AuthContext::of(&parts.extensions)?;
     // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
     context.check_wiring()?;
-    let request = context.guests_too()?;
+    let request = context.any_context()?;
     if request.token.roles().any(is_one_of::<R>) {
         return Ok(());
     }
@@ -149,7 +149,7 @@ async fn check_role<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal
 async fn check_role_of_member<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
     let route = RouteParameters::of(parts).await;
     let context = AuthContext::of(&parts.extensions)?;
-    let request = context.guests_too()?;
+    let request = context.any_context()?;
     let policy = context.policy();
     if !route.addresses_workspace(&policy.path) {
         let is_role = matches!(request.identity(), Identity::User(user) if user.role().is_some_and(is_one_of::<R>));
@@ -178,7 +178,7 @@ fn without_role<R: RoleRequirement>(context: &AuthContext, request: &VerifiedReq
 async fn check_group<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
     let admitted = AuthContext::of(&parts.extensions)?;
-    let admission = admitted.guests_too()?;
+    let admission = admitted.any_context()?;
     if admission.token.groups().any(is_one_of::<R>) {
         Ok(())
     } else {

@@ -25,14 +25,18 @@ macro_rules! tenant_caller {
             type Rejection = Refusal;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-                let admitted = AuthContext::of(&parts.extensions)?;
-                let admission = admitted.for_tenant_guard(&parts.headers)?;
-                let pick: fn(&Identity) -> Result<Self, RejectionKind> = $pick;
-                let caller = pick(admission.identity())
-                    .map_err(|kind| admitted.refuse_caller(kind, $expected))?;
-                let confirmed = admitted.policy().server.confirm_tenant(admission).await;
-                confirmed.map_err(|rejection| admitted.refuse(rejection))?;
-                Ok(caller)
+                let outcome: Result<Self, Refusal> = async {
+                    let admitted = AuthContext::of(&parts.extensions)?;
+                    let admission = admitted.for_tenant_guard(&parts.headers)?;
+                    let pick: fn(&Identity) -> Result<Self, RejectionKind> = $pick;
+                    let caller = pick(admission.identity())
+                        .map_err(|kind| admitted.refuse_caller(kind, $expected))?;
+                    let confirmed = admitted.policy().server.confirm_tenant(admission).await;
+                    confirmed.map_err(|rejection| admitted.refuse(rejection))?;
+                    Ok(caller)
+                }
+                .await;
+                outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
             }
         }
 

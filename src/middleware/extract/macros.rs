@@ -36,7 +36,7 @@ macro_rules! option {
                 state: &S,
             ) -> Result<Option<Self>, $crate::error::Refusal> {
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
-                $wiring(admitted)?;
+                $wiring(admitted).map_err(|refusal| refusal.for_request((&*parts).into()))?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }
@@ -61,6 +61,7 @@ macro_rules! extractor {
             ) -> Result<Self, $crate::error::Refusal> {
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)?;
                 <Self as $crate::middleware::extract::macros::FromAuthContext>::from_admitted(admitted, parts)
+                    .map_err(|refusal| refusal.for_request((&*parts).into()))
             }
         }
 
@@ -75,7 +76,9 @@ macro_rules! extractor {
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }
-                <Self as $crate::middleware::extract::macros::FromAuthContext>::from_admitted(admitted, parts).map(Some)
+                <Self as $crate::middleware::extract::macros::FromAuthContext>::from_admitted(admitted, parts)
+                    .map(Some)
+                    .map_err(|refusal| refusal.for_request((&*parts).into()))
             }
         }
     };
@@ -140,9 +143,8 @@ macro_rules! guard {
                 state: &S,
             ) -> Result<Self, axum::response::Response> {
                 use axum::response::IntoResponse as _;
-                $check(parts)
-                    .await
-                    .map_err(|refusal| refusal.into_response())?;
+                let checked = $check(parts).await;
+                checked.map_err(|refusal| refusal.for_request((&*parts).into()).into_response())?;
                 match T::from_request_parts(parts, state).await {
                     Ok(value) => Ok(Self::around(value)),
                     Err(rejection) => Err(rejection.into_response()),
@@ -165,7 +167,8 @@ macro_rules! guard {
                 use axum::response::IntoResponse as _;
                 let admitted = $crate::middleware::authenticate::context::AuthContext::of(&parts.extensions)
                     .map_err(|refusal| refusal.into_response())?;
-                $wiring(admitted).map_err(|refusal| refusal.into_response())?;
+                $wiring(admitted)
+                    .map_err(|refusal| refusal.for_request((&*parts).into()).into_response())?;
                 if admitted.nothing_sent() {
                     return Ok(None);
                 }

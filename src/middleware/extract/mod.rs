@@ -13,6 +13,7 @@ mod access;
 mod delegation;
 mod guards;
 mod identity;
+mod refuser;
 mod token;
 #[cfg(feature = "jwks")]
 mod user_info;

@@ -54,7 +54,7 @@ impl ResponseProtocol {
         }
     }
 
-    /// Turns a refusal without a body into one in this dialect.
+    /// Turns a refusal without a body into one in this protocol.
     pub(in crate::middleware) fn translate<B>(
         self,
         response: &mut Response<B>,
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_media_type_tells_grpc_and_nothing_that_only_begins_like_it() {
-        for (field, dialect) in [
+        for (field, protocol) in [
             ("application/grpc", ResponseProtocol::Grpc),
             ("APPLICATION/gRPC", ResponseProtocol::Grpc),
             ("application/grpc+proto", ResponseProtocol::Grpc),
@@ -117,7 +117,7 @@ mod tests {
                 ResponseProtocol::GrpcWebText,
             ),
         ] {
-            assert_eq!(of(field.as_bytes()), dialect, "{field:?}");
+            assert_eq!(of(field.as_bytes()), protocol, "{field:?}");
         }
         for other in [
             "",

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Method, Response, Uri};
 
-use crate::middleware::response::body::{EmptyBody, MakeBody, RenderedBody};
+use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest, RenderedBody};
 use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText, respond};
 use crate::middleware::response::grpc::ResponseProtocol;
 use crate::model::error::rejection::{Rejection, RejectionKind};
+use crate::verify::request::request_parts::RequestParts;
 
 /// A [`Rejection`] and the way in which the layer that the request came through answers it:
 /// its challenge, its renderer, and gRPC where the client speaks it.
@@ -22,7 +23,26 @@ use crate::model::error::rejection::{Rejection, RejectionKind};
 pub struct Refusal {
     rejection: Rejection,
     policy: Option<Arc<ChallengePolicy>>,
-    dialect: ResponseProtocol,
+    protocol: ResponseProtocol,
+    /// What the renderer sees of the request, where there is a renderer.
+    request: Option<Arc<RequestHead>>,
+}
+
+/// A copy of a request's head. Boxed in a refusal, so that `Result<T, Refusal>` stays small.
+pub(in crate::middleware) struct RequestHead {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl RequestHead {
+    pub(in crate::middleware) fn of(request: RequestParts<'_>) -> Arc<Self> {
+        Arc::new(Self {
+            method: request.method.clone(),
+            uri: request.uri.clone(),
+            headers: request.headers.clone(),
+        })
+    }
 }
 
 impl Refusal {
@@ -30,13 +50,29 @@ impl Refusal {
     pub(crate) fn new(
         rejection: impl Into<Rejection>,
         policy: Arc<ChallengePolicy>,
-        dialect: ResponseProtocol,
+        protocol: ResponseProtocol,
     ) -> Self {
         Self {
             rejection: rejection.into(),
             policy: Some(policy),
-            dialect,
+            protocol,
+            request: None,
         }
+    }
+
+    /// Adds the request for the renderer, where the layer has one.
+    #[must_use]
+    pub(in crate::middleware) fn for_request(mut self, request: RequestParts<'_>) -> Self {
+        let policy = self.policy.as_ref();
+        if policy.is_some_and(|policy| policy.has_renderer()) {
+            self.request = Some(RequestHead::of(request));
+        }
+        self
+    }
+
+    pub(in crate::middleware) fn with_request(mut self, request: Option<Arc<RequestHead>>) -> Self {
+        self.request = request;
+        self
     }
 
     /// No layer covers the route, so there is no challenge to make.
@@ -45,7 +81,8 @@ impl Refusal {
         Self {
             rejection: Rejection::new(RejectionKind::NotAuthenticated),
             policy: None,
-            dialect: ResponseProtocol::Http,
+            protocol: ResponseProtocol::Http,
+            request: None,
         }
     }
 
@@ -76,14 +113,25 @@ impl Refusal {
     }
 
     pub(in crate::middleware) fn answer<B, M: MakeBody<B>>(&self) -> Response<B> {
-        match &self.policy {
-            Some(policy) => respond::<B, M>(&self.rejection, policy, self.dialect),
-            None => respond::<B, M>(
-                &self.rejection,
-                &ChallengePolicy::new(ChallengeText::default(), None),
-                self.dialect,
-            ),
-        }
+        let request = self.request.as_deref();
+        let request =
+            request.map(|head| RefusedRequest::new(&head.method, &head.uri, &head.headers));
+        self.answer_to::<B, M>(request)
+    }
+
+    pub(in crate::middleware) fn answer_to<B, M: MakeBody<B>>(
+        &self,
+        request: Option<RefusedRequest<'_>>,
+    ) -> Response<B> {
+        let unlayered;
+        let policy = match &self.policy {
+            Some(policy) => policy,
+            None => {
+                unlayered = ChallengePolicy::new(ChallengeText::default(), None);
+                &unlayered
+            }
+        };
+        respond::<B, M>(&self.rejection, policy, self.protocol, request)
     }
 }
 

@@ -7,11 +7,20 @@ use std::time::Duration;
 
 use crate::model::error::rejection_detail::RejectionDetail;
 
-/// A refusal: what kind, and the little that its answer needs.
+/// Why a request is refused: the kind, and the data that its response and its event need.
 ///
 /// The client sees only the wire table of [`RejectionKind`]; the program reads
 /// [`kind()`](Self::kind); the operator reads `Display`, which names the fault and never
 /// contains a token, a claim's value or a key.
+///
+/// These types belong together:
+///
+/// * `Rejection`: why this request is refused. Plain data, for logs, metrics and renderers.
+/// * [`RejectionKind`]: the row of the wire table, and so the status and the challenge.
+/// * [`RequestFault`], [`TokenFault`], [`Outage`] and [`WiringFault`]: the cause inside a kind.
+/// * [`Refusal`](crate::error::Refusal): a `Rejection` that a layer can answer, with its challenge and
+///   its renderer. Extractors return it, and [`Refuser`](crate::Refuser) makes it in a handler.
+/// * [`Objection`]: what the application's own check returns about a token, for every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -34,7 +43,6 @@ impl Rejection {
         }
     }
 
-    #[cfg_attr(not(any(feature = "jwks", feature = "axum")), allow(dead_code))]
     pub(crate) const fn unavailable(outage: Outage, retry_after: Duration) -> Self {
         Self {
             kind: RejectionKind::Unavailable(outage),
@@ -64,6 +72,17 @@ impl Rejection {
         rejection
     }
 
+    /// A refusal of the application's own: 403 without a challenge. `reason` is a short stable name
+    /// such as `not_the_author`; it is the [`cause`](Self::cause) in events and metrics, and
+    /// [`ProblemJson`](crate::layer::ProblemJson) does not send it. A handler answers it with
+    /// [`Refuser`](crate::Refuser).
+    #[must_use]
+    pub const fn forbidden(reason: &'static str) -> Self {
+        let mut rejection = Self::new(RejectionKind::Forbidden);
+        rejection.cause = Some(reason);
+        rejection
+    }
+
     /// Adds what the operator needs to find the cause.
     pub(crate) fn with_detail(self, detail: RejectionDetail) -> Self {
         self.with_shared_detail(Arc::new(detail))
@@ -86,7 +105,6 @@ impl Rejection {
         self
     }
 
-    #[cfg(feature = "tracing")]
     pub(crate) fn shared_issuer(&self) -> Option<Arc<str>> {
         self.issuer.clone()
     }
@@ -100,8 +118,8 @@ impl Rejection {
     /// The fault inside the kind, or, for [`RejectionKind::WrongCaller`], the check that refused:
     /// `context` (a token for another API context), `caller` (another kind of caller), `guest` (a
     /// principal who is admitted to workspaces alone), `role`, `group`, `delegation` (a user is
-    /// named where nobody may be, or asked) or `objection` (the application's own check). A
-    /// stable name, for operators.
+    /// named where nobody may be, or asked) or `objection` (the application's own check); for
+    /// [`RejectionKind::Forbidden`] the application's reason. A stable name, for operators.
     #[must_use]
     pub const fn cause(&self) -> Option<&'static str> {
         match (self.kind.fault(), self.cause, self.kind) {
@@ -180,6 +198,13 @@ impl From<RequestFault> for Rejection {
     }
 }
 
+impl From<Outage> for Rejection {
+    /// The client may try again after 1 s.
+    fn from(outage: Outage) -> Self {
+        Self::unavailable(outage, Duration::from_secs(1))
+    }
+}
+
 impl From<WiringFault> for Rejection {
     fn from(fault: WiringFault) -> Self {
         Self::new(RejectionKind::Misconfigured(fault))
@@ -201,6 +226,7 @@ impl fmt::Display for Rejection {
                 &"no authentication layer covers this route; add `server.authenticate()` with `route_layer`"
             }
             RejectionKind::Misconfigured(fault) => fault,
+            RejectionKind::Forbidden => &"the application refuses the caller",
         };
         words.fmt(f)
     }
@@ -216,7 +242,7 @@ impl std::error::Error for Rejection {}
 /// | `InvalidRequest` | 400 | `error="invalid_request"` |
 /// | `InvalidToken` | 401 | `error="invalid_token"` |
 /// | `InsufficientScope` | 403 | `error="insufficient_scope"`, `scope` |
-/// | `WrongCaller`, `WrongTenant`, `NoTenant` | 403 | none |
+/// | `WrongCaller`, `WrongTenant`, `NoTenant`, `Forbidden` | 403 | none |
 /// | `Unavailable` | 503 and `Retry-After` | none |
 /// | `NotAuthenticated`, `Misconfigured` | 500 | none |
 ///
@@ -246,6 +272,8 @@ pub enum RejectionKind {
     NotAuthenticated,
     /// The application is wired wrongly; see the fault.
     Misconfigured(WiringFault),
+    /// The application itself refuses the caller; see [`Rejection::forbidden`].
+    Forbidden,
 }
 
 impl RejectionKind {
@@ -263,6 +291,7 @@ impl RejectionKind {
             Self::Unavailable(_) => "unavailable",
             Self::NotAuthenticated => "not_authenticated",
             Self::Misconfigured(_) => "misconfigured",
+            Self::Forbidden => "forbidden",
         }
     }
 
@@ -279,7 +308,8 @@ impl RejectionKind {
             | Self::WrongCaller
             | Self::WrongTenant
             | Self::NoTenant
-            | Self::NotAuthenticated => None,
+            | Self::NotAuthenticated
+            | Self::Forbidden => None,
         }
     }
 }
@@ -407,6 +437,9 @@ faults! {
 faults! {
     /// Why we could not judge a token. Never the caller's fault.
     Outage {
+        /// The issuer's keys or the revocations come from elsewhere, and
+        /// [`connect`](crate::ResourceServer::connect) was never called, so nothing loads them.
+        NotConnected = "not_connected", "`connect()` was never called, so nothing is loaded";
         /// The issuer's keys were never loaded, or were dropped.
         KeysNotLoaded = "keys_not_loaded", "the issuer's keys are not loaded";
         /// The last good key set is older than the maximum staleness.

@@ -14,7 +14,7 @@ use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
 use crate::runtime::http::form::{push, push_pair};
 use crate::verify::crypto::pem;
-use crate::verify::crypto::primitives::PrivateKey;
+use crate::verify::crypto::private_key::PrivateKey;
 use crate::verify::jose::client_assertion::ClientAssertion;
 use crate::verify::request::credential::is_b64token;
 

@@ -1,24 +1,24 @@
-//! How a fetch of keys ended, told to the operator.
+//! The log events of a fetch of keys.
 
 use std::sync::Arc;
 
 use crate::runtime::discovery::metadata::RefreshError;
 use crate::verify::jose::jwk_set::KeySet;
 
-/// A set of odd entries is one sight, and not a line for each.
+/// The most unusable entries that are logged one by one.
 #[cfg(feature = "tracing")]
 const MOST_NAMED: usize = 20;
 
-/// How a flight ended, to be told.
+/// How a fetch ended.
 #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-pub(in crate::runtime) enum RefreshEvent {
+pub(super) enum RefreshEvent {
     Keys { keys: Arc<KeySet>, changed: bool },
     Error(RefreshError),
 }
 
 impl RefreshEvent {
     #[cfg(feature = "tracing")]
-    pub(in crate::runtime) fn announce(&self, issuer: &str) {
+    pub(super) fn announce(&self, issuer: &str) {
         let (keys, changed) = match self {
             Self::Error(error) => {
                 tracing::warn!(issuer, error = %error, "the key set could not be refreshed");
@@ -50,5 +50,5 @@ impl RefreshEvent {
 
     #[cfg(not(feature = "tracing"))]
     #[allow(clippy::unused_self)]
-    pub(in crate::runtime) fn announce(&self, _: &str) {}
+    pub(super) fn announce(&self, _: &str) {}
 }

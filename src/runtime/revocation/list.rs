@@ -20,10 +20,11 @@ use crate::model::ids::ClientId;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
-use crate::runtime::revocation::entry::{RevocationEntry, subjects};
+use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, TimedEntry};
 use crate::runtime::util::read_mostly_table::{ReadMostlyTable, WriterStats};
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::revocation_rule::{concerns, subjects};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// Stands for "something is missing" where a version belongs.
@@ -204,9 +205,9 @@ impl RevocationList {
         let has_ended = Cell::new(false);
         if !reader.is_new() {
             let applies = |listed: &TimedEntry| {
-                let concerns = listed.entry().concerns(token, rules);
-                let applies = concerns && listed.is_in_force(now, monotonic);
-                has_ended.set(has_ended.get() || (concerns && !applies));
+                let is_concerned = concerns(listed.entry().revocation(), token, rules);
+                let applies = is_concerned && listed.is_in_force(now, monotonic);
+                has_ended.set(has_ended.get() || (is_concerned && !applies));
                 applies
             };
             let hashes = self.hashes(standing, token, rules);
@@ -314,7 +315,7 @@ impl RevocationList {
     /// Adds an entry of another instance: like `add`, but no listener is told, and it always has
     /// room. While there are more entries than there may be, the list is not complete.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_in(&self, entry: RevocationEntry, span: MonotonicSpan) {
+    pub(crate) fn add_remote(&self, entry: RevocationEntry, span: MonotonicSpan) {
         let now = self.now();
         let mut writer = self.writer();
         let place = self.place_of(&entry);
@@ -354,7 +355,7 @@ impl RevocationList {
     /// Takes out what another instance has withdrawn: like `withdraw`, but no listener is told; and
     /// not if it is kept, which is asked while nothing else can change the list.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_out(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
+    pub(crate) fn remove_remote(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
         let mut writer = self.writer();
         if !is_kept() {
             self.drop_entry(&mut writer, revocation);
@@ -396,7 +397,7 @@ impl RevocationList {
 
     /// Says that something may be missing, until as many have said that nothing is.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(crate) fn hold(&self) {
+    pub(crate) fn mark_incomplete(&self) {
         let mut writer = self.writer();
         writer.holds += 1;
         self.show(&writer);
@@ -404,7 +405,7 @@ impl RevocationList {
 
     /// Says that nothing is missing any more; once for each `hold`.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(crate) fn release(&self) {
+    pub(crate) fn mark_complete(&self) {
         let mut writer = self.writer();
         writer.holds = writer.holds.saturating_sub(1);
         self.show(&writer);

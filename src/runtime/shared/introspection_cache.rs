@@ -16,7 +16,9 @@ use tokio::task::JoinHandle;
 
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
-use crate::runtime::shared::redis::{Address, Connection, StoreError};
+use crate::runtime::shared::store::address::Address;
+use crate::runtime::shared::store::redis::{Connection, StoreError};
+use crate::runtime::util::backoff::Backoff;
 use crate::verify::crypto::sealed::{SealedBox, joined};
 
 /// After a failure the store is left alone for this long, and after each further one for twice as
@@ -110,17 +112,26 @@ pub(crate) struct SharedIntrospectionCache {
     misses: AtomicU64,
 }
 
-#[derive(Default)]
 struct ConnectionState {
     connection: Option<Connection>,
     connecting: bool,
-    failures: u32,
+    backoff: Backoff,
     /// By the monotonic clock.
     not_before: Duration,
     last_error: Option<StoreError>,
 }
 
 impl ConnectionState {
+    fn new() -> Self {
+        Self {
+            connection: None,
+            connecting: false,
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            not_before: Duration::ZERO,
+            last_error: None,
+        }
+    }
+
     fn opened(&mut self, outcome: Result<Connection, StoreError>, now: Duration) {
         self.connecting = false;
         match outcome {
@@ -130,15 +141,13 @@ impl ConnectionState {
     }
 
     fn failed(&mut self, error: StoreError, now: Duration) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(8));
         self.connection = None;
-        self.failures = self.failures.saturating_add(1);
-        self.not_before = now.saturating_add(pause.min(LONGEST_PAUSE));
+        self.not_before = now.saturating_add(self.backoff.failed());
         self.last_error = Some(error);
     }
 
     fn worked(&mut self) {
-        self.failures = 0;
+        self.backoff.reset();
         self.last_error = None;
     }
 }
@@ -158,7 +167,7 @@ impl SharedIntrospectionCache {
             prefix,
             clock,
             patience,
-            link: Arc::default(),
+            link: Arc::new(Mutex::new(ConnectionState::new())),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -253,7 +262,7 @@ impl SharedIntrospectionCache {
         let (address, link) = (self.address.clone(), Arc::clone(&self.link));
         let clock = Arc::clone(&self.clock);
         tokio::spawn(async move {
-            let outcome = address.connect().await;
+            let outcome = Connection::open(&address).await;
             // A clock is the application's code, which runs under no lock of ours.
             let now = clock.monotonic();
             lock(&link).opened(outcome, now);

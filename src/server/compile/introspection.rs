@@ -94,7 +94,7 @@ fn introspected_issuer(
         dialect: dialect.clone(),
         credentials,
         signed: signed_for.is_some(),
-        reach: reach(issuer)?,
+        http_options: reach(issuer)?,
     };
     let endpoint =
         Endpoint::new(config).map_err(|problem| ConfigError::new("introspected", problem))?;
@@ -104,7 +104,7 @@ fn introspected_issuer(
     let handler = IntrospectionHandler {
         authority: Arc::clone(authority),
         idiom: dialect.idiom(),
-        signed_for,
+        signed_for: signed_for.map(Into::into),
         signed_age: asking.signed_age,
         memory,
         unsupported: LogRateLimit::default(),
@@ -271,11 +271,11 @@ fn endpoint_url(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<Endpoint
     match (asked, &issuer.discovery_url) {
         (IntrospectionTarget::Endpoint(url), _) => {
             check_url("introspected", url, issuer.plain_http)?;
-            Ok(EndpointUrl::At(url.clone()))
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (IntrospectionTarget::Service(url), _) => {
             check_url("token_information", url, issuer.plain_http)?;
-            Ok(EndpointUrl::At(url.clone()))
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (IntrospectionTarget::Issuer(_), Some(url)) => {
             check_url("discovery_url", url, issuer.plain_http)?;

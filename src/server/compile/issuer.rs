@@ -9,6 +9,8 @@
 use std::sync::Arc;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
+#[cfg(feature = "jwks")]
+use crate::runtime::cache::validity::Liveness;
 use crate::runtime::clock::Clock;
 use crate::server::compile::issuer_ids::identifiers;
 use crate::server::compile::key_source::{KeySourceOwner, keys};
@@ -83,6 +85,8 @@ fn forms(
         let authority = IssuerAuthority {
             rules: Arc::clone(&rules),
             keys,
+            #[cfg(feature = "jwks")]
+            liveness: Liveness::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
     }
@@ -140,6 +144,8 @@ fn tenants(
         let authority = IssuerAuthority {
             rules: Arc::new(rules),
             keys: keys.clone(),
+            #[cfg(feature = "jwks")]
+            liveness: Liveness::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
     }

@@ -172,12 +172,7 @@ fn is_region(region: &str) -> bool {
 pub(in crate::server) fn discovery_urls(issuer: &str) -> Vec<String> {
     let issuer = issuer.trim_end_matches('/');
     let appended = format!("{issuer}/.well-known/openid-configuration");
-    let authority = issuer.find("://").map_or(0, |at| at + 3);
-    let path = issuer
-        .get(authority..)
-        .and_then(|rest| rest.find('/'))
-        .map_or(issuer.len(), |at| authority + at);
-    let (origin, path) = issuer.split_at_checked(path).unwrap_or((issuer, ""));
+    let (origin, path) = url::split_origin(issuer);
     let inserted = |name| format!("{origin}/.well-known/{name}{path}");
     let mut urls = vec![appended, inserted("oauth-authorization-server")];
     // Without a path this is where the first one is.

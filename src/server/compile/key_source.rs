@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::model::algorithm::AlgorithmSet;
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
-use crate::runtime::http::client::{HttpOptions, RootCertificate};
+use crate::runtime::http::tls::{HttpOptions, RootCertificate};
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
 #[cfg(feature = "jwks")]
@@ -186,7 +186,7 @@ fn remote_keys(
             most_keys: issuer.most_keys,
             most_bytes: issuer.key_set_bytes,
             lazy: whose.lazy,
-            reach: reach(issuer)?,
+            http_options: reach(issuer)?,
             limits,
         };
         let keys = RemoteKeys::new(config, Arc::clone(clock))

@@ -123,7 +123,7 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
     let algorithms = match (&issuer.algorithms, profile) {
         (Some(named), _) => AlgorithmSet::of(named.iter().copied()),
         (None, Profile::Cognito) => AlgorithmSet::of([Algorithm::RS256]),
-        (None, _) => AlgorithmSet::of(Algorithm::all()),
+        (None, _) => AlgorithmSet::of(Algorithm::DEFAULTS.iter().copied()),
     };
     if algorithms.is_empty() {
         return Err(ConfigError::missing(
@@ -205,8 +205,8 @@ fn check_vocabulary(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError
 }
 
 fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
-    let mut mistakes = Mistakes::default();
     const DAY: u64 = 24 * 3600;
+    let mut mistakes = Mistakes::default();
     if issuer.leeway > Duration::from_secs(300) {
         mistakes.add(ConfigError::out_of_bounds(
             "leeway",

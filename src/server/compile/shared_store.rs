@@ -11,8 +11,9 @@ use crate::model::url;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::introspection_cache::SharedIntrospectionCache;
-use crate::runtime::shared::redis::Address;
-use crate::runtime::shared::sync::{RevocationSync, StoreKeys, StoreLocation};
+use crate::runtime::shared::store::address::Address;
+use crate::runtime::shared::sync::state::{RevocationSync, StoreLocation};
+use crate::runtime::shared::sync::store_keys::StoreKeys;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::ConfigError;
 use crate::server::settings::shared_store::{GivenKey, SharedStore};
@@ -117,7 +118,7 @@ impl CheckedSharedStore {
             address: address.clone(),
             seals: key.seals(Purpose::Revocation).ok_or_else(broken)?,
             keys: StoreKeys::new(&store.namespace, &fingerprint),
-            realms: realms.collect(),
+            lives: realms.collect(),
             refuse_after: store.refuse_after,
         };
         let answers = SharedIntrospectionCache::new(

@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{
-    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
-};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Clock, Deadline, Now};
 use crate::runtime::introspection::endpoint::EndpointUrl;
 use crate::runtime::lookup::engine::{
@@ -133,7 +132,7 @@ fn endpoint_url(
     match (location, &issuer.kind, &issuer.discovery_url) {
         (UserInfoLocation::At(url), _, _) => {
             check_url("userinfo", url, issuer.plain_http)?;
-            Ok(EndpointUrl::At(url.clone()))
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (UserInfoLocation::Discovered, IssuerKind::OidcTenants(_), _) => {
             Err(ConfigError::conflict(
@@ -153,12 +152,17 @@ fn endpoint_url(
 }
 
 impl UserInfoHandler {
+    /// What an answer depends on that no key has verified.
+    fn validity(&self) -> CacheValidity {
+        CacheValidity::while_live(self.authority.liveness.clone())
+    }
+
     pub(in crate::server) fn digest(&self, token: &[u8]) -> Option<TokenDigest> {
         self.known.digest(token)
     }
 
     /// What is cached for this token.
-    pub(in crate::server) fn cached(
+    pub(in crate::server) fn find_cached(
         &self,
         digest: TokenDigest,
         now: Now,
@@ -194,7 +198,7 @@ impl UserInfoHandler {
             Err(denial) => {
                 let mut known = Arc::new(Cached::unkept(
                     denial,
-                    within(CacheValidity::lasting(), REFUSAL_LIFE),
+                    within(self.validity(), REFUSAL_LIFE),
                 ));
                 self.refused
                     .keep(digest, &mut known, REFUSAL_BYTES, asked.now());
@@ -212,11 +216,11 @@ impl UserInfoHandler {
                     .map_err(|_| EndpointError::failed("the answer is not utf-8"))?;
                 let claims = UserClaims::read(&text.into())
                     .map_err(|fault| EndpointError::failed(format!("the answer {fault}")))?;
-                (claims, CacheValidity::lasting())
+                (claims, self.validity())
             }
             UserInfoReply::Signed(bytes) => {
                 let time = answer_time(&self.authority, asked, MOST_APART);
-                let open = |signed: &Signed<'_>| {
+                let open = move |_: &IssuerAuthority, signed: &Signed<'_>| {
                     UserClaims::signed(signed, time).map_err(|fault| format!("the answer {fault}"))
                 };
                 opened(&self.authority, &bytes, open).await?
@@ -227,14 +231,14 @@ impl UserInfoHandler {
 }
 
 impl ResponseHandler for UserInfoHandler {
-    type Oracle = UserInfoEndpoint;
+    type Endpoint = UserInfoEndpoint;
     type Verdict = UserInfoResult;
 
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
-        self.cached(digest, now)
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
+        self.find_cached(digest, now)
     }
 
-    async fn examine(
+    async fn handle(
         &self,
         digest: TokenDigest,
         said: UserInfoReply,

@@ -16,13 +16,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::error::rejection::{Outage, RequestFault, TokenFault};
+use crate::logging;
+use crate::model::error::rejection::{Outage, Rejection, RequestFault, TokenFault};
 use crate::model::error::token_error::TokenError;
+use crate::model::event::Event;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{
-    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
-};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::introspection::endpoint::{Endpoint, IntrospectionReply};
 use crate::runtime::lookup::engine::{
@@ -33,12 +34,11 @@ use crate::runtime::revocation::list::RevocationCheck;
 #[cfg(feature = "redis")]
 use crate::runtime::shared::introspection_cache::{IssuerCache, SharedIntrospectionCache};
 use crate::runtime::util::log_rate_limit::LogRateLimit;
-use crate::server::decide::issuer_authority::{
-    Interrupt, IssuerAuthority, LookupResult, PendingLookup,
-};
+use crate::server::decide::decision::{Decision, PendingDecision};
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::lookup_result::IntrospectionVerdict;
 use crate::server::decide::signed_response::{answer_time, opened};
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::introspection_response::{
     ActiveToken, ExpectedSigner, ReceivedAt, ResponseFormat, signed_answer,
@@ -85,7 +85,7 @@ pub(in crate::server) struct IntrospectionHandler {
     pub(in crate::server) authority: Arc<IssuerAuthority>,
     pub(in crate::server) idiom: ResponseFormat,
     /// Whom signed answers are for; `None` where answers are not signed.
-    pub(in crate::server) signed_for: Option<Vec<Box<str>>>,
+    pub(in crate::server) signed_for: Option<Arc<[Box<str>]>>,
     /// How far a signed answer's `iat` may be from the question.
     pub(in crate::server) signed_age: Duration,
     pub(in crate::server) memory: RememberedResponses,
@@ -111,7 +111,7 @@ impl RememberedResponses {
         })
     }
 
-    fn active(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<VerifiedRequest>>> {
+    fn active(&self, digest: TokenDigest, now: Now) -> Option<SharedRequest> {
         self.active.find(digest, now)
     }
 
@@ -168,7 +168,7 @@ impl IntrospectedIssuer {
         }
         match memchr::memchr_iter(b'.', token).count() + 1 {
             3 => {
-                let rules = &self.introspector.examiner().authority.rules;
+                let rules = &self.introspector.handler().authority.rules;
                 self.takes_jwts
                     && token.len() <= self.most_bytes
                     && Compact::claimed_issuer(token).is_some_and(|named| rules.is_named(&named))
@@ -186,26 +186,22 @@ impl IntrospectedIssuer {
 
     /// The names of the issuer that is asked.
     pub(in crate::server) fn names(&self) -> &[Arc<str>] {
-        &self.introspector.examiner().authority.rules.names
+        &self.introspector.handler().authority.rules.names
     }
 
     /// What the issuer has said of a JWT, if that still stands.
-    pub(in crate::server) fn known_jwt(
-        &self,
-        token: &[u8],
-        now: Now,
-    ) -> Option<Arc<Cached<VerifiedRequest>>> {
+    pub(in crate::server) fn known_jwt(&self, token: &[u8], now: Now) -> Option<SharedRequest> {
         if !self.takes_jwts || token.len() > self.most_bytes {
             return None;
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         memory.active(memory.active.digest(token)?, now)
     }
 
     /// Shares answers, unless none is remembered.
     #[cfg(feature = "redis")]
     pub(in crate::server) fn share(&self, answers: &Arc<SharedIntrospectionCache>, resource: &str) {
-        let Some(life) = self.introspector.examiner().memory.life else {
+        let Some(life) = self.introspector.handler().memory.life else {
             return;
         };
         let mut policy = vec![resource.as_bytes()];
@@ -220,49 +216,32 @@ impl IntrospectedIssuer {
     }
 
     pub(in crate::server) fn status(&self) -> IntrospectionStatus {
-        let memory = &self.introspector.examiner().memory;
-        self.introspector.status(memory.active.tally())
+        let memory = &self.introspector.handler().memory;
+        self.introspector.status(memory.active.stats())
     }
 
-    /// What is known of a token, or who is to be asked.
-    pub(in crate::server) fn judge(
+    /// The verdict of the cache, or of the issuer after a look-up.
+    pub(in crate::server) fn authenticate(
         &self,
         token: &[u8],
-        answered: Option<LookupResult>,
         now: Now,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
-        let bench = self.introspector.examiner();
-        self.look(token, answered, now)
-            .map_err(|stop| stop.by(&bench.authority.rules.realm))
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        self.look_up(token, now)
+            .map_err(|rejection| rejection.by(self.realm()))
     }
 
-    fn look(
-        &self,
-        token: &[u8],
-        answered: Option<LookupResult>,
-        now: Now,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
+    fn look_up(&self, token: &[u8], now: Now) -> Result<Decision<SharedRequest>, Rejection> {
         if token.len() > self.most_bytes {
             return Err(TokenFault::TooLarge.into());
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         let Some(digest) = memory.active.digest(token) else {
             return Err(LookupUnavailable::now(Outage::IntrospectionFailed).into());
         };
-        match answered {
-            // INVARIANT: an answer counts for the token that it was given for.
-            Some(LookupResult::Token(about, answer)) if about == digest => {
-                return match answer {
-                    Ok(verdict) => verdict.admission(),
-                    Err(not_asked) => Err(not_asked.into()),
-                };
-            }
-            _ => {}
+        if let Some(verified) = memory.active(digest, now) {
+            return Ok(Decision::Done(verified));
         }
-        if let Some(admission) = memory.active(digest, now) {
-            return Ok(admission);
-        }
-        // Who sends such bytes has sent no token (RFC 6750 s2.1), and nobody is told of them.
+        // RFC 6750 s2.1: such bytes are no token, and they are not sent to the issuer.
         let text = std::str::from_utf8(token)
             .ok()
             .filter(|text| is_b64token(text.as_bytes()))
@@ -270,17 +249,33 @@ impl IntrospectedIssuer {
         if let Some(error) = memory.refused(digest, now) {
             return Err(error.into());
         }
-        match self.introspector.ask(digest, None, text) {
-            Ok(ticket) => Err(Interrupt::Wait(PendingLookup::Token { digest, ticket })),
-            Err(not_asked) => Err(not_asked.into()),
-        }
+        let ticket = self.introspector.look_up(digest, None, text)?;
+        let issuer = Arc::clone(self.realm());
+        let lookup = async move {
+            let verdict = ticket.wait().await.map_err(Rejection::from);
+            let verified = verdict.and_then(IntrospectionVerdict::verified);
+            let verified = verified.map_err(|rejection| rejection.by(&issuer))?;
+            Ok(Decision::Done(verified))
+        };
+        Ok(Decision::Pending(PendingDecision::new(lookup)))
+    }
+
+    /// The authority whose keys verify responses, where they are signed.
+    pub(in crate::server) fn signer(&self) -> Option<&IssuerAuthority> {
+        let handler = self.introspector.handler();
+        let is_signed = handler.signed_for.is_some();
+        is_signed.then_some(&*handler.authority)
+    }
+
+    fn realm(&self) -> &Arc<str> {
+        &self.introspector.handler().authority.rules.realm
     }
 }
 
 impl IntrospectionVerdict {
-    fn admission(self) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
+    fn verified(self) -> Result<SharedRequest, Rejection> {
         match self {
-            // The keys went while the request waited for what they had verified.
+            // The keys were dropped during the look-up that they had verified.
             Self::Active(admission) if admission.has_lost_its_keys() => {
                 Err(LookupUnavailable::now(Outage::IntrospectionFailed).into())
             }
@@ -291,10 +286,10 @@ impl IntrospectionVerdict {
 }
 
 impl ResponseHandler for IntrospectionHandler {
-    type Oracle = Endpoint;
+    type Endpoint = Endpoint;
     type Verdict = IntrospectionVerdict;
 
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
         let active = self
             .memory
             .active(digest, now)
@@ -306,25 +301,22 @@ impl ResponseHandler for IntrospectionHandler {
         })
     }
 
-    async fn examine(
+    async fn handle(
         &self,
         digest: TokenDigest,
         said: IntrospectionReply,
         asked: RequestTime,
     ) -> Result<IntrospectionVerdict, EndpointError> {
         let (verdict, basis) = match said {
-            IntrospectionReply::BadToken => (
-                (Err(TokenFault::Inactive.into()), BRIEFLY),
-                CacheValidity::lasting(),
-            ),
+            IntrospectionReply::BadToken => {
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
+            }
             IntrospectionReply::UnsupportedType => {
                 if self.unsupported.grants(asked.monotonic) {
-                    announce_unsupported(&self.authority.rules.realm);
+                    let issuer = &self.authority.rules.realm;
+                    logging::emit(Event::UnsupportedTokenType { issuer });
                 }
-                (
-                    (Err(TokenFault::Inactive.into()), BRIEFLY),
-                    CacheValidity::lasting(),
-                )
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
             }
             IntrospectionReply::Answer(bytes) => {
                 let opened = self.opened(bytes, asked).await?;
@@ -349,6 +341,11 @@ impl ResponseHandler for IntrospectionHandler {
 }
 
 impl IntrospectionHandler {
+    /// What an answer depends on that no key has verified.
+    fn validity(&self) -> CacheValidity {
+        CacheValidity::while_live(self.authority.liveness.clone())
+    }
+
     /// What it means, and how long that may be remembered.
     fn weigh(
         &self,
@@ -398,15 +395,17 @@ impl IntrospectionHandler {
             return Ok(OpenedResponse {
                 text: text.into(),
                 life: Duration::MAX,
-                basis: CacheValidity::lasting(),
+                basis: self.validity(),
             });
         };
-        let expected = ExpectedSigner {
-            issuer: &self.authority.rules.realm,
-            us,
-            time: answer_time(&self.authority, asked, self.signed_age),
-        };
-        let open = |signed: &Signed<'_>| {
+        let us = Arc::clone(us);
+        let time = answer_time(&self.authority, asked, self.signed_age);
+        let open = move |authority: &IssuerAuthority, signed: &Signed<'_>| {
+            let expected = ExpectedSigner {
+                issuer: &authority.rules.realm,
+                us: &us,
+                time,
+            };
             signed_answer(signed, expected).map_err(|unfit| format!("the signed answer {unfit}"))
         };
         let ((text, end), basis) = opened(&self.authority, &bytes, open).await?;
@@ -424,14 +423,3 @@ struct OpenedResponse {
     life: Duration,
     basis: CacheValidity,
 }
-
-#[cfg(feature = "tracing")]
-fn announce_unsupported(issuer: &str) {
-    tracing::warn!(
-        issuer,
-        "the endpoint does not judge tokens of this type; if they are jwts, verify them here"
-    );
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn announce_unsupported(_: &str) {}

@@ -1,5 +1,6 @@
 //! Parts of the decision on a request: the rules and keys of an issuer, signed and introspected tokens.
 
+pub(crate) mod decision;
 pub(crate) mod verified_request;
 #[cfg(feature = "jwks")]
 pub(crate) mod lookup_result;

@@ -8,13 +8,15 @@ use tokio::task::JoinSet;
 
 use crate::runtime::discovery::metadata::RefreshError as FetchError;
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
+use crate::runtime::jwks::refresh_task;
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
-use crate::runtime::shared::sync::SyncFailure;
+use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
 #[cfg(feature = "redis")]
 use crate::server::operate::shared_status::SharedStoreError;
+use crate::server::registry::remotes;
 use crate::server::resource_server::ResourceServer;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
@@ -158,21 +160,28 @@ impl ResourceServer {
     /// load needs no `connect`. The refreshers of all clones are started, those made before included, even
     /// when this returns an error.
     ///
+    /// Without it, requests that need such keys or revocations are answered 503 with the outage
+    /// [`NotConnected`](crate::error::Outage::NotConnected), and the first of them is an event at `error`.
+    ///
     /// # Errors
     ///
     /// * [`ConnectError::NoRuntime`]: no tokio runtime is running. It needs time and I/O enabled,
     ///   as every runtime that serves requests has.
     /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
+    #[doc(alias = "start")]
     pub async fn connect(self) -> Result<Self, ConnectError> {
-        let introspector = self.0.opaque.as_ref().map(|opaque| &opaque.introspector);
+        let registry = self.0.registry.load_full();
+        let introspected = registry.introspected.as_ref();
+        let introspector = introspected.map(|issuer| &issuer.introspector);
         let introspector = introspector.filter(|one| one.endpoint().is_discovered());
-        let has_nothing_to_load = self.remotes().next().is_none() && introspector.is_none();
+        let has_nothing_to_load = registry.remotes().next().is_none() && introspector.is_none();
         if has_nothing_to_load && self.0.loading.is_none() && !self.shares() {
             return Ok(self);
         }
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(ConnectError::NoRuntime);
         }
+        self.0.connection.begin();
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {
@@ -181,8 +190,8 @@ impl ResourceServer {
                 Ok(())
             });
         }
-        for keys in self.remotes() {
-            keys.start().map_err(|_| ConnectError::NoRuntime)?;
+        for keys in registry.remotes() {
+            refresh_task::start(keys).map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {
                 let keys = Arc::clone(keys);
                 attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
@@ -191,7 +200,7 @@ impl ResourceServer {
         if let Some(introspector) = introspector.map(Arc::clone) {
             attempts.spawn(async move {
                 let configured = introspector.endpoint().issuer().to_string();
-                let located = introspector.locate().await;
+                let located = introspector.resolve().await;
                 located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
             });
         }
@@ -257,16 +266,19 @@ impl ResourceServer {
     /// form that is loaded on its first token is left out until it has loaded.
     #[must_use]
     pub fn key_set_status(&self) -> Vec<KeySetStatus> {
-        self.remotes()
-            .filter(|keys| keys.counts())
-            .map(|keys| keys.status())
-            .collect()
+        let registry = self.0.registry.load();
+        let counted = registry.remotes().filter(|keys| keys.counts());
+        counted.map(|keys| keys.status()).collect()
     }
 
     /// How asking the introspected issuer fares; `None` where none is configured.
     #[must_use]
     pub fn introspection_status(&self) -> Option<IntrospectionStatus> {
-        self.0.opaque.as_ref().map(IntrospectedIssuer::status)
+        let registry = self.0.registry.load();
+        registry
+            .introspected
+            .as_ref()
+            .map(IntrospectedIssuer::status)
     }
 
     /// Fetches every issuer's keys now, whatever the schedule and the cooldown say, and waits
@@ -277,7 +289,8 @@ impl ResourceServer {
     /// [`RefreshError`] names each issuer that did not answer with a usable key set. The keys
     /// that it had stay good.
     pub async fn refresh_now(&self) -> Result<(), RefreshError> {
-        refresh(self.remotes().filter(|keys| keys.counts())).await
+        let registry = self.0.registry.load_full();
+        refresh(registry.remotes().filter(|keys| keys.counts())).await
     }
 
     /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
@@ -286,25 +299,19 @@ impl ResourceServer {
     /// their template, and lead to the keys of all.
     #[must_use]
     pub fn issuer_keys(&self, identifier: &str) -> Option<IssuerKeys> {
-        let realms = self.0.realms.iter().filter(|(name, members)| {
+        let registry = self.0.registry.load();
+        let issuers = registry.issuers.iter().filter(|(name, members)| {
             let mut own = members.iter().map(|member| &member.rules);
             &**name == identifier || own.any(|rules| rules.is_named(identifier))
         });
         let mut found: Option<IssuerKeys> = None;
         // One whose JWTs are verified here may be asked about its other tokens.
-        for (_, members) in realms {
+        for (_, members) in issuers {
             let keys = found.get_or_insert_default();
             keys.fetched.extend(remotes(members).cloned());
             keys.fixed.extend(members.iter().filter_map(fixed).cloned());
         }
         found
-    }
-
-    fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
-        self.0
-            .realms
-            .iter()
-            .flat_map(|(_, members)| remotes(members))
     }
 }
 
@@ -362,28 +369,6 @@ impl IssuerKeys {
 impl fmt::Debug for IssuerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.status()).finish()
-    }
-}
-
-/// The key sets of one issuer, each once: names and tenants that share them may stand anywhere.
-fn remotes(members: &[Arc<IssuerAuthority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
-    let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
-    members
-        .iter()
-        .flat_map(|authority| remote(authority))
-        .filter(move |keys| {
-            let is_new = !seen.iter().any(|other| Arc::ptr_eq(other, keys));
-            if is_new {
-                seen.push(*keys);
-            }
-            is_new
-        })
-}
-
-fn remote(authority: &IssuerAuthority) -> &[Arc<RemoteKeys>] {
-    match &authority.keys {
-        KeySource::Static(_) => &[],
-        KeySource::Remote(sets) => sets,
     }
 }
 

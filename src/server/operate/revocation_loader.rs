@@ -13,8 +13,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
+use crate::runtime::util::backoff::Backoff;
+use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::builder::ResourceServerBuilder;
 use crate::server::operate::revocations::Revocations;
@@ -156,16 +160,17 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Some(state) = self.server.upgrade() {
             let outcome = attempt(ResourceServer(state), &*self.clock).await;
             let Some(state) = self.server.upgrade() else {
                 return;
             };
             self.is_done = outcome.is_ok();
+            let pause = backoff.failed();
             match outcome {
-                Ok(()) => state.revocations.release(),
-                Err(error) => trace_failed(&*error, pause),
+                Ok(()) => state.revocations.mark_complete(),
+                Err(error) => announce_failure(&error, pause),
             }
             if let Some(Loading { attempts, .. }) = &state.loading {
                 attempts.send_modify(|count| *count += 1);
@@ -175,7 +180,6 @@ impl Task {
                 return;
             }
             let next = self.clock.monotonic().saturating_add(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
             let gone = async { while self.gone.changed().await.is_ok() {} };
             if let Either::Second(()) = race(self.clock.sleep_until(next), gone).await {
                 return;
@@ -215,19 +219,17 @@ async fn attempt(server: ResourceServer, clock: &dyn Clock) -> Result<(), Lookup
     }
 }
 
-/// Longest text of an error that goes into an event.
-#[cfg(feature = "tracing")]
+/// Longest text of an error that goes into an event, in characters.
 const MAX_ERROR_CHARS: usize = 160;
 
-#[cfg(feature = "tracing")]
-fn trace_failed(error: &(dyn std::error::Error + Send + Sync), pause: Duration) {
-    // Escaped and cut: it may quote anything.
-    let text = error.to_string();
-    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    let error = error.escape_debug();
-    let again_in = pause.as_secs();
-    tracing::warn!(%error, again_in, "what was revoked before could not be loaded");
+fn announce_failure(error: &LookupError, again_in: Duration) {
+    if !logging::is_enabled() {
+        return;
+    }
+    // Escaped and cut, since it may quote anything.
+    let text = excerpt(&error.to_string(), MAX_ERROR_CHARS);
+    logging::emit(Event::RevocationsNotLoaded {
+        error: &text,
+        again_in,
+    });
 }
-
-#[cfg(not(feature = "tracing"))]
-fn trace_failed(_: &(dyn std::error::Error + Send + Sync), _: Duration) {}

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::runtime::shared::sync::{SyncFailure, SyncStatus};
+use crate::runtime::shared::sync::failure::SyncFailure;
+use crate::runtime::shared::sync::state::SyncStatus;
 use crate::server::resource_server::ResourceServer;
 
 impl ResourceServer {
@@ -13,7 +14,7 @@ impl ResourceServer {
         let shared = self.0.shared.as_ref()?;
         let (hits, misses, answer_error) = shared.answers.fares();
         Some(SharedStoreStatus {
-            fares: shared.sharing.fares(),
+            fares: shared.sharing.status(),
             answers: (hits, misses),
             answer_error: answer_error.map(|error| error.to_string()),
         })

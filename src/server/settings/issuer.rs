@@ -25,7 +25,7 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 /// | told apart by | `token_use` = `access` | `typ` = `at+jwt` | `typ` absent, `JWT` or `at+jwt`, and no mark of an ID, refresh or logout token |
 /// | required | `iss` `exp` `token_use` `client_id` | `iss` `exp` `aud` `sub` `client_id` `iat` `jti` | `iss` `exp` `aud` |
 /// | audience | `aud`, or where it is absent or the client itself, an allowed client | `aud` | `aud` |
-/// | algorithms | RS256 | all of [`Algorithm::all`] | all of [`Algorithm::all`] |
+/// | algorithms | RS256 | [`Algorithm::DEFAULTS`] | [`Algorithm::DEFAULTS`] |
 /// | keys | both issuer forms' `jwks.json` | discovery | discovery |
 ///
 /// [`oidc_tenants`](Self::oidc_tenants) is `oidc` for several tenants of one server, whose keys
@@ -295,8 +295,8 @@ impl Issuer {
         self
     }
 
-    /// Accepts these algorithms and no other. Default: RS256 for Cognito, else all of
-    /// [`Algorithm::all`]; name yours where you know them (RFC 8725 section 3.1).
+    /// Accepts these algorithms and no other. Default: RS256 for Cognito, else
+    /// [`Algorithm::DEFAULTS`]; name yours where you know them (RFC 8725 section 3.1).
     #[doc(alias = "alg")]
     #[doc(alias = "allowed_algorithms")]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {

@@ -35,7 +35,7 @@ use crate::verify::json::claim_error::{ClaimName as _, differs, listed, no_text,
 #[cfg(feature = "jwks")]
 use crate::verify::json::claims_reader::text_or_absent;
 use crate::verify::json::claims_reader::{
-    Rounding, date, id, is_blank, required_text, strings, text_at, too_long, value_at,
+    Rounding, date, id, is_blank, strings, text_at, too_long, value_at,
 };
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::NameForms;
@@ -164,7 +164,8 @@ impl AccessToken {
     pub(crate) fn check(signed: &Signed<'_>, rules: &IssuerPolicy) -> Result<Self, TokenError> {
         check_type(signed.header(), rules)?;
         check_required_headers(signed, rules)?;
-        Self::made_of(&signed.claims(), signed.payload_text(), None, rules)
+        let claims = &signed.claims();
+        Self::made_of(claims, signed.payload_text(), None, signed.issuer(), rules)
     }
 
     /// Checks a token that its issuer attests, by the same rules. The times are checked apart.
@@ -190,7 +191,9 @@ impl AccessToken {
             }
             _ => {}
         }
-        Self::made_of(claims, answer.text(), Some(answer), rules)
+        // Stated or not, it is this one.
+        let issuer = SharedStr::new(&rules.realm);
+        Self::made_of(claims, answer.text(), Some(answer), issuer, rules)
     }
 
     /// What both ways have in common; without an answer the claims were signed.
@@ -198,6 +201,7 @@ impl AccessToken {
         claims: &Object<'_>,
         payload: &Arc<str>,
         answer: Option<&ActiveToken<'_>>,
+        issuer: SharedStr,
         rules: &IssuerPolicy,
     ) -> Result<Self, TokenError> {
         check_required_claims(claims, rules)?;
@@ -233,11 +237,6 @@ impl AccessToken {
             Some(text) => {
                 Some(ClientId::of(&rules.realm, share(&text)).map_err(|_| too_long("client_id"))?)
             }
-        };
-        let issuer = match answer {
-            None => share(&required_text(claims, "iss")?),
-            // Stated or not, it is this one.
-            Some(_) => SharedStr::new(&rules.realm),
         };
         let issued_at = date(claims, "iat", Rounding::Down)?;
         let has_username = claims.get("username").is_some();

@@ -8,6 +8,7 @@ pub(crate) mod custom;
 pub(crate) mod revocation_ids;
 pub(crate) mod audience;
 pub(crate) mod access_token;
+pub(crate) mod revocation_rule;
 #[cfg(feature = "axum")]
 pub(crate) mod logout_token;
 #[cfg(all(feature = "axum", feature = "jwks"))]

@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
-use crate::verify::crypto::primitives::{AeadCipher, KeyedHasher, RootKey};
+use crate::verify::crypto::aead::{AeadCipher, KeyedHasher, RootKey};
 
 /// The version of the format, of the derivation of keys and of the names.
 const VERSION: u8 = 1;
@@ -62,7 +62,7 @@ impl ClusterKey {
     /// A short name of this key for names of keys in the store. Clusters with different keys do
     /// not meet there.
     pub(crate) fn fingerprint(&self) -> Option<String> {
-        let name = self.root().namer("fingerprint")?.name(b"");
+        let name = self.root().keyed_hasher("fingerprint")?.digest(b"");
         Some(name.into_iter().take(8).fold(String::new(), hex))
     }
 
@@ -73,7 +73,7 @@ impl ClusterKey {
         Some(SealedBox {
             purpose,
             cipher: root.cipher(&format!("{word} cipher"))?,
-            namer: root.namer(&format!("{word} name"))?,
+            hasher: root.keyed_hasher(&format!("{word} name"))?,
         })
     }
 
@@ -92,7 +92,7 @@ impl fmt::Debug for ClusterKey {
 pub(crate) struct SealedBox {
     purpose: Purpose,
     cipher: AeadCipher,
-    namer: KeyedHasher,
+    hasher: KeyedHasher,
 }
 
 impl fmt::Debug for SealedBox {
@@ -142,7 +142,7 @@ impl SealedBox {
 
     /// The name of what these parts say together.
     pub(crate) fn name(&self, parts: &[&[u8]]) -> String {
-        let name = self.namer.name(&joined(parts));
+        let name = self.hasher.digest(&joined(parts));
         name.into_iter().fold(String::with_capacity(64), hex)
     }
 

@@ -95,7 +95,9 @@ impl WorkspaceAccess {
             token: token.clone(),
         })
     }
+}
 
+impl WorkspaceAccess {
     /// Lets a member into a workspace of this account, with this role.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn join(
@@ -118,28 +120,69 @@ impl WorkspaceAccess {
             token: token.clone(),
         })
     }
+}
 
-    /// Lets a principal into a workspace that this account owns.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) fn visit(
-        token: &AccessToken,
-        principal: &Principal,
-        place: &RequestedPlace,
-        workspace: WorkspaceId,
-        owner: AccountId,
+/// A principal's request for a workspace, before the workspace's owner is looked up.
+///
+/// The reach is compared twice: with the account that the path names, so that no directory is
+/// called for a request that is refused anyway, and with the owner that the directory names.
+#[cfg_attr(not(feature = "axum"), allow(dead_code))]
+pub(crate) struct PrincipalVisit<'r> {
+    principal: &'r Principal,
+    place: &'r RequestedPlace,
+    workspace: WorkspaceId,
+}
+
+#[cfg_attr(not(feature = "axum"), allow(dead_code))]
+impl<'r> PrincipalVisit<'r> {
+    /// Compares the reach with the account of the path; without one, the reach must not be empty.
+    pub(crate) fn new(
+        principal: &'r Principal,
+        place: &'r RequestedPlace,
     ) -> Result<Self, RejectionKind> {
-        let is_here = workspace.as_str() == place.workspace;
-        let is_addressed = place
-            .account
-            .as_deref()
-            .is_none_or(|account| owner.as_str() == account);
-        if !is_here || !is_addressed || !principal.reach().includes(&owner) {
+        // A text that is no id names no tenant.
+        let no_tenant = |_| RejectionKind::WrongTenant;
+        let workspace = WorkspaceId::new(&place.workspace).map_err(no_tenant)?;
+        let is_in_reach = match &place.account {
+            Some(account) => {
+                let account = AccountId::new(account).map_err(no_tenant)?;
+                principal.reach().includes(&account)
+            }
+            None => !principal.reach().is_empty(),
+        };
+        if !is_in_reach {
             return Err(RejectionKind::WrongTenant);
         }
         Ok(Self {
-            account: Some(owner),
+            principal,
+            place,
             workspace,
-            caller: Identity::Principal(principal.share()),
+        })
+    }
+
+    /// The workspace whose owner is to be looked up.
+    pub(crate) const fn workspace(&self) -> &WorkspaceId {
+        &self.workspace
+    }
+
+    /// Grants access where the workspace's owner is within reach and is the account of the path.
+    pub(crate) fn owned_by(
+        self,
+        owner: AccountId,
+        token: &AccessToken,
+    ) -> Result<WorkspaceAccess, RejectionKind> {
+        let is_addressed = self
+            .place
+            .account
+            .as_deref()
+            .is_none_or(|account| owner.as_str() == account);
+        if !is_addressed || !self.principal.reach().includes(&owner) {
+            return Err(RejectionKind::WrongTenant);
+        }
+        Ok(WorkspaceAccess {
+            account: Some(owner),
+            workspace: self.workspace,
+            caller: Identity::Principal(self.principal.share()),
             token: token.clone(),
         })
     }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::model::error::rejection::RejectionKind;
 use crate::model::ids::{AccountId, SubjectId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
@@ -52,11 +53,16 @@ impl Member {
         &self.user
     }
 
-    /// The account of a workspace that the token lists; `None` where it does not list the
-    /// workspace, or where the rules have accounts and the token states none.
-    pub(crate) fn listed_account(&self, workspace: &WorkspaceId) -> Option<Option<&AccountId>> {
+    /// Whether the token lists this workspace, of [`account`](Self::account). No where the rules have
+    /// accounts and the token states none.
+    pub(crate) fn lists(&self, workspace: &WorkspaceId) -> bool {
         let known = self.accounts == MemberAccounts::Absent || self.account.is_some();
-        (known && self.listed.contains(workspace)).then(|| self.account.as_ref())
+        known && self.listed.contains(workspace)
+    }
+
+    /// The account that the token states.
+    pub(crate) const fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref()
     }
 
     /// The account that an administrator manages, and the role.
@@ -64,23 +70,29 @@ impl Member {
         self.account.as_ref().zip(self.admin_role.as_ref())
     }
 
-    /// The account of a membership for which the directory states this one. `None` where it
-    /// contradicts the rules.
+    /// The account of a membership for which the directory states this one; there may be none.
+    ///
+    /// # Errors
+    ///
+    /// `WrongTenant` where that contradicts the rules.
     pub(crate) fn account_by_directory(
         &self,
         stated: Option<AccountId>,
         rules: &TenantClaims,
-    ) -> Option<Option<AccountId>> {
+    ) -> Result<Option<AccountId>, RejectionKind> {
         let account = match (self.accounts, stated) {
-            (MemberAccounts::Absent, None) => return Some(None),
-            (MemberAccounts::Absent, Some(_)) => return None,
-            (MemberAccounts::Required, None) => Some(self.account.as_ref()?.share()),
+            (MemberAccounts::Absent, None) => return Ok(None),
+            (MemberAccounts::Absent, Some(_)) => return Err(RejectionKind::WrongTenant),
+            (MemberAccounts::Required, None) => {
+                let own = self.account.as_ref().ok_or(RejectionKind::WrongTenant)?;
+                Some(own.share())
+            }
             (MemberAccounts::Required | MemberAccounts::FromDirectory, stated) => stated,
         };
         match (&rules.limit, &account) {
-            (None, _) => Some(account),
-            (Some(limit), Some(one)) if limit.contains(one) => Some(account),
-            (Some(_), _) => None,
+            (None, _) => Ok(account),
+            (Some(limit), Some(one)) if limit.contains(one) => Ok(account),
+            (Some(_), _) => Err(RejectionKind::WrongTenant),
         }
     }
 

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use crate::model::time::UnixTime;
-use crate::verify::crypto::primitives::{PrivateKey, random_bytes};
+use crate::verify::crypto::private_key::PrivateKey;
+use crate::verify::crypto::random::random_bytes;
 
 /// How long an assertion is good, in seconds. Clocks drift; a question takes no longer.
 const LIFE: i64 = 60;

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters};
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::verify::crypto::primitives::{Curve, Material};
+use crate::verify::crypto::public_key::{Curve, Material};
 use crate::verify::json::object::{Object, Value};
 
 /// Longest key id that is kept, and longest that a token may name, in bytes.

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::verify::crypto::primitives::{Material, PublicKey};
+use crate::verify::crypto::public_key::{Material, PublicKey};
 #[cfg(feature = "tracing")]
 use crate::verify::jose::jwk::FOR_ENCRYPTION;
 use crate::verify::jose::jwk::Jwk;

@@ -212,6 +212,7 @@ pub(crate) struct Unverified<'c> {
     payload: Object<'c>,
     algorithm: Algorithm,
     key_id: Option<Cow<'c, str>>,
+    issuer: Option<Cow<'c, str>>,
 }
 
 impl<'c> Unverified<'c> {
@@ -220,6 +221,8 @@ impl<'c> Unverified<'c> {
         compact: &'c Compact<'_>,
         members: &'c mut ScratchMembers,
     ) -> Result<Self, TokenError> {
+        #[cfg(test)]
+        parsed::increment();
         let ScratchMembers {
             header: in_header,
             payload: in_payload,
@@ -261,15 +264,17 @@ impl<'c> Unverified<'c> {
         Ok(Self {
             compact,
             header,
-            payload,
             algorithm,
             key_id,
+            issuer: payload.get("iss").and_then(Value::as_text),
+            payload,
         })
     }
 
-    /// The `iss` that the token claims. It chooses the rules to judge it by, nothing else.
-    pub(crate) fn claimed_issuer(&self) -> Option<Cow<'c, str>> {
-        self.payload.get("iss").and_then(Value::as_text)
+    /// The `iss` that the token claims, where it is a string. It selects the issuer's policy and
+    /// keys; every reader of a token's `iss` takes this one.
+    pub(crate) fn claimed_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Why it claims no issuer.
@@ -306,6 +311,78 @@ impl<'c> Unverified<'c> {
 
     pub(in crate::verify) const fn payload(&self) -> &Object<'c> {
         &self.payload
+    }
+}
+
+/// A token that outlives its request while one of its issuer's keys is looked up. It holds what
+/// [`Unverified`] refers to, so that nothing is decoded or parsed again.
+#[cfg(feature = "jwks")]
+pub(crate) struct SuspendedToken {
+    signing_input: Box<[u8]>,
+    signature: Box<[u8]>,
+    header: Box<str>,
+    payload: Box<str>,
+    header_members: Members,
+    payload_members: Members,
+    algorithm: Algorithm,
+    key_id: Option<Box<str>>,
+    issuer: Option<Box<str>>,
+}
+
+#[cfg(feature = "jwks")]
+impl Unverified<'_> {
+    /// Copies the token out of the request and of the thread's buffers.
+    pub(crate) fn suspend(&self) -> SuspendedToken {
+        SuspendedToken {
+            signing_input: self.compact.signing_input.into(),
+            signature: self.compact.signature.0.into(),
+            header: self.compact.header.into(),
+            payload: self.compact.payload.into(),
+            header_members: self.header.index().clone(),
+            payload_members: self.payload.index().clone(),
+            algorithm: self.algorithm,
+            key_id: self.key_id().map(Into::into),
+            issuer: self.issuer.as_deref().map(Into::into),
+        }
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl SuspendedToken {
+    /// Goes on with the token where it was suspended.
+    pub(crate) fn resume<T>(&self, go_on: impl FnOnce(Unverified<'_>) -> T) -> T {
+        let compact = Compact {
+            signing_input: &self.signing_input,
+            header: &self.header,
+            payload: &self.payload,
+            signature: Signature(&self.signature),
+        };
+        go_on(Unverified {
+            compact: &compact,
+            header: Object::indexed(&self.header, &self.header_members),
+            payload: Object::indexed(&self.payload, &self.payload_members),
+            algorithm: self.algorithm,
+            key_id: self.key_id.as_deref().map(Cow::Borrowed),
+            issuer: self.issuer.as_deref().map(Cow::Borrowed),
+        })
+    }
+}
+
+/// How often this thread has parsed a token, for tests of what is parsed once.
+#[cfg(test)]
+pub(crate) mod parsed {
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn increment() {
+        COUNT.with(|count| count.set(count.get() + 1));
+    }
+
+    pub(crate) fn count() -> usize {
+        COUNT.with(Cell::get)
     }
 }
 
@@ -346,11 +423,12 @@ fn no_algorithm(found: Option<Value<'_>>) -> TokenError {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
+    use http::Request;
     use http::header::AUTHORIZATION;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::verify::request::request_parts::RequestParts;
     use crate::verify::request::token_sources::TokenSources;
 
     /// RFC 7515 section 2 and RFC 4648 section 5, bit by bit.
@@ -372,12 +450,11 @@ mod tests {
 
     fn decoded(token: &str) -> Result<(String, String, Vec<u8>), RejectionKind> {
         let value = format!("Bearer {token}").parse().expect("a header value");
-        let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
-        let credential = {
-            let get = (&http::Method::GET, http::Version::HTTP_11);
-            Credential::find(&TokenSources::default(), get, &headers)?
-        }
-        .expect("a field was sent");
+        let mut request = Request::new(());
+        request.headers_mut().insert(AUTHORIZATION, value);
+        let parts = RequestParts::of(&request);
+        let credential = Credential::find(&TokenSources::default(), parts)?;
+        let credential = credential.expect("a field was sent");
         let mut room = ScratchParts::default();
         // Room that a longer token has used before.
         room.payload.resize(64, b'x');

@@ -1,7 +1,8 @@
 //! The signature check: the only way from `Unverified` to `Signed`
 //! (RFC 7515 section 5.2, RFC 9068 section 4).
 //!
-//! 1. The algorithm must be allowed for the issuer, before any key is looked at.
+//! 1. The caller has compared the algorithm with the issuer's allow list. A key is prepared for
+//!    allowed algorithms only, so a token with another one finds no key.
 //! 2. Only keys of the token's own issuer are tried, and none that names another one, each for
 //!    the one algorithm that it was prepared for; at most four.
 //! 3. A bad signature under a key that the token names is final. Where the token names no key
@@ -9,8 +10,8 @@
 
 use std::sync::Arc;
 
-use crate::model::algorithm::AlgorithmSet;
 use crate::model::error::rejection::TokenFault;
+use crate::model::shared_str::SharedStr;
 use crate::verify::jose::jwk_set::{KeySet, Selection, select};
 use crate::verify::jose::jws::Unverified;
 use crate::verify::json::object::Object;
@@ -44,9 +45,8 @@ impl<'c> Signed<'c> {
     pub(crate) fn verify(
         unverified: Unverified<'c>,
         sets: &[&KeySet],
-        allowed: AlgorithmSet,
     ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
-        match Self::check(&unverified, sets, allowed) {
+        match Self::check(&unverified, sets) {
             Ok((set, is_named)) => Ok(Self {
                 payload: unverified.payload().text().into(),
                 token: unverified,
@@ -57,18 +57,10 @@ impl<'c> Signed<'c> {
         }
     }
 
-    fn check(
-        token: &Unverified<'_>,
-        sets: &[&KeySet],
-        allowed: AlgorithmSet,
-    ) -> Result<(usize, bool), KeyProblem> {
-        // RFC 8725 s3.1: the allow-list is the issuer's.
-        if !allowed.contains(token.algorithm()) {
-            return Err(KeyProblem::Fault(TokenFault::Algorithm));
-        }
-        // What an absent issuer would select is nobody's: `judge` refuses it before.
+    fn check(token: &Unverified<'_>, sets: &[&KeySet]) -> Result<(usize, bool), KeyProblem> {
+        // INVARIANT: the issuer is there; the caller has found the policy and the keys by it.
         let issuer = token.claimed_issuer().unwrap_or_default();
-        match select(sets, token.key_id(), token.algorithm(), &issuer) {
+        match select(sets, token.key_id(), token.algorithm(), issuer) {
             Selection::Keys {
                 candidates,
                 certain,
@@ -114,6 +106,12 @@ impl<'c> Signed<'c> {
     /// The claims, in the copy of the payload.
     pub(crate) fn claims(&self) -> Object<'_> {
         self.token.payload().within(&self.payload)
+    }
+
+    /// The `iss` by which the policy was found, as a piece of the payload.
+    pub(in crate::verify) fn issuer(&self) -> SharedStr {
+        let issuer = self.token.claimed_issuer().unwrap_or_default();
+        SharedStr::within_copy(&self.payload, self.token.payload().text(), issuer)
     }
 
     pub(in crate::verify) const fn payload_text(&self) -> &Arc<str> {

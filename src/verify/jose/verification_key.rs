@@ -7,7 +7,8 @@ use crate::model::algorithm::Algorithm;
 #[cfg(feature = "jwks")]
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::issuer_template::IssuerTemplate;
-use crate::verify::crypto::primitives::{Material, PublicKey};
+use crate::model::url::split_origin;
+use crate::verify::crypto::public_key::{Material, PublicKey};
 
 #[derive(Debug)]
 pub(in crate::verify) struct VerificationKey {
@@ -37,20 +38,15 @@ impl VerificationKey {
             named == issuer
                 // Entra signs the tokens of its first version, which have an issuer of another
                 // origin, with the keys that name those of the second.
-                || !origin(named).eq_ignore_ascii_case(origin(issuer))
+                || !have_same_origin(named, issuer)
                 || IssuerTemplate::parse(named).is_some_and(|template| template.gives(issuer))
         })
     }
 }
 
-/// Scheme and authority of an address.
-fn origin(address: &str) -> &str {
-    let authority = address.find("://").map_or(0, |at| at + 3);
-    let end = address
-        .get(authority..)
-        .and_then(|rest| rest.find('/'))
-        .map_or(address.len(), |at| authority + at);
-    address.get(..end).unwrap_or(address)
+fn have_same_origin(url: &str, other: &str) -> bool {
+    let ((origin, _), (other, _)) = (split_origin(url), split_origin(other));
+    origin.eq_ignore_ascii_case(other)
 }
 
 /// Whether two lists of keys verify the same, one by one.

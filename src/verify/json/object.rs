@@ -88,6 +88,21 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// The object whose members were listed in this text before.
+    #[cfg(feature = "jwks")]
+    pub(in crate::verify) const fn indexed(text: &'a str, members: &'a Members) -> Self {
+        Self {
+            text,
+            members: Storage::Lent(members),
+        }
+    }
+
+    /// The list of its members, which outlives the text together with a copy of it.
+    #[cfg(feature = "jwks")]
+    pub(in crate::verify) const fn index(&self) -> &Members {
+        self.members.get()
+    }
+
     /// The same object, in which a member that is `null`, an empty text or an empty list counts
     /// as absent, at every depth.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]

@@ -844,7 +844,11 @@ async fn nobody_is_admitted_before_what_was_revoked_is_loaded() {
     let token = |id: &str| site.token().claim("jti", id).sign();
     let (good, known, late) = (token("good"), token("known"), token("late"));
     assert!(!site.server.ready() && !site.list.is_loaded());
-    assert_eq!(site.verdict(&good).await, UNKNOWN, "before `connect`");
+    assert_eq!(
+        site.verdict(&good).await,
+        "503 unavailable not_connected",
+        "before `connect`"
+    );
 
     let server = site
         .server

@@ -1,7 +1,7 @@
-//! What was changed here and is not yet in the ledger.
+//! Changes of the list that the replica does not have yet, coalesced.
 //!
-//! Coalesced: of each thing the last withdrawal and what was revoked after it. So it is no longer
-//! than there are things, whatever happens to one of them while the store is down.
+//! Of each revoked thing it holds the last withdrawal and the revocation after it. So its length is
+//! bounded by the number of things, however often one of them changes while the store is down.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,43 +12,44 @@ use crate::model::revocation::Revocation;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::list::Change;
 
-/// The changes that wait, in the order in which their things first changed.
+/// The changes, in the order in which their things first changed.
 #[derive(Default)]
-pub(in crate::runtime) struct PendingChanges {
-    waiting: Mutex<PendingChange>,
-    pub(in crate::runtime) written: Notify,
+pub(in crate::runtime::shared) struct PendingChanges {
+    waiting: Mutex<Coalesced>,
+    /// Notified of each change.
+    pub(in crate::runtime::shared) changed: Notify,
 }
 
 #[derive(Default)]
-struct PendingChange {
+struct Coalesced {
     order: VecDeque<Revocation>,
-    /// By what they are about, without the moment.
+    /// By what is revoked, without the moment.
     changes: HashMap<Revocation, ChangeBatch>,
 }
 
-/// What happened to one thing: first it was withdrawn, then revoked; or one of the two.
+/// The changes of one thing: first a withdrawal, then a revocation; or one of the two.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::runtime) struct ChangeBatch {
-    pub(in crate::runtime) withdrawn: Option<Revocation>,
-    pub(in crate::runtime) added: Option<Addition>,
+pub(in crate::runtime::shared) struct ChangeBatch {
+    pub(in crate::runtime::shared) withdrawn: Option<Revocation>,
+    pub(in crate::runtime::shared) added: Option<Addition>,
 }
 
-/// A revocation as the list now has it.
+/// A revocation as the list has it now.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::runtime) struct Addition {
-    pub(in crate::runtime) entry: RevocationEntry,
-    /// Whether it is from a snapshot and nothing else.
-    pub(in crate::runtime) is_loaded: bool,
+pub(in crate::runtime::shared) struct Addition {
+    pub(in crate::runtime::shared) entry: RevocationEntry,
+    /// Whether it is only from a snapshot.
+    pub(in crate::runtime::shared) is_loaded: bool,
 }
 
 impl PendingChanges {
-    pub(in crate::runtime) fn push(&self, change: Change) {
+    pub(in crate::runtime::shared) fn push(&self, change: Change) {
         self.note(change);
-        self.written.notify_one();
+        self.changed.notify_one();
     }
 
-    /// What the list holds already: a change that waits is newer.
-    pub(in crate::runtime) fn push_present(&self, entry: RevocationEntry) {
+    /// An entry that the list holds already; a pending change of the same thing is newer.
+    pub(in crate::runtime::shared) fn push_present(&self, entry: RevocationEntry) {
         let mut waiting = self.waiting();
         let key = entry.revocation().without_moment();
         if !waiting.changes.contains_key(&key) {
@@ -59,22 +60,22 @@ impl PendingChanges {
         }
     }
 
-    /// The changes of the thing that has waited longest.
-    pub(in crate::runtime) fn next(&self) -> Option<ChangeBatch> {
+    /// Takes out the changes of the thing that has waited longest.
+    pub(in crate::runtime::shared) fn next(&self) -> Option<ChangeBatch> {
         let mut waiting = self.waiting();
         let key = waiting.order.pop_front()?;
         waiting.changes.remove(&key)
     }
 
-    /// Whether the same was revoked here, and the ledger does not know yet.
-    pub(in crate::runtime) fn revokes(&self, revocation: &Revocation) -> bool {
+    /// Whether a pending revocation is about the same.
+    pub(in crate::runtime::shared) fn revokes(&self, revocation: &Revocation) -> bool {
         let waiting = self.waiting();
         let changes = waiting.changes.get(&revocation.without_moment());
         changes.is_some_and(|changes| changes.added.is_some())
     }
 
     /// How many things have changed.
-    pub(in crate::runtime) fn len(&self) -> usize {
+    pub(in crate::runtime::shared) fn len(&self) -> usize {
         self.waiting().order.len()
     }
 
@@ -83,7 +84,7 @@ impl PendingChanges {
         match change {
             Change::Added(entry) => {
                 let changes = waiting.about(entry.revocation().without_moment());
-                // The list tells what it has now, which covers what it has told before.
+                // The entry as the list has it now covers the earlier ones.
                 changes.added = Some(Addition {
                     entry,
                     is_loaded: false,
@@ -104,13 +105,13 @@ impl PendingChanges {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, PendingChange> {
-        // Nothing that is done under the lock leaves it half done.
+    fn waiting(&self) -> MutexGuard<'_, Coalesced> {
+        // Poisoning is harmless: each change under the lock is complete or has not begun.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl PendingChange {
+impl Coalesced {
     fn about(&mut self, key: Revocation) -> &mut ChangeBatch {
         let order = &mut self.order;
         self.changes.entry(key).or_insert_with_key(|key| {
@@ -136,64 +137,64 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_is_as_long_as_there_are_things() {
-        let journal = PendingChanges::default();
+    fn pending_changes_are_bounded_by_the_number_of_things() {
+        let pending = PendingChanges::default();
         for before in 0..31_000 {
-            journal.push(Change::Added(entry(subject(before))));
+            pending.push(Change::Added(entry(subject(before))));
         }
-        journal.push(Change::Added(entry(Revocation::token(ISSUER, "t"))));
-        assert_eq!(journal.len(), 2);
-        assert!(journal.revokes(&subject(0)));
-        let last = journal.next().expect("the subject");
+        pending.push(Change::Added(entry(Revocation::token(ISSUER, "t"))));
+        assert_eq!(pending.len(), 2);
+        assert!(pending.revokes(&subject(0)));
+        let last = pending.next().expect("the subject");
         assert_eq!(
             last.added.expect("an entry").entry.revocation(),
             &subject(30_999)
         );
-        assert!(!journal.revokes(&subject(0)), "the ledger has it");
-        assert!(journal.next().is_some() && journal.next().is_none());
+        assert!(!pending.revokes(&subject(0)), "the replica has it");
+        assert!(pending.next().is_some() && pending.next().is_none());
     }
 
     #[test]
     fn a_withdrawal_takes_along_what_was_revoked_before_it() {
-        let journal = PendingChanges::default();
+        let pending = PendingChanges::default();
         for _ in 0..3 {
-            journal.push(Change::Added(entry(subject(5))));
-            journal.push(Change::Withdrawn(subject(5)));
+            pending.push(Change::Added(entry(subject(5))));
+            pending.push(Change::Withdrawn(subject(5)));
         }
-        journal.push(Change::Withdrawn(subject(3)));
-        assert_eq!(journal.len(), 1);
-        assert!(!journal.revokes(&subject(5)));
-        journal.push(Change::Added(entry(subject(9))));
-        let changes = journal.next().expect("the subject");
+        pending.push(Change::Withdrawn(subject(3)));
+        assert_eq!(pending.len(), 1);
+        assert!(!pending.revokes(&subject(5)));
+        pending.push(Change::Added(entry(subject(9))));
+        let changes = pending.next().expect("the subject");
         assert_eq!(changes.withdrawn, Some(subject(5)), "the later moment");
         assert_eq!(changes.added.expect("an entry").entry, entry(subject(9)));
     }
 
     #[test]
     fn what_was_loaded_is_so_until_it_is_revoked_here() {
-        let journal = PendingChanges::default();
+        let pending = PendingChanges::default();
         let token = || entry(Revocation::token(ISSUER, "t"));
-        journal.push(Change::Loaded(token()));
-        journal.push_present(token());
-        journal.push(Change::Loaded(token()));
+        pending.push(Change::Loaded(token()));
+        pending.push_present(token());
+        pending.push(Change::Loaded(token()));
         assert!(
-            journal
+            pending
                 .next()
                 .and_then(|one| one.added)
                 .expect("it")
                 .is_loaded
         );
-        journal.push(Change::Added(token()));
-        journal.push(Change::Loaded(token()));
+        pending.push(Change::Added(token()));
+        pending.push(Change::Loaded(token()));
         assert!(
-            !journal
+            !pending
                 .next()
                 .and_then(|one| one.added)
                 .expect("it")
                 .is_loaded
         );
-        journal.push(Change::Withdrawn(Revocation::token(ISSUER, "t")));
-        journal.push_present(token());
-        assert!(journal.next().expect("it").added.is_none(), "it is newer");
+        pending.push(Change::Withdrawn(Revocation::token(ISSUER, "t")));
+        pending.push_present(token());
+        assert!(pending.next().expect("it").added.is_none(), "it is newer");
     }
 }

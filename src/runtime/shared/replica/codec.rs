@@ -1,15 +1,15 @@
-//! A notice as it is written under seal: `revoked`, an id and an entry in its line; or `withdrawn`
-//! and ids.
+//! Messages as text, which is then encrypted: `revoked`, an id, and the entry in a line of its own;
+//! or `withdrawn` and ids.
 //!
-//! Strict: what is not understood to the last byte is no notice.
+//! Reading is strict: a text that is not understood to its last byte is no message.
 
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::text_format;
-use crate::runtime::shared::replica::{MessageId, SyncMessage};
+use crate::runtime::shared::replica::message::{MessageId, SyncMessage};
 
-/// The text of a notice.
-pub(in crate::runtime) fn write(notice: &SyncMessage) -> String {
-    match notice {
+/// The text of a message.
+pub(in crate::runtime::shared) fn write(message: &SyncMessage) -> String {
+    match message {
         SyncMessage::Revoked(id, entry) => {
             format!("revoked {id:032x}\n{}", text_format::write_entry(entry))
         }
@@ -20,8 +20,8 @@ pub(in crate::runtime) fn write(notice: &SyncMessage) -> String {
     }
 }
 
-/// The notice of a text that was sealed until `end`.
-pub(in crate::runtime) fn read(text: &[u8], end: UnixTime) -> Option<SyncMessage> {
+/// The message of a text that was sealed until `end`; `None` where it is none.
+pub(in crate::runtime::shared) fn read(text: &[u8], end: UnixTime) -> Option<SyncMessage> {
     let text = std::str::from_utf8(text).ok()?;
     if let Some(rest) = text.strip_prefix("revoked ") {
         let (id, line) = rest.split_once('\n')?;
@@ -35,8 +35,8 @@ pub(in crate::runtime) fn read(text: &[u8], end: UnixTime) -> Option<SyncMessage
 
 fn id_of(text: &str) -> Option<MessageId> {
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let is_sound = text.len() == 32 && text.bytes().all(is_hex);
-    is_sound.then(|| MessageId::from_str_radix(text, 16).ok())?
+    let is_valid = text.len() == 32 && text.bytes().all(is_hex);
+    is_valid.then(|| MessageId::from_str_radix(text, 16).ok())?
 }
 
 #[cfg(test)]
@@ -50,12 +50,12 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let revocation = Revocation::subject("https://a.example", "a\nb \"c\"", END);
-        for notice in [
+        for message in [
             SyncMessage::Revoked(7, RevocationEntry::new(revocation, END)),
             SyncMessage::Withdrawn(vec![1, MessageId::MAX, 0], END),
         ] {
-            let text = write(&notice);
-            assert_eq!(read(text.as_bytes(), END), Some(notice), "{text}");
+            let text = write(&message);
+            assert_eq!(read(text.as_bytes(), END), Some(message), "{text}");
             for bytes in 0..text.len() {
                 // A list of ids that lacks some is another one, and no seal opens for it.
                 let shorter = read(&text.as_bytes()[..bytes], END);
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_no_notice() {
+    fn what_is_not_understood_is_no_message() {
         let id = "0".repeat(32);
         let line = r#"{"issuer":"i","token":"t","end":1800000000}"#;
         assert!(read(format!("revoked {id}\n{line}").as_bytes(), END).is_some());

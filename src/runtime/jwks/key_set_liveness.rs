@@ -1,73 +1,45 @@
-//! Marks on keys: whether what a key has verified is still good.
+//! Which keys of a set survive its replacement.
 //!
-//! 1. A mark is ended once, by the swap that takes its key away, and never begins again.
-//! 2. A swap that keeps a key keeps its mark. Kept is a key only with the same id, material,
-//!    algorithms and issuer, beside the same others of that id.
-//! 3. Where a token named no key, every key of the set counted: any change ends that mark.
+//! 1. A new set keeps the liveness of a key only with the same id, material, algorithms and issuer,
+//!    beside the same other keys of that id.
+//! 2. A token that named no key depends on the whole set: any change ends that liveness.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::runtime::cache::validity::Liveness;
 use crate::verify::jose::jwk_set::KeySet;
 
-/// Whether what it stands on is still there.
-#[derive(Clone, Debug)]
-pub(crate) struct KeyLiveness(Arc<AtomicBool>);
-
-impl Default for KeyLiveness {
-    /// One that holds.
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-}
-
-impl KeyLiveness {
-    pub(crate) fn holds(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// Ends it for good.
-    pub(crate) fn end(&self) {
-        self.0.store(false, Ordering::Release);
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// The marks of a key set.
+/// The liveness of a key set: of each key, and of the whole set.
 #[derive(Debug)]
 pub(crate) struct KeySetLiveness {
-    whole: KeyLiveness,
-    by_id: HashMap<Box<str>, KeyLiveness>,
+    whole: Liveness,
+    by_id: HashMap<Box<str>, Liveness>,
 }
 
 impl KeySetLiveness {
-    /// New ones.
+    /// All live, for a new set.
     pub(crate) fn of(keys: &KeySet) -> Self {
         Self {
-            whole: KeyLiveness::default(),
+            whole: Liveness::default(),
             by_id: keys
                 .ids()
-                .map(|id| (id.into(), KeyLiveness::default()))
+                .map(|id| (id.into(), Liveness::default()))
                 .collect(),
         }
     }
 
-    /// Those of the set that follows. The caller ends what was not kept, once that set is what
-    /// requests read.
+    /// The liveness of the set that follows. The caller ends what was not kept with
+    /// [`end_except`](Self::end_except), once requests read that set.
     pub(crate) fn followed_by(&self, before: &KeySet, after: &KeySet) -> Self {
         let kept = |id: &str| {
-            let mark = self.by_id.get(id)?;
-            before.is_alike_under(id, after).then(|| mark.clone())
+            let liveness = self.by_id.get(id)?;
+            before.is_alike_under(id, after).then(|| liveness.clone())
         };
         Self {
             whole: if before.is_alike(after) {
                 self.whole.clone()
             } else {
-                KeyLiveness::default()
+                Liveness::default()
             },
             by_id: after
                 .ids()
@@ -76,21 +48,21 @@ impl KeySetLiveness {
         }
     }
 
-    /// Ends all marks that the next set has not kept.
-    pub(crate) fn end_but(&self, next: Option<&Self>) {
+    /// Ends everything that the next set has not kept.
+    pub(crate) fn end_except(&self, next: Option<&Self>) {
         if !next.is_some_and(|next| next.whole.is(&self.whole)) {
             self.whole.end();
         }
-        for (id, mark) in &self.by_id {
+        for (id, liveness) in &self.by_id {
             let kept = next.and_then(|next| next.by_id.get(id));
-            if !kept.is_some_and(|kept| kept.is(mark)) {
-                mark.end();
+            if !kept.is_some_and(|kept| kept.is(liveness)) {
+                liveness.end();
             }
         }
     }
 
-    /// The mark of the keys with the id that a token named, or of all.
-    pub(crate) fn under(&self, id: Option<&str>) -> &KeyLiveness {
+    /// The liveness of the keys with the id that a token named, or of the whole set.
+    pub(crate) fn under(&self, id: Option<&str>) -> &Liveness {
         id.and_then(|id| self.by_id.get(id)).unwrap_or(&self.whole)
     }
 }
@@ -120,21 +92,24 @@ mod tests {
         KeySet::parse(json.as_bytes(), allowed, 100).expect("a key set")
     }
 
-    /// Which marks of the first set hold after a swap to the second: under `a`, under `b`, whole.
+    /// What of the first set is live after a swap to the second: under `a`, under `b`, whole.
     fn after(before: &[(&str, &str)], next: &[(&str, &str)]) -> [bool; 3] {
         let (before, next) = (set(before), set(next));
-        let marks = KeySetLiveness::of(&before);
-        let following = marks.followed_by(&before, &next);
-        marks.end_but(Some(&following));
+        let liveness = KeySetLiveness::of(&before);
+        let following = liveness.followed_by(&before, &next);
+        liveness.end_except(Some(&following));
         for id in next.ids() {
-            assert!(following.under(Some(id)).holds(), "of the set that is read");
+            assert!(
+                following.under(Some(id)).is_live(),
+                "of the set that is read"
+            );
         }
-        assert!(following.under(None).holds());
-        [Some("a"), Some("b"), None].map(|id| marks.under(id).holds())
+        assert!(following.under(None).is_live());
+        [Some("a"), Some("b"), None].map(|id| liveness.under(id).is_live())
     }
 
     #[test]
-    fn a_mark_outlives_a_swap_only_with_the_very_same_keys() {
+    fn key_liveness_survives_a_new_set_only_with_the_same_keys() {
         let (a, b) = (("a", X1), ("b", X2));
         assert_eq!(after(&[a, b], &[a, b]), [true, true, true]);
         assert_eq!(
@@ -167,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn dropped_keys_end_every_mark() {
+    fn dropped_keys_end_all_liveness() {
         let keys = set(&[("a", X1), ("b", X2)]);
-        let marks = KeySetLiveness::of(&keys);
-        marks.end_but(None);
+        let liveness = KeySetLiveness::of(&keys);
+        liveness.end_except(None);
         for id in [Some("a"), Some("b"), Some("c"), None] {
-            assert!(!marks.under(id).holds(), "{id:?}");
+            assert!(!liveness.under(id).is_live(), "{id:?}");
         }
     }
 }
