@@ -9,8 +9,8 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, WiringFault};
-use crate::model::ids::{AccountId, WorkspaceId};
-use crate::runtime::directory::within;
+use crate::model::ids::{AccountId, UserId, WorkspaceId};
+use crate::runtime::directory::{Membership, within};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
@@ -33,9 +33,80 @@ impl ResourceServer {
         if let (Identity::Principal(principal), true) = (verified.identity(), admits_principals) {
             return self.visit(&verified.token, principal, place).await;
         }
-        let access = WorkspaceAccess::enter(&verified.token, verified.identity(), place)?;
-        self.confirm_tenant(verified).await?;
-        Ok(access)
+        match WorkspaceAccess::enter(&verified.token, verified.identity(), place) {
+            Ok(access) => {
+                self.confirm_tenant(verified).await?;
+                Ok(access)
+            }
+            Err(refused) => self.join(verified, place, refused).await,
+        }
+    }
+
+    /// Lets a member into a further workspace: see
+    /// [`TenantClaims::by_membership`]. `refused` is the answer for a caller who is no member.
+    async fn join(
+        &self,
+        verified: &VerifiedRequest,
+        place: &RequestedPlace,
+        refused: RejectionKind,
+    ) -> Result<WorkspaceAccess, Rejection> {
+        let (Some(member), Some(rules)) = (verified.member(), &verified.rules.tenant) else {
+            return Err(refused.into());
+        };
+        if !member.has_grounds(rules) {
+            return Err(refused.into());
+        }
+        // Text that is no id is no workspace's.
+        let workspace =
+            WorkspaceId::new(&place.workspace).map_err(|_| RejectionKind::WrongTenant)?;
+        let token = &verified.token;
+        let joined = |account, role| {
+            WorkspaceAccess::join(token, member, place, workspace.clone(), account, role)
+        };
+        if member.lists(&workspace) {
+            let account = member.account();
+            let role = member.managed_account().map(|(_, role)| role.clone());
+            if let Ok(access) = joined(account.cloned(), role) {
+                // A limited issuer could list a workspace of an account that it may not assert.
+                if !rules.is_limited() || self.owner(&workspace).await?.as_ref() == account {
+                    return Ok(access);
+                }
+            }
+        }
+        if let Some((own, role)) = member.managed_account() {
+            if let Ok(access) = joined(Some(own.clone()), Some(role.clone())) {
+                if self.owner(&workspace).await?.as_ref() == Some(own) {
+                    return Ok(access);
+                }
+            }
+        }
+        if rules.asks_memberships() {
+            if let Some(membership) = self.membership(member.user(), &workspace).await? {
+                let (account, role) = membership.into_parts();
+                let account = member.account_by_directory(account, rules)?;
+                return Ok(joined(account, role)?);
+            }
+        }
+        Err(RejectionKind::WrongTenant.into())
+    }
+
+    async fn membership(
+        &self,
+        user: &UserId,
+        workspace: &WorkspaceId,
+    ) -> Result<Option<Membership>, Rejection> {
+        // INVARIANT: `build()` demands the directory where rules ask it.
+        let Some(members) = &self.0.outside.members else {
+            return Ok(None);
+        };
+        within(
+            self.0.outside.lookup_timeout,
+            &*self.0.clock,
+            &self.0.outside.lookup_failed,
+            members.look_up(user, workspace),
+        )
+        .await
+        .map_err(unavailable)
     }
 
     /// The token of an issuer with an account allow list does not decide about workspaces: the

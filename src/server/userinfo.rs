@@ -54,7 +54,7 @@ impl ResourceServer {
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
         let handler = lookup.handler();
         let digest = handler.digest(text.as_bytes()).ok_or_else(failed)?;
-        let result = if let Some(result) = handler.told(digest, Now::of(&*self.0.clock)) {
+        let result = if let Some(result) = handler.find_cached(digest, Now::of(&*self.0.clock)) {
             result
         } else {
             let party = handler.digest_of_subject(&subject);

@@ -170,8 +170,7 @@ impl ServedIssuer {
 
     /// The same by its token information service, as Axway API Gateway has it.
     pub fn token_information(&self) -> Issuer {
-        Issuer::token_information(self.url_of(Endpoint::TokenInformation))
-            .identified_as(self.issuer())
+        crate::presets::axway(self.url_of(Endpoint::TokenInformation)).identified_as(self.issuer())
     }
 
     /// Fails every request like this from now on.

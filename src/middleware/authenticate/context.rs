@@ -21,6 +21,7 @@ use crate::model::scope::ScopeToken;
 use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
+use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
 use crate::verify::request::token_sources::TokenSources;
@@ -61,6 +62,9 @@ pub(crate) struct LayerPolicy {
     /// Whether clients that speak gRPC are answered in it.
     pub(in crate::middleware) grpc: bool,
     pub(in crate::middleware) sources: TokenSources,
+    /// The route parameters that address a tenant.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(in crate::middleware) path: PathParameters,
     /// Tokens of scopes that a 403 names where the token has them.
     pub(in crate::middleware) known_scope: Vec<&'static str>,
     /// How much of a refused request's body is read.
@@ -154,7 +158,7 @@ impl AuthContext {
         &self,
         rejection: impl Into<Rejection>,
         expected: &'static str,
-        parameter: &'static str,
+        parameter: &str,
     ) -> Refusal {
         let rejection = rejection.into();
         match (&self.verified, rejection.kind()) {

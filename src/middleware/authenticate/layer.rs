@@ -22,6 +22,7 @@ use crate::model::scope::{ScopeRequirement, add_tokens, challenge_of, tokens_of}
 use crate::model::url;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::is_quotable;
+use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
 use crate::verify::request::token_sources::TokenSources;
 
 impl ResourceServer {
@@ -92,6 +93,8 @@ struct Settings {
     resource_metadata: Option<Arc<str>>,
     refused_body_bytes: Option<u64>,
     refused_body_time: Option<Duration>,
+    workspace_parameter: Option<Arc<str>>,
+    account_parameter: Option<Arc<str>>,
     /// Tokens without repetition.
     scope: Vec<&'static str>,
     known_scope: Vec<&'static str>,
@@ -218,6 +221,31 @@ impl<M> AuthenticateLayer<M> {
             .demand("refused_body_time", is_one, Problem::Contradicts)
     }
 
+    /// The parameter of these routes that holds the workspace's id, in place of the server's
+    /// [`workspace_parameter`](crate::ResourceServerBuilder::workspace_parameter): `project` for
+    /// `/projects/{project}`. With a name that a route cannot have (empty, or with `{`, `}`, `/` or
+    /// `*`), the name of the account's parameter, or two different names, the layer answers every
+    /// request 500. Default: the server's, which is `workspace_id`.
+    pub fn workspace_parameter(mut self, name: impl Into<String>) -> Self {
+        let name: String = name.into();
+        let is_sound = is_parameter_name(&name);
+        let is_one = set_once(&mut self.settings.workspace_parameter, name.into());
+        self.demand("workspace_parameter", is_sound, Problem::Malformed)
+            .demand("workspace_parameter", is_one, Problem::Contradicts)
+    }
+
+    /// The parameter of these routes that holds the account's id, in place of the server's
+    /// [`account_parameter`](crate::ResourceServerBuilder::account_parameter); the bounds are those
+    /// of [`workspace_parameter`](Self::workspace_parameter). Default: the server's, which is
+    /// `account_id`.
+    pub fn account_parameter(mut self, name: impl Into<String>) -> Self {
+        let name: String = name.into();
+        let is_sound = is_parameter_name(&name);
+        let is_one = set_once(&mut self.settings.account_parameter, name.into());
+        self.demand("account_parameter", is_sound, Problem::Malformed)
+            .demand("account_parameter", is_one, Problem::Contradicts)
+    }
+
     /// Adds an `error_description` to challenges: one fixed sentence for each error code, and
     /// nothing about the token. In gRPC it is the `grpc-message` too. Default: none.
     pub fn error_descriptions(mut self) -> Self {
@@ -275,7 +303,19 @@ impl<M> AuthenticateLayer<M> {
         for token in &settings.scope {
             add_tokens(&mut known_scope, token);
         }
+        let servers = self.server.path_parameters();
+        let workspace = settings.workspace_parameter.as_ref();
+        let account = settings.account_parameter.as_ref();
+        let path = PathParameters {
+            workspace: workspace.unwrap_or(&servers.workspace).clone(),
+            account: account.unwrap_or(&servers.account).clone(),
+        };
+        let one_name_for_both = (path.workspace == path.account).then_some(SettingFault {
+            setting: "workspace_parameter",
+            problem: Problem::Contradicts,
+        });
         LayerPolicy {
+            path,
             challenge: Arc::new(ChallengePolicy::new(
                 ChallengeText {
                     realm: settings
@@ -305,7 +345,7 @@ impl<M> AuthenticateLayer<M> {
                 bytes: settings.refused_body_bytes.unwrap_or(standard.bytes),
                 time: settings.refused_body_time.unwrap_or(standard.time),
             },
-            setting_fault: self.setting_fault,
+            setting_fault: self.setting_fault.or(one_name_for_both),
         }
     }
 }

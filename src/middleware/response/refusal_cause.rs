@@ -94,7 +94,7 @@ pub(in crate::middleware) fn other_caller(
 /// A path parameter that differs from the caller's tenant. It names the parameter and no id.
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn other_place(
-    parameter: &'static str,
+    parameter: &str,
     verified: &VerifiedRequest,
 ) -> RejectionDetail {
     RejectionDetail::new()

@@ -198,6 +198,10 @@ impl Principal {
 }
 
 /// A machine client.
+#[doc(alias = "m2m")]
+#[doc(alias = "machine_to_machine")]
+#[doc(alias = "service_account")]
+#[doc(alias = "client_credentials")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     pub(in crate::verify) id: ClientId,
@@ -228,7 +232,10 @@ impl Client {
     }
 }
 
-/// A caller with a good token that reaches no tenant.
+/// A caller with a good token that names no tenant.
+///
+/// It reaches no tenant, except for workspaces of which it is a member where the tenant rules have
+/// memberships: see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub(in crate::verify) issuer: Arc<str>,

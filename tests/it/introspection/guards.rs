@@ -100,9 +100,11 @@ async fn server(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
         .delegation();
     ResourceServer::builder(API)
         .issuer(issuer.tenant_claims(rules))
-        .user_directory(|workspace: WorkspaceId, user: UserId| async move {
-            Ok(workspace.as_str() == "acme-prod" && user.as_str() == "user-2")
-        })
+        .user_directory(portcullis::tenant::user_directory_fn(
+            |workspace: WorkspaceId, user: UserId| async move {
+                Ok(workspace.as_str() == "acme-prod" && user.as_str() == "user-2")
+            },
+        ))
         .clock(clock.clone())
         .build()
         .expect("sound")

@@ -169,7 +169,9 @@ async fn nobody_but_a_client_acts_for_anybody() {
         .principals_reach(["acme"]);
     let server = builder(issuer.trusted().tenant_claims(rules))
         .user_directory(Users)
-        .workspace_directory(|_| async { Ok(Some(portcullis::tenant::AccountId::new("acme")?)) })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(|_| async {
+            Ok(Some(portcullis::tenant::AccountId::new("acme")?))
+        }))
         .build()
         .expect("sound");
     let app = routes().route_layer(server.authenticate().context("app").admit_principals());

@@ -15,10 +15,12 @@ use crate::support::{API, get as fetch};
 fn behind(issuer: Issuer, context: &str) -> Router {
     let server = ResourceServer::builder(API)
         .issuer(issuer)
-        .workspace_directory(|workspace: WorkspaceId| async move {
-            let owner = workspace.as_str().split('-').next().unwrap_or_default();
-            Ok(Some(AccountId::new(owner)?))
-        })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+            |workspace: WorkspaceId| async move {
+                let owner = workspace.as_str().split('-').next().unwrap_or_default();
+                Ok(Some(AccountId::new(owner)?))
+            },
+        ))
         .build()
         .expect("sound");
     let kind = |caller: Identity| async move {

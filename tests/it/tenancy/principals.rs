@@ -64,7 +64,11 @@ async fn enter(access: WorkspaceAccess) -> String {
 }
 
 async fn account(access: AccountAccess) -> String {
-    format!("{} in {}", access.principal().id(), access.account())
+    format!(
+        "{} in {}",
+        access.principal().expect("a principal").id(),
+        access.account()
+    )
 }
 
 async fn reach(principal: Principal) -> String {
@@ -665,10 +669,12 @@ async fn an_issuer_limited_to_accounts_asserts_no_other_and_no_workspace_of_anot
 async fn a_closure_is_a_directory() {
     let issuer = pool();
     let server = builder(&issuer, rules().principals_reach(["acme"]))
-        .workspace_directory(|workspace: WorkspaceId| async move {
-            let owner = workspace.as_str().split('-').next().unwrap_or_default();
-            Ok(Some(AccountId::new(owner)?))
-        })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+            |workspace: WorkspaceId| async move {
+                let owner = workspace.as_str().split('-').next().unwrap_or_default();
+                Ok(Some(AccountId::new(owner)?))
+            },
+        ))
         .build()
         .expect("sound");
     let app = routes().route_layer(server.authenticate().context("app").admit_principals());
