@@ -42,6 +42,7 @@ pub(crate) enum KeyProblem {
 
 impl<'c> Signed<'c> {
     /// Verifies the signature with the keys of all sets of the issuer.
+    #[allow(clippy::result_large_err)] // the token goes on to the next key set, on the cold path
     pub(crate) fn verify(
         unverified: Unverified<'c>,
         sets: &[&KeySet],
