@@ -165,6 +165,6 @@ fn user(
         user: UserId::of(&rules.realm, user).ok()?,
         subject: subject.clone(),
         tenant: evidence.tenant(tenant)?,
-        role: evidence.role.as_ref().cloned(),
+        role: evidence.role.clone(),
     }))
 }
