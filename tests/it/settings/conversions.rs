@@ -217,7 +217,7 @@ async fn seen(token: AccessToken, identity: Identity) -> String {
     assert_eq!(
         identity
             .subject()
-            .map(portcullis::SubjectId::detach)
+            .map(portcullis::tenant::SubjectId::detach)
             .as_ref(),
         identity.subject()
     );
