@@ -1,6 +1,8 @@
 //! Signature algorithms that an issuer may use.
 
-use std::fmt;
+use std::str::FromStr;
+
+use crate::model::text_conversions::{converts_from_text, converts_to_text};
 
 /// An asymmetric JWS algorithm
 /// ([RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3),
@@ -10,7 +12,19 @@ use std::fmt;
 /// (RFC 8725 section 3.1). The header's name is compared byte for byte, and must itself be
 /// allowed: `EdDSA` and its fully specified name `Ed25519` (RFC 9864 section 2.2) sign alike and
 /// are two entries of the allow-list. A key that states either is good for both.
+///
+/// `FromStr`, `TryFrom` and `Deserialize` read the JOSE name, case-sensitively; `Display`, `AsRef<str>`
+/// and `Serialize` give it.
+///
+/// ```
+/// use portcullis::Algorithm;
+///
+/// assert_eq!("ES256".parse(), Ok(Algorithm::ES256));
+/// assert!("es256".parse::<Algorithm>().is_err());
+/// assert!("HS256".parse::<Algorithm>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[doc(alias("alg", "jwa", "rs256"))]
 #[non_exhaustive]
 #[allow(missing_docs)] // The names are the documentation: RFC 7518 section 3.1.
 pub enum Algorithm {
@@ -116,11 +130,21 @@ impl Algorithm {
     }
 }
 
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+/// A text that names no algorithm that this library verifies.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a signature algorithm: write its JOSE name, such as `RS256`, `ES256` or `EdDSA`")]
+pub struct InvalidAlgorithm(());
+
+impl FromStr for Algorithm {
+    type Err = InvalidAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, InvalidAlgorithm> {
+        Self::from_name(name).ok_or(InvalidAlgorithm(()))
     }
 }
+
+converts_to_text!(Algorithm);
+converts_from_text!(Algorithm, InvalidAlgorithm);
 
 /// A set of algorithms: an issuer's allow-list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +163,7 @@ impl AlgorithmSet {
         self.0 & algorithm.bit() != 0
     }
 
-    /// What both sets have.
+    /// The intersection of both sets.
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }

@@ -24,7 +24,7 @@ use crate::verify::request::credential::is_b64token;
 /// `Debug` shows the method, and no secret.
 ///
 /// ```
-/// use portcullis::ClientAuthentication;
+/// use portcullis::config::ClientAuthentication;
 ///
 /// let assertion = ClientAuthentication::basic("orders-api", "s3cr3t");
 /// assert_eq!(format!("{assertion:?}"), "ClientAuthentication(basic)");

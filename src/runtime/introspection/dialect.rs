@@ -12,7 +12,8 @@ use crate::verify::claims::introspection_response::ResponseFormat;
 ///    token: 401. Every other one is an outage: 503.
 ///
 /// ```
-/// use portcullis::{Issuer, TokenInformation};
+/// use portcullis::config::TokenInformation;
+/// use portcullis::Issuer;
 ///
 /// // A service that wants `token`, answers 404 for a bad one and counts in `ttl`.
 /// let dialect = TokenInformation::field("token")
@@ -49,17 +50,10 @@ impl TokenInformation {
         }
     }
 
-    /// Axway API Gateway: the field `access_token`, `400` for any bad token, and the seconds
-    /// that are left in `expires_in`.
-    pub fn axway() -> Self {
-        let preset = Self::field("access_token")
-            .bad_token_status(400)
-            .lifetime_claim("expires_in");
-        // What a preset says may be set anew.
-        Self {
-            once: RepeatedSettings::default(),
-            ..preset
-        }
+    /// Makes what was set until now a default, which may be set anew.
+    pub(crate) fn preset(mut self) -> Self {
+        self.once = RepeatedSettings::default();
+        self
     }
 
     /// The status says that the token is bad: 400 to 499 except 401, 403 and 429, which are

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::issuer_template::IssuerTemplate;
 use crate::model::url;
+use crate::model::url::issuer_template::IssuerTemplate;
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::metadata::{Discovered, MetadataQuery, RefreshError};
 use crate::runtime::http::client::{Fetched, Fetcher, Validators};

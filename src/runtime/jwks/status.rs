@@ -51,7 +51,7 @@ impl fmt::Display for KeySetState {
 
 /// The status of the keys of one issuer, at the moment when it was asked for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock); ages are those by the reading that
+/// All times are spans of the server's [`Clock`](crate::time::Clock); ages are those by the reading that
 /// has gone further.
 #[derive(Clone, Debug)]
 pub struct KeySetStatus {

@@ -56,7 +56,6 @@ pub(crate) trait RemoteEndpoint: Send + Sync + 'static {
     }
 }
 
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
 pub(crate) struct LogMessages {
     /// When failures begin.
     pub(crate) failing: &'static str,

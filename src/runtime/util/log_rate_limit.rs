@@ -15,7 +15,6 @@ pub(crate) struct LogRateLimit {
 
 impl LogRateLimit {
     /// Whether the event may be written now.
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     pub(crate) fn grants(&self, now: Duration) -> bool {
         let (now, after) = (now.as_secs(), now.saturating_add(ONCE_IN).as_secs());
         self.next

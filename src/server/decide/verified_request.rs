@@ -10,8 +10,9 @@ use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
 use crate::verify::claims::access_token::{AccessToken, Validity};
 use crate::verify::identity::kinds::Identity;
+use crate::verify::identity::member::Member;
 use crate::verify::identity::memory_footprint::footprint;
-use crate::verify::identity::missing_evidence::lacking;
+use crate::verify::identity::missing_evidence::missing_evidence;
 #[cfg(feature = "axum")]
 use crate::verify::identity::missing_evidence::unread_names;
 use crate::verify::identity::resolve::Identified;
@@ -70,6 +71,12 @@ impl VerifiedRequest {
         tenant.is_some_and(|rules| rules.delegation.is_invoked(headers))
     }
 
+    /// What the token says about further workspaces, where the rules have memberships.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.identified.member.as_deref()
+    }
+
     pub(crate) const fn identity(&self) -> &Identity {
         &self.identified.identity
     }
@@ -79,9 +86,9 @@ impl VerifiedRequest {
     #[cold]
     pub(crate) fn lacking_evidence(&self) -> Option<RejectionDetail> {
         match &self.identified.identity {
-            Identity::Subject(_) => lacking(&self.token, &self.rules),
+            Identity::Subject(_) => missing_evidence(&self.token, &self.rules),
             Identity::Client(client) if client.workspace().is_none() => {
-                lacking(&self.token, &self.rules)
+                missing_evidence(&self.token, &self.rules)
             }
             Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
         }

@@ -5,7 +5,7 @@ use aws_lc_rs::{hkdf, hmac};
 
 /// A key from which other keys are derived (HKDF, RFC 5869). A derived key reveals neither it nor
 /// another derived key.
-pub(crate) struct RootKey(hkdf::Prk);
+pub(super) struct RootKey(hkdf::Prk);
 
 impl RootKey {
     /// A key of 32 random bytes. The salt names the use.
@@ -14,13 +14,13 @@ impl RootKey {
     }
 
     /// A cipher under the key derived for `label`.
-    pub(crate) fn cipher(&self, label: &str) -> Option<AeadCipher> {
+    pub(super) fn cipher(&self, label: &str) -> Option<AeadCipher> {
         let key = UnboundKey::new(&AES_256_GCM_SIV, &self.expand(label)?).ok()?;
         Some(AeadCipher(LessSafeKey::new(key)))
     }
 
     /// A keyed hash under the key derived for `label`.
-    pub(crate) fn keyed_hasher(&self, label: &str) -> Option<KeyedHasher> {
+    pub(super) fn keyed_hasher(&self, label: &str) -> Option<KeyedHasher> {
         let key = self.expand(label)?;
         Some(KeyedHasher(hmac::Key::new(hmac::HMAC_SHA256, &key)))
     }
@@ -38,7 +38,7 @@ impl RootKey {
 /// AES-256-GCM-SIV (RFC 8452) with random nonces. Several processes encrypt under one key without
 /// coordinating nonces. A repeated nonce reveals only whether two texts are equal, where plain GCM
 /// would reveal its authentication key.
-pub(crate) struct AeadCipher(LessSafeKey);
+pub(super) struct AeadCipher(LessSafeKey);
 
 impl AeadCipher {
     /// The nonce, the ciphertext and the tag. `None` when the system has no randomness.
@@ -72,7 +72,7 @@ impl AeadCipher {
 
 /// HMAC-SHA-256: equal texts have equal digests; without the key no digest can be computed or
 /// verified.
-pub(crate) struct KeyedHasher(hmac::Key);
+pub(super) struct KeyedHasher(hmac::Key);
 
 impl KeyedHasher {
     pub(crate) fn digest(&self, text: &[u8]) -> [u8; 32] {

@@ -1,13 +1,13 @@
-//! What is put into a store that is not trusted, sealed.
+//! Sealed values for a store that is not trusted: an AEAD envelope, and keyed names.
 //!
 //! 1. All keys come from one cluster key, each for one purpose (RFC 5869). What was sealed for
 //!    one purpose does not open for another.
 //! 2. A seal is bound to its purpose, to what it is about and to its end, by the additional data
 //!    of an AEAD. Whatever differs in one of them does not open.
 //! 3. An answer that has ended does not open, and neither does one that ends later than is allowed.
-//!    A revocation opens whenever it is read: whether it has ended is no question for one clock.
+//!    A revocation opens at any time; the caller compares its end with more than one clock.
 //! 4. Names are keyed digests: the store learns neither tokens nor ids, and cannot test a guess.
-//! 5. Why something did not open is not told: to whoever reads, it is not there.
+//! 5. A value that does not open counts as absent; there is no reason.
 //!
 //! A seal is one byte of version, the end as eight bytes of big-endian seconds, then nonce, hidden
 //! text and tag of [`AeadCipher`].
@@ -29,9 +29,9 @@ const HEAD_BYTES: usize = 9;
 /// What a key is for. A purpose has keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// What an issuer said of a token.
+    /// An introspection response.
     Answer,
-    /// What is no longer good.
+    /// A revocation.
     Revocation,
 }
 
@@ -53,7 +53,7 @@ impl ClusterKey {
         Self(key)
     }
 
-    /// Whether all bytes are the same: a placeholder that somebody forgot.
+    /// Whether all bytes are equal: a forgotten placeholder.
     pub(crate) fn is_placeholder(&self) -> bool {
         let [first, rest @ ..] = &self.0;
         rest.iter().all(|byte| byte == first)
@@ -66,8 +66,7 @@ impl ClusterKey {
         Some(name.into_iter().take(8).fold(String::new(), hex))
     }
 
-    /// The seals for one purpose. `None` when the cryptographic library refuses, which it has no
-    /// reason to.
+    /// The seals for one purpose. `None` when the cryptographic library fails.
     pub(crate) fn seals(&self, purpose: Purpose) -> Option<SealedBox> {
         let (root, word) = (self.root(), purpose.as_str());
         Some(SealedBox {
@@ -127,8 +126,8 @@ impl SealedBox {
         self.open_whenever(about, sealed)
     }
 
-    /// The text and its end, if it was sealed about this subject. Whether it has ended is for the
-    /// caller to judge, who may know more than one clock.
+    /// The text and its end, if it was sealed about this subject, ended or not. The caller compares
+    /// the end.
     pub(crate) fn open_whenever(
         &self,
         about: &[&[u8]],

@@ -1,9 +1,9 @@
 //! The single credential of a request (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
 //!
-//! 1. No `Authorization` field, and nothing in any [other source](super::sources) of the layer:
+//! 1. No `Authorization` field, and nothing in any [other source](super::token_sources) of the layer:
 //!    nothing was sent.
-//! 2. More than one field, or a field and another source: refused, whatever they hold; taking
-//!    one would be a guess.
+//! 2. More than one field, or a field and another source: refused, whatever they hold, because
+//!    the choice of one would be a guess.
 //! 3. One field with another scheme: no bearer token was sent, and that is not "nothing". With
 //!    the scheme `DPoP` a token was sent, and it is refused as one: no proof is checked here.
 //! 4. The scheme `Bearer` in any case, one or more spaces, and bytes: a credential. Whether
@@ -72,7 +72,7 @@ impl<'r> Credential<'r> {
         }
     }
 
-    /// What stands where nothing but a token can stand.
+    /// A credential without a scheme; an empty one is a fault.
     pub(crate) fn bare(token: &'r [u8]) -> Result<Self, RejectionKind> {
         if token.is_empty() {
             return Err(RequestFault::NoCredentials.into());
@@ -114,7 +114,7 @@ impl<'r> Credential<'r> {
     #[cold]
     fn not_bearer(scheme: &[u8], rest: &'r [u8]) -> Result<Self, RejectionKind> {
         if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
-            // RFC 9449 s7.1: a token was sent, and a client that hears of none would send it again.
+            // RFC 9449 s7.1: a token was sent. A client that is told that none was would send it again.
             match behind_spaces(rest) {
                 token if token.is_empty() || is_b64token(token) => {
                     Self::sent_as(token, AuthScheme::Dpop)
@@ -126,7 +126,7 @@ impl<'r> Credential<'r> {
         } else if scheme.iter().copied().all(is_tchar) {
             Err(RejectionKind::MissingToken)
         } else {
-            // Bytes that name no scheme are a broken request, never an absent credential.
+            // Bytes that are not a scheme are a malformed request, not an absent credential.
             Err(RequestFault::NotAToken.into())
         }
     }
@@ -137,7 +137,7 @@ impl<'r> Credential<'r> {
     }
 }
 
-/// RFC 6750 s2.1: 1*SP. No other blank separates.
+/// What follows the spaces. RFC 6750 s2.1: 1*SP; no other blank separates.
 fn behind_spaces(rest: &[u8]) -> &[u8] {
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     rest.get(spaces..).unwrap_or_default()
@@ -149,7 +149,7 @@ pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
     let (body, _) = bytes
         .split_at_checked(bytes.len() - padding)
         .unwrap_or((bytes, &[]));
-    // Without an early end, so that it takes many bytes at a time.
+    // Without an early exit, so that the compiler vectorizes the loop.
     !body.is_empty()
         && body
             .iter()
@@ -157,7 +157,7 @@ pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
 }
 
 const fn is_b64token_byte(byte: u8) -> bool {
-    // `-`, `.` and `/` stand side by side.
+    // `-`, `.` and `/` are consecutive in ASCII.
     (byte | 0x20).wrapping_sub(b'a') < 26
         || byte.wrapping_sub(b'0') < 10
         || byte.wrapping_sub(b'-') < 3
