@@ -51,12 +51,21 @@ pub(crate) fn emit(event: Event<'_>) {
         Event::LogoutRefused { .. }
         | Event::SignedLogoutRefused { .. }
         | Event::LogoutUnavailable { .. } => logout(event),
+        Event::LookupFailed { .. }
+        | Event::LookupRecovered { .. }
+        | Event::KeySetRefreshed { .. }
+        | Event::KeySetNotRefreshed { .. }
+        | Event::KeySkipped { .. }
+        | Event::DirectoryFailed { .. }
+        | Event::SharingRestored
+        | Event::SharingFailed { .. }
+        | Event::StreamRenewed => runtime(event),
         other => server(other),
     }
 }
 
 #[cfg(feature = "tracing")]
-use records::{admitted, logout, refused, server, summarized};
+use records::{admitted, logout, refused, runtime, server, summarized};
 
 #[cfg(feature = "tracing")]
 mod records {
@@ -177,6 +186,79 @@ mod records {
                 %error,
                 again_in = again_in.as_secs(),
                 "what was revoked before could not be loaded"
+            ),
+            _ => {}
+        }
+    }
+
+    pub(super) fn runtime(event: Event<'_>) {
+        const LOOKUPS: &str = "portcullis::runtime::lookup::status";
+        const KEY_SETS: &str = "portcullis::runtime::jwks::refresh_event";
+        const SHARING: &str = "portcullis::runtime::shared::sync";
+        match event {
+            Event::LookupFailed {
+                issuer,
+                error,
+                kind,
+                message,
+            } => tracing::warn!(target: LOOKUPS, issuer, error, kind, "{message}"),
+            Event::LookupRecovered { issuer, message } => {
+                tracing::info!(target: LOOKUPS, issuer, "{message}");
+            }
+            Event::KeySetRefreshed {
+                issuer,
+                keys,
+                skipped,
+                changed,
+            } => tracing::debug!(
+                target: KEY_SETS,
+                issuer,
+                keys,
+                skipped,
+                changed,
+                "the key set is fresh"
+            ),
+            Event::KeySetNotRefreshed { issuer, error } => tracing::warn!(
+                target: KEY_SETS,
+                issuer,
+                error = %error,
+                "the key set could not be refreshed"
+            ),
+            Event::KeySkipped {
+                issuer,
+                index,
+                reason,
+                is_fetched,
+            } => {
+                macro_rules! skipped {
+                    ($target:expr) => {
+                        tracing::warn!(
+                            target: $target,
+                            issuer,
+                            index,
+                            reason,
+                            "an entry of the key set cannot be used"
+                        )
+                    };
+                }
+                if is_fetched {
+                    skipped!(KEY_SETS);
+                } else {
+                    skipped!("portcullis::server::compile::key_source");
+                }
+            }
+            Event::DirectoryFailed { error } => tracing::warn!(
+                target: "portcullis::runtime::directory",
+                %error,
+                "the application's directory failed"
+            ),
+            Event::SharingRestored => tracing::info!(target: SHARING, "revocations are shared"),
+            Event::SharingFailed { error } => {
+                tracing::warn!(target: SHARING, error = %error, "revocations are not shared");
+            }
+            Event::StreamRenewed => tracing::warn!(
+                target: SHARING,
+                "the stream of revocations took no more entries, and a new one was begun"
             ),
             _ => {}
         }

@@ -1,7 +1,7 @@
-//! The future of the layers: unboxed, unless the issuer must be asked.
+//! The response future of the layers: unboxed, unless the decision is pending.
 //!
-//! A refusal waits until the rest of the request's body was read; see `unread_body`. By then the
-//! inner future is gone, with whatever it held.
+//! A refusal waits until the rest of the request's body is read; see `drain_body`. By then the
+//! inner future is dropped, with everything that it held.
 
 use std::fmt;
 use std::future::Future;
@@ -29,17 +29,17 @@ pub(super) type Lent = ();
 type Boxed<ResBody, E> =
     Pin<Box<dyn Future<Output = Result<(Response<ResBody>, Option<Reading>), E>> + Send>>;
 
-/// Without fetched key sets nobody is ever asked.
+/// Without fetched key sets no decision is pending.
 #[cfg(not(feature = "jwks"))]
 type Boxed<ResBody, E> = std::future::Ready<Result<(Response<ResBody>, Option<Reading>), E>>;
 
-/// In the extensions of a refusal for which a layer has read the request's body: a layer further
-/// outside would read on, and wait as long once more.
+/// In the extensions of a refusal for which a layer has read the request's body, so that an outer
+/// layer does not read and wait once more.
 #[derive(Clone)]
 struct RestWasRead;
 
 pin_project! {
-    /// The future of [`Authenticate`](crate::Authenticate) and [`RequireScope`](crate::RequireScope).
+    /// The future of [`Authenticate`](crate::layer::Authenticate) and [`RequireScope`](crate::layer::RequireScope).
     pub struct ResponseFuture<F, ResBody, E> {
         #[pin]
         kind: Kind<F, ResBody, E>,

@@ -31,7 +31,7 @@ use crate::verify::request::request_parts::RequestParts;
 /// are answered as those of the layer outside.
 ///
 /// ```
-/// use portcullis::RequireScopeLayer;
+/// use portcullis::layer::RequireScopeLayer;
 ///
 /// portcullis::scopes! { ReadOrders = "orders:read"; }
 ///
@@ -203,8 +203,8 @@ fn refuse<R: ScopeRequirement>(admitted: &AuthContext, inside: Option<&str>) -> 
         None => challenge_of::<R>().into(),
     };
     let mut rejection = Rejection::insufficient_scope(scope);
-    if let Some(admission) = &admitted.verified {
-        rejection = rejection.with_detail(lacking_scope::<R>(admission));
+    if let Some(verified) = &admitted.verified {
+        rejection = rejection.with_detail(lacking_scope::<R>(verified));
     }
     admitted.refuse(rejection)
 }

@@ -18,7 +18,7 @@ use serde::ser::{Serialize, Serializer};
 /// strings for several; it refuses an empty list and an empty name.
 ///
 /// ```
-/// use portcullis::ClaimPath;
+/// use portcullis::config::ClaimPath;
 ///
 /// let flat = ClaimPath::from("urn:anyid:role");
 /// let nested = ClaimPath::from(["realm_access", "roles"]);

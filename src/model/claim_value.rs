@@ -4,7 +4,8 @@
 /// boolean. Each equals only a value of its own JSON type: `true` is not the text `"true"`.
 ///
 /// ```
-/// use portcullis::{ClaimValue, Issuer};
+/// use portcullis::config::ClaimValue;
+/// use portcullis::Issuer;
 ///
 /// let push = Issuer::oidc("https://accounts.google.com")
 ///     .require_claim("email", "push@project.example")

@@ -8,7 +8,10 @@ use crate::model::error::rejection::Rejection;
 /// Something that an operator may want to know. It is made where it happens and written down in
 /// one place, which knows the level, the message and the names of the fields.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+#[cfg_attr(
+    not(all(feature = "tracing", feature = "axum", feature = "redis")),
+    allow(dead_code)
+)]
 pub(crate) enum Event<'e> {
     /// An optional layer let a request without a token through.
     NothingSent,
@@ -52,4 +55,47 @@ pub(crate) enum Event<'e> {
     SignedLogoutRefused { why: &'e str },
     /// A logout token could not be verified, or its revocations could not be stored.
     LogoutUnavailable { why: &'e str },
+    /// A look-up at an issuer's endpoint failed.
+    LookupFailed {
+        issuer: &'e str,
+        error: &'e str,
+        kind: &'static str,
+        message: &'static str,
+    },
+    /// The endpoint answers again.
+    LookupRecovered {
+        issuer: &'e str,
+        message: &'static str,
+    },
+    /// A key set was fetched, or confirmed.
+    KeySetRefreshed {
+        issuer: &'e str,
+        keys: usize,
+        skipped: usize,
+        changed: bool,
+    },
+    /// A key set could not be fetched.
+    KeySetNotRefreshed {
+        issuer: &'e str,
+        error: &'e dyn fmt::Display,
+    },
+    /// An entry of a key set cannot be used.
+    KeySkipped {
+        issuer: &'e str,
+        index: usize,
+        reason: &'e str,
+        /// Whether the set was fetched; else it is configured.
+        is_fetched: bool,
+    },
+    /// The application's directory failed.
+    DirectoryFailed {
+        /// Escaped and cut.
+        error: &'e dyn fmt::Display,
+    },
+    /// The shared store answers, or answers again.
+    SharingRestored,
+    /// The shared store does not answer.
+    SharingFailed { error: &'e dyn fmt::Display },
+    /// The stream of revocations in the shared store was full.
+    StreamRenewed,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::ids::AccountId;
 
-/// The accounts in which a [`Principal`](crate::Principal) may act.
+/// The accounts in which a [`Principal`](crate::tenant::Principal) may act.
 ///
 /// Default deny: without a setting or a claim it is [`Accounts`](Self::Accounts) with an empty list,
 /// never every account.

@@ -15,10 +15,11 @@ use crate::model::time::UnixTime;
 /// time.
 ///
 /// It has ids as the issuer writes them, and takes effect when it is added to the list of a server with
-/// [`Revocations::revoke`](crate::Revocations::revoke).
+/// [`Revocations::revoke`](crate::revocation::Revocations::revoke).
 ///
 /// ```
-/// use portcullis::{Revocation, RevocationKind, UnixTime};
+/// use portcullis::revocation::{Revocation, RevocationKind};
+/// use portcullis::time::UnixTime;
 ///
 /// let pool = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf";
 /// let stolen = Revocation::token(pool, "7e2c7a1e-8a1f-4c8d-9a53-0a3c");

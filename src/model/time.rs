@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// `FromStr` reads a decimal integer.
 ///
 /// ```
-/// use portcullis::UnixTime;
+/// use portcullis::time::UnixTime;
 /// use std::time::Duration;
 ///
 /// let t = UnixTime::from_secs(1_800_000_000);

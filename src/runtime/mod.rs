@@ -3,6 +3,7 @@
 pub(crate) mod util;
 pub(crate) mod clock;
 pub(crate) mod directory;
+pub(crate) mod directory_fn;
 pub(crate) mod cache;
 pub(crate) mod http;
 #[cfg(feature = "jwks")]

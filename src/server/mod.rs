@@ -1,6 +1,7 @@
 //! Floor 4: the configured server. `authenticate` is the whole decision on a request, in order.
 
 pub(crate) mod settings;
+pub(crate) mod presets;
 pub(crate) mod decide;
 pub(crate) mod compile;
 pub(crate) mod refusal_counters;

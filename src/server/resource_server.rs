@@ -18,7 +18,7 @@ use crate::runtime::cache::token_cache::{CacheStats, TokenCache};
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::runtime::directory::LookupError;
-use crate::runtime::directory::{DynUserDirectory, DynWorkspaceDirectory};
+use crate::runtime::directory::{DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory};
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
@@ -26,6 +26,7 @@ use crate::server::compile::shared_store::Shared;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::RegistryCell;
+use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
@@ -45,6 +46,9 @@ use crate::verify::claims::access_token::AccessToken;
 /// assert_eq!(mistake.setting(), "issuer");
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
+#[doc(alias = "resource_server")]
+#[doc(alias = "jwt_validator")]
+#[doc(alias = "oauth2")]
 #[derive(Clone)]
 pub struct ResourceServer(pub(super) Arc<ServerState>);
 
@@ -68,6 +72,7 @@ pub(super) struct ServerState {
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Directories,
+    pub(super) path: PathParameters,
     pub(super) connection: Connection,
     pub(super) refusals: RefusalCounters,
 }
@@ -112,7 +117,7 @@ impl Connection {
         if !self.is_reported.swap(true, Ordering::Relaxed) {
             logging::emit(Event::NotConnected);
         }
-        Rejection::unavailable(Outage::NotConnected, Duration::from_secs(5))
+        Outage::NotConnected.into()
     }
 }
 
@@ -121,6 +126,7 @@ impl Connection {
 pub(super) struct Directories {
     pub(super) owners: Option<Arc<dyn DynWorkspaceDirectory>>,
     pub(super) users: Option<Arc<dyn DynUserDirectory>>,
+    pub(super) members: Option<Arc<dyn DynMembershipDirectory>>,
     pub(super) lookup_timeout: Duration,
     /// A caller can make a look-up fail again and again; the event for it is written at times.
     pub(super) lookup_failed: LogRateLimit,
@@ -189,6 +195,11 @@ impl ResourceServer {
     /// The monotonic time, for events that are bounded in time.
     pub(crate) fn monotonic(&self) -> Duration {
         self.0.clock.monotonic()
+    }
+
+    /// The route parameters that address a tenant, unless a layer names others.
+    pub(crate) fn path_parameters(&self) -> &PathParameters {
+        &self.0.path
     }
 
     pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {

@@ -1,7 +1,7 @@
-//! What the issuer tells about the user of a request.
+//! The userinfo response about the user of a request.
 //!
-//! 1. A token goes to the issuer that vouches for it, and nobody is asked about who is no user.
-//! 2. An answer about somebody else is no answer, and not the caller's fault.
+//! 1. A token goes only to the issuer that issued it, and only where its subject is a user.
+//! 2. A response about another subject is an outage, and not the caller's fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::verify::claims::userinfo_response::{UserClaims, openid_subject};
 use crate::verify::identity::kinds::Identity;
 use crate::verify::request::credential::{Credential, is_b64token};
 
-/// An issuer that speaks of somebody else may come to its senses.
+/// When a client may come again after a response that cannot be used.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl ResourceServer {
@@ -28,49 +28,49 @@ impl ResourceServer {
         has_none.then_some(WiringFault::NoUserInfo)
     }
 
-    /// Asks the token's issuer about its user, with the token that the request came with.
+    /// Asks the userinfo endpoint of the token's issuer, with the token of the request.
     pub(crate) async fn user_info(
         &self,
-        admission: &VerifiedRequest,
+        verified: &VerifiedRequest,
         token: Credential<'_>,
     ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
-        let asks = self
+        let lookup = self
             .0
             .registry
             .load()
             .userinfo
-            .get(admission.realm())
+            .get(verified.realm())
             .map(Arc::clone);
-        let is_machine = matches!(admission.identity(), Identity::Client(_));
-        let subject = openid_subject(&admission.token).filter(|_| !is_machine);
-        let (asks, subject) = asks
+        let is_machine = matches!(verified.identity(), Identity::Client(_));
+        let subject = openid_subject(&verified.token).filter(|_| !is_machine);
+        let (lookup, subject) = lookup
             .zip(subject)
             .ok_or(Rejection::wrong_caller("user_info"))?;
-        // It passed the layer; something behind that has put another one in its place.
+        // The layer has seen a b64token, so something behind it has replaced the field.
         let text = std::str::from_utf8(token.as_bytes())
             .ok()
             .filter(|text| is_b64token(text.as_bytes()))
             .ok_or(RejectionKind::Misconfigured(WiringFault::TokenRemoved))?;
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
-        let teller = asks.handler();
-        let digest = teller.digest(text.as_bytes()).ok_or_else(failed)?;
-        let told = if let Some(told) = teller.told(digest, Now::of(&*self.0.clock)) {
-            told
+        let handler = lookup.handler();
+        let digest = handler.digest(text.as_bytes()).ok_or_else(failed)?;
+        let result = if let Some(result) = handler.find_cached(digest, Now::of(&*self.0.clock)) {
+            result
         } else {
-            let party = teller.digest_of_subject(&subject);
-            let ticket = asks.look_up(digest, party, text)?;
+            let party = handler.digest_of_subject(&subject);
+            let ticket = lookup.look_up(digest, party, text)?;
             ticket.wait().await?
         };
-        match told {
-            // The keys went while the request waited for what they had verified.
+        match result {
+            // The keys that verified the response were dropped during the wait.
             UserInfoResult::Known(claims) if claims.has_lost_its_keys() => Err(failed()),
-            UserInfoResult::Known(claims) => match claims.check(&admission.token) {
+            UserInfoResult::Known(claims) => match claims.check(&verified.token) {
                 Ok(()) => Ok(claims),
                 Err(fault) => {
                     let now = self.0.clock.monotonic();
-                    if claims.is_news() && teller.unusable.grants(now) {
+                    if claims.is_news() && handler.unusable.grants(now) {
                         logging::emit(Event::UserInfoUnusable {
-                            issuer: admission.realm(),
+                            issuer: verified.realm(),
                             error: &fault.to_string(),
                         });
                     }

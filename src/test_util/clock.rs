@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::{Clock, Sleep, UnixTime};
+use crate::time::{Clock, Sleep, UnixTime};
 
 /// A [`Clock`] that stands still until it is moved. Clones show the same time.
 ///
@@ -22,7 +22,7 @@ use crate::{Clock, Sleep, UnixTime};
 /// agree on the time.
 ///
 /// ```
-/// use portcullis::Clock as _;
+/// use portcullis::time::Clock as _;
 /// use portcullis::test_util::ManualClock;
 /// use std::time::Duration;
 ///

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::keys::SigningKey;
 use super::register::Register;
-use crate::{Algorithm, Clock, Issuer, SystemClock, UnixTime};
+use crate::time::{Clock, SystemClock, UnixTime};
+use crate::{Algorithm, Issuer};
 
 /// An authorization server inside the test. Clones are the same issuer.
 ///

@@ -21,7 +21,8 @@ use super::endpoints::Site;
 use super::fault::{Endpoint, Fault, Faults};
 use super::issuer::MockIssuer;
 use super::wire::{Answer, Request, write_all};
-use crate::{ClientAuthentication, Issuer};
+use crate::Issuer;
+use crate::config::ClientAuthentication;
 
 /// A [`MockIssuer`] on a free port of 127.0.0.1. It stops when this handle is dropped.
 ///
@@ -169,8 +170,7 @@ impl ServedIssuer {
 
     /// The same by its token information service, as Axway API Gateway has it.
     pub fn token_information(&self) -> Issuer {
-        Issuer::token_information(self.url_of(Endpoint::TokenInformation))
-            .identified_as(self.issuer())
+        crate::presets::axway(self.url_of(Endpoint::TokenInformation)).identified_as(self.issuer())
     }
 
     /// Fails every request like this from now on.

@@ -17,7 +17,8 @@ use serde_json::{Map, Value, json};
 
 use super::issuer::MockIssuer;
 use super::keys::{SigningKey, hmac_sha256, random_text};
-use crate::{Algorithm, UnixTime};
+use crate::Algorithm;
+use crate::time::UnixTime;
 
 /// A token that is being made. It comes from a [`MockIssuer`].
 ///

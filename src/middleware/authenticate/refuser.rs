@@ -21,7 +21,9 @@ use crate::verify::request::request_parts::RequestParts;
 /// ```
 /// # #[cfg(feature = "axum")] {
 /// use axum::extract::Path;
-/// use portcullis::{AccessToken, Objection, Refusal, Refuser, Scope};
+/// use portcullis::error::{Objection, Refusal};
+/// use portcullis::extract::Refuser;
+/// use portcullis::{AccessToken, Scope};
 ///
 /// async fn delete_article(
 ///     token: AccessToken,
@@ -74,8 +76,8 @@ impl Refuser {
     }
 
     /// A refusal for any reason: a [`Rejection`], or what becomes one, such as
-    /// [`RejectionKind`](crate::RejectionKind), [`Objection`](crate::Objection) or
-    /// [`Outage`](crate::Outage). It is logged here, so make one only to return it.
+    /// [`RejectionKind`](crate::RejectionKind), [`Objection`](crate::error::Objection) or
+    /// [`Outage`](crate::error::Outage). It is logged here, so make one only to return it.
     pub fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         self.context
             .refuse(rejection)
@@ -84,6 +86,7 @@ impl Refuser {
 
     /// 403 without a challenge, by [`Rejection::forbidden`]. `reason` is a short stable name for
     /// events and metrics; the client does not see it, unless the renderer shows it.
+    #[must_use]
     pub fn forbidden(&self, reason: &'static str) -> Refusal {
         self.refuse(Rejection::forbidden(reason))
     }
@@ -92,6 +95,7 @@ impl Refuser {
     /// a scope: the challenge also names what other guards demand, and what the token has of the
     /// known scopes. Use names that the program knows, and none out of a request. An empty scope
     /// is not named.
+    #[must_use]
     pub fn insufficient_scope(&self, scope: &Scope) -> Refusal {
         if scope.is_empty() {
             return self.refuse(RejectionKind::InsufficientScope);

@@ -9,13 +9,13 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::extract::admission::option;
+use crate::middleware::extract::macros::option;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::WiringFault;
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
 
-/// What the issuer's userinfo endpoint says of the user, as the application's own type `T`
+/// The claims of the user from the issuer's userinfo endpoint, as the application's own type `T`
 /// (OpenID Connect Core section 5.3).
 ///
 /// The issuer is asked with the caller's token when a handler wants this, and then not again for
@@ -29,7 +29,7 @@ use crate::verify::request::request_parts::RequestParts;
 ///    [`Claims`](crate::Claims).
 ///
 /// ```
-/// use portcullis::UserInfo;
+/// use portcullis::extract::UserInfo;
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Contact {

@@ -25,7 +25,9 @@ use crate::verify::request::request_parts::RequestParts;
 /// ```
 /// use http::{HeaderValue, Request, Response, StatusCode};
 /// use http_body_util::{BodyExt, Full};
-/// use portcullis::{RefusalBody, Rejection, ResourceServer};
+/// use portcullis::error::Rejection;
+/// use portcullis::layer::RefusalBody;
+/// use portcullis::ResourceServer;
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -57,13 +59,14 @@ pub trait Renderer: Send + Sync + 'static {
 
     /// The same for a renderer that looks at the request, for its `Accept`, say. Called in place of
     /// [`render`](Self::render) wherever the request is at hand: in layers, in extractors and for
-    /// a [`Refuser`](crate::Refuser). A service that finds a refusal by
+    /// a [`Refuser`](crate::extract::Refuser). A service that finds a refusal by
     /// [`AccessToken::of`](crate::AccessToken::of) or [`Identity::of`](crate::Identity::of) shows
     /// no request, and then `render` is called. Default: `render`, without a look at the request.
     ///
     /// ```
     /// use http::{HeaderValue, StatusCode};
-    /// use portcullis::{ProblemJson, RefusalBody, RefusedRequest, Rejection, Renderer};
+    /// use portcullis::error::Rejection;
+    /// use portcullis::layer::{ProblemJson, RefusalBody, RefusedRequest, Renderer};
     ///
     /// struct HtmlOrJson;
     ///
@@ -201,7 +204,9 @@ impl RefusalBody {
 ///
 /// ```
 /// use http::StatusCode;
-/// use portcullis::{ProblemJson, Rejection, RejectionKind, Renderer};
+/// use portcullis::error::Rejection;
+/// use portcullis::layer::{ProblemJson, Renderer};
+/// use portcullis::RejectionKind;
 ///
 /// let body = ProblemJson.render(&Rejection::from(RejectionKind::NoTenant), StatusCode::FORBIDDEN);
 /// assert_eq!(body.media_type(), "application/problem+json");

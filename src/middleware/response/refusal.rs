@@ -16,7 +16,7 @@ use crate::verify::request::request_parts::RequestParts;
 /// its challenge, its renderer, and gRPC where the client speaks it.
 ///
 /// In axum it is the rejection of every extractor of this library, and becomes the response of
-/// the wire table, with the body of the layer's [`Renderer`](crate::Renderer); an application
+/// the wire table, with the body of the layer's [`Renderer`](crate::layer::Renderer); an application
 /// that wants another body on one route takes `Result<T, Refusal>` in its handler, builds its
 /// own response and keeps the headers of [`to_response`](Self::to_response).
 #[derive(Clone)]
@@ -61,6 +61,7 @@ impl Refusal {
     }
 
     /// Adds the request for the renderer, where the layer has one.
+    #[cfg(feature = "axum")]
     #[must_use]
     pub(in crate::middleware) fn for_request(mut self, request: RequestParts<'_>) -> Self {
         let policy = self.policy.as_ref();
@@ -105,7 +106,7 @@ impl Refusal {
     }
 
     /// The response of the wire table, with the body that the layer's
-    /// [`Renderer`](crate::Renderer) makes and the kind in its extensions. The body is empty
+    /// [`Renderer`](crate::layer::Renderer) makes and the kind in its extensions. The body is empty
     /// where the layer has no renderer, where no layer covers the route, and in gRPC.
     #[must_use]
     pub fn to_rendered_response<B: From<Bytes>>(&self) -> Response<B> {
@@ -124,12 +125,11 @@ impl Refusal {
         request: Option<RefusedRequest<'_>>,
     ) -> Response<B> {
         let unlayered;
-        let policy = match &self.policy {
-            Some(policy) => policy,
-            None => {
-                unlayered = ChallengePolicy::new(ChallengeText::default(), None);
-                &unlayered
-            }
+        let policy = if let Some(policy) = &self.policy {
+            policy
+        } else {
+            unlayered = ChallengePolicy::new(ChallengeText::default(), None);
+            &unlayered
         };
         respond::<B, M>(&self.rejection, policy, self.protocol, request)
     }

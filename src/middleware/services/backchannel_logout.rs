@@ -1,12 +1,12 @@
-//! Where an OpenID Provider tells that a session has ended
+//! The endpoint for logout tokens of an OpenID Provider
 //! (OpenID Connect Back-Channel Logout 1.0 sections 2.5, 2.7 and 2.8).
 //!
 //! 1. One `logout_token` in a form of at most 32 KiB, sent with POST; other fields say nothing.
-//! 2. 200 when what it names is revoked, 400 when it is no good, 503 when that cannot be said now.
-//!    The answer says nothing about the token.
+//! 2. 200 when the sessions are revoked, 400 when the token is not valid, 503 when it cannot be
+//!    verified now. The response says nothing about the token.
 //! 3. The same token again changes nothing.
-//! 4. A token that its issuer has signed and that is refused all the same is a warning, at most one
-//!    a minute: its session goes on.
+//! 4. A refused token with a good signature is a warning, at most one a minute, since its session
+//!    goes on.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -102,7 +102,7 @@ faults! {
         /// The payload does not fit the application's own claims type.
         CustomClaims = "custom_claims", "the claims do not fit the application's type";
         /// The token, its session, subject, client or issuer was revoked; see
-        /// [`Revocation`](crate::Revocation).
+        /// [`Revocation`](crate::revocation::Revocation).
         Revoked = "revoked", "the token was revoked";
         /// A check of the application refused the token.
         Objection = "objection", "the application's own check objects to the token";
@@ -157,7 +157,7 @@ faults! {
     /// A fault of the application's wiring. The response is 500; fix the code.
     WiringFault {
         /// A setting of the layer was given twice with different values, or has a value that it
-        /// cannot have; the [detail](crate::Rejection::detail) names it.
+        /// cannot have; the [detail](crate::error::Rejection::detail) names it.
         LayerSetting = "layer_setting", "a setting of the layer was given twice with different values, or has a value that it cannot have";
         /// The tenant rules know API contexts and the layer names none.
         NoContext = "no_context", "the layer names no api context; add `.context(\"...\")` to it";

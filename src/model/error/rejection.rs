@@ -19,8 +19,8 @@ use crate::model::error::rejection_detail::RejectionDetail;
 /// * `Rejection`: why this request is refused. Plain data, for logs, metrics and renderers.
 /// * [`RejectionKind`]: the row of the wire table, and so the status and the challenge.
 /// * [`RequestFault`], [`TokenFault`], [`Outage`] and [`WiringFault`]: the cause inside a kind.
-/// * [`Refusal`](crate::Refusal): a `Rejection` that a layer can answer, with its challenge and
-///   its renderer. Extractors return it, and [`Refuser`](crate::Refuser) makes it in a handler.
+/// * [`Refusal`](crate::error::Refusal): a `Rejection` that a layer can answer, with its challenge and
+///   its renderer. Extractors return it, and [`Refuser`](crate::extract::Refuser) makes it in a handler.
 /// * [`Objection`]: what the application's own check returns about a token, for every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -75,8 +75,8 @@ impl Rejection {
 
     /// A refusal of the application's own: 403 without a challenge. `reason` is a short stable name
     /// such as `not_the_author`; it is the [`cause`](Self::cause) in events and metrics, and
-    /// [`ProblemJson`](crate::ProblemJson) does not send it. A handler answers it with
-    /// [`Refuser`](crate::Refuser).
+    /// [`ProblemJson`](crate::layer::ProblemJson) does not send it. A handler answers it with
+    /// [`Refuser`](crate::extract::Refuser).
     #[must_use]
     pub const fn forbidden(reason: &'static str) -> Self {
         let mut rejection = Self::new(RejectionKind::Forbidden);

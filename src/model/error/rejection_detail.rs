@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The cause of a refusal in detail, for operators; see
-/// [`Rejection::detail`](crate::Rejection::detail).
+/// [`Rejection::detail`](crate::error::Rejection::detail).
 ///
 /// `Display` writes what is there as `claim=sub problem=missing setting=subject_claim`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -122,7 +122,7 @@ impl<const IS_EMPTY: bool> Role<IS_EMPTY> {
 /// ```
 ///
 /// Scopes are separated by spaces; a comma at a token's end is an error. A scope that really ends with
-/// a comma needs an implementation of [`ScopeRequirement`](crate::ScopeRequirement) by hand.
+/// a comma needs an implementation of [`ScopeRequirement`](crate::extract::ScopeRequirement) by hand.
 ///
 /// ```compile_fail
 /// portcullis::scopes! { pub Comma = "app/read, app/write"; }
@@ -138,7 +138,7 @@ macro_rules! scopes {
         #[derive(Clone, Copy, Debug)]
         $vis struct $name;
 
-        impl $crate::ScopeRequirement for $name {
+        impl $crate::extract::ScopeRequirement for $name {
             const ALTERNATIVES: &'static [&'static str] = &[$first $(, $rest)*];
             const ROLES: &'static [&'static str] = &[$($role),*];
         }

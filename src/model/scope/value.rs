@@ -82,7 +82,7 @@ pub struct InvalidScope(());
 /// assert!(scope.contains("orders:read"));
 /// assert!(!scope.contains("orders"), "no prefix, no wildcard");
 /// assert!(!scope.contains("ORDERS:READ"), "case-sensitive");
-/// # Ok::<(), portcullis::InvalidScope>(())
+/// # Ok::<(), portcullis::error::InvalidScope>(())
 /// ```
 #[derive(Clone, Default)]
 #[doc(alias("scp", "permissions"))]

@@ -79,6 +79,17 @@ pub(crate) struct FetchMetadata {
     body: Vec<u8>,
 }
 
+#[cfg(all(test, portcullis_loom))]
+impl FetchMetadata {
+    pub(super) fn none() -> Self {
+        Self {
+            url: String::new(),
+            validators: Validators::default(),
+            body: Vec::new(),
+        }
+    }
+}
+
 impl RemoteConfig {
     /// The configured address without its query; `None` where it is discovered.
     pub(crate) fn address(&self) -> Option<String> {

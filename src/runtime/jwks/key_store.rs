@@ -26,17 +26,16 @@ use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
 pub(crate) use crate::runtime::jwks::schedule::RefreshLimits;
 use crate::runtime::jwks::schedule::{MissAction, MissTicket, SHORTEST_RETRY, Schedule};
-use crate::runtime::jwks::snapshot::Snapshot;
+use crate::runtime::jwks::snapshot::{CurrentSet, Snapshot};
 pub(crate) use crate::runtime::jwks::snapshot::{Generation, KeySetGuard, NO_KEYS};
 pub use crate::runtime::jwks::status::{KeySetState, KeySetStatus};
 use crate::runtime::util::select::race;
-use crate::runtime::util::swap::SwapCell;
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
     pub(super) source: Arc<KeySetSource>,
     pub(super) clock: Arc<dyn Clock>,
-    current_set: SwapCell<Snapshot>,
+    current_set: CurrentSet,
     // INVARIANT: `current_set` is stored only under this lock, so that under it the two agree.
     state: Mutex<KeySetRecord>,
     pub(super) progress: watch::Sender<Progress>,
@@ -111,7 +110,7 @@ impl RemoteKeys {
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
             clock,
-            current_set: SwapCell::empty(),
+            current_set: CurrentSet::none(),
             state: Mutex::new(KeySetRecord {
                 schedule: Schedule::new(limits, config.lazy),
                 last_error: None,
@@ -245,12 +244,8 @@ impl RemoteKeys {
     pub(crate) fn drop_keys(&self) {
         {
             let mut state = self.state();
-            let held = self.current_set.load();
-            state.dropped |= held.is_some();
-            self.current_set.store(None);
-            if let Some(before) = held.as_deref() {
-                before.liveness.end_except(None);
-            }
+            state.dropped |= self.current_set.load().is_some();
+            self.current_set.replace(None);
             state.schedule.drop_keys();
         }
         self.requested.notify_one();
@@ -454,12 +449,7 @@ impl RemoteKeys {
             confirmed: started,
             refresh,
         });
-        self.current_set.store(Some(Arc::clone(&next)));
-        // INVARIANT: liveness ends after the store. A request that still reads the set before may
-        // cache a token on its liveness; ended earlier, a later request could do so for ever.
-        if let Some(before) = before {
-            before.liveness.end_except(Some(&next.liveness));
-        }
+        self.current_set.replace(Some(next));
         state.last_error = None;
         state.dropped = false;
         Some(RefreshEvent::Keys {

@@ -8,7 +8,7 @@ use crate::runtime::cache::validity::{CacheValidity, Liveness};
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::jwks::fetch_key_set::FetchMetadata;
 use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
-use crate::runtime::util::swap::Guard;
+use crate::runtime::util::swap::{Guard, SwapCell};
 use crate::verify::jose::jwk_set::KeySet;
 
 /// The empty set, where none is loaded.
@@ -25,6 +25,30 @@ pub(super) struct Snapshot {
     pub(super) confirmed: Now,
     /// How long it is fresh.
     pub(super) refresh: Duration,
+}
+
+/// The set that requests read.
+pub(super) struct CurrentSet(SwapCell<Snapshot>);
+
+impl CurrentSet {
+    pub(super) fn none() -> Self {
+        Self(SwapCell::empty())
+    }
+
+    pub(super) fn load(&self) -> Guard<Snapshot> {
+        self.0.load()
+    }
+
+    /// Replaces the set, and ends the liveness of the keys that the next one has not kept.
+    pub(super) fn replace(&self, next: Option<Arc<Snapshot>>) {
+        let before = self.0.swap(next.clone());
+        // INVARIANT: liveness ends after the swap, so that a request whose cached token has just ended
+        // verifies it by the next set, and never by a removed key.
+        if let Some(before) = before {
+            let next = next.as_deref().map(|next| &next.liveness);
+            before.liveness.end_except(next);
+        }
+    }
 }
 
 /// The keys at one moment; the holder keeps the set alive.
@@ -64,3 +88,6 @@ impl Deref for KeySetGuard {
             .map_or(&NO_KEYS, |snapshot| &snapshot.keys)
     }
 }
+
+#[cfg(all(test, portcullis_loom))]
+mod loom_tests;

@@ -1,4 +1,4 @@
-//! How an issuer's keys are doing, for health checks and operators.
+//! The public status of an issuer's keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl fmt::Display for KeySetState {
 
 /// How the keys of one issuer are doing, at the moment when it was requested for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock); ages are those by the reading that
+/// All times are spans of the server's [`Clock`](crate::time::Clock); ages are those by the reading that
 /// has gone further.
 #[derive(Clone, Debug)]
 pub struct KeySetStatus {

@@ -15,7 +15,7 @@ use crate::runtime::http::client::{FetchError, RawResponse};
 use crate::verify::crypto::random::random_bytes;
 
 /// The bound on an endpoint's `Retry-After`.
-pub(in crate::runtime) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Time for one look-up, discovery included. Real time.
 const TOTAL_TIME: Duration = Duration::from_secs(10);
@@ -56,7 +56,6 @@ pub(crate) trait RemoteEndpoint: Send + Sync + 'static {
     }
 }
 
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
 pub(crate) struct LogMessages {
     /// When failures begin.
     pub(crate) failing: &'static str,
@@ -142,11 +141,11 @@ impl EndpointError {
     }
 
     /// Whether it concerns this token alone.
-    pub(in crate::runtime) fn is_about_the_token(&self) -> bool {
+    pub(super) fn is_about_the_token(&self) -> bool {
         self.scope == ErrorScope::Token
     }
 
-    pub(in crate::runtime) fn is_unreachable(&self) -> bool {
+    pub(super) fn is_unreachable(&self) -> bool {
         self.scope == ErrorScope::Endpoint
     }
 

@@ -7,7 +7,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::Outage;
+use crate::model::event::Event;
 use crate::runtime::cache::token_cache::{CacheStats, TokenDigest};
 use crate::runtime::lookup::circuit_breaker::{CircuitBreaker, Permit, Probe};
 use crate::runtime::lookup::endpoint::{EndpointError, LogMessages};
@@ -17,7 +19,6 @@ use crate::runtime::util::log_rate_limit::LogRateLimit;
 /// What is known of an endpoint.
 pub(super) struct LookupHealth {
     issuer: Arc<str>,
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     messages: LogMessages,
     /// The outage of a failure that has none of its own.
     failed: Outage,
@@ -98,7 +99,6 @@ impl LookupHealth {
     }
 
     /// There was a verdict.
-    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(super) fn answered(&self, mut permit: LookupPermit, now: Duration) {
         permit.probe = None;
         let is_news = {
@@ -216,24 +216,21 @@ impl LookupHealth {
         }
     }
 
-    #[cfg(feature = "tracing")]
     fn announce_failure(&self, error: &EndpointError) {
-        let (issuer, error, kind) = (&*self.issuer, &*error.reason, self.outage(error).as_str());
-        tracing::warn!(issuer, error, kind, "{}", self.messages.failing);
+        logging::emit(Event::LookupFailed {
+            issuer: &*self.issuer,
+            error: &*error.reason,
+            kind: self.outage(error).as_str(),
+            message: self.messages.failing,
+        });
     }
 
-    #[cfg(feature = "tracing")]
     fn announce_recovery(&self) {
-        tracing::info!(issuer = &*self.issuer, "{}", self.messages.recovered);
+        logging::emit(Event::LookupRecovered {
+            issuer: &self.issuer,
+            message: self.messages.recovered,
+        });
     }
-
-    #[cfg(not(feature = "tracing"))]
-    #[allow(clippy::unused_self)]
-    fn announce_failure(&self, _: &EndpointError) {}
-
-    #[cfg(not(feature = "tracing"))]
-    #[allow(clippy::unused_self)]
-    fn announce_recovery(&self) {}
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,7 +7,7 @@ use crate::runtime::cache::token_cache::CacheStats;
 
 /// The status of introspection at an issuer, at the moment when it was asked for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock).
+/// All times are spans of the server's [`Clock`](crate::time::Clock).
 #[derive(Clone, Debug)]
 pub struct IntrospectionStatus {
     pub(super) issuer: Arc<str>,

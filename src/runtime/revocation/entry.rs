@@ -1,9 +1,9 @@
-//! An entry of the list: what is revoked, and how long.
+//! An entry of the list: what is revoked, and until when.
 
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 
-/// A revocation that is in force, and how long.
+/// A revocation that is in force, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationEntry {
     revocation: Revocation,
@@ -31,7 +31,7 @@ impl RevocationEntry {
         self.revocation.is_about_the_same(&other.revocation)
     }
 
-    /// What both say of the same.
+    /// The union of both, which are about the same: the later moment and the later end.
     pub(in crate::runtime) fn joined(&self, other: &Self) -> Self {
         let before = other.revocation.before();
         Self {

@@ -10,5 +10,5 @@ pub(crate) mod select;
 pub(crate) mod sync;
 pub(crate) mod swap;
 pub(crate) mod striped;
-pub(crate) mod read_mostly_table;
+pub(crate) mod concurrent_map;
 pub(crate) mod log_rate_limit;

@@ -1,21 +1,22 @@
 //! A cell whose value is replaced as a whole and read without a lock. The only home of `arc-swap`.
 
+#[cfg(not(portcullis_loom))]
 use std::sync::Arc;
 
-#[cfg(not(loom))]
+#[cfg(not(portcullis_loom))]
 use arc_swap::ArcSwapOption;
 
 /// The value as a reader found it; it stays alive as long as the guard.
-#[cfg(not(loom))]
+#[cfg(not(portcullis_loom))]
 pub(crate) type Guard<T> = arc_swap::Guard<Option<Arc<T>>>;
 
 /// A value that one task replaces and every request reads. Reading takes no lock; a reader keeps the
 /// value that it loaded.
-#[cfg(not(loom))]
+#[cfg(not(portcullis_loom))]
 #[derive(Debug)]
 pub(crate) struct SwapCell<T>(ArcSwapOption<T>);
 
-#[cfg(not(loom))]
+#[cfg(not(portcullis_loom))]
 impl<T> SwapCell<T> {
     pub(crate) const fn empty() -> Self {
         Self(ArcSwapOption::const_empty())
@@ -33,7 +34,6 @@ impl<T> SwapCell<T> {
     }
 
     /// Replaces the value, for every load from now on.
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn store(&self, value: Option<Arc<T>>) {
         self.0.store(value);
     }
@@ -44,11 +44,11 @@ impl<T> SwapCell<T> {
     }
 }
 
-#[cfg(loom)]
+#[cfg(portcullis_loom)]
 pub(crate) use self::model::{Guard, SwapCell};
 
 /// The same for models: a mutex, which has the memory order of `arc-swap`'s loads and stores.
-#[cfg(loom)]
+#[cfg(portcullis_loom)]
 mod model {
     use std::ops::Deref;
     use std::sync::{Arc, PoisonError};

@@ -1,4 +1,4 @@
-//! What one `iss` leads to: rules and keys, and the signature check with them.
+//! The policy and keys that one `iss` leads to, and the signature check with them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use crate::verify::jose::jws::Unverified;
 use crate::verify::jose::signature::{KeyProblem, Signed};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// What one `iss` leads to.
+/// The policy and keys that one `iss` leads to.
 pub(in crate::server) struct IssuerAuthority {
     pub(in crate::server) rules: Arc<IssuerPolicy>,
     pub(in crate::server) keys: KeySource,
@@ -48,7 +48,7 @@ pub(in crate::server) enum KeySource {
     Remote(Arc<[Arc<RemoteKeys>]>),
 }
 
-/// Keys that were given, and whether an operator has dropped them since.
+/// Keys of the configuration, and whether an operator has dropped them since.
 #[derive(Default)]
 pub(in crate::server) struct StaticKeys {
     keys: KeySet,
@@ -63,10 +63,10 @@ impl StaticKeys {
         }
     }
 
-    /// From now on they verify nothing, and no cached token that they have verified is valid.
+    /// From now on they verify nothing, and cached tokens that they verified are invalid.
     #[cfg(feature = "jwks")]
     pub(in crate::server) fn drop_keys(&self) {
-        // An issuer that is asked about its tokens may have none.
+        // An introspected issuer may have none.
         if self.keys.len() > 0 {
             self.liveness.end();
         }
@@ -222,9 +222,9 @@ impl KeySource {
             Self::Static(fixed) => {
                 let _ = tickets;
                 // Nothing can be verified by keys that were dropped, which is not the caller's fault.
-                let basis = fixed.validity().ok_or(DROPPED)?;
+                let validity = fixed.validity().ok_or(DROPPED)?;
                 Signed::verify(unverified, &[&fixed.keys])
-                    .map(|signed| SignatureCheck::Verified(signed, basis))
+                    .map(|signed| SignatureCheck::Verified(signed, validity))
                     .map_err(|(problem, _)| final_fault(&problem).into())
             }
             #[cfg(feature = "jwks")]
@@ -255,14 +255,14 @@ fn not_allowed(found: Algorithm, rules: &IssuerPolicy) -> TokenError {
     TokenError::new(TokenFault::Algorithm, detail)
 }
 
-/// What is answered for static keys that an operator has dropped.
+/// The rejection for static keys that an operator has dropped.
 const DROPPED: Rejection = Rejection::unavailable(Outage::KeysNotLoaded, Duration::from_secs(60));
 
 /// Verifies the signature with the sets that are loaded. `loaded` has a place for each set.
 ///
-/// 1. A key is looked for in all of them at once.
-/// 2. Where a set is missing, nothing is final but a good signature: the token's key may be there,
-///    even one that another set has under the same id.
+/// 1. The key is selected from all of them at once.
+/// 2. Where a set is missing, only a good signature is final: the missing set may have the token's
+///    key, even under an id that another set has too.
 #[cfg(feature = "jwks")]
 fn check_remote<'c>(
     sets: &Arc<[Arc<RemoteKeys>]>,
@@ -285,11 +285,11 @@ fn check_remote<'c>(
         Ok(signed) => {
             let set = loaded.get(signed.set()).and_then(Option::as_ref);
             // INVARIANT: the key is in a set that is loaded.
-            let basis = set.map_or(
+            let validity = set.map_or(
                 CacheValidity::until(Deadline::PASSED, Liveness::default()),
                 |loaded| loaded.validity(signed.named_key()),
             );
-            return Ok(SignatureCheck::Verified(signed, basis));
+            return Ok(SignatureCheck::Verified(signed, validity));
         }
         Err(failed) => failed,
     };

@@ -10,6 +10,7 @@ use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
 use crate::verify::claims::access_token::{AccessToken, Validity};
 use crate::verify::identity::kinds::Identity;
+use crate::verify::identity::member::Member;
 use crate::verify::identity::memory_footprint::footprint;
 use crate::verify::identity::missing_evidence::missing_evidence;
 #[cfg(feature = "axum")]
@@ -68,6 +69,12 @@ impl VerifiedRequest {
     pub(crate) fn invokes_delegation(&self, headers: &HeaderMap) -> bool {
         let tenant = self.rules.tenant.as_ref();
         tenant.is_some_and(|rules| rules.delegation.is_invoked(headers))
+    }
+
+    /// What the token says about further workspaces, where the rules have memberships.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.identified.member.as_deref()
     }
 
     pub(crate) const fn identity(&self) -> &Identity {

@@ -1,4 +1,4 @@
-//! Running a server: starting the refreshers, and what operators see and do.
+//! Running a server: starting the refresh tasks, key set status, and key operations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::runtime::discovery::metadata::RefreshError as FetchError;
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
 use crate::runtime::jwks::refresh_task;
 use crate::runtime::lookup::status::IntrospectionStatus;
@@ -13,6 +14,8 @@ use crate::runtime::lookup::status::IntrospectionStatus;
 use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
+#[cfg(feature = "redis")]
+use crate::server::operate::shared_status::SharedStoreError;
 use crate::server::registry::remotes;
 use crate::server::resource_server::ResourceServer;
 
@@ -23,7 +26,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 type Attempt = Result<(), Option<ConnectError>>;
 
 /// What can never become right by waiting.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// `connect` was called outside a tokio runtime, where no refresher can run.
@@ -44,33 +47,108 @@ pub enum ConnectError {
     /// The shared store drops what it holds when its memory is full, or does not say whether it
     /// does: revocations would be lost. It must have `maxmemory-policy noeviction`.
     #[cfg(feature = "redis")]
-    #[error("{problem}")]
+    #[error("{source}")]
     #[non_exhaustive]
     Eviction {
-        /// What it said, and what to do.
-        problem: String,
+        /// What the store said, and what to do.
+        source: SharedStoreError,
     },
     /// The shared store is a Redis Sentinel or a node of a Redis Cluster, and no single primary.
     #[cfg(feature = "redis")]
-    #[error("{problem}")]
+    #[error("{source}")]
     #[non_exhaustive]
     UnsupportedStore {
-        /// What it is, and what to do.
-        problem: String,
+        /// What the store is, and what to do.
+        source: SharedStoreError,
     },
 }
 
 /// A refresh that did not bring new keys. The old ones stay as good as they were.
-#[derive(Debug)]
-pub struct RefreshError(Vec<String>);
+///
+/// It holds one cause for each key set that failed, at least one; `source()` is the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshError {
+    first: KeySetRefreshError,
+    others: Vec<KeySetRefreshError>,
+}
 
-impl fmt::Display for RefreshError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
+/// Why one key set was not refreshed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetRefreshError {
+    issuer: Option<Arc<str>>,
+    kind: RefreshErrorKind,
+    problem: String,
+}
+
+/// What kept a key set from being refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefreshErrorKind {
+    /// No tokio runtime is running, or the server was not connected.
+    NotRunning,
+    /// The issuer gave no usable key set: it did not answer, or its answer does not count.
+    Failed,
+    /// The discovery document names another issuer than the configured one.
+    IssuerMismatch,
+}
+
+impl RefreshError {
+    /// The key sets that failed, and why. At least one.
+    pub fn causes(&self) -> impl Iterator<Item = &KeySetRefreshError> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The kind of the first cause.
+    #[must_use]
+    pub const fn kind(&self) -> RefreshErrorKind {
+        self.first.kind
     }
 }
 
-impl std::error::Error for RefreshError {}
+impl KeySetRefreshError {
+    /// The configured issuer; absent where no issuer was asked.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// What kept it from being refreshed, for programs.
+    #[must_use]
+    pub const fn kind(&self) -> RefreshErrorKind {
+        self.kind
+    }
+
+    fn not_running(problem: &str) -> Self {
+        Self {
+            issuer: None,
+            kind: RefreshErrorKind::NotRunning,
+            problem: problem.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for RefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first.fmt(f)?;
+        self.others
+            .iter()
+            .try_for_each(|cause| write!(f, "; {cause}"))
+    }
+}
+
+impl fmt::Display for KeySetRefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for RefreshError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.first)
+    }
+}
+
+impl std::error::Error for KeySetRefreshError {}
 
 impl ResourceServer {
     /// Starts the background refresh of every issuer's keys and tries each issuer once, and loads
@@ -83,7 +161,7 @@ impl ResourceServer {
     /// when this returns an error.
     ///
     /// Without it, requests that need such keys or revocations are answered 503 with the outage
-    /// [`NotConnected`](crate::Outage::NotConnected), and the first of them is an event at `error`.
+    /// [`NotConnected`](crate::error::Outage::NotConnected), and the first of them is an event at `error`.
     ///
     /// # Errors
     ///
@@ -107,7 +185,7 @@ impl ResourceServer {
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {
-                // An error means that nobody waits any more.
+                // An error means that the sender is gone.
                 let _ = loading.wait_for(|ended| *ended > 0).await;
                 Ok(())
             });
@@ -138,7 +216,7 @@ impl ResourceServer {
         };
         match tokio::time::timeout(CONNECT_PATIENCE, all).await {
             Ok(Err(error)) => Err(error),
-            // Whoever did not answer in time is down, which is a status.
+            // An issuer that does not answer in time is down, which is a status and no error.
             Ok(Ok(())) | Err(_) => Ok(self),
         }
     }
@@ -168,10 +246,10 @@ impl ResourceServer {
             let outcome = sharing.synchronize().await;
             outcome.map_err(|failure| match failure {
                 SyncFailure::Eviction(_) => Some(ConnectError::Eviction {
-                    problem: failure.to_string(),
+                    source: failure.into(),
                 }),
                 SyncFailure::Unsupported(_) => Some(ConnectError::UnsupportedStore {
-                    problem: failure.to_string(),
+                    source: failure.into(),
                 }),
                 _ => None,
             })
@@ -231,13 +309,14 @@ impl ResourceServer {
         for (_, members) in issuers {
             let keys = found.get_or_insert_default();
             keys.fetched.extend(remotes(members).cloned());
-            keys.fixed.extend(members.iter().filter_map(fixed).cloned());
+            keys.fixed
+                .extend(members.iter().filter_map(static_keys).cloned());
         }
         found
     }
 }
 
-/// What of a failed attempt never passes.
+/// The error of a failed attempt that never becomes right by waiting.
 fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
     match error {
         FirstAttemptError::IssuerMismatch { configured, found } => {
@@ -294,7 +373,7 @@ impl fmt::Debug for IssuerKeys {
     }
 }
 
-fn fixed(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
+fn static_keys(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
     match &authority.keys {
         KeySource::Static(keys) => Some(keys),
         KeySource::Remote(_) => None,
@@ -303,24 +382,38 @@ fn fixed(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
 
 async fn refresh(all: impl Iterator<Item = &Arc<RemoteKeys>>) -> Result<(), RefreshError> {
     let mut attempts = JoinSet::new();
+    let mut failed = Vec::new();
     for keys in all {
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(RefreshError(vec!["no tokio runtime is running".to_owned()]));
+            failed.push(KeySetRefreshError::not_running(
+                "no tokio runtime is running",
+            ));
+            break;
         }
         let keys = Arc::clone(keys);
-        attempts.spawn(async move { keys.refresh_now().await });
+        attempts.spawn(async move { keys.refresh_now().await.map_err(|error| (keys, error)) });
     }
-    let mut failed = Vec::new();
     while let Some(attempt) = attempts.join_next().await {
         match attempt {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => failed.push(error.to_string()),
-            Err(_) => failed.push("the refresh was cut off".to_owned()),
+            Ok(Err((keys, error))) => failed.push(KeySetRefreshError {
+                issuer: Some(keys.status().issuer().into()),
+                kind: match error {
+                    FetchError::NotRunning => RefreshErrorKind::NotRunning,
+                    FetchError::IssuerMismatch { .. } => RefreshErrorKind::IssuerMismatch,
+                    FetchError::Failed(_) => RefreshErrorKind::Failed,
+                },
+                problem: error.to_string(),
+            }),
+            Err(_) => failed.push(KeySetRefreshError::not_running("the refresh was cut off")),
         }
     }
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(RefreshError(failed))
+    let mut failed = failed.into_iter();
+    match failed.next() {
+        None => Ok(()),
+        Some(first) => Err(RefreshError {
+            first,
+            others: failed.collect(),
+        }),
     }
 }

@@ -7,7 +7,7 @@ use crate::server::decide::decision::Decision;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::operate::revocations::RevocationError;
 use crate::server::resource_server::ResourceServer;
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::ConfigError;
 use crate::verify::claims::logout_token::LogoutToken;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
@@ -37,7 +37,7 @@ impl ResourceServer {
         if authorities.any(|authority| !authority.rules.logout_clients.is_empty()) {
             return Ok(());
         }
-        Err(mistake(
+        Err(ConfigError::missing(
             "logout_client",
             "no issuer's logout tokens are for anybody here; name the client that signs users in with `logout_client(..)`",
         ))
@@ -93,7 +93,7 @@ impl ResourceServer {
         for revocation in logout.revocations(&policy.realm) {
             // As of the token's own time, so that the same token again changes nothing.
             match list.revoke_as_of(revocation, logout.issued_at()) {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(error @ RevocationError::Full { .. }) => {
                     return Ok(Err(LogoutRefusal::Unavailable {
                         why: error.to_string(),

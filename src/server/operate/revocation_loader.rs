@@ -5,6 +5,7 @@
 //! 2. An attempt has a bounded time; after one that failed another follows, later and later.
 //! 3. The task holds no handle between attempts: it ends with the last one.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -31,10 +32,11 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Brings what was revoked before this process began; supplied by the application, with
-/// [`ResourceServerBuilder::load_revocations`]. A closure from [`Revocations`] to a future is one too.
+/// [`ResourceServerBuilder::load_revocations`]. [`revocation_loader_fn`] makes one of a closure.
 ///
 /// ```
-/// use portcullis::{LookupError, RevocationLoader, Revocations};
+/// use portcullis::revocation::{RevocationLoader, Revocations};
+/// use portcullis::tenant::LookupError;
 ///
 /// struct File; // a table of your database, say
 ///
@@ -48,7 +50,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` brings no revocations",
-    note = "implement `RevocationLoader`, or give a closure `|revocations: Revocations| async move {{ .. Ok(()) }}`"
+    note = "implement `RevocationLoader`, or wrap a closure: `revocation_loader_fn(|revocations: Revocations| async move {{ .. Ok(()) }})`"
 )]
 pub trait RevocationLoader: Send + Sync + 'static {
     /// Adds everything that is still revoked, with [`Revocations::load`] or
@@ -64,13 +66,51 @@ pub trait RevocationLoader: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), LookupError>> + Send;
 }
 
-impl<F, A> RevocationLoader for F
+impl<L: RevocationLoader> RevocationLoader for Arc<L> {
+    fn load(
+        &self,
+        revocations: Revocations,
+    ) -> impl Future<Output = Result<(), LookupError>> + Send {
+        L::load(self, revocations)
+    }
+}
+
+/// Makes a [`RevocationLoader`] of a closure or an `async fn`.
+///
+/// ```
+/// use portcullis::revocation::{Revocations, revocation_loader_fn};
+///
+/// let loader = revocation_loader_fn(|revocations: Revocations| async move {
+///     revocations.load(&std::fs::read_to_string("revocations.jsonl")?)?;
+///     Ok(())
+/// });
+/// # let _ = loader;
+/// ```
+pub fn revocation_loader_fn<F, A>(closure: F) -> RevocationLoaderFn<F>
+where
+    F: Fn(Revocations) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<(), LookupError>> + Send,
+{
+    RevocationLoaderFn(closure)
+}
+
+/// A loader that calls a closure; made by [`revocation_loader_fn`].
+#[derive(Clone, Copy)]
+pub struct RevocationLoaderFn<F>(F);
+
+impl<F> fmt::Debug for RevocationLoaderFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationLoaderFn").finish_non_exhaustive()
+    }
+}
+
+impl<F, A> RevocationLoader for RevocationLoaderFn<F>
 where
     F: Fn(Revocations) -> A + Send + Sync + 'static,
     A: Future<Output = Result<(), LookupError>> + Send,
 {
     async fn load(&self, revocations: Revocations) -> Result<(), LookupError> {
-        self(revocations).await
+        (self.0)(revocations).await
     }
 }
 

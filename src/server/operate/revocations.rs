@@ -32,12 +32,12 @@ impl ResourceServer {
         Revocations(self.clone())
     }
 
-    /// The rules of the issuer that is configured by this identifier, one of several perhaps.
+    /// The policy of the issuer that is configured by this identifier.
     fn rules_of(&self, issuer: &str) -> Option<Arc<IssuerPolicy>> {
         let registry = self.0.registry.load();
         let members = registry.members();
         let mut named = members.filter(|member| &*member.rules.realm == issuer);
-        // Who is only asked about tokens is found by name alone.
+        // An introspected issuer is not among the authorities, and is found by its name.
         let authority = registry.authorities.get(issuer).or_else(|| named.next());
         authority.map(|authority| Arc::clone(&authority.rules))
     }
@@ -51,7 +51,9 @@ impl ResourceServer {
 /// what to revoke, and for several instances.
 ///
 /// ```
-/// use portcullis::{Clock as _, ResourceServer, Revocation, UnixTime};
+/// use portcullis::revocation::Revocation;
+/// use portcullis::time::{Clock as _, UnixTime};
+/// use portcullis::ResourceServer;
 /// use portcullis::test_util::{ManualClock, MockIssuer};
 ///
 /// let issuer = MockIssuer::new();

@@ -20,7 +20,7 @@ use crate::verify::policy::delegation_rule::DelegationRule;
 /// client whose issuer's rules switch
 /// [`delegation`](crate::TenantClaims::delegation) on, for exactly one well-formed header field
 /// that names the user, for the scope, for the client's own workspace in `{workspace_id}`, and
-/// for the confirmation of the [`UserDirectory`](crate::UserDirectory). Do not add another tenant
+/// for the confirmation of the [`UserDirectory`](crate::tenant::UserDirectory). Do not add another tenant
 /// guard: those refuse requests that name a user. Take
 /// [`access()`](Self::access) and [`client()`](Self::client).
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::ids::{AccountId, ClientId, WorkspaceId};
+use crate::model::ids::{AccountId, ClientId, SubjectId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Tenant;
@@ -56,6 +56,7 @@ impl<'r> Evidence<'r> {
         };
         let (account, workspace) = match &rules.workspace {
             WorkspaceRule::Claim(path) => (stated_account, read(Some(path))?),
+            WorkspaceRule::Unnamed => (stated_account, None),
             WorkspaceRule::Group(path, pattern) => {
                 let found = the_one_group(claims, path, &issuer.name_forms, |group| {
                     pattern.find(group).map(|found| {
@@ -126,15 +127,42 @@ impl<'r> Evidence<'r> {
         }
     }
 
-    /// The tenant, where the token states all of it, is for a workspace context, and its issuer may
-    /// assert the account.
-    pub(in crate::verify) fn tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
-        if let Some(rule) = &rules.context {
-            let context = self.context.as_ref()?;
+    /// The ids of a user, if nothing speaks of another kind of caller.
+    pub(in crate::verify) fn user_ids(
+        &self,
+        token: &AccessToken,
+        tenant: &TenantClaims,
+        rules: &IssuerPolicy,
+    ) -> Option<(UserId, SubjectId)> {
+        if self.speaks_of_a_machine(token, tenant)
+            || self.from_portal_client
+            || !self.is_marked_as_user(tenant)
+        {
+            return None;
+        }
+        let subject = token.subject()?;
+        let user = match (&tenant.user, &self.user) {
+            (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
+            (Some(_), stated) => stated.as_ref()?.clone(),
+        };
+        Some((UserId::of(&rules.realm, user).ok()?, subject.clone()))
+    }
+
+    /// Whether the token is for a context inside a workspace, where the rules have contexts.
+    pub(in crate::verify) fn is_inside_workspaces(&self, rules: &TenantClaims) -> bool {
+        rules.context.as_ref().is_none_or(|rule| {
             let mut inside = rule.workspace_contexts.iter();
-            if !inside.any(|known| &**known == context.as_str()) {
-                return None;
-            }
+            self.context
+                .as_ref()
+                .is_some_and(|context| inside.any(|known| &**known == context.as_str()))
+        })
+    }
+
+    /// The tenant, if the token names a whole one, is for a context inside a workspace, and its
+    /// issuer may assert the account.
+    pub(in crate::verify) fn tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
+        if !self.is_inside_workspaces(rules) {
+            return None;
         }
         let account = match &rules.account {
             AccountRule::Claim(_) | AccountRule::Group => {

@@ -3,7 +3,9 @@
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::shared_str::SharedStr;
+use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::evidence::id_text;
+use crate::verify::identity::member::{MAX_LISTED_WORKSPACES, workspaces_listed};
 use crate::verify::json::claim_error::ClaimName as _;
 use crate::verify::json::object::Object;
 use crate::verify::json::role_names::NameForms;
@@ -18,7 +20,7 @@ fn text_claims(tenant: &TenantClaims) -> impl Iterator<Item = (&ClaimPath, &'sta
     };
     let workspace = match &tenant.workspace {
         WorkspaceRule::Claim(path) => Some(path),
-        WorkspaceRule::Group(..) => None,
+        WorkspaceRule::Group(..) | WorkspaceRule::Unnamed => None,
     };
     [
         (workspace, "by_workspace"),
@@ -39,6 +41,7 @@ fn text_claims(tenant: &TenantClaims) -> impl Iterator<Item = (&ClaimPath, &'sta
 
 /// The first claim that is present and is not a string, or is empty.
 pub(super) fn invalid_claim(
+    token: &AccessToken,
     claims: &Object<'_>,
     tenant: &TenantClaims,
     forms: &NameForms,
@@ -60,6 +63,15 @@ pub(super) fn invalid_claim(
         };
         return Some(found(about(path, setting, problem), claims, path).with_expected(expected));
     }
+    if let (Some(path), Err(_)) = (
+        &tenant.members.listed,
+        workspaces_listed(token, claims, tenant),
+    ) {
+        let detail = about(path, "workspaces_claim", Problem::WrongType);
+        return Some(found(detail, claims, path).with_expected(format!(
+            "an array of at most {MAX_LISTED_WORKSPACES} workspace ids"
+        )));
+    }
     let WorkspaceRule::Group(path, _) = &tenant.workspace else {
         return None;
     };
@@ -74,9 +86,11 @@ pub(super) fn invalid_claim(
     })
 }
 
-pub(super) const fn workspace_claim(tenant: &TenantClaims) -> &ClaimPath {
+/// The claim that names the workspace, or that lists several.
+pub(super) const fn workspace_claim(tenant: &TenantClaims) -> Option<&ClaimPath> {
     match &tenant.workspace {
-        WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => path,
+        WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => Some(path),
+        WorkspaceRule::Unnamed => tenant.members.listed.as_ref(),
     }
 }
 
@@ -84,6 +98,8 @@ pub(super) const fn workspace_setting(tenant: &TenantClaims) -> &'static str {
     match &tenant.workspace {
         WorkspaceRule::Claim(_) => "by_workspace",
         WorkspaceRule::Group(..) => "by_group",
+        WorkspaceRule::Unnamed if tenant.members.listed.is_some() => "workspaces_claim",
+        WorkspaceRule::Unnamed => "memberships_from_directory",
     }
 }
 

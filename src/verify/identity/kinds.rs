@@ -119,7 +119,7 @@ impl fmt::Display for IdentityKind {
 ///
 /// As an axum extractor it requires a user and does not read the path: on a route with
 /// `{workspace_id}` take [`WorkspaceAccess`](crate::WorkspaceAccess), which compares them.
-/// A client that acts for a user is not a user: see [`Delegation`](crate::Delegation).
+/// A client that acts for a user is not a user: see [`Delegation`](crate::tenant::Delegation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceUser {
     pub(in crate::verify) user: UserId,
@@ -166,10 +166,10 @@ impl WorkspaceUser {
 
 /// A platform-level identity that may act across the accounts within its reach.
 ///
-/// [`AccountAccess`](crate::AccountAccess) is the proof for one of them. It enters a workspace
+/// [`AccountAccess`](crate::tenant::AccountAccess) is the proof for one of them. It enters a workspace
 /// only under a layer that says
 /// [`admit_principals`](crate::AuthenticateLayer::admit_principals), and only when the
-/// [`WorkspaceDirectory`](crate::WorkspaceDirectory) names an account within reach as its owner.
+/// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) names an account within reach as its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub(in crate::verify) id: PrincipalId,
@@ -198,6 +198,10 @@ impl Principal {
 }
 
 /// A machine client.
+#[doc(alias = "m2m")]
+#[doc(alias = "machine_to_machine")]
+#[doc(alias = "service_account")]
+#[doc(alias = "client_credentials")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     pub(in crate::verify) id: ClientId,
@@ -228,7 +232,10 @@ impl Client {
     }
 }
 
-/// A caller with a good token that reaches no tenant.
+/// A caller with a good token that names no tenant.
+///
+/// It reaches no tenant, except for workspaces of which it is a member where the tenant rules have
+/// memberships: see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub(in crate::verify) issuer: Arc<str>,

@@ -22,7 +22,9 @@ pub(crate) fn footprint(
 ) -> usize {
     let payload = token.payload_text();
     let context = identified.context.as_ref();
+    let member = identified.member.as_ref();
     token.bytes()
+        + member.map_or(0, |member| member.bytes(payload))
         + context.map_or(0, |text| text.bytes_beside(payload))
         + identity(&identified.identity, payload, rules)
 }

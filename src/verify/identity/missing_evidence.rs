@@ -33,12 +33,12 @@ pub(crate) fn missing_evidence(
         );
     };
     let claims = Object::parse_str(token.payload_text()).ok()?;
-    if let Some(odd) = invalid_claim(&claims, tenant, &rules.name_forms) {
+    if let Some(odd) = invalid_claim(token, &claims, tenant, &rules.name_forms) {
         return Some(odd);
     }
     let Ok(evidence) = Evidence::read(token, &claims, tenant, rules) else {
         return Some(about(
-            workspace_claim(tenant),
+            workspace_claim(tenant)?,
             workspace_setting(tenant),
             Problem::Contradicts,
         ));
@@ -140,7 +140,7 @@ impl EvidenceCase<'_> {
             });
         }
         if evidence.workspace.is_some() {
-            let path = workspace_claim(tenant);
+            let path = workspace_claim(tenant)?;
             return Some(self.stated(path, workspace_setting(tenant), Problem::Contradicts));
         }
         let account = match &tenant.account {
@@ -295,7 +295,14 @@ impl EvidenceCase<'_> {
                 Some(_) => {}
             }
         }
-        let (path, setting) = (workspace_claim(tenant), workspace_setting(tenant));
+        let setting = workspace_setting(tenant);
+        let Some(path) = workspace_claim(tenant) else {
+            return Some(
+                RejectionDetail::new()
+                    .with_problem(Problem::Missing)
+                    .with_setting(setting),
+            );
+        };
         match &evidence.workspace {
             None => Some(about(path, setting, Problem::Missing)),
             Some(workspace) if WorkspaceId::new(workspace.as_str()).is_err() => {

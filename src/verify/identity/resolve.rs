@@ -8,12 +8,13 @@
 
 use std::sync::Arc;
 
-use crate::model::ids::{PrincipalId, UserId};
+use crate::model::ids::PrincipalId;
 use crate::model::reach::Reach;
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+use crate::verify::identity::member::{Member, member};
 use crate::verify::json::object::Object;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -24,6 +25,8 @@ use crate::verify::policy::tenant_rules::{ContextsMeant, ReachRule};
 pub(crate) struct Identified {
     pub(crate) identity: Identity,
     pub(crate) context: Option<SharedStr>,
+    /// What it says about further workspaces, where the rules have memberships.
+    pub(crate) member: Option<Box<Member>>,
 }
 
 /// Reads the evidence in a verified token.
@@ -36,6 +39,7 @@ pub(crate) fn identify(
         return Identified {
             identity: without_rules(token, rules),
             context: None,
+            member: None,
         };
     };
     // Separate from the evidence: a token with invalid evidence is still not good for another
@@ -53,6 +57,19 @@ pub(crate) fn identify(
         return Identified {
             identity: subject(token, rules),
             context: stated,
+            member: None,
+        };
+    };
+    let member = if tenant.has_members() {
+        member(token, claims, &evidence, tenant, rules)
+    } else {
+        Ok(None)
+    };
+    let Ok(member) = member else {
+        return Identified {
+            identity: subject(token, rules),
+            context: stated,
+            member: None,
         };
     };
     let identity = principal(token, claims, &evidence, tenant, rules)
@@ -63,7 +80,11 @@ pub(crate) fn identify(
         (Identity::Client(_), Some(mapped)) => mapped.context_text().cloned(),
         _ => None,
     });
-    Identified { identity, context }
+    Identified {
+        identity,
+        context,
+        member,
+    }
 }
 
 fn without_rules(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
@@ -150,20 +171,10 @@ fn user(
     tenant: &TenantClaims,
     rules: &IssuerPolicy,
 ) -> Option<Identity> {
-    if evidence.speaks_of_a_machine(token, tenant)
-        || evidence.from_portal_client
-        || !evidence.is_marked_as_user(tenant)
-    {
-        return None;
-    }
-    let subject = token.subject()?;
-    let user = match (&tenant.user, &evidence.user) {
-        (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
-        (Some(_), stated) => stated.as_ref()?.clone(),
-    };
+    let (user, subject) = evidence.user_ids(token, tenant, rules)?;
     Some(Identity::User(WorkspaceUser {
-        user: UserId::of(&rules.realm, user).ok()?,
-        subject: subject.clone(),
+        user,
+        subject,
         tenant: evidence.tenant(tenant)?,
         role: evidence.role.clone(),
     }))

@@ -22,10 +22,8 @@ use serde_json::value::RawValue;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::crypto::public_key::{Material, PublicKey};
-#[cfg(feature = "tracing")]
-use crate::verify::jose::jwk::FOR_ENCRYPTION;
-use crate::verify::jose::jwk::Jwk;
 pub(crate) use crate::verify::jose::jwk::MAX_KEY_ID_BYTES;
+use crate::verify::jose::jwk::{FOR_ENCRYPTION, Jwk};
 use crate::verify::jose::verification_key::VerificationKey;
 #[cfg(feature = "jwks")]
 use crate::verify::jose::verification_key::are_alike;
@@ -69,7 +67,6 @@ pub struct SkippedKey {
 
 impl SkippedKey {
     /// Whether it is logged.
-    #[cfg(feature = "tracing")]
     pub(crate) fn is_notable(&self) -> bool {
         self.reason != FOR_ENCRYPTION
     }
@@ -256,7 +253,6 @@ impl KeySet {
     }
 
     /// The entries that cannot be used.
-    #[cfg(any(feature = "jwks", feature = "tracing"))]
     pub(crate) fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }

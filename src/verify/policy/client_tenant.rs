@@ -11,7 +11,8 @@ use crate::model::shared_str::SharedStr;
 /// are none, and the API context, where they have contexts. `build()` reports what is missing.
 ///
 /// ```
-/// use portcullis::{ClientTenant, TenantClaims};
+/// use portcullis::tenant::ClientTenant;
+/// use portcullis::TenantClaims;
 ///
 /// let rules = TenantClaims::aworld().client_tenant(
 ///     "5machine23456789",

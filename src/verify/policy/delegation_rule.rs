@@ -35,14 +35,10 @@ impl Default for DelegationRule {
 }
 
 impl DelegationRule {
-    /// A rule that is off, and has a scope for each context.
-    pub(in crate::verify) fn preset<const N: usize>(scopes: [(&str, &str); N]) -> Self {
-        Self {
-            scopes: scopes
-                .map(|(context, scope)| (Some(context.into()), scope.into()))
-                .into(),
-            ..Self::default()
-        }
+    /// Makes the scopes that were set until now defaults, which demand nothing while the rule is
+    /// off.
+    pub(in crate::verify) const fn preset(&mut self) {
+        self.was_set = false;
     }
 
     /// A demand for a context takes the place of a preset's.

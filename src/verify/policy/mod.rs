@@ -6,5 +6,6 @@ pub(crate) mod group_pattern;
 pub(crate) mod tenant_rules;
 pub(crate) mod tenant_claims;
 pub(crate) mod tenant_claim_forms;
+pub(crate) mod memberships;
 pub(crate) mod validate;
 pub(crate) mod issuer_policy;

@@ -9,7 +9,8 @@ use crate::verify::policy::client_tenant::ClientTenant;
 use crate::verify::policy::delegation_rule::DelegationRule;
 use crate::verify::policy::group_pattern::GroupPattern;
 use crate::verify::policy::tenant_rules::{
-    AccountAllowList, AccountRule, ContextRule, ContextsMeant, ReachRule, WorkspaceRule,
+    AccountAllowList, AccountRule, ContextRule, ContextsMeant, MembershipRule, ReachRule,
+    WorkspaceRule,
 };
 
 /// Where an issuer's access tokens state workspace, account, user, kind of caller and API
@@ -23,7 +24,7 @@ use crate::verify::policy::tenant_rules::{
 /// 3. **Principal**: the portal context, a principal id, a client among
 ///    [`portal_client`](Self::portal_client), and no user, workspace, account, role or machine.
 /// 4. Otherwise, and where one of these claims has another type than a string, the caller is a
-///    [`Subject`](crate::Subject) and reaches no tenant.
+///    [`Subject`](crate::tenant::Subject) and reaches no tenant.
 ///
 /// Tenant rules belong to one [`Issuer`](crate::Issuer); another issuer's tokens are read by its own
 /// rules. A tenant claim is as trustworthy as its source: read the manual's chapter on tenancy before
@@ -34,12 +35,16 @@ use crate::verify::policy::tenant_rules::{
 ///
 /// // A platform with workspaces and no accounts, whose users are named by `sub`:
 /// let rules = TenantClaims::by_workspace("workspace_id").without_accounts();
-/// // AWorld's model, with principals switched on for one app client, who reach two accounts:
-/// let aworld = TenantClaims::aworld()
-///     .portal_client("7portal23456789")
-///     .principals_reach(["acme", "globex"]);
-/// # let _ = (rules, aworld);
+/// // Accounts above the workspaces, a role, and machines that a claim marks:
+/// let accounts = TenantClaims::by_workspace("workspace")
+///     .account_claim("account")
+///     .role_claim("role")
+///     .machine_claim("kind", "service");
+/// # let _ = (rules, accounts);
 /// ```
+#[doc(alias = "multi_tenant")]
+#[doc(alias = "multi_tenancy")]
+#[doc(alias = "organization")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TenantClaims {
@@ -61,6 +66,8 @@ pub struct TenantClaims {
     pub(in crate::verify) client_tenants: HashMap<Box<str>, ClientTenant>,
     pub(super) mapped_twice: bool,
     pub(in crate::verify) limit: Option<AccountAllowList>,
+    /// Which further workspaces a user may enter.
+    pub(in crate::verify) members: MembershipRule,
     /// Whether whole numbers are read as ids.
     pub(in crate::verify) numeric_ids: bool,
     pub(crate) delegation: DelegationRule,
@@ -90,6 +97,7 @@ impl TenantClaims {
             client_tenants: HashMap::new(),
             mapped_twice: false,
             limit: None,
+            members: MembershipRule::default(),
             numeric_ids: false,
             delegation: DelegationRule::default(),
             once: RepeatedSettings::default(),
@@ -120,30 +128,10 @@ impl TenantClaims {
         }
     }
 
-    /// AWorld's tenant model: `accountId`, `workspaceId`, `userId`, `principalId`, `role`,
-    /// `platform` = `m2m` for machines, and `context` one of `app`, `dashboard` and `portal`.
-    pub fn aworld() -> Self {
-        Self::by_workspace("workspaceId")
-            .account_claim("accountId")
-            .user_claim("userId")
-            .role_claim("role")
-            .machine_claim("platform", "m2m")
-            .contexts("context", ["app", "dashboard"])
-            .portal_context("portal")
-            .principal_claim("principalId")
-            .with_preset_delegation()
-            .preset()
-    }
-
     /// Makes all settings so far defaults, which may be set again.
-    fn preset(mut self) -> Self {
+    pub(crate) fn preset(mut self) -> Self {
         self.once = RepeatedSettings::default();
-        self
-    }
-
-    fn with_preset_delegation(mut self) -> Self {
-        self.delegation =
-            DelegationRule::preset([("app", "app/write"), ("dashboard", "dashboard/write")]);
+        self.delegation.preset();
         self
     }
 
@@ -172,6 +160,7 @@ impl TenantClaims {
     }
 
     /// The claim that holds a user's role in the workspace. Default: none is read.
+    #[doc(alias = "rbac")]
     pub fn role_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("role_claim", &claim);
@@ -181,6 +170,9 @@ impl TenantClaims {
 
     /// The claim, and its value, that marks a machine's token, beside `sub` equal to its client
     /// id and no `username`. Default: none; the other two conditions make a machine.
+    #[doc(alias = "m2m")]
+    #[doc(alias = "machine_to_machine")]
+    #[doc(alias = "service_account")]
     pub fn machine_claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<String>) -> Self {
         let (claim, value) = (claim.into(), value.into());
         self.once.set("machine_claim", &(&claim, &value));
@@ -220,9 +212,9 @@ impl TenantClaims {
     }
 
     /// Lets this issuer assert only these accounts: the caller of a token with another one is a
-    /// [`Subject`](crate::Subject), and principals reach only these. Since such an issuer could still
+    /// [`Subject`](crate::tenant::Subject), and principals reach only these. Since such an issuer could still
     /// name a workspace of another account, a caller enters a workspace only after the
-    /// [`WorkspaceDirectory`](crate::WorkspaceDirectory), which is required, has named its account as
+    /// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory), which is required, has named its account as
     /// the owner. Every tenant guard on a handler calls the directory.
     /// Default: the issuer may assert every account.
     pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
@@ -333,13 +325,12 @@ impl TenantClaims {
         self
     }
 
-    /// Switches delegation on: a client may act for one user of its workspace, which it names in a
-    /// header field, on handlers with a [`Delegation`](crate::Delegation). Every other tenant guard
-    /// under this issuer's rules refuses the field. It needs a
-    /// scope: [`aworld`](Self::aworld) brings `app/write` and `dashboard/write`, other rules
-    /// name theirs with [`delegation_scope`](Self::delegation_scope) or
-    /// [`delegation_scope_in`](Self::delegation_scope_in). Default: off, and the field is
-    /// not read.
+    /// Switches delegation on: a client may act for one user of its workspace, named in
+    /// a header field, on handlers that ask for a [`Delegation`](crate::tenant::Delegation). Everywhere
+    /// else under this issuer's rules the field is refused by every tenant guard. It needs a
+    /// scope: name it with [`delegation_scope`](Self::delegation_scope) or
+    /// [`delegation_scope_in`](Self::delegation_scope_in); [`presets::aworld`](crate::presets::aworld) has one for each context. Default: off, and the field is an
+    /// ordinary one that is not read.
     pub fn delegation(mut self) -> Self {
         self.delegation.on = true;
         self

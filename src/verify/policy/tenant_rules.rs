@@ -13,6 +13,19 @@ use crate::verify::policy::group_pattern::GroupPattern;
 pub(in crate::verify) enum WorkspaceRule {
     Claim(ClaimPath),
     Group(ClaimPath, GroupPattern),
+    /// Tokens name none.
+    Unnamed,
+}
+
+/// The further workspaces that a user may enter, beside the one that the token names.
+#[derive(Clone, Debug, Default)]
+pub(in crate::verify) struct MembershipRule {
+    /// The claim that lists them.
+    pub(in crate::verify) listed: Option<ClaimPath>,
+    /// Whether the application's directory is asked.
+    pub(in crate::verify) from_directory: bool,
+    /// Roles that count in every workspace of the token's account.
+    pub(in crate::verify) admin_roles: Vec<Box<str>>,
 }
 
 /// Where the account is.

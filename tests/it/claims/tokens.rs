@@ -481,12 +481,12 @@ async fn times_are_judged_with_the_leeway_on_the_servers_clock() {
         fetch(&app, "/", &early).await.verdict(),
         "401 invalid_token not_yet_valid"
     );
-    clock.set_wall(portcullis::UnixTime::from_secs(-5));
+    clock.set_wall(portcullis::time::UnixTime::from_secs(-5));
     assert_eq!(
         fetch(&app, "/", &early).await.verdict(),
         "503 unavailable clock_unset"
     );
-    clock.set_wall(portcullis::UnixTime::from_secs(i64::MAX));
+    clock.set_wall(portcullis::time::UnixTime::from_secs(i64::MAX));
     assert_eq!(
         fetch(&app, "/", &early).await.verdict(),
         "401 invalid_token expired"

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::status::KeySetState;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, KeySetState, ResourceServer};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::{API, get as fetch, send};
 

@@ -107,7 +107,7 @@ fn every_symptom_is_a_kind_and_a_fault_of_the_library() {
         "model/error/rejection.rs",
         "middleware/authenticate/context.rs",
         "middleware/authenticate/service.rs",
-        "middleware/extract/roles.rs",
+        "middleware/extract/guards.rs",
         "server/userinfo.rs",
     ]
     .map(|file| fs::read_to_string(root.join("src").join(file)).expect("the faults"))

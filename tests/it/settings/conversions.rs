@@ -7,10 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::config::ClaimPath;
+use portcullis::extract::ScopeToken;
+use portcullis::tenant::{AccountId, IdentityKind, WorkspaceId};
 use portcullis::test_util::MockIssuer;
+use portcullis::time::UnixTime;
 use portcullis::{
-    AccessToken, AccountId, Algorithm, ClaimPath, Identity, IdentityKind, Issuer, ResourceServer,
-    Scope, ScopeToken, TenantClaims, UnixTime, WorkspaceAccess, WorkspaceId,
+    AccessToken, Algorithm, Identity, Issuer, ResourceServer, Scope, TenantClaims, WorkspaceAccess,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -214,7 +217,7 @@ async fn seen(token: AccessToken, identity: Identity) -> String {
     assert_eq!(
         identity
             .subject()
-            .map(portcullis::SubjectId::detach)
+            .map(portcullis::tenant::SubjectId::detach)
             .as_ref(),
         identity.subject()
     );

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::config::SharedStore;
+use portcullis::error::ConnectError;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    AccessToken, Algorithm, Clock as _, ConnectError, Issuer, ResourceServer, Revocation,
-    SharedStore, SystemClock,
-};
+use portcullis::time::{Clock as _, SystemClock};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::{API, get as fetch};
 use engine::{Engine, PATIENCE, Wire};

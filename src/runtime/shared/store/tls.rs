@@ -1,7 +1,5 @@
-//! TLS to the store.
-//!
-//! The crypto backend is named here. The store's own client takes the default of the process, and
-//! panics where the application has compiled `rustls` with several backends and chosen none.
+//! TLS to the store, with an explicit crypto provider: the `redis` crate uses the default of the
+//! process, and panics where `rustls` is compiled with several and none was installed.
 
 use std::sync::Arc;
 
@@ -12,12 +10,8 @@ use tokio_rustls::rustls::crypto::aws_lc_rs as backend;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// Opens a connection to this host. The certificate is checked by the system's roots. What went
-/// wrong is told in words.
-pub(in crate::runtime) async fn connect(
-    host: &str,
-    port: u16,
-) -> Result<TlsStream<TcpStream>, String> {
+/// Opens a TLS connection. The certificate is checked by the system's roots. The error is in words.
+pub(super) async fn connect(host: &str, port: u16) -> Result<TlsStream<TcpStream>, String> {
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|_| "the host is no name that a certificate can have".to_owned())?;
     let connector = TlsConnector::from(Arc::new(configuration()?));
@@ -26,8 +20,8 @@ pub(in crate::runtime) async fn connect(
     connected.map_err(|error| error.to_string())
 }
 
-/// A plain connection, which sends small commands without delay.
-pub(in crate::runtime) async fn open(host: &str, port: u16) -> std::io::Result<TcpStream> {
+/// Opens a plain connection, with `TCP_NODELAY` for small commands.
+pub(super) async fn open(host: &str, port: u16) -> std::io::Result<TcpStream> {
     let socket = TcpStream::connect((host, port)).await?;
     socket.set_nodelay(true)?;
     Ok(socket)

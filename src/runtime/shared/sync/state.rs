@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::replica::pending_changes::PendingChanges;
@@ -218,7 +220,7 @@ impl SyncState {
         };
         // Not under the lock: a subscriber may ask for the status.
         if is_news {
-            announce(None);
+            logging::emit(Event::SharingRestored);
         }
         self.progress
             .send_modify(|progress| progress.ended = progress.ended.max(attempt));
@@ -238,7 +240,7 @@ impl SyncState {
             (pause, is_news)
         };
         if is_news {
-            announce(Some(failure));
+            logging::emit(Event::SharingFailed { error: failure });
         }
         self.progress
             .send_modify(|progress| progress.ended = progress.ended.max(attempt));
@@ -248,7 +250,7 @@ impl SyncState {
     /// A broken stream was replaced.
     pub(super) fn renewed(&self) {
         self.state().renewals += 1;
-        announce_renewal();
+        logging::emit(Event::StreamRenewed);
     }
 
     /// Whether there is a time without the store after which the list is incomplete.
@@ -286,23 +288,3 @@ impl SyncState {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(feature = "tracing")]
-fn announce(failure: Option<&SyncFailure>) {
-    if let Some(failure) = failure {
-        tracing::warn!(error = %failure, "revocations are not shared");
-    } else {
-        tracing::info!("revocations are shared");
-    }
-}
-
-#[cfg(feature = "tracing")]
-fn announce_renewal() {
-    tracing::warn!("the stream of revocations took no more entries, and a new one was begun");
-}
-
-#[cfg(not(feature = "tracing"))]
-fn announce(_: Option<&SyncFailure>) {}
-
-#[cfg(not(feature = "tracing"))]
-fn announce_renewal() {}

@@ -1,10 +1,10 @@
-//! Who is calling: the identity, or one kind of it.
+//! Extractors of the caller's identity, and of one kind of it.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::extract::admission::{FromAuthContext, extractor, option};
+use crate::middleware::extract::macros::{FromAuthContext, extractor, option};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::RejectionKind;
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
