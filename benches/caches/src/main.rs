@@ -31,7 +31,6 @@ mod runtime {
 #[allow(dead_code)]
 #[path = "../../../src/model"]
 mod model {
-    pub(crate) mod algorithm;
     pub(crate) mod time;
 }
 
