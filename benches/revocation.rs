@@ -33,8 +33,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderValue, Request, Response};
+use portcullis::config::SharedStore;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::MockIssuer;
-use portcullis::{Algorithm, ResourceServer, Revocation, SharedStore, UnixTime};
+use portcullis::time::UnixTime;
+use portcullis::{Algorithm, ResourceServer};
 use tower::{Layer as _, Service};
 
 const API: &str = "https://api.example.com";

@@ -24,8 +24,9 @@ use http::header::{
     AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{HeaderName, HeaderValue, Method, Request};
+use portcullis::layer::ProblemJson;
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, ProblemJson, ResourceServer};
+use portcullis::{AccessToken, ResourceServer};
 use tower::ServiceExt as _;
 use tower_http::cors::CorsLayer;
 

@@ -16,8 +16,9 @@ use axum::body::Body;
 use axum::{Router, routing::get};
 use http::Request;
 use http_body_util::BodyExt as _;
+use portcullis::error::Objection;
 use portcullis::test_util::MockIssuer;
-use portcullis::{Claims, Objection, ResourceServer};
+use portcullis::{Claims, ResourceServer};
 use tower::ServiceExt as _;
 
 #[derive(serde::Deserialize)]

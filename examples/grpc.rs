@@ -14,8 +14,10 @@
 use std::error::Error;
 use std::io::{self, Write as _};
 
+use portcullis::error::Refusal;
+use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::MockIssuer;
-use portcullis::{Identity, Refusal, RequireScopeLayer, ResourceServer, scopes};
+use portcullis::{Identity, ResourceServer, scopes};
 use tokio::net::TcpListener;
 use tonic::codegen::tokio_stream::Empty;
 use tonic::transport::server::TcpIncoming;

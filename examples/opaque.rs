@@ -15,8 +15,9 @@ use axum::body::Body;
 use axum::{Router, routing::get};
 use http::Request;
 use http_body_util::BodyExt as _;
+use portcullis::extract::UserInfo;
 use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer};
-use portcullis::{ResourceServer, Scoped, UserInfo};
+use portcullis::{ResourceServer, Scoped};
 use tower::ServiceExt as _;
 
 portcullis::scopes! { ReadOrders = "orders/read"; }

@@ -39,9 +39,10 @@ use std::process::ExitCode;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{AccountId, UserId, WorkspaceId};
+use portcullis::tenant::{user_directory_fn, workspace_directory_fn};
 use portcullis::{
-    AccessToken, AccountId, Identity, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
-    UserId, WorkspaceId,
+    AccessToken, Identity, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
 };
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
@@ -111,21 +112,23 @@ fn configured() -> Result<ResourceServerBuilder, Fault> {
     let users = pairs("USERS")?;
     Ok(ResourceServer::builder(resource)
         .issuer(issuer()?)
-        .workspace_directory(move |workspace: WorkspaceId| {
+        .workspace_directory(workspace_directory_fn(move |workspace: WorkspaceId| {
             let mut known = workspaces.iter();
             let owner = known.find(|(name, _)| name == workspace.as_str());
             let owner = owner
                 .map(|(_, account)| AccountId::new(account))
                 .transpose();
             async move { Ok(owner?) }
-        })
-        .user_directory(move |workspace: WorkspaceId, user: UserId| {
-            let mut known = users.iter();
-            let found = known.any(|(place, name)| {
-                (place.as_str(), name.as_str()) == (workspace.as_str(), user.as_str())
-            });
-            async move { Ok(found) }
         }))
+        .user_directory(user_directory_fn(
+            move |workspace: WorkspaceId, user: UserId| {
+                let mut known = users.iter();
+                let found = known.any(|(place, name)| {
+                    (place.as_str(), name.as_str()) == (workspace.as_str(), user.as_str())
+                });
+                async move { Ok(found) }
+            },
+        )))
 }
 
 fn issuer() -> Result<Issuer, Fault> {

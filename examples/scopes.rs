@@ -13,8 +13,9 @@ use axum::routing::{get, post};
 use axum::{Router, response::Response};
 use http::Request;
 use http::header::WWW_AUTHENTICATE;
+use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{AccessToken, InRole, RequireScopeLayer, ResourceServer, Scoped, roles, scopes};
+use portcullis::{AccessToken, InRole, ResourceServer, Scoped, roles, scopes};
 use tower::ServiceExt as _;
 
 scopes! {

@@ -13,11 +13,10 @@
 use axum::body::Body;
 use axum::{Router, routing::get};
 use http::{Request, StatusCode};
+use portcullis::tenant::{AccountAccess, AccountId, Delegation, Principal, UserId, WorkspaceId};
+use portcullis::tenant::{user_directory_fn, workspace_directory_fn};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{
-    AccountAccess, AccountId, Delegation, Identity, Issuer, ResourceServer, TenantClaims, UserId,
-    WorkspaceAccess, WorkspaceId,
-};
+use portcullis::{Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 use tower::ServiceExt as _;
 
 /// What touches data takes the proof, not an id.
@@ -44,11 +43,9 @@ async fn inbox(delegation: Delegation) -> String {
 }
 
 async fn account(access: AccountAccess) -> String {
-    format!(
-        "account {}, for {}",
-        access.account(),
-        access.principal().id()
-    )
+    let principal = access.principal().map(Principal::id);
+    let principal = principal.map(ToString::to_string).unwrap_or_default();
+    format!("account {}, for {principal}", access.account())
 }
 
 fn routes(issuer: Issuer) -> Result<Router, Box<dyn std::error::Error>> {
@@ -59,13 +56,17 @@ fn routes(issuer: Issuer) -> Result<Router, Box<dyn std::error::Error>> {
     let server = ResourceServer::builder("https://api.example.com")
         .issuer(issuer.tenant_claims(rules))
         // An application asks its database here.
-        .workspace_directory(|workspace: WorkspaceId| async move {
-            let account = workspace.as_str().split('-').next().unwrap_or_default();
-            Ok(Some(AccountId::new(account)?))
-        })
-        .user_directory(|_: WorkspaceId, user: UserId| async move {
-            Ok(["user-1", "user-2"].contains(&user.as_str()))
-        })
+        .workspace_directory(workspace_directory_fn(
+            |workspace: WorkspaceId| async move {
+                let account = workspace.as_str().split('-').next().unwrap_or_default();
+                Ok(Some(AccountId::new(account)?))
+            },
+        ))
+        .user_directory(user_directory_fn(
+            |_: WorkspaceId, user: UserId| async move {
+                Ok(["user-1", "user-2"].contains(&user.as_str()))
+            },
+        ))
         .build()?;
     let app = Router::new()
         .route("/app/{workspace_id}/missions", get(missions))

@@ -14,8 +14,9 @@ use std::io::{self, Write as _};
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
+use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, RequireScopeLayer, ResourceServer, scopes};
+use portcullis::{AccessToken, ResourceServer, scopes};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 scopes! {

@@ -3,9 +3,8 @@
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
-use portcullis::{
-    AccountAccess, Delegation, Principal, ResourceServer, Scoped, WorkspaceAccess, scopes,
-};
+use portcullis::tenant::{AccountAccess, Delegation, Principal};
+use portcullis::{ResourceServer, Scoped, WorkspaceAccess, scopes};
 
 scopes! {
     /// See the missions of a workspace.

@@ -1,8 +1,9 @@
 //! What only the application knows: who owns a workspace, and who is a user of it. An
 //! application would ask its database.
 
-use portcullis::{
-    AccountId, LookupError, UserDirectory, UserId, WorkspaceAccess, WorkspaceDirectory, WorkspaceId,
+use portcullis::WorkspaceAccess;
+use portcullis::tenant::{
+    AccountId, LookupError, UserDirectory, UserId, WorkspaceDirectory, WorkspaceId,
 };
 
 pub(crate) struct Workspaces;

@@ -1,7 +1,8 @@
 //! A token that was good a moment ago is taken back: here, not at its issuer.
 
+use portcullis::ResourceServer;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::MockIssuer;
-use portcullis::{ResourceServer, Revocation};
 
 use crate::Fault;
 use crate::callers::{Call, READ};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::{HeaderValue, Request, Response};
 use libfuzzer_sys::fuzz_target;
 use portcullis::test_util::ManualClock;
-use portcullis::{ClientAuthentication, Issuer, ResourceServer, TenantClaims};
+use portcullis::config::ClientAuthentication;
+use portcullis::{Issuer, ResourceServer, TenantClaims};
 use tokio::runtime::{ResourceServerBuilder, Runtime};
 use tower::{Layer as _, ServiceExt as _};
 

@@ -1,7 +1,7 @@
-//! The future of the layers: unboxed, unless the issuer must be asked.
+//! The response future of the layers: unboxed, unless the decision is pending.
 //!
-//! A refusal waits until the rest of the request's body was read; see `unread_body`. By then the
-//! inner future is gone, with whatever it held.
+//! A refusal waits until the rest of the request's body is read; see `drain_body`. By then the
+//! inner future is dropped, with everything that it held.
 
 use std::fmt;
 use std::future::Future;
@@ -26,20 +26,20 @@ pub(super) type Lent = Option<std::sync::Arc<ReturnedBody>>;
 pub(super) type Lent = ();
 
 #[cfg(feature = "jwks")]
-type Asking<ResBody, E> =
+type Boxed<ResBody, E> =
     Pin<Box<dyn Future<Output = Result<(Response<ResBody>, Option<Reading>), E>> + Send>>;
 
-/// Without fetched key sets nobody is ever asked.
+/// Without fetched key sets no decision is pending.
 #[cfg(not(feature = "jwks"))]
-type Asking<ResBody, E> = std::future::Ready<Result<(Response<ResBody>, Option<Reading>), E>>;
+type Boxed<ResBody, E> = std::future::Ready<Result<(Response<ResBody>, Option<Reading>), E>>;
 
-/// In the extensions of a refusal for which a layer has read the request's body: a layer further
-/// outside would read on, and wait as long once more.
+/// In the extensions of a refusal for which a layer has read the request's body, so that an outer
+/// layer does not read and wait once more.
 #[derive(Clone)]
 struct RestWasRead;
 
 pin_project! {
-    /// The future of [`Authenticate`](crate::Authenticate) and [`RequireScope`](crate::RequireScope).
+    /// The future of [`Authenticate`](crate::layer::Authenticate) and [`RequireScope`](crate::layer::RequireScope).
     pub struct ResponseFuture<F, ResBody, E> {
         #[pin]
         kind: Kind<F, ResBody, E>,
@@ -53,7 +53,7 @@ pin_project! {
         Refused { response: Option<Response<ResBody>> },
         // In a box, so that the future of the common case stays small.
         Reading { refused: Box<(Option<Response<ResBody>>, Reading)> },
-        Asking { #[pin] future: Asking<ResBody, E> },
+        Pending { #[pin] future: Boxed<ResBody, E> },
     }
 }
 
@@ -72,9 +72,9 @@ impl<F, ResBody, E> ResponseFuture<F, ResBody, E> {
     }
 
     #[cfg(feature = "jwks")]
-    pub(super) const fn asking(future: Asking<ResBody, E>) -> Self {
+    pub(super) const fn pending(future: Boxed<ResBody, E>) -> Self {
         Self {
-            kind: Kind::Asking { future },
+            kind: Kind::Pending { future },
         }
     }
 }
@@ -103,7 +103,7 @@ where
                 }
                 #[cfg(not(feature = "jwks"))]
                 KindProjection::Inner { future, .. } => return future.poll(cx),
-                KindProjection::Asking { future } => match future.poll(cx) {
+                KindProjection::Pending { future } => match future.poll(cx) {
                     Poll::Ready(Ok((response, rest))) => kind.set(Kind::refused(response, rest)),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => return Poll::Pending,

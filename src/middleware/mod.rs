@@ -1,4 +1,4 @@
-//! Floor 5: the doors.
+//! Floor 5: layers, services and extractors.
 
 pub(crate) mod response;
 pub(crate) mod future;

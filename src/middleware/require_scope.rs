@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::future::{Lent, ResponseFuture};
-use crate::middleware::response::body::{EmptyBody, MakeBody, RenderedBody};
+use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest, RenderedBody};
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::{ReadBounds, rest_of_incoming};
@@ -19,6 +19,7 @@ use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::lacking_scope;
 use crate::model::error::rejection::Rejection;
 use crate::model::scope::{ScopeMatch, ScopeRequirement, challenge_of, meets, tokens_of};
+use crate::verify::request::request_parts::RequestParts;
 
 /// Refuses requests whose token has not the scope that `R` demands, nor one of its roles.
 ///
@@ -30,7 +31,7 @@ use crate::model::scope::{ScopeMatch, ScopeRequirement, challenge_of, meets, tok
 /// are answered as those of the layer outside.
 ///
 /// ```
-/// use portcullis::RequireScopeLayer;
+/// use portcullis::layer::RequireScopeLayer;
 ///
 /// portcullis::scopes! { ReadOrders = "orders:read"; }
 ///
@@ -152,7 +153,8 @@ where
         match check::<R>(request.extensions_mut(), self.inside.as_deref()) {
             Ok(()) => ResponseFuture::inner(self.inner.call(request), Lent::default()),
             Err(refusal) => {
-                let response = refusal.answer::<ResBody, M>();
+                let seen = RefusedRequest::of(RequestParts::of(&request));
+                let response = refusal.answer_to::<ResBody, M>(Some(seen));
                 ResponseFuture::refused(response, read_rest(request))
             }
         }
@@ -182,7 +184,7 @@ pub(super) fn check<R: ScopeRequirement>(
     let Some(admitted) = extensions.get_mut::<AuthContext>() else {
         return AuthContext::of(extensions).map(|_| ());
     };
-    let token = &admitted.guests_too()?.token;
+    let token = &admitted.any_context()?.token;
     match meets::<R>(token.scope(), token.roles()) {
         Some(ScopeMatch::Scope(scope)) => admitted.demanded.add(scope),
         Some(ScopeMatch::Role) => {}
@@ -201,8 +203,8 @@ fn refuse<R: ScopeRequirement>(admitted: &AuthContext, inside: Option<&str>) -> 
         None => challenge_of::<R>().into(),
     };
     let mut rejection = Rejection::insufficient_scope(scope);
-    if let Some(admission) = &admitted.admission {
-        rejection = rejection.with_detail(lacking_scope::<R>(admission));
+    if let Some(verified) = &admitted.verified {
+        rejection = rejection.with_detail(lacking_scope::<R>(verified));
     }
     admitted.refuse(rejection)
 }

@@ -1,6 +1,8 @@
 //! Signature algorithms that an issuer may use.
 
-use std::fmt;
+use std::str::FromStr;
+
+use crate::model::text_conversions::{converts_from_text, converts_to_text};
 
 /// An asymmetric JWS algorithm
 /// ([RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3),
@@ -10,7 +12,19 @@ use std::fmt;
 /// (RFC 8725 section 3.1). The header's name is compared byte for byte, and must itself be
 /// allowed: `EdDSA` and its fully specified name `Ed25519` (RFC 9864 section 2.2) sign alike and
 /// are two entries of the allow-list. A key that states either is good for both.
+///
+/// `FromStr`, `TryFrom` and `Deserialize` read the JOSE name, case-sensitively; `Display`, `AsRef<str>`
+/// and `Serialize` give it.
+///
+/// ```
+/// use portcullis::Algorithm;
+///
+/// assert_eq!("ES256".parse(), Ok(Algorithm::ES256));
+/// assert!("es256".parse::<Algorithm>().is_err());
+/// assert!("HS256".parse::<Algorithm>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[doc(alias("alg", "jwa", "rs256"))]
 #[non_exhaustive]
 #[allow(missing_docs)] // The names are the documentation: RFC 7518 section 3.1.
 pub enum Algorithm {
@@ -42,8 +56,29 @@ impl Algorithm {
         Self::Ed25519,
     ];
 
-    /// Every algorithm that this library verifies; the default of
-    /// [`Issuer::oidc`](crate::Issuer::oidc) and [`Issuer::rfc9068`](crate::Issuer::rfc9068).
+    /// The algorithms that [`Issuer::oidc`](crate::Issuer::oidc) and
+    /// [`Issuer::rfc9068`](crate::Issuer::rfc9068) accept where
+    /// [`algorithms`](crate::Issuer::algorithms) names none: RS256, RS384, RS512, PS256, PS384,
+    /// PS512, ES256, ES384, ES512, EdDSA and Ed25519.
+    ///
+    /// The list is frozen. An algorithm that a later version can verify is in [`all`](Self::all) and
+    /// not in this list, so an update does not widen a policy; name it with `algorithms(..)`.
+    pub const DEFAULTS: &'static [Self] = &[
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::EdDSA,
+        Self::Ed25519,
+    ];
+
+    /// Every algorithm that this version verifies. A later version may have more; the default
+    /// allow list is [`DEFAULTS`](Self::DEFAULTS).
     pub fn all() -> impl Iterator<Item = Self> + Clone {
         Self::ALL.iter().copied()
     }
@@ -95,11 +130,21 @@ impl Algorithm {
     }
 }
 
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+/// A text that names no algorithm that this library verifies.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a signature algorithm: write its JOSE name, such as `RS256`, `ES256` or `EdDSA`")]
+pub struct InvalidAlgorithm(());
+
+impl FromStr for Algorithm {
+    type Err = InvalidAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, InvalidAlgorithm> {
+        Self::from_name(name).ok_or(InvalidAlgorithm(()))
     }
 }
+
+converts_to_text!(Algorithm);
+converts_from_text!(Algorithm, InvalidAlgorithm);
 
 /// A set of algorithms: an issuer's allow-list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +163,52 @@ impl AlgorithmSet {
         self.0 & algorithm.bit() != 0
     }
 
-    /// What both sets have.
+    /// The intersection of both sets.
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_algorithms_are_a_frozen_list() {
+        // Never add to it: an issuer without a configured list would accept more after an update.
+        const FROZEN: [&str; 11] = [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+            "EdDSA", "Ed25519",
+        ];
+        let defaults: Vec<&str> = Algorithm::DEFAULTS.iter().map(|one| one.as_str()).collect();
+        assert_eq!(defaults, FROZEN);
+        let set = AlgorithmSet::of(Algorithm::DEFAULTS.iter().copied());
+        let allowed: Vec<&str> = Algorithm::all()
+            .filter(|one| set.contains(*one))
+            .map(Algorithm::as_str)
+            .collect();
+        assert_eq!(allowed, FROZEN);
+    }
+
+    #[test]
+    fn a_name_stands_for_one_algorithm_and_each_has_a_bit_of_its_own() {
+        for algorithm in Algorithm::all() {
+            assert_eq!(Algorithm::from_name(algorithm.as_str()), Some(algorithm));
+            let only = AlgorithmSet::of([algorithm]);
+            for other in Algorithm::all() {
+                assert_eq!(
+                    only.contains(other),
+                    other == algorithm,
+                    "{algorithm} {other}"
+                );
+            }
+        }
+        for unknown in ["", "none", "HS256", "rs256", "RS256 "] {
+            assert_eq!(Algorithm::from_name(unknown), None, "{unknown:?}");
+        }
     }
 }

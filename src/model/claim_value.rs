@@ -1,10 +1,11 @@
-//! The value that a setting demands of a claim.
+//! The value that a setting requires of a claim.
 
-/// A value that [`Issuer::require_claim`](crate::Issuer::require_claim) demands: a text, or a
-/// boolean. Each is equal to a value of its own JSON type alone: `true` is never the text `"true"`.
+/// A value that [`Issuer::require_claim`](crate::Issuer::require_claim) requires: a text, or a
+/// boolean. Each equals only a value of its own JSON type: `true` is not the text `"true"`.
 ///
 /// ```
-/// use portcullis::{ClaimValue, Issuer};
+/// use portcullis::config::ClaimValue;
+/// use portcullis::Issuer;
 ///
 /// let push = Issuer::oidc("https://accounts.google.com")
 ///     .require_claim("email", "push@project.example")
@@ -22,7 +23,7 @@ enum Value {
 }
 
 impl ClaimValue {
-    /// The text, where one is demanded.
+    /// The text, where one is required.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.0 {
             Value::Text(text) => Some(text),
@@ -30,7 +31,7 @@ impl ClaimValue {
         }
     }
 
-    /// The boolean, where one is demanded.
+    /// The boolean, where one is required.
     pub(crate) const fn boolean(&self) -> Option<bool> {
         match self.0 {
             Value::Text(_) => None,

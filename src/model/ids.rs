@@ -1,16 +1,18 @@
-//! Ids of tenants and callers: texts that cannot be mistaken for one another.
+//! Ids of tenants and callers: each kind is a type of its own.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::model::shared_str::SharedStr;
+use crate::model::text_conversions::{converts_from_text, converts_to_text};
 
 /// The longest id that tenant rules accept, in bytes.
 pub(crate) const MAX_ID_BYTES: usize = 256;
 
-/// The longest id of a token, session, subject or client that is accepted, in bytes. It is the
-/// issuer's text, and may be a name in a directory or an address. The list of revocations holds
-/// ids of this length, so that whatever is accepted can be revoked.
+/// The longest id of a token, session, subject or client, in bytes. The issuer chooses it, and it
+/// may be a name in a directory or an address. The list of revocations holds ids of this length,
+/// so that every accepted id can be revoked.
 pub(crate) const MAX_FOREIGN_ID_BYTES: usize = 1024;
 
 /// A text that cannot be an id: empty, longer than 256 bytes, or with control characters.
@@ -29,7 +31,7 @@ fn check(text: &str) -> Result<(), InvalidId> {
 
 fn has_controls(text: &str) -> bool {
     if text.is_ascii() {
-        // Without an early end, so that it takes many bytes at a time.
+        // Without an early exit, so that the compiler vectorizes the loop.
         return text
             .bytes()
             .fold(false, |found, byte| found | byte.is_ascii_control());
@@ -37,8 +39,8 @@ fn has_controls(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
-/// `Debug` without the value: ids come from tokens, and `Debug` ends up in logs. `Display`
-/// and `as_str` are the deliberate ways to the text.
+/// `Debug` without the text: ids come from tokens, and `Debug` output reaches logs. `Display` and
+/// `as_str` give the text.
 macro_rules! redacted_debug {
     ($name:ident) => {
         impl fmt::Debug for $name {
@@ -52,11 +54,18 @@ macro_rules! redacted_debug {
 macro_rules! application_id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
+        ///
+        /// 1 to 256 bytes without control characters. Equality is byte for byte. It is made from
+        /// text by [`new`](Self::new), `FromStr`, `TryFrom` and `Deserialize`, which check alike.
+        ///
+        /// `Clone` is cheap: an id from a token shares the token's payload and keeps it in memory.
+        /// For an id that outlives the request take [`detach`](Self::detach). `Debug` does not show
+        /// the text; `Display` does.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(SharedStr);
 
         impl $name {
-            /// Reads an id; equality is byte for byte.
+            /// Checks a text and copies it.
             ///
             /// # Errors
             ///
@@ -69,11 +78,13 @@ macro_rules! application_id {
                 check(text.as_str()).map(|()| Self(text))
             }
 
-            pub(crate) fn share(&self) -> Self {
-                Self(self.0.share())
+            /// A copy with memory of its own, which does not keep a token's payload in memory.
+            #[must_use]
+            pub fn detach(&self) -> Self {
+                Self(self.0.detach())
             }
 
-            /// The memory that it takes beside this arena and beside itself.
+            /// The heap memory that it keeps alive in addition to `arena`, in bytes.
             pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
                 self.0.bytes_beside(arena)
             }
@@ -85,22 +96,28 @@ macro_rules! application_id {
             }
         }
 
-        redacted_debug!($name);
+        impl FromStr for $name {
+            type Err = InvalidId;
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
             }
         }
+
+        redacted_debug!($name);
+        converts_to_text!($name);
+        converts_from_text!($name, InvalidId);
     };
 }
 
 application_id! {
     /// An account: the tenant. The application's own name for it.
+    #[doc(alias("tenant", "organization", "org"))]
     AccountId
 }
 application_id! {
     /// A workspace of an account: the isolation boundary. The application's own name for it.
+    #[doc(alias("tenant", "project"))]
     WorkspaceId
 }
 
@@ -117,9 +134,15 @@ macro_rules! issuer_id {
     ($(#[$meta:meta])* $name:ident, $check:ident) => {
         $(#[$meta])*
         ///
-        /// Two of them are equal only when the same configured issuer vouches for both:
-        /// the same text from another issuer is somebody else. The two issuer forms of one
-        /// Cognito pool count as one issuer.
+        /// Two of them are equal only when the same configured issuer vouches for both: the same
+        /// text from another issuer is another id. The two issuer forms of one Cognito pool count as
+        /// one issuer. A text alone has no issuer, so there is no `FromStr`, `TryFrom` or
+        /// `Deserialize`; `Display` and `Serialize` write the text alone. Store
+        /// [`issuer`](Self::issuer) beside it where a server trusts several issuers.
+        ///
+        /// `Clone` is cheap: an id from a token shares the token's payload and keeps it in memory.
+        /// For an id that outlives the request take [`detach`](Self::detach). `Debug` does not show
+        /// the text.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
             issuer: Arc<str>,
@@ -131,17 +154,19 @@ macro_rules! issuer_id {
                 $check(text.as_str()).map(|()| Self { issuer: Arc::clone(issuer), text })
             }
 
-            pub(crate) fn share(&self) -> Self {
-                Self { issuer: Arc::clone(&self.issuer), text: self.text.share() }
+            /// A copy with memory of its own, which does not keep a token's payload in memory.
+            #[must_use]
+            pub fn detach(&self) -> Self {
+                Self { issuer: Arc::clone(&self.issuer), text: self.text.detach() }
             }
 
-            /// The memory that it takes beside this arena and beside itself.
+            /// The heap memory that it keeps alive in addition to `arena`, in bytes.
             pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
                 self.text.bytes_beside(arena)
             }
 
             /// The configured issuer, to vouch for another id.
-            #[allow(dead_code)] // not every kind of id is asked for it
+            #[allow(dead_code)] // Not called for every kind of id.
             pub(crate) const fn realm(&self) -> &Arc<str> {
                 &self.issuer
             }
@@ -153,6 +178,7 @@ macro_rules! issuer_id {
             }
 
             /// The configured issuer that vouches for it.
+            #[doc(alias("iss", "realm"))]
             #[must_use]
             pub fn issuer(&self) -> &str {
                 &self.issuer
@@ -160,30 +186,28 @@ macro_rules! issuer_id {
         }
 
         redacted_debug!($name);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
+        converts_to_text!($name);
     };
 }
 
 issuer_id! {
-    /// The application's id of a user inside a workspace.
+    /// The application's id of a user inside a workspace: 1 to 256 bytes without control characters.
     UserId, check
 }
 issuer_id! {
-    /// The platform's id of a principal, who may act across accounts.
+    /// The platform's id of a principal, who may act across accounts: 1 to 256 bytes without control
+    /// characters.
     PrincipalId, check
 }
 issuer_id! {
     /// The `sub` of a token (RFC 7519 section 4.1.2): 1 to 1,024 bytes, of whatever characters the
     /// issuer writes. Escape it where you show it.
+    #[doc(alias("sub", "user_id"))]
     SubjectId, check_foreign
 }
 issuer_id! {
     /// The OAuth client that a token was issued to (RFC 9068 section 2.2): 1 to 1,024 bytes, of
     /// whatever characters the issuer writes.
+    #[doc(alias("azp", "cid", "appid"))]
     ClientId, check_foreign
 }

@@ -1,10 +1,10 @@
-//! Floor 1: words. Plain values without I/O, clock, cryptography, tower or axum.
+//! Floor 1: the value types of the crate. No I/O, clock, cryptography, tower or axum.
 
+pub(crate) mod text_conversions;
 pub(crate) mod algorithm;
 pub(crate) mod claim_path;
 pub(crate) mod claim_value;
 pub(crate) mod repeated_settings;
-pub(crate) mod issuer_template;
 pub(crate) mod shared_str;
 pub(crate) mod time;
 pub(crate) mod url;
@@ -13,3 +13,4 @@ pub(crate) mod scope;
 pub(crate) mod ids;
 pub(crate) mod reach;
 pub(crate) mod error;
+pub(crate) mod event;

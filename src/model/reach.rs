@@ -1,13 +1,13 @@
-//! How far a principal reaches.
+//! The accounts that a principal reaches.
 
 use std::sync::Arc;
 
 use crate::model::ids::AccountId;
 
-/// The accounts in which a [`Principal`](crate::Principal) may act.
+/// The accounts in which a [`Principal`](crate::tenant::Principal) may act.
 ///
-/// What nobody granted is not reached: without a setting or a claim it is
-/// [`Accounts`](Self::Accounts) of an empty list, never every account.
+/// Default deny: without a setting or a claim it is [`Accounts`](Self::Accounts) with an empty list,
+/// never every account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// These accounts and no other; there may be none.
@@ -32,7 +32,7 @@ impl Reach {
         matches!(self, Self::Accounts(accounts) if accounts.is_empty())
     }
 
-    /// What is left of it within a limit: these accounts, as `allows` finds them.
+    /// The intersection with a limit: these accounts, tested by `allows`.
     pub(crate) fn among(
         self,
         limit: &Arc<[AccountId]>,

@@ -1,7 +1,7 @@
-//! Settings that hold one value, and whether one was given two.
+//! Detects a setting that was given two values.
 //!
-//! 1. The same value twice is one value.
-//! 2. Two different values are a mistake. Neither replaces the other in silence.
+//! 1. The same value twice counts as one.
+//! 2. Two different values are a configuration error; neither silently replaces the other.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,25 +1,25 @@
-//! What is no longer good, though its signature and its times are.
+//! Revocations: tokens that are refused although signature and times are good.
 //!
-//! 1. A revocation names a configured issuer; the same text from another issuer is somebody else's.
-//! 2. Tokens and sessions are revoked for good; subjects, clients and issuers up to a moment, so
-//!    that who signs in again afterwards is let in again.
-//! 3. A token belongs to the time before the moment unless it shows that it does not: its
-//!    `auth_time`, or its `iat` where that is absent, must lie behind the moment plus the issuer's
-//!    leeway.
+//! 1. A revocation belongs to a configured issuer; the same id from another issuer is another id.
+//! 2. Tokens and sessions are revoked for good; subjects, clients and issuers up to a time, so that a
+//!    later sign-in is accepted.
+//! 3. A token is before that time unless it proves the opposite: its `auth_time`, or its `iat` where
+//!    that is absent, is later than the time plus the issuer's leeway.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::model::time::UnixTime;
 
-/// What is no longer good: a token, a session, or what a subject, a client or an issuer had got
-/// before a moment.
+/// A revocation: of a token, of a session, or of all tokens of a subject, a client or an issuer up to a
+/// time.
 ///
-/// It is made of texts as the issuer writes them, and means nothing before it is added to the list
-/// of a server with [`Revocations::revoke`](crate::Revocations::revoke).
+/// It has ids as the issuer writes them, and takes effect when it is added to the list of a server with
+/// [`Revocations::revoke`](crate::revocation::Revocations::revoke).
 ///
 /// ```
-/// use portcullis::{Revocation, RevocationKind, UnixTime};
+/// use portcullis::revocation::{Revocation, RevocationKind};
+/// use portcullis::time::UnixTime;
 ///
 /// let pool = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf";
 /// let stolen = Revocation::token(pool, "7e2c7a1e-8a1f-4c8d-9a53-0a3c");
@@ -46,13 +46,13 @@ pub enum RevocationKind {
     /// A session, by the `origin_jti` or the `sid` of its tokens, or by the claim that
     /// [`session_claim`](crate::Issuer::session_claim) names.
     Session,
-    /// A subject, up to a moment.
+    /// A subject, up to a time.
     Subject,
-    /// A subject up to a moment, but for tokens that name their session.
+    /// A subject up to a time, except tokens that name their session.
     SubjectWithoutSession,
-    /// A client, up to a moment.
+    /// A client, up to a time.
     Client,
-    /// A whole issuer, up to a moment.
+    /// A whole issuer, up to a time.
     Issuer,
 }
 
@@ -80,21 +80,22 @@ impl Revocation {
 
     /// A session: every token whose `origin_jti` (Cognito) or `sid` (OpenID Connect) is this. Where
     /// the issuer writes it elsewhere, name the claim with
-    /// [`session_claim`](crate::Issuer::session_claim), or this concerns no token.
+    /// [`session_claim`](crate::Issuer::session_claim); otherwise no token matches.
     #[must_use]
     pub fn session(issuer: &str, id: &str) -> Self {
         Self::new(issuer, RevocationKind::Session, id, None)
     }
 
-    /// What a subject had got up to a moment: a global sign-out. The subject is the one that
-    /// [`AccessToken::subject`](crate::AccessToken::subject) says, or the token's `sub` where
+    /// All tokens of a subject up to a time: a global sign-out. The subject is
+    /// [`AccessToken::subject`](crate::AccessToken::subject), or the token's `sub` where
     /// [`subject_claim`](crate::Issuer::subject_claim) names another claim.
     #[must_use]
     pub fn subject(issuer: &str, subject: &str, before: UnixTime) -> Self {
         Self::new(issuer, RevocationKind::Subject, subject, Some(before))
     }
 
-    /// The same, but for tokens that name their session, which another revocation is about.
+    /// Like [`subject`](Self::subject), except tokens that name their session, which another revocation
+    /// covers.
     /// [Back-channel logout](crate::manual::revocation) adds it beside a session.
     #[must_use]
     pub fn subject_without_session(issuer: &str, subject: &str, before: UnixTime) -> Self {
@@ -102,14 +103,14 @@ impl Revocation {
         Self::new(issuer, kind, subject, Some(before))
     }
 
-    /// What was issued to a client up to a moment, for users and for itself. A client that must
-    /// not come back at all is shut out at the issuer, or by the list of allowed clients.
+    /// All tokens of a client up to a time, for users and for itself. To exclude a client for good,
+    /// disable it at the issuer or remove it from the list of allowed clients.
     #[must_use]
     pub fn client(issuer: &str, client_id: &str, before: UnixTime) -> Self {
         Self::new(issuer, RevocationKind::Client, client_id, Some(before))
     }
 
-    /// Everything that an issuer had issued up to a moment.
+    /// All tokens of an issuer up to a time.
     #[must_use]
     pub fn whole_issuer(issuer: &str, before: UnixTime) -> Self {
         Self::new(issuer, RevocationKind::Issuer, "", Some(before))
@@ -150,7 +151,7 @@ impl Revocation {
         }
     }
 
-    /// The moment up to which it holds; absent for tokens and sessions, which are not good again.
+    /// The time up to which it holds; absent for tokens and sessions, which are revoked for good.
     #[must_use]
     pub const fn before(&self) -> Option<UnixTime> {
         self.before
@@ -162,7 +163,7 @@ impl Revocation {
         self
     }
 
-    /// What it is about, without the moment.
+    /// The same without the time.
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     pub(crate) fn without_moment(&self) -> Self {
         Self {
@@ -171,19 +172,19 @@ impl Revocation {
         }
     }
 
-    /// The same, up to the later of two moments.
+    /// The same, up to the later of two times.
     pub(crate) fn until_later(mut self, before: Option<UnixTime>) -> Self {
         self.before = self.before.max(before);
         self
     }
 
-    /// Whether both are about the same, whatever the moment.
+    /// Whether both are about the same, ignoring the time.
     pub(crate) fn is_about_the_same(&self, other: &Self) -> bool {
         self.kind == other.kind && self.id == other.id && self.issuer == other.issuer
     }
 }
 
-/// Without the id: it comes from tokens, and `Debug` ends up in logs.
+/// Without the id: it comes from tokens, and `Debug` output reaches logs.
 impl fmt::Debug for Revocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revocation")

@@ -1,19 +1,18 @@
-//! A piece of a text that is shared, not copied.
+//! A substring that shares its buffer.
 //!
-//! 1. A token's payload is kept once; the strings that its claims hold are pieces of it.
-//! 2. `share` keeps the whole payload alive and costs a counter; it is for values that live
-//!    no longer than a request.
-//! 3. `clone` copies the piece alone, so that a value that an application keeps does not
-//!    hold a payload in memory.
+//! 1. A token's payload is stored once; the strings of its claims are substrings of that buffer.
+//! 2. `clone` increments a reference count and keeps the whole buffer alive.
+//! 3. `detach` copies the substring alone, for values that outlive the token.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// What the counts of an `Arc` take.
+/// Bytes of the two reference counts of an `Arc`.
 pub(crate) const COUNTS: usize = 2 * size_of::<usize>();
 
+#[derive(Clone)]
 pub(crate) struct SharedStr {
     arena: Arc<str>,
     start: usize,
@@ -21,7 +20,7 @@ pub(crate) struct SharedStr {
 }
 
 impl SharedStr {
-    /// A text of its own.
+    /// A string with a buffer of its own.
     pub(crate) fn new(text: &str) -> Self {
         Self {
             arena: text.into(),
@@ -30,11 +29,11 @@ impl SharedStr {
         }
     }
 
-    /// `piece` as a part of `arena` where it lies in it; a text of its own otherwise.
+    /// `piece` as a substring of `arena` where its bytes lie in `arena`; otherwise a copy.
     pub(crate) fn within(arena: &Arc<str>, piece: &str) -> Self {
         let start = (piece.as_ptr() as usize).wrapping_sub(arena.as_ptr() as usize);
         let end = start.wrapping_add(piece.len());
-        // No two texts share a byte; an empty piece may lie just behind another text.
+        // Two allocations never overlap; an empty piece may start at the end of another one.
         if start < end && arena.get(start..end).is_some() {
             Self {
                 arena: Arc::clone(arena),
@@ -46,17 +45,23 @@ impl SharedStr {
         }
     }
 
-    /// The same piece of the same arena.
-    pub(crate) fn share(&self) -> Self {
-        Self {
-            arena: Arc::clone(&self.arena),
-            start: self.start,
-            end: self.end,
+    /// A substring of `original` as the same substring of `copy`; otherwise a copy of it.
+    pub(crate) fn within_copy(copy: &Arc<str>, original: &str, piece: &str) -> Self {
+        let start = (piece.as_ptr() as usize).wrapping_sub(original.as_ptr() as usize);
+        let same = copy.get(start..start.wrapping_add(piece.len()));
+        match same.filter(|same| *same == piece) {
+            Some(same) => Self::within(copy, same),
+            None => Self::new(piece),
         }
     }
 
-    /// The memory that it takes beside an arena and beside itself: none where it is a piece of
-    /// that one.
+    /// A copy of the text, which does not keep the arena alive.
+    pub(crate) fn detach(&self) -> Self {
+        Self::new(self.as_str())
+    }
+
+    /// The heap memory that it keeps alive in addition to `arena`, in bytes: 0 where it is a
+    /// substring of `arena`.
     pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
         if Arc::ptr_eq(&self.arena, arena) {
             0
@@ -66,14 +71,8 @@ impl SharedStr {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        // INVARIANT: both makers checked the range, so this is never the default.
+        // INVARIANT: every constructor has checked the range, so the default is never used.
         self.arena.get(self.start..self.end).unwrap_or_default()
-    }
-}
-
-impl Clone for SharedStr {
-    fn clone(&self) -> Self {
-        Self::new(self.as_str())
     }
 }
 
@@ -85,8 +84,8 @@ impl Default for SharedStr {
 
 impl fmt::Debug for SharedStr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What a token says is nobody's business in a log.
-        f.write_str("Text(..)")
+        // Redacted: the text is a claim, and `Debug` output reaches logs.
+        f.write_str("SharedStr(..)")
     }
 }
 
@@ -133,12 +132,27 @@ mod tests {
     }
 
     #[test]
-    fn a_clone_lets_go_of_the_arena() {
+    fn a_piece_of_the_original_is_shared_with_the_copy() {
+        let original = String::from("abcabc");
+        let copy: Arc<str> = original.as_str().into();
+        let piece = SharedStr::within_copy(&copy, &original, &original[3..5]);
+        assert_eq!((piece.as_str(), piece.start), ("ab", 3));
+        assert!(Arc::ptr_eq(&piece.arena, &copy));
+        for foreign in ["ab", "", "abcabcabc"] {
+            let text = String::from(foreign);
+            let piece = SharedStr::within_copy(&copy, &original, &text);
+            assert_eq!(piece.as_str(), foreign);
+            assert!(!Arc::ptr_eq(&piece.arena, &copy));
+        }
+    }
+
+    #[test]
+    fn a_clone_shares_the_arena_and_a_detached_copy_does_not() {
         let arena: Arc<str> = "abcdef".into();
         let shared = SharedStr::within(&arena, arena.get(0..3).unwrap_or_default());
-        let kept = shared.clone();
+        let kept = shared.detach();
         assert!(!Arc::ptr_eq(&kept.arena, &arena));
         assert_eq!(kept.as_str(), "abc");
-        assert!(Arc::ptr_eq(&shared.share().arena, &arena));
+        assert!(Arc::ptr_eq(&shared.clone().arena, &arena));
     }
 }

@@ -1,4 +1,4 @@
-//! Time, as the server sees it.
+//! The time source: wall time, monotonic time, and deadlines by both.
 
 use std::fmt;
 use std::future::Future;
@@ -7,30 +7,29 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::UnixTime;
 
-/// A future that ends at a time of its clock.
+/// A future that ends at a time of its [`Clock`].
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where the library takes its time from: the expiry of tokens, the schedule, cooldown and
-/// staleness of key sets, and the patience of requests that wait for a key.
+/// The time source of a server: for the expiry of tokens, the schedule, cooldown and staleness of key
+/// sets, and the time that requests wait for a key.
 ///
-/// What may be remembered for a time is over when either reading says so. A machine that was
-/// suspended finds its wall clock hours ahead and its monotonic clock where it was; one whose wall
-/// clock was set back finds the opposite.
+/// A cached value ends when either reading says so. After a suspension the wall clock is ahead and the
+/// monotonic clock is where it was; after the wall clock was set back it is the opposite.
 ///
-/// [`SystemClock`] is the default. Tests move time with
-/// `test_util::ManualClock`; socket timeouts alone stay on real time.
+/// [`SystemClock`] is the default. Tests move time with `test_util::ManualClock`; only socket timeouts
+/// use real time.
 pub trait Clock: Send + Sync + 'static {
     /// Wall-clock time, for the times in tokens.
     fn now(&self) -> UnixTime;
 
-    /// Time since a fixed moment of this clock; it never goes back.
+    /// Time since a fixed moment of this clock; it never decreases.
     fn monotonic(&self) -> Duration;
 
-    /// Ends when [`monotonic`](Self::monotonic) has reached `at`.
+    /// A future that ends when [`monotonic`](Self::monotonic) has reached `at`.
     fn sleep_until(&self, at: Duration) -> Sleep;
 }
 
-/// One look at both readings of a clock.
+/// One reading of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
     pub(crate) wall: UnixTime,
@@ -45,7 +44,7 @@ impl Now {
         }
     }
 
-    /// How long ago this was, by the reading that has gone further: the monotonic one stands still
+    /// Time since this reading, by the clock that has advanced further: the monotonic one stands still
     /// while the machine is suspended, and the wall clock may have been set back.
     #[cfg(feature = "jwks")]
     pub(crate) fn elapsed(self, now: Self) -> Duration {
@@ -55,8 +54,8 @@ impl Now {
     }
 }
 
-/// An end by both readings of the clock: it has come when either of them says so, since the
-/// monotonic one stands still while the machine is suspended, and the wall clock may be set back.
+/// A deadline by both clocks: it has passed when either of them says so, since the monotonic one
+/// stands still while the machine is suspended, and the wall clock may be set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline {
     wall: UnixTime,
@@ -64,27 +63,27 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// What has ended already.
+    /// A deadline that has passed.
     #[cfg(any(test, feature = "jwks"))]
     pub(crate) const PASSED: Self = Self {
         wall: UnixTime::from_secs(i64::MIN),
         monotonic: Duration::ZERO,
     };
 
-    /// What never ends.
+    /// A deadline that never passes.
     pub(crate) const NEVER: Self = Self {
         wall: UnixTime::from_secs(i64::MAX),
         monotonic: Duration::MAX,
     };
 
-    /// The end of a span that begins now.
+    /// So long after now.
     pub(crate) fn after(now: Now, span: Duration) -> Self {
         Self::at(now.wall, span, now.monotonic.saturating_add(span))
     }
 
-    /// The end of a span that began at a wall time, and of whatever ends at a monotonic one.
+    /// So long after a wall time, and at a monotonic time.
     pub(crate) fn at(began: UnixTime, span: Duration, monotonic: Duration) -> Self {
-        // The wall clock shows whole seconds; a started one counts.
+        // The wall clock has whole seconds: round up.
         let started = u64::from(span.subsec_nanos() > 0);
         let seconds = span.as_secs().saturating_add(started);
         Self {
@@ -97,7 +96,7 @@ impl Deadline {
         now.monotonic >= self.monotonic || now.wall >= self.wall
     }
 
-    /// Whichever comes first, by each reading.
+    /// The earlier of both, by each clock.
     pub(crate) fn min(self, other: Self) -> Self {
         Self {
             wall: self.wall.min(other.wall),
@@ -105,13 +104,13 @@ impl Deadline {
         }
     }
 
-    /// By the monotonic clock alone.
+    /// The monotonic time.
     pub(crate) const fn monotonic(self) -> Duration {
         self.monotonic
     }
 }
 
-/// The clock of the machine.
+/// The clock of the machine. Sleeping needs a tokio runtime with time enabled.
 #[derive(Clone)]
 pub struct SystemClock {
     origin: Instant,
@@ -141,8 +140,7 @@ impl fmt::Debug for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        // A machine whose clock stands before 1970 gets 1970: every token is not valid yet or
-        // ends far ahead, and nothing overflows.
+        // Before 1970 the time is 1970, so that nothing overflows.
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -155,7 +153,7 @@ impl Clock for SystemClock {
 
     #[cfg(feature = "jwks")]
     fn sleep_until(&self, at: Duration) -> Sleep {
-        // Elsewhere there is no timer, and whoever waits is woken by what it waits for alone.
+        // Without a runtime there is no timer: a waiting future is only woken by its event.
         if tokio::runtime::Handle::try_current().is_err() {
             return Box::pin(std::future::pending());
         }

@@ -1,19 +1,23 @@
-//! Look-ups that the application supplies: who owns a workspace, and who is a user of it.
+//! Look-ups that the application supplies: the owner of a workspace, its users and its members.
 //!
-//! 1. A look-up that fails or is late is an outage, never a no: 503, not 403.
-//! 2. Every look-up has a bounded time; it is dropped when that has passed. How many run at
-//!    once is bounded by the requests that have already shown a good token.
-//! 3. Nothing is remembered here. An application that wants a cache knows how long an answer
-//!    stays true; this library does not.
+//! 1. A look-up that fails or times out is an outage, never a refusal: 503, not 403.
+//! 2. Every look-up has a timeout, after which its future is dropped. Their number is bounded by the
+//!    requests with a valid token.
+//! 3. Nothing is cached here: only the application knows how long an answer stays true.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::Outage;
+use crate::model::event::Event;
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
+use crate::model::shared_str::SharedStr;
 use crate::runtime::clock::Clock;
+use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::runtime::util::select::{Either, race};
 use crate::verify::identity::access::WorkspaceAccess;
@@ -26,11 +30,11 @@ pub type LookupError = Box<dyn std::error::Error + Send + Sync>;
 /// [`ResourceServerBuilder::workspace_directory`](crate::ResourceServerBuilder::workspace_directory).
 ///
 /// It is asked when a principal enters a workspace, and when the issuer of a user or a client is
-/// limited by [`only_accounts`](crate::TenantClaims::only_accounts). A closure from
-/// [`WorkspaceId`] to a future is one too.
+/// limited by [`only_accounts`](crate::TenantClaims::only_accounts). [`workspace_directory_fn`](crate::tenant::workspace_directory_fn)
+/// makes one of a closure.
 ///
 /// ```
-/// use portcullis::{AccountId, LookupError, WorkspaceDirectory, WorkspaceId};
+/// use portcullis::tenant::{AccountId, LookupError, WorkspaceDirectory, WorkspaceId};
 ///
 /// struct Workspaces; // a pool of database connections, say
 ///
@@ -45,7 +49,7 @@ pub type LookupError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workspace directory",
-    note = "implement `WorkspaceDirectory`, or give a closure `|workspace: WorkspaceId| async move {{ Ok(owner) }}`"
+    note = "implement `WorkspaceDirectory`, or wrap a closure: `workspace_directory_fn(|workspace: WorkspaceId| async move {{ Ok(owner) }})`"
 )]
 pub trait WorkspaceDirectory: Send + Sync + 'static {
     /// The account that owns the workspace; `None` where there is no such workspace, which is
@@ -60,24 +64,24 @@ pub trait WorkspaceDirectory: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<AccountId>, LookupError>> + Send;
 }
 
-impl<F, A> WorkspaceDirectory for F
-where
-    F: Fn(WorkspaceId) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<Option<AccountId>, LookupError>> + Send,
-{
-    async fn owner(&self, workspace: &WorkspaceId) -> Result<Option<AccountId>, LookupError> {
-        self(workspace.clone()).await
+impl<D: WorkspaceDirectory> WorkspaceDirectory for Arc<D> {
+    fn owner(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> impl Future<Output = Result<Option<AccountId>, LookupError>> + Send {
+        D::owner(self, workspace)
     }
 }
 
-/// Says who is a user of a workspace; supplied by the application, with
+/// Says which users a workspace has; supplied by the application, with
 /// [`ResourceServerBuilder::user_directory`](crate::ResourceServerBuilder::user_directory).
 ///
-/// It is asked when a client acts for a user: see [`Delegation`](crate::Delegation). A closure
-/// from [`WorkspaceId`] and [`UserId`] to a future is one too.
+/// It is asked when a client acts for a user: see [`Delegation`](crate::tenant::Delegation). [`user_directory_fn`](crate::tenant::user_directory_fn)
+/// makes one of a closure.
 ///
 /// ```
-/// use portcullis::{LookupError, UserDirectory, UserId, WorkspaceAccess};
+/// use portcullis::tenant::{LookupError, UserDirectory, UserId};
+/// use portcullis::WorkspaceAccess;
 ///
 /// struct Users;
 ///
@@ -89,7 +93,7 @@ where
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a user directory",
-    note = "implement `UserDirectory`, or give a closure `|workspace: WorkspaceId, user: UserId| async move {{ Ok(known) }}`"
+    note = "implement `UserDirectory`, or wrap a closure: `user_directory_fn(|workspace: WorkspaceId, user: UserId| async move {{ Ok(known) }})`"
 )]
 pub trait UserDirectory: Send + Sync + 'static {
     /// Whether there is such a user in the workspace that was entered. The user's id is of the
@@ -105,19 +109,116 @@ pub trait UserDirectory: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, LookupError>> + Send;
 }
 
-impl<F, A> UserDirectory for F
-where
-    F: Fn(WorkspaceId, UserId) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<bool, LookupError>> + Send,
-{
-    async fn has_user(&self, access: &WorkspaceAccess, user: &UserId) -> Result<bool, LookupError> {
-        self(access.workspace().clone(), user.clone()).await
+impl<D: UserDirectory> UserDirectory for Arc<D> {
+    fn has_user(
+        &self,
+        access: &WorkspaceAccess,
+        user: &UserId,
+    ) -> impl Future<Output = Result<bool, LookupError>> + Send {
+        D::has_user(self, access, user)
+    }
+}
+
+/// Says of which workspaces a user is a member, beside the one that the token names; supplied by
+/// the application, with
+/// [`ResourceServerBuilder::membership_directory`](crate::ResourceServerBuilder::membership_directory).
+///
+/// [`WorkspaceAccess`] asks it last, on every request, about users of issuers whose tenant rules
+/// say [`memberships_from_directory`](crate::TenantClaims::memberships_from_directory).
+/// [`membership_directory_fn`](crate::tenant::membership_directory_fn) makes one of a closure.
+///
+/// ```
+/// use portcullis::tenant::{LookupError, Membership, MembershipDirectory, UserId, WorkspaceId};
+///
+/// struct Members; // a pool of database connections, say
+///
+/// impl MembershipDirectory for Members {
+///     async fn membership(
+///         &self,
+///         user: &UserId,
+///         workspace: &WorkspaceId,
+///     ) -> Result<Option<Membership>, LookupError> {
+///         let known = (user.issuer(), user.as_str()) == ("https://id.example.com", "alice");
+///         Ok((known && workspace.as_str() == "acme-prod").then(|| Membership::new().role("editor")))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a membership directory",
+    note = "implement `MembershipDirectory`, or wrap a closure: `membership_directory_fn(|user: UserId, workspace: WorkspaceId| async move {{ Ok(membership) }})`"
+)]
+pub trait MembershipDirectory: Send + Sync + 'static {
+    /// The user's membership in the workspace; `None` where there is no such workspace or the user
+    /// is no member, which is answered 403. [`UserId::issuer`] is the issuer that vouches for the
+    /// id: the same text from another issuer is another user.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from knowing, which is answered 503.
+    fn membership(
+        &self,
+        user: &UserId,
+        workspace: &WorkspaceId,
+    ) -> impl Future<Output = Result<Option<Membership>, LookupError>> + Send;
+}
+
+impl<D: MembershipDirectory> MembershipDirectory for Arc<D> {
+    fn membership(
+        &self,
+        user: &UserId,
+        workspace: &WorkspaceId,
+    ) -> impl Future<Output = Result<Option<Membership>, LookupError>> + Send {
+        D::membership(self, user, workspace)
+    }
+}
+
+/// A user's membership in a workspace, as a [`MembershipDirectory`] states it.
+///
+/// ```
+/// use portcullis::tenant::{AccountId, Membership};
+///
+/// let editor = Membership::new().account(AccountId::new("acme")?).role("editor");
+/// # let _ = editor;
+/// # Ok::<(), portcullis::tenant::InvalidId>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Membership {
+    account: Option<AccountId>,
+    role: Option<SharedStr>,
+}
+
+impl Membership {
+    /// A membership without a role, in the account that the token states.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The account that owns the workspace. Without it, it is the account that the token states;
+    /// where the tenant rules have accounts and the token states none either, the user is refused. A
+    /// membership with an account contradicts rules
+    /// [without accounts](crate::TenantClaims::without_accounts), and the user is refused.
+    pub fn account(mut self, account: AccountId) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// The user's role in the workspace, for [`WorkspaceUser::role`](crate::WorkspaceUser::role)
+    /// and [`InRole`](crate::InRole). Default: none.
+    pub fn role(mut self, role: impl AsRef<str>) -> Self {
+        self.role = Some(SharedStr::new(role.as_ref()));
+        self
+    }
+
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn into_parts(self) -> (Option<AccountId>, Option<SharedStr>) {
+        (self.account, self.role)
     }
 }
 
 type Lookup<'l, T> = Pin<Box<dyn Future<Output = Result<T, LookupError>> + Send + 'l>>;
 
-/// A [`WorkspaceDirectory`] whose type is forgotten.
+/// [`WorkspaceDirectory`] with its type erased.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(crate) trait DynWorkspaceDirectory: Send + Sync {
     fn look_up<'l>(&'l self, workspace: &'l WorkspaceId) -> Lookup<'l, Option<AccountId>>;
@@ -129,7 +230,7 @@ impl<D: WorkspaceDirectory> DynWorkspaceDirectory for D {
     }
 }
 
-/// A [`UserDirectory`] whose type is forgotten.
+/// [`UserDirectory`] with its type erased.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(crate) trait DynUserDirectory: Send + Sync {
     fn look_up<'l>(&'l self, access: &'l WorkspaceAccess, user: &'l UserId) -> Lookup<'l, bool>;
@@ -141,7 +242,27 @@ impl<D: UserDirectory> DynUserDirectory for D {
     }
 }
 
-/// Waits for a look-up, and no longer than this. One that answers at once needs no timer.
+/// A [`MembershipDirectory`] whose type is erased.
+#[cfg_attr(not(feature = "axum"), allow(dead_code))]
+pub(crate) trait DynMembershipDirectory: Send + Sync {
+    fn look_up<'l>(
+        &'l self,
+        user: &'l UserId,
+        workspace: &'l WorkspaceId,
+    ) -> Lookup<'l, Option<Membership>>;
+}
+
+impl<D: MembershipDirectory> DynMembershipDirectory for D {
+    fn look_up<'l>(
+        &'l self,
+        user: &'l UserId,
+        workspace: &'l WorkspaceId,
+    ) -> Lookup<'l, Option<Membership>> {
+        Box::pin(self.membership(user, workspace))
+    }
+}
+
+/// Waits for a look-up with a timeout. One that is ready at once needs no timer.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(crate) async fn within<T>(
     limit: Duration,
@@ -160,24 +281,20 @@ pub(crate) async fn within<T>(
     };
     found.map_err(|error| {
         if failed.grants(clock.monotonic()) {
-            trace_failed(&*error);
+            announce_failure(&*error);
         }
         Outage::DirectoryFailed
     })
 }
 
-/// Longest text of an error that goes into an event.
-#[cfg(feature = "tracing")]
+/// Longest text of an error that goes into an event, in characters.
 const MAX_ERROR_CHARS: usize = 160;
 
-#[cfg(feature = "tracing")]
-fn trace_failed(error: &(dyn std::error::Error + Send + Sync)) {
-    // Escaped and cut: it may quote what a stranger has sent.
-    let text = error.to_string();
-    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    let error = error.escape_debug();
-    tracing::warn!(%error, "the application's directory failed");
+fn announce_failure(error: &(dyn std::error::Error + Send + Sync)) {
+    if !logging::is_enabled() {
+        return;
+    }
+    // The error may quote foreign text.
+    let error = &excerpt(&error.to_string(), MAX_ERROR_CHARS);
+    logging::emit(Event::DirectoryFailed { error });
 }
-
-#[cfg(not(feature = "tracing"))]
-fn trace_failed(_: &(dyn std::error::Error + Send + Sync)) {}

@@ -3,8 +3,8 @@
 pub(crate) mod util;
 pub(crate) mod clock;
 pub(crate) mod directory;
+pub(crate) mod directory_fn;
 pub(crate) mod cache;
-#[cfg(feature = "jwks")]
 pub(crate) mod http;
 #[cfg(feature = "jwks")]
 pub(crate) mod discovery;

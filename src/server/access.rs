@@ -1,57 +1,125 @@
-//! Entering a place: what the proofs need from outside, asked for in the right order.
+//! Tenant access with the application's directories, in the right order.
 //!
-//! 1. What the token alone decides is decided first; nobody is asked about a caller who would
-//!    be refused anyway.
-//! 2. A workspace that nobody owns is answered like one that somebody else owns.
+//! 1. What the token alone decides is decided first: no directory is called for a caller that is
+//!    refused anyway.
+//! 2. A workspace without an owner is answered like one of another owner.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, WiringFault};
-use crate::model::ids::{AccountId, WorkspaceId};
-use crate::runtime::directory::within;
+use crate::model::ids::{AccountId, UserId, WorkspaceId};
+use crate::runtime::directory::{Membership, within};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::identity::access::{RequestedPlace, WorkspaceAccess};
+use crate::verify::identity::access::{PrincipalVisit, RequestedPlace, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Identity, Principal};
 use crate::verify::policy::tenant_claims::TenantClaims;
 
-/// A directory that has just failed may answer the next request.
+/// When a client may come again after a directory failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl ResourceServer {
     /// Lets the caller into the workspace, if it may.
     pub(crate) async fn enter(
         &self,
-        admission: &VerifiedRequest,
+        verified: &VerifiedRequest,
         place: &RequestedPlace,
         admits_principals: bool,
     ) -> Result<WorkspaceAccess, Rejection> {
-        if let (Identity::Principal(principal), true) = (admission.identity(), admits_principals) {
-            return self.visit(&admission.token, principal, place).await;
+        if let (Identity::Principal(principal), true) = (verified.identity(), admits_principals) {
+            return self.visit(&verified.token, principal, place).await;
         }
-        let access = WorkspaceAccess::enter(&admission.token, admission.identity(), place)?;
-        self.confirm_tenant(admission).await?;
-        Ok(access)
+        match WorkspaceAccess::enter(&verified.token, verified.identity(), place) {
+            Ok(access) => {
+                self.confirm_tenant(verified).await?;
+                Ok(access)
+            }
+            Err(refused) => self.join(verified, place, refused).await,
+        }
     }
 
-    /// An issuer that may name some accounts only is not believed about workspaces: the one that
-    /// its token states must be owned by the account that it states.
-    pub(crate) async fn confirm_tenant(
+    /// Lets a member into a further workspace: see
+    /// [`TenantClaims::by_membership`]. `refused` is the answer for a caller who is no member.
+    async fn join(
         &self,
-        admission: &VerifiedRequest,
-    ) -> Result<(), Rejection> {
-        let rules = admission.rules.tenant.as_ref();
+        verified: &VerifiedRequest,
+        place: &RequestedPlace,
+        refused: RejectionKind,
+    ) -> Result<WorkspaceAccess, Rejection> {
+        let (Some(member), Some(rules)) = (verified.member(), &verified.rules.tenant) else {
+            return Err(refused.into());
+        };
+        if !member.has_grounds(rules) {
+            return Err(refused.into());
+        }
+        // Text that is no id is no workspace's.
+        let workspace =
+            WorkspaceId::new(&place.workspace).map_err(|_| RejectionKind::WrongTenant)?;
+        let token = &verified.token;
+        let joined = |account, role| {
+            WorkspaceAccess::join(token, member, place, workspace.clone(), account, role)
+        };
+        if member.lists(&workspace) {
+            let account = member.account();
+            let role = member.managed_account().map(|(_, role)| role.clone());
+            if let Ok(access) = joined(account.cloned(), role) {
+                // A limited issuer could list a workspace of an account that it may not assert.
+                if !rules.is_limited() || self.owner(&workspace).await?.as_ref() == account {
+                    return Ok(access);
+                }
+            }
+        }
+        if let Some((own, role)) = member.managed_account() {
+            if let Ok(access) = joined(Some(own.clone()), Some(role.clone())) {
+                if self.owner(&workspace).await?.as_ref() == Some(own) {
+                    return Ok(access);
+                }
+            }
+        }
+        if rules.asks_memberships() {
+            if let Some(membership) = self.membership(member.user(), &workspace).await? {
+                let (account, role) = membership.into_parts();
+                let account = member.account_by_directory(account, rules)?;
+                return Ok(joined(account, role)?);
+            }
+        }
+        Err(RejectionKind::WrongTenant.into())
+    }
+
+    async fn membership(
+        &self,
+        user: &UserId,
+        workspace: &WorkspaceId,
+    ) -> Result<Option<Membership>, Rejection> {
+        // INVARIANT: `build()` demands the directory where rules ask it.
+        let Some(members) = &self.0.outside.members else {
+            return Ok(None);
+        };
+        within(
+            self.0.outside.lookup_timeout,
+            &*self.0.clock,
+            &self.0.outside.lookup_failed,
+            members.look_up(user, workspace),
+        )
+        .await
+        .map_err(unavailable)
+    }
+
+    /// The token of an issuer with an account allow list does not decide about workspaces: the
+    /// directory must say that the token's account owns the token's workspace.
+    pub(crate) async fn confirm_tenant(&self, verified: &VerifiedRequest) -> Result<(), Rejection> {
+        let rules = verified.rules.tenant.as_ref();
         if !rules.is_some_and(TenantClaims::is_limited) {
             return Ok(());
         }
-        let (account, workspace) = match admission.identity() {
+        let (account, workspace) = match verified.identity() {
             Identity::User(user) => (user.account(), Some(user.workspace())),
             Identity::Client(client) => (client.account(), client.workspace()),
-            // A principal's reach was cut to the limit; a subject has nothing to confirm.
+            // A principal's reach is cut to the allow list; a subject has no tenant.
             Identity::Principal(_) | Identity::Subject(_) => return Ok(()),
         };
         let workspace = workspace.ok_or(RejectionKind::NoTenant)?;
@@ -67,49 +135,36 @@ impl ResourceServer {
         principal: &Principal,
         place: &RequestedPlace,
     ) -> Result<WorkspaceAccess, Rejection> {
-        // What is no id is nobody's account or workspace.
-        let nobodys = |_| RejectionKind::WrongTenant;
-        let workspace = WorkspaceId::new(&place.workspace).map_err(nobodys)?;
-        let reached = match &place.account {
-            Some(account) => principal
-                .reach()
-                .includes(&AccountId::new(account).map_err(nobodys)?),
-            None => !principal.reach().is_empty(),
-        };
-        if !reached {
-            return Err(RejectionKind::WrongTenant.into());
-        }
+        let visit = PrincipalVisit::new(principal, place)?;
         let owner = self
-            .owner(&workspace)
+            .owner(visit.workspace())
             .await?
             .ok_or(RejectionKind::WrongTenant)?;
-        Ok(WorkspaceAccess::visit(
-            token, principal, place, workspace, owner,
-        )?)
+        Ok(visit.owned_by(owner, token)?)
     }
 
-    /// What a client claims to do for a user, in its own workspace.
+    /// The user that a client says it acts for, in the client's own workspace.
     pub(crate) async fn claim_delegation(
         &self,
-        admission: &VerifiedRequest,
+        verified: &VerifiedRequest,
         headers: &HeaderMap,
         place: &RequestedPlace,
     ) -> Result<UncheckedDelegation, Rejection> {
-        let Some(rules) = &admission.rules.tenant else {
+        let Some(rules) = &verified.rules.tenant else {
             return Err(RejectionKind::WrongCaller.into());
         };
-        let (scope, context) = (admission.token.scope(), admission.context());
+        let (scope, context) = (verified.token.scope(), verified.context());
         let claim = UncheckedDelegation::claim(
-            admission.identity(),
+            verified.identity(),
             &rules.delegation,
             (scope, context),
             headers,
         )?;
-        let access = self.enter(admission, place, false).await?;
+        let access = self.enter(verified, place, false).await?;
         Ok(claim.inside(access))
     }
 
-    /// Asks the application whether the user is one of the workspace.
+    /// Looks up whether the user belongs to the workspace.
     pub(crate) async fn confirm(
         &self,
         claimed: UncheckedDelegation,

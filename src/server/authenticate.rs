@@ -1,246 +1,324 @@
-//! The decision on a request, in order, in one function.
+//! The decision on a request, in order, in one file.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
-
-use http::{HeaderMap, Method, Version};
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::Cached;
+use crate::runtime::cache::token_cache::{Cached, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::Now;
 use crate::runtime::revocation::list::{NotClean, RevocationCheck};
+use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
-#[cfg(feature = "jwks")]
-use crate::server::decide::issuer_authority::PendingLookup;
-use crate::server::decide::issuer_authority::{Interrupt, LookupResult};
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::unknown_issuer::unknown_issuer;
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::resolve::identify;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
+use crate::verify::jose::signature::Signed;
 use crate::verify::request::credential::Credential;
+use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::TokenSources;
 
-/// The outcome of [`ResourceServer::judge`].
-pub(crate) enum Outcome {
-    Admitted(Arc<Cached<VerifiedRequest>>),
-    /// None of the layer's sources was sent.
-    NothingSent,
-    Refused(Rejection),
-    /// Only the issuer knows; ask, wait a bounded time, and judge again.
-    #[cfg(feature = "jwks")]
-    Wait(PendingLookup),
-}
-
 impl ResourceServer {
-    /// Judges a request. Synchronous and without I/O; without a lock, but where a key is unknown.
+    /// Authenticates a request. Synchronous and without I/O; without a lock, except where a key is
+    /// unknown. `None` when none of the layer's sources holds anything.
     ///
-    /// In this order: the single credential; whether it was verified before, or whom to ask about
-    /// it; its size and syntax; the issuer, whose rules and keys alone count from here; whether it
-    /// says itself that it is over; the signature; the claims; who is calling. What may be
-    /// remembered between requests happens in `verify`, what must not in `admit`.
-    pub(crate) fn judge(
+    /// In this order: the single credential; whether it is in the cache, or must be introspected;
+    /// its size and syntax; the issuer, which chooses policy and keys; whether the token itself
+    /// says that it has expired; the signature; the claims; the caller's identity. `verify` decides
+    /// what may be cached between requests, `admit` what may not.
+    pub(crate) fn authenticate_request(
         &self,
         sources: &TokenSources,
-        (method, version): (&Method, Version),
-        headers: &HeaderMap,
-        answered: Option<LookupResult>,
-    ) -> Outcome {
-        let credential = match Credential::find(sources, (method, version), headers) {
-            Ok(Some(credential)) => credential,
-            Ok(None) => return Outcome::NothingSent,
-            Err(kind) => return Outcome::Refused(kind.into()),
-        };
-        let outcome = self.known_or_verified(credential, answered);
-        match outcome {
-            Ok(admission) => Outcome::Admitted(admission),
-            Err(Interrupt::Refused(rejection)) => Outcome::Refused(rejection),
-            #[cfg(feature = "jwks")]
-            Err(Interrupt::Wait(question)) => Outcome::Wait(question),
+        request: RequestParts<'_>,
+    ) -> Result<Decision<Option<SharedRequest>>, Rejection> {
+        match Credential::find(sources, request)? {
+            Some(credential) => self
+                .authenticate_credential(credential)?
+                .then(|v| Ok(Some(v))),
+            None => Ok(Decision::Done(None)),
         }
     }
 
-    /// Both phases. What is remembered of a token spares it the first, and never the second.
-    fn known_or_verified(
+    /// Both phases. A cached token skips the first, and never the second.
+    fn authenticate_credential(
         &self,
         credential: Credential<'_>,
-        answered: Option<LookupResult>,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
+    ) -> Result<Decision<SharedRequest>, Rejection> {
         let token = credential.as_bytes();
-        // A look that a JWT ends early: each kind of token is looked for in its own place first.
+        // Each kind of token is looked for in its own cache first, and a dot decides which.
         let has_dots = memchr::memchr(b'.', token).is_some();
-        #[cfg(feature = "jwks")]
-        if let Some(opaque) = self.opaque(|opaque| !has_dots && opaque.takes_undivided()) {
-            return self.known_or_asked(opaque, token, answered);
-        }
         if !has_dots {
-            return Err(Compact::undivided(credential, self.0.max_token_bytes).into());
+            #[cfg(feature = "jwks")]
+            if let Some(issuer) = &self.0.registry.load().introspected {
+                if issuer.takes_undivided() {
+                    return self.introspect(issuer, token);
+                }
+            }
+            return Err(Compact::undivided(credential, self.0.max_token_bytes));
         }
         let digest = match &self.0.verified {
             // Before its bytes are looked at: a longer one is refused whatever it holds.
             Some(cache) if token.len() <= self.0.max_token_bytes => cache.digest(token),
             _ => None,
         };
-        let known = self.0.verified.as_ref().zip(digest);
         let now = Now::of(&*self.0.clock);
-        let wall = now.wall;
-        if let Some(known) = known.and_then(|(cache, digest)| cache.find(digest, now)) {
-            self.admit(&known, wall)?;
-            return Ok(known);
+        let cache = self.0.verified.as_ref().zip(digest);
+        if let Some(verified) = cache.and_then(|(cache, digest)| cache.find(digest, now)) {
+            self.admit(&verified, now.wall)?;
+            return Ok(Decision::Done(verified));
         }
-        // Nothing is remembered there but tokens that went there, so none is taken apart for it.
+        let registry = self.0.registry.load();
         #[cfg(feature = "jwks")]
-        if let Some(known) = self
-            .opaque(|_| true)
-            .and_then(|opaque| opaque.known_jwt(token, now))
-        {
-            self.admit(&known, wall)?;
-            return Ok(known);
+        if let Some(issuer) = &registry.introspected {
+            // This cache holds introspected tokens alone, so that no token is parsed to look in it.
+            if let Some(verified) = issuer.known_jwt(token, now) {
+                self.admit(&verified, now.wall)?;
+                return Ok(Decision::Done(verified));
+            }
+            if issuer.takes(token) {
+                return self.introspect(issuer, token);
+            }
         }
-        #[cfg(feature = "jwks")]
-        if let Some(opaque) = self.opaque(|opaque| opaque.takes(token)) {
-            return self.known_or_asked(opaque, token, answered);
+        let decision = self.verify(&registry, credential, now.wall)?;
+        self.accept(decision, digest, now)
+    }
+
+    /// Both phases for a token that only its issuer can verify: its response is phase one.
+    #[cfg(feature = "jwks")]
+    fn introspect(
+        &self,
+        issuer: &IntrospectedIssuer,
+        token: &[u8],
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        let now = Now::of(&*self.0.clock);
+        let mut decision = issuer.authenticate(token, now);
+        if let Some(authority) = issuer.signer() {
+            decision = self.check_connection(authority, decision);
         }
-        let mut verified = self.verify(credential, answered, wall)?;
-        // Only who passes every check is remembered.
-        self.admit(&verified, wall)?;
-        if let Some((cache, digest)) = known {
+        let decision = decision?;
+        self.accept(decision, None, now)
+    }
+
+    /// Phase two, now or after the look-up. With a digest, the cache keeps the token.
+    fn accept(
+        &self,
+        decision: Decision<SharedRequest>,
+        digest: Option<TokenDigest>,
+        now: Now,
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        match decision {
+            Decision::Done(verified) => {
+                let verified = self.admit_and_keep(verified, digest, now)?;
+                Ok(Decision::Done(verified))
+            }
+            #[cfg(feature = "jwks")]
+            pending @ Decision::Pending(_) => {
+                let server = self.clone();
+                pending.then(move |verified| {
+                    let now = Now::of(&*server.0.clock);
+                    server.admit_and_keep(verified, digest, now)
+                })
+            }
+        }
+    }
+
+    fn admit_and_keep(
+        &self,
+        mut verified: SharedRequest,
+        digest: Option<TokenDigest>,
+        now: Now,
+    ) -> Result<SharedRequest, Rejection> {
+        // Only a token that passes every check is cached.
+        self.admit(&verified, now.wall)?;
+        if let Some((cache, digest)) = self.0.verified.as_ref().zip(digest) {
             let bytes = verified.bytes();
             cache.keep(digest, &mut verified, bytes, now);
         }
         Ok(verified)
     }
 
-    /// The issuer that is asked about tokens, where there is one and it is asked about these.
-    #[cfg(feature = "jwks")]
-    fn opaque(
-        &self,
-        takes: impl FnOnce(&IntrospectedIssuer) -> bool,
-    ) -> Option<&IntrospectedIssuer> {
-        self.0.opaque.as_ref().filter(|opaque| takes(opaque))
-    }
-
-    /// Both phases, for a token that only its issuer can judge. The issuer's word is phase one.
-    #[cfg(feature = "jwks")]
-    fn known_or_asked(
-        &self,
-        opaque: &IntrospectedIssuer,
-        token: &[u8],
-        answered: Option<LookupResult>,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
-        let now = Now::of(&*self.0.clock);
-        let known = opaque.judge(token, answered, now)?;
-        self.admit(&known, now.wall)?;
-        Ok(known)
-    }
-
-    /// Phase one: everything about a token that stays true while its key and our rules do.
+    /// Phase one: everything about a token that stays true while its key and the policy do.
     fn verify(
         &self,
+        registry: &Registry,
         credential: Credential<'_>,
-        answered: Option<LookupResult>,
         now: UnixTime,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
-        with_room(|room| self.verify_in(room, credential, answered, now))
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        with_scratch(|scratch| self.verify_in(registry, scratch, credential, now))
     }
 
     fn verify_in(
         &self,
-        room: &mut Scratch,
+        registry: &Registry,
+        scratch: &mut Scratch,
         credential: Credential<'_>,
-        answered: Option<LookupResult>,
         now: UnixTime,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
-        let Scratch { parts, members } = room;
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        let Scratch { parts, members } = scratch;
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
         let unverified = Unverified::read(&compact, members)?;
-        // RFC 8725 s3.8: the issuer chooses rules and keys, by exact comparison. An unknown
+        // RFC 8725 s3.8: the issuer chooses policy and keys, by exact comparison. An unknown
         // one causes no request.
         let issuer = unverified
             .claimed_issuer()
             .ok_or_else(|| unverified.no_issuer())?;
-        let authority = self
-            .0
+        let authority = registry
             .authorities
-            .get(&*issuer)
-            .ok_or_else(|| unknown_issuer(&issuer, self.0.shows_unknown_issuers))?;
-        let rules = &*authority.rules;
-        // No signature makes it good, and none has to be checked to say so.
-        if unverified.is_over(now, rules.leeway) {
-            return Err(Interrupt::from(TokenFault::Expired).by(&rules.realm));
+            .get(issuer)
+            .ok_or_else(|| unknown_issuer(issuer, self.0.shows_unknown_issuers))?;
+        let policy = &*authority.rules;
+        // Nothing makes an expired token good, so its signature is not checked.
+        if unverified.is_over(now, policy.leeway) {
+            return Err(Rejection::from(TokenFault::Expired).by(&policy.realm));
         }
-        authority
-            .keys
-            .check(unverified, rules, answered)
-            .and_then(|(signed, basis)| {
-                let token = AccessToken::check(&signed, rules)?;
-                let identified = identify(&token, &signed.claims(), rules);
-                let rules = Arc::clone(&authority.rules);
-                let admission = VerifiedRequest {
-                    validity: token.validity(rules.leeway),
-                    token,
-                    identified,
-                    rules,
-                    standing: RevocationCheck::default(),
-                };
-                Ok(Arc::new(Cached::unkept(admission, basis)))
-            })
-            .map_err(|stop| stop.by(&rules.realm))
+        let decision = authority.verify(unverified, verified_request);
+        self.check_connection(authority, decision)
     }
 
     /// Phase two: what is decided anew on every request.
-    fn admit(&self, admission: &VerifiedRequest, now: UnixTime) -> Result<(), Interrupt> {
-        let rules = &admission.rules;
-        let stop = |rejection: Rejection| Interrupt::from(rejection).by(&rules.realm);
-        // A clock that is not set would make every token good that has ever been signed. Before
-        // the token's own times, which nobody can judge then.
-        self.0.check_clock(now).map_err(stop)?;
-        admission
+    fn admit(&self, verified: &VerifiedRequest, now: UnixTime) -> Result<(), Rejection> {
+        let policy = &verified.rules;
+        let by = |rejection: Rejection| rejection.by(&policy.realm);
+        // By a clock that is not set, every token that was ever signed would be good. So this
+        // check comes before the token's own times.
+        self.0.check_clock(now).map_err(by)?;
+        verified
             .validity
             .check(now)
-            .map_err(|fault| stop(fault.into()))?;
+            .map_err(|fault| by(fault.into()))?;
         self.0
             .revocations
-            .check(&admission.standing, &admission.token, rules, now)
-            .map_err(|unclean| stop(refusal(unclean)))?;
-        // Last: the application's own checks see tokens that are good in all else, and no other.
+            .check(&verified.standing, &verified.token, policy, now)
+            .map_err(|unclean| by(self.refusal(unclean)))?;
+        // Last: the application's checks see only tokens that pass everything else.
         for check in &self.0.checks {
-            check(&admission.token).map_err(|objection| stop(objection.into()))?;
+            check(&verified.token).map_err(|objection| by(objection.into()))?;
         }
         Ok(())
     }
 }
 
-/// Lends the thread's room for tokens.
-fn with_room<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-    thread_local! {
-        static ROOM: Cell<Scratch> = Cell::default();
+impl ResourceServer {
+    /// Where keys are missing that only `connect()` loads, and it was never called, says so: there
+    /// is nothing to wait for.
+    pub(in crate::server) fn check_connection<T>(
+        &self,
+        authority: &IssuerAuthority,
+        decision: Result<Decision<T>, Rejection>,
+    ) -> Result<Decision<T>, Rejection> {
+        let is_missing = match &decision {
+            Ok(Decision::Done(_)) => return decision,
+            #[cfg(feature = "jwks")]
+            Ok(Decision::Pending(_)) => true,
+            Err(rejection) => matches!(rejection.kind(), RejectionKind::Unavailable(_)),
+        };
+        if is_missing && authority.keys.is_remote() && !self.0.connection.is_begun() {
+            return Err(self.0.connection.missing().by(&authority.rules.realm));
+        }
+        decision
     }
-    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
-    let outcome = work(&mut room);
-    if room.is_modest() {
-        // A thread that is ending needs none any more.
-        let _ = ROOM.try_with(|place| place.set(room));
-    }
-    outcome
-}
 
-/// What is answered when a token is not found clean.
-const fn refusal(unclean: NotClean) -> Rejection {
-    match unclean {
-        NotClean::Revoked => Rejection::new(RejectionKind::InvalidToken(TokenFault::Revoked)),
-        NotClean::Unknown => {
-            Rejection::unavailable(Outage::RevocationsNotLoaded, Duration::from_secs(1))
+    /// Whether `connect` was forgotten that would have loaded what was revoked before.
+    #[cfg(feature = "jwks")]
+    fn is_waiting_for_connect(&self) -> bool {
+        self.0.loading.is_some() && !self.0.connection.is_begun()
+    }
+
+    /// Without fetched keys there is no `connect`.
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self)]
+    const fn is_waiting_for_connect(&self) -> bool {
+        false
+    }
+
+    /// The rejection of a token that the revocation list does not clear.
+    fn refusal(&self, unclean: NotClean) -> Rejection {
+        match unclean {
+            NotClean::Revoked => TokenFault::Revoked.into(),
+            NotClean::Unknown if self.is_waiting_for_connect() => self.0.connection.missing(),
+            NotClean::Unknown => Outage::RevocationsNotLoaded.into(),
         }
     }
 }
 
-/// What is answered when a request has waited as often as it may.
-#[cfg(feature = "jwks")]
-pub(crate) const fn waited_enough() -> Rejection {
-    Rejection::unavailable(Outage::KeyUnconfirmed, Duration::from_secs(1))
+/// Checks the claims of a signed token, and resolves the caller's identity.
+fn verified_request(
+    authority: &IssuerAuthority,
+    signed: &Signed<'_>,
+    validity: CacheValidity,
+) -> Result<SharedRequest, Rejection> {
+    let policy = &authority.rules;
+    let token = AccessToken::check(signed, policy)?;
+    let identified = identify(&token, &signed.claims(), policy);
+    let verified = VerifiedRequest {
+        validity: token.validity(policy.leeway),
+        token,
+        identified,
+        rules: Arc::clone(policy),
+        standing: RevocationCheck::default(),
+    };
+    Ok(Arc::new(Cached::unkept(verified, validity)))
+}
+
+/// Lends the thread's buffers for parsing a token.
+fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    thread_local! {
+        static SCRATCH: Cell<Scratch> = Cell::default();
+    }
+    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    let outcome = work(&mut scratch);
+    if scratch.is_modest() {
+        // It fails on a thread that is ending, which needs no buffers any more.
+        let _ = SCRATCH.try_with(|place| place.set(scratch));
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::server::settings::issuer::Issuer;
+    use crate::test_util::MockIssuer;
+    use crate::verify::jose::jws::parsed;
+
+    const API: &str = "https://api.example.com";
+
+    #[tokio::test]
+    async fn a_token_that_waits_for_its_key_is_parsed_and_digested_once() {
+        let issuer = MockIssuer::new();
+        let served = issuer.serve().await;
+        let server = ResourceServer::builder(API)
+            .issuer(Issuer::oidc(served.url()).key_set_url(served.key_set_url()))
+            .build()
+            .expect("sound settings");
+        let server = server.connect().await.expect("a runtime");
+        issuer.rotate();
+        let bearer = issuer.token().audience(API).bearer();
+        let request = Request::get("/").header("authorization", bearer);
+        let request = request.body(()).expect("a request");
+        let before = parsed::count();
+        let sources = TokenSources::default();
+        let decision = server.authenticate_request(&sources, RequestParts::of(&request));
+        let Ok(decision @ Decision::Pending(_)) = decision else {
+            panic!("the key is known or the token is refused");
+        };
+        // The decision owns the token.
+        drop(request);
+        let verified = decision.finish().await.expect("a good token");
+        let verified = verified.expect("a token was sent");
+        assert_eq!(verified.token.issuer(), served.url());
+        assert_eq!(parsed::count() - before, 1);
+        // A digest is looked up once for each time that it is computed.
+        let cache = server.token_cache_status().expect("a cache");
+        assert_eq!((cache.hits(), cache.misses(), cache.entries()), (0, 1, 1));
+    }
 }

@@ -8,32 +8,34 @@ use std::time::Duration;
 use crate::model::error::rejection::Objection;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
-use crate::model::url;
 use crate::runtime::cache::token_cache::{CacheLimits, TokenCache};
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::runtime::directory::{
-    DynUserDirectory, DynWorkspaceDirectory, UserDirectory, WorkspaceDirectory,
+    DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory, MembershipDirectory,
+    UserDirectory, WorkspaceDirectory,
 };
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "jwks")]
 use crate::server::compile::introspection;
 use crate::server::compile::issuer::{CompiledIssuer, Members, assemble};
-#[cfg(feature = "redis")]
-use crate::server::compile::shared_store::SharedStore;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use crate::server::compile::userinfo::{self, UserInfoLookups};
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::refusal_counters::Refusals;
+use crate::server::refusal_counters::RefusalCounters;
+use crate::server::registry::{ConfiguredIssuer, Registry, RegistryCell};
 use crate::server::resource_server::{
-    ApplicationCheck, Directories, IssuerRealm, ResourceServer, ServerState,
+    ApplicationCheck, Connection, Directories, ResourceServer, ServerState,
 };
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::{LoadHook, Loading};
-use crate::server::settings::error::{ConfigError, check_once, is_quotable, mistake};
+use crate::server::settings::error::{ConfigError, Mistakes, check_once, check_url, is_quotable};
 use crate::server::settings::issuer::Issuer;
+use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
+#[cfg(feature = "redis")]
+use crate::server::settings::shared_store::SharedStore;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -62,7 +64,9 @@ pub struct ResourceServerBuilder {
     token_cache: Option<CacheLimits>,
     owners: Option<Arc<dyn DynWorkspaceDirectory>>,
     users: Option<Arc<dyn DynUserDirectory>>,
+    members: Option<Arc<dyn DynMembershipDirectory>>,
     lookup_timeout: Duration,
+    path: PathParameters,
     most_revocations: usize,
     #[cfg(feature = "jwks")]
     pub(super) load: Option<LoadHook>,
@@ -87,6 +91,8 @@ impl ResourceServer {
     /// Starts the configuration of a server for this resource: the identifier that access
     /// tokens for it have as audience, usually its https URL (RFC 8707 section 2). It is also
     /// the default realm of challenges.
+    #[doc(alias = "resource_server")]
+    #[doc(alias = "audience")]
     pub fn builder(resource: impl Into<String>) -> ResourceServerBuilder {
         ResourceServerBuilder::new(resource.into())
     }
@@ -104,7 +110,9 @@ impl ResourceServerBuilder {
             token_cache: Some(DEFAULT_CACHE),
             owners: None,
             users: None,
+            members: None,
             lookup_timeout: Duration::from_secs(2),
+            path: PathParameters::default(),
             most_revocations: 1_000_000,
             #[cfg(feature = "jwks")]
             load: None,
@@ -125,6 +133,7 @@ impl ResourceServerBuilder {
 
     /// The longest token that is looked at, in bytes of the `Authorization` field after the
     /// scheme: 1 KiB to 1 MiB. Default: 16 KiB; real tokens reach 4 KiB and grow.
+    #[doc(alias = "token_size")]
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
         self.once.set("max_token_bytes", &bytes);
         self.max_token_bytes = bytes;
@@ -194,10 +203,11 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Who says which account owns a workspace. Principals enter workspaces only through it, and
-    /// so do callers of issuers that [`only_accounts`](crate::TenantClaims::only_accounts)
-    /// limits. Default: nobody; then `only_accounts` is a mistake that `build()` finds, and under
-    /// a layer that says [`admit_principals`](crate::AuthenticateLayer::admit_principals) tenant
+    /// The application's directory of owners: which account owns a workspace. Principals enter
+    /// workspaces only through it, and so do users by an
+    /// [`account_admin_role`](crate::TenantClaims::account_admin_role) and callers of issuers that
+    /// [`only_accounts`](crate::TenantClaims::only_accounts) limits. Default: none; then those two
+    /// settings are mistakes that `build()` finds, and under a layer that says [`admit_principals`](crate::AuthenticateLayer::admit_principals) tenant
     /// guards answer 500.
     pub fn workspace_directory(mut self, directory: impl WorkspaceDirectory) -> Self {
         self.once.set_opaque("workspace_directory");
@@ -206,11 +216,61 @@ impl ResourceServerBuilder {
     }
 
     /// Who says which users a workspace has, when a client acts for one: see
-    /// [`Delegation`](crate::Delegation). Default: nobody, and handlers that ask for a delegation
+    /// [`Delegation`](crate::tenant::Delegation). Default: nobody, and handlers that ask for a delegation
     /// answer 500.
     pub fn user_directory(mut self, directory: impl UserDirectory) -> Self {
         self.once.set_opaque("user_directory");
         self.users = Some(Arc::new(directory));
+        self
+    }
+
+    /// The application's directory of members: which users belong to a workspace beside those
+    /// whose token names it. It is asked about users of issuers whose tenant rules say
+    /// [`memberships_from_directory`](crate::TenantClaims::memberships_from_directory), at least
+    /// one of which must. Default: none.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use portcullis::tenant::{Membership, UserId, WorkspaceId, membership_directory_fn};
+    /// use portcullis::tenant::AccountId;
+    /// use portcullis::{ResourceServer, TenantClaims, WorkspaceAccess};
+    /// # use axum::body::Body;
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let issuer = portcullis::test_util::MockIssuer::new();
+    /// // The tokens name the user and no tenant.
+    /// let rules = TenantClaims::by_membership().memberships_from_directory();
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(issuer.trusted().tenant_claims(rules))
+    ///     .membership_directory(membership_directory_fn(
+    ///         |user: UserId, workspace: WorkspaceId| async move {
+    ///             // A query of your database, say.
+    ///             Ok(match (user.as_str(), workspace.as_str()) {
+    ///                 ("alice", "acme-prod") => {
+    ///                     Some(Membership::new().account(AccountId::new("acme")?).role("editor"))
+    ///                 }
+    ///                 _ => None,
+    ///             })
+    ///         },
+    ///     ))
+    ///     .build()?;
+    /// let app: Router = Router::new()
+    ///     .route("/workspaces/{workspace_id}", get(|_: WorkspaceAccess| async {}))
+    ///     .route_layer(server.authenticate());
+    ///
+    /// let token = issuer.token().subject("alice").sign();
+    /// let get = |path| Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty());
+    /// assert_eq!(app.clone().oneshot(get("/workspaces/acme-prod")?).await?.status(), 200);
+    /// assert_eq!(app.clone().oneshot(get("/workspaces/acme-dev")?).await?.status(), 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn membership_directory(mut self, directory: impl MembershipDirectory) -> Self {
+        self.once.set_opaque("membership_directory");
+        self.members = Some(Arc::new(directory));
         self
     }
 
@@ -222,6 +282,62 @@ impl ResourceServerBuilder {
     pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
         self.once.set("lookup_timeout", &timeout);
         self.lookup_timeout = timeout;
+        self
+    }
+
+    /// The route parameter that holds the workspace's id, for the extractors
+    /// [`WorkspaceAccess`](crate::WorkspaceAccess) and [`Delegation`](crate::tenant::Delegation): `project`
+    /// for `/orgs/{org}/projects/{project}`. The route may have any shape and any other
+    /// parameters; the id is the parameter's whole value, percent-decoded. A layer can name
+    /// another one: [`AuthenticateLayer::workspace_parameter`](crate::AuthenticateLayer::workspace_parameter).
+    /// A name is not empty and has no `{`, `}`, `/` and `*`. On a route without the parameter the
+    /// extractor answers 500, [`NoWorkspaceParameter`](crate::error::WiringFault::NoWorkspaceParameter),
+    /// and the log names the parameter and this setting. Default: `workspace_id`.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use portcullis::{ResourceServer, TenantClaims, WorkspaceAccess};
+    /// # use axum::body::Body;
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let issuer = portcullis::test_util::MockIssuer::new();
+    /// let rules = TenantClaims::by_workspace("project").account_claim("org");
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(issuer.trusted().tenant_claims(rules))
+    ///     .workspace_parameter("project")
+    ///     .account_parameter("org")
+    ///     .build()?;
+    /// let app: Router = Router::new()
+    ///     .route("/orgs/{org}/projects/{project}", get(|_: WorkspaceAccess| async {}))
+    ///     .route_layer(server.authenticate());
+    ///
+    /// let token = issuer.token().claim("org", "acme").claim("project", "apollo").sign();
+    /// let get = |path| Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty());
+    /// assert_eq!(app.clone().oneshot(get("/orgs/acme/projects/apollo")?).await?.status(), 200);
+    /// assert_eq!(app.clone().oneshot(get("/orgs/acme/projects/gemini")?).await?.status(), 403);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "path_parameter")]
+    #[doc(alias = "route_parameter")]
+    pub fn workspace_parameter(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.once.set("workspace_parameter", &name);
+        self.path.workspace = name.into();
+        self
+    }
+
+    /// The route parameter that holds the account's id: compared by
+    /// [`WorkspaceAccess`](crate::WorkspaceAccess) where the route has it, required by
+    /// [`AccountAccess`](crate::tenant::AccountAccess). Bounds and layers are as for
+    /// [`workspace_parameter`](Self::workspace_parameter). Default: `account_id`.
+    pub fn account_parameter(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.once.set("account_parameter", &name);
+        self.path.account = name.into();
         self
     }
 
@@ -254,7 +370,8 @@ impl ResourceServerBuilder {
     /// memory. Default: none.
     ///
     /// ```
-    /// use portcullis::{AccessToken, Issuer, Objection, ResourceServer};
+    /// use portcullis::error::Objection;
+    /// use portcullis::{AccessToken, Issuer, ResourceServer};
     /// use std::collections::HashSet;
     ///
     /// let lost: HashSet<&str> = HashSet::from(["a-lost-token"]);
@@ -270,6 +387,8 @@ impl ResourceServerBuilder {
     /// # Errors
     ///
     /// What a check returns: [`Objection::Token`] is answered 401, [`Objection::Caller`] 403.
+    #[doc(alias = "authorize")]
+    #[doc(alias = "custom_validation")]
     pub fn check(
         mut self,
         check: impl Fn(&AccessToken) -> Result<(), Objection> + Send + Sync + 'static,
@@ -279,7 +398,7 @@ impl ResourceServerBuilder {
     }
 
     /// Puts the `iss` of a token whose issuer is not configured into
-    /// [`RejectionDetail::found`](crate::RejectionDetail::found), escaped and cut to 200
+    /// [`RejectionDetail::found`](crate::error::RejectionDetail::found), escaped and cut to 200
     /// characters: to find out which issuer a new client uses. Such a token is a stranger's, and so
     /// is what it says. Default: the refusal names the fault alone.
     pub fn show_unknown_issuers(mut self) -> Self {
@@ -292,71 +411,83 @@ impl ResourceServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for the first mistake; it names the setting and the way out.
+    /// [`ConfigError`] with every mistake that was found; each names the setting and the way out.
+    #[allow(clippy::too_many_lines)] // one value from many, in order
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
-        self.check_settings()?;
+        let mut mistakes = Mistakes::default();
+        mistakes.collect(self.check_settings());
         let mut authorities = IssuerAuthorities::new();
-        let mut realms: Vec<IssuerRealm> = Vec::new();
+        let mut realms: Vec<ConfiguredIssuer> = Vec::new();
         #[cfg(feature = "jwks")]
         let mut opaque: Option<IntrospectedIssuer> = None;
         #[cfg(all(feature = "axum", feature = "jwks"))]
         let mut tellers = UserInfoLookups::new();
         for issuer in self.issuers {
-            let CompiledIssuer { name, members } = assemble(&issuer, &self.resource, &self.clock)?;
+            let compiled = assemble(&issuer, &self.resource, &self.clock);
+            let Some(CompiledIssuer { name, members }) = mistakes.collect(compiled) else {
+                continue;
+            };
+            let mut own = Mistakes::default();
             for (_, authority) in &members {
-                let has_directory = self.owners.is_some();
-                check_limit(&authority.rules, has_directory).map_err(|error| error.of(&name))?;
+                own.collect(check_directories(
+                    &authority.rules,
+                    self.owners.is_some(),
+                    self.members.is_some(),
+                ));
             }
             #[cfg(feature = "jwks")]
-            let is_asked = introspection::add(
+            let is_asked = own.collect(introspection::add(
                 &mut opaque,
                 &issuer,
                 &members,
                 &self.clock,
                 self.max_token_bytes,
-            )
-            .map_err(|error| error.of(&name))?;
+            ));
             #[cfg(not(feature = "jwks"))]
-            let is_asked = false;
-            if !is_asked {
-                register(&mut authorities, &members).map_err(|error| error.of(&name))?;
+            let is_asked = Some(false);
+            if is_asked == Some(false) {
+                own.collect(register(&mut authorities, &members));
             }
             #[cfg(all(feature = "axum", feature = "jwks"))]
-            userinfo::add(&mut tellers, &issuer, &members, &self.clock)
-                .map_err(|error| error.of(&name))?;
+            own.collect(userinfo::add(&mut tellers, &issuer, &members, &self.clock));
+            mistakes.collect(own.into_result().map_err(|error| error.of(&name)));
             let members = members.into_iter().map(|(_, authority)| authority);
             realms.push((name, members.collect()));
         }
         #[cfg(feature = "jwks")]
-        check_one_place(opaque.as_ref(), &authorities)?;
+        mistakes.collect(check_one_place(opaque.as_ref(), &authorities));
         #[cfg(feature = "jwks")]
         if let Some(opaque) = &mut opaque {
             opaque.is_alone = authorities.is_empty();
         }
-        let tenants = || {
-            let members = realms.iter().flat_map(|(_, members)| members);
-            members.filter_map(|member| member.rules.tenant.as_ref())
-        };
-        if tenants().any(TenantClaims::has_contexts) && !tenants().all(TenantClaims::says_contexts)
-        {
-            return Err(mistake(
-                "tenant_claims",
-                "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
+        mistakes.collect(check_contexts(&realms));
+        let has_contexts = tenants(&realms).any(TenantClaims::has_contexts);
+        let has_delegation = tenants(&realms).any(|rules| rules.delegation.is_on());
+        let asks = tenants(&realms).any(TenantClaims::asks_memberships);
+        if !realms.is_empty() && self.members.is_some() && !asks {
+            mistakes.add(ConfigError::conflict(
+                "membership_directory",
+                "no issuer's tenant rules ask it; add `memberships_from_directory()` to them, or leave it out",
             ));
         }
+        #[cfg(feature = "redis")]
+        let store = self
+            .shared_store
+            .and_then(|store| mistakes.collect(store.check()));
+        mistakes.into_result()?;
         let revocations = Arc::new(RevocationList::new(
             self.most_revocations,
             Arc::clone(&self.clock),
         ));
         #[cfg(feature = "jwks")]
         if self.load.is_some() {
-            revocations.hold();
+            revocations.mark_incomplete();
         }
         #[cfg(feature = "redis")]
-        let shared = match self.shared_store {
+        let shared = match store {
             Some(store) => {
                 let members = realms.iter().flat_map(|(_, members)| members);
-                let shared = store.check()?.share(members, &revocations, &self.clock)?;
+                let shared = store.share(members, &revocations, &self.clock)?;
                 if let Some(opaque) = &opaque {
                     opaque.share(&shared.answers, &self.resource);
                 }
@@ -367,15 +498,16 @@ impl ResourceServerBuilder {
         Ok(ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
-            has_contexts: tenants().any(TenantClaims::has_contexts),
-            refusals: Refusals::default(),
+            refusals: RefusalCounters::default(),
+            connection: Connection::default(),
             outside: Directories {
-                has_delegation: tenants().any(|rules| rules.delegation.is_on()),
                 owners: self.owners,
                 users: self.users,
+                members: self.members,
                 lookup_timeout: self.lookup_timeout,
                 lookup_failed: LogRateLimit::default(),
             },
+            path: self.path,
             resource: self.resource.into(),
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,
@@ -388,64 +520,115 @@ impl ResourceServerBuilder {
             loading: self.load.map(Loading::new),
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,
-            authorities,
-            #[cfg(feature = "jwks")]
-            opaque,
-            #[cfg(all(feature = "axum", feature = "jwks"))]
-            tellers,
-            realms,
+            registry: RegistryCell::new(Registry {
+                has_contexts,
+                has_delegation,
+                authorities,
+                #[cfg(feature = "jwks")]
+                introspected: opaque,
+                #[cfg(all(feature = "axum", feature = "jwks"))]
+                userinfo: tellers,
+                issuers: realms,
+            }),
         })))
     }
 
     /// Settings that belong to no issuer.
     fn check_settings(&self) -> Result<(), ConfigError> {
-        check_once(&self.once)?;
+        let mut mistakes = Mistakes::default();
+        mistakes.collect(check_once(&self.once));
         let sizes = [
             "token_cache_entries",
             "token_cache_bytes",
             "token_cache_life",
         ];
         if self.once.has("without_token_cache") && sizes.iter().any(|size| self.once.has(size)) {
-            return Err(mistake(
+            mistakes.add(ConfigError::conflict(
                 "without_token_cache",
                 "the size or life of the cache is set too; keep one of them",
             ));
         }
-        check_resource(&self.resource)?;
+        mistakes.collect(check_resource(&self.resource));
         if self.issuers.is_empty() {
-            return Err(mistake(
+            mistakes.add(ConfigError::missing(
                 "issuer",
                 "no issuer is trusted; add one with `issuer(..)`",
             ));
         }
         if !(1024..=1024 * 1024).contains(&self.max_token_bytes) {
-            return Err(mistake("max_token_bytes", "it must be 1024 to 1048576"));
+            mistakes.add(ConfigError::out_of_bounds(
+                "max_token_bytes",
+                "it must be 1024 to 1048576",
+            ));
         }
         if let Some(address) = &self.resource_metadata {
-            check_metadata(address)?;
+            mistakes.collect(check_metadata(address));
         }
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
-            return Err(mistake("lookup_timeout", "it must be 10 ms to 30 s"));
+            mistakes.add(ConfigError::out_of_bounds(
+                "lookup_timeout",
+                "it must be 10 ms to 30 s",
+            ));
         }
         if !(1..=10_000_000).contains(&self.most_revocations) {
-            return Err(mistake("most_revocations", "it must be 1 to 10000000"));
+            mistakes.add(ConfigError::out_of_bounds(
+                "most_revocations",
+                "it must be 1 to 10000000",
+            ));
         }
         if let Some(limits) = &self.token_cache {
-            check_cache(limits)?;
+            mistakes.collect(check_cache(limits));
         }
-        Ok(())
+        mistakes.collect(check_parameters(&self.path));
+        mistakes.into_result()
     }
 }
 
+/// The tenant rules of all issuers that have some.
+fn tenants(issuers: &[ConfiguredIssuer]) -> impl Iterator<Item = &TenantClaims> {
+    let members = issuers.iter().flat_map(|(_, members)| members);
+    members.filter_map(|member| member.rules.tenant.as_ref())
+}
+
+/// Either every issuer's tenant rules say what its tokens are for, or none knows contexts.
+fn check_contexts(issuers: &[ConfiguredIssuer]) -> Result<(), ConfigError> {
+    let has_contexts = tenants(issuers).any(TenantClaims::has_contexts);
+    if has_contexts && !tenants(issuers).all(TenantClaims::says_contexts) {
+        return Err(ConfigError::missing(
+            "tenant_claims",
+            "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
+        ));
+    }
+    Ok(())
+}
+
+fn check_parameters(path: &PathParameters) -> Result<(), ConfigError> {
+    let mut mistakes = Mistakes::default();
+    let names = [
+        ("workspace_parameter", &path.workspace),
+        ("account_parameter", &path.account),
+    ];
+    for (setting, name) in names {
+        if !is_parameter_name(name) {
+            mistakes.add(ConfigError::new(
+                setting,
+                "a route has no parameter of this name; write the name alone, without braces and slashes",
+            ));
+        }
+    }
+    if path.workspace == path.account {
+        mistakes.add(ConfigError::repeated(
+            "workspace_parameter",
+            "it is the name of `account_parameter` too; a route names workspace and account in two parameters",
+        ));
+    }
+    mistakes.into_result()
+}
+
 fn check_metadata(address: &str) -> Result<(), ConfigError> {
-    url::check(address, false).map_err(|problem| {
-        mistake(
-            "resource_metadata",
-            format!("`{}` {problem}", url::shown(address)),
-        )
-    })?;
+    check_url("resource_metadata", address, false)?;
     if !is_quotable(address) {
-        return Err(mistake(
+        return Err(ConfigError::new(
             "resource_metadata",
             "it must be visible ascii without quotes",
         ));
@@ -460,7 +643,7 @@ fn register(authorities: &mut IssuerAuthorities, members: &Members) -> Result<()
     for (identifier, authority) in members {
         let before = authorities.insert(Box::from(&**identifier), Arc::clone(authority));
         if before.is_some() {
-            return Err(mistake(
+            return Err(ConfigError::repeated(
                 "issuer",
                 "it is configured twice; one issuer has one set of rules",
             ));
@@ -481,7 +664,7 @@ fn check_one_place(
         .flat_map(IntrospectedIssuer::names);
     match names.find(|name| authorities.contains_key(&***name)) {
         None => Ok(()),
-        Some(issuer) => Err(mistake(
+        Some(issuer) => Err(ConfigError::conflict(
             "introspect_jwts",
             "the issuer's jwts are verified here; a token is judged in one place",
         )
@@ -490,43 +673,70 @@ fn check_one_place(
 }
 
 fn check_cache(limits: &CacheLimits) -> Result<(), ConfigError> {
+    let mut mistakes = Mistakes::default();
     if !(1..=10_000_000).contains(&limits.entries) {
-        return Err(mistake(
+        mistakes.add(ConfigError::out_of_bounds(
             "token_cache_entries",
             "it must be 1 to 10000000; `without_token_cache()` switches it off",
         ));
     }
     if !(1 << 20..=1 << 30).contains(&limits.bytes) {
-        return Err(mistake("token_cache_bytes", "it must be 1 MiB to 1 GiB"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "token_cache_bytes",
+            "it must be 1 MiB to 1 GiB",
+        ));
     }
     if !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&limits.life) {
-        return Err(mistake("token_cache_life", "it must be 1 s to 5 min"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "token_cache_life",
+            "it must be 1 s to 5 min",
+        ));
     }
-    Ok(())
+    mistakes.into_result()
 }
 
-/// An issuer that may name some accounts only could still name a workspace of another.
-fn check_limit(rules: &IssuerPolicy, has_directory: bool) -> Result<(), ConfigError> {
-    let is_limited = rules.tenant.as_ref().is_some_and(TenantClaims::is_limited);
-    if is_limited && !has_directory {
-        return Err(mistake(
+/// The directories that an issuer's tenant rules cannot do without.
+fn check_directories(
+    rules: &IssuerPolicy,
+    has_owners: bool,
+    has_members: bool,
+) -> Result<(), ConfigError> {
+    let Some(tenant) = &rules.tenant else {
+        return Ok(());
+    };
+    let mut mistakes = Mistakes::default();
+    // An issuer that may assert some accounts only could still name a workspace of another.
+    if tenant.is_limited() && !has_owners {
+        mistakes.add(ConfigError::missing(
             "tenant_claims",
             "`only_accounts(..)` needs `workspace_directory(..)` on the builder, to tell whose a workspace is",
         ));
     }
-    Ok(())
+    if tenant.has_account_admins() && !has_owners {
+        mistakes.add(ConfigError::missing(
+            "tenant_claims",
+            "`account_admin_role(..)` needs `workspace_directory(..)` on the builder, to tell whose a workspace is",
+        ));
+    }
+    if tenant.asks_memberships() && !has_members {
+        mistakes.add(ConfigError::missing(
+            "tenant_claims",
+            "`memberships_from_directory()` needs `membership_directory(..)` on the builder",
+        ));
+    }
+    mistakes.into_result()
 }
 
 /// The resource is the default audience and realm, so it stands in challenges.
 fn check_resource(resource: &str) -> Result<(), ConfigError> {
     if resource.is_empty() {
-        return Err(mistake(
+        return Err(ConfigError::missing(
             "builder",
             "the resource is empty; give the identifier that your tokens have as audience",
         ));
     }
     if !is_quotable(resource) {
-        return Err(mistake(
+        return Err(ConfigError::new(
             "builder",
             "the resource must be printable ascii without quotes and backslashes",
         ));

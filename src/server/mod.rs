@@ -1,9 +1,11 @@
-//! Floor 4: the house itself. `judge` is the whole request, in order, in one function.
+//! Floor 4: the configured server. `authenticate` is the whole decision on a request, in order.
 
 pub(crate) mod settings;
+pub(crate) mod presets;
 pub(crate) mod decide;
 pub(crate) mod compile;
 pub(crate) mod refusal_counters;
+mod registry;
 pub(crate) mod resource_server;
 pub(crate) mod authenticate;
 #[cfg(feature = "axum")]

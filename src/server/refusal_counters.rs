@@ -1,27 +1,26 @@
-//! What a server remembers of the requests that it refused.
+//! Counters of refused requests, and the scopes that guards demand.
 //!
 //! 1. Read and written when a request is refused, and never when one is admitted.
-//! 2. Bounded: so many scopes, so many pairs of a kind and an issuer, whatever is sent.
-//! 3. Nothing is logged here, and so nothing while a lock is held: due summaries are handed out.
+//! 2. Bounded: a fixed number of scopes and of pairs of a kind and an issuer, whatever is sent.
+//! 3. Nothing is logged here, so nothing is logged under a lock: summaries that are due are
+//!    returned.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-#[cfg(feature = "tracing")]
-pub(crate) use counts::{RefusalCounts, RefusalSummary};
+pub(crate) use counts::RefusalCounts;
 
-/// More than the guards of a program name; what is beyond is not remembered.
+/// More than the guards of one program name; scopes beyond are dropped.
 const MOST_SCOPES: usize = 256;
 
 /// The scopes that guards have refused requests for, and the refusals since they were last
-/// summarised.
+/// summarized.
 #[derive(Default)]
-pub(crate) struct Refusals {
+pub(crate) struct RefusalCounters {
     scopes: Mutex<Vec<Box<str>>>,
-    #[cfg(feature = "tracing")]
     pub(crate) counts: RefusalCounts,
 }
 
-impl Refusals {
+impl RefusalCounters {
     /// Remembers the tokens of a scope that a guard demands. Never made of a request's bytes.
     pub(crate) fn remember_scope(&self, scope: &str) {
         let mut known = lock(&self.scopes);
@@ -45,7 +44,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(feature = "tracing")]
 mod counts {
     use std::fmt::Write as _;
     use std::sync::{Arc, Mutex};
@@ -67,8 +65,8 @@ mod counts {
 
     struct Count {
         issuer: Option<Arc<str>>,
-        /// When it was summarised last, by the server's monotonic clock.
-        summarised_at: Option<Duration>,
+        /// When it was summarized last, by the server's monotonic clock.
+        summarized_at: Option<Duration>,
         /// How often for each fault; the faults of one kind are few.
         faults: Vec<(&'static str, u64)>,
         last: Rejection,
@@ -113,7 +111,7 @@ mod counts {
                 }
                 None => counts.push(Count {
                     issuer,
-                    summarised_at: None,
+                    summarized_at: None,
                     faults: vec![(fault, 1)],
                     last: rejection.clone(),
                 }),
@@ -125,10 +123,10 @@ mod counts {
     impl Count {
         fn due(&mut self, now: Duration) -> Option<RefusalSummary> {
             let is_early = |at: Duration| now < at.saturating_add(INTERVAL);
-            if self.faults.is_empty() || self.summarised_at.is_some_and(is_early) {
+            if self.faults.is_empty() || self.summarized_at.is_some_and(is_early) {
                 return None;
             }
-            self.summarised_at = Some(now);
+            self.summarized_at = Some(now);
             let mut summary = RefusalSummary {
                 count: 0,
                 faults: String::new(),
@@ -161,7 +159,7 @@ mod counts {
         }
 
         #[test]
-        fn refusal_counts_are_summarised_at_once_and_then_once_a_minute_for_each_kind() {
+        fn refusal_counts_are_summarized_at_once_and_then_once_a_minute_for_each_kind() {
             let counts = RefusalCounts::default();
             let second = Duration::from_secs;
             let expired = Rejection::from(TokenFault::Expired);
@@ -203,7 +201,7 @@ mod counts {
 
         #[test]
         fn known_scopes_are_bounded() {
-            let refusals = super::super::Refusals::default();
+            let refusals = super::super::RefusalCounters::default();
             for number in 0..10_000 {
                 refusals.remember_scope(&format!("a{number} b"));
             }

@@ -1,35 +1,32 @@
 //! The configured server, as a value.
 
-use std::collections::HashMap;
 use std::fmt;
 #[cfg(feature = "jwks")]
 use std::pin::Pin;
 use std::sync::Arc;
-#[cfg(feature = "jwks")]
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "jwks")]
 use tokio::sync::watch;
 
+use crate::logging;
 use crate::model::error::rejection::{Objection, Outage, Rejection, WiringFault};
+use crate::model::event::Event;
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{CacheStats, TokenCache};
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::runtime::directory::LookupError;
-use crate::runtime::directory::{DynUserDirectory, DynWorkspaceDirectory};
+use crate::runtime::directory::{DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory};
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
-#[cfg(all(feature = "axum", feature = "jwks"))]
-use crate::server::compile::userinfo::UserInfoLookups;
-#[cfg(feature = "jwks")]
-use crate::server::decide::introspected::IntrospectedIssuer;
-use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::verified_request::VerifiedRequest;
-use crate::server::refusal_counters::Refusals;
+use crate::server::refusal_counters::RefusalCounters;
+use crate::server::registry::RegistryCell;
+use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
@@ -49,6 +46,9 @@ use crate::verify::claims::access_token::AccessToken;
 /// assert_eq!(mistake.setting(), "issuer");
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
+#[doc(alias = "resource_server")]
+#[doc(alias = "jwt_validator")]
+#[doc(alias = "oauth2")]
 #[derive(Clone)]
 pub struct ResourceServer(pub(super) Arc<ServerState>);
 
@@ -61,16 +61,7 @@ pub(super) struct ServerState {
     pub(super) earliest: UnixTime,
     /// `None`: switched off.
     pub(super) verified: Option<TokenCache<VerifiedRequest>>,
-    /// By exact `iss`.
-    pub(super) authorities: HashMap<Box<str>, Arc<IssuerAuthority>>,
-    /// Who is asked about other tokens.
-    #[cfg(feature = "jwks")]
-    pub(super) opaque: Option<IntrospectedIssuer>,
-    /// By realm, who asks about users.
-    #[cfg(all(feature = "axum", feature = "jwks"))]
-    pub(super) tellers: UserInfoLookups,
-    pub(super) realms: Vec<IssuerRealm>,
-    pub(super) has_contexts: bool,
+    pub(super) registry: RegistryCell,
     pub(super) revocations: Arc<RevocationList>,
     #[cfg(feature = "jwks")]
     pub(super) loading: Option<Loading>,
@@ -81,7 +72,9 @@ pub(super) struct ServerState {
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
     pub(super) outside: Directories,
-    pub(super) refusals: Refusals,
+    pub(super) path: PathParameters,
+    pub(super) connection: Connection,
+    pub(super) refusals: RefusalCounters,
 }
 
 impl ServerState {
@@ -100,15 +93,43 @@ impl ServerState {
     }
 }
 
+/// Whether `connect()` was called, and whether an event has said that it was not.
+#[derive(Default)]
+pub(super) struct Connection {
+    is_begun: AtomicBool,
+    is_reported: AtomicBool,
+}
+
+impl Connection {
+    #[cfg(feature = "jwks")]
+    pub(super) fn begin(&self) {
+        self.is_begun.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun.load(Ordering::Relaxed)
+    }
+
+    /// The rejection of a request that needs what only `connect()` loads. The first one is an
+    /// error event too.
+    #[cold]
+    pub(super) fn missing(&self) -> Rejection {
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
+            logging::emit(Event::NotConnected);
+        }
+        Outage::NotConnected.into()
+    }
+}
+
 /// What guards must know beside the token.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 pub(super) struct Directories {
     pub(super) owners: Option<Arc<dyn DynWorkspaceDirectory>>,
     pub(super) users: Option<Arc<dyn DynUserDirectory>>,
+    pub(super) members: Option<Arc<dyn DynMembershipDirectory>>,
     pub(super) lookup_timeout: Duration,
     /// A caller can make a look-up fail again and again; the event for it is written at times.
     pub(super) lookup_failed: LogRateLimit,
-    pub(super) has_delegation: bool,
 }
 
 /// A check of the application's own.
@@ -142,9 +163,6 @@ impl Loading {
     }
 }
 
-/// An issuer as configured, and what its identifiers lead to.
-pub(super) type IssuerRealm = (Arc<str>, Vec<Arc<IssuerAuthority>>);
-
 impl ResourceServer {
     /// The resource's identifier.
     #[must_use]
@@ -158,41 +176,30 @@ impl ResourceServer {
     /// `introspection()`.
     #[must_use]
     pub fn ready(&self) -> bool {
-        let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
         self.0.is_clock_set(self.0.clock.now())
-            && members.all(|member| member.keys.ready())
-            && self.knows_where_to_ask()
+            && self.0.registry.load().ready()
             && self.0.revocations.is_complete()
-    }
-
-    /// An endpoint that has to be discovered is like keys that have to be loaded.
-    #[cfg(feature = "jwks")]
-    fn knows_where_to_ask(&self) -> bool {
-        let opaque = self.0.opaque.as_ref();
-        opaque.is_none_or(|opaque| opaque.endpoint().is_located())
-    }
-
-    #[cfg(not(feature = "jwks"))]
-    #[allow(clippy::unused_self)]
-    const fn knows_where_to_ask(&self) -> bool {
-        true
     }
 
     /// How the cache of verified tokens fares; `None` where it is switched off.
     #[must_use]
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
-        let tally = self.0.verified.as_ref()?.tally();
+        let tally = self.0.verified.as_ref()?.stats();
         Some(TokenCacheStatus(tally))
     }
 
-    pub(crate) fn refusals(&self) -> &Refusals {
+    pub(crate) fn refusals(&self) -> &RefusalCounters {
         &self.0.refusals
     }
 
     /// The monotonic time, for events that are bounded in time.
-    #[cfg_attr(not(any(feature = "axum", feature = "tracing")), allow(dead_code))]
     pub(crate) fn monotonic(&self) -> Duration {
         self.0.clock.monotonic()
+    }
+
+    /// The route parameters that address a tenant, unless a layer names others.
+    pub(crate) fn path_parameters(&self) -> &PathParameters {
+        &self.0.path
     }
 
     pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {
@@ -205,16 +212,10 @@ impl ResourceServer {
         context: Option<&str>,
         admits_principals: bool,
     ) -> Option<WiringFault> {
-        let knows = |name: &str| {
-            let mut members = self.0.realms.iter().flat_map(|(_, members)| members);
-            members.any(|member| {
-                let tenant = member.rules.tenant.as_ref();
-                tenant.is_some_and(|rules| rules.knows_context(name))
-            })
-        };
+        let registry = self.0.registry.load();
         match context {
-            None if self.0.has_contexts => Some(WiringFault::NoContext),
-            Some(name) if !knows(name) => Some(WiringFault::UnknownContext),
+            None if registry.has_contexts => Some(WiringFault::NoContext),
+            Some(name) if !registry.knows_context(name) => Some(WiringFault::UnknownContext),
             _ if admits_principals && self.0.outside.owners.is_none() => {
                 Some(WiringFault::NoWorkspaceDirectory)
             }
@@ -263,7 +264,7 @@ impl TokenCacheStatus {
 #[cfg(feature = "axum")]
 impl ResourceServer {
     pub(crate) fn delegation_fault(&self) -> Option<WiringFault> {
-        if self.0.outside.has_delegation {
+        if self.0.registry.load().has_delegation {
             None
         } else {
             Some(WiringFault::NoDelegation)
@@ -280,7 +281,8 @@ impl ResourceServer {
 
 impl fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers: Vec<&str> = self.0.realms.iter().map(|(realm, _)| &**realm).collect();
+        let registry = self.0.registry.load();
+        let issuers: Vec<&str> = registry.issuers.iter().map(|(name, _)| &**name).collect();
         f.debug_struct("ResourceServer")
             .field("resource", &self.0.resource)
             .field("issuers", &issuers)

@@ -1,15 +1,16 @@
-//! What the issuer tells about the user of a request.
+//! The userinfo response about the user of a request.
 //!
-//! 1. A token goes to the issuer that vouches for it, and nobody is asked about who is no user.
-//! 2. An answer about somebody else is no answer, and not the caller's fault.
+//! 1. A token goes only to the issuer that issued it, and only where its subject is a user.
+//! 2. A response about another subject is an outage, and not the caller's fault.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
+use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
-use crate::runtime::lookup::engine::LookupUnavailable;
 use crate::server::compile::userinfo::{UserInfoRefusal, UserInfoResult};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
@@ -17,52 +18,61 @@ use crate::verify::claims::userinfo_response::{UserClaims, openid_subject};
 use crate::verify::identity::kinds::Identity;
 use crate::verify::request::credential::{Credential, is_b64token};
 
-/// An issuer that speaks of somebody else may come to its senses.
+/// When a client may come again after a response that cannot be used.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl ResourceServer {
     /// What a handler that wants userinfo needs.
     pub(crate) fn user_info_fault(&self) -> Option<WiringFault> {
-        let nobody = self.0.tellers.is_empty();
-        nobody.then_some(WiringFault::NoUserInfo)
+        let has_none = self.0.registry.load().userinfo.is_empty();
+        has_none.then_some(WiringFault::NoUserInfo)
     }
 
-    /// Asks the token's issuer about its user, with the token that the request came with.
+    /// Asks the userinfo endpoint of the token's issuer, with the token of the request.
     pub(crate) async fn user_info(
         &self,
-        admission: &VerifiedRequest,
+        verified: &VerifiedRequest,
         token: Credential<'_>,
     ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
-        let asks = self.0.tellers.get(admission.realm());
-        let is_machine = matches!(admission.identity(), Identity::Client(_));
-        let subject = openid_subject(&admission.token).filter(|_| !is_machine);
-        let (asks, subject) = asks
+        let lookup = self
+            .0
+            .registry
+            .load()
+            .userinfo
+            .get(verified.realm())
+            .map(Arc::clone);
+        let is_machine = matches!(verified.identity(), Identity::Client(_));
+        let subject = openid_subject(&verified.token).filter(|_| !is_machine);
+        let (lookup, subject) = lookup
             .zip(subject)
             .ok_or(Rejection::wrong_caller("user_info"))?;
-        // It passed the layer; something behind that has put another one in its place.
+        // The layer has seen a b64token, so something behind it has replaced the field.
         let text = std::str::from_utf8(token.as_bytes())
             .ok()
             .filter(|text| is_b64token(text.as_bytes()))
             .ok_or(RejectionKind::Misconfigured(WiringFault::TokenRemoved))?;
         let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
-        let teller = asks.examiner();
-        let digest = teller.digest(text.as_bytes()).ok_or_else(failed)?;
-        let told = if let Some(told) = teller.told(digest, Now::of(&*self.0.clock)) {
-            told
+        let handler = lookup.handler();
+        let digest = handler.digest(text.as_bytes()).ok_or_else(failed)?;
+        let result = if let Some(result) = handler.find_cached(digest, Now::of(&*self.0.clock)) {
+            result
         } else {
-            let party = teller.digest_of_subject(&subject);
-            let ticket = asks.ask(digest, party, text).map_err(unavailable)?;
-            ticket.wait().await.map_err(unavailable)?
+            let party = handler.digest_of_subject(&subject);
+            let ticket = lookup.look_up(digest, party, text)?;
+            ticket.wait().await?
         };
-        match told {
-            // The keys went while the request waited for what they had verified.
+        match result {
+            // The keys that verified the response were dropped during the wait.
             UserInfoResult::Known(claims) if claims.has_lost_its_keys() => Err(failed()),
-            UserInfoResult::Known(claims) => match claims.check(&admission.token) {
+            UserInfoResult::Known(claims) => match claims.check(&verified.token) {
                 Ok(()) => Ok(claims),
                 Err(fault) => {
                     let now = self.0.clock.monotonic();
-                    if claims.is_news() && teller.unusable.grants(now) {
-                        announce(admission, &fault.to_string());
+                    if claims.is_news() && handler.unusable.grants(now) {
+                        logging::emit(Event::UserInfoUnusable {
+                            issuer: verified.realm(),
+                            error: &fault.to_string(),
+                        });
                     }
                     Err(failed())
                 }
@@ -74,21 +84,3 @@ impl ResourceServer {
         }
     }
 }
-
-fn unavailable(not_asked: LookupUnavailable) -> Rejection {
-    let outage = match not_asked.outage {
-        Outage::IntrospectionFailed => Outage::UserInfoFailed,
-        Outage::IntrospectionTimedOut => Outage::UserInfoTimedOut,
-        other => other,
-    };
-    Rejection::unavailable(outage, not_asked.retry_after)
-}
-
-#[cfg(feature = "tracing")]
-fn announce(admission: &VerifiedRequest, error: &str) {
-    let issuer = &**admission.realm();
-    tracing::warn!(issuer, error, "userinfo cannot be used");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn announce(_: &VerifiedRequest, _: &str) {}

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::{Clock, Sleep, UnixTime};
+use crate::time::{Clock, Sleep, UnixTime};
 
 /// A [`Clock`] that stands still until it is moved. Clones show the same time.
 ///
@@ -22,7 +22,7 @@ use crate::{Clock, Sleep, UnixTime};
 /// agree on the time.
 ///
 /// ```
-/// use portcullis::Clock as _;
+/// use portcullis::time::Clock as _;
 /// use portcullis::test_util::ManualClock;
 /// use std::time::Duration;
 ///
@@ -71,7 +71,7 @@ impl ManualClock {
         })))
     }
 
-    /// Moves wall and monotonic time forward together, and wakes who slept for it. Fractions of
+    /// Moves wall and monotonic time forward together, and wakes the sleepers that are due. Fractions of
     /// a second add up; the wall shows whole seconds.
     ///
     /// The woken run when their executor runs them, after the whole step: let a test that goes
@@ -96,7 +96,7 @@ impl ManualClock {
     }
 
     /// Moves to the time of the next sleeper and wakes it. Returns the step; absent, and the
-    /// clock unmoved, when nobody sleeps.
+    /// clock unmoved, when there is no sleeper.
     #[allow(clippy::must_use_candidate)] // It moves the clock.
     pub fn advance_to_next_sleeper(&self) -> Option<Duration> {
         let step = self.next_sleeper()?;
@@ -104,7 +104,7 @@ impl ManualClock {
         Some(step)
     }
 
-    /// Sets the wall time alone, also backwards, as time synchronisation does. Nobody wakes.
+    /// Sets the wall time alone, also backwards, as time synchronization does. It wakes no sleeper.
     pub fn set_wall(&self, wall: UnixTime) {
         let mut state = self.state();
         state.wall_set = wall;
@@ -117,7 +117,7 @@ impl ManualClock {
         self.state().sleepers.len()
     }
 
-    /// How long until the next sleeper wakes; absent when nobody sleeps.
+    /// How long until the next sleeper wakes; absent when there is none.
     #[must_use]
     pub fn next_sleeper(&self) -> Option<Duration> {
         let state = self.state();

@@ -1,10 +1,11 @@
 //! What the endpoints of a served issuer answer, as long as they are well.
 //!
-//! 1. Introspection and revocation answer a resource server that says who it is: in one way, by
+//! 1. Introspection and revocation answer a resource server that authenticates: in one way, by
 //!    Basic or in the form (RFC 6749 section 2.3.1), or by a bearer token where the test names one.
-//! 2. Userinfo answers whoever holds a good token. So does the token information service; it wants
+//! 2. Userinfo answers a request with a good token. So does the token information service; it wants
 //!    a form, and takes a query only where the test says so.
-//! 3. Who asks for a signed introspection answer gets one, for its own eyes (RFC 9701 section 5).
+//! 3. A request for a signed introspection response gets one for that resource server (RFC 9701 section
+//!    5).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -176,12 +177,12 @@ impl Site {
         if !self.settings().signs_user_info {
             return Answer::of_type(JSON, Value::Object(claims).to_string());
         }
-        // Core s5.3.2: signed, it says from whom it is, and for which client.
+        // Core s5.3.2: a signed response names its issuer and the client.
         claims.extend(client.map(|client| ("aud".into(), client)));
         Answer::of_type("application/jwt", self.issuer.sign_answer("JWT", claims))
     }
 
-    /// The client that asks.
+    /// The client of the request.
     fn client(&self, request: &Request, form: &Form) -> Result<String, Answer> {
         let in_form = || {
             Some((

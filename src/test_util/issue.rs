@@ -86,7 +86,7 @@ impl MockIssuer {
     }
 
     /// What looks like an encrypted refresh token: five parts (RFC 7516 section 3.1), about
-    /// 1.8 KB, opaque to everybody. To be refused by every API.
+    /// 1.8 KB, opaque to clients and APIs. Every API must refuse it.
     #[must_use]
     pub fn refresh_token(&self) -> String {
         let header = br#"{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}"#;
@@ -133,7 +133,7 @@ impl MockIssuer {
             .scope("app/read app/write")
     }
 
-    /// Takes a token back: it is inactive from now on, wherever the issuer is asked about it.
+    /// Revokes a token: introspection reports it as inactive from now on.
     /// To take back what it never issued changes nothing (RFC 7009 section 2.2).
     pub fn revoke(&self, token: &str) {
         self.register(|register| register.revoke(token));

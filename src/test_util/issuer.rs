@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::keys::SigningKey;
 use super::register::Register;
-use crate::{Algorithm, Clock, Issuer, SystemClock, UnixTime};
+use crate::time::{Clock, SystemClock, UnixTime};
+use crate::{Algorithm, Issuer};
 
 /// An authorization server inside the test. Clones are the same issuer.
 ///
@@ -24,7 +25,7 @@ use crate::{Algorithm, Clock, Issuer, SystemClock, UnixTime};
 /// | beside `iss` `sub` `client_id` `iat` `exp` `jti` | nothing | nothing | `token_use` `username` `scope` `version` `auth_time` `origin_jti` `event_id` |
 /// | trusted as | [`Issuer::oidc`] | [`Issuer::rfc9068`] | [`Issuer::cognito`] |
 ///
-/// It signs with RS256 and a key of 2048 bits, `key-1`, unless told otherwise. An RSA key
+/// It signs with RS256 and a key of 2048 bits, `key-1`, unless configured otherwise. An RSA key
 /// takes a tenth of a second to make, three times that where `aws-lc-sys` is built without
 /// optimisation; [`with_algorithms`](Self::with_algorithms)`([Algorithm::ES256])` costs nothing.
 #[derive(Clone)]
@@ -69,7 +70,7 @@ impl MockIssuer {
     /// The subject of its users' tokens: `user-1`.
     pub const SUBJECT: &'static str = "user-1";
 
-    /// The id by which a resource server asks it about tokens: `api-1`.
+    /// The client id of a resource server for introspection: `api-1`.
     pub const RESOURCE_SERVER_ID: &'static str = "api-1";
 
     /// The secret of [`RESOURCE_SERVER_ID`](Self::RESOURCE_SERVER_ID). It has characters that
@@ -212,7 +213,7 @@ impl MockIssuer {
         }
     }
 
-    /// Publishes the current keys alone from now on.
+    /// Publishes only the current keys from now on.
     pub fn retire_old_keys(&self) {
         for (_, standing) in &mut self.state().keys {
             if *standing == RevocationCheck::Old {

@@ -217,14 +217,14 @@ pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&key, message).as_ref().to_vec()
 }
 
-/// Bytes that nobody can guess.
+/// Random bytes.
 pub(super) fn random_bytes(count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     done(SystemRandom::new().fill(&mut bytes), "draw random bytes");
     bytes
 }
 
-/// Letters and digits that nobody can guess.
+/// Random letters and digits.
 pub(super) fn random_text(length: usize) -> String {
     let mut text = String::new();
     while text.len() < length {
@@ -237,7 +237,7 @@ pub(super) fn random_text(length: usize) -> String {
 }
 
 /// A test cannot go on without the cryptographic library.
-#[allow(clippy::panic)] // Test tooling; there is nobody to hand the error to.
+#[allow(clippy::panic)] // Test tooling: a panic is the report.
 fn done<T>(outcome: Result<T, Unspecified>, what: &str) -> T {
     match outcome {
         Ok(value) => value,

@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 
 use super::issuer::MockIssuer;
 use super::token::{Kind, TokenBuilder};
-use crate::UnixTime;
+use crate::time::UnixTime;
 
 impl MockIssuer {
     /// A logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4) for the client

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::UnixTime;
+use crate::time::UnixTime;
 
 /// Tokens and users.
 #[derive(Default)]

@@ -21,7 +21,8 @@ use super::endpoints::Site;
 use super::fault::{Endpoint, Fault, Faults};
 use super::issuer::MockIssuer;
 use super::wire::{Answer, Request, write_all};
-use crate::{ClientAuthentication, Issuer};
+use crate::Issuer;
+use crate::config::ClientAuthentication;
 
 /// A [`MockIssuer`] on a free port of 127.0.0.1. It stops when this handle is dropped.
 ///
@@ -29,7 +30,7 @@ use crate::{ClientAuthentication, Issuer};
 /// |---|---|
 /// | `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server` | its metadata |
 /// | `/jwks.json`, and every path that ends in `/.well-known/jwks.json` | its key set |
-/// | `/introspect` | introspection (RFC 7662), signed for who asks for that (RFC 9701) |
+/// | `/introspect` | introspection (RFC 7662), signed on request (RFC 9701) |
 /// | `/api/oauth/tokeninfo` | token information as Axway API Gateway has it |
 /// | `/userinfo` | userinfo (OpenID Connect Core section 5.3) |
 /// | `/revoke` | revocation (RFC 7009) |
@@ -56,7 +57,7 @@ pub struct ServedIssuer {
     task: JoinHandle<()>,
 }
 
-/// The pages, how they fail, and who came.
+/// The pages, their injected faults, and the record of requests.
 struct Desk {
     site: Site,
     faults: watch::Sender<Faults>,
@@ -169,8 +170,7 @@ impl ServedIssuer {
 
     /// The same by its token information service, as Axway API Gateway has it.
     pub fn token_information(&self) -> Issuer {
-        Issuer::token_information(self.url_of(Endpoint::TokenInformation))
-            .identified_as(self.issuer())
+        crate::presets::axway(self.url_of(Endpoint::TokenInformation)).identified_as(self.issuer())
     }
 
     /// Fails every request like this from now on.
@@ -250,7 +250,7 @@ impl ServedIssuer {
         self.desk.site.settings().max_age = age;
     }
 
-    /// Sends an `ETag` with the key set, and answers 304 to who has that set.
+    /// Sends an `ETag` with the key set, and answers 304 to a client that has that set.
     /// Default: none is sent.
     pub fn offer_etag(&self) {
         self.desk.site.settings().entity_tags = true;

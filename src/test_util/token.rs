@@ -17,7 +17,8 @@ use serde_json::{Map, Value, json};
 
 use super::issuer::MockIssuer;
 use super::keys::{SigningKey, hmac_sha256, random_text};
-use crate::{Algorithm, UnixTime};
+use crate::Algorithm;
+use crate::time::UnixTime;
 
 /// A token that is being made. It comes from a [`MockIssuer`].
 ///
@@ -322,7 +323,7 @@ impl TokenBuilder {
         format!("{}.", builder.signing_input(&self.signing_key()))
     }
 
-    /// A forgery: `alg` is `HS256`, and the secret is the public key in PEM, which everybody
+    /// A forgery: `alg` is `HS256`, and the secret is the public key in PEM, which anybody
     /// knows (RFC 8725 section 2.1).
     #[must_use]
     pub fn with_hmac_of_public_key(&self) -> String {

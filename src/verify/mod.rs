@@ -1,4 +1,4 @@
-//! Floor 2: rules. Pure and synchronous; the time is an argument.
+//! Floor 2: verification. Pure and synchronous; the time is an argument.
 
 pub(crate) mod crypto;
 pub(crate) mod json;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::crypto::pem;
-use crate::verify::crypto::primitives::{Material, PublicKey};
+use crate::verify::crypto::public_key::{Material, PublicKey};
 use crate::verify::jose::jwk_set::{KeySet, Selection, select};
 use crate::verify::json::object::{Object, Value as Claim};
 

@@ -7,8 +7,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::Response;
+use portcullis::extract::UserInfo;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{Algorithm, Issuer, ResourceServer, UserInfo};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 
 use crate::support::endpoint::{Endpoint, Question, json as answer};

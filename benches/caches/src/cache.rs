@@ -16,11 +16,10 @@ use quick_cache::{Lifecycle, Weighter};
 
 use crate::measure::{by_turns, cpu_time, each, each_beside, each_of_two, print, skewed};
 use crate::model::time::UnixTime;
-use crate::runtime::cache::key_liveness::{Mark, Marks};
-use crate::runtime::cache::token_cache::{Basis, Digest, Cached, CacheLimits, TokenCache};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::{CacheValidity, Liveness};
 use crate::runtime::clock::{Deadline, Now};
-use crate::runtime::util::striped::Counter;
-use crate::verify::jose::jwk_set::KeySet;
+use crate::runtime::util::striped::StripedCounter;
 
 const NOW: Now = Now {
     wall: UnixTime::from_secs(1_800_000_000),
@@ -42,20 +41,20 @@ type Value = [u64; 8];
 
 /// A cache as the library needs it.
 trait Tokens: Sync {
-    fn new(entries: usize, mark: &Mark) -> Self;
+    fn new(entries: usize, liveness: &Liveness) -> Self;
     /// The first word of the value.
-    fn find(&self, digest: Digest) -> Option<u64>;
-    fn keep(&self, digest: Digest, value: Value);
+    fn find(&self, digest: TokenDigest) -> Option<u64>;
+    fn keep(&self, digest: TokenDigest, value: Value);
     fn entries(&self) -> usize;
 }
 
 struct Own {
     cache: TokenCache<Value>,
-    basis: Basis,
+    validity: CacheValidity,
 }
 
 impl Tokens for Own {
-    fn new(entries: usize, mark: &Mark) -> Self {
+    fn new(entries: usize, liveness: &Liveness) -> Self {
         let limits = CacheLimits {
             entries,
             bytes: entries * BYTES * 2,
@@ -63,44 +62,44 @@ impl Tokens for Own {
         };
         Self {
             cache: TokenCache::new(limits).expect("randomness"),
-            basis: Basis::until(Deadline::NEVER, Some(mark.clone())),
+            validity: CacheValidity::while_live(liveness.clone()),
         }
     }
 
-    fn find(&self, digest: Digest) -> Option<u64> {
+    fn find(&self, digest: TokenDigest) -> Option<u64> {
         let known = self.cache.find(digest, black_box(NOW))?;
         Some(known[0])
     }
 
-    fn keep(&self, digest: Digest, value: Value) {
-        let mut known = Arc::new(Cached::unkept(value, self.basis.clone()));
+    fn keep(&self, digest: TokenDigest, value: Value) {
+        let mut known = Arc::new(Cached::unkept(value, self.validity.clone()));
         self.cache.keep(digest, &mut known, BYTES, black_box(NOW));
     }
 
     fn entries(&self) -> usize {
-        self.cache.tally().entries
+        self.cache.stats().entries
     }
 }
 
 /// `quick_cache`, and around it what it has not: the end of an entry, the life of its key, the
 /// two bounds, and the counts.
 struct Quick {
-    cache: Cache<Digest, Arc<Kept>, Weight, BuildHasherDefault<Low>, Evictions>,
-    mark: Mark,
-    hits: Counter,
-    misses: Counter,
+    cache: Cache<TokenDigest, Arc<Kept>, Weight, BuildHasherDefault<Low>, Evictions>,
+    liveness: Liveness,
+    hits: StripedCounter,
+    misses: StripedCounter,
 }
 
 struct Kept {
     value: Value,
-    mark: Option<Mark>,
+    liveness: Liveness,
     end: Deadline,
     bytes: u32,
 }
 
 impl Kept {
     fn holds(&self, now: Now) -> bool {
-        !self.end.has_passed(now) && self.mark.as_ref().is_none_or(Mark::holds)
+        !self.end.has_passed(now) && self.liveness.is_live()
     }
 }
 
@@ -110,8 +109,8 @@ struct Weight {
     least: u64,
 }
 
-impl Weighter<Digest, Arc<Kept>> for Weight {
-    fn weight(&self, _: &Digest, kept: &Arc<Kept>) -> u64 {
+impl Weighter<TokenDigest, Arc<Kept>> for Weight {
+    fn weight(&self, _: &TokenDigest, kept: &Arc<Kept>) -> u64 {
         u64::from(kept.bytes).max(self.least)
     }
 }
@@ -138,10 +137,10 @@ impl Hasher for Low {
 #[derive(Clone, Default)]
 struct Evictions(Arc<AtomicU64>);
 
-impl Lifecycle<Digest, Arc<Kept>> for Evictions {
+impl Lifecycle<TokenDigest, Arc<Kept>> for Evictions {
     type RequestState = Option<Arc<Kept>>;
 
-    fn on_evict(&self, state: &mut Self::RequestState, _: Digest, kept: Arc<Kept>) {
+    fn on_evict(&self, state: &mut Self::RequestState, _: TokenDigest, kept: Arc<Kept>) {
         if kept.holds(NOW) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -150,7 +149,7 @@ impl Lifecycle<Digest, Arc<Kept>> for Evictions {
 }
 
 impl Tokens for Quick {
-    fn new(entries: usize, mark: &Mark) -> Self {
+    fn new(entries: usize, liveness: &Liveness) -> Self {
         let bytes = (entries * BYTES * 2) as u64;
         let least = bytes / entries as u64;
         Self {
@@ -161,27 +160,27 @@ impl Tokens for Quick {
                 BuildHasherDefault::default(),
                 Evictions::default(),
             ),
-            mark: mark.clone(),
-            hits: Counter::default(),
-            misses: Counter::default(),
+            liveness: liveness.clone(),
+            hits: StripedCounter::default(),
+            misses: StripedCounter::default(),
         }
     }
 
-    fn find(&self, digest: Digest) -> Option<u64> {
+    fn find(&self, digest: TokenDigest) -> Option<u64> {
         let kept = self.cache.get(&digest);
         let kept = kept.filter(|kept| kept.holds(black_box(NOW)));
         if kept.is_some() {
-            self.hits.count();
+            self.hits.increment();
         } else {
-            self.misses.count();
+            self.misses.increment();
         }
         Some(kept?.value[0])
     }
 
-    fn keep(&self, digest: Digest, value: Value) {
+    fn keep(&self, digest: TokenDigest, value: Value) {
         let kept = Kept {
             value,
-            mark: Some(self.mark.clone()),
+            liveness: self.liveness.clone(),
             end: Deadline::NEVER.min(Deadline::after(black_box(NOW), LIFE)),
             bytes: BYTES as u32,
         };
@@ -206,18 +205,18 @@ impl Digests {
         Self(TokenCache::new(limits).expect("randomness"))
     }
 
-    fn of(&self, number: usize) -> Digest {
+    fn of(&self, number: usize) -> TokenDigest {
         self.0.digest(&number.to_le_bytes()).expect("a digest")
     }
 
-    fn all(&self, numbers: impl Iterator<Item = usize>) -> Vec<Digest> {
+    fn all(&self, numbers: impl Iterator<Item = usize>) -> Vec<TokenDigest> {
         numbers.map(|number| self.of(number)).collect()
     }
 }
 
 /// A cache of `capacity`, after the first `count` tokens came in.
-fn filled<C: Tokens>(capacity: usize, count: usize, digests: &Digests, mark: &Mark) -> C {
-    let cache = C::new(capacity, mark);
+fn filled<C: Tokens>(capacity: usize, count: usize, digests: &Digests, liveness: &Liveness) -> C {
+    let cache = C::new(capacity, liveness);
     for number in 0..count {
         cache.keep(digests.of(number), [1; 8]);
     }
@@ -225,14 +224,14 @@ fn filled<C: Tokens>(capacity: usize, count: usize, digests: &Digests, mark: &Ma
 }
 
 /// How many of these are found.
-fn found<C: Tokens>(cache: &C, digests: &[Digest]) -> usize {
+fn found<C: Tokens>(cache: &C, digests: &[TokenDigest]) -> usize {
     digests
         .iter()
         .filter(|digest| black_box(cache.find(**digest)).is_some())
         .count()
 }
 
-fn keep_all<C: Tokens>(cache: &C, digests: &[Digest]) {
+fn keep_all<C: Tokens>(cache: &C, digests: &[TokenDigest]) {
     for digest in digests {
         cache.keep(*digest, [1; 8]);
     }
@@ -241,16 +240,16 @@ fn keep_all<C: Tokens>(cache: &C, digests: &[Digest]) {
 /// Nanoseconds of a request, and how many in a hundred of the tokens that come back are found:
 /// tokens out of ten times the capacity come in skewed order, and stay where they were missed.
 /// `strangers` tokens that are seen once come before each.
-fn served<C: Tokens>(entries: usize, strangers: usize, digests: &Digests, mark: &Mark) -> [f64; 2] {
+fn served<C: Tokens>(entries: usize, strangers: usize, digests: &Digests, liveness: &Liveness) -> [f64; 2] {
     let warm = entries * 2 / (1 + strangers);
     let count = warm + REQUESTS;
     let regular = digests.all(skewed(entries * 10, count, 5));
-    let cache = C::new(entries, mark);
+    let cache = C::new(entries, liveness);
     for number in 0..entries {
         cache.keep(digests.of(number + (1 << 41)), [1; 8]);
     }
     let mut stranger = usize::MAX / 2;
-    let mut serve = |regular: &[Digest]| {
+    let mut serve = |regular: &[TokenDigest]| {
         let mut hits = 0;
         for digest in regular {
             for _ in 0..strangers {
@@ -277,8 +276,8 @@ fn served<C: Tokens>(entries: usize, strangers: usize, digests: &Digests, mark: 
 /// A reader's CPU nanoseconds while another thread brings new tokens to a full cache.
 fn read_beside_writer<C: Tokens>(
     cache: &C,
-    reads: &[Digest],
-    mut next: impl FnMut() -> Option<Digest> + Send,
+    reads: &[TokenDigest],
+    mut next: impl FnMut() -> Option<TokenDigest> + Send,
 ) -> [f64; 1] {
     // What the writer has driven out in the round before comes back.
     for digest in reads {
@@ -296,8 +295,8 @@ fn read_beside_writer<C: Tokens>(
 }
 
 /// CPU microseconds of the longest insertion on the way from an empty cache to a full one.
-fn longest<C: Tokens>(entries: usize, digests: &Digests, mark: &Mark) -> [f64; 1] {
-    let cache = C::new(entries, mark);
+fn longest<C: Tokens>(entries: usize, digests: &Digests, liveness: &Liveness) -> [f64; 1] {
+    let cache = C::new(entries, liveness);
     let longest = (0..entries).map(|number| {
         let digest = digests.of(number);
         let start = cpu_time();
@@ -309,10 +308,10 @@ fn longest<C: Tokens>(entries: usize, digests: &Digests, mark: &Mark) -> [f64; 1
 
 /// Bytes that the structure asks for, for each entry, without an entry's own `Arc` in its smaller
 /// form, when it is full and twice as many have come as fit.
-fn memory<C: Tokens>(entries: usize, digests: &Digests, mark: &Mark) -> [f64; 2] {
+fn memory<C: Tokens>(entries: usize, digests: &Digests, liveness: &Liveness) -> [f64; 2] {
     let mut cache = None;
     let held = allocation_counter::measure(|| {
-        cache = Some(filled::<C>(entries, entries * 2, digests, mark));
+        cache = Some(filled::<C>(entries, entries * 2, digests, liveness));
     });
     let count = cache.as_ref().map_or(0, Tokens::entries) as f64;
     let own = 16 + size_of::<Kept>();
@@ -322,11 +321,10 @@ fn memory<C: Tokens>(entries: usize, digests: &Digests, mark: &Mark) -> [f64; 2]
 
 pub(crate) fn compare(entries: usize) {
     let digests = &Digests::new();
-    let marks = Marks::of(&KeySet);
-    let mark = marks.under(None);
+    let liveness = &Liveness::default();
     // Where every token is in: as tokens that fit.
-    let own: Own = filled(entries * 2, entries, digests, mark);
-    let quick: Quick = filled(entries * 2, entries, digests, mark);
+    let own: Own = filled(entries * 2, entries, digests, liveness);
+    let quick: Quick = filled(entries * 2, entries, digests, liveness);
     let hits = digests.all(skewed(entries, CALLS * 8, 3));
     let misses = digests.all(entries..entries + CALLS * 8);
     for (name, count) in [
@@ -370,8 +368,8 @@ pub(crate) fn compare(entries: usize) {
     drop((own, quick));
 
     // Where the next drives out another one.
-    let own: Own = filled(entries, entries * 2, digests, mark);
-    let quick: Quick = filled(entries, entries * 2, digests, mark);
+    let own: Own = filled(entries, entries * 2, digests, liveness);
+    let quick: Quick = filled(entries, entries * 2, digests, liveness);
     let first = entries * 2;
     let news = digests.all(first..first + entries.max(CALLS * 16) * 2);
     let (mut of_own, mut of_quick) = (parts(&news, CALLS), parts(&news, CALLS));
@@ -428,23 +426,23 @@ pub(crate) fn compare(entries: usize) {
         let all = by_turns(
             1,
             &mut [
-                &mut || served::<Own>(entries, strangers, digests, mark),
-                &mut || served::<Quick>(entries, strangers, digests, mark),
+                &mut || served::<Own>(entries, strangers, digests, liveness),
+                &mut || served::<Quick>(entries, strangers, digests, liveness),
             ],
         );
         print(names, &all);
     }
     let all = by_turns(
         3,
-        &mut [&mut || longest::<Own>(entries, digests, mark), &mut || {
-            longest::<Quick>(entries, digests, mark)
+        &mut [&mut || longest::<Own>(entries, digests, liveness), &mut || {
+            longest::<Quick>(entries, digests, liveness)
         }],
     );
     print(["longest insertion, from none, us"], &all);
     let all = by_turns(
         1,
-        &mut [&mut || memory::<Own>(entries, digests, mark), &mut || {
-            memory::<Quick>(entries, digests, mark)
+        &mut [&mut || memory::<Own>(entries, digests, liveness), &mut || {
+            memory::<Quick>(entries, digests, liveness)
         }],
     );
     print(
@@ -454,13 +452,13 @@ pub(crate) fn compare(entries: usize) {
 }
 
 /// One part of so many after the other, without an end.
-fn parts<'a>(all: &'a [Digest], count: usize) -> impl FnMut() -> &'a [Digest] {
+fn parts<'a>(all: &'a [TokenDigest], count: usize) -> impl FnMut() -> &'a [TokenDigest] {
     let mut parts = all.chunks_exact(count).cycle();
     move || parts.next().unwrap_or_default()
 }
 
 /// The same for several threads.
-fn shared_parts<'a>(all: &'a [Digest], count: usize) -> impl Fn() -> &'a [Digest] + Sync {
+fn shared_parts<'a>(all: &'a [TokenDigest], count: usize) -> impl Fn() -> &'a [TokenDigest] + Sync {
     let next = AtomicUsize::new(0);
     move || {
         let part = next.fetch_add(1, Ordering::Relaxed) % (all.len() / count);
@@ -481,8 +479,7 @@ fn count_of<C: Tokens>(call: &str, calls: usize) -> bool {
     const ENTRIES: usize = 10_000;
     const MOST: usize = 20_000;
     let digests = &Digests::new();
-    let marks = Marks::of(&KeySet);
-    let mark = marks.under(None);
+    let liveness = &Liveness::default();
     let numbers: Vec<usize> = match call {
         "hit" => skewed(ENTRIES, MOST, 3).collect(),
         "miss" | "insert" => (ENTRIES * 3..ENTRIES * 3 + MOST).collect(),
@@ -490,10 +487,10 @@ fn count_of<C: Tokens>(call: &str, calls: usize) -> bool {
     };
     let sequence = digests.all(numbers.into_iter());
     if call == "insert" {
-        let cache: C = filled(ENTRIES, ENTRIES * 2, digests, mark);
+        let cache: C = filled(ENTRIES, ENTRIES * 2, digests, liveness);
         keep_all(&cache, &sequence[..calls]);
     } else {
-        let cache: C = filled(ENTRIES * 2, ENTRIES, digests, mark);
+        let cache: C = filled(ENTRIES * 2, ENTRIES, digests, liveness);
         black_box(found(&cache, &sequence[..calls]));
     }
     true

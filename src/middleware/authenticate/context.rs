@@ -1,4 +1,4 @@
-//! What a layer leaves in a request's extensions: one entry, read by every guard and taken by none.
+//! The entry of a layer in a request's extensions. Guards read it and never take it.
 
 use std::sync::Arc;
 
@@ -13,36 +13,36 @@ use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
-use crate::middleware::response::refusal_log::{trace_refused, trace_unlayered};
+use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, scope_to_ask_for};
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::ScopeToken;
-use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::util::striped::StripedArcHandle;
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
+use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
 use crate::verify::request::token_sources::TokenSources;
 
-/// The one entry. Only the layer makes it; an application cannot, so it cannot be forged by an
-/// `Extension` that an outer layer inserts.
+/// The entry. The type is private, so an outer `Extension` layer of the application cannot forge
+/// it.
 #[derive(Clone)]
 pub(crate) struct AuthContext {
     /// `None` under an optional layer, when nothing was sent.
-    pub(in crate::middleware) admission: Option<Arc<Cached<VerifiedRequest>>>,
+    pub(in crate::middleware) verified: Option<SharedRequest>,
     pub(in crate::middleware) policy: StripedArcHandle<LayerPolicy>,
-    /// Whether the token is for another context: a principal's, whom this layer admits to
+    /// Whether the token is for another API context: a principal's, which this layer admits to
     /// workspaces and to nothing else.
-    pub(in crate::middleware) is_guest: bool,
+    pub(in crate::middleware) other_context: bool,
     /// How refusals of this request are answered.
-    pub(in crate::middleware) dialect: ResponseProtocol,
+    pub(in crate::middleware) protocol: ResponseProtocol,
     /// What the guards that the request has passed demanded.
     pub(in crate::middleware) demanded: DemandedScopes,
 }
 
-/// Whom a layer lets through beside callers with good tokens of its context.
+/// What a layer admits beside good tokens of its own context.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AdmissionRules {
     /// Principals, whose tokens are for the portal's context.
@@ -57,11 +57,14 @@ pub(crate) struct LayerPolicy {
     pub(in crate::middleware) context: Option<Arc<str>>,
     pub(in crate::middleware) server: ResourceServer,
     pub(in crate::middleware) admits: AdmissionRules,
-    /// What tenant guards answer under this layer, whoever calls.
+    /// What tenant guards answer under this layer, for every caller.
     pub(in crate::middleware) wiring_fault: Option<WiringFault>,
     /// Whether clients that speak gRPC are answered in it.
     pub(in crate::middleware) grpc: bool,
     pub(in crate::middleware) sources: TokenSources,
+    /// The route parameters that address a tenant.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(in crate::middleware) path: PathParameters,
     /// Tokens of scopes that a 403 names where the token has them.
     pub(in crate::middleware) known_scope: Vec<&'static str>,
     /// How much of a refused request's body is read.
@@ -98,29 +101,31 @@ impl AuthContext {
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
         extensions.get::<Self>().ok_or_else(|| {
             let refusal = Refusal::without_layer();
-            trace_unlayered(refusal.rejection());
+            log_unlayered(refusal.rejection());
             refusal
         })
     }
 
-    /// The admission, for guards that cannot do without.
+    /// The verified request, for guards that need one of this layer's context.
     ///
     /// # Errors
     ///
-    /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a guest.
-    pub(crate) fn required(&self) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
-        let admission = self.guests_too()?;
-        if self.is_guest {
-            let detail = other_caller("a caller of this layer's context", admission);
+    /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a token of
+    /// another context.
+    pub(crate) fn required(&self) -> Result<&SharedRequest, Refusal> {
+        let verified = self.any_context()?;
+        if self.other_context {
+            let detail = other_caller("a caller of this layer's context", verified);
             let rejection = Rejection::wrong_caller("guest");
             return Err(self.refuse(rejection.with_detail(detail.with_setting("admit_principals"))));
         }
-        Ok(admission)
+        Ok(verified)
     }
 
-    /// The same, for what lets nobody in by itself, and for the guard that looks guests up.
-    pub(crate) fn guests_too(&self) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
-        self.admission
+    /// The verified request of any context: for guards that admit nobody by themselves, and for the
+    /// guard that looks up a principal's workspace.
+    pub(crate) fn any_context(&self) -> Result<&SharedRequest, Refusal> {
+        self.verified
             .as_ref()
             .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
     }
@@ -128,7 +133,7 @@ impl AuthContext {
     /// Whether an optional layer let the request through without a token.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) const fn nothing_sent(&self) -> bool {
-        self.admission.is_none()
+        self.verified.is_none()
     }
 
     /// A refusal of a caller of another kind than the one that the guard is for.
@@ -139,9 +144,9 @@ impl AuthContext {
         expected: &'static str,
     ) -> Refusal {
         let rejection = rejection.into();
-        match &self.admission {
-            Some(admission) if rejection.detail().is_none() => {
-                self.refuse(rejection.with_detail(other_caller(expected, admission)))
+        match &self.verified {
+            Some(verified) if rejection.detail().is_none() => {
+                self.refuse(rejection.with_detail(other_caller(expected, verified)))
             }
             _ => self.refuse(rejection),
         }
@@ -153,12 +158,12 @@ impl AuthContext {
         &self,
         rejection: impl Into<Rejection>,
         expected: &'static str,
-        parameter: &'static str,
+        parameter: &str,
     ) -> Refusal {
         let rejection = rejection.into();
-        match (&self.admission, rejection.kind()) {
-            (Some(admission), RejectionKind::WrongTenant) if rejection.detail().is_none() => {
-                self.refuse(rejection.with_detail(other_place(parameter, admission)))
+        match (&self.verified, rejection.kind()) {
+            (Some(verified), RejectionKind::WrongTenant) if rejection.detail().is_none() => {
+                self.refuse(rejection.with_detail(other_place(parameter, verified)))
             }
             (_, RejectionKind::WrongCaller | RejectionKind::NoTenant) => {
                 self.refuse_caller(rejection, expected)
@@ -170,24 +175,23 @@ impl AuthContext {
     /// A guard's refusal, with this layer's challenge.
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         let rejection = self.with_all_scopes(rejection.into());
-        let rejection = match &self.admission {
-            Some(admission) => explained(rejection, admission).by(admission.realm()),
+        let rejection = match &self.verified {
+            Some(verified) => explained(rejection, verified).by(verified.realm()),
             None => rejection,
         };
-        trace_refused(&rejection, &self.policy.server);
-        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.dialect)
+        log_refusal(&rejection, &self.policy.server);
+        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.protocol)
     }
 
     /// A 403 for a scope names all that the client needs as far as it is known, and what it has:
     /// clients that ask for exactly the scope of the last challenge would lose the rest.
     fn with_all_scopes(&self, rejection: Rejection) -> Rejection {
-        let (Some(required), Some(admission)) = (rejection.required_scope(), &self.admission)
-        else {
+        let (Some(required), Some(verified)) = (rejection.required_scope(), &self.verified) else {
             return rejection;
         };
         let refusals = self.policy.server.refusals();
         refusals.remember_scope(required);
-        let held = admission.token.scope();
+        let held = verified.token.scope();
         let learned = refusals.known_scopes(held.iter().map(ScopeToken::as_str));
         let is_known =
             |token: &str| self.policy.known_scope.contains(&token) || learned.contains(&token);
@@ -199,7 +203,7 @@ impl AuthContext {
         rejection.asking_for(scope)
     }
 
-    /// What a tenant guard checks before it looks at anybody.
+    /// What a tenant guard checks before it looks at the caller.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn check_wiring(&self) -> Result<(), Refusal> {
         match self.policy.wiring_fault {
@@ -208,33 +212,30 @@ impl AuthContext {
         }
     }
 
-    /// The admission, for a tenant guard that knows nothing of delegation: where the issuer's
-    /// rules read the header field, a request that has it asks for more than this guard gives.
+    /// The verified request, for a tenant guard without delegation: a request with the header field
+    /// that the issuer's policy reads asks for more than this guard gives, and is refused.
     #[cfg(feature = "axum")]
-    pub(crate) fn for_tenant_guard(
-        &self,
-        headers: &HeaderMap,
-    ) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
+    pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&SharedRequest, Refusal> {
         self.for_workspace_guard(headers)?;
         self.required()
     }
 
-    /// The same, for the guard that looks guests up.
+    /// The same in any context, for the guard that looks up a principal's workspace.
     #[cfg(feature = "axum")]
     pub(crate) fn for_workspace_guard(
         &self,
         headers: &HeaderMap,
-    ) -> Result<&Arc<Cached<VerifiedRequest>>, Refusal> {
+    ) -> Result<&SharedRequest, Refusal> {
         self.check_wiring()?;
-        let admission = self.guests_too()?;
-        if admission.invokes_delegation(headers) {
+        let verified = self.any_context()?;
+        if verified.invokes_delegation(headers) {
             let detail = RejectionDetail::new()
                 .with_setting("delegation")
                 .with_expected("no header field that names a user, or the extractor `Delegation`")
                 .with_found("the header field that `delegation()` reads");
             return Err(self.refuse(Rejection::wrong_caller("delegation").with_detail(detail)));
         }
-        Ok(admission)
+        Ok(verified)
     }
 
     #[cfg(feature = "axum")]
@@ -243,18 +244,18 @@ impl AuthContext {
     }
 }
 
-/// Says which evidence the caller lacks, where the refusal is about the kind of caller. Where none
-/// is lacking, what the guard has said stays.
-fn explained(rejection: Rejection, admission: &VerifiedRequest) -> Rejection {
+/// Adds the evidence that the caller lacks, where the refusal is about the kind of caller. Where
+/// none is lacking, the guard's own detail stays.
+fn explained(rejection: Rejection, verified: &VerifiedRequest) -> Rejection {
     match (rejection.kind(), rejection.cause()) {
         (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {}
         _ => return rejection,
     }
-    match (admission.lacking_evidence(), rejection.detail()) {
+    match (verified.lacking_evidence(), rejection.detail()) {
         (Some(evidence), _) => rejection.with_detail(evidence),
         (None, Some(_)) => rejection,
         (None, None) => {
-            let kind = RejectionDetail::new().with_found(admission.caller_kind());
+            let kind = RejectionDetail::new().with_found(verified.caller_kind());
             rejection.with_detail(kind)
         }
     }
@@ -283,6 +284,6 @@ impl Identity {
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
     /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
-        Ok(AuthContext::of(extensions)?.required()?.identity().share())
+        Ok(AuthContext::of(extensions)?.required()?.identity().clone())
     }
 }

@@ -16,7 +16,7 @@ impl<M> AuthenticateLayer<M> {
 ///
 /// The sources add up, with each other and with `Authorization`, and a request holds exactly
 /// one credential in all of them: two are answered 400
-/// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials), whatever they hold. Cookies
+/// [`SeveralCredentials`](crate::error::RequestFault::SeveralCredentials), whatever they hold. Cookies
 /// and headers hold the bare token, without a scheme. An empty value is answered 400, and so is
 /// one that is no `b64token`; quotes are not removed.
 #[derive(Clone, Debug)]
@@ -45,12 +45,12 @@ impl<M> DangerousLayer<M> {
     }
 
     /// Reads the token from this cookie too, as [`token_cookie`](Self::token_cookie) does, and
-    /// for other methods and upgrades where the request has exactly one `FetchMetadata` field that is
+    /// for other methods and upgrades where the request has exactly one `Origin` field that is
     /// one of these, byte for byte, such as `https://app.example.com`, without a slash at the
-    /// end. An absent `FetchMetadata`, another one and `null` make the cookie not count.
+    /// end. An absent `Origin`, another one and `null` make the cookie not count.
     ///
     /// What is given up: whoever can run a script on one of these origins acts in the name of
-    /// every caller who visits it. Safe methods need no `FetchMetadata`, since browsers send none with
+    /// every caller who visits it. Safe methods need no `Origin`, since browsers send none with
     /// most of them. Here too: `__Host-`, `HttpOnly`, `Secure`, `SameSite`.
     pub fn token_cookie_from<O: AsRef<str>>(
         mut self,
@@ -73,9 +73,9 @@ impl<M> DangerousLayer<M> {
     /// (RFC 6455), and `CONNECT` with `Sec-WebSocket-Version` over HTTP/2 (RFC 8441). A marker on
     /// another request is answered 401 [`MissingToken`](crate::RejectionKind::MissingToken), under
     /// [`optional`](AuthenticateLayer::optional) too; a marker without a token 400
-    /// [`NoCredentials`](crate::RequestFault::NoCredentials), and one with more than one element
+    /// [`NoCredentials`](crate::error::RequestFault::NoCredentials), and one with more than one element
     /// behind it, or two markers, 400
-    /// [`SeveralCredentials`](crate::RequestFault::SeveralCredentials).
+    /// [`SeveralCredentials`](crate::error::RequestFault::SeveralCredentials).
     ///
     /// A browser fails the connection unless the server selects one of its subprotocols: select
     /// the marker or one of your own, and **never the token**, which the answer would repeat. In

@@ -22,6 +22,7 @@ use crate::model::scope::{ScopeRequirement, add_tokens, challenge_of, tokens_of}
 use crate::model::url;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::is_quotable;
+use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
 use crate::verify::request::token_sources::TokenSources;
 
 impl ResourceServer {
@@ -92,6 +93,8 @@ struct Settings {
     resource_metadata: Option<Arc<str>>,
     refused_body_bytes: Option<u64>,
     refused_body_time: Option<Duration>,
+    workspace_parameter: Option<Arc<str>>,
+    account_parameter: Option<Arc<str>>,
     /// Tokens without repetition.
     scope: Vec<&'static str>,
     known_scope: Vec<&'static str>,
@@ -131,12 +134,12 @@ impl<M> AuthenticateLayer<M> {
 
     /// Lets principals into workspaces, beside the callers of this layer's context, though their
     /// tokens are for the portal's: [`WorkspaceAccess`](crate::WorkspaceAccess) asks the
-    /// [`WorkspaceDirectory`](crate::WorkspaceDirectory) who owns the workspace, and without a
+    /// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) who owns the workspace, and without a
     /// directory every tenant guard answers 500. Such a guest gets through `WorkspaceAccess`, with
     /// [`Scoped`](crate::Scoped), [`InRole`](crate::InRole) or [`InGroup`](crate::InGroup) around
     /// it, and through no other extractor: [`WorkspaceAccess::token`](crate::WorkspaceAccess::token)
     /// has its claims. A handler that asks for nothing lets them through like everybody else, and
-    /// so does [`RequireScopeLayer`](crate::RequireScopeLayer) for those with the scope: give
+    /// so does [`RequireScopeLayer`](crate::layer::RequireScopeLayer) for those with the scope: give
     /// routes without a workspace a layer of their own. Scopes are demanded of principals like of
     /// anybody. Default: a principal's token is refused like that of any other context, and
     /// `WorkspaceAccess` refuses principals.
@@ -218,6 +221,31 @@ impl<M> AuthenticateLayer<M> {
             .demand("refused_body_time", is_one, Problem::Contradicts)
     }
 
+    /// The parameter of these routes that holds the workspace's id, in place of the server's
+    /// [`workspace_parameter`](crate::ResourceServerBuilder::workspace_parameter): `project` for
+    /// `/projects/{project}`. With a name that a route cannot have (empty, or with `{`, `}`, `/` or
+    /// `*`), the name of the account's parameter, or two different names, the layer answers every
+    /// request 500. Default: the server's, which is `workspace_id`.
+    pub fn workspace_parameter(mut self, name: impl Into<String>) -> Self {
+        let name: String = name.into();
+        let is_sound = is_parameter_name(&name);
+        let is_one = set_once(&mut self.settings.workspace_parameter, name.into());
+        self.demand("workspace_parameter", is_sound, Problem::Malformed)
+            .demand("workspace_parameter", is_one, Problem::Contradicts)
+    }
+
+    /// The parameter of these routes that holds the account's id, in place of the server's
+    /// [`account_parameter`](crate::ResourceServerBuilder::account_parameter); the bounds are those
+    /// of [`workspace_parameter`](Self::workspace_parameter). Default: the server's, which is
+    /// `account_id`.
+    pub fn account_parameter(mut self, name: impl Into<String>) -> Self {
+        let name: String = name.into();
+        let is_sound = is_parameter_name(&name);
+        let is_one = set_once(&mut self.settings.account_parameter, name.into());
+        self.demand("account_parameter", is_sound, Problem::Malformed)
+            .demand("account_parameter", is_one, Problem::Contradicts)
+    }
+
     /// Adds an `error_description` to challenges: one fixed sentence for each error code, and
     /// nothing about the token. In gRPC it is the `grpc-message` too. Default: none.
     pub fn error_descriptions(mut self) -> Self {
@@ -226,9 +254,9 @@ impl<M> AuthenticateLayer<M> {
     }
 
     /// Gives refusals a body: that of this renderer, such as
-    /// [`ProblemJson`](crate::ProblemJson). The guards of the routes inside answer with it too;
-    /// [`RequireScopeLayer`](crate::RequireScopeLayer) where it says
-    /// [`rendered`](crate::RequireScopeLayer::rendered). The service's body type must be made
+    /// [`ProblemJson`](crate::layer::ProblemJson). The guards of the routes inside answer with it too;
+    /// [`RequireScopeLayer`](crate::layer::RequireScopeLayer) where it says
+    /// [`rendered`](crate::layer::RequireScopeLayer::rendered). The service's body type must be made
     /// of [`Bytes`](bytes::Bytes), such as axum's. A second renderer makes the layer answer every
     /// request 500. Default: empty bodies, of any type with a default.
     pub fn renderer(self, renderer: impl Renderer) -> AuthenticateLayer<RenderedBody> {
@@ -275,7 +303,19 @@ impl<M> AuthenticateLayer<M> {
         for token in &settings.scope {
             add_tokens(&mut known_scope, token);
         }
+        let servers = self.server.path_parameters();
+        let workspace = settings.workspace_parameter.as_ref();
+        let account = settings.account_parameter.as_ref();
+        let path = PathParameters {
+            workspace: workspace.unwrap_or(&servers.workspace).clone(),
+            account: account.unwrap_or(&servers.account).clone(),
+        };
+        let one_name_for_both = (path.workspace == path.account).then_some(SettingFault {
+            setting: "workspace_parameter",
+            problem: Problem::Contradicts,
+        });
         LayerPolicy {
+            path,
             challenge: Arc::new(ChallengePolicy::new(
                 ChallengeText {
                     realm: settings
@@ -305,7 +345,7 @@ impl<M> AuthenticateLayer<M> {
                 bytes: settings.refused_body_bytes.unwrap_or(standard.bytes),
                 time: settings.refused_body_time.unwrap_or(standard.time),
             },
-            setting_fault: self.setting_fault,
+            setting_fault: self.setting_fault.or(one_name_for_both),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! handler refuses: axum drops the body before the refusal comes back to the layer.
 //!
 //! 1. Only bodies that are not empty are lent, and only where a refusal would close the
-//!    connection; see `unread_body`.
+//!    connection; see `drain_body`.
 //! 2. Frames pass unchanged. What was not read comes back when the inner service drops the body.
 
 use std::any::Any;

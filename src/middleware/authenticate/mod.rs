@@ -1,6 +1,7 @@
-//! The layer that authenticates requests, its service, and what it leaves in the extensions.
+//! The layer that authenticates requests, its service, and its entry in the request's extensions.
 
 pub(crate) mod context;
+pub(crate) mod refuser;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 mod lent_body;
 pub(crate) mod service;

@@ -1,12 +1,11 @@
-//! The service that judges every request's token before the inner service sees it.
+//! The service that authenticates every request before the inner service sees it.
 //!
-//! 1. What an earlier layer left is removed first; the innermost layer speaks.
-//! 2. A refused request never reaches the inner service. Of its body a bounded rest is read and
-//!    thrown away, where the connection would be closed otherwise; see `unread_body`.
+//! 1. What an outer layer left in the extensions is removed first: the innermost layer decides.
+//! 2. A refused request never reaches the inner service. A bounded rest of its body is read and
+//!    thrown away, where the connection would be closed otherwise; see `drain_body`.
 //! 3. The common case is decided inside `call`: no boxed future, no clone of the service.
-//! 4. Only when the issuer must be asked, a boxed future waits a bounded time and judges again,
-//!    at most twice. It holds nothing that readiness reserved, and polls its own clone ready
-//!    before it calls it.
+//! 4. Only a decision that is pending has a boxed future, which waits a bounded time. It holds
+//!    nothing that readiness reserved, and polls its own clone ready before it calls it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,33 +15,35 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::logging;
 use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
 #[cfg(feature = "jwks")]
 use crate::middleware::future::rest_of_lent;
 use crate::middleware::future::{Lent, ResponseFuture};
-use crate::middleware::response::body::{EmptyBody, MakeBody};
-#[cfg(feature = "tracing")]
-use crate::middleware::response::challenge::nobody_listens;
+use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest};
 use crate::middleware::response::challenge::respond;
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::rest_of_incoming;
 use crate::middleware::response::grpc::ResponseProtocol;
-use crate::middleware::response::refusal_log::trace_refused;
+use crate::middleware::response::refusal_log::log_refusal;
 use crate::middleware::response::scope_challenge::DemandedScopes;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::event::Event;
 use crate::runtime::util::striped::StripedArc;
-use crate::server::authenticate::Outcome;
-use crate::server::decide::issuer_authority::LookupResult;
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::decision::Decision;
+#[cfg(feature = "jwks")]
+use crate::server::decide::decision::PendingDecision;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
 #[derive(Clone)]
 #[must_use]
 pub struct Authenticate<S, M = EmptyBody> {
     inner: S,
-    gate: Authenticator,
+    authenticator: Authenticator,
     body: PhantomData<fn() -> M>,
 }
 
@@ -50,7 +51,7 @@ impl<S, M> Authenticate<S, M> {
     pub(in crate::middleware) fn new(inner: S, policy: LayerPolicy) -> Self {
         Self {
             inner,
-            gate: Authenticator(Arc::new(StripedArc::new(policy))),
+            authenticator: Authenticator(Arc::new(StripedArc::new(policy))),
             body: PhantomData,
         }
     }
@@ -69,19 +70,19 @@ impl<S: fmt::Debug, M> fmt::Debug for Authenticate<S, M> {
 struct Authenticator(Arc<StripedArc<LayerPolicy>>);
 
 impl Authenticator {
-    fn judge<B>(&self, request: &Request<B>, answered: Option<LookupResult>) -> Outcome {
+    fn authenticate<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<Decision<Option<SharedRequest>>, Rejection> {
         if let Some(fault) = self.0.setting_fault {
-            return Outcome::Refused(fault.rejection());
+            return Err(fault.rejection());
         }
-        let (method, headers) = (request.method(), request.headers());
-        let sources = &self.0.sources;
-        self.0
-            .server
-            .judge(sources, (method, request.version()), headers, answered)
+        let parts = RequestParts::of(request);
+        self.0.server.authenticate_request(&self.0.sources, parts)
     }
 
     /// How this request is answered, should it be refused here or further inside.
-    fn dialect<B>(&self, request: &Request<B>) -> ResponseProtocol {
+    fn protocol<B>(&self, request: &Request<B>) -> ResponseProtocol {
         if self.0.grpc {
             ResponseProtocol::of(request.headers())
         } else {
@@ -89,41 +90,34 @@ impl Authenticator {
         }
     }
 
-    /// Lets the request through with what is known about it, or says why not.
-    fn decide<B>(
+    /// Puts the result of authentication into the extensions, where this layer admits it.
+    fn admit<B>(
         &self,
         request: &mut Request<B>,
-        dialect: ResponseProtocol,
-        judgement: Outcome,
-    ) -> ServiceOutcome {
-        let mut is_guest = false;
-        let admission = match judgement {
-            Outcome::Admitted(admission) => {
-                if !admission.is_for(self.0.context.as_deref()) {
-                    if !(self.0.admits.principals && admission.is_principal()) {
-                        return ServiceOutcome::Refuse(self.wrong_context().by(admission.realm()));
-                    }
-                    is_guest = true;
+        protocol: ResponseProtocol,
+        verified: Option<SharedRequest>,
+    ) -> Result<(), Rejection> {
+        let mut other_context = false;
+        match &verified {
+            Some(verified) if !verified.is_for(self.0.context.as_deref()) => {
+                if !(self.0.admits.principals && verified.is_principal()) {
+                    return Err(self.wrong_context().by(verified.realm()));
                 }
-                Some(admission)
+                other_context = true;
             }
-            Outcome::NothingSent if self.0.admits.nothing_sent => None,
-            Outcome::NothingSent => {
-                return ServiceOutcome::Refuse(RejectionKind::MissingToken.into());
-            }
-            Outcome::Refused(rejection) => return ServiceOutcome::Refuse(rejection),
-            #[cfg(feature = "jwks")]
-            Outcome::Wait(question) => return ServiceOutcome::Ask(question),
-        };
-        trace_admitted(admission.as_deref().map(|known| &**known));
+            Some(_) => {}
+            None if self.0.admits.nothing_sent => {}
+            None => return Err(RejectionKind::MissingToken.into()),
+        }
+        log_admitted(verified.as_deref().map(|verified| &**verified));
         request.extensions_mut().insert(AuthContext {
-            admission,
+            verified,
             policy: self.0.share(),
-            is_guest,
-            dialect,
+            other_context,
+            protocol,
             demanded: DemandedScopes::default(),
         });
-        ServiceOutcome::Pass
+        Ok(())
     }
 
     /// A token of one context is never good for another, unless the layer's is a slip.
@@ -177,21 +171,16 @@ impl Authenticator {
         None
     }
 
-    fn refuse<B, M: MakeBody<B>>(
+    fn refuse<B, M: MakeBody<B>, ReqBody>(
         &self,
+        request: &Request<ReqBody>,
         rejection: &Rejection,
-        dialect: ResponseProtocol,
+        protocol: ResponseProtocol,
     ) -> Response<B> {
-        trace_refused(rejection, &self.0.server);
-        respond::<B, M>(rejection, &self.0.challenge, dialect)
+        log_refusal(rejection, &self.0.server);
+        let request = RefusedRequest::of(RequestParts::of(request));
+        respond::<B, M>(rejection, &self.0.challenge, protocol, Some(request))
     }
-}
-
-enum ServiceOutcome {
-    Pass,
-    Refuse(Rejection),
-    #[cfg(feature = "jwks")]
-    Ask(crate::server::decide::issuer_authority::PendingLookup),
 }
 
 impl<S, M, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S, M>
@@ -211,90 +200,78 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // An outer layer's verdict is not ours.
+        // The innermost layer decides, so what an outer layer left is removed.
         request.extensions_mut().remove::<AuthContext>();
-        let dialect = self.gate.dialect(&request);
-        let judgement = self.gate.judge(&request, None);
-        match self.gate.decide(&mut request, dialect, judgement) {
-            ServiceOutcome::Pass => {
-                let lent = self.gate.lend(&mut request);
-                ResponseFuture::inner(self.inner.call(request), lent)
-            }
-            ServiceOutcome::Refuse(rejection) => {
-                let response = self.gate.refuse::<ResBody, M>(&rejection, dialect);
-                ResponseFuture::refused(response, self.gate.read_rest(request))
+        let protocol = self.authenticator.protocol(&request);
+        let admitted = match self.authenticator.authenticate(&request) {
+            Ok(Decision::Done(verified)) => {
+                self.authenticator.admit(&mut request, protocol, verified)
             }
             #[cfg(feature = "jwks")]
-            ServiceOutcome::Ask(question) => {
-                // Who waits for an issuer must not hold what readiness reserved, such as a place
-                // under a concurrency limit: strangers could keep everybody out. The instance
-                // that was polled ready is let go, and a clone is polled ready after the wait.
+            Ok(Decision::Pending(pending)) => {
+                // A pending request gives up what readiness reserved, such as a permit of a
+                // concurrency limit: strangers could otherwise use up all permits. A clone of the
+                // service is polled ready after the wait.
                 let later = self.inner.clone();
                 self.inner = later.clone();
-                let gate = self.gate.clone();
-                ResponseFuture::asking(Box::pin(ask::<S, M, _, _>(gate, later, request, question)))
+                let authenticator = self.authenticator.clone();
+                let pending = finish::<S, M, _, _>(authenticator, later, request, pending);
+                return ResponseFuture::pending(Box::pin(pending));
+            }
+            Err(rejection) => Err(rejection),
+        };
+        match admitted {
+            Ok(()) => {
+                let lent = self.authenticator.lend(&mut request);
+                ResponseFuture::inner(self.inner.call(request), lent)
+            }
+            Err(rejection) => {
+                let response = self
+                    .authenticator
+                    .refuse::<ResBody, M, _>(&request, &rejection, protocol);
+                ResponseFuture::refused(response, self.authenticator.read_rest(request))
             }
         }
     }
 }
 
-/// How often a request may wait for the issuer before it is answered 503.
+/// The slow path: waits for the look-up, and then goes on with the request.
 #[cfg(feature = "jwks")]
-const MOST_QUESTIONS: usize = 2;
-
-/// The slow path: waits for the issuer, then judges again.
-#[cfg(feature = "jwks")]
-async fn ask<S, M, ReqBody, ResBody>(
-    gate: Authenticator,
+async fn finish<S, M, ReqBody, ResBody>(
+    authenticator: Authenticator,
     mut inner: S,
     mut request: Request<ReqBody>,
-    mut question: crate::server::decide::issuer_authority::PendingLookup,
+    pending: PendingDecision<Option<SharedRequest>>,
 ) -> Result<(Response<ResBody>, Option<Reading>), S::Error>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ReqBody: 'static,
     M: MakeBody<ResBody>,
 {
-    let dialect = gate.dialect(&request);
-    for _ in 0..MOST_QUESTIONS {
-        let answered = question.wait().await;
-        let judgement = gate.judge(&request, Some(answered));
-        match gate.decide(&mut request, dialect, judgement) {
-            ServiceOutcome::Pass => {
-                std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
-                let lent = gate.lend(&mut request);
-                let response = inner.call(request).await?;
-                let rest = rest_of_lent(&response, lent);
-                return Ok((response, rest));
-            }
-            ServiceOutcome::Refuse(rejection) => {
-                let response = gate.refuse::<ResBody, M>(&rejection, dialect);
-                return Ok((response, gate.read_rest(request)));
-            }
-            ServiceOutcome::Ask(next) => question = next,
-        }
+    let protocol = authenticator.protocol(&request);
+    let outcome = pending.finish().await;
+    let admitted =
+        outcome.and_then(|verified| authenticator.admit(&mut request, protocol, verified));
+    if let Err(rejection) = admitted {
+        let response = authenticator.refuse::<ResBody, M, _>(&request, &rejection, protocol);
+        return Ok((response, authenticator.read_rest(request)));
     }
-    let response =
-        gate.refuse::<ResBody, M>(&crate::server::authenticate::waited_enough(), dialect);
-    Ok((response, gate.read_rest(request)))
+    std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
+    let lent = authenticator.lend(&mut request);
+    let response = inner.call(request).await?;
+    let rest = rest_of_lent(&response, lent);
+    Ok((response, rest))
 }
 
-#[cfg(feature = "tracing")]
-fn trace_admitted(admission: Option<&VerifiedRequest>) {
-    if nobody_listens() {
+fn log_admitted(verified: Option<&VerifiedRequest>) {
+    if !logging::is_enabled() {
         return;
     }
-    let Some(admission) = admission else {
-        tracing::trace!("no token was sent; the layer is optional");
-        return;
-    };
-    let (issuer, caller) = (admission.token.issuer(), admission.caller_kind());
-    // A span that the application declared with these fields gets them filled.
-    tracing::Span::current()
-        .record("auth.issuer", issuer)
-        .record("auth.caller", caller);
-    tracing::trace!(issuer, caller, "token admitted");
+    logging::emit(match verified {
+        Some(verified) => Event::TokenAdmitted {
+            issuer: verified.token.issuer(),
+            caller: verified.caller_kind(),
+        },
+        None => Event::NothingSent,
+    });
 }
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_admitted(_: Option<&VerifiedRequest>) {}

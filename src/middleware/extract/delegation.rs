@@ -1,36 +1,44 @@
-//! A client that acts for a user, as the request's header field says.
+//! Extractors of a client's delegation: it acts for the user that a header field names.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::extract::admission::option;
-use crate::middleware::extract::place;
+use crate::middleware::extract::macros::option;
+use crate::middleware::extract::tenant_path::RouteParameters;
 use crate::middleware::response::refusal::Refusal;
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 
 impl<S: Send + Sync> FromRequestParts<S> for UncheckedDelegation {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let place = place::workspace(parts, state).await;
-        let admitted = AuthContext::of(&parts.extensions)?;
-        claim(admitted, parts, place).await
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let outcome: Result<Self, Refusal> = async {
+            let route = RouteParameters::of(parts).await;
+            let admitted = AuthContext::of(&parts.extensions)?;
+            claim(admitted, parts, &route).await
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Delegation {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let place = place::workspace(parts, state).await;
-        let admitted = AuthContext::of(&parts.extensions)?;
-        check_all_wiring(admitted)?;
-        let claimed = claim(admitted, parts, place).await?;
-        let confirmed = admitted.policy().server.confirm(claimed);
-        confirmed
-            .await
-            .map_err(|rejection| admitted.refuse(rejection))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let outcome: Result<Self, Refusal> = async {
+            let route = RouteParameters::of(parts).await;
+            let admitted = AuthContext::of(&parts.extensions)?;
+            check_all_wiring(admitted)?;
+            let claimed = claim(admitted, parts, &route).await?;
+            let confirmed = admitted.policy().server.confirm(claimed);
+            confirmed
+                .await
+                .map_err(|rejection| admitted.refuse(rejection))
+        }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 
@@ -53,12 +61,13 @@ fn check_all_wiring(admitted: &AuthContext) -> Result<(), Refusal> {
 async fn claim(
     admitted: &AuthContext,
     parts: &Parts,
-    place: Result<crate::verify::identity::access::RequestedPlace, crate::RejectionKind>,
+    route: &RouteParameters,
 ) -> Result<UncheckedDelegation, Refusal> {
     let server = &admitted.policy().server;
     check_wiring(admitted)?;
     let admission = admitted.required()?;
-    let place = place.map_err(|kind| admitted.refuse(kind))?;
+    let place = route.workspace(&admitted.policy().path);
+    let place = place.map_err(|rejection| admitted.refuse(rejection))?;
     let claimed = server.claim_delegation(admission, &parts.headers, &place);
     claimed
         .await

@@ -1,26 +1,24 @@
-//! Extractors for axum: what the layer found, as arguments of handlers.
+//! Extractors for axum handlers.
 //!
-//! 1. An extractor reads the layer's entry and never takes or adds anything, so any number of
-//!    them stand on one handler, in any order, in nested routers.
-//! 2. Without a layer every one of them answers 500, `Option<T>` included.
-//! 3. `Option<T>` is `None` only under an optional layer, when nothing was sent in any of its
-//!    sources. A refusal stays a refusal.
+//! 1. An extractor reads the [`AuthContext`](crate::middleware::authenticate::context::AuthContext)
+//!    that the layer left in the request's extensions, and changes nothing. Any number of
+//!    extractors stand on one handler, in any order, in nested routers.
+//! 2. Without a layer every extractor answers 500, `Option<T>` included.
+//! 3. `Option<T>` is `None` only under an optional layer, for a request with nothing in any token
+//!    source. A refused token stays refused.
 
-mod admission;
-mod guard;
-mod place;
-mod account;
-mod caller;
+mod macros;
+mod tenant_path;
+mod access;
 mod delegation;
-mod roles;
-mod scoped;
+mod guards;
+mod identity;
+mod refuser;
 mod token;
 #[cfg(feature = "jwks")]
 mod user_info;
-mod workspace;
 
-pub use roles::{InGroup, InRole, RoleRequirement, assert_roles};
-pub use scoped::Scoped;
+pub use guards::{InGroup, InRole, RoleRequirement, Scoped, assert_roles};
 pub use token::Claims;
 #[cfg(feature = "jwks")]
 pub use user_info::UserInfo;

@@ -8,7 +8,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::extract::admission::{FromAuthContext, extractor};
+use crate::middleware::extract::macros::{FromAuthContext, extractor};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::scope::Scope;
 use crate::verify::claims::access_token::AccessToken;
@@ -49,6 +49,8 @@ extractor!(Scope);
 /// }
 /// # let _ = handler;
 /// ```
+#[doc(alias = "jwt_claims")]
+#[doc(alias = "custom_claims")]
 #[must_use]
 pub struct Claims<T>(pub Arc<T>);
 

@@ -9,12 +9,13 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::extract::admission::option;
+use crate::middleware::extract::macros::option;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::WiringFault;
 use crate::verify::request::credential::Credential;
+use crate::verify::request::request_parts::RequestParts;
 
-/// What the issuer's userinfo endpoint says of the user, as the application's own type `T`
+/// The claims of the user from the issuer's userinfo endpoint, as the application's own type `T`
 /// (OpenID Connect Core section 5.3).
 ///
 /// The issuer is asked with the caller's token when a handler wants this, and then not again for
@@ -28,7 +29,7 @@ use crate::verify::request::credential::Credential;
 ///    [`Claims`](crate::Claims).
 ///
 /// ```
-/// use portcullis::UserInfo;
+/// use portcullis::extract::UserInfo;
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Contact {
@@ -71,25 +72,25 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let admitted = AuthContext::of(&parts.extensions)?;
-        check_wiring(admitted)?;
-        let admission = admitted.required()?;
-        let policy = admitted.policy();
-        // The library keeps no token, so it is read again where the layer read it.
-        let sent = Credential::find(
-            &policy.sources,
-            (&parts.method, parts.version),
-            &parts.headers,
-        );
-        let Ok(Some(token)) = sent else {
-            return Err(admitted.refuse(WiringFault::TokenRemoved));
-        };
-        let said = policy.server.user_info(admission, token).await;
-        let said = said.map_err(|rejection| admitted.refuse(rejection))?;
-        match said.claims() {
-            Ok(claims) => Ok(Self(claims)),
-            Err(fault) => Err(admitted.refuse(fault)),
+        let outcome: Result<Self, Refusal> = async {
+            let admitted = AuthContext::of(&parts.extensions)?;
+            check_wiring(admitted)?;
+            let admission = admitted.required()?;
+            let policy = admitted.policy();
+            // The library keeps no token, so it is read again where the layer read it.
+            let sent = Credential::find(&policy.sources, RequestParts::from(&*parts));
+            let Ok(Some(token)) = sent else {
+                return Err(admitted.refuse(WiringFault::TokenRemoved));
+            };
+            let said = policy.server.user_info(admission, token).await;
+            let said = said.map_err(|rejection| admitted.refuse(rejection))?;
+            match said.claims() {
+                Ok(claims) => Ok(Self(claims)),
+                Err(fault) => Err(admitted.refuse(fault)),
+            }
         }
+        .await;
+        outcome.map_err(|refusal| refusal.for_request((&*parts).into()))
     }
 }
 

@@ -6,10 +6,13 @@
 //! 3. Whether bodies are rendered is part of a layer's type, which renderer it is is not: a
 //!    service over any body type compiles without one, and two renderers make one type.
 
+use std::fmt;
+
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::model::error::rejection::Rejection;
+use crate::verify::request::request_parts::RequestParts;
 
 /// Makes the bodies of refusals; given to a layer by
 /// [`AuthenticateLayer::renderer`](crate::AuthenticateLayer::renderer).
@@ -17,12 +20,14 @@ use crate::model::error::rejection::Rejection;
 /// What it writes is sent to strangers. [`RejectionKind::as_str`](crate::RejectionKind::as_str)
 /// is fit for them; the fault, `Display` and [`Rejection::issuer`] are for the operator.
 ///
-/// A closure of this shape is a renderer too.
+/// A closure of the shape of [`render`](Self::render) is a renderer too.
 ///
 /// ```
 /// use http::{HeaderValue, Request, Response, StatusCode};
 /// use http_body_util::{BodyExt, Full};
-/// use portcullis::{RefusalBody, Rejection, ResourceServer};
+/// use portcullis::error::Rejection;
+/// use portcullis::layer::RefusalBody;
+/// use portcullis::ResourceServer;
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -51,6 +56,101 @@ use crate::model::error::rejection::Rejection;
 pub trait Renderer: Send + Sync + 'static {
     /// The body for this refusal, which is answered with this status.
     fn render(&self, rejection: &Rejection, status: StatusCode) -> RefusalBody;
+
+    /// The same for a renderer that looks at the request, for its `Accept`, say. Called in place of
+    /// [`render`](Self::render) wherever the request is at hand: in layers, in extractors and for
+    /// a [`Refuser`](crate::extract::Refuser). A service that finds a refusal by
+    /// [`AccessToken::of`](crate::AccessToken::of) or [`Identity::of`](crate::Identity::of) shows
+    /// no request, and then `render` is called. Default: `render`, without a look at the request.
+    ///
+    /// ```
+    /// use http::{HeaderValue, StatusCode};
+    /// use portcullis::error::Rejection;
+    /// use portcullis::layer::{ProblemJson, RefusalBody, RefusedRequest, Renderer};
+    ///
+    /// struct HtmlOrJson;
+    ///
+    /// impl Renderer for HtmlOrJson {
+    ///     fn render(&self, rejection: &Rejection, status: StatusCode) -> RefusalBody {
+    ///         ProblemJson.render(rejection, status)
+    ///     }
+    ///
+    ///     fn render_for(&self, request: &RefusedRequest<'_>, rejection: &Rejection, status: StatusCode) -> RefusalBody {
+    ///         let accept = request.headers().get("accept");
+    ///         if accept.is_some_and(|types| types.as_bytes().starts_with(b"text/html")) {
+    ///             let html = HeaderValue::from_static("text/html; charset=utf-8");
+    ///             return RefusalBody::new(html, format!("<h1>{status}</h1>"));
+    ///         }
+    ///         self.render(rejection, status)
+    ///     }
+    /// }
+    /// # let _ = HtmlOrJson;
+    /// ```
+    fn render_for(
+        &self,
+        request: &RefusedRequest<'_>,
+        rejection: &Rejection,
+        status: StatusCode,
+    ) -> RefusalBody {
+        let _ = request;
+        self.render(rejection, status)
+    }
+}
+
+/// The head of a refused request, as a [`Renderer`] sees it.
+///
+/// The header fields hold the credential, and a path or query may hold secrets of the application:
+/// do not write them into a body or a log as they stand.
+#[derive(Clone, Copy)]
+pub struct RefusedRequest<'r> {
+    method: &'r Method,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+}
+
+impl<'r> RefusedRequest<'r> {
+    pub(in crate::middleware) const fn new(
+        method: &'r Method,
+        uri: &'r Uri,
+        headers: &'r HeaderMap,
+    ) -> Self {
+        Self {
+            method,
+            uri,
+            headers,
+        }
+    }
+
+    pub(in crate::middleware) const fn of(request: RequestParts<'r>) -> Self {
+        Self::new(request.method, request.uri, request.headers)
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &'r Method {
+        self.method
+    }
+
+    /// The URI as the layer or the handler sees it: inside `axum::Router::nest` without the prefix.
+    #[must_use]
+    pub const fn uri(&self) -> &'r Uri {
+        self.uri
+    }
+
+    /// The header fields, the credential included.
+    #[must_use]
+    pub const fn headers(&self) -> &'r HeaderMap {
+        self.headers
+    }
+}
+
+impl fmt::Debug for RefusedRequest<'_> {
+    /// The method alone, since the rest may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefusedRequest")
+            .field("method", self.method)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<F> Renderer for F
@@ -104,7 +204,9 @@ impl RefusalBody {
 ///
 /// ```
 /// use http::StatusCode;
-/// use portcullis::{ProblemJson, Rejection, RejectionKind, Renderer};
+/// use portcullis::error::Rejection;
+/// use portcullis::layer::{ProblemJson, Renderer};
+/// use portcullis::RejectionKind;
 ///
 /// let body = ProblemJson.render(&Rejection::from(RejectionKind::NoTenant), StatusCode::FORBIDDEN);
 /// assert_eq!(body.media_type(), "application/problem+json");
@@ -195,6 +297,7 @@ mod tests {
             RejectionKind::Unavailable(Outage::KeysNotLoaded),
             RejectionKind::NotAuthenticated,
             RejectionKind::Misconfigured(WiringFault::NoContext),
+            RejectionKind::Forbidden,
         ] {
             for code in 100..1000 {
                 let status = StatusCode::from_u16(code).expect("a status");

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 
-use crate::middleware::response::body::{MakeBody, Renderer};
+use crate::middleware::response::body::{MakeBody, RefusalBody, RefusedRequest, Renderer};
 use crate::middleware::response::grpc::ResponseProtocol;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 
@@ -47,6 +47,10 @@ impl ChallengePolicy {
             wording,
             renderer,
         }
+    }
+
+    pub(in crate::middleware) const fn has_renderer(&self) -> bool {
+        self.renderer.is_some()
     }
 }
 
@@ -146,9 +150,10 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
             (StatusCode::FORBIDDEN, Some((challenge, None)))
         }
         // A new token would not help, so none is asked for.
-        RejectionKind::WrongCaller | RejectionKind::WrongTenant | RejectionKind::NoTenant => {
-            (StatusCode::FORBIDDEN, None)
-        }
+        RejectionKind::WrongCaller
+        | RejectionKind::WrongTenant
+        | RejectionKind::NoTenant
+        | RejectionKind::Forbidden => (StatusCode::FORBIDDEN, None),
         RejectionKind::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
         RejectionKind::NotAuthenticated | RejectionKind::Misconfigured(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, None)
@@ -167,11 +172,13 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
     }
 }
 
-/// Makes the response to a refused request; the kind travels in its extensions.
+/// Makes the response to a refused request, with the kind in its extensions. `request` is what the
+/// renderer sees of it.
 pub(crate) fn respond<B, M: MakeBody<B>>(
     rejection: &Rejection,
     policy: &ChallengePolicy,
-    dialect: ResponseProtocol,
+    protocol: ResponseProtocol,
+    request: Option<RefusedRequest<'_>>,
 ) -> Response<B> {
     let PreparedAnswer {
         status,
@@ -180,8 +187,12 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     } = answer(rejection, policy);
     let renderer = policy.renderer.as_deref();
     let body = renderer
-        .filter(|_| M::RENDERED && !dialect.is_grpc())
-        .map(|renderer| renderer.render(rejection, status).into_parts());
+        .filter(|_| M::RENDERED && !protocol.is_grpc())
+        .map(|renderer| match request {
+            Some(request) => renderer.render_for(&request, rejection, status),
+            None => renderer.render(rejection, status),
+        })
+        .map(RefusalBody::into_parts);
     let (media_type, bytes) = body.map_or((None, Bytes::new()), |(media_type, bytes)| {
         (Some(media_type), bytes)
     });
@@ -199,7 +210,7 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
         headers.insert(RETRY_AFTER, HeaderValue::from(delay_seconds(after)));
     }
     response.extensions_mut().insert(rejection.kind());
-    dialect.translate(&mut response, message);
+    protocol.translate(&mut response, message);
     response
 }
 
@@ -207,10 +218,4 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
 fn delay_seconds(after: Duration) -> u64 {
     let rounded_up = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     rounded_up.max(1)
-}
-
-/// Whether no event and no span is wanted from anybody: then the current span is not looked for.
-#[cfg(feature = "tracing")]
-pub(in crate::middleware) fn nobody_listens() -> bool {
-    tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF
 }

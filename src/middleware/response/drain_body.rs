@@ -1,8 +1,8 @@
 //! The rest of a refused request's body, read within bounds and thrown away.
 //!
-//! hyper closes an HTTP/1.x connection at once when a request is answered whose body was not read
-//! to its end. The client is then still sending: it sees a broken pipe in place of the answer, and
-//! the next request on that connection is lost too (RFC 9112 section 9.6).
+//! hyper closes an HTTP/1.x connection at once when a response goes out before the request's body
+//! was read to its end. The client is then still sending: it sees a broken pipe in place of the
+//! response, and loses its next request on that connection too (RFC 9112 section 9.6).
 //!
 //! 1. Read before the answer goes out, at most so many bytes for at most so long. Nothing of the
 //!    body is kept.

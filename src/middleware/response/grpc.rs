@@ -1,6 +1,6 @@
-//! How a client wants to be answered: in HTTP, or in gRPC inside of it.
+//! The protocol of a refusal: HTTP, or gRPC in HTTP.
 //!
-//! 1. Only a layer that says `.grpc()` asks; elsewhere every client speaks HTTP.
+//! 1. Only a layer with `.grpc()` looks; elsewhere every refusal is plain HTTP.
 //! 2. The media type of the request decides: `application/grpc` and the two of gRPC-Web, in
 //!    any letter case, with or without `+` and a format or `;` and parameters.
 //! 3. A gRPC refusal is a trailers-only response: HTTP 200, the status in `grpc-status`, no
@@ -12,7 +12,7 @@ use http::{Response, StatusCode};
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// What the client of a request speaks.
+/// The protocol of a request's client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseProtocol {
     Http,
@@ -24,7 +24,7 @@ pub(crate) enum ResponseProtocol {
 impl ResponseProtocol {
     const GRPC: [Self; 3] = [Self::Grpc, Self::GrpcWeb, Self::GrpcWebText];
 
-    /// What the `Content-Type` says.
+    /// The protocol that the `Content-Type` names.
     pub(in crate::middleware) fn of(headers: &HeaderMap) -> Self {
         let Some(field) = headers.get(CONTENT_TYPE) else {
             return Self::Http;
@@ -54,7 +54,7 @@ impl ResponseProtocol {
         }
     }
 
-    /// Turns a refusal without a body into one in this dialect.
+    /// Turns a refusal without a body into a response of this protocol.
     pub(in crate::middleware) fn translate<B>(
         self,
         response: &mut Response<B>,
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_media_type_tells_grpc_and_nothing_that_only_begins_like_it() {
-        for (field, dialect) in [
+        for (field, protocol) in [
             ("application/grpc", ResponseProtocol::Grpc),
             ("APPLICATION/gRPC", ResponseProtocol::Grpc),
             ("application/grpc+proto", ResponseProtocol::Grpc),
@@ -117,7 +117,7 @@ mod tests {
                 ResponseProtocol::GrpcWebText,
             ),
         ] {
-            assert_eq!(of(field.as_bytes()), dialect, "{field:?}");
+            assert_eq!(of(field.as_bytes()), protocol, "{field:?}");
         }
         for other in [
             "",

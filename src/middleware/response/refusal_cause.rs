@@ -1,4 +1,4 @@
-//! Why a guard refused, in detail, for operators.
+//! The detail of a guard's refusal, for operators.
 //!
 //! 1. What the guard demands, as the program names it, and what there is of that kind: the token's
 //!    scope and roles, the kind of caller, the JSON type of a claim. No other claim's value.
@@ -17,16 +17,16 @@ const MOST_BYTES: usize = 256;
 
 /// A scope that `R` demands, and the one that there is.
 pub(in crate::middleware) fn lacking_scope<R: ScopeRequirement>(
-    admission: &VerifiedRequest,
+    verified: &VerifiedRequest,
 ) -> RejectionDetail {
     let mut expected = R::ALTERNATIVES.join(" | ");
     for role in R::ROLES {
         // Writing to a string cannot fail.
         let _ = write!(expected, " | role {role}");
     }
-    let scope = admission.token.scope();
+    let scope = verified.token.scope();
     let detail = RejectionDetail::new()
-        .with_claim(admission.rules.scope_claim.to_string())
+        .with_claim(verified.rules.scope_claim.to_string())
         .with_setting("scope_claim")
         .with_expected(expected);
     if scope.is_empty() {
@@ -41,13 +41,13 @@ pub(in crate::middleware) fn lacking_scope<R: ScopeRequirement>(
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn lacking_role(
     any_of: &[&str],
-    admission: &VerifiedRequest,
+    verified: &VerifiedRequest,
 ) -> RejectionDetail {
-    let roles = bounded(admission.token.roles());
+    let roles = bounded(verified.token.roles());
     if roles.is_empty() {
-        no_name(any_of, admission.unread_roles())
+        no_name(any_of, verified.unread_roles())
     } else {
-        other_names(any_of, &admission.rules.roles_claim, "roles_claim").with_found(roles)
+        other_names(any_of, &verified.rules.roles_claim, "roles_claim").with_found(roles)
     }
 }
 
@@ -55,12 +55,12 @@ pub(in crate::middleware) fn lacking_role(
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn lacking_group(
     any_of: &[&str],
-    admission: &VerifiedRequest,
+    verified: &VerifiedRequest,
 ) -> RejectionDetail {
-    if admission.token.groups().next().is_none() {
-        no_name(any_of, admission.unread_groups())
+    if verified.token.groups().next().is_none() {
+        no_name(any_of, verified.unread_groups())
     } else {
-        other_names(any_of, &admission.rules.groups_claim, "groups_claim")
+        other_names(any_of, &verified.rules.groups_claim, "groups_claim")
     }
 }
 
@@ -83,24 +83,24 @@ fn other_names(any_of: &[&str], path: &ClaimPath, setting: &'static str) -> Reje
 /// Another kind of caller than the one that is demanded.
 pub(in crate::middleware) fn other_caller(
     expected: &'static str,
-    admission: &VerifiedRequest,
+    verified: &VerifiedRequest,
 ) -> RejectionDetail {
     RejectionDetail::new()
         .with_problem(Problem::Differs)
         .with_expected(expected)
-        .with_found(admission.caller_kind())
+        .with_found(verified.caller_kind())
 }
 
-/// A place of the path that is not the caller's. It names the parameter and no id.
+/// A path parameter that differs from the caller's tenant. It names the parameter and no id.
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn other_place(
-    parameter: &'static str,
-    admission: &VerifiedRequest,
+    parameter: &str,
+    verified: &VerifiedRequest,
 ) -> RejectionDetail {
     RejectionDetail::new()
         .with_problem(Problem::Differs)
         .with_expected(format!("the caller's own in the path's `{{{parameter}}}`"))
-        .with_found(admission.caller_kind())
+        .with_found(verified.caller_kind())
 }
 
 /// Names of a token in one line.

@@ -1,14 +1,13 @@
-//! Where an OpenID Provider tells that a session has ended
+//! The endpoint for logout tokens of an OpenID Provider
 //! (OpenID Connect Back-Channel Logout 1.0 sections 2.5, 2.7 and 2.8).
 //!
 //! 1. One `logout_token` in a form of at most 32 KiB, sent with POST; other fields say nothing.
-//! 2. 200 when what it names is revoked, 400 when it is no good, 503 when that cannot be said now.
-//!    The answer says nothing about the token.
+//! 2. 200 when the sessions are revoked, 400 when the token is not valid, 503 when it cannot be
+//!    verified now. The response says nothing about the token.
 //! 3. The same token again changes nothing.
-//! 4. A token that its issuer has signed and that is refused all the same is a warning, at most one
-//!    a minute: its session goes on.
+//! 4. A refused token with a good signature is a warning, at most one a minute, since its session
+//!    goes on.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -23,7 +22,10 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER}
 use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
-use crate::server::operate::logout::Logout;
+use crate::logging;
+use crate::model::event::Event;
+use crate::runtime::http::form::single_value;
+use crate::server::operate::logout::LogoutRefusal;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::ConfigError;
 
@@ -32,10 +34,6 @@ const MOST_BYTES: usize = 32 * 1024;
 
 /// A minute.
 const MILLIS_BETWEEN_WARNINGS: u64 = 60_000;
-
-/// How often a token may wait for its issuer's keys.
-#[cfg(feature = "jwks")]
-const MOST_QUESTIONS: usize = 2;
 
 impl ResourceServer {
     /// A service for the `backchannel_logout_uri` of your sign-in clients
@@ -135,45 +133,30 @@ async fn answer(this: &BackchannelLogout, request: Request<Body>) -> Response<Bo
     let Ok(form) = to_bytes(request.into_body(), MOST_BYTES).await else {
         return refused("the form is too large or was cut off");
     };
-    match logout_token(&form) {
+    // s2.5: one token; twice would be a choice between two.
+    match single_value(&form, "logout_token") {
         Some(token) => log_out(this, &token).await,
         None => refused("the form does not hold one logout token"),
     }
 }
 
 async fn log_out(this: &BackchannelLogout, token: &[u8]) -> Response<Body> {
-    let server = &this.server;
-    #[cfg_attr(not(feature = "jwks"), allow(unused_mut))]
-    let mut outcome = server.log_out(token, None);
-    #[cfg(feature = "jwks")]
-    for _ in 0..MOST_QUESTIONS {
-        outcome = match outcome {
-            Logout::Wait(question) => server.log_out(token, Some(question.wait().await)),
-            outcome => return settled(this, outcome),
-        };
-    }
-    settled(this, outcome)
-}
-
-fn settled(this: &BackchannelLogout, outcome: Logout) -> Response<Body> {
-    match outcome {
-        Logout::Done => respond(StatusCode::OK),
-        Logout::Refused {
+    match this.server.log_out(token).await {
+        Ok(()) => respond(StatusCode::OK),
+        Err(LogoutRefusal::Invalid {
             why,
             is_verified: true,
-        } if this.warnings.is_due(this.server.monotonic()) => {
-            trace_refused_though_signed(&why);
+        }) if this.warnings.is_due(this.server.monotonic()) => {
+            logging::emit(Event::SignedLogoutRefused { why: &why });
             bad_request()
         }
-        Logout::Refused { why, .. } => refused(&why),
-        Logout::Unavailable { why, retry_after } => unavailable(&why, retry_after),
-        #[cfg(feature = "jwks")]
-        Logout::Wait(_) => unavailable("the keys did not come", Duration::from_secs(1)),
+        Err(LogoutRefusal::Invalid { why, .. }) => refused(&why),
+        Err(LogoutRefusal::Unavailable { why, retry_after }) => unavailable(&why, retry_after),
     }
 }
 
 fn refused(why: &str) -> Response<Body> {
-    trace_refused(why);
+    logging::emit(Event::LogoutRefused { why });
     bad_request()
 }
 
@@ -187,7 +170,7 @@ fn bad_request() -> Response<Body> {
 }
 
 fn unavailable(why: &str, retry_after: Duration) -> Response<Body> {
-    trace_undone(why);
+    logging::emit(Event::LogoutUnavailable { why });
     let mut response = respond(StatusCode::SERVICE_UNAVAILABLE);
     let seconds = retry_after.as_secs().max(1);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -209,105 +192,4 @@ fn is_form(content_type: Option<&HeaderValue>) -> bool {
         name.trim()
             .eq_ignore_ascii_case("application/x-www-form-urlencoded")
     })
-}
-
-/// The one `logout_token` of a form (s2.5). Twice would be a choice between two.
-fn logout_token(form: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let mut found = None;
-    for field in form.split(|byte| *byte == b'&') {
-        let end = field.iter().position(|byte| *byte == b'=');
-        let (name, value) = field.split_at_checked(end.unwrap_or(field.len()))?;
-        if *decoded(name)? == *b"logout_token" {
-            let value = value.strip_prefix(b"=")?;
-            if found.replace(decoded(value)?).is_some() {
-                return None;
-            }
-        }
-    }
-    found
-}
-
-/// A name or value of a form; `None` where an escape is none.
-fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if !text.iter().any(|byte| b"%+".contains(byte)) {
-        return Some(text.into());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        let byte = match (first, behind) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, behind @ ..]) => {
-                rest = behind;
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                u8::try_from(digit(high)? * 16 + digit(low)?).ok()?
-            }
-            (b'%', _) => return None,
-            (plain, _) => *plain,
-        };
-        bytes.push(byte);
-    }
-    Some(bytes.into())
-}
-
-#[cfg(feature = "tracing")]
-fn trace_refused(why: &str) {
-    tracing::debug!(why, "a logout token was refused");
-}
-
-#[cfg(feature = "tracing")]
-fn trace_refused_though_signed(why: &str) {
-    tracing::warn!(
-        why,
-        "a logout token of the issuer was refused, and its session goes on"
-    );
-}
-
-#[cfg(feature = "tracing")]
-fn trace_undone(why: &str) {
-    tracing::warn!(why, "a logout could not be judged or kept");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_refused(_: &str) {}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_refused_though_signed(_: &str) {}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_undone(_: &str) {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_form_is_read_strictly_and_holds_one_token() {
-        for (form, expected) in [
-            ("logout_token=a.b.c", Some("a.b.c")),
-            ("x=1&logout_token=a.b.c&y", Some("a.b.c")),
-            ("logout_token=a%2Eb%2ec", Some("a.b.c")),
-            ("logout%5Ftoken=a.b.c", Some("a.b.c")),
-            ("logout_token=a+b", Some("a b")),
-            ("logout_token=a=b", Some("a=b")),
-            ("logout_token=", Some("")),
-            ("x=%ff&logout_token=a", Some("a")),
-            ("logout_token", None),
-            ("", None),
-            ("Logout_token=a", None),
-            (" logout_token=a", None),
-            ("logout_token=a&logout_token=a", None),
-            ("logout_token=a&logout%5ftoken=b", None),
-            ("logout_token=a&logout_token", None),
-            ("logout_token=%", None),
-            ("logout_token=%2", None),
-            ("logout_token=%2x", None),
-            ("logout_token=%+1", None),
-            ("logout_token=a&%=b", None),
-        ] {
-            let found = logout_token(form.as_bytes());
-            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{form}");
-        }
-    }
 }

@@ -1,7 +1,7 @@
-//! What an operator needs to find the cause of a refusal: which claim, what is wrong with it, and
-//! which setting expected what.
+//! The detail of a refusal, for operators: the claim, its problem, and the setting that expects
+//! another value.
 //!
-//! 1. A detail is for the operator's log and for the program; no answer to a client contains it.
+//! 1. A detail is for logs and for the program; no response to a client contains it.
 //! 2. It names claims, settings and configured values. Of a token it holds the type of a value
 //!    and, where the documentation says so, scopes and roles; never another claim's value.
 
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The cause of a refusal in detail, for operators; see
-/// [`Rejection::detail`](crate::Rejection::detail).
+/// [`Rejection::detail`](crate::error::Rejection::detail).
 ///
 /// `Display` writes what is there as `claim=sub problem=missing setting=subject_claim`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,13 +38,13 @@ impl RejectionDetail {
         self
     }
 
-    /// Names the setting of this library that makes the demand.
+    /// Names the setting of this library that requires it.
     pub(crate) fn with_setting(mut self, setting: &'static str) -> Self {
         self.setting = Some(setting);
         self
     }
 
-    /// What the configuration demands. Never made of a request's bytes.
+    /// The value that the configuration requires. Never made of a request's bytes.
     pub(crate) fn with_expected(mut self, expected: impl Into<Cow<'static, str>>) -> Self {
         self.expected = Some(expected.into());
         self
@@ -56,8 +56,7 @@ impl RejectionDetail {
         self
     }
 
-    /// The claim or header parameter that is the trouble: a name of a specification, or the path
-    /// that a setting names.
+    /// The claim or header parameter at fault: a name of a specification, or a configured path.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         self.claim.as_deref()
@@ -69,13 +68,13 @@ impl RejectionDetail {
         self.problem
     }
 
-    /// The setting of this library that makes the demand, by the name of its method.
+    /// The setting of this library that requires it, by the name of its method.
     #[must_use]
     pub const fn setting(&self) -> Option<&'static str> {
         self.setting
     }
 
-    /// What the configuration demands.
+    /// The value that the configuration requires.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
         self.expected.as_deref()
@@ -123,7 +122,7 @@ pub enum Problem {
     TooLong,
     /// It has the right type and not the right form.
     Malformed,
-    /// It is another value than the one that the configuration demands.
+    /// It is another value than the one that the configuration requires.
     Differs,
     /// It marks another kind of token than an access token.
     WrongKind,

@@ -68,7 +68,7 @@ impl From<TokenFault> for TokenError {
     }
 }
 
-/// The fault alone, for logout tokens, whose faults have no place for more.
+/// The fault without its detail, for logout tokens.
 impl From<TokenError> for TokenFault {
     fn from(error: TokenError) -> Self {
         error.fault

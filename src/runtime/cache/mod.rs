@@ -1,6 +1,5 @@
-//! The cache of verified tokens, and the liveness of the keys that its entries stand on.
+//! The cache of verified tokens, and what its entries depend on.
 
-#[cfg(feature = "jwks")]
-pub(crate) mod key_liveness;
-pub(crate) mod cache_set;
+pub(crate) mod validity;
+mod cache_set;
 pub(crate) mod token_cache;

@@ -1,37 +1,35 @@
-//! Tokens that were verified before.
+//! The cache of verified tokens: set-associative, lock-free reads, scan-resistant CLOCK eviction.
 //!
-//! 1. Only what passed every check comes in, and a look-up skips no check that time, revocation or
-//!    the application decide: those are made on what it finds, on every request.
+//! 1. A value is inserted only after every check has passed. A hit skips no check that depends on
+//!    time, revocation or the application: these are made on what it returns, on every request.
 //! 2. An entry is found by a digest of every byte of the token under a secret of this process; the
 //!    token itself is not kept.
-//! 3. An entry stands on a key. When the key's mark has ended, or its set is too old, or the entry
-//!    has lived its life, it is not found. Both ages end by the wall clock or by the monotonic one,
-//!    whichever says so first.
-//! 4. A look-up takes no lock and waits for nobody. Coming in takes one lock of many, or is left
-//!    out where another one holds it.
-//! 5. Entries and bytes are bounded. Who comes in and is not used goes out first, so that a flood
-//!    of tokens that are seen once does not drive out those that are seen again.
+//! 3. An entry depends on a validity: when its key is removed, its key set is too old, or its life is
+//!    over by the wall clock or the monotonic one, it is not found.
+//! 4. A look-up takes no lock. An insertion takes the lock of one of 16 shards, and is skipped where
+//!    that is contended.
+//! 5. Entries and bytes are bounded. Eviction is scan resistant: entries never hit since insertion are
+//!    evicted first, so a flood of tokens that are seen once does not evict those seen again.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use crate::runtime::cache::cache_set::{CacheSet, SlotState};
-#[cfg(feature = "jwks")]
-use crate::runtime::cache::key_liveness::KeyLiveness;
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::util::striped::StripedCounter;
 use crate::runtime::util::swap::SwapCell;
-use crate::verify::crypto::primitives::TokenHasher;
+use crate::runtime::util::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::verify::crypto::token_hash::TokenHasher;
 
-/// Twice as many places as entries: otherwise every eighth entry would find its places taken.
+/// Slots for each entry. With as many slots as entries, one entry in eight would find its set full.
 const ROOM: usize = 2;
 
-/// Locks for coming in.
-const SHARDS: usize = 16;
+/// Shards, each with an insertion lock of its own.
+const SHARDS: usize = if cfg!(portcullis_loom) { 1 } else { 16 };
 
-/// How much is kept, and for how long.
+/// The bounds of a cache: entries, bytes, and the life of an entry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheLimits {
     pub(crate) entries: usize,
@@ -39,57 +37,13 @@ pub(crate) struct CacheLimits {
     pub(crate) life: Duration,
 }
 
-/// What a verified token stands on.
-#[derive(Clone, Debug)]
-pub(crate) struct CacheValidity {
-    #[cfg(feature = "jwks")]
-    mark: Option<KeyLiveness>,
-    end: Deadline,
-}
-
-impl CacheValidity {
-    /// Keys that stay for good.
-    pub(crate) const fn lasting() -> Self {
-        Self {
-            #[cfg(feature = "jwks")]
-            mark: None,
-            end: Deadline::NEVER,
-        }
-    }
-
-    /// Keys that are good before that end, unless the mark ends.
-    #[cfg(feature = "jwks")]
-    pub(crate) const fn until(end: Deadline, mark: Option<KeyLiveness>) -> Self {
-        Self { mark, end }
-    }
-
-    /// The same, and not past this moment.
-    #[cfg(feature = "jwks")]
-    pub(crate) fn within(self, end: Deadline) -> Self {
-        Self {
-            end: self.end.min(end),
-            ..self
-        }
-    }
-
-    #[cfg(feature = "jwks")]
-    fn holds(&self, now: Now) -> bool {
-        !self.end.has_passed(now) && self.mark.as_ref().is_none_or(KeyLiveness::holds)
-    }
-
-    #[cfg(not(feature = "jwks"))]
-    fn holds(&self, now: Now) -> bool {
-        !self.end.has_passed(now)
-    }
-}
-
-/// A digest that only this cache understands.
+/// The digest of a token under the secret of one cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest(u128);
 
 impl TokenDigest {
-    /// Bits that choose a place. A digest is linear in its text over GF(2), so tokens that differ
-    /// in few bits would share few places without the product.
+    /// The bits that choose shard and set. A digest is linear in its text over GF(2): without the
+    /// product, tokens that differ in few bits would share few sets.
     const fn spread(self) -> u64 {
         /// 2^64 divided by the golden ratio, made odd (Knuth, TAOCP 3, section 6.4).
         const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -108,35 +62,35 @@ impl TokenDigest {
     }
 }
 
-/// What was made of a token, and what that stands on.
+/// A cached value, and its validity.
 #[derive(Debug)]
 pub(crate) struct Cached<T> {
     value: T,
-    /// Once it is kept, its end is that of its life too.
-    basis: CacheValidity,
+    /// After insertion it ends with the life of an entry at the latest.
+    validity: CacheValidity,
     digest: TokenDigest,
     bytes: u32,
 }
 
 impl<T> Cached<T> {
-    /// Something that no cache holds.
-    pub(crate) const fn unkept(value: T, basis: CacheValidity) -> Self {
+    /// A value that is in no cache.
+    pub(crate) const fn unkept(value: T, validity: CacheValidity) -> Self {
         Self {
             value,
-            basis,
+            validity,
             digest: TokenDigest(0),
             bytes: 0,
         }
     }
 
-    fn holds(&self, now: Now) -> bool {
-        self.basis.holds(now)
+    fn is_valid(&self, now: Now) -> bool {
+        self.validity.is_valid(now)
     }
 
-    /// Whether the keys are gone that it stood on.
+    /// Whether the keys that it depends on have been removed.
     #[cfg(feature = "jwks")]
     pub(crate) fn has_lost_its_keys(&self) -> bool {
-        !self.basis.mark.as_ref().is_none_or(KeyLiveness::holds)
+        !self.validity.is_live()
     }
 }
 
@@ -150,7 +104,7 @@ impl<T> Deref for Cached<T> {
 
 /// The cache.
 pub(crate) struct TokenCache<T> {
-    digester: TokenHasher,
+    hasher: TokenHasher,
     life: Duration,
     shards: Vec<Shard<T>>,
     hits: StripedCounter,
@@ -165,17 +119,17 @@ struct Shard<T> {
     most_bytes: usize,
     entries: AtomicUsize,
     bytes: AtomicUsize,
-    /// Held by who comes in; it is where the search for the next to go begins.
-    hand: Mutex<usize>,
+    /// The insertion lock, and the CLOCK hand: where the next search for a victim begins.
+    clock_hand: Mutex<usize>,
 }
 
-/// The places that a digest may take.
+/// A set: the slots that a digest may take, and their entries.
 struct CacheLine<T> {
-    ways: CacheSet,
+    slots: CacheSet,
     entries: [SwapCell<Cached<T>>; CacheSet::COUNT],
 }
 
-/// What a cache holds, and how it fared.
+/// Entries, bytes and counters of a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CacheStats {
     pub(crate) entries: usize,
@@ -191,8 +145,8 @@ impl<T> TokenCache<T> {
         let most_entries = limits.entries.div_ceil(SHARDS);
         let sets = (most_entries * ROOM).div_ceil(CacheSet::COUNT).max(1);
         let set = || CacheLine {
-            ways: CacheSet::default(),
-            entries: [const { SwapCell::empty() }; CacheSet::COUNT],
+            slots: CacheSet::default(),
+            entries: std::array::from_fn(|_| SwapCell::empty()),
         };
         let shard = || Shard {
             sets: (0..sets).map(|_| set()).collect(),
@@ -200,10 +154,10 @@ impl<T> TokenCache<T> {
             most_bytes: limits.bytes / SHARDS,
             entries: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            hand: Mutex::new(0),
+            clock_hand: Mutex::new(0),
         };
         Some(Self {
-            digester: TokenHasher::new()?,
+            hasher: TokenHasher::new()?,
             life: limits.life,
             shards: (0..SHARDS).map(|_| shard()).collect(),
             hits: StripedCounter::default(),
@@ -214,48 +168,48 @@ impl<T> TokenCache<T> {
 
     /// The digest of a token.
     pub(crate) fn digest(&self, token: &[u8]) -> Option<TokenDigest> {
-        self.digester.digest(token).map(TokenDigest)
+        self.hasher.digest(token).map(TokenDigest)
     }
 
-    /// What was made of this token, if that still stands.
+    /// The value of this token, while it is valid.
     pub(crate) fn find(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<T>>> {
         let found = self.shard(digest).and_then(|shard| shard.find(digest, now));
         if found.is_some() {
-            self.hits.count();
+            self.hits.increment();
         } else {
-            self.misses.count();
+            self.misses.increment();
         }
         found
     }
 
-    /// Keeps what was made of a token, as far as there is room. What somebody else holds already
-    /// is not kept.
+    /// Inserts the value of a token, as far as there is room. A value that has another holder already
+    /// is not inserted.
     pub(crate) fn keep(
         &self,
         digest: TokenDigest,
-        known: &mut Arc<Cached<T>>,
+        value: &mut Arc<Cached<T>>,
         bytes: usize,
         now: Now,
     ) {
-        let (Some(own), Some(shard)) = (Arc::get_mut(known), self.shard(digest)) else {
+        let (Some(own), Some(shard)) = (Arc::get_mut(value), self.shard(digest)) else {
             return;
         };
         own.digest = digest;
-        own.basis.end = own.basis.end.min(Deadline::after(now, self.life));
+        own.validity = own.validity.clone().within(Deadline::after(now, self.life));
         own.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let evicted = shard.keep(known, now);
+        let evicted = shard.keep(value, now);
         if evicted > 0 {
             self.evictions.fetch_add(evicted, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn tally(&self) -> CacheStats {
+    pub(crate) fn stats(&self) -> CacheStats {
         let sum = |of: fn(&Shard<T>) -> usize| self.shards.iter().map(of).sum();
         CacheStats {
             entries: sum(|shard| shard.entries.load(Ordering::Relaxed)),
             bytes: sum(|shard| shard.bytes.load(Ordering::Relaxed)),
-            hits: self.hits.sum(),
-            misses: self.misses.sum(),
+            hits: self.hits.total(),
+            misses: self.misses.total(),
             evictions: self.evictions.load(Ordering::Relaxed),
         }
     }
@@ -268,7 +222,7 @@ impl<T> TokenCache<T> {
 }
 
 impl<T> Shard<T> {
-    /// The places of a digest, and its tag.
+    /// The set of a digest, and its tag.
     fn set(&self, digest: TokenDigest) -> Option<(&CacheLine<T>, u64)> {
         #[allow(clippy::cast_possible_truncation)] // the shard is chosen by higher bits
         let index = (digest.spread() & (u64::MAX >> 8)) as usize % self.sets.len();
@@ -279,60 +233,60 @@ impl<T> Shard<T> {
 
     fn find(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<T>>> {
         let (set, tag) = self.set(digest)?;
-        for place in set.ways.tagged(tag) {
-            // One that somebody has just put in place of ours is not ours.
-            let found = set.load(place);
-            if let Some(known) = found.filter(|known| known.digest == digest) {
-                if !known.holds(now) {
+        for slot in set.slots.tagged(tag) {
+            // An insertion may have replaced the entry since the tag was read.
+            let found = set.load(slot);
+            if let Some(value) = found.filter(|value| value.digest == digest) {
+                if !value.is_valid(now) {
                     return None;
                 }
-                set.ways.use_once(place);
-                return Some(known);
+                set.slots.record_hit(slot);
+                return Some(value);
             }
         }
         None
     }
 
-    /// How many had to go for it.
-    fn keep(&self, known: &Arc<Cached<T>>, now: Now) -> u64 {
-        let mut hand = match self.hand.try_lock() {
-            Ok(hand) => hand,
-            // What an entry holds may be the application's, and panic as it is dropped: by then
-            // everything is in its place.
+    /// How many entries were evicted for it.
+    fn keep(&self, value: &Arc<Cached<T>>, now: Now) -> u64 {
+        let mut clock_hand = match self.clock_hand.try_lock() {
+            Ok(clock_hand) => clock_hand,
+            // The drop of an application's value may have panicked, which happens after all
+            // bookkeeping is done.
             Err(TryLockError::Poisoned(held)) => held.into_inner(),
-            // Whoever finds the door held comes in another time.
+            // If the shard lock is contended, skip the insert.
             Err(TryLockError::WouldBlock) => return 0,
         };
-        if known.bytes as usize > self.most_bytes || self.most_entries == 0 {
+        if value.bytes as usize > self.most_bytes || self.most_entries == 0 {
             return 0;
         }
-        let Some((set, tag)) = self.set(known.digest) else {
+        let Some((set, tag)) = self.set(value.digest) else {
             return 0;
         };
-        let is_full = !self.fits(known.bytes, None);
-        let place = set.ways.choose(tag, now.monotonic, is_full);
+        let is_full = !self.fits(value.bytes, None);
+        let slot = set.slots.victim(tag, now.monotonic, is_full);
         let mut evicted = 0;
-        // INVARIANT: room is made before it is taken; entries and bytes never exceed their bounds.
-        while !self.fits(known.bytes, set.ways.bytes(place)) {
-            match self.evict(&mut hand, now) {
+        // INVARIANT: evict before inserting, so that entries and bytes never exceed their bounds.
+        while !self.fits(value.bytes, set.slots.bytes(slot)) {
+            match self.evict(&mut clock_hand, now) {
                 Some(was_good) => evicted += u64::from(was_good),
                 None => return evicted,
             }
         }
-        match set.ways.bytes(place) {
+        match set.slots.bytes(slot) {
             Some(bytes) => self.bytes.fetch_sub(bytes as usize, Ordering::Relaxed),
             None => self.entries.fetch_add(1, Ordering::Relaxed),
         };
         self.bytes
-            .fetch_add(known.bytes as usize, Ordering::Relaxed);
-        let before = set.swap(place, Some(Arc::clone(known)));
-        let end = known.basis.end.monotonic();
-        set.ways.fill(place, tag, end, known.bytes);
-        let is_other = |old: Arc<Cached<T>>| old.digest != known.digest && old.holds(now);
+            .fetch_add(value.bytes as usize, Ordering::Relaxed);
+        let before = set.swap(slot, Some(Arc::clone(value)));
+        let end = value.validity.end().monotonic();
+        set.slots.fill(slot, tag, end, value.bytes);
+        let is_other = |old: Arc<Cached<T>>| old.digest != value.digest && old.is_valid(now);
         evicted + u64::from(before.is_some_and(is_other))
     }
 
-    /// Whether there is room for so many bytes more, in the place of an entry or in an empty one.
+    /// Whether so many bytes fit, in place of an entry or in an empty slot.
     fn fits(&self, more: u32, in_place_of: Option<u32>) -> bool {
         let entries = self.entries.load(Ordering::Relaxed) + usize::from(in_place_of.is_none());
         let bytes = self.bytes.load(Ordering::Relaxed) + more as usize;
@@ -340,204 +294,60 @@ impl<T> Shard<T> {
         entries <= self.most_entries && bytes.saturating_sub(less) <= self.most_bytes
     }
 
-    /// Empties one place. Whether what stood there was still good; `None` when all are empty.
-    fn evict(&self, hand: &mut MutexGuard<'_, usize>, now: Now) -> Option<bool> {
+    /// Evicts an entry by CLOCK. Whether it was still valid; `None` where there is no entry.
+    fn evict(&self, clock_hand: &mut MutexGuard<'_, usize>, now: Now) -> Option<bool> {
         let count = self.sets.len() * CacheSet::COUNT;
         let mut least: Option<(usize, u64)> = None;
         for step in 0..count {
-            let index = (**hand + step) % count;
+            let index = (**clock_hand + step) % count;
             let set = self.sets.get(index / CacheSet::COUNT)?;
-            match set.ways.occupancy(index % CacheSet::COUNT, now.monotonic) {
+            match set.slots.slot_state(index % CacheSet::COUNT, now.monotonic) {
                 SlotState::Empty => {}
-                SlotState::Over | SlotState::Used(0) => {
-                    **hand = index + 1;
+                SlotState::Expired | SlotState::Live(0) => {
+                    **clock_hand = index + 1;
                     return Some(self.clear(set, index % CacheSet::COUNT, now));
                 }
-                SlotState::Used(uses) => {
-                    if least.is_none_or(|(_, fewest)| uses < fewest) {
-                        least = Some((index, uses));
+                SlotState::Live(hits) => {
+                    if least.is_none_or(|(_, fewest)| hits < fewest) {
+                        least = Some((index, hits));
                     }
                 }
             }
         }
-        // All have been used: they grow old together, and the least used one goes.
+        // All have hits: all decay, and the one with the fewest hits is evicted.
         for set in &self.sets {
-            set.ways.age();
+            set.slots.decay();
         }
         let (index, _) = least?;
         let set = self.sets.get(index / CacheSet::COUNT)?;
         Some(self.clear(set, index % CacheSet::COUNT, now))
     }
 
-    /// Empties a place. Whether what stood there was still good.
-    fn clear(&self, set: &CacheLine<T>, place: usize, now: Now) -> bool {
-        set.ways.clear(place);
-        let Some(known) = set.swap(place, None) else {
+    /// Clears a slot. Whether its entry was still valid.
+    fn clear(&self, set: &CacheLine<T>, slot: usize, now: Now) -> bool {
+        set.slots.clear(slot);
+        let Some(value) = set.swap(slot, None) else {
             return false;
         };
         self.entries.fetch_sub(1, Ordering::Relaxed);
         self.bytes
-            .fetch_sub(known.bytes as usize, Ordering::Relaxed);
-        known.holds(now)
+            .fetch_sub(value.bytes as usize, Ordering::Relaxed);
+        value.is_valid(now)
     }
 }
 
 impl<T> CacheLine<T> {
-    fn load(&self, place: usize) -> Option<Arc<Cached<T>>> {
-        self.entries.get(place)?.load_full()
+    fn load(&self, slot: usize) -> Option<Arc<Cached<T>>> {
+        self.entries.get(slot)?.load_full()
     }
 
-    fn swap(&self, place: usize, known: Option<Arc<Cached<T>>>) -> Option<Arc<Cached<T>>> {
-        self.entries.get(place)?.swap(known)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::time::UnixTime;
-
-    const LIFE_SECONDS: u32 = 300;
-    const LIFE: Duration = Duration::from_secs(LIFE_SECONDS as u64);
-    const NOW: Now = now(10);
-
-    const fn now(seconds: u32) -> Now {
-        Now {
-            wall: UnixTime::from_secs(1_800_000_000 + seconds as i64),
-            monotonic: Duration::from_secs(seconds as u64),
-        }
-    }
-
-    fn cache(entries: usize, bytes: usize) -> TokenCache<usize> {
-        let limits = CacheLimits {
-            entries,
-            bytes,
-            life: LIFE,
-        };
-        TokenCache::new(limits).expect("randomness")
-    }
-
-    fn keep(cache: &TokenCache<usize>, name: usize, bytes: usize) {
-        let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
-        let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
-        cache.keep(digest, &mut known, bytes, NOW);
-    }
-
-    fn find(cache: &TokenCache<usize>, name: usize, now: Now) -> Option<usize> {
-        let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
-        cache.find(digest, now).map(|known| **known)
-    }
-
-    #[test]
-    fn a_digest_covers_every_byte_and_belongs_to_its_cache() {
-        let (one, other) = (cache(1, 1 << 20), cache(1, 1 << 20));
-        let of = |cache: &TokenCache<usize>, token: &[u8]| cache.digest(token).expect("a digest").0;
-        let token: Vec<u8> = (b'A'..=b'Z').cycle().take(3000).collect();
-        let whole = of(&one, &token);
-        assert_eq!(of(&one, &token), whole);
-        assert_ne!(of(&other, &token), whole, "under a secret of its own");
-        for place in [0, 1, 15, 16, 17, 1000, 2984, 2999] {
-            let mut changed = token.clone();
-            changed[place] ^= 1;
-            assert_ne!(of(&one, &changed), whole, "byte {place}");
-        }
-        assert_ne!(of(&one, &token[..2999]), whole);
-        assert_ne!(of(&one, &[&token[..], b"\0"].concat()), whole);
-        assert_ne!(of(&one, b""), of(&one, b"\0"));
-    }
-
-    #[test]
-    fn a_full_cache_holds_what_it_may_and_finds_it() {
-        const MOST: usize = 2000;
-        let cache = cache(MOST, 1 << 30);
-        for name in 0..MOST {
-            keep(&cache, name, 1000);
-        }
-        let found = (0..MOST)
-            .filter(|name| find(&cache, *name, NOW).is_some())
-            .count();
-        // Shards are filled by chance; what is over in one is not missing in all.
-        assert!(found > MOST * 9 / 10, "{found} of {MOST}");
-        for name in MOST..3 * MOST {
-            keep(&cache, name, 1000);
-        }
-        let tally = cache.tally();
-        assert!(tally.entries <= MOST.div_ceil(SHARDS) * SHARDS, "{tally:?}");
-        assert_eq!(tally.bytes, tally.entries * 1000);
-        assert!(tally.evictions > 0);
-    }
-
-    /// Digests of texts that differ in few bits differ in combinations of as few patterns.
-    #[test]
-    fn digests_that_differ_in_few_bits_take_many_places() {
-        const MOST: usize = 2000;
-        for shift in (64..=112).step_by(4) {
-            let cache = cache(MOST, 1 << 30);
-            let digest = |name: usize| TokenDigest((name as u128) << shift | name as u128);
-            for name in 0..MOST {
-                let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
-                cache.keep(digest(name), &mut known, 1000, NOW);
-            }
-            let found = (0..MOST)
-                .filter(|name| cache.find(digest(*name), NOW).is_some())
-                .count();
-            assert!(found > MOST * 9 / 10, "{found} of {MOST} at bit {shift}");
-        }
-    }
-
-    #[test]
-    fn bytes_are_bounded_too_and_what_is_too_large_stays_out() {
-        let cache = cache(1000, 16 * 10_000);
-        for name in 0..1000 {
-            keep(&cache, name, 3_000);
-            assert!(cache.tally().bytes <= 16 * 10_000);
-        }
-        assert!(cache.tally().entries >= 16);
-        let before = cache.tally().entries;
-        keep(&cache, 5000, 10_001);
-        assert_eq!(find(&cache, 5000, NOW), None);
-        assert_eq!(cache.tally().entries, before, "and drives nobody out");
-    }
-
-    #[test]
-    fn who_is_over_makes_room_first_and_is_not_counted_as_driven_out() {
-        let cache = cache(16, 1 << 20);
-        for name in 0..200 {
-            keep(&cache, name, 10);
-        }
-        let evicted = cache.tally().evictions;
-        let late = now(10 + LIFE_SECONDS);
-        for name in 0..200 {
-            assert_eq!(find(&cache, name, late), None);
-        }
-        for name in 200..400 {
-            let digest = cache.digest(&usize::to_le_bytes(name)).expect("a digest");
-            let mut known = Arc::new(Cached::unkept(name, CacheValidity::lasting()));
-            cache.keep(digest, &mut known, 10, late);
-        }
-        let tally = cache.tally();
-        assert!(tally.entries <= 16);
-        assert!(tally.evictions - evicted <= 200 - 16 + 16, "{tally:?}");
-    }
-
-    #[test]
-    fn threads_that_come_in_at_once_keep_the_bounds_and_find_their_own() {
-        let cache = cache(64, 1 << 20);
-        std::thread::scope(|scope| {
-            for thread in 0..8 {
-                let cache = &cache;
-                scope.spawn(move || {
-                    for round in 0..2000 {
-                        let name = thread * 10_000 + round % 40;
-                        keep(cache, name, 100);
-                        let found = find(cache, name, NOW);
-                        assert!(found.is_none() || found == Some(name));
-                        assert!(cache.tally().entries <= 64);
-                    }
-                });
-            }
-        });
-        let tally = cache.tally();
-        assert_eq!(tally.bytes, tally.entries * 100);
+    fn swap(&self, slot: usize, value: Option<Arc<Cached<T>>>) -> Option<Arc<Cached<T>>> {
+        self.entries.get(slot)?.swap(value)
     }
 }
+
+#[cfg(all(test, not(portcullis_loom)))]
+mod tests;
+
+#[cfg(all(test, portcullis_loom))]
+mod loom_tests;

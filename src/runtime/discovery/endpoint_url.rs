@@ -1,4 +1,4 @@
-//! Where an issuer is asked: an address that was configured, or that its metadata gives.
+//! The address of an endpoint: configured, or discovered in the issuer's metadata.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,45 +7,46 @@ use tokio::sync::Mutex;
 
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::metadata::{Discovered, MetadataQuery, RefreshError};
-use crate::runtime::http::client::{Fetcher, HttpOptions};
+use crate::runtime::http::client::Fetcher;
+use crate::runtime::http::tls::HttpOptions;
 
-/// Where an endpoint is.
+/// The address of an endpoint.
 #[derive(Clone, Debug)]
 pub(crate) enum EndpointUrl {
-    At(String),
-    /// In the first of these documents that is about the issuer.
+    Fixed(String),
+    /// Named by the first of these metadata documents that is about the issuer.
     Discovered(Vec<String>),
 }
 
-/// The place of one endpoint, found when it is needed.
+/// Resolves the address of one endpoint, when it is needed.
 pub(crate) struct EndpointResolver {
-    place: EndpointUrl,
+    url: EndpointUrl,
     /// The member of the metadata that names it.
     member: &'static str,
     /// The exact `iss`, which a discovery document must name.
     issuer: Arc<str>,
     plain_http: bool,
     fetcher: Fetcher,
-    /// Held over a look-up, which all who need it share.
+    /// Held during discovery, so that concurrent callers share it.
     discovered: Mutex<Option<Discovered>>,
-    was_located: AtomicBool,
+    was_discovered: AtomicBool,
 }
 
 impl EndpointResolver {
     pub(in crate::runtime) fn new(
-        place: EndpointUrl,
+        url: EndpointUrl,
         member: &'static str,
         issuer: Arc<str>,
-        reach: &HttpOptions,
+        http_options: &HttpOptions,
     ) -> Result<Self, String> {
         Ok(Self {
-            place,
+            url,
             member,
             issuer,
-            plain_http: reach.plain_http,
-            fetcher: Fetcher::for_questions(reach)?,
+            plain_http: http_options.plain_http,
+            fetcher: Fetcher::for_lookups(http_options)?,
             discovered: Mutex::new(None),
-            was_located: AtomicBool::new(false),
+            was_discovered: AtomicBool::new(false),
         })
     }
 
@@ -53,15 +54,15 @@ impl EndpointResolver {
         &self.issuer
     }
 
-    /// What is sent there is sent by this.
+    /// The client for requests to this endpoint.
     pub(in crate::runtime) const fn fetcher(&self) -> &Fetcher {
         &self.fetcher
     }
 
-    /// The address; discovered now, where it is not known.
-    pub(in crate::runtime) async fn find(&self, now: Now) -> Result<String, RefreshError> {
-        let candidates = match &self.place {
-            EndpointUrl::At(url) => return Ok(url.clone()),
+    /// The address; discovers it where it is not cached.
+    pub(in crate::runtime) async fn resolve(&self, now: Now) -> Result<String, RefreshError> {
+        let candidates = match &self.url {
+            EndpointUrl::Fixed(url) => return Ok(url.clone()),
             EndpointUrl::Discovered(candidates) => candidates,
         };
         let mut discovered = self.discovered.lock().await;
@@ -75,22 +76,22 @@ impl EndpointResolver {
         };
         let url = wanted.find(&self.fetcher, candidates).await?;
         *discovered = Some(Discovered::new(url.clone(), now));
-        self.was_located.store(true, Ordering::Relaxed);
+        self.was_discovered.store(true, Ordering::Relaxed);
         Ok(url)
     }
 
-    /// Looks it up anew next time: it may have moved.
-    pub(in crate::runtime) async fn doubt(&self) {
+    /// Drops the cached address: the endpoint may have moved.
+    pub(in crate::runtime) async fn forget(&self) {
         *self.discovered.lock().await = None;
     }
 
-    /// Whether the address has to be looked up.
+    /// Whether the address is discovered.
     pub(in crate::runtime) const fn is_discovered(&self) -> bool {
-        matches!(self.place, EndpointUrl::Discovered(_))
+        matches!(self.url, EndpointUrl::Discovered(_))
     }
 
-    /// Whether the address is known, or was once.
-    pub(in crate::runtime) fn is_located(&self) -> bool {
-        !self.is_discovered() || self.was_located.load(Ordering::Relaxed)
+    /// Whether the address is configured, or was discovered once.
+    pub(in crate::runtime) fn is_resolved(&self) -> bool {
+        !self.is_discovered() || self.was_discovered.load(Ordering::Relaxed)
     }
 }

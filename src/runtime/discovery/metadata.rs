@@ -1,27 +1,28 @@
-//! An address that an issuer's metadata gives.
+//! The metadata document of an authorization server, and the address of an endpoint in it.
 //!
-//! 1. A discovery document counts only if its `issuer` is ours, byte for byte (RFC 8414
+//! 1. A document counts only if its `issuer` is the configured one, byte for byte (RFC 8414
 //!    section 3.3, OpenID Connect Discovery section 4.3); another one ends the search.
-//! 2. A discovered address is remembered for an hour, by both readings of the clock.
-//! 3. A member that is null or an empty text is one that is not there.
+//! 2. A discovered address is cached for an hour, by both readings of the clock.
+//! 3. A member that is null or an empty string counts as absent.
 
 use std::time::Duration;
 
 use crate::model::url;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::http::client::{Fetched, Fetcher, Validators};
+use crate::runtime::util::excerpt::excerpt;
 use crate::verify::json::object::{Object, Value};
 
-/// A discovered address is looked up again after this time.
+/// How long a discovered address is cached.
 const DISCOVERY_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// Longest foreign text that goes into an error.
 const MAX_FOUND_CHARS: usize = 128;
 
-/// Why an issuer's document or keys could not be had.
+/// Why an issuer's metadata or keys could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RefreshError {
-    /// Escaped and cut short. This never becomes right by itself.
+    /// The name is an excerpt. This is a mistake in the configuration and no retry helps.
     #[error("the discovery document names another issuer: `{found}`")]
     IssuerMismatch { found: String },
     #[error("{0}")]
@@ -30,7 +31,7 @@ pub(crate) enum RefreshError {
     NotRunning,
 }
 
-/// An address that a discovery document gave, and when.
+/// A discovered address, and until when it is cached.
 pub(crate) struct Discovered {
     url: String,
     end: Deadline,
@@ -42,23 +43,23 @@ impl Discovered {
         Self { url, end }
     }
 
-    /// The address, unless it is to be looked up again.
+    /// The address, while it is cached.
     pub(in crate::runtime) fn url(&self, now: Now) -> Option<&str> {
         (!self.end.has_passed(now)).then_some(&self.url)
     }
 }
 
-/// What is looked for.
+/// A query for one endpoint.
 pub(in crate::runtime) struct MetadataQuery<'w> {
-    /// The member of the document that has it.
+    /// The member of the document that names the endpoint.
     pub(in crate::runtime) member: &'static str,
-    /// Whether a document that names this issuer is about ours.
+    /// Whether a document with this `issuer` is about the configured one.
     pub(in crate::runtime) is_named: &'w (dyn Fn(&str) -> bool + Sync),
     pub(in crate::runtime) plain_http: bool,
 }
 
 impl MetadataQuery<'_> {
-    /// The address in the first of these documents that is about our issuer.
+    /// The address in the first of these documents that is about the issuer.
     pub(in crate::runtime) async fn find(
         &self,
         fetcher: &Fetcher,
@@ -78,7 +79,7 @@ impl MetadataQuery<'_> {
                     (RefreshError::Failed(error.to_string()), absent)
                 }
             };
-            // "Not here" says less than anything else.
+            // A status such as 404 is the least informative error.
             if first_error
                 .as_ref()
                 .is_none_or(|(_, kept)| *kept && !absent)
@@ -93,25 +94,24 @@ impl MetadataQuery<'_> {
     }
 
     fn find_in(&self, document: &[u8]) -> Result<String, RefreshError> {
-        let fault = |phrase: &str| RefreshError::Failed(format!("the discovery document {phrase}"));
+        let failed =
+            |phrase: &str| RefreshError::Failed(format!("the discovery document {phrase}"));
         let document = Object::parse(document)
-            .map_err(|_| fault("is not one json object of distinct members"))?;
+            .map_err(|_| failed("is not one json object of distinct members"))?;
         let text = |name| {
             let text = document.get(name).and_then(Value::as_text);
             text.filter(|text| !text.is_empty())
         };
-        let issuer = text("issuer").ok_or_else(|| fault("has no string `issuer`"))?;
+        let issuer = text("issuer").ok_or_else(|| failed("has no string `issuer`"))?;
         // RFC 8414 s3.3: identical, or the metadata must not be used.
         if !(self.is_named)(&issuer) {
-            let found = issuer.chars().take(MAX_FOUND_CHARS).collect::<String>();
-            return Err(RefreshError::IssuerMismatch {
-                found: found.escape_debug().to_string(),
-            });
+            let found = excerpt(&issuer, MAX_FOUND_CHARS);
+            return Err(RefreshError::IssuerMismatch { found });
         }
         let member = self.member;
-        let url = text(member).ok_or_else(|| fault(&format!("has no string `{member}`")))?;
+        let url = text(member).ok_or_else(|| failed(&format!("has no string `{member}`")))?;
         url::check(&url, self.plain_http)
-            .map_err(|phrase| fault(&format!("has a `{member}` that {phrase}")))?;
+            .map_err(|phrase| failed(&format!("has a `{member}` that {phrase}")))?;
         Ok(url.into_owned())
     }
 }

@@ -1,15 +1,15 @@
-//! How long an answer may be kept (RFC 9111 sections 4.2 and 5.2.2).
+//! Freshness from `Cache-Control` and `Age` (RFC 9111 sections 4.2 and 5.2.2).
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 
-/// How long the answer may be kept, less the time that caches have kept it already.
+/// The `max-age` of a response less its `Age`.
 ///
-/// `None` where nothing sound is said. `no-store` and `no-cache` are about the message; they
-/// say nothing about how long keys last, and web frameworks send them with everything.
-pub(in crate::runtime) fn max_age(headers: &HeaderMap) -> Option<Duration> {
+/// `None` where there is no valid one. `no-store` and `no-cache` also give `None`: they say nothing
+/// about how long keys last, and web frameworks send them with everything.
+pub(super) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let mut found: Option<u64> = None;
     for line in headers.get_all(CACHE_CONTROL) {
         for directive in line.to_str().ok()?.split(',') {
@@ -20,7 +20,7 @@ pub(in crate::runtime) fn max_age(headers: &HeaderMap) -> Option<Duration> {
             }
             if name.eq_ignore_ascii_case("max-age") {
                 let seconds = delta_seconds(value.trim().trim_matches('"'))?;
-                // RFC 9111 s4.2.1: of several, the one that trusts less.
+                // RFC 9111 s4.2.1: of several, the shortest.
                 found = Some(found.map_or(seconds, |other| other.min(seconds)));
             }
         }
@@ -32,8 +32,8 @@ pub(in crate::runtime) fn max_age(headers: &HeaderMap) -> Option<Duration> {
     found.map(|seconds| Duration::from_secs(seconds.saturating_sub(age)))
 }
 
-/// RFC 9111 s1.2.2: digits; too many of them mean "very long".
-pub(in crate::runtime) fn delta_seconds(text: &str) -> Option<u64> {
+/// RFC 9111 s1.2.2: digits; a number that overflows means "very long".
+pub(super) fn delta_seconds(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }

@@ -1,17 +1,17 @@
-//! One bounded HTTP exchange: a document that is fetched, or a question with a secret in it.
+//! The HTTP client: bounded requests without surprises.
 //!
-//! 1. The address passes [`url::check`]; redirects are never followed, so no server can send
-//!    us elsewhere (CVE-2026-49478).
-//! 2. The whole exchange, its one retry included, takes at most 5 s of real time.
-//! 3. At most 256 KiB of body are read, of a key set as much as its issuer's settings say, counted
-//!    as they come: the announced length is not believed, and nothing is decompressed.
-//! 4. Only `200`, and `304` where validators were sent, are answers. The content type is not
-//!    looked at: issuers get it wrong, and the bytes are parsed strictly anyway.
-//! 5. Certificates are checked by the system's roots, and by those that were given for this issuer.
-//!    Proxies that the environment names are used where that was asked for.
-//! 6. A fault says where and what, and never quotes a body or a query.
-//! 7. A question is sent once. It may hold a token and our credentials, which belong in no second
-//!    request that nobody decided on.
+//! 1. The address passes [`url::check`]. Redirects are never followed, so that no server can send a
+//!    request elsewhere (CVE-2026-49478).
+//! 2. A whole exchange, its one retry included, takes at most 5 s of real time.
+//! 3. At most 256 KiB of body are read; of a key set as many as its issuer's settings say. Bytes are
+//!    counted as they arrive: `Content-Length` is not trusted, and nothing is decompressed.
+//! 4. Only `200` is a success, and `304` where validators were sent. The content type of documents is
+//!    ignored: issuers get it wrong, and the bytes are parsed strictly anyway.
+//! 5. Certificates are checked by the system's roots and by those of the issuer's settings. Proxies
+//!    of the environment are used only where the settings say so.
+//! 6. Errors name the address and the cause, and never quote a body or a query.
+//! 7. Requests of [`Fetcher::send`] are sent once: they may hold a token and our credentials, which a
+//!    retry would send a second time.
 
 use std::borrow::Cow;
 use std::error::Error as _;
@@ -27,25 +27,27 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::model::url;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
+use crate::runtime::http::tls::HttpOptions;
+use crate::runtime::util::excerpt::excerpt;
 use crate::verify::json::object::Object;
 
-/// An issuer that does not answer the handshake in this time is down.
+/// Time for connecting and the TLS handshake.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 
-/// The whole exchange. A slow sender of single bytes gets no more than this.
+/// Time for a whole exchange, so that a server that sends single bytes holds nothing up.
 const TOTAL_TIME: Duration = Duration::from_secs(5);
 
-/// Fifty times a large key set; a bound on memory.
+/// The bound on a body by default: fifty times a large key set.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Questions come close together, and then need no handshake each. A server that keeps a
-/// connection open keeps it longer than this, so that none is closed under a question.
-const QUESTIONS_APART: Duration = Duration::from_secs(1);
+/// Look-ups come close together, so connections are kept for this long. Servers keep theirs longer,
+/// so that none is closed while a request is on its way.
+const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// Connections that are kept between questions.
+/// Idle connections that are kept.
 const MOST_IDLE: usize = 32;
 
-/// A validator longer than this is not kept.
+/// A longer validator is not kept.
 const MAX_VALIDATOR_BYTES: usize = 1024;
 
 /// Longest text of a cause that goes into an error.
@@ -53,7 +55,7 @@ const MAX_CAUSE_CHARS: usize = 160;
 
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
-/// Makes the requests. Cheap to clone.
+/// The client. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher {
     client: reqwest::Client,
@@ -61,54 +63,17 @@ pub(crate) struct Fetcher {
     most_bytes: usize,
 }
 
-/// How an issuer is reached.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HttpOptions {
-    /// Allows plain http off loopback.
-    pub(crate) plain_http: bool,
-    /// Trusted beside the system's.
-    pub(crate) roots: Vec<RootCertificate>,
-    /// Whether the proxies that the environment names are used.
-    pub(crate) proxied: bool,
-}
-
-/// A certificate authority.
-#[derive(Clone, Debug)]
-pub(crate) struct RootCertificate(reqwest::Certificate);
-
-impl RootCertificate {
-    /// The certificates of a PEM bundle. The fault is a phrase that follows "it".
-    pub(crate) fn bundle(pem: &str) -> Result<Vec<Self>, &'static str> {
-        const BROKEN: &str = "holds a certificate that cannot be read";
-        let roots: Vec<Self> = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|_| BROKEN)?
-            .into_iter()
-            .map(Self)
-            .collect();
-        if roots.is_empty() {
-            return Err("holds no certificate");
-        }
-        // A client that trusts nothing else reads each of them, and says nothing of the system.
-        reqwest::Client::builder()
-            .tls_backend_rustls()
-            .tls_certs_only(roots.iter().map(|root| root.0.clone()))
-            .build()
-            .map(|_| roots)
-            .map_err(|_| BROKEN)
-    }
-}
-
-/// What the server gave us to ask "has it changed?" with (RFC 9110 section 8.8).
+/// Validators of a conditional request (RFC 9110 section 8.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Validators {
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
 }
 
-/// An answer.
+/// The result of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fetched {
-    /// `304`: what was fetched before still holds.
+    /// `304`: the body that was fetched before is current.
     Unchanged { max_age: Option<Duration> },
     /// `200`.
     Body {
@@ -118,28 +83,28 @@ pub(crate) enum Fetched {
     },
 }
 
-/// A question. It is sent by POST where it has a form, else by GET.
-pub(crate) struct HttpQuestion<'q> {
-    pub(crate) url: &'q str,
+/// A request: POST where it has a form, otherwise GET.
+pub(crate) struct HttpRequest<'r> {
+    pub(crate) url: &'r str,
     pub(crate) accept: &'static str,
     /// Marked as sensitive.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) form: Option<String>,
 }
 
-/// What was answered to a question.
+/// A response of any status.
 pub(crate) struct RawResponse {
     pub(crate) status: u16,
     /// Without parameters, in lower case.
     pub(crate) media_type: Option<String>,
     pub(crate) retry_after: Option<Duration>,
-    /// Empty unless the status is 200.
+    /// Empty except where the status is 200.
     pub(crate) body: Vec<u8>,
-    /// The `error` of an answer of 400 in JSON (RFC 6749 section 5.2).
+    /// The `error` member of a 400 in JSON (RFC 6749 section 5.2).
     pub(crate) error: Option<String>,
 }
 
-/// Why there is no answer, for the operator.
+/// Why a request failed, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FetchError {
     /// Without its query.
@@ -160,27 +125,26 @@ enum Fault {
 }
 
 impl Fetcher {
-    /// A fetcher. Reads the environment here, and never again.
-    pub(crate) fn new(reach: &HttpOptions) -> Result<Self, String> {
+    /// A client for documents, without a connection pool. It reads the environment once, here.
+    pub(crate) fn new(options: &HttpOptions) -> Result<Self, String> {
         // Minutes lie between requests; an idle connection is only one that has died.
-        Self::with(reach, |client| client.pool_max_idle_per_host(0))
+        Self::with(options, |client| client.pool_max_idle_per_host(0))
     }
 
-    /// A fetcher that asks questions, many at a time.
-    pub(crate) fn for_questions(reach: &HttpOptions) -> Result<Self, String> {
-        Self::with(reach, |client| {
+    /// A client for look-ups, many at a time, with a connection pool.
+    pub(crate) fn for_lookups(options: &HttpOptions) -> Result<Self, String> {
+        Self::with(options, |client| {
             client
                 .pool_max_idle_per_host(MOST_IDLE)
-                .pool_idle_timeout(QUESTIONS_APART)
+                .pool_idle_timeout(IDLE_TIME)
         })
     }
 
     fn with(
-        reach: &HttpOptions,
+        options: &HttpOptions,
         pool: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<Self, String> {
-        // Said outright, because another crate of the application can switch on any feature of
-        // `reqwest`, and this one must not change with it.
+        // Explicit, because another crate of the application may switch on any feature of `reqwest`.
         let mut client = reqwest::Client::builder()
             .tls_backend_rustls()
             .redirect(reqwest::redirect::Policy::none())
@@ -193,39 +157,39 @@ impl Fetcher {
             .referer(false)
             .user_agent(USER_AGENT);
         client = pool(client);
-        if !reach.proxied {
+        if !options.proxied {
             // A proxy named in the environment would see, and could answer, plain requests.
             client = client.no_proxy();
         }
-        if !reach.roots.is_empty() {
-            client = client.tls_certs_merge(reach.roots.iter().map(|root| root.0.clone()));
+        if !options.roots.is_empty() {
+            client = client.tls_certs_merge(options.roots.iter().map(|root| root.0.clone()));
         }
         Ok(Self {
             client: client.build().map_err(|error| cause_of(&error))?,
-            plain_http_anywhere: reach.plain_http,
+            plain_http_anywhere: options.plain_http,
             most_bytes: MAX_BODY_BYTES,
         })
     }
 
-    /// Reads bodies of so many bytes.
-    pub(in crate::runtime) const fn reading(mut self, most_bytes: usize) -> Self {
+    /// The same with another bound on bodies.
+    pub(in crate::runtime) const fn with_limit(mut self, most_bytes: usize) -> Self {
         self.most_bytes = most_bytes;
         self
     }
 
-    /// Asks for `url` once, and once more if the connection failed.
+    /// Gets a document. Retries once, if the connection failed.
     pub(crate) async fn get(
         &self,
         url: &str,
         validators: &Validators,
     ) -> Result<Fetched, FetchError> {
-        let twice = async {
+        let attempts = async {
             match self.attempt(url, validators).await {
-                Err(fault) if fault.is_passing() => self.attempt(url, validators).await,
+                Err(fault) if fault.is_transient() => self.attempt(url, validators).await,
                 ended => ended,
             }
         };
-        tokio::time::timeout(TOTAL_TIME, twice)
+        tokio::time::timeout(TOTAL_TIME, attempts)
             .await
             .unwrap_or(Err(Fault::Timeout))
             .map_err(|fault| FetchError {
@@ -234,41 +198,41 @@ impl Fetcher {
             })
     }
 
-    /// Asks a question once. A status other than 200 is an answer too, without a body.
-    pub(crate) async fn ask(&self, question: HttpQuestion<'_>) -> Result<RawResponse, FetchError> {
-        let shown = url::shown(question.url);
-        tokio::time::timeout(TOTAL_TIME, self.asked(question))
+    /// Sends a request once. A status other than 200 is a response too, without its body.
+    pub(crate) async fn send(&self, request: HttpRequest<'_>) -> Result<RawResponse, FetchError> {
+        let shown = url::shown(request.url);
+        tokio::time::timeout(TOTAL_TIME, self.exchange(request))
             .await
             .unwrap_or(Err(Fault::Timeout))
             .map_err(|fault| FetchError { url: shown, fault })
     }
 
-    async fn asked(&self, question: HttpQuestion<'_>) -> Result<RawResponse, Fault> {
-        url::check(question.url, self.plain_http_anywhere).map_err(Fault::Url)?;
-        let mut request = match question.form {
-            None => self.client.get(question.url),
+    async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {
+        url::check(request.url, self.plain_http_anywhere).map_err(Fault::Url)?;
+        let mut builder = match request.form {
+            None => self.client.get(request.url),
             Some(form) => self
                 .client
-                .post(question.url)
+                .post(request.url)
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form),
         };
-        request = request
-            .header(ACCEPT, question.accept)
+        builder = builder
+            .header(ACCEPT, request.accept)
             .header(ACCEPT_ENCODING, "identity");
-        if let Some(credentials) = question.authorization {
-            request = request.header(AUTHORIZATION, credentials);
+        if let Some(credentials) = request.authorization {
+            builder = builder.header(AUTHORIZATION, credentials);
         }
-        let response = request.send().await.map_err(|error| fault_of(&error))?;
+        let response = builder.send().await.map_err(|error| fault_of(&error))?;
         let text = |name| response.headers().get(name)?.to_str().ok();
         let essence = |text: &str| {
             let essence = text.split(';').next().unwrap_or_default();
             essence.trim().to_ascii_lowercase()
         };
         let media_type = text(CONTENT_TYPE).map(essence);
-        let mut told = RawResponse {
+        let mut raw = RawResponse {
             status: response.status().as_u16(),
-            // RFC 9110 s10.2.3: seconds. A date would be by a clock that we do not know.
+            // RFC 9110 s10.2.3: seconds only; a date would be by the server's clock.
             retry_after: text(RETRY_AFTER)
                 .and_then(|text| delta_seconds(text.trim()))
                 .map(Duration::from_secs),
@@ -277,17 +241,17 @@ impl Fetcher {
             media_type,
         };
         match response.status() {
-            StatusCode::OK => told.body = read(response, self.most_bytes).await?,
-            StatusCode::BAD_REQUEST if told.media_type.as_deref() == Some("application/json") => {
-                // The status stands, whatever becomes of the body.
+            StatusCode::OK => raw.body = read(response, self.most_bytes).await?,
+            StatusCode::BAD_REQUEST if raw.media_type.as_deref() == Some("application/json") => {
+                // The status counts, also where the body cannot be read.
                 let body = read(response, self.most_bytes).await.unwrap_or_default();
-                told.error = Object::parse(&body)
+                raw.error = Object::parse(&body)
                     .ok()
                     .and_then(|body| body.get("error")?.as_text().map(Cow::into_owned));
             }
             _ => {}
         }
-        Ok(told)
+        Ok(raw)
     }
 
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
@@ -317,7 +281,7 @@ impl Fetcher {
                 validators: Validators::of(response.headers()),
                 bytes: read(response, self.most_bytes).await?,
             }),
-            // RFC 9110 s15.4.5: an answer to a conditional request alone.
+            // RFC 9110 s15.4.5: only in response to a conditional request.
             StatusCode::NOT_MODIFIED if conditional => Ok(Fetched::Unchanged { max_age }),
             status => Err(Fault::Status(status.as_u16())),
         }
@@ -338,7 +302,7 @@ impl Validators {
 }
 
 impl FetchError {
-    /// An answer that does not count, for its status.
+    /// A response whose status is a failure.
     pub(crate) fn of_status(url: &str, status: u16) -> Self {
         Self {
             url: url::shown(url),
@@ -346,7 +310,7 @@ impl FetchError {
         }
     }
 
-    /// There was no answer at all.
+    /// Whether there was no response.
     pub(crate) const fn is_no_answer(&self) -> bool {
         matches!(
             self.fault,
@@ -358,18 +322,18 @@ impl FetchError {
         matches!(self.fault, Fault::TooLarge(_))
     }
 
-    /// The server answered, and what it said is that there is nothing here.
+    /// Whether there was a response whose status is a failure.
     pub(crate) const fn is_status(&self) -> bool {
         matches!(self.fault, Fault::Status(_))
     }
 }
 
 impl Fault {
-    /// Whether asking again at once may help.
-    const fn is_passing(&self) -> bool {
+    /// Whether an immediate retry may help.
+    const fn is_transient(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Broken(_) => true,
-            // A server that says 5xx has enough to do; the schedule asks again.
+            // A 5xx is not retried at once: the server is overloaded, and the schedule retries.
             Self::Status(_) | Self::Url(_) | Self::Timeout | Self::Encoded | Self::TooLarge(_) => {
                 false
             }
@@ -381,7 +345,7 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = &self.url;
         match &self.fault {
-            // Not quoted: a refused address may hold a password.
+            // The address is not quoted: it may contain a password.
             Fault::Url(phrase) => write!(f, "the address {phrase}"),
             Fault::Connect(cause) => write!(f, "`{url}` cannot be reached: {cause}"),
             Fault::Broken(cause) => write!(f, "`{url}` broke off: {cause}"),
@@ -431,7 +395,7 @@ fn fault_of(error: &reqwest::Error) -> Fault {
     }
 }
 
-/// The innermost cause in words: what the operator can act on.
+/// The innermost cause, which the operator can act on.
 fn cause_of(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
@@ -449,9 +413,8 @@ fn cause_of(error: &reqwest::Error) -> String {
         },
         None => cause.to_string(),
     };
-    // Certificates contain text that others chose.
-    let text = text.chars().take(MAX_CAUSE_CHARS).collect::<String>();
-    text.escape_debug().to_string()
+    // Certificates contain foreign text.
+    excerpt(&text, MAX_CAUSE_CHARS)
 }
 
 #[cfg(test)]

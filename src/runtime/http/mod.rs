@@ -1,5 +1,11 @@
-//! The HTTP client: bounded fetches, `Cache-Control`, form encoding. The only home of `reqwest`.
+//! The HTTP client: bounded fetches, `Cache-Control`, TLS roots, form encoding. The only home of
+//! `reqwest`.
 
-pub(crate) mod cache_control;
-pub(crate) mod client;
+#[cfg(any(feature = "axum", feature = "jwks"))]
 pub(crate) mod form;
+#[cfg(feature = "jwks")]
+pub(crate) mod cache_control;
+#[cfg(feature = "jwks")]
+pub(crate) mod tls;
+#[cfg(feature = "jwks")]
+pub(crate) mod client;

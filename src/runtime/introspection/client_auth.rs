@@ -1,7 +1,7 @@
-//! How we say who we are to an issuer that we ask (RFC 6749 section 2.3, RFC 7523 section 2.2).
+//! Client authentication at an introspection endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2).
 //!
-//! 1. A secret stands in a header field or in a form's body, never in a URL, and in no `Debug`.
-//! 2. What no header field can carry is found before anybody is asked.
+//! 1. A secret appears in a header field or in a form's body, never in a URL or in `Debug`.
+//! 2. Credentials that fit into no header field are refused at build time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
 use crate::runtime::http::form::{push, push_pair};
 use crate::verify::crypto::pem;
-use crate::verify::crypto::primitives::PrivateKey;
+use crate::verify::crypto::private_key::PrivateKey;
 use crate::verify::jose::client_assertion::ClientAssertion;
 use crate::verify::request::credential::is_b64token;
 
-/// How this server authenticates itself to an issuer that it asks about tokens, with
+/// How this server authenticates itself at an introspection endpoint, with
 /// [`Issuer::client_authentication`](crate::Issuer::client_authentication).
 ///
-/// `Debug` shows the way, and no secret.
+/// `Debug` shows the method, and no secret.
 ///
 /// ```
-/// use portcullis::ClientAuthentication;
+/// use portcullis::config::ClientAuthentication;
 ///
-/// let ours = ClientAuthentication::basic("orders-api", "s3cr3t");
-/// assert_eq!(format!("{ours:?}"), "ClientAuthentication(basic)");
+/// let assertion = ClientAuthentication::basic("orders-api", "s3cr3t");
+/// assert_eq!(format!("{assertion:?}"), "ClientAuthentication(basic)");
 /// ```
 #[derive(Clone)]
 #[must_use]
@@ -47,7 +47,7 @@ struct SignedAuthMethod {
     pem: String,
     key_id: Option<String>,
     audience: Option<String>,
-    /// The settings that hold one value.
+    /// Settings that may be given once.
     once: RepeatedSettings,
 }
 
@@ -69,14 +69,14 @@ impl ClientAuthentication {
         })
     }
 
-    /// A bearer token of our own (RFC 7662 section 2.1). It is not renewed.
+    /// A bearer token (RFC 7662 section 2.1). It is not renewed.
     pub fn bearer(token: impl Into<String>) -> Self {
         Self(AuthMethod::Bearer {
             token: token.into(),
         })
     }
 
-    /// A JWT that we sign for each question (RFC 7523 section 2.2, `private_key_jwt`). The key is
+    /// A JWT that is signed for each request (RFC 7523 section 2.2, `private_key_jwt`). The key is
     /// one `PRIVATE KEY` block in PEM (PKCS#8): RSA of 2048 bits or more signs RS256, P-256
     /// ES256, P-384 ES384, Ed25519 EdDSA.
     pub fn private_key_jwt(client_id: impl Into<String>, pem: impl Into<String>) -> Self {
@@ -92,45 +92,45 @@ impl ClientAuthentication {
     /// The `kid` of the key, for [`private_key_jwt`](Self::private_key_jwt); elsewhere it changes
     /// nothing. Default: none is named.
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
-        if let AuthMethod::PrivateKeyJwt(way) = &mut self.0 {
+        if let AuthMethod::PrivateKeyJwt(method) = &mut self.0 {
             let key_id = key_id.into();
-            way.once.set("with_key_id", &key_id);
-            way.key_id = Some(key_id);
+            method.once.set("with_key_id", &key_id);
+            method.key_id = Some(key_id);
         }
         self
     }
 
-    /// Whom the JWT is for, for [`private_key_jwt`](Self::private_key_jwt); elsewhere it changes
+    /// The `aud` of the JWT, for [`private_key_jwt`](Self::private_key_jwt); elsewhere it changes
     /// nothing. Default: the issuer's identifier, or its endpoint where it has none
     /// (RFC 7523 section 3).
     pub fn for_audience(mut self, audience: impl Into<String>) -> Self {
-        if let AuthMethod::PrivateKeyJwt(way) = &mut self.0 {
+        if let AuthMethod::PrivateKeyJwt(method) = &mut self.0 {
             let audience = audience.into();
-            way.once.set("for_audience", &audience);
-            way.audience = Some(audience);
+            method.once.set("for_audience", &audience);
+            method.audience = Some(audience);
         }
         self
     }
 
-    /// The settings of its own that hold one value, where it has any.
+    /// Its settings that may be given once, where it has any.
     pub(crate) fn once(&self) -> Option<&RepeatedSettings> {
         match &self.0 {
-            AuthMethod::PrivateKeyJwt(way) => Some(&way.once),
+            AuthMethod::PrivateKeyJwt(method) => Some(&method.once),
             AuthMethod::Basic { .. } | AuthMethod::Post { .. } | AuthMethod::Bearer { .. } => None,
         }
     }
 
-    /// The client id, where the way has one.
+    /// The client id, where the method has one.
     pub(crate) fn client_id(&self) -> Option<&str> {
         match &self.0 {
             AuthMethod::Basic { id, .. } | AuthMethod::Post { id, .. } => Some(id),
-            AuthMethod::PrivateKeyJwt(way) => Some(&way.id),
+            AuthMethod::PrivateKeyJwt(method) => Some(&method.id),
             AuthMethod::Bearer { .. } => None,
         }
     }
 
-    /// Makes it ready. `audience` is whom a JWT is for unless a setting says otherwise. The error
-    /// says what is wrong, and quotes nothing.
+    /// Checks and prepares it. `audience` is the `aud` of a JWT unless a setting says otherwise. The
+    /// error quotes nothing.
     pub(crate) fn prepare(&self, audience: &str) -> Result<Credentials, &'static str> {
         const EMPTY: &str = "the client id, the secret or the token is empty";
         let is_empty = match &self.0 {
@@ -138,7 +138,7 @@ impl ClientAuthentication {
                 id.is_empty() || secret.is_empty()
             }
             AuthMethod::Bearer { token } => token.is_empty(),
-            AuthMethod::PrivateKeyJwt(way) => way.id.is_empty(),
+            AuthMethod::PrivateKeyJwt(method) => method.id.is_empty(),
         };
         if is_empty {
             return Err(EMPTY);
@@ -159,12 +159,12 @@ impl ClientAuthentication {
                 Credentials::Header(header(&format!("Bearer {token}"))?)
             }
             AuthMethod::Bearer { .. } => return Err("the bearer token is not a b64token"),
-            AuthMethod::PrivateKeyJwt(way) => Credentials::Assertion(Box::new(Assertion {
-                key: PrivateKey::from_pkcs8(&pem::private(&way.pem)?)
+            AuthMethod::PrivateKeyJwt(method) => Credentials::Assertion(Box::new(Assertion {
+                key: PrivateKey::from_pkcs8(&pem::private(&method.pem)?)
                     .ok_or("the private key is weak or of no supported type")?,
-                client_id: way.id.as_str().into(),
-                key_id: way.key_id.as_deref().map(Into::into),
-                audience: way.audience.as_deref().unwrap_or(audience).into(),
+                client_id: method.id.as_str().into(),
+                key_id: method.key_id.as_deref().map(Into::into),
+                audience: method.audience.as_deref().unwrap_or(audience).into(),
             })),
         })
     }
@@ -181,7 +181,7 @@ impl fmt::Debug for ClientAuthentication {
     }
 }
 
-/// Credentials that are ready to be sent.
+/// Prepared credentials.
 pub(crate) enum Credentials {
     Header(HeaderValue),
     Fields { id: Arc<str>, secret: Arc<str> },
@@ -196,28 +196,28 @@ pub(crate) struct Assertion {
 }
 
 impl Credentials {
-    /// The header field that they stand in, if any.
-    pub(in crate::runtime) fn header(&self) -> Option<HeaderValue> {
+    /// The `Authorization` field, if they are sent in one.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
         match self {
             Self::Header(value) => Some(value.clone()),
             Self::Fields { .. } | Self::Assertion(_) => None,
         }
     }
 
-    /// Adds the fields of the form that they stand in, if any. `None` when the system gives no
+    /// Appends their form fields, if they are sent in a form. `None` where the system gives no
     /// randomness.
-    pub(in crate::runtime) fn fill(&self, form: &mut String, now: UnixTime) -> Option<()> {
+    pub(super) fn fill(&self, form: &mut String, now: UnixTime) -> Option<()> {
         match self {
             Self::Header(_) => {}
             Self::Fields { id, secret } => {
                 push_pair(form, "client_id", id);
                 push_pair(form, "client_secret", secret);
             }
-            Self::Assertion(ours) => {
+            Self::Assertion(assertion) => {
                 let statement = ClientAssertion {
-                    client_id: &ours.client_id,
-                    audience: &ours.audience,
-                    key_id: ours.key_id.as_deref(),
+                    client_id: &assertion.client_id,
+                    audience: &assertion.audience,
+                    key_id: assertion.key_id.as_deref(),
                 };
                 // RFC 7523 s2.2
                 push_pair(
@@ -225,13 +225,17 @@ impl Credentials {
                     "client_assertion_type",
                     "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
                 );
-                push_pair(form, "client_assertion", &statement.sign(&ours.key, now)?);
+                push_pair(
+                    form,
+                    "client_assertion",
+                    &statement.sign(&assertion.key, now)?,
+                );
             }
         }
         Some(())
     }
 
-    /// Whether they can be sent where there is no form.
+    /// Whether they are sent in a form.
     pub(crate) const fn need_a_form(&self) -> bool {
         !matches!(self, Self::Header(_))
     }
@@ -248,8 +252,8 @@ fn header(text: &str) -> Result<HeaderValue, &'static str> {
 mod tests {
     use super::*;
 
-    fn header_of(ours: &ClientAuthentication) -> String {
-        let ready = ours.prepare("https://as.example").expect("sound");
+    fn header_of(assertion: &ClientAuthentication) -> String {
+        let ready = assertion.prepare("https://as.example").expect("sound");
         let value = ready.header().expect("a header field");
         assert!(value.is_sensitive());
         value.to_str().expect("text").to_owned()
@@ -265,7 +269,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown_and_must_not_be_empty() {
-        for (ours, shown) in [
+        for (assertion, shown) in [
             (ClientAuthentication::basic("id", "secret"), "basic"),
             (ClientAuthentication::post("id", "secret"), "post"),
             (ClientAuthentication::bearer("secret"), "bearer"),
@@ -274,7 +278,7 @@ mod tests {
                 "private_key_jwt",
             ),
         ] {
-            let text = format!("{ours:?}");
+            let text = format!("{assertion:?}");
             assert_eq!(text, format!("ClientAuthentication({shown})"));
         }
         for bad in [

@@ -1,10 +1,9 @@
-//! How an endpoint is asked about a token, and what it says of a bad one.
+//! The dialect of an introspection endpoint: the request's field, and how a bad token is reported.
 
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::verify::claims::introspection_response::ResponseFormat;
 
-/// How a token information service is asked, and how it answers, where that is not RFC 7662's
-/// way: with [`Issuer::token_dialect`](crate::Issuer::token_dialect).
+/// The protocol of a token information service that does not follow RFC 7662: with [`Issuer::token_dialect`](crate::Issuer::token_dialect).
 ///
 /// 1. The token is a field of a form that is sent by POST.
 /// 2. `200` and one JSON object are about a good token; the members are read like claims, by the
@@ -13,7 +12,8 @@ use crate::verify::claims::introspection_response::ResponseFormat;
 ///    token: 401. Every other one is an outage: 503.
 ///
 /// ```
-/// use portcullis::{Issuer, TokenInformation};
+/// use portcullis::config::TokenInformation;
+/// use portcullis::Issuer;
 ///
 /// // A service that wants `token`, answers 404 for a bad one and counts in `ttl`.
 /// let dialect = TokenInformation::field("token")
@@ -50,28 +50,20 @@ impl TokenInformation {
         }
     }
 
-    /// Axway API Gateway: the field `access_token`, `400` for any bad token, and the seconds
-    /// that are left in `expires_in`.
-    pub fn axway() -> Self {
-        let preset = Self::field("access_token")
-            .bad_token_status(400)
-            .lifetime_claim("expires_in");
-        // What a preset says may be set anew.
-        Self {
-            once: RepeatedSettings::default(),
-            ..preset
-        }
+    /// Makes what was set until now a default, which may be set anew.
+    pub(crate) fn preset(mut self) -> Self {
+        self.once = RepeatedSettings::default();
+        self
     }
 
-    /// The status says that the token is bad: 400 to 499, but for 401, 403 and 429, which are
-    /// about us. Call it once for each. Default: none.
+    /// The status says that the token is bad: 400 to 499 except 401, 403 and 429, which are
+    /// about this server. Call it once for each. Default: none.
     pub fn bad_token_status(mut self, status: u16) -> Self {
         self.bad_token.push(status);
         self
     }
 
-    /// The member that holds the seconds that the token still lives, counted from when it was
-    /// asked for. Default: none; `exp` is read in any case, and the earlier one counts.
+    /// The member with the remaining life of the token, in seconds from the request. Default: none; `exp` is read in any case, and the earlier one counts.
     pub fn lifetime_claim(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.once.set("lifetime_claim", &name);
@@ -79,8 +71,8 @@ impl TokenInformation {
         self
     }
 
-    /// Sends the token in the query of a GET, as old versions want it. Whoever writes addresses
-    /// down on the way then holds tokens: for services that know no other way. The token may have
+    /// Sends the token in the query of a GET, for services that accept nothing else: proxies and logs
+    /// on the way may record it. The token may have
     /// 1,024 bytes. Default: in a form.
     pub fn in_query(mut self) -> Self {
         self.in_query = true;

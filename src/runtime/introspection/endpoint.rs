@@ -1,10 +1,10 @@
-//! The place where an issuer is asked about tokens, and what counts as its answer.
+//! An introspection endpoint (RFC 7662): the request, and which responses count.
 //!
-//! 1. A token goes to this place alone, in the body of a POST, encoded once; in a query only
+//! 1. A token is sent to this address alone, in the body of a POST, encoded once; in the query only
 //!    where the dialect says so. No redirect is followed and nothing is sent twice.
-//! 2. `200` is an answer; a status that the dialect knows is about the token, and so is `400` with
-//!    the error `unsupported_token_type`; all else is no verdict.
-//! 3. Where signed answers are expected, another media type is none (RFC 9701 section 5).
+//! 2. `200` is a response; a status that the dialect names is about the token, and so is `400` with the
+//!    error `unsupported_token_type`. Everything else is a failure.
+//! 3. Where signed responses are expected, another media type is a failure (RFC 9701 section 5).
 
 use std::sync::Arc;
 
@@ -12,38 +12,39 @@ use crate::model::error::rejection::Outage;
 use crate::model::time::UnixTime;
 use crate::runtime::discovery::endpoint_url::EndpointResolver;
 pub(crate) use crate::runtime::discovery::endpoint_url::EndpointUrl;
-use crate::runtime::http::client::{HttpOptions, HttpQuestion, RawResponse};
+use crate::runtime::http::client::{HttpRequest, RawResponse};
 use crate::runtime::http::form::push_pair;
+use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::introspection::client_auth::Credentials;
 use crate::runtime::introspection::dialect::TokenInformation;
 use crate::runtime::lookup::endpoint::{EndpointError, LogMessages, RemoteEndpoint};
 use crate::verify::claims::introspection_response::SIGNED_MEDIA_TYPE;
 
-/// What an endpoint is made of.
+/// The settings of an endpoint.
 pub(crate) struct EndpointConfig {
     /// The exact `iss`, which a discovery document must name.
     pub(crate) issuer: Arc<str>,
     pub(crate) place: EndpointUrl,
     pub(crate) dialect: TokenInformation,
     pub(crate) credentials: Option<Credentials>,
-    /// Whether answers are signed.
+    /// Whether responses are signed (RFC 9701).
     pub(crate) signed: bool,
-    pub(crate) reach: HttpOptions,
+    pub(crate) http_options: HttpOptions,
 }
 
 pub(crate) struct Endpoint {
-    whereabouts: EndpointResolver,
+    resolver: EndpointResolver,
     dialect: TokenInformation,
     credentials: Option<Credentials>,
     signed: bool,
 }
 
-/// What the endpoint said.
+/// A response of the endpoint.
 pub(crate) enum IntrospectionReply {
     Answer(Vec<u8>),
     /// By its status.
     BadToken,
-    /// It judges no tokens of this type, and never will.
+    /// The endpoint introspects no tokens of this type.
     UnsupportedType,
 }
 
@@ -53,11 +54,11 @@ const UNSUPPORTED: &str = "unsupported_token_type";
 impl Endpoint {
     pub(crate) fn new(config: EndpointConfig) -> Result<Self, String> {
         Ok(Self {
-            whereabouts: EndpointResolver::new(
+            resolver: EndpointResolver::new(
                 config.place,
                 "introspection_endpoint",
                 config.issuer,
-                &config.reach,
+                &config.http_options,
             )?,
             dialect: config.dialect,
             credentials: config.credentials,
@@ -65,68 +66,76 @@ impl Endpoint {
         })
     }
 
-    /// Whether the address has to be looked up.
+    /// Whether the address is discovered.
     pub(crate) const fn is_discovered(&self) -> bool {
-        self.whereabouts.is_discovered()
+        self.resolver.is_discovered()
     }
 
-    /// Whether the address is known, or was once.
-    pub(crate) fn is_located(&self) -> bool {
-        self.whereabouts.is_located()
+    /// Whether the address is configured, or was discovered once.
+    pub(crate) fn is_resolved(&self) -> bool {
+        self.resolver.is_resolved()
     }
 
     pub(crate) const fn issuer(&self) -> &Arc<str> {
-        self.whereabouts.issuer()
+        self.resolver.issuer()
     }
 
-    fn weigh(&self, place: &str, told: RawResponse) -> Result<IntrospectionReply, EndpointError> {
-        let trouble = |outage| EndpointError::of_status(place, &told, outage);
-        match told.status {
-            200 if self.signed && told.media_type.as_deref() != Some(SIGNED_MEDIA_TYPE) => {
+    fn interpret(
+        &self,
+        url: &str,
+        response: RawResponse,
+    ) -> Result<IntrospectionReply, EndpointError> {
+        let error = |outage| EndpointError::of_status(url, &response, outage);
+        match response.status {
+            200 if self.signed && response.media_type.as_deref() != Some(SIGNED_MEDIA_TYPE) => {
                 Err(EndpointError::failed("the answer is not a signed one"))
             }
-            200 => Ok(IntrospectionReply::Answer(told.body)),
+            200 => Ok(IntrospectionReply::Answer(response.body)),
             status if self.dialect.bad_token.contains(&status) => Ok(IntrospectionReply::BadToken),
-            // The endpoint judges no tokens of this type: oidc-provider says so of its own JWTs.
-            400 if told.error.as_deref() == Some(UNSUPPORTED) => {
+            // The endpoint introspects no tokens of this type, as oidc-provider says of its own JWTs.
+            400 if response.error.as_deref() == Some(UNSUPPORTED) => {
                 Ok(IntrospectionReply::UnsupportedType)
             }
             // RFC 7662 s2.3: these are about our own credentials.
-            401 | 403 => Err(trouble(Outage::IntrospectionRefusedUs)),
-            429 => Err(trouble(Outage::IntrospectionBusy)),
-            _ => Err(trouble(Outage::IntrospectionFailed)),
+            401 | 403 => Err(error(Some(Outage::IntrospectionRefusedUs))),
+            429 => Err(error(Some(Outage::IntrospectionBusy))),
+            _ => Err(error(None)),
         }
     }
 }
 
 impl RemoteEndpoint for Endpoint {
-    type Said = IntrospectionReply;
+    type Response = IntrospectionReply;
 
-    const WORDS: LogMessages = LogMessages {
-        trouble: "tokens cannot be introspected",
-        recovery: "tokens are introspected again",
+    const FAILED: Outage = Outage::IntrospectionFailed;
+
+    const TIMED_OUT: Outage = Outage::IntrospectionTimedOut;
+
+    const MESSAGES: LogMessages = LogMessages {
+        failing: "tokens cannot be introspected",
+        recovered: "tokens are introspected again",
     };
 
     #[cfg(feature = "redis")]
-    fn shared(said: &IntrospectionReply) -> Option<&[u8]> {
-        match said {
+    fn shared_text(reply: &IntrospectionReply) -> Option<&[u8]> {
+        match reply {
             IntrospectionReply::Answer(text) => Some(text),
             IntrospectionReply::BadToken | IntrospectionReply::UnsupportedType => None,
         }
     }
 
     #[cfg(feature = "redis")]
-    fn said(text: Vec<u8>) -> Option<IntrospectionReply> {
+    fn from_shared_text(text: Vec<u8>) -> Option<IntrospectionReply> {
         Some(IntrospectionReply::Answer(text))
     }
 
-    fn whereabouts(&self) -> &EndpointResolver {
-        &self.whereabouts
+    fn resolver(&self) -> &EndpointResolver {
+        &self.resolver
     }
 
-    async fn ask_at(
+    async fn send(
         &self,
-        place: &str,
+        url: &str,
         token: &str,
         now: UnixTime,
     ) -> Result<IntrospectionReply, EndpointError> {
@@ -134,16 +143,16 @@ impl RemoteEndpoint for Endpoint {
         let mut form = String::new();
         push_pair(&mut form, &dialect.field, token);
         let query = dialect.in_query.then(|| {
-            let mark = if place.contains('?') { '&' } else { '?' };
-            format!("{place}{mark}{form}")
+            let mark = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{mark}{form}")
         });
         if let Some(credentials) = credentials {
             credentials
                 .fill(&mut form, now)
                 .ok_or_else(|| EndpointError::failed("the system gives no randomness"))?;
         }
-        let question = HttpQuestion {
-            url: query.as_deref().unwrap_or(place),
+        let request = HttpRequest {
+            url: query.as_deref().unwrap_or(url),
             accept: if self.signed {
                 SIGNED_MEDIA_TYPE
             } else {
@@ -152,10 +161,10 @@ impl RemoteEndpoint for Endpoint {
             authorization: credentials.as_ref().and_then(Credentials::header),
             form: query.is_none().then_some(form),
         };
-        let told = self.whereabouts.fetcher().ask(question).await;
-        self.weigh(
-            place,
-            told.map_err(|error| EndpointError::of_fetch(&error))?,
+        let response = self.resolver.fetcher().send(request).await;
+        self.interpret(
+            url,
+            response.map_err(|error| EndpointError::of_fetch(&error))?,
         )
     }
 }

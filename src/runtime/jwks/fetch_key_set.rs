@@ -1,25 +1,26 @@
-//! Where an issuer's keys come from: one flight, from address to parsed set.
+//! One fetch of a key set: from the address to the parsed set.
 //!
-//! 1. A discovery document counts only if it is about our issuer; see
-//!    [`discovery`](super::discovery). Tenants that share a set share the document: it names one
-//!    of them, or leaves their place open.
-//! 2. A discovered address is forgotten at the first failure.
-//! 3. A set without a usable key is a failure. Validators go to the address that gave them.
+//! 1. A discovery document counts only if it is about the issuer; see
+//!    [`metadata`](crate::runtime::discovery::metadata). Tenants that share a set share the document:
+//!    it names one of them, or leaves their place open.
+//! 2. A discovered address is dropped at the first failure.
+//! 3. A set without a usable key is a failure. Validators are sent only to the address that gave them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::issuer_template::IssuerTemplate;
 use crate::model::url;
+use crate::model::url::issuer_template::IssuerTemplate;
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::metadata::{Discovered, MetadataQuery, RefreshError};
-use crate::runtime::http::client::{Fetched, Fetcher, HttpOptions, Validators};
+use crate::runtime::http::client::{Fetched, Fetcher, Validators};
+use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::jwks::schedule::RefreshLimits;
 use crate::verify::jose::jwk_set::KeySet;
 
-/// One flight with everything in it: three discovery documents and the set. Real time.
-const FLIGHT_TIME: Duration = Duration::from_secs(10);
+/// Time for a whole fetch: three discovery documents and the set. Real time.
+const FETCH_TIME: Duration = Duration::from_secs(10);
 
 /// Which keys, and how to get them.
 #[derive(Clone, Debug)]
@@ -30,13 +31,13 @@ pub(crate) struct RemoteConfig {
     pub(crate) tenants: Vec<Arc<str>>,
     pub(crate) location: Location,
     pub(crate) algorithms: AlgorithmSet,
-    /// Entries that are read of a set.
+    /// The most entries that are read of a set.
     pub(crate) most_keys: usize,
-    /// The longest set.
+    /// The most bytes of a set.
     pub(crate) most_bytes: usize,
-    /// Loaded when the first token comes, and not counted in readiness before.
+    /// Fetched on demand, by the first token, and not counted in readiness before.
     pub(crate) lazy: bool,
-    pub(crate) reach: HttpOptions,
+    pub(crate) http_options: HttpOptions,
     pub(crate) limits: RefreshLimits,
 }
 
@@ -55,31 +56,42 @@ pub(crate) struct KeySetSource {
     pub(crate) fetcher: Fetcher,
 }
 
-/// A set and what it was made of.
+/// A set, and the response that it was parsed from.
 pub(crate) struct KnownKeySet {
     pub(crate) keys: Arc<KeySet>,
-    pub(crate) origin: Arc<FetchMetadata>,
+    pub(crate) metadata: Arc<FetchMetadata>,
 }
 
-/// What a flight brought.
+/// The result of a fetch.
 pub(crate) struct FetchedKeySet {
     pub(crate) known: KnownKeySet,
     pub(crate) max_age: Option<Duration>,
-    /// Whether the keys are others than before.
+    /// Whether the keys differ from those before.
     #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     pub(crate) changed: bool,
 }
 
-/// What a set was made of. Held with the set, so that dropping one forgets the other and no
-/// `304` can answer for keys that are gone.
+/// The response that a set was parsed from. Held with the set, so that dropping the set drops the
+/// validators, and no `304` can confirm keys that are gone.
 pub(crate) struct FetchMetadata {
     url: String,
     validators: Validators,
     body: Vec<u8>,
 }
 
+#[cfg(all(test, portcullis_loom))]
+impl FetchMetadata {
+    pub(super) fn none() -> Self {
+        Self {
+            url: String::new(),
+            validators: Validators::default(),
+            body: Vec::new(),
+        }
+    }
+}
+
 impl RemoteConfig {
-    /// The key set's address as it may be shown, where it is configured.
+    /// The configured address without its query; `None` where it is discovered.
     pub(crate) fn address(&self) -> Option<String> {
         match &self.location {
             Location::KeySet(url) => Some(url::shown(url)),
@@ -87,12 +99,12 @@ impl RemoteConfig {
         }
     }
 
-    /// Whether a document that names this issuer is about ours.
+    /// Whether a document with this `issuer` is about the configured one.
     fn is_named(&self, found: &str) -> bool {
         if self.tenants.is_empty() {
             return *found == *self.issuer;
         }
-        // A document for all tenants has another name for the place than we may have.
+        // A document for all tenants may name the open place differently.
         let open = IssuerTemplate::parse(found);
         self.tenants.iter().any(|tenant| **tenant == *found)
             || (open.is_some() && open == IssuerTemplate::parse(&self.issuer))
@@ -100,7 +112,7 @@ impl RemoteConfig {
 }
 
 impl KeySetSource {
-    /// One flight. `known` is the set in use, if any.
+    /// Fetches. `known` is the set in use, if any.
     pub(crate) async fn load(
         &self,
         known: Option<KnownKeySet>,
@@ -116,7 +128,7 @@ impl KeySetSource {
             };
             self.key_set(url, known).await
         };
-        tokio::time::timeout(FLIGHT_TIME, whole)
+        tokio::time::timeout(FETCH_TIME, whole)
             .await
             .unwrap_or_else(|_| Err(RefreshError::Failed("no answer within 10 s".to_owned())))
     }
@@ -126,20 +138,20 @@ impl KeySetSource {
         url: String,
         known: Option<KnownKeySet>,
     ) -> Result<FetchedKeySet, RefreshError> {
-        // A validator means something to the address that gave it, and to no other.
-        let known = known.filter(|known| known.origin.url == url);
+        // A validator belongs to the address that gave it.
+        let known = known.filter(|known| known.metadata.url == url);
         let none = Validators::default();
         let validators = known
             .as_ref()
-            .map_or(&none, |known| &known.origin.validators);
+            .map_or(&none, |known| &known.metadata.validators);
         let fetched = self.fetcher.get(&url, validators).await;
         let fetched = fetched.map_err(|error| {
-            let way_out = if error.is_too_large() {
+            let hint = if error.is_too_large() {
                 "; raise `key_set_bytes`"
             } else {
                 ""
             };
-            RefreshError::Failed(format!("{error}{way_out}"))
+            RefreshError::Failed(format!("{error}{hint}"))
         });
         match (fetched?, known) {
             (Fetched::Unchanged { max_age }, Some(known)) => Ok(FetchedKeySet {
@@ -158,8 +170,8 @@ impl KeySetSource {
                 },
                 known,
             ) => {
-                // The same bytes are the same keys; those who remember them may go on doing so.
-                let same = known.filter(|known| known.origin.body == bytes);
+                // The same bytes are the same keys: cached tokens stay valid.
+                let same = known.filter(|known| known.metadata.body == bytes);
                 let changed = same.is_none();
                 let keys = if let Some(known) = same {
                     known.keys
@@ -168,13 +180,13 @@ impl KeySetSource {
                     let set = KeySet::parse(&bytes, config.algorithms, config.most_keys);
                     Arc::new(set.map_err(failed)?)
                 };
-                let origin = Arc::new(FetchMetadata {
+                let metadata = Arc::new(FetchMetadata {
                     url,
                     validators,
                     body: bytes,
                 });
                 Ok(FetchedKeySet {
-                    known: KnownKeySet { keys, origin },
+                    known: KnownKeySet { keys, metadata },
                     max_age,
                     changed,
                 })
@@ -196,7 +208,7 @@ impl KeySetSource {
         let wanted = MetadataQuery {
             member: "jwks_uri",
             is_named: &|found| self.config.is_named(found),
-            plain_http: self.config.reach.plain_http,
+            plain_http: self.config.http_options.plain_http,
         };
         let url = wanted.find(&self.fetcher, candidates).await?;
         *discovered = Some(Discovered::new(url.clone(), now));

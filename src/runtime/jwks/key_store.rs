@@ -1,90 +1,61 @@
-//! The key set of one issuer: what requests read, and what they wait for.
+//! The key set of one issuer: what requests read, what a missing key causes, and waiting for it.
 //!
-//! 1. Requests read the newest set without a lock; only a miss takes one, and never over a wait.
-//! 2. One task makes one fetch after the other; everybody who waits shares them, and a client
-//!    that goes away cancels nothing. The task holds no handle and ends with the last one.
-//! 3. A set replaces the one before as a whole: a key that the issuer removed is gone. An empty
-//!    or broken set, or no answer, replaces nothing.
-//! 4. Age is judged by the clock when a request comes, by both of its readings; keys past the
-//!    maximum staleness count as none.
+//! 1. Requests read the current set without a lock; only a miss takes one, and never across an await.
+//! 2. One task makes one fetch after the other. All waiting requests share them, and a client that
+//!    disconnects cancels nothing. The task holds no handle and ends with the last one.
+//! 3. A set replaces the one before as a whole: a key that the issuer removed is gone. An empty or
+//!    broken set, or a failed fetch, replaces nothing.
+//! 4. Age is judged on each request, by both readings of the clock; keys beyond the maximum staleness
+//!    are not used.
 //!
-//! When a fetch is due and what a miss means is decided in [`schedule`](super::schedule); how
-//! one is made, in [`origin`](super::origin); the task is [`refresher`](super::refresher)'s.
+//! [`schedule`](super::schedule) decides when a fetch is due and what a miss means;
+//! [`fetch_key_set`](super::fetch_key_set) makes one; [`refresh_task`](super::refresh_task) is the task.
 
-use std::ops::Deref;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::model::error::rejection::Outage;
-use crate::runtime::cache::key_liveness::KeySetLiveness;
-use crate::runtime::cache::token_cache::CacheValidity;
 use crate::runtime::clock::{Clock, Deadline, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
-use crate::runtime::jwks::fetch_key_set::{
-    FetchMetadata, FetchedKeySet, KeySetSource, KnownKeySet,
-};
+use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KeySetSource, KnownKeySet};
 pub(crate) use crate::runtime::jwks::fetch_key_set::{Location, RemoteConfig};
+use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
 pub(crate) use crate::runtime::jwks::schedule::RefreshLimits;
 use crate::runtime::jwks::schedule::{MissAction, MissTicket, SHORTEST_RETRY, Schedule};
+use crate::runtime::jwks::snapshot::{CurrentSet, Snapshot};
+pub(crate) use crate::runtime::jwks::snapshot::{Generation, KeySetGuard, NO_KEYS};
 pub use crate::runtime::jwks::status::{KeySetState, KeySetStatus};
 use crate::runtime::util::select::race;
-use crate::runtime::util::swap::{Guard, SwapCell};
-use crate::verify::jose::jwk_set::KeySet;
-
-/// Stands in where there is no set; no request ever sees it.
-pub(crate) static NO_KEYS: LazyLock<KeySet> = LazyLock::new(KeySet::default);
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
-    pub(in crate::runtime) source: Arc<KeySetSource>,
-    pub(in crate::runtime) clock: Arc<dyn Clock>,
-    latest: SwapCell<Snapshot>,
-    // INVARIANT: `latest` is stored to under this lock alone, so that under it the two agree.
+    pub(super) source: Arc<KeySetSource>,
+    pub(super) clock: Arc<dyn Clock>,
+    current_set: CurrentSet,
+    // INVARIANT: `current_set` is stored only under this lock, so that under it the two agree.
     state: Mutex<KeySetRecord>,
-    pub(in crate::runtime) progress: watch::Sender<Progress>,
-    pub(in crate::runtime) asked: Arc<Notify>,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) requested: Arc<Notify>,
     slots: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-pub(in crate::runtime) struct KeySetRecord {
-    pub(in crate::runtime) schedule: Schedule,
+struct KeySetRecord {
+    schedule: Schedule,
     last_error: Option<RefreshError>,
     dropped: bool,
-    pub(in crate::runtime) running: bool,
+    running: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::runtime) struct Progress {
-    pub(in crate::runtime) finished: u64,
-    pub(in crate::runtime) running: bool,
+pub(super) struct Progress {
+    finished: u64,
+    running: bool,
 }
-
-/// A set as some flight found or confirmed it.
-struct Snapshot {
-    keys: Arc<KeySet>,
-    marks: KeySetLiveness,
-    origin: Arc<FetchMetadata>,
-    flight: u64,
-    /// When that flight started.
-    confirmed: Now,
-    /// How long it is fresh.
-    refresh: Duration,
-}
-
-/// The keys at one moment.
-pub(crate) struct KeySetGuard {
-    held: Guard<Snapshot>,
-    end: Deadline,
-}
-
-/// The flight that a set comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Generation(u64);
 
 /// What to do about a key that is not there.
 #[derive(Debug)]
@@ -100,23 +71,18 @@ pub(crate) enum Miss {
     },
 }
 
-/// A place among those who wait; free again when it is dropped.
+/// A permit to wait; dropping it frees the place.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct WaitTicket {
-    drawn: MissTicket,
+    miss_ticket: MissTicket,
     /// By the server's clock and by real time, whichever ends first: a clock that stands still
     /// must not hold a request.
     patience: (Duration, Instant),
     _slot: OwnedSemaphorePermit,
 }
 
-/// There is no tokio runtime to run the refresh task on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no tokio runtime here")]
-pub(crate) struct NoRuntime;
-
-/// How a first attempt can end badly.
+/// Why a first attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FirstAttemptError {
     /// A mistake in the configuration: this never becomes right by itself.
@@ -139,12 +105,12 @@ impl FirstAttemptError {
 impl RemoteKeys {
     /// The keys of an issuer. Nothing is fetched yet.
     pub(crate) fn new(config: RemoteConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
-        let fetcher = Fetcher::new(&config.reach)?.reading(config.most_bytes);
+        let fetcher = Fetcher::new(&config.http_options)?.with_limit(config.most_bytes);
         let limits = config.limits;
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
             clock,
-            latest: SwapCell::empty(),
+            current_set: CurrentSet::none(),
             state: Mutex::new(KeySetRecord {
                 schedule: Schedule::new(limits, config.lazy),
                 last_error: None,
@@ -152,19 +118,19 @@ impl RemoteKeys {
                 running: false,
             }),
             progress: watch::Sender::new(Progress::default()),
-            asked: Arc::new(Notify::new()),
+            requested: Arc::new(Notify::new()),
             slots: Arc::new(Semaphore::new(slots)),
             source: Arc::new(KeySetSource { config, fetcher }),
         }))
     }
 
-    /// The newest keys, if they may be used.
+    /// The current keys, if they may be used.
     pub(crate) fn current(&self) -> Result<KeySetGuard, Outage> {
-        let held = self.latest.load();
+        let held = self.current_set.load();
         let Some(snapshot) = held.as_ref() else {
             return Err(Outage::KeysNotLoaded);
         };
-        // As old as they may be, they are good.
+        // At exactly the maximum staleness they are still used.
         let age = self.source.config.limits.max_stale + Duration::from_nanos(1);
         let end = Deadline::after(snapshot.confirmed, age);
         if end.has_passed(Now::of(&*self.clock)) {
@@ -173,14 +139,14 @@ impl RemoteKeys {
         Ok(KeySetGuard { held, end })
     }
 
-    /// Whether the newest keys that may be used have one with this id.
+    /// Whether the current keys have one with this id.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.current().is_ok_and(|loaded| loaded.knows(id))
     }
 
-    /// What to do about a key that is not there. `searched` is the set that was looked in,
-    /// `None` when there was none; `id` the token's `kid`; `passed` the ticket of a request
-    /// that has waited before.
+    /// What to do about a key that is not there. `searched` is the set that was searched, `None`
+    /// where none was loaded; `id` is the token's `kid`; `passed` is the ticket of a request that
+    /// has waited before.
     pub(crate) fn miss(
         &self,
         searched: Option<Generation>,
@@ -189,22 +155,22 @@ impl RemoteKeys {
     ) -> Miss {
         let mut state = self.state();
         let now = state.schedule.look(Now::of(&*self.clock));
-        let drawn = passed.as_ref().map(|ticket| ticket.drawn);
+        let miss_ticket = passed.as_ref().map(|ticket| ticket.miss_ticket);
         let current = self.current();
         let schedule = &mut state.schedule;
         let (outage, step) = match (current, searched) {
-            (Err(outage), _) => (outage, schedule.without_keys(drawn, now)),
+            (Err(outage), _) => (outage, schedule.without_keys(miss_ticket, now)),
             (Ok(loaded), Some(searched)) if loaded.searched() == searched => (
                 Outage::KeyUnconfirmed,
                 match id {
-                    Some(id) => schedule.unknown_id(id, searched.0, drawn, now),
-                    None => schedule.no_id(searched.0, drawn, now),
+                    Some(id) => schedule.unknown_id(id, searched.0, miss_ticket, now),
+                    None => schedule.no_id(searched.0, miss_ticket, now),
                 },
             ),
-            // The set was swapped between the look and the miss: look again, at once.
+            // The set was replaced between the search and the miss: search again, at once.
             (Ok(_), _) => {
                 let until = schedule.finished();
-                let seen = drawn.map_or(until, |drawn| drawn.seen);
+                let seen = miss_ticket.map_or(until, |miss_ticket| miss_ticket.seen);
                 (
                     Outage::KeyUnconfirmed,
                     MissAction::Await(MissTicket { seen, until }),
@@ -218,20 +184,20 @@ impl RemoteKeys {
                 outage,
                 retry_after,
             },
-            MissAction::Await(drawn) => {
-                self.asked.notify_one();
-                self.admit(drawn, passed, now, outage)
+            MissAction::Await(miss_ticket) => {
+                self.requested.notify_one();
+                self.admit(miss_ticket, passed, now, outage)
             }
         }
     }
 
-    /// Waits for the ticket's flight to end, well or not, within the ticket's patience.
+    /// Waits until the ticket's fetch has ended, or the ticket's time is over.
     pub(crate) async fn wait(&self, ticket: &WaitTicket) {
         // Where no refresh task can run there is nothing to wait for, and no timer either.
         if tokio::runtime::Handle::try_current().is_err() || !self.progress.borrow().running {
             return;
         }
-        let until = ticket.drawn.until;
+        let until = ticket.miss_ticket.until;
         let (by_clock, in_reality) = ticket.patience;
         let impatient = race(
             self.clock.sleep_until(by_clock),
@@ -240,15 +206,14 @@ impl RemoteKeys {
         race(self.ended(until), impatient).await;
     }
 
-    /// A refresh that starts after the call, shared with others that were asked for and have
-    /// not started.
+    /// A refresh that starts after the call; calls share one that has not started yet.
     pub(crate) async fn refresh_now(&self) -> Result<(), RefreshError> {
-        let flight = self.state().schedule.queue();
-        self.asked.notify_one();
-        self.outcome(flight).await
+        let fetch = self.state().schedule.queue();
+        self.requested.notify_one();
+        self.outcome(fetch).await
     }
 
-    /// Ends with the first attempt. At once for keys that wait for their first token.
+    /// Ends with the first attempt; at once where the keys are fetched on demand.
     pub(crate) async fn first_attempt(&self) -> Result<(), FirstAttemptError> {
         if !self.counts() {
             return Ok(());
@@ -258,49 +223,45 @@ impl RemoteKeys {
         outcome.map_err(|error| FirstAttemptError::of(error, configured()))
     }
 
-    /// Whether the keys are fetched for their first token only.
+    /// Whether the keys are fetched on demand, by their first token.
     pub(crate) fn is_lazy(&self) -> bool {
         self.source.config.lazy
     }
 
-    /// Whether the keys count in readiness and health: all but those that still wait for their
-    /// first token.
+    /// Whether the keys count in readiness and health: all except those on demand whose first token
+    /// has not come.
     pub(crate) fn counts(&self) -> bool {
         !self.state().schedule.is_on_demand()
     }
 
-    /// Whether tokens can be judged, as far as these keys count.
+    /// Whether tokens can be verified, as far as these keys count.
     pub(crate) fn ready(&self) -> bool {
         self.current().is_ok() || !self.counts()
     }
 
-    /// Drops the keys: from now on no token of this issuer verifies, until a fetch that starts
-    /// after this call, which is asked for at once, brings keys again.
+    /// Drops the keys: from now on no token of this issuer verifies, until a fetch that starts after
+    /// this call brings keys. It is requested at once.
     pub(crate) fn drop_keys(&self) {
         {
             let mut state = self.state();
-            let held = self.latest.load();
-            state.dropped |= held.is_some();
-            self.latest.store(None);
-            if let Some(before) = held.as_deref() {
-                before.marks.end_but(None);
-            }
+            state.dropped |= self.current_set.load().is_some();
+            self.current_set.replace(None);
             state.schedule.drop_keys();
         }
-        self.asked.notify_one();
+        self.requested.notify_one();
     }
 
-    /// How the keys are doing.
+    /// The status of the keys.
     pub(crate) fn status(&self) -> KeySetStatus {
         let state = self.state();
         let reading = Now::of(&*self.clock);
         let now = reading.monotonic;
-        let held = self.latest.load();
+        let held = self.current_set.load();
         let snapshot = held.as_deref();
         let schedule = &state.schedule;
         let age = snapshot.map(|snapshot| snapshot.confirmed.elapsed(reading));
         let stale_since = snapshot.zip(age).and_then(|(snapshot, age)| {
-            // The jitter is part of the plan; late is what comes after it.
+            // The jitter is part of the schedule; a refresh is late only after it.
             let late = age.checked_sub(snapshot.refresh + snapshot.refresh / 10);
             let failing = schedule
                 .failing_since()
@@ -332,14 +293,46 @@ impl RemoteKeys {
         }
     }
 
-    pub(in crate::runtime) fn state(&self) -> MutexGuard<'_, KeySetRecord> {
+    /// Whether the refresh task is to be spawned; marks it as running.
+    pub(super) fn begin(&self) -> bool {
+        {
+            let mut state = self.state();
+            if state.running {
+                return false;
+            }
+            state.running = true;
+            state.schedule.queue_first();
+        }
+        self.progress
+            .send_modify(|progress| progress.running = true);
+        true
+    }
+
+    /// The refresh task has ended, perhaps in the middle of a fetch: no request waits for that one
+    /// any longer, and another task may be started.
+    pub(super) fn task_ended(&self) {
+        let finished = {
+            let mut state = self.state();
+            state.running = false;
+            state.schedule.abandon();
+            state.schedule.finished()
+        };
+        self.progress.send_modify(|progress| {
+            *progress = Progress {
+                finished,
+                running: false,
+            };
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, KeySetRecord> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds a place to wait in. Who has waited keeps place and patience.
+    /// A ticket to wait with. A request that has waited keeps its place and its time.
     fn admit(
         &self,
-        drawn: MissTicket,
+        miss_ticket: MissTicket,
         passed: Option<WaitTicket>,
         now: Duration,
         outage: Outage,
@@ -352,7 +345,10 @@ impl RemoteKeys {
                     retry_after: SHORTEST_RETRY,
                 };
             }
-            return Miss::Wait(WaitTicket { drawn, ..ticket });
+            return Miss::Wait(WaitTicket {
+                miss_ticket,
+                ..ticket
+            });
         }
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return Miss::Unavailable {
@@ -363,7 +359,7 @@ impl RemoteKeys {
         let wait = self.source.config.limits.wait;
         let in_reality = Instant::now();
         Miss::Wait(WaitTicket {
-            drawn,
+            miss_ticket,
             patience: (
                 now.saturating_add(wait),
                 in_reality.checked_add(wait).unwrap_or(in_reality),
@@ -372,843 +368,105 @@ impl RemoteKeys {
         })
     }
 
-    /// Ends when the flight has ended, or when there is no task to end it.
-    async fn ended(&self, flight: u64) {
+    /// Waits until the fetch has ended, or no task runs.
+    async fn ended(&self, fetch: u64) {
         let mut progress = self.progress.subscribe();
         let _ = progress
-            .wait_for(|progress| progress.finished >= flight || !progress.running)
+            .wait_for(|progress| progress.finished >= fetch || !progress.running)
             .await;
     }
 
-    async fn outcome(&self, flight: u64) -> Result<(), RefreshError> {
-        self.ended(flight).await;
+    async fn outcome(&self, fetch: u64) -> Result<(), RefreshError> {
+        self.ended(fetch).await;
         let state = self.state();
-        if state.schedule.last_success() >= flight {
+        if state.schedule.last_success() >= fetch {
             return Ok(());
         }
-        if state.schedule.finished() < flight || !state.running {
+        if state.schedule.finished() < fetch || !state.running {
             return Err(RefreshError::NotRunning);
         }
         let overtaken = || RefreshError::Failed("the keys were dropped meanwhile".to_owned());
         Err(state.last_error.clone().unwrap_or_else(overtaken))
     }
 
-    /// Starts a flight, if one is due; otherwise says when to look again.
-    pub(in crate::runtime) fn depart(
+    /// Starts a fetch, if one is due; otherwise the time at which to look again.
+    pub(super) fn start_attempt(
         &self,
         now: Duration,
     ) -> Result<(u64, Option<KnownKeySet>), Option<Duration>> {
         let mut state = self.state();
-        let Some(flight) = state.schedule.begin(now) else {
+        let Some(fetch) = state.schedule.begin(now) else {
             return Err(state.schedule.wake_at());
         };
-        let held = self.latest.load();
+        let held = self.current_set.load();
         let known = held.as_ref().map(|snapshot| KnownKeySet {
             keys: Arc::clone(&snapshot.keys),
-            origin: Arc::clone(&snapshot.origin),
+            metadata: Arc::clone(&snapshot.metadata),
         });
-        Ok((flight, known))
+        Ok((fetch, known))
     }
 
-    /// Ends a flight.
-    pub(in crate::runtime) fn land(
+    /// Ends a fetch.
+    pub(super) fn end_attempt(
         &self,
-        flight: u64,
+        fetch: u64,
         started: Now,
         outcome: Result<FetchedKeySet, RefreshError>,
     ) {
-        let landed = match outcome {
-            Ok(arrived) => self.take_in(flight, started, arrived),
-            Err(error) => self.put_up_with(flight, error),
+        let event = match outcome {
+            Ok(fetched) => self.on_success(fetch, started, fetched),
+            Err(error) => self.on_failure(fetch, error),
         };
         self.progress
-            .send_modify(|progress| progress.finished = flight);
-        // Not under the lock: whoever writes events down may ask for the status.
-        if let Some(landed) = landed {
-            landed.announce(&self.source.config.issuer);
+            .send_modify(|progress| progress.finished = fetch);
+        // Not under the lock: a subscriber may ask for the status.
+        if let Some(event) = event {
+            event.announce(&self.source.config.issuer);
         }
     }
 
-    fn take_in(&self, flight: u64, started: Now, arrived: FetchedKeySet) -> Option<RefreshEvent> {
+    fn on_success(&self, fetch: u64, started: Now, fetched: FetchedKeySet) -> Option<RefreshEvent> {
         let mut state = self.state();
         let now = self.clock.monotonic();
-        let refresh = state.schedule.succeed(flight, now, arrived.max_age)?;
-        let keys = arrived.known.keys;
-        let held = self.latest.load();
+        let refresh = state.schedule.succeed(fetch, now, fetched.max_age)?;
+        let keys = fetched.known.keys;
+        let held = self.current_set.load();
         let before = held.as_deref();
         if let Some(before) = before {
             for id in before.keys.ids_missing_in(&keys) {
-                state.schedule.retire(id, flight);
+                state.schedule.retire(id, fetch);
             }
         }
-        let marks = match before {
-            Some(before) => before.marks.followed_by(&before.keys, &keys),
+        let liveness = match before {
+            Some(before) => before.liveness.followed_by(&before.keys, &keys),
             None => KeySetLiveness::of(&keys),
         };
         let next = Arc::new(Snapshot {
             keys: Arc::clone(&keys),
-            marks,
-            origin: arrived.known.origin,
-            flight,
+            liveness,
+            metadata: fetched.known.metadata,
+            fetch,
             confirmed: started,
             refresh,
         });
-        self.latest.store(Some(Arc::clone(&next)));
-        // INVARIANT: only now. A request that still reads the set before must not leave behind a
-        // token under a mark that nobody will end.
-        if let Some(before) = before {
-            before.marks.end_but(Some(&next.marks));
-        }
+        self.current_set.replace(Some(next));
         state.last_error = None;
         state.dropped = false;
         Some(RefreshEvent::Keys {
             keys,
-            changed: arrived.changed,
+            changed: fetched.changed,
         })
     }
 
-    fn put_up_with(&self, flight: u64, error: RefreshError) -> Option<RefreshEvent> {
+    fn on_failure(&self, fetch: u64, error: RefreshError) -> Option<RefreshEvent> {
         let mut state = self.state();
         let now = self.clock.monotonic();
-        state.schedule.fail(flight, now).then(|| {
+        state.schedule.fail(fetch, now).then(|| {
             state.last_error = Some(error.clone());
             RefreshEvent::Error(error)
         })
     }
 }
 
-impl KeySetGuard {
-    /// What to say to [`RemoteKeys::miss`] about where the key was looked for.
-    pub(crate) fn searched(&self) -> Generation {
-        Generation(self.held.as_ref().map_or(0, |snapshot| snapshot.flight))
-    }
-
-    /// What a token stands on that these keys have verified; `id` is the one that it named them
-    /// by, if it did.
-    pub(crate) fn basis(&self, id: Option<&str>) -> CacheValidity {
-        let mark = self.held.as_ref().map(|snapshot| snapshot.marks.under(id));
-        CacheValidity::until(self.end, mark.cloned())
-    }
-}
-
-impl Deref for KeySetGuard {
-    type Target = KeySet;
-
-    fn deref(&self) -> &KeySet {
-        // INVARIANT: made in `current` alone, from a snapshot that is there.
-        self.held
-            .as_ref()
-            .map_or(&NO_KEYS, |snapshot| &snapshot.keys)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
-
-    use super::*;
-    use crate::model::algorithm::{Algorithm, AlgorithmSet};
-    use crate::model::time::UnixTime;
-    use crate::runtime::clock::Sleep;
-    use crate::runtime::http::client::HttpOptions;
-    use crate::verify::jose::jwk_set::{Selection, select};
-
-    const ISSUER: &str = "https://issuer.example.com";
-    const X1: &str = "ejZuOHWLCxl1jLNedvEmcJ2OueiirqRO-g5BzOTBgQY";
-    const X2: &str = "_KUg1pjGYRYLGez9wfL76U798W6HZwGUZgojWv0dd08";
-
-    #[tokio::test]
-    async fn an_unknown_id_causes_one_fetch_and_is_then_unknown() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, _clock) = loaded(&server).await;
-
-        let ticket = waits(miss(&keys, Some("b")));
-        keys.wait(&ticket).await;
-        assert!(matches!(again(&keys, Some("b"), ticket), Miss::Unknown));
-        assert_eq!(server.hits("/jwks"), 2);
-        // Known to be absent: told at once, without another fetch.
-        assert!(matches!(miss(&keys, Some("b")), Miss::Unknown));
-        assert_eq!(server.hits("/jwks"), 2);
-    }
-
-    #[tokio::test]
-    async fn a_second_unknown_id_inside_the_cooldown_is_an_outage() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, clock) = loaded(&server).await;
-        let ticket = waits(miss(&keys, Some("b")));
-        keys.wait(&ticket).await;
-        clock.advance(12);
-        for n in 0..1_000 {
-            let (outage, rest) = refused(miss(&keys, Some(&format!("stranger{n}"))));
-            assert_eq!((outage, rest), (Outage::KeyUnconfirmed, secs(18)));
-        }
-        assert_eq!(server.hits("/jwks"), 2);
-    }
-
-    #[tokio::test]
-    async fn many_first_requests_share_one_fetch_and_find_the_rotated_key() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, _clock) = loaded(&server).await;
-        server.set("/jwks", ok(&set(&[("a", X1), ("b", X2)])));
-        let tickets: Vec<_> = (0..100).map(|_| waits(miss(&keys, Some("b")))).collect();
-        for ticket in tickets {
-            keys.wait(&ticket).await;
-            assert!(has(&keys, "b") && has(&keys, "a"));
-        }
-        assert_eq!(server.hits("/jwks"), 2);
-    }
-
-    #[tokio::test]
-    async fn a_swap_between_the_look_and_the_miss_asks_for_another_look() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, _clock) = loaded(&server).await;
-        keys.wait(&waits(miss(&keys, Some("b")))).await;
-        let old = keys.current().expect("keys").searched();
-        server.set("/jwks", ok(&set(&[("b", X2)])));
-        keys.refresh_now().await.expect("a refresh");
-        let ticket = waits(keys.miss(Some(old), Some("b"), None));
-        keys.wait(&ticket).await;
-        assert!(has(&keys, "b"));
-    }
-
-    #[tokio::test]
-    async fn nothing_that_a_failing_issuer_says_replaces_good_keys() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, _clock) = loaded(&server).await;
-        let big = format!(r#"{{"keys":[],"pad":"{}"}}"#, "x".repeat(300_000));
-        let elsewhere = format!("location: {}/other\r\n", server.url);
-        server.set("/other", ok(&set(&[("evil", X2)])));
-        let answers = [
-            ("500", status(500, "")),
-            ("404", status(404, "")),
-            ("204", status(204, "")),
-            ("302", status(302, &elsewhere)),
-            ("307", status(307, &elsewhere)),
-            ("empty set", ok(r#"{"keys":[]}"#)),
-            ("null", ok("null")),
-            ("no keys", ok("{}")),
-            ("text", ok("<html>")),
-            ("truncated", ok(r#"{"keys":[{"kty":"#)),
-            ("too large", ok(&big)),
-            ("too large, chunked", chunked(&big)),
-            (
-                "gzip",
-                with("content-encoding: gzip\r\n", &set(&[("evil", X2)])),
-            ),
-            ("hang up", Vec::new()),
-        ];
-        for (failures, (name, answer)) in (1..).zip(answers) {
-            server.set("/jwks", answer);
-            keys.refresh_now().await.expect_err(name);
-            assert!(has(&keys, "a") && !has(&keys, "evil"), "{name}");
-            let status = keys.status();
-            assert_eq!(status.failures(), failures, "{name}");
-            assert_eq!(status.state(), KeySetState::Stale, "{name}");
-            assert!(status.last_error().is_some(), "{name}");
-        }
-        assert_eq!(server.hits("/other"), 0);
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        keys.refresh_now().await.expect("a refresh");
-        assert_eq!(keys.status().state(), KeySetState::Fresh);
-        assert_eq!(keys.status().last_error(), None);
-    }
-
-    #[tokio::test]
-    async fn a_server_that_answers_503_is_not_asked_again_at_once() {
-        let server = Server::start().await;
-        server.set("/jwks", status(503, ""));
-        let (keys, _clock) = started(&server, Some("/jwks"));
-        keys.first_attempt().await.expect_err("503");
-        assert_eq!(server.hits("/jwks"), 1);
-        let error = keys
-            .status()
-            .last_error()
-            .map(str::to_owned)
-            .expect("an error");
-        assert_eq!(error, format!("`{}/jwks` answered 503", server.url));
-    }
-
-    #[tokio::test]
-    async fn the_schedule_follows_the_clock_and_a_removed_key_is_gone() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, clock) = loaded(&server).await;
-        server.set("/jwks", ok(&set(&[("b", X2)])));
-        clock.advance(530);
-        assert!(has(&keys, "a"));
-        assert_eq!(server.hits("/jwks"), 1);
-        clock.advance(140);
-        keys.ended(2).await;
-        assert!(has(&keys, "b") && !has(&keys, "a"));
-        assert_eq!(server.hits("/jwks"), 2);
-    }
-
-    #[tokio::test]
-    async fn an_unchanged_set_is_confirmed_and_kept() {
-        let server = Server::start().await;
-        server.set("/jwks", with("etag: \"v1\"\r\n", &set(&[("a", X1)])));
-        let (keys, clock) = loaded(&server).await;
-        let before = Arc::as_ptr(&keys.latest.load().as_ref().expect("a snapshot").keys);
-        server.set("/jwks", status(304, "cache-control: max-age=900\r\n"));
-        clock.advance(100);
-        keys.refresh_now().await.expect("a refresh");
-        assert!(server.last_request().contains("if-none-match: \"v1\""));
-        let status = keys.status();
-        assert_eq!(status.age(), Some(Duration::ZERO));
-        assert!(status.next_attempt().is_some_and(|rest| rest > secs(800)));
-        let after = Arc::as_ptr(&keys.latest.load().as_ref().expect("a snapshot").keys);
-        assert_eq!(before, after);
-
-        // With the keys gone there is nothing that a 304 could confirm.
-        keys.drop_keys();
-        assert!(matches!(keys.current().err(), Some(Outage::KeysNotLoaded)));
-        assert_eq!(keys.status().state(), KeySetState::Dropped);
-        keys.ended(3).await;
-        assert!(!server.last_request().contains("if-none-match"));
-        assert!(keys.current().is_err());
-        server.set("/jwks", ok(&set(&[("b", X2)])));
-        keys.refresh_now().await.expect("a refresh");
-        assert!(has(&keys, "b"));
-    }
-
-    #[tokio::test]
-    async fn a_flight_that_the_drop_overtook_brings_no_keys_back() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, _clock) = loaded(&server).await;
-        let gate = server.hold();
-        let flight = keys.state().schedule.queue();
-        keys.asked.notify_one();
-        server.asked(2).await;
-        keys.drop_keys();
-        gate.add_permits(1);
-        keys.ended(flight).await;
-        assert!(matches!(keys.current().err(), Some(Outage::KeysNotLoaded)));
-        gate.add_permits(1);
-        keys.ended(flight + 1).await;
-        assert!(has(&keys, "a"));
-    }
-
-    #[tokio::test]
-    async fn keys_past_the_maximum_staleness_count_as_none() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, clock) = loaded(&server).await;
-        server.set("/jwks", status(404, ""));
-        keys.refresh_now().await.expect_err("404");
-        clock.advance(24 * 60 * 60);
-        assert!(has(&keys, "a"));
-        assert!(
-            keys.status()
-                .stale_since()
-                .is_some_and(|since| since >= secs(86_399))
-        );
-        clock.advance(1);
-        assert!(matches!(keys.current().err(), Some(Outage::KeysTooStale)));
-        assert_eq!(keys.status().state(), KeySetState::TooStale);
-        let ticket = waits(keys.miss(None, Some("a"), None));
-        keys.wait(&ticket).await;
-        let (outage, rest) = refused(keys.miss(None, Some("a"), Some(ticket)));
-        assert_eq!(outage, Outage::KeysTooStale);
-        assert!(rest >= secs(1) && rest <= secs(30));
-    }
-
-    #[tokio::test]
-    async fn waiters_join_the_first_flight_and_are_bounded() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let gate = server.hold();
-        let (keys, _clock) = started(&server, Some("/jwks"));
-        let mut tickets: Vec<_> = (0..256)
-            .map(|_| waits(keys.miss(None, Some("a"), None)))
-            .collect();
-        let (outage, rest) = refused(keys.miss(None, Some("a"), None));
-        assert_eq!((outage, rest), (Outage::TooManyWaiting, secs(1)));
-        // One who goes away frees a place and cancels nothing.
-        let (waiting, ticket) = (Arc::clone(&keys), tickets.pop().expect("a ticket"));
-        let gone = tokio::spawn(async move { waiting.wait(&ticket).await });
-        server.asked(1).await;
-        gone.abort();
-        gone.await.expect_err("aborted");
-        let ticket = waits(keys.miss(None, Some("a"), None));
-        gate.add_permits(1);
-        keys.wait(&ticket).await;
-        assert!(has(&keys, "a"));
-        assert_eq!(server.hits("/jwks"), 1);
-    }
-
-    #[tokio::test]
-    async fn a_wait_ends_by_real_time_although_the_clock_stands_still() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let _gate = server.hold();
-        let mut config = config(&server, Some("/jwks"));
-        config.limits.wait = Duration::from_millis(50);
-        let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
-        keys.start().expect("a runtime");
-        let ticket = waits(keys.miss(None, None, None));
-        keys.wait(&ticket).await;
-        let (outage, rest) = refused(keys.miss(None, None, Some(ticket)));
-        assert_eq!((outage, rest), (Outage::KeysNotLoaded, secs(1)));
-    }
-
-    #[tokio::test]
-    async fn the_task_ends_with_the_last_handle_even_in_flight() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, _clock) = loaded(&server).await;
-        keys.start().expect("a runtime");
-        let source = Arc::downgrade(&keys.source);
-        drop(keys);
-        until(|| source.upgrade().is_none()).await;
-
-        let _gate = server.hold();
-        let (keys, _clock) = started(&server, Some("/jwks"));
-        server.asked(2).await;
-        let source = Arc::downgrade(&keys.source);
-        drop(keys);
-        until(|| source.upgrade().is_none()).await;
-    }
-
-    #[tokio::test]
-    async fn an_issuer_that_is_down_at_start_is_found_when_it_comes_back() {
-        let server = Server::start().await;
-        let (keys, clock) = started(&server, Some("/jwks"));
-        keys.first_attempt().await.expect_err("404");
-        assert_eq!(keys.status().state(), KeySetState::NeverLoaded);
-        assert!(!keys.ready() && keys.counts());
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        clock.advance(2);
-        keys.ended(2).await;
-        assert!(has(&keys, "a"));
-    }
-
-    #[tokio::test]
-    async fn lazy_keys_are_fetched_for_the_first_token() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let mut config = config(&server, Some("/jwks"));
-        config.lazy = true;
-        let clock = Arc::new(TestClock::default());
-        let keys = RemoteKeys::new(config, clock).expect("keys");
-        keys.start().expect("a runtime");
-        keys.first_attempt().await.expect("nothing to wait for");
-        assert!(keys.status().is_on_demand() && keys.is_lazy() && keys.ready() && !keys.counts());
-        assert_eq!(server.hits("/jwks"), 0);
-        keys.wait(&waits(keys.miss(None, Some("a"), None))).await;
-        assert!(has(&keys, "a") && !keys.status().is_on_demand());
-    }
-
-    #[tokio::test]
-    async fn discovery_tries_its_addresses_in_order_and_remembers() {
-        let server = Server::start().await;
-        server.set(
-            "/two",
-            ok(&document(ISSUER, &format!("{}/jwks", server.url))),
-        );
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, clock) = started(&server, None);
-        keys.first_attempt().await.expect("keys");
-        assert!(has(&keys, "a"));
-        keys.refresh_now().await.expect("keys");
-        assert_eq!(
-            (
-                server.hits("/one"),
-                server.hits("/two"),
-                server.hits("/jwks")
-            ),
-            (1, 1, 2)
-        );
-        // After a failure the address is looked up again: it may have moved.
-        server.set("/jwks", status(404, ""));
-        keys.refresh_now().await.expect_err("404");
-        server.set(
-            "/two",
-            ok(&document(ISSUER, &format!("{}/moved", server.url))),
-        );
-        server.set("/moved", ok(&set(&[("b", X2)])));
-        keys.refresh_now().await.expect("keys");
-        assert!(has(&keys, "b"));
-        let hits = server.hits("/two");
-        clock.advance(3_600);
-        keys.refresh_now().await.expect("keys");
-        assert!(server.hits("/two") > hits);
-    }
-
-    #[tokio::test]
-    async fn a_discovery_document_that_lies_is_refused() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let jwks = format!("{}/jwks", server.url);
-        let (keys, _clock) = started(&server, None);
-        keys.first_attempt().await.expect_err("404");
-        // An empty `issuer` is one that is not there.
-        server.set("/one", ok(&document("", &jwks)));
-        let refused = keys.refresh_now().await;
-        let lacks = "the discovery document has no string `issuer`".to_owned();
-        assert_eq!(refused, Err(RefreshError::Failed(lacks)));
-        for other in ["https://issuer.example.com/", "https://evil.example"] {
-            server.set("/one", ok(&document(other, &jwks)));
-            let refused = keys.refresh_now().await;
-            let found = other.to_owned();
-            assert_eq!(refused, Err(RefreshError::IssuerMismatch { found }));
-        }
-        let (second, _clock) = started(&server, None);
-        let Err(FirstAttemptError::IssuerMismatch { configured, found }) =
-            second.first_attempt().await
-        else {
-            panic!("no mismatch");
-        };
-        assert_eq!((&*configured, &*found), (ISSUER, "https://evil.example"));
-        let hits = server.hits("/two");
-        for lie in [
-            format!(r#"{{"issuer":["{ISSUER}"],"jwks_uri":"{jwks}"}}"#),
-            format!(r#"{{"issuer":"{ISSUER}"}}"#),
-            format!(r#"{{"issuer":"{ISSUER}","jwks_uri":["{jwks}"]}}"#),
-            format!(
-                r#"{{"issuer":"https://evil.example","issuer":"{ISSUER}","jwks_uri":"{jwks}"}}"#
-            ),
-            format!("[{}]", document(ISSUER, &jwks)),
-            document(ISSUER, "file:///etc/passwd"),
-            document(ISSUER, "http://169.254.169.254/latest"),
-            document(ISSUER, "https://user:secret@issuer.example.com/jwks"),
-        ] {
-            server.set("/one", ok(&lie));
-            let refused = keys.refresh_now().await;
-            let Err(RefreshError::Failed(text)) = refused else {
-                panic!("{lie}: {refused:?}");
-            };
-            assert!(
-                text.starts_with("the discovery document ") && !text.contains("secret"),
-                "{text}"
-            );
-        }
-        assert!(server.hits("/two") >= hits + 8);
-        assert_eq!(server.hits("/jwks"), 0);
-        assert!(keys.current().is_err());
-    }
-
-    #[tokio::test]
-    async fn a_slow_body_is_given_up_and_costs_no_key() {
-        let server = Server::start().await;
-        server.set("/jwks", ok(&set(&[("a", X1)])));
-        let (keys, _clock) = loaded(&server).await;
-        // Headers and half a body, and then nothing.
-        let mut answer = ok(&set(&[("b", X2)]));
-        answer.truncate(answer.len() - 10);
-        server.set("/jwks", answer);
-        server.linger();
-        let error = keys.refresh_now().await.expect_err("too slow");
-        assert!(error.to_string().ends_with("within 5 s"), "{error}");
-        assert!(has(&keys, "a"));
-    }
-
-    #[test]
-    fn without_a_runtime_there_is_an_error_and_no_panic() {
-        let config = RemoteConfig {
-            issuer: ISSUER.into(),
-            tenants: Vec::new(),
-            location: Location::KeySet("https://issuer.example.com/jwks".to_owned()),
-            algorithms: AlgorithmSet::of(Algorithm::all()),
-            most_keys: 100,
-            most_bytes: 256 << 10,
-            lazy: false,
-            reach: HttpOptions::default(),
-            limits: RefreshLimits::default(),
-        };
-        let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
-        assert_eq!(keys.start(), Err(NoRuntime));
-    }
-
-    #[test]
-    fn a_runtime_that_ends_strands_nobody() {
-        let build = || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-        };
-        let first = build().expect("a runtime");
-        let (keys, server) = first.block_on(async {
-            let server = Server::start().await;
-            server.set("/jwks", ok(&set(&[("a", X1)])));
-            (loaded(&server).await.0, server)
-        });
-        drop(first);
-        let second = build().expect("a runtime");
-        second.block_on(async {
-            assert_eq!(keys.refresh_now().await, Err(RefreshError::NotRunning));
-            keys.wait(&waits(miss(&keys, Some("b")))).await;
-            keys.start().expect("a runtime");
-            keys.refresh_now()
-                .await
-                .expect_err("the server went with its runtime");
-        });
-        assert!(has(&keys, "a"));
-        drop(server);
-    }
-
-    #[test]
-    fn waiting_may_move_between_threads() {
-        fn sendable<T: Send>(_: impl FnOnce(Arc<RemoteKeys>, WaitTicket) -> T) {}
-        sendable(|keys, ticket| async move { keys.wait(&ticket).await });
-        sendable(|keys, _| async move { keys.refresh_now().await });
-        sendable(|_, ticket| ticket);
-    }
-
-    const fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn miss(keys: &RemoteKeys, id: Option<&str>) -> Miss {
-        keys.miss(
-            keys.current().ok().map(|loaded| loaded.searched()),
-            id,
-            None,
-        )
-    }
-
-    fn again(keys: &RemoteKeys, id: Option<&str>, ticket: WaitTicket) -> Miss {
-        keys.miss(
-            keys.current().ok().map(|loaded| loaded.searched()),
-            id,
-            Some(ticket),
-        )
-    }
-
-    fn waits(miss: Miss) -> WaitTicket {
-        match miss {
-            Miss::Wait(ticket) => ticket,
-            other => panic!("no wait: {other:?}"),
-        }
-    }
-
-    fn refused(miss: Miss) -> (Outage, Duration) {
-        match miss {
-            Miss::Unavailable {
-                outage,
-                retry_after,
-            } => (outage, retry_after),
-            other => panic!("not refused: {other:?}"),
-        }
-    }
-
-    fn has(keys: &RemoteKeys, id: &str) -> bool {
-        let current = keys.current().expect("keys");
-        matches!(
-            select(&[&current], Some(id), Algorithm::EdDSA, ISSUER),
-            Selection::Keys { .. }
-        )
-    }
-
-    fn config(server: &Server, path: Option<&str>) -> RemoteConfig {
-        let at = |path| format!("{}{path}", server.url);
-        RemoteConfig {
-            issuer: ISSUER.into(),
-            tenants: Vec::new(),
-            location: match path {
-                Some(path) => Location::KeySet(at(path)),
-                None => Location::Discovery(vec![at("/one"), at("/two")]),
-            },
-            algorithms: AlgorithmSet::of(Algorithm::all()),
-            most_keys: 100,
-            most_bytes: 256 << 10,
-            lazy: false,
-            reach: HttpOptions::default(),
-            limits: RefreshLimits {
-                wait: secs(60), // a slow machine fails no test
-                ..RefreshLimits::default()
-            },
-        }
-    }
-
-    fn started(server: &Server, path: Option<&str>) -> (Arc<RemoteKeys>, Arc<TestClock>) {
-        let clock = Arc::new(TestClock::default());
-        let keys = RemoteKeys::new(config(server, path), clock.clone()).expect("keys");
-        keys.start().expect("a runtime");
-        (keys, clock)
-    }
-
-    async fn loaded(server: &Server) -> (Arc<RemoteKeys>, Arc<TestClock>) {
-        let (keys, clock) = started(server, Some("/jwks"));
-        keys.first_attempt().await.expect("keys");
-        (keys, clock)
-    }
-
-    async fn until(mut done: impl FnMut() -> bool) {
-        while !done() {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn set(keys: &[(&str, &str)]) -> String {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|(id, x)| format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{id}","x":"{x}"}}"#))
-            .collect();
-        format!(r#"{{"keys":[{}]}}"#, keys.join(","))
-    }
-
-    fn document(issuer: &str, jwks_uri: &str) -> String {
-        format!(r#"{{"issuer":"{issuer}","jwks_uri":"{jwks_uri}"}}"#)
-    }
-
-    fn ok(body: &str) -> Vec<u8> {
-        with("", body)
-    }
-
-    fn with(headers: &str, body: &str) -> Vec<u8> {
-        let length = body.len();
-        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
-            .into_bytes()
-    }
-
-    fn chunked(body: &str) -> Vec<u8> {
-        let length = body.len();
-        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n")
-            .into_bytes()
-    }
-
-    fn status(status: u16, headers: &str) -> Vec<u8> {
-        format!("HTTP/1.1 {status} X\r\nconnection: close\r\n{headers}\r\n").into_bytes()
-    }
-
-    /// A clock that moves when it is told to.
-    #[derive(Default)]
-    struct TestClock(watch::Sender<Duration>);
-
-    impl TestClock {
-        fn advance(&self, seconds: u64) {
-            self.0.send_modify(|now| *now += secs(seconds));
-        }
-    }
-
-    impl Clock for TestClock {
-        fn now(&self) -> UnixTime {
-            UnixTime::from_secs(0)
-        }
-
-        fn monotonic(&self) -> Duration {
-            *self.0.borrow()
-        }
-
-        fn sleep_until(&self, at: Duration) -> Sleep {
-            let mut time = self.0.subscribe();
-            Box::pin(async move {
-                if time.wait_for(|now| *now >= at).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            })
-        }
-    }
-
-    /// A loopback server that says what it is told to; `404` otherwise.
-    #[derive(Clone)]
-    struct Server {
-        url: String,
-        script: Arc<Mutex<Script>>,
-        asked: watch::Sender<usize>,
-    }
-
-    #[derive(Default)]
-    struct Script {
-        answers: HashMap<String, Vec<u8>>,
-        requests: Vec<String>,
-        gate: Option<Arc<Semaphore>>,
-        lingers: bool,
-    }
-
-    impl Server {
-        async fn start() -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let address = listener.local_addr().expect("an address");
-            let server = Self {
-                url: format!("http://{address}"),
-                script: Arc::default(),
-                asked: watch::Sender::new(0),
-            };
-            let accepting = server.clone();
-            tokio::spawn(async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    let server = accepting.clone();
-                    tokio::spawn(async move { server.answer(stream).await });
-                }
-            });
-            server
-        }
-
-        async fn answer(&self, mut stream: TcpStream) {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                match stream.read_u8().await {
-                    Ok(byte) => head.push(byte),
-                    Err(_) => return,
-                }
-            }
-            let head = String::from_utf8(head).expect("text");
-            let path = head.split(' ').nth(1).expect("a path").to_owned();
-            let (answer, gate, lingers) = {
-                let mut script = self.script.lock().expect("a lock");
-                script.requests.push(head);
-                let answer = script.answers.get(&path).cloned();
-                (answer, script.gate.clone(), script.lingers)
-            };
-            self.asked.send_modify(|asked| *asked += 1);
-            if let Some(gate) = gate {
-                gate.acquire().await.expect("a gate").forget();
-            }
-            let answer = answer.unwrap_or_else(|| status(404, "content-length: 0\r\n"));
-            let _ = stream.write_all(&answer).await;
-            if lingers {
-                let _ = stream.read_u8().await;
-            }
-        }
-
-        fn set(&self, path: &str, answer: Vec<u8>) {
-            let mut script = self.script.lock().expect("a lock");
-            script.answers.insert(path.to_owned(), answer);
-        }
-
-        /// From now on an answer needs a permit.
-        fn hold(&self) -> Arc<Semaphore> {
-            let gate = Arc::new(Semaphore::new(0));
-            self.script.lock().expect("a lock").gate = Some(Arc::clone(&gate));
-            gate
-        }
-
-        /// From now on the connection stays open behind the answer.
-        fn linger(&self) {
-            self.script.lock().expect("a lock").lingers = true;
-        }
-
-        async fn asked(&self, times: usize) {
-            let mut asked = self.asked.subscribe();
-            asked
-                .wait_for(|asked| *asked >= times)
-                .await
-                .expect("a server");
-        }
-
-        fn hits(&self, path: &str) -> usize {
-            let line = format!("GET {path} ");
-            let script = self.script.lock().expect("a lock");
-            script
-                .requests
-                .iter()
-                .filter(|head| head.starts_with(&line))
-                .count()
-        }
-
-        fn last_request(&self) -> String {
-            let script = self.script.lock().expect("a lock");
-            script.requests.last().cloned().expect("a request")
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,11 @@
-//! Key sets (JWKS) that are fetched and kept fresh in the background.
+//! Key sets (JWKS): fetching, refreshing in the background, and waiting for a missing key.
 
 pub(crate) mod schedule;
 pub(crate) mod status;
-pub(crate) mod fetch_key_set;
-pub(crate) mod refresh_event;
+mod key_set_liveness;
+mod fetch_key_set;
+mod refresh_event;
+mod snapshot;
 pub(crate) mod key_store;
 pub(crate) mod wait_for_key;
 pub(crate) mod refresh_task;

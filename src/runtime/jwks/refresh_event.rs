@@ -1,54 +1,45 @@
-//! How a fetch of keys ended, told to the operator.
+//! The log events of a fetch of keys.
 
 use std::sync::Arc;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::discovery::metadata::RefreshError;
 use crate::verify::jose::jwk_set::KeySet;
 
-/// A set of odd entries is one sight, and not a line for each.
-#[cfg(feature = "tracing")]
+/// The most unusable entries that are logged one by one.
 const MOST_NAMED: usize = 20;
 
-/// How a flight ended, to be told.
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-pub(in crate::runtime) enum RefreshEvent {
+/// How a fetch ended.
+pub(super) enum RefreshEvent {
     Keys { keys: Arc<KeySet>, changed: bool },
     Error(RefreshError),
 }
 
 impl RefreshEvent {
-    #[cfg(feature = "tracing")]
-    pub(in crate::runtime) fn announce(&self, issuer: &str) {
+    pub(super) fn announce(&self, issuer: &str) {
         let (keys, changed) = match self {
             Self::Error(error) => {
-                tracing::warn!(issuer, error = %error, "the key set could not be refreshed");
-                return;
+                return logging::emit(Event::KeySetNotRefreshed { issuer, error });
             }
             Self::Keys { keys, changed } => (keys, *changed),
         };
-        let skipped = keys.skipped().len();
-        tracing::debug!(
+        logging::emit(Event::KeySetRefreshed {
             issuer,
-            keys = keys.len(),
-            skipped,
+            keys: keys.len(),
+            skipped: keys.skipped().len(),
             changed,
-            "the key set is fresh"
-        );
+        });
         if changed {
             let notable = keys.skipped().iter().filter(|one| one.is_notable());
             for skipped in notable.take(MOST_NAMED) {
-                let (index, reason) = (skipped.index(), skipped.reason());
-                tracing::warn!(
+                logging::emit(Event::KeySkipped {
                     issuer,
-                    index,
-                    reason,
-                    "an entry of the key set cannot be used"
-                );
+                    index: skipped.index(),
+                    reason: skipped.reason(),
+                    is_fetched: true,
+                });
             }
         }
     }
-
-    #[cfg(not(feature = "tracing"))]
-    #[allow(clippy::unused_self)]
-    pub(in crate::runtime) fn announce(&self, _: &str) {}
 }

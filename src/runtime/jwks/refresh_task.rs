@@ -1,8 +1,8 @@
 //! The task that keeps an issuer's keys fresh.
 //!
-//! 1. It flies when the schedule or somebody asks, one flight after the other.
-//! 2. It holds no handle of the keys: with the last handle it ends, a flight under way included.
-//! 3. When its runtime is shut down nobody waits for it any longer, and another may be started.
+//! 1. It fetches when the schedule says so or a request asks for it, one fetch after the other.
+//! 2. It holds no handle of the keys: it ends with the last handle, a running fetch included.
+//! 3. When its runtime is shut down, waiting requests are released, and another task may be started.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,42 +12,32 @@ use tokio::sync::{Notify, watch};
 use crate::runtime::clock::{Clock, Now};
 use crate::runtime::discovery::metadata::Discovered;
 use crate::runtime::jwks::fetch_key_set::{KeySetSource, KnownKeySet};
-use crate::runtime::jwks::key_store::{NoRuntime, Progress, RemoteKeys};
+use crate::runtime::jwks::key_store::{Progress, RemoteKeys};
+use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
 
-impl RemoteKeys {
-    /// Spawns the refresh task on the current runtime, unless it runs already.
-    pub(crate) fn start(self: &Arc<Self>) -> Result<(), NoRuntime> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| NoRuntime)?;
-        {
-            let mut state = self.state();
-            if state.running {
-                return Ok(());
-            }
-            state.running = true;
-            state.schedule.queue_first();
-        }
-        self.progress
-            .send_modify(|progress| progress.running = true);
+/// Spawns the task on the current runtime, unless it runs already.
+pub(crate) fn start(keys: &Arc<RemoteKeys>) -> Result<(), NoRuntime> {
+    let runtime = current_runtime()?;
+    if keys.begin() {
         let task = RefreshTask {
-            keys: Arc::downgrade(self),
-            source: Arc::clone(&self.source),
-            clock: Arc::clone(&self.clock),
-            asked: Arc::clone(&self.asked),
-            gone: self.progress.subscribe(),
+            keys: Arc::downgrade(keys),
+            source: Arc::clone(&keys.source),
+            clock: Arc::clone(&keys.clock),
+            requested: Arc::clone(&keys.requested),
+            gone: keys.progress.subscribe(),
             discovered: None,
         };
         runtime.spawn(task.run());
-        Ok(())
     }
+    Ok(())
 }
 
-/// The refresh task. It holds no handle, so that the last handle's end is its own.
 struct RefreshTask {
     keys: Weak<RemoteKeys>,
     source: Arc<KeySetSource>,
     clock: Arc<dyn Clock>,
-    asked: Arc<Notify>,
+    requested: Arc<Notify>,
     gone: watch::Receiver<Progress>,
     discovered: Option<Discovered>,
 }
@@ -56,10 +46,10 @@ impl RefreshTask {
     async fn run(mut self) {
         while let Some(keys) = self.keys.upgrade() {
             let now = Now::of(&*self.clock);
-            let step = keys.depart(now.monotonic);
+            let step = keys.start_attempt(now.monotonic);
             drop(keys);
             let stay = match step {
-                Ok((flight, known)) => self.fly(flight, known, now).await,
+                Ok((fetch, known)) => self.run_attempt(fetch, known, now).await,
                 Err(at) => self.sleep(at).await,
             };
             if stay.is_none() {
@@ -69,9 +59,14 @@ impl RefreshTask {
     }
 
     /// `None` when the last handle is gone.
-    async fn fly(&mut self, flight: u64, known: Option<KnownKeySet>, now: Now) -> Option<()> {
-        let fetch = self.source.load(known, &mut self.discovered, now);
-        let outcome = match race(fetch, gone(&mut self.gone)).await {
+    async fn run_attempt(
+        &mut self,
+        fetch: u64,
+        known: Option<KnownKeySet>,
+        now: Now,
+    ) -> Option<()> {
+        let loading = self.source.load(known, &mut self.discovered, now);
+        let outcome = match race(loading, gone(&mut self.gone)).await {
             Either::First(outcome) => outcome,
             Either::Second(()) => return None,
         };
@@ -79,7 +74,7 @@ impl RefreshTask {
             // The address may have moved.
             self.discovered = None;
         }
-        self.keys.upgrade()?.land(flight, now, outcome);
+        self.keys.upgrade()?.end_attempt(fetch, now, outcome);
         Some(())
     }
 
@@ -90,7 +85,7 @@ impl RefreshTask {
                 None => std::future::pending().await,
             }
         };
-        match race(race(due, self.asked.notified()), gone(&mut self.gone)).await {
+        match race(race(due, self.requested.notified()), gone(&mut self.gone)).await {
             Either::First(_) => Some(()),
             Either::Second(()) => None,
         }
@@ -98,24 +93,11 @@ impl RefreshTask {
 }
 
 impl Drop for RefreshTask {
-    /// The runtime was shut down under us: nobody must wait for a flight that never lands, and
-    /// another runtime may start a new task.
+    /// Also where the runtime is shut down.
     fn drop(&mut self) {
-        let Some(keys) = self.keys.upgrade() else {
-            return;
-        };
-        let finished = {
-            let mut state = keys.state();
-            state.running = false;
-            state.schedule.abandon();
-            state.schedule.finished()
-        };
-        keys.progress.send_modify(|progress| {
-            *progress = Progress {
-                finished,
-                running: false,
-            };
-        });
+        if let Some(keys) = self.keys.upgrade() {
+            keys.task_ended();
+        }
     }
 }
 

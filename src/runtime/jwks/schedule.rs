@@ -1,53 +1,55 @@
-//! When an issuer is asked for its keys, and what a missing key means meanwhile.
+//! When an issuer's keys are fetched, and what a missing key means meanwhile.
 //!
-//! Pure bookkeeping: `now` is an argument, and flights (attempts to fetch) are numbered from 1,
-//! one after the other.
+//! Pure bookkeeping: `now` is an argument, and fetches are numbered from 1, one after the other.
 //!
-//! 1. After a success the next flight comes after `max-age` between its bounds, or the interval;
-//!    after a failure after 1 s, doubling to 60 s. Both with 10 % of jitter: fleets must not pulse.
+//! 1. After a success the next fetch follows after `max-age`, bounded, or after the interval; after a
+//!    failure after a backoff from 1 s to 60 s. Both have jitter, so that fleets do not pulse.
 //! 2. Misses have a cooldown of their own, counted from the *attempt*: a failing issuer is not
-//!    hammered, and strangers' misses never use up the refresh that a rotation needs.
-//! 3. A key is unknown only when the set that was searched comes from a flight that started
-//!    after the key's id was first seen. Anything else is not known yet, which is our fault and
-//!    not the caller's.
-//! 4. Nobody waits for the same flight twice.
+//!    hammered, and misses caused by strangers never use up the refresh that a rotation needs.
+//! 3. A key is unknown only when the set that was searched comes from a fetch that started after the
+//!    key's id was first seen. Until then the server cannot tell: 503, not 401.
+//! 4. No request waits for the same fetch twice.
 //! 5. The cooldown is over when either reading of the clock says so: the monotonic one stands still
-//!    while the machine is suspended, and whoever wakes must not wait for it.
+//!    while the machine is suspended.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
-use crate::verify::crypto::primitives::random_u32;
+use crate::runtime::util::backoff::{Backoff, jittered};
 
 /// First pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest pause after a failure: an issuer that is back is noticed within a minute.
+/// Longest pause after a failure: a recovered issuer is noticed within a minute.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Nobody is told to come back sooner.
+/// Share of a pause or an interval that is waited, in percent.
+const JITTER: RangeInclusive<u32> = 90..=110;
+
+/// The least `Retry-After`.
 pub(crate) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 
-/// Key ids that are remembered as unknown. Strangers choose them, so the number is bounded.
+/// The most unknown key ids that are remembered; strangers choose them.
 const MAX_SEEN: usize = 1024;
 
 /// How a key set is kept fresh.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefreshLimits {
-    /// Between two refreshes, where the issuer does not say.
+    /// Between two refreshes, where the issuer states no `max-age`.
     pub(crate) interval: Duration,
-    /// The least that an issuer's `max-age` can ask for.
+    /// The lower bound on an issuer's `max-age`.
     pub(crate) min: Duration,
-    /// The most that an issuer's `max-age` can ask for.
+    /// The upper bound on an issuer's `max-age`.
     pub(crate) max: Duration,
-    /// Between two fetches that a miss caused.
+    /// Between two fetches that misses cause.
     pub(crate) cooldown: Duration,
     /// How long keys are used after the last success.
     pub(crate) max_stale: Duration,
-    /// How long a request waits for a flight.
+    /// How long a request waits for a fetch.
     pub(crate) wait: Duration,
     /// How many requests wait at the same time.
     pub(crate) max_waiters: usize,
@@ -67,7 +69,7 @@ impl Default for RefreshLimits {
     }
 }
 
-/// The flights of one issuer.
+/// The schedule of one issuer.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     limits: RefreshLimits,
@@ -77,25 +79,25 @@ pub(crate) struct Schedule {
     last_success: u64,
     /// Flights up to this one do not count: the operator dropped the keys since.
     void: u64,
-    /// A flight was asked for and has not started.
+    /// A fetch was requested and has not started.
     queued: bool,
     missed_at: Option<Now>,
-    /// The wall clock at the latest look.
+    /// The wall clock at the current_set look.
     wall: UnixTime,
     next_at: Option<Duration>,
-    failures: u32,
+    backoff: Backoff,
     failing_since: Option<Duration>,
-    /// Hash of an unknown key's id -> flights that had started when it was first seen.
+    /// Hash of an unknown key's id -> fetches that had started when it was first seen.
     seen: HashMap<u64, u64>,
     hasher: RandomState,
 }
 
-/// What a request that misses a key holds while it waits.
+/// Which fetch a request waits for that misses a key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MissTicket {
     /// Flights that had started when the key was first seen.
     pub(crate) seen: u64,
-    /// The flight whose end is awaited.
+    /// The fetch whose end is awaited.
     pub(crate) until: u64,
 }
 
@@ -104,9 +106,9 @@ pub(crate) struct MissTicket {
 pub(crate) enum MissAction {
     /// The issuer has no such key.
     Unknown,
-    /// A flight will tell.
+    /// The end of a fetch will tell.
     Await(MissTicket),
-    /// Nobody can tell before this time has passed.
+    /// It cannot be known before this time has passed.
     Later(Duration),
 }
 
@@ -124,14 +126,14 @@ impl Schedule {
             missed_at: None,
             wall: UnixTime::from_secs(0),
             next_at: None,
-            failures: 0,
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter(JITTER),
             failing_since: None,
             seen: HashMap::new(),
             hasher: RandomState::new(),
         }
     }
 
-    /// Looks at the clock; what is asked next is asked now.
+    /// Sets the clock for the calls that follow.
     pub(crate) const fn look(&mut self, now: Now) -> Duration {
         self.wall = now.wall;
         now.monotonic
@@ -142,24 +144,24 @@ impl Schedule {
         &self.limits
     }
 
-    /// Whether nothing was ever loaded and nothing will be before the first miss.
+    /// Whether nothing was loaded, and nothing will be before the first miss.
     pub(crate) const fn is_on_demand(&self) -> bool {
         self.lazy && self.last_success == 0
     }
 
-    /// The last flight that ended.
+    /// The last fetch that ended.
     pub(crate) const fn finished(&self) -> u64 {
         self.finished
     }
 
-    /// The last flight that brought keys, or 0.
+    /// The last fetch that brought keys, or 0.
     pub(crate) const fn last_success(&self) -> u64 {
         self.last_success
     }
 
     /// Failures since the last success.
     pub(crate) const fn failures(&self) -> u32 {
-        self.failures
+        self.backoff.failures()
     }
 
     /// When the first of those failures ended.
@@ -167,33 +169,33 @@ impl Schedule {
         self.failing_since
     }
 
-    /// Time until the next flight that is certain to come.
+    /// Time until the next scheduled fetch; zero while one runs or is requested.
     pub(crate) fn next_attempt(&self, now: Duration) -> Option<Duration> {
-        if self.queued || self.is_flying() {
+        if self.queued || self.is_fetching() {
             return Some(Duration::ZERO);
         }
         self.next_at.map(|at| at.saturating_sub(now))
     }
 
-    /// When to look again; `None` for "when asked".
+    /// When the next fetch is due; `None` where only a request causes one.
     pub(crate) const fn wake_at(&self) -> Option<Duration> {
         self.next_at
     }
 
-    /// Asks for a flight that starts from now on; shares one that was asked for already.
+    /// Requests a fetch that starts from now on, or shares one that is requested already. Its number.
     pub(crate) fn queue(&mut self) -> u64 {
         self.queued = true;
         self.started + 1
     }
 
-    /// Asks for the first flight, unless a miss has to.
+    /// Requests the first fetch, unless it is on demand.
     pub(crate) fn queue_first(&mut self) {
         if !self.is_on_demand() {
             self.queued = true;
         }
     }
 
-    /// Starts a flight, if one is due.
+    /// Starts a fetch, if one is due.
     pub(crate) fn begin(&mut self, now: Duration) -> Option<u64> {
         let scheduled = self.next_at.is_some_and(|at| at <= now);
         if !self.queued && !scheduled {
@@ -207,54 +209,51 @@ impl Schedule {
         Some(self.started)
     }
 
-    /// Ends a flight that brought keys; how long they are fresh. `None` when it does not count.
+    /// A fetch brought keys. How long they are fresh; `None` where the keys were dropped since it
+    /// started.
     pub(crate) fn succeed(
         &mut self,
-        flight: u64,
+        fetch: u64,
         now: Duration,
         max_age: Option<Duration>,
     ) -> Option<Duration> {
-        self.finished = flight;
-        if flight <= self.void {
+        self.finished = fetch;
+        if fetch <= self.void {
             return None;
         }
-        self.last_success = flight;
-        self.failures = 0;
+        self.last_success = fetch;
+        self.backoff.reset();
         self.failing_since = None;
         let refresh = match max_age {
-            Some(asked) => asked.max(self.limits.min).min(self.limits.max),
+            Some(requested) => requested.max(self.limits.min).min(self.limits.max),
             None => self.limits.interval,
         };
-        self.next_at = Some(now.saturating_add(jittered(refresh)));
+        self.next_at = Some(now.saturating_add(jittered(refresh, &JITTER)));
         Some(refresh)
     }
 
-    /// Ends a flight that brought nothing. `false` when it does not count.
-    pub(crate) fn fail(&mut self, flight: u64, now: Duration) -> bool {
-        self.finished = flight;
-        if flight <= self.void {
+    /// A fetch failed. `false` where the keys were dropped since it started.
+    pub(crate) fn fail(&mut self, fetch: u64, now: Duration) -> bool {
+        self.finished = fetch;
+        if fetch <= self.void {
             return false;
         }
-        let doublings = self.failures.min(6);
-        self.failures = self.failures.saturating_add(1);
+        let pause = self.backoff.failed();
         self.failing_since.get_or_insert(now);
         if !self.is_on_demand() {
-            let pause = FIRST_PAUSE
-                .saturating_mul(1 << doublings)
-                .min(LONGEST_PAUSE);
-            let at = now.saturating_add(jittered(pause));
-            // A miss that fails must not postpone what was due earlier.
+            let at = now.saturating_add(pause);
+            // A failed fetch that a miss caused does not postpone a scheduled one.
             self.next_at = Some(self.next_at.map_or(at, |earlier| earlier.min(at)));
         }
         true
     }
 
-    /// The flights' task is gone, and with it the flight that was under way.
+    /// The task has ended, and with it a running fetch.
     pub(crate) fn abandon(&mut self) {
         self.finished = self.started;
     }
 
-    /// The keys were dropped: what is under way does not count, and a new flight is asked for.
+    /// The keys were dropped: a running fetch does not count, and a new one is requested.
     pub(crate) fn drop_keys(&mut self) {
         self.void = self.started;
         self.seen.clear();
@@ -279,7 +278,7 @@ impl Schedule {
         MissAction::Later(rest.max(SHORTEST_RETRY))
     }
 
-    /// A token names a key that the set of the flight `searched` lacks.
+    /// A token names a key that the set of the fetch `searched` lacks.
     pub(crate) fn unknown_id(
         &mut self,
         id: &str,
@@ -290,19 +289,22 @@ impl Schedule {
         let hash = self.hasher.hash_one(id);
         let mut seen = match self.seen.get(&hash) {
             Some(seen) => *seen,
-            None => self.remember(hash, passed.map_or(self.started, |drawn| drawn.seen)),
+            None => self.remember(
+                hash,
+                passed.map_or(self.started, |miss_ticket| miss_ticket.seen),
+            ),
         };
         if searched > seen {
             if passed.is_some() || !self.cooldown(now).is_zero() {
                 return MissAction::Unknown;
             }
-            // The key may have been published since. Asking anew makes the old answer void.
+            // The key may have been published since: the next fetch decides.
             seen = self.remember(hash, self.started);
         }
         let joined = self.join(seen);
-        if let (Some(until), Some(drawn)) = (joined, passed) {
-            if until <= drawn.until {
-                return MissAction::Later(SHORTEST_RETRY); // waited for it already, in vain
+        if let (Some(until), Some(miss_ticket)) = (joined, passed) {
+            if until <= miss_ticket.until {
+                return MissAction::Later(SHORTEST_RETRY); // it has waited for this one already
             }
         }
         match joined.or_else(|| self.trigger(now)) {
@@ -311,29 +313,31 @@ impl Schedule {
         }
     }
 
-    /// A token names no key, and no key verifies it. After a rotation this is the only sign.
+    /// A token names no key, and no key verifies it: after a rotation the only sign of it.
     pub(crate) fn no_id(
         &mut self,
         searched: u64,
         passed: Option<MissTicket>,
         now: Duration,
     ) -> MissAction {
-        if let Some(drawn) = passed {
-            // The flight that was waited for brought no keys: nobody knows.
-            return if searched > drawn.seen {
+        if let Some(miss_ticket) = passed {
+            // The fetch that was waited for brought no keys, so it cannot be known.
+            return if searched > miss_ticket.seen {
                 MissAction::Unknown
             } else {
                 MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY))
             };
         }
-        // Those that come while the first one's flight is under way share it.
+        // Requests that come while the first one's fetch runs share it.
         match self.trigger(now).or_else(|| self.join(0)) {
             Some(until) => MissAction::Await(MissTicket {
                 seen: until.saturating_sub(1),
                 until,
             }),
-            // The issuer does not answer, so a rotation would not show.
-            None if self.failures > 0 => MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY)),
+            // The issuer does not answer, so a rotation would go unnoticed.
+            None if self.failures() > 0 => {
+                MissAction::Later(self.cooldown(now).max(SHORTEST_RETRY))
+            }
             None => MissAction::Unknown,
         }
     }
@@ -345,20 +349,19 @@ impl Schedule {
         }
     }
 
-    const fn is_flying(&self) -> bool {
+    const fn is_fetching(&self) -> bool {
         self.started > self.finished
     }
 
-    /// The next flight to end that counts and that starts, or started, as number `after` + 1 or
-    /// later.
+    /// The next fetch to end that counts and whose number is greater than `after`.
     fn join(&self, after: u64) -> Option<u64> {
-        if self.is_flying() && self.started > after && self.started > self.void {
+        if self.is_fetching() && self.started > after && self.started > self.void {
             return Some(self.started);
         }
         self.queued.then_some(self.started + 1)
     }
 
-    /// Asks for a flight because of a miss, if the cooldown is over.
+    /// Requests a fetch because of a miss, if the cooldown is over.
     fn trigger(&mut self, now: Duration) -> Option<u64> {
         if !self.cooldown(now).is_zero() {
             return None;
@@ -375,11 +378,11 @@ impl Schedule {
         })
     }
 
-    /// A key that was known is not in the set that this flight brought: it was first seen
-    /// before, so its absence is certain at once.
-    pub(crate) fn retire(&mut self, id: &str, flight: u64) {
+    /// A known key is not in the set that this fetch brought: it is unknown from now on, without
+    /// another fetch.
+    pub(crate) fn retire(&mut self, id: &str, fetch: u64) {
         let hash = self.hasher.hash_one(id);
-        self.remember(hash, flight.saturating_sub(1));
+        self.remember(hash, fetch.saturating_sub(1));
     }
 
     fn remember(&mut self, hash: u64, seen: u64) -> u64 {
@@ -391,206 +394,5 @@ impl Schedule {
     }
 }
 
-/// `span` give or take a tenth.
-fn jittered(span: Duration) -> Duration {
-    span.saturating_mul(900 + random_u32() % 201) / 1000
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn loaded() -> Schedule {
-        let mut schedule = Schedule::new(RefreshLimits::default(), false);
-        schedule.queue_first();
-        let flight = schedule.begin(at(0)).expect("the first flight");
-        schedule.succeed(flight, at(0), None);
-        schedule
-    }
-
-    fn near(actual: Option<Duration>, expected: u64) {
-        let actual = actual.expect("a time");
-        let (least, most) = (at(expected) * 9 / 10, at(expected) * 11 / 10);
-        assert!(
-            (least..=most).contains(&actual),
-            "{actual:?} is not near {expected} s"
-        );
-    }
-
-    #[test]
-    fn max_age_is_honoured_between_its_bounds() {
-        for (asked, refresh) in [
-            (None, 600),
-            (Some(0), 60),
-            (Some(900), 900),
-            (Some(u64::MAX), 3600),
-        ] {
-            let mut schedule = loaded();
-            let flight = schedule.queue();
-            schedule.begin(at(0));
-            schedule.succeed(flight, at(0), asked.map(Duration::from_secs));
-            near(schedule.wake_at(), refresh);
-        }
-    }
-
-    #[test]
-    fn pauses_double_to_a_minute_and_a_failed_miss_postpones_nothing() {
-        let mut schedule = Schedule::new(RefreshLimits::default(), false);
-        for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
-            schedule.queue();
-            let flight = schedule.begin(at(1_000_000)).expect("a flight");
-            schedule.next_at = None;
-            schedule.fail(flight, at(0));
-            near(schedule.wake_at(), pause);
-        }
-        schedule.next_at = Some(at(7));
-        schedule.queue();
-        let flight = schedule.begin(at(0)).expect("a flight");
-        schedule.fail(flight, at(0));
-        assert_eq!(schedule.wake_at(), Some(at(7)));
-    }
-
-    #[test]
-    fn a_lazy_schedule_retries_by_misses_alone_until_it_has_loaded() {
-        let mut schedule = Schedule::new(RefreshLimits::default(), true);
-        schedule.queue_first();
-        assert_eq!(schedule.begin(at(0)), None);
-        assert!(matches!(
-            schedule.without_keys(None, at(0)),
-            MissAction::Await(MissTicket { until: 1, .. })
-        ));
-        let flight = schedule.begin(at(0)).expect("a flight");
-        schedule.fail(flight, at(0));
-        assert_eq!(schedule.wake_at(), None);
-        assert!(
-            matches!(schedule.without_keys(None, at(10)), MissAction::Later(rest) if rest == at(20))
-        );
-        assert!(matches!(
-            schedule.without_keys(None, at(30)),
-            MissAction::Await(MissTicket { until: 2, .. })
-        ));
-        schedule.begin(at(30));
-        schedule.succeed(2, at(30), None);
-        assert!(schedule.wake_at().is_some());
-    }
-
-    #[test]
-    fn ids_that_strangers_send_are_remembered_in_bounded_space() {
-        let mut schedule = loaded();
-        for id in 0..5_000 {
-            schedule.unknown_id(&id.to_string(), 1, None, at(0));
-        }
-        assert!(schedule.seen.len() <= MAX_SEEN);
-        assert_eq!(schedule.begin(at(0)), Some(2));
-        assert_eq!(schedule.begin(at(0)), None);
-    }
-
-    #[test]
-    fn a_flight_under_way_is_no_evidence_about_an_id_that_came_later() {
-        let mut schedule = loaded();
-        schedule.queue();
-        assert_eq!(schedule.begin(at(1)), Some(2));
-        let MissAction::Await(drawn) = schedule.unknown_id("k", 1, None, at(1)) else {
-            panic!("no wait");
-        };
-        assert_eq!(drawn.until, 3);
-        schedule.succeed(2, at(2), None);
-        // Having waited for flight 3, which is still to come, it does not wait for it again.
-        assert!(matches!(
-            schedule.unknown_id("k", 2, Some(drawn), at(2)),
-            MissAction::Later(_)
-        ));
-        assert_eq!(schedule.begin(at(2)), Some(3));
-        schedule.succeed(3, at(3), None);
-        assert!(matches!(
-            schedule.unknown_id("k", 3, Some(drawn), at(3)),
-            MissAction::Unknown
-        ));
-    }
-
-    #[test]
-    fn an_absent_id_is_asked_for_again_when_the_cooldown_is_over() {
-        let mut schedule = loaded();
-        assert!(matches!(
-            schedule.unknown_id("k", 1, None, at(0)),
-            MissAction::Await(_)
-        ));
-        schedule.begin(at(0));
-        schedule.succeed(2, at(0), None);
-        assert!(matches!(
-            schedule.unknown_id("k", 2, None, at(29)),
-            MissAction::Unknown
-        ));
-        let MissAction::Await(drawn) = schedule.unknown_id("k", 2, None, at(30)) else {
-            panic!("no wait");
-        };
-        schedule.begin(at(30));
-        schedule.fail(3, at(31));
-        assert!(
-            matches!(schedule.unknown_id("k", 2, Some(drawn), at(31)), MissAction::Later(rest) if rest == at(29))
-        );
-    }
-
-    #[test]
-    fn tokens_without_an_id_share_one_flight_and_then_are_told() {
-        let mut schedule = loaded();
-        let MissAction::Await(drawn) = schedule.no_id(1, None, at(0)) else {
-            panic!("no wait");
-        };
-        assert!(matches!(
-            schedule.no_id(1, None, at(0)),
-            MissAction::Await(MissTicket { until: 2, .. })
-        ));
-        schedule.begin(at(0));
-        schedule.succeed(2, at(0), None);
-        assert!(matches!(
-            schedule.no_id(drawn.until, Some(drawn), at(0)),
-            MissAction::Unknown
-        ));
-        assert!(matches!(
-            schedule.no_id(1, None, at(29)),
-            MissAction::Unknown
-        ));
-        assert!(matches!(
-            schedule.no_id(1, None, at(30)),
-            MissAction::Await(_)
-        ));
-    }
-
-    #[test]
-    fn a_flight_that_the_drop_overtook_does_not_count() {
-        let mut schedule = loaded();
-        schedule.queue();
-        let flight = schedule.begin(at(1)).expect("a flight");
-        schedule.drop_keys();
-        assert!(matches!(
-            schedule.without_keys(None, at(1)),
-            MissAction::Await(MissTicket { until: 3, .. })
-        ));
-        assert_eq!(schedule.succeed(flight, at(1), None), None);
-        assert_eq!(schedule.begin(at(1)), Some(3));
-        assert!(schedule.succeed(3, at(1), None).is_some());
-    }
-
-    #[test]
-    fn absurd_limits_overflow_nothing() {
-        let limits = RefreshLimits {
-            interval: Duration::MAX,
-            min: Duration::MAX,
-            max: Duration::ZERO,
-            cooldown: Duration::MAX,
-            ..RefreshLimits::default()
-        };
-        let mut schedule = Schedule::new(limits, false);
-        for max_age in [None, Some(Duration::MAX)] {
-            let flight = schedule.queue();
-            schedule.begin(at(1));
-            schedule.succeed(flight, Duration::MAX, max_age);
-            schedule.unknown_id("k", flight, None, at(1));
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! How an issuer's keys are doing, for health checks and operators.
+//! The public status of an issuer's keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,23 +49,23 @@ impl fmt::Display for KeySetState {
     }
 }
 
-/// How the keys of one issuer are doing, at the moment when it was asked for.
+/// How the keys of one issuer are doing, at the moment when it was requested for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock); ages are those by the reading that
+/// All times are spans of the server's [`Clock`](crate::time::Clock); ages are those by the reading that
 /// has gone further.
 #[derive(Clone, Debug)]
 pub struct KeySetStatus {
-    pub(in crate::runtime) issuer: Arc<str>,
-    pub(in crate::runtime) address: Option<String>,
-    pub(in crate::runtime) state: KeySetState,
-    pub(in crate::runtime) on_demand: bool,
-    pub(in crate::runtime) keys: usize,
-    pub(in crate::runtime) skipped: Vec<SkippedKey>,
-    pub(in crate::runtime) age: Option<Duration>,
-    pub(in crate::runtime) stale_since: Option<Duration>,
-    pub(in crate::runtime) failures: u32,
-    pub(in crate::runtime) last_error: Option<String>,
-    pub(in crate::runtime) next_attempt: Option<Duration>,
+    pub(super) issuer: Arc<str>,
+    pub(super) address: Option<String>,
+    pub(super) state: KeySetState,
+    pub(super) on_demand: bool,
+    pub(super) keys: usize,
+    pub(super) skipped: Vec<SkippedKey>,
+    pub(super) age: Option<Duration>,
+    pub(super) stale_since: Option<Duration>,
+    pub(super) failures: u32,
+    pub(super) last_error: Option<String>,
+    pub(super) next_attempt: Option<Duration>,
 }
 
 impl KeySetStatus {

@@ -1,4 +1,4 @@
-//! Waiting for a key that may be in one of several sets.
+//! Waiting for a key that may be in one of several key sets.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use crate::runtime::jwks::key_store::{RemoteKeys, WaitTicket};
 
-/// Waits until each of these sets has answered, or one of them has the key, within the tickets'
-/// patience. Without an id nothing but the last answer ends it.
+/// Waits until one of these sets has the key, or the fetches of all of them have ended, within the
+/// tickets' time. Without an id it waits for all.
 pub(crate) async fn wait_for_key<'t>(
     id: Option<&str>,
     waiting: impl Iterator<Item = (&'t Arc<RemoteKeys>, &'t WaitTicket)>,

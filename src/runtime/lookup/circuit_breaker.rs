@@ -1,40 +1,41 @@
-//! A circuit breaker for an endpoint that is asked about tokens: when it is left alone.
+//! A circuit breaker for an endpoint that is asked about tokens.
 //!
-//! 1. No caller opens it. Failures are counted by asker (a token, or a user), each once, and since
-//!    the last verdict: one success in between, and counting begins anew.
-//! 2. After five askers without a verdict the endpoint is asked about a random text of our own,
-//!    at most once a second. If it answers that question, the failures were about the tokens.
-//! 3. It opens if our own question failed too and either nothing could be reached, or 64 askers
-//!    have failed, or five have and there has been no verdict for 5 s. A flood of odd tokens beside
-//!    good ones has none of these.
-//! 4. Open, it refuses for a second, or for as long as the answer to our own question asks for.
-//!    Then one question is let through as a probe while all others are refused. Probes are the
-//!    next caller's question and our own one in turn, so that odd tokens that always come first
-//!    cannot keep it open.
+//! 1. No single caller opens it. Failures are counted by sender (a token, or its owner), each once,
+//!    and since the last verdict: one success, and counting starts anew.
+//! 2. After five senders without a verdict a health check is made: a look-up of a random text, at
+//!    most once a second. If it succeeds, the failures were about the tokens.
+//! 3. The breaker opens if the health check fails too and either the endpoint could not be reached, or
+//!    64 senders have failed, or five have and there has been no verdict for 5 s. A flood of bad tokens
+//!    beside good ones meets none of these.
+//! 4. While open, requests are refused: for a second, or for the `Retry-After` of the health check.
+//!    Then one request passes as a probe (half-open) while all others are refused. Probes are a
+//!    caller's request and a health check in turn, so that bad tokens that always come first cannot
+//!    keep the breaker open.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::runtime::cache::token_cache::TokenDigest;
-use crate::runtime::lookup::endpoint::{EndpointError, LONGEST_REST};
+use crate::runtime::lookup::endpoint::{EndpointError, MAX_RETRY_AFTER};
 
-/// So many failures may be chance.
-const FEW_ASKERS: usize = 5;
+/// Fewer failures may be chance.
+const FEW_SENDERS: usize = 5;
 
-/// In a flood of five odd tokens for each good one, so many in a row come once in 100,000 tokens.
-const MANY_ASKERS: usize = 64;
+/// In a flood of five bad tokens for each good one, so many failures in a row come once in 100,000
+/// tokens.
+const MANY_SENDERS: usize = 64;
 
-/// Without a verdict for so long an endpoint that is used is down.
+/// An endpoint that is used and gives no verdict for so long is down.
 const LONG: Duration = Duration::from_secs(5);
 
-/// How long an endpoint that fails is left alone, and how far our own questions are apart.
-pub(in crate::runtime) const REST: Duration = Duration::from_secs(1);
+/// How long the breaker stays open, and the time between health checks.
+pub(super) const OPEN_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct CircuitBreaker {
+pub(super) struct CircuitBreaker {
     streak: Option<Streak>,
     open: Option<Open>,
-    /// Whether our own question is under way.
+    /// Whether a health check is in flight.
     is_checking: bool,
     next_check: Duration,
 }
@@ -43,50 +44,54 @@ pub(in crate::runtime) struct CircuitBreaker {
 #[derive(Debug)]
 struct Streak {
     since: Duration,
-    askers: HashSet<TokenDigest>,
-    check: Option<OwnCheck>,
+    senders: HashSet<TokenDigest>,
+    check: Option<FailedCheck>,
 }
 
-/// How our own question failed.
+/// A health check that failed.
 #[derive(Clone, Copy, Debug)]
-struct OwnCheck {
+struct FailedCheck {
     at: Duration,
     unreachable: bool,
-    rest: Duration,
+    retry_after: Duration,
 }
 
 #[derive(Debug)]
 struct Open {
-    until: Duration,
+    open_until: Duration,
     is_probed: bool,
     probe: Probe,
 }
 
-/// Whose question is the next probe.
+/// What the next probe is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::runtime) enum Probe {
-    Callers,
-    Own,
+pub(super) enum Probe {
+    Request,
+    HealthCheck,
 }
 
-/// Whether a question may be sent now.
+/// Whether a request may be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::runtime) enum Permit {
+pub(super) enum Permit {
     Free,
-    /// As the one probe, whose end must be told.
+    /// As the one probe, whose end must be reported.
     Probe(Probe),
-    /// Not for so long.
+    /// Not before this time has passed.
     Refused(Duration),
 }
 
 impl CircuitBreaker {
-    pub(in crate::runtime) fn permit(&mut self, now: Duration) -> Permit {
+    pub(super) fn permit(&mut self, now: Duration) -> Permit {
         let Some(open) = &mut self.open else {
             return Permit::Free;
         };
-        match open.until.checked_sub(now).filter(|rest| !rest.is_zero()) {
-            Some(rest) => Permit::Refused(rest),
-            None if open.is_probed => Permit::Refused(REST),
+        match open
+            .open_until
+            .checked_sub(now)
+            .filter(|retry_after| !retry_after.is_zero())
+        {
+            Some(retry_after) => Permit::Refused(retry_after),
+            None if open.is_probed => Permit::Refused(OPEN_TIME),
             None => {
                 open.is_probed = true;
                 Permit::Probe(open.probe)
@@ -94,22 +99,22 @@ impl CircuitBreaker {
         }
     }
 
-    /// There was a verdict, on whatever token, or our own question was answered.
-    pub(in crate::runtime) fn succeeded(&mut self) {
+    /// There was a verdict on any token, or a health check succeeded: the breaker closes.
+    pub(super) fn succeeded(&mut self) {
         self.streak = None;
         self.open = None;
     }
 
-    /// A question had no verdict. Whether our own one is to be asked now.
+    /// A request got no verdict. Whether a health check is to be made now.
     #[must_use]
-    pub(in crate::runtime) fn failed(&mut self, asker: TokenDigest, now: Duration) -> bool {
+    pub(super) fn failed(&mut self, sender: TokenDigest, now: Duration) -> bool {
         let streak = self.streak.get_or_insert_with(|| Streak {
             since: now,
-            askers: HashSet::new(),
+            senders: HashSet::new(),
             check: None,
         });
-        if streak.askers.len() < MANY_ASKERS {
-            streak.askers.insert(asker);
+        if streak.senders.len() < MANY_SENDERS {
+            streak.senders.insert(sender);
         }
         if self.open.is_some() {
             return false;
@@ -121,49 +126,52 @@ impl CircuitBreaker {
             && self
                 .streak
                 .as_ref()
-                .is_some_and(|streak| streak.askers.len() >= FEW_ASKERS);
+                .is_some_and(|streak| streak.senders.len() >= FEW_SENDERS);
         self.is_checking |= is_due;
         is_due
     }
 
-    /// Our own question failed.
-    pub(in crate::runtime) fn check_failed(&mut self, trouble: &EndpointError, now: Duration) {
+    /// A health check failed.
+    pub(super) fn check_failed(&mut self, error: &EndpointError, now: Duration) {
         self.check_ended(now);
-        let check = OwnCheck {
+        let check = FailedCheck {
             at: now,
-            unreachable: trouble.is_unreachable(),
-            rest: trouble.rest.unwrap_or(REST).clamp(REST, LONGEST_REST),
+            unreachable: error.is_unreachable(),
+            retry_after: error
+                .retry_after
+                .unwrap_or(OPEN_TIME)
+                .clamp(OPEN_TIME, MAX_RETRY_AFTER),
         };
         if let Some(streak) = &mut self.streak {
             streak.check = Some(check);
         }
         if let Some(open) = &mut self.open {
-            open.until = open.until.max(now.saturating_add(check.rest));
+            open.open_until = open.open_until.max(now.saturating_add(check.retry_after));
         } else {
             self.open_if_down(now);
         }
     }
 
-    /// Our own question has ended, well or not.
-    pub(in crate::runtime) fn check_ended(&mut self, now: Duration) {
+    /// A health check has ended, with success or not.
+    pub(super) fn check_ended(&mut self, now: Duration) {
         self.is_checking = false;
-        self.next_check = now.saturating_add(REST);
+        self.next_check = now.saturating_add(OPEN_TIME);
     }
 
-    /// The probe had no verdict.
-    pub(in crate::runtime) fn probe_failed(&mut self, now: Duration) {
+    /// The probe got no verdict.
+    pub(super) fn probe_failed(&mut self, now: Duration) {
         if let Some(open) = &mut self.open {
             open.is_probed = false;
-            open.until = open.until.max(now.saturating_add(REST));
+            open.open_until = open.open_until.max(now.saturating_add(OPEN_TIME));
             open.probe = match open.probe {
-                Probe::Callers => Probe::Own,
-                Probe::Own => Probe::Callers,
+                Probe::Request => Probe::HealthCheck,
+                Probe::HealthCheck => Probe::Request,
             };
         }
     }
 
     /// The probe was not sent.
-    pub(in crate::runtime) fn probe_dropped(&mut self) {
+    pub(super) fn probe_dropped(&mut self) {
         if let Some(open) = &mut self.open {
             open.is_probed = false;
         }
@@ -173,20 +181,20 @@ impl CircuitBreaker {
         let Some(streak) = &self.streak else {
             return;
         };
-        // An older one says nothing about now.
-        let recent = |check: &OwnCheck| now.saturating_sub(check.at) <= REST;
+        // An older health check is no evidence.
+        let recent = |check: &FailedCheck| now.saturating_sub(check.at) <= OPEN_TIME;
         let Some(check) = streak.check.filter(recent) else {
             return;
         };
-        let askers = streak.askers.len();
+        let senders = streak.senders.len();
         let is_long = now.saturating_sub(streak.since) >= LONG;
         let is_down =
-            askers >= MANY_ASKERS || (askers >= FEW_ASKERS && (check.unreachable || is_long));
+            senders >= MANY_SENDERS || (senders >= FEW_SENDERS && (check.unreachable || is_long));
         if is_down {
             self.open = Some(Open {
-                until: now.saturating_add(check.rest),
+                open_until: now.saturating_add(check.retry_after),
                 is_probed: false,
-                probe: Probe::Callers,
+                probe: Probe::Request,
             });
         }
     }
@@ -200,7 +208,7 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    fn asker(number: u128) -> TokenDigest {
+    fn sender(number: u128) -> TokenDigest {
         TokenDigest::of_number(number)
     }
 
@@ -212,33 +220,33 @@ mod tests {
         EndpointError::unreachable("refused")
     }
 
-    /// Whether our own question is due after so many askers have failed.
-    fn fail(breaker: &mut CircuitBreaker, askers: std::ops::Range<u128>, now: Duration) -> bool {
-        let due = askers.map(|number| breaker.failed(asker(number), now));
+    /// Whether a health check is due after so many senders have failed.
+    fn fail(breaker: &mut CircuitBreaker, senders: std::ops::Range<u128>, now: Duration) -> bool {
+        let due = senders.map(|number| breaker.failed(sender(number), now));
         due.fold(false, |any, due| any | due)
     }
 
     #[test]
-    fn breaker_counts_an_asker_once() {
+    fn breaker_counts_a_sender_once() {
         let mut breaker = CircuitBreaker::default();
         for _ in 0..1000 {
             assert!(!fail(&mut breaker, 0..4, at(0)));
         }
         assert!(fail(&mut breaker, 4..5, at(0)), "the fifth one");
-        assert!(!fail(&mut breaker, 5..20, at(0)), "ours is under way");
+        assert!(!fail(&mut breaker, 5..20, at(0)), "one is in flight");
         assert_eq!(breaker.permit(at(0)), Permit::Free);
     }
 
     #[test]
-    fn breaker_stays_closed_where_our_own_question_is_answered() {
+    fn breaker_stays_closed_while_health_checks_succeed() {
         let mut breaker = CircuitBreaker::default();
         for second in 0..100 {
-            let askers = u128::from(second) * 1000;
-            let due = fail(&mut breaker, askers..askers + 1000, at(second));
+            let senders = u128::from(second) * 1000;
+            let due = fail(&mut breaker, senders..senders + 1000, at(second));
             assert!(due, "once a second");
             breaker.check_ended(at(second));
             breaker.succeeded();
-            assert!(!fail(&mut breaker, askers..askers + 63, at(second)));
+            assert!(!fail(&mut breaker, senders..senders + 63, at(second)));
             assert_eq!(breaker.permit(at(second)), Permit::Free);
         }
     }
@@ -249,23 +257,31 @@ mod tests {
         assert!(fail(&mut breaker, 0..5, at(0)));
         breaker.check_failed(&unreachable(), at(0));
         assert_eq!(breaker.permit(at(0)), Permit::Refused(at(1)));
-        assert_eq!(breaker.permit(at(1)), Permit::Probe(Probe::Callers));
-        assert_eq!(breaker.permit(at(1)), Permit::Refused(REST), "one alone");
+        assert_eq!(breaker.permit(at(1)), Permit::Probe(Probe::Request));
+        assert_eq!(
+            breaker.permit(at(1)),
+            Permit::Refused(OPEN_TIME),
+            "one alone"
+        );
         breaker.probe_dropped();
-        assert_eq!(breaker.permit(at(1)), Permit::Probe(Probe::Callers));
+        assert_eq!(breaker.permit(at(1)), Permit::Probe(Probe::Request));
         breaker.probe_failed(at(1));
         assert_eq!(breaker.permit(at(1)), Permit::Refused(at(1)));
-        assert_eq!(breaker.permit(at(2)), Permit::Probe(Probe::Own), "in turn");
+        assert_eq!(
+            breaker.permit(at(2)),
+            Permit::Probe(Probe::HealthCheck),
+            "in turn"
+        );
         breaker.check_failed(&unreachable(), at(2));
         breaker.probe_failed(at(2));
-        assert_eq!(breaker.permit(at(3)), Permit::Probe(Probe::Callers));
+        assert_eq!(breaker.permit(at(3)), Permit::Probe(Probe::Request));
         breaker.succeeded();
         assert_eq!(breaker.permit(at(3)), Permit::Free);
         assert!(!fail(&mut breaker, 0..4, at(3)), "it counts anew");
     }
 
     #[test]
-    fn breaker_opens_by_statuses_for_many_askers_or_after_a_long_time() {
+    fn breaker_opens_by_statuses_for_many_senders_or_after_a_long_time() {
         let mut many = CircuitBreaker::default();
         assert!(fail(&mut many, 0..5, at(0)));
         many.check_failed(&status(), at(0));
@@ -286,21 +302,21 @@ mod tests {
     }
 
     #[test]
-    fn breaker_rests_as_long_as_the_answer_to_our_own_question_says() {
-        for (rest, expected) in [(None, 1), (Some(0), 1), (Some(7), 7), (Some(3600), 60)] {
+    fn breaker_stays_open_for_the_retry_after_of_the_health_check() {
+        for (retry_after, expected) in [(None, 1), (Some(0), 1), (Some(7), 7), (Some(3600), 60)] {
             let mut breaker = CircuitBreaker::default();
             assert!(fail(&mut breaker, 0..5, at(0)));
-            let mut trouble = unreachable();
-            trouble.rest = rest.map(at);
-            breaker.check_failed(&trouble, at(0));
+            let mut error = unreachable();
+            error.retry_after = retry_after.map(at);
+            breaker.check_failed(&error, at(0));
             assert_eq!(breaker.permit(at(0)), Permit::Refused(at(expected)));
         }
     }
 
-    /// Odd tokens and good ones at random, every one of them new, for 400 s. The endpoint answers
-    /// nothing but good tokens, our own question included.
+    /// Bad tokens and good ones at random, every one of them new, for 400 s. The endpoint answers
+    /// good tokens only; health checks fail too.
     #[test]
-    fn breaker_stays_closed_in_floods_of_odd_tokens_beside_good_ones() {
+    fn breaker_stays_closed_in_floods_of_bad_tokens_beside_good_ones() {
         for (bad, good) in [(5_u32, 5_u32), (20, 5), (50, 20), (100, 20)] {
             let (mut breaker, mut refused, mut asked) = (CircuitBreaker::default(), 0, 0);
             let mut random = 0x9e37_79b9_7f4a_7c15_u64;
@@ -316,7 +332,7 @@ mod tests {
                     Permit::Free | Permit::Probe(_) if is_good => breaker.succeeded(),
                     Permit::Probe(_) => breaker.probe_failed(now),
                     Permit::Free => {
-                        if breaker.failed(asker(u128::from(step)), now) {
+                        if breaker.failed(sender(u128::from(step)), now) {
                             breaker.check_failed(&status(), now);
                         }
                     }

@@ -1,4 +1,4 @@
-//! Somebody who is asked something with a token, and what can go wrong.
+//! An endpoint that is sent tokens, and what can go wrong.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,61 +12,68 @@ use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::endpoint_url::EndpointResolver;
 use crate::runtime::http::client::{FetchError, RawResponse};
-use crate::verify::crypto::primitives::random_bytes;
+use crate::verify::crypto::random::random_bytes;
 
-/// Longest rest that an endpoint may ask for.
-pub(in crate::runtime) const LONGEST_REST: Duration = Duration::from_secs(60);
+/// The bound on an endpoint's `Retry-After`.
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// One question with everything in it, discovery included. Real time.
-const WHOLE_TIME: Duration = Duration::from_secs(10);
+/// Time for one look-up, discovery included. Real time.
+const TOTAL_TIME: Duration = Duration::from_secs(10);
 
-/// An endpoint of an issuer that is asked something with a token.
+/// An endpoint of an issuer that is sent tokens: introspection or userinfo.
 pub(crate) trait RemoteEndpoint: Send + Sync + 'static {
-    type Said: Send;
+    type Response: Send;
 
-    /// What operators read when trouble starts and when it ends.
-    const WORDS: LogMessages;
+    /// The outage of a look-up that failed.
+    const FAILED: Outage;
 
-    fn whereabouts(&self) -> &EndpointResolver;
+    /// The outage of a look-up that did not end in time.
+    const TIMED_OUT: Outage;
 
-    /// Asks at this address, once.
-    fn ask_at(
+    /// The log messages.
+    const MESSAGES: LogMessages;
+
+    fn resolver(&self) -> &EndpointResolver;
+
+    /// Sends one request to this address.
+    fn send(
         &self,
-        place: &str,
+        url: &str,
         token: &str,
         now: UnixTime,
-    ) -> impl Future<Output = Result<Self::Said, EndpointError>> + Send;
+    ) -> impl Future<Output = Result<Self::Response, EndpointError>> + Send;
 
-    /// The text of an answer that other instances may hear of.
+    /// The text of a response that may be shared with other instances.
     #[cfg(feature = "redis")]
-    fn shared(_: &Self::Said) -> Option<&[u8]> {
+    fn shared_text(_: &Self::Response) -> Option<&[u8]> {
         None
     }
 
-    /// The answer with this text, as another instance has heard it.
+    /// The response with this text, which another instance has received.
     #[cfg(feature = "redis")]
-    fn said(_: Vec<u8>) -> Option<Self::Said> {
+    fn from_shared_text(_: Vec<u8>) -> Option<Self::Response> {
         None
     }
 }
 
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
 pub(crate) struct LogMessages {
-    pub(crate) trouble: &'static str,
-    pub(crate) recovery: &'static str,
+    /// When failures begin.
+    pub(crate) failing: &'static str,
+    /// When they end.
+    pub(crate) recovered: &'static str,
 }
 
-/// When a question was asked, by both hands of the server's clock.
+/// Wall time and monotonic time of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestTime {
     pub(crate) wall: UnixTime,
     pub(crate) monotonic: Duration,
-    /// How long before `monotonic` that was, where another instance asked.
+    /// How long before `monotonic` the request was made, where another instance made it.
     pub(crate) earlier: Duration,
 }
 
 impl RequestTime {
-    /// As one look at the clock.
+    /// The same as one reading of the clock.
     pub(crate) const fn now(self) -> Now {
         Now {
             wall: self.wall,
@@ -75,56 +82,56 @@ impl RequestTime {
     }
 }
 
-/// Why there is no verdict. Never the caller's fault.
+/// Why there is no verdict: never the caller's fault.
 #[derive(Clone, Debug)]
 pub(crate) struct EndpointError {
-    pub(crate) outage: Outage,
+    /// `None`: the endpoint's [`FAILED`](RemoteEndpoint::FAILED).
+    pub(crate) outage: Option<Outage>,
     /// For the operator; names addresses without their query, and quotes no body.
     pub(crate) reason: Arc<str>,
-    /// How long the endpoint wants to be left alone.
-    pub(crate) rest: Option<Duration>,
-    concerns: ErrorScope,
+    /// The endpoint's `Retry-After`.
+    pub(crate) retry_after: Option<Duration>,
+    scope: ErrorScope,
 }
 
-/// What a failure says something about.
+/// What a failure is evidence about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ErrorScope {
-    /// About this question: the same question gets the same answer, and another one may not.
-    Question,
-    /// About the question or the endpoint.
-    Unsaid,
-    /// The endpoint was not reached.
+    /// The token: the same token fails again, and another one may not.
+    Token,
+    /// The token or the endpoint.
+    Unknown,
+    /// The endpoint: it was not reached.
     Endpoint,
 }
 
 impl EndpointError {
     pub(crate) fn failed(reason: impl Into<Arc<str>>) -> Self {
         Self {
-            outage: Outage::IntrospectionFailed,
+            outage: None,
             reason: reason.into(),
-            rest: None,
-            concerns: ErrorScope::Unsaid,
+            retry_after: None,
+            scope: ErrorScope::Unknown,
         }
     }
 
-    /// Nothing was answered.
+    /// There was no response.
     pub(in crate::runtime) fn unreachable(reason: impl Into<Arc<str>>) -> Self {
         Self {
-            concerns: ErrorScope::Endpoint,
+            scope: ErrorScope::Endpoint,
             ..Self::failed(reason)
         }
     }
 
     #[cfg(test)]
-    pub(in crate::runtime) fn about_the_question(outage: Outage, reason: &str) -> Self {
+    pub(super) fn about_the_token(reason: &str) -> Self {
         Self {
-            concerns: ErrorScope::Question,
-            outage,
+            scope: ErrorScope::Token,
             ..Self::failed(reason)
         }
     }
 
-    /// No answer, or one that is none.
+    /// A request that failed.
     pub(in crate::runtime) fn of_fetch(error: &FetchError) -> Self {
         if error.is_no_answer() {
             Self::unreachable(error.to_string())
@@ -133,65 +140,73 @@ impl EndpointError {
         }
     }
 
-    /// Whether it concerns the token that was asked about, and no other.
-    pub(in crate::runtime) fn is_about_the_question(&self) -> bool {
-        self.concerns == ErrorScope::Question
+    /// Whether it concerns this token alone.
+    pub(super) fn is_about_the_token(&self) -> bool {
+        self.scope == ErrorScope::Token
     }
 
-    pub(in crate::runtime) fn is_unreachable(&self) -> bool {
-        self.concerns == ErrorScope::Endpoint
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.scope == ErrorScope::Endpoint
     }
 
-    /// An answer that does not count, for its status.
-    pub(in crate::runtime) fn of_status(place: &str, told: &RawResponse, outage: Outage) -> Self {
+    /// A response whose status is a failure. `outage` is `None` for the endpoint's `FAILED`.
+    pub(in crate::runtime) fn of_status(
+        url: &str,
+        response: &RawResponse,
+        outage: Option<Outage>,
+    ) -> Self {
         Self {
             outage,
-            reason: FetchError::of_status(place, told.status).to_string().into(),
-            rest: told.retry_after.map(|rest| rest.min(LONGEST_REST)),
-            concerns: match told.status {
+            reason: FetchError::of_status(url, response.status)
+                .to_string()
+                .into(),
+            retry_after: response
+                .retry_after
+                .map(|retry_after| retry_after.min(MAX_RETRY_AFTER)),
+            scope: match response.status {
                 // About our own credentials (RFC 7662 s2.3).
-                401 => ErrorScope::Unsaid,
-                // A firewall's 403 is about what stands in the token, as a 400 or a 413 may be, and
-                // a 429 may be about one client of the endpoint's, or one user.
-                400..=499 => ErrorScope::Question,
-                _ => ErrorScope::Unsaid,
+                401 => ErrorScope::Unknown,
+                // A firewall's 403 is about the token's content, as 400 and 413 may be; a 429 may be
+                // about one user or one client.
+                400..=499 => ErrorScope::Token,
+                _ => ErrorScope::Unknown,
             },
         }
     }
 }
 
-/// Asks about a random text, which is no token of anybody's: an endpoint that answers this is well.
-pub(in crate::runtime) async fn ask_about_nothing<O: RemoteEndpoint>(
-    oracle: &O,
+/// Looks up a random text, which is nobody's token: an endpoint that gives a verdict on it works.
+pub(super) async fn health_check<E: RemoteEndpoint>(
+    endpoint: &E,
     asked: RequestTime,
 ) -> Result<(), EndpointError> {
     let text =
         random_bytes().ok_or_else(|| EndpointError::failed("the system gives no randomness"))?;
     let text = URL_SAFE_NO_PAD.encode(text);
-    ask(oracle, &text, asked).await.map(drop)
+    look_up(endpoint, &text, asked).await.map(drop)
 }
 
-/// Asks, wherever that is to be done.
-pub(in crate::runtime) async fn ask<O: RemoteEndpoint>(
-    oracle: &O,
+/// Resolves the address and sends the token there.
+pub(super) async fn look_up<E: RemoteEndpoint>(
+    endpoint: &E,
     token: &str,
     asked: RequestTime,
-) -> Result<O::Said, EndpointError> {
-    let whereabouts = oracle.whereabouts();
-    let whole = async {
-        let place = whereabouts
-            .find(asked.now())
+) -> Result<E::Response, EndpointError> {
+    let resolver = endpoint.resolver();
+    let total = async {
+        let url = resolver
+            .resolve(asked.now())
             .await
             .map_err(|error| EndpointError::unreachable(error.to_string()))?;
-        let said = oracle.ask_at(&place, token, asked.wall).await;
-        let failed = |trouble: &EndpointError| trouble.outage == Outage::IntrospectionFailed;
-        if said.as_ref().is_err_and(failed) && whereabouts.is_discovered() {
+        let response = endpoint.send(&url, token, asked.wall).await;
+        let failed = |error: &EndpointError| error.outage.is_none();
+        if response.as_ref().is_err_and(failed) && resolver.is_discovered() {
             // The address may have moved.
-            whereabouts.doubt().await;
+            resolver.forget().await;
         }
-        said
+        response
     };
-    tokio::time::timeout(WHOLE_TIME, whole)
+    tokio::time::timeout(TOTAL_TIME, total)
         .await
         .unwrap_or_else(|_| Err(EndpointError::unreachable("no answer within 10 s")))
 }

@@ -1,15 +1,15 @@
-//! Asking an issuer about tokens: one question for each token, and only so many at a time.
+//! Look-ups of tokens at an endpoint: single flight, bounded concurrency, bounded waiting.
 //!
-//! 1. Whoever asks about the same token shares one question. It is asked in a task of its own: a
-//!    client that goes away cancels nothing.
-//! 2. So many questions are under way at a time, so many tokens and requests wait, and a request
-//!    waits for so long. Beyond each of these it is answered 503.
-//! 3. A question that failed is no verdict. It concerns the token that was asked about: see
-//!    [`setbacks`](super::setbacks) for how long that one is not asked about, and
-//!    [`breaker`](super::breaker) for when an endpoint that fails is left alone by all.
-//! 4. A question whose turn comes when nobody waits any longer is not asked.
+//! 1. Requests with the same token share one look-up, which runs in a task of its own: a client that
+//!    disconnects cancels nothing.
+//! 2. The number of requests to the endpoint, of tokens that wait and of requests that wait is bounded,
+//!    and so is the time that a request waits. Beyond each bound the request is answered 503.
+//! 3. A failure is no verdict. It concerns the token: see
+//!    [`failed_tokens`](super::failed_tokens) for how long that one is not looked up again, and
+//!    [`circuit_breaker`](super::circuit_breaker) for an endpoint that fails for all.
+//! 4. A look-up that no request waits for any longer is not made.
 //!
-//! What an answer means is the examiner's business, and so is what is remembered of it.
+//! The handler interprets responses and caches verdicts.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,85 +28,89 @@ use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::lookup::endpoint;
 pub(crate) use crate::runtime::lookup::endpoint::{EndpointError, RemoteEndpoint, RequestTime};
 use crate::runtime::lookup::failed_tokens::{FailedTokens, TokenSender};
+use crate::runtime::lookup::health::{LookupHealth, LookupPermit};
 use crate::runtime::lookup::single_flight::{Follower, Join, Leader, SingleFlight};
-use crate::runtime::lookup::status::{IntrospectionStatus, LookupHealth, LookupPermit};
+use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
 use crate::runtime::shared::introspection_cache::{IssuerCache, SharedResponse};
+use crate::runtime::util::current_runtime::current_runtime;
 use crate::runtime::util::select::{Either, race};
 
-/// Tokens that are asked about, or wait for their turn.
-const MOST_FLIGHTS: usize = 256;
+/// Tokens that are looked up, or wait for their turn.
+const MOST_IN_FLIGHT: usize = 256;
 
-/// Requests that wait; many of them for the same token.
+/// Requests that wait, several of them for the same token.
 const MOST_WAITERS: usize = 2048;
 
-/// When a request that found no place may come again.
+/// The `Retry-After` of a request that may not wait.
 const SHORTLY: Duration = Duration::from_secs(1);
 
-/// How much is asked, and how long is waited.
+/// The bounds of look-ups.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AskingLimits {
-    /// Questions at a time.
+    /// Requests to the endpoint at a time.
     pub(crate) calls: usize,
     /// How long a request waits.
     pub(crate) patience: Duration,
 }
 
-/// Who makes a verdict of an answer, and remembers it.
+/// Interprets responses, and caches the verdicts.
 pub(crate) trait ResponseHandler: Send + Sync + 'static {
-    /// Who is asked.
-    type Oracle: RemoteEndpoint;
+    /// The endpoint that responds.
+    type Endpoint: RemoteEndpoint;
     type Verdict: Clone + Send + Sync + 'static;
 
-    /// The verdict on a token that is remembered by now.
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<Self::Verdict>;
+    /// The cached verdict on a token.
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<Self::Verdict>;
 
-    /// Makes a verdict, and remembers it.
-    fn examine(
+    /// Interprets a response, and caches the verdict.
+    fn handle(
         &self,
         digest: TokenDigest,
-        said: <Self::Oracle as RemoteEndpoint>::Said,
+        response: <Self::Endpoint as RemoteEndpoint>::Response,
         asked: RequestTime,
     ) -> impl Future<Output = Result<Self::Verdict, EndpointError>> + Send;
 
-    /// Until when other instances may believe the answer; `None` where they may not.
+    /// Until when other instances may use the response; `None` where they may not.
     #[cfg(feature = "redis")]
     fn good_until(&self, _: &Self::Verdict, _: RequestTime) -> Option<UnixTime> {
         None
     }
 }
 
-/// What is said to this examiner.
-type ResponseOf<E> = <<E as ResponseHandler>::Oracle as RemoteEndpoint>::Said;
+/// The response of a handler's endpoint.
+type ResponseOf<E> = <<E as ResponseHandler>::Endpoint as RemoteEndpoint>::Response;
 
-/// Asks one issuer.
+/// Look-ups at one endpoint.
 pub(crate) struct RemoteLookup<E: ResponseHandler> {
-    examiner: E,
-    endpoint: E::Oracle,
+    handler: E,
+    endpoint: E::Endpoint,
     clock: Arc<dyn Clock>,
     limits: AskingLimits,
-    flights: SingleFlight<TokenDigest, Result<E::Verdict, EndpointError>>,
+    single_flight: SingleFlight<TokenDigest, Result<E::Verdict, EndpointError>>,
     calls: Semaphore,
-    places: Arc<Semaphore>,
-    record: Arc<LookupHealth>,
-    setbacks: FailedTokens,
-    /// Where instances share answers.
+    waiters: Arc<Semaphore>,
+    health: Arc<LookupHealth>,
+    failed_tokens: FailedTokens,
+    /// The cache that instances share.
     #[cfg(feature = "redis")]
-    archive: OnceLock<IssuerCache>,
+    shared_cache: OnceLock<IssuerCache>,
 }
 
-/// A place among those who wait for a verdict; free again when it is dropped.
+/// A permit to wait for a verdict; dropping it frees the place.
 #[must_use]
 pub(crate) struct LookupTicket<V> {
-    landing: Follower<Result<V, EndpointError>>,
+    follower: Follower<Result<V, EndpointError>>,
     /// By the server's clock and by real time, whichever ends first: a clock that stands still
     /// must not hold a request.
     patience: (Duration, Instant),
     clock: Arc<dyn Clock>,
+    health: Arc<LookupHealth>,
+    timed_out: Outage,
     _place: OwnedSemaphorePermit,
 }
 
-/// Why there is no verdict, as the request hears it.
+/// Why a request gets no verdict, and when it may come again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LookupUnavailable {
     pub(crate) outage: Outage,
@@ -114,7 +118,7 @@ pub(crate) struct LookupUnavailable {
 }
 
 impl LookupUnavailable {
-    /// For now; the request may come again shortly.
+    /// The request may come again in a second.
     pub(crate) const fn now(outage: Outage) -> Self {
         Self {
             outage,
@@ -125,213 +129,226 @@ impl LookupUnavailable {
 
 impl<E: ResponseHandler> RemoteLookup<E> {
     pub(crate) fn new(
-        examiner: E,
-        endpoint: E::Oracle,
+        handler: E,
+        endpoint: E::Endpoint,
         limits: AskingLimits,
         clock: &Arc<dyn Clock>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            examiner,
+            handler,
             clock: Arc::clone(clock),
             limits,
-            flights: SingleFlight::new(MOST_FLIGHTS),
+            single_flight: SingleFlight::new(MOST_IN_FLIGHT),
             calls: Semaphore::new(limits.calls),
-            places: Arc::new(Semaphore::new(MOST_WAITERS)),
-            record: LookupHealth::of(endpoint.whereabouts().issuer(), E::Oracle::WORDS),
-            setbacks: FailedTokens::default(),
+            waiters: Arc::new(Semaphore::new(MOST_WAITERS)),
+            health: LookupHealth::of(
+                endpoint.resolver().issuer(),
+                E::Endpoint::MESSAGES,
+                E::Endpoint::FAILED,
+            ),
+            failed_tokens: FailedTokens::default(),
             endpoint,
             #[cfg(feature = "redis")]
-            archive: OnceLock::new(),
+            shared_cache: OnceLock::new(),
         })
     }
 
-    /// From now on answers are shared there. The first one counts.
+    /// Shares responses through this cache from now on. The first call counts.
     #[cfg(feature = "redis")]
-    pub(crate) fn share(&self, archive: IssuerCache) {
-        let _ = self.archive.set(archive);
+    pub(crate) fn share(&self, shared_cache: IssuerCache) {
+        let _ = self.shared_cache.set(shared_cache);
     }
 
-    pub(crate) const fn examiner(&self) -> &E {
-        &self.examiner
+    pub(crate) const fn handler(&self) -> &E {
+        &self.handler
     }
 
-    /// Asks about a token, or joins those who do. `party` is whose token it is, where that is
-    /// known beforehand: an endpoint that is busy with one party's tokens is not asked about
-    /// another one of them.
-    pub(crate) fn ask(
+    /// Looks a token up, or joins a look-up of it. `owner` is the token's owner, where that is known
+    /// beforehand: while the endpoint limits an owner's requests (429), none is sent for another of
+    /// its tokens.
+    pub(crate) fn look_up(
         self: &Arc<Self>,
         digest: TokenDigest,
-        party: Option<TokenDigest>,
+        owner: Option<TokenDigest>,
         token: &str,
     ) -> Result<LookupTicket<E::Verdict>, LookupUnavailable> {
         let now = self.clock.monotonic();
-        let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|_| LookupUnavailable::now(Outage::IntrospectionFailed))?;
-        let place = Arc::clone(&self.places)
+        let runtime = current_runtime().map_err(|_| LookupUnavailable::now(E::Endpoint::FAILED))?;
+        let place = Arc::clone(&self.waiters)
             .try_acquire_owned()
             .map_err(|_| LookupUnavailable::now(Outage::TooManyWaiting))?;
-        let not_asked = |(outage, rest): (Outage, Duration)| LookupUnavailable {
+        let refused = |(outage, retry_after): (Outage, Duration)| LookupUnavailable {
             outage,
-            retry_after: rest.max(SHORTLY),
+            retry_after: retry_after.max(SHORTLY),
         };
-        let sender = TokenSender { digest, party };
-        if let Some(setback) = sender.any(|one| self.setbacks.find(one, now)) {
-            return Err(not_asked(setback));
+        let sender = TokenSender { digest, owner };
+        if let Some(failed_token) = sender.any(|one| self.failed_tokens.find(one, now)) {
+            let (outage, retry_after) = failed_token;
+            return Err(refused((
+                outage.unwrap_or(E::Endpoint::FAILED),
+                retry_after,
+            )));
         }
-        let leave = self.record.leave(now).map_err(not_asked)?;
-        let landing = match self.flights.board(digest) {
-            Join::Joined(landing) => landing,
-            Join::First(landing, departure) => {
-                let flight = Arc::clone(self).fly(departure, sender, token.to_owned(), leave);
-                runtime.spawn(flight);
-                landing
+        let permit = self.health.permit(now).map_err(refused)?;
+        let follower = match self.single_flight.join(digest) {
+            Join::Joined(follower) => follower,
+            Join::First(follower, leader) => {
+                let call = Arc::clone(self).run(leader, sender, token.to_owned(), permit);
+                runtime.spawn(call);
+                follower
             }
             Join::Full => return Err(LookupUnavailable::now(Outage::TooManyWaiting)),
         };
         let in_reality = Instant::now();
         let patience = self.limits.patience;
         Ok(LookupTicket {
-            landing,
+            follower,
             patience: (
                 now.saturating_add(patience),
                 in_reality.checked_add(patience).unwrap_or(in_reality),
             ),
             clock: Arc::clone(&self.clock),
+            health: Arc::clone(&self.health),
+            timed_out: E::Endpoint::TIMED_OUT,
             _place: place,
         })
     }
 
-    /// Looks the endpoint up, where that has to be done.
-    pub(crate) async fn locate(&self) -> Result<(), RefreshError> {
+    /// Resolves the endpoint's address, where it is discovered.
+    pub(crate) async fn resolve(&self) -> Result<(), RefreshError> {
         let now = Now::of(&*self.clock);
-        self.endpoint.whereabouts().find(now).await.map(drop)
+        self.endpoint.resolver().resolve(now).await.map(drop)
     }
 
-    pub(crate) const fn endpoint(&self) -> &E::Oracle {
+    pub(crate) const fn endpoint(&self) -> &E::Endpoint {
         &self.endpoint
     }
 
     pub(crate) fn status(&self, cache: CacheStats) -> IntrospectionStatus {
-        self.record
-            .status(self.clock.monotonic(), self.flights.len(), cache)
+        self.health
+            .status(self.clock.monotonic(), self.single_flight.len(), cache)
     }
 
-    async fn fly(
+    async fn run(
         self: Arc<Self>,
-        departure: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
+        leader: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
         sender: TokenSender,
         token: String,
-        leave: LookupPermit,
+        permit: LookupPermit,
     ) {
-        // Whoever looked just before the flight before this one landed is served by that one.
+        // The previous call may have filled the cache after this request missed it.
         let now = Now::of(&*self.clock);
-        if let Some(verdict) = self.examiner.remembered(sender.digest, now) {
-            return departure.land(Ok(verdict));
+        if let Some(verdict) = self.handler.cached(sender.digest, now) {
+            return leader.complete(Ok(verdict));
         }
         let Ok(_call) = self.calls.acquire().await else {
             return;
         };
-        let Some(departure) = departure.if_awaited() else {
+        let Some(leader) = leader.if_awaited() else {
             return;
         };
-        if leave.is_for_our_own() {
-            if let Err(trouble) = self.check().await {
-                self.record.probe_failed(leave, self.clock.monotonic());
-                return departure.land(Err(trouble));
+        if permit.is_health_check() {
+            if let Err(error) = self.check().await {
+                self.health.probe_failed(permit, self.clock.monotonic());
+                return leader.complete(Err(error));
             }
         }
-        if self.answer(departure, sender, &token, leave).await {
-            // Whoever waits does not wait for this.
+        if self.answer(leader, sender, &token, permit).await {
+            // No request waits for this.
             let _ = self.check().await;
         }
     }
 
-    /// Asks our own question, which no caller has a hand in.
+    /// Makes a health check, which no caller influences.
     async fn check(&self) -> Result<(), EndpointError> {
-        self.record.called();
-        let outcome = endpoint::ask_about_nothing(&self.endpoint, self.asked_now()).await;
-        self.record.checked(&outcome, self.clock.monotonic());
+        self.health.count_call();
+        let outcome = endpoint::health_check(&self.endpoint, self.asked_now()).await;
+        self.health.checked(&outcome, self.clock.monotonic());
         outcome
     }
 
-    /// Answers a flight. Whether our own question is to be asked now.
+    /// Completes a call. Whether a health check is to be made now.
     #[cfg(not(feature = "redis"))]
     async fn answer(
         &self,
-        departure: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
+        leader: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
         sender: TokenSender,
         token: &str,
-        leave: LookupPermit,
+        permit: LookupPermit,
     ) -> bool {
-        let said = self.call(token).await;
-        let (outcome, checks) = self.examined(sender, said, leave).await;
-        departure.land(outcome);
+        let response = self.call(token).await;
+        let (outcome, checks) = self.handled(sender, response, permit).await;
+        leader.complete(outcome);
         checks
     }
 
-    /// What another instance was told spares the question; what we are told, the others are.
+    /// The same with the shared cache: a response that another instance has received is used in place
+    /// of a request, and own responses are stored there.
     #[cfg(feature = "redis")]
     async fn answer(
         &self,
-        departure: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
+        leader: Leader<TokenDigest, Result<E::Verdict, EndpointError>>,
         sender: TokenSender,
         token: &str,
-        leave: LookupPermit,
+        permit: LookupPermit,
     ) -> bool {
-        let archive = self.archive.get();
-        if let Some(archive) = archive {
-            if let Some(verdict) = self.found(archive, sender.digest, token).await {
-                departure.land(Ok(verdict));
+        let shared_cache = self.shared_cache.get();
+        if let Some(shared_cache) = shared_cache {
+            if let Some(verdict) = self
+                .shared_verdict(shared_cache, sender.digest, token)
+                .await
+            {
+                leader.complete(Ok(verdict));
                 return false;
             }
         }
-        let said = self.call(token).await;
-        let text = match (&said, archive) {
-            (Ok((said, asked)), Some(archive)) => {
-                E::Oracle::shared(said).map(|text| (archive, text.to_vec(), *asked))
+        let response = self.call(token).await;
+        let text = match (&response, shared_cache) {
+            (Ok((response, asked)), Some(shared_cache)) => {
+                E::Endpoint::shared_text(response).map(|text| (shared_cache, text.to_vec(), *asked))
             }
             _ => None,
         };
-        let (outcome, checks) = self.examined(sender, said, leave).await;
-        let told = text.and_then(|(archive, text, asked)| {
-            let end = self.examiner.good_until(outcome.as_ref().ok()?, asked)?;
+        let (outcome, checks) = self.handled(sender, response, permit).await;
+        let shared = text.and_then(|(shared_cache, text, asked)| {
+            let end = self.handler.good_until(outcome.as_ref().ok()?, asked)?;
             let asked_at = asked.wall;
-            Some((archive, SharedResponse { text, asked_at }, end))
+            Some((shared_cache, SharedResponse { text, asked_at }, end))
         });
-        // Whoever waits does not wait for the others.
-        departure.land(outcome);
-        if let Some((archive, heard, end)) = told {
-            archive.keep(token, &heard, end).await;
+        // No request waits for the store.
+        leader.complete(outcome);
+        if let Some((shared_cache, shared, end)) = shared {
+            shared_cache.keep(token, &shared, end).await;
         }
         checks
     }
 
-    /// The verdict on what another instance was told, if that is one on a good token.
+    /// The verdict on a response from the shared cache, if the token is active.
     #[cfg(feature = "redis")]
-    async fn found(
+    async fn shared_verdict(
         &self,
-        archive: &IssuerCache,
+        shared_cache: &IssuerCache,
         digest: TokenDigest,
         token: &str,
     ) -> Option<E::Verdict> {
-        let heard = archive.find(token).await?;
+        let shared = shared_cache.find(token).await?;
         let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let earlier = wall.as_secs().saturating_sub(heard.asked_at.as_secs());
+        let earlier = wall.as_secs().saturating_sub(shared.asked_at.as_secs());
         let asked = RequestTime {
-            wall: heard.asked_at,
+            wall: shared.asked_at,
             monotonic,
             earlier: Duration::from_secs(u64::try_from(earlier).unwrap_or_default()),
         };
-        let said = E::Oracle::said(heard.text)?;
-        let verdict = self.examiner.examine(digest, said, asked).await.ok()?;
-        self.examiner.good_until(&verdict, asked).map(|_| verdict)
+        let response = E::Endpoint::from_shared_text(shared.text)?;
+        let verdict = self.handler.handle(digest, response, asked).await.ok()?;
+        self.handler.good_until(&verdict, asked).map(|_| verdict)
     }
 
     async fn call(&self, token: &str) -> Result<(ResponseOf<E>, RequestTime), EndpointError> {
         let asked = self.asked_now();
-        self.record.called();
-        let said = endpoint::ask(&self.endpoint, token, asked).await;
-        said.map(|said| (said, asked))
+        self.health.count_call();
+        let response = endpoint::look_up(&self.endpoint, token, asked).await;
+        response.map(|response| (response, asked))
     }
 
     fn asked_now(&self) -> RequestTime {
@@ -342,26 +359,27 @@ impl<E: ResponseHandler> RemoteLookup<E> {
         }
     }
 
-    /// The verdict, and whether our own question is to be asked now.
-    async fn examined(
+    /// The verdict, and whether a health check is to be made now.
+    async fn handled(
         &self,
         sender: TokenSender,
-        said: Result<(ResponseOf<E>, RequestTime), EndpointError>,
-        leave: LookupPermit,
+        response: Result<(ResponseOf<E>, RequestTime), EndpointError>,
+        permit: LookupPermit,
     ) -> (Result<E::Verdict, EndpointError>, bool) {
-        let outcome = match said {
-            Ok((said, asked)) => self.examiner.examine(sender.digest, said, asked).await,
-            Err(trouble) => Err(trouble),
+        let outcome = match response {
+            Ok((response, asked)) => self.handler.handle(sender.digest, response, asked).await,
+            Err(error) => Err(error),
         };
         let now = self.clock.monotonic();
         let checks = match &outcome {
             Ok(_) => {
-                self.record.answered(leave, now);
+                self.health.answered(permit, now);
                 false
             }
-            Err(trouble) => {
-                self.setbacks.note(sender.concerned(trouble), trouble, now);
-                self.record.failed(leave, sender.party(), trouble, now)
+            Err(error) => {
+                self.failed_tokens
+                    .record(sender.concerned(error), error, now);
+                self.health.failed(permit, sender.owner(), error, now)
             }
         };
         (outcome, checks)
@@ -376,16 +394,18 @@ impl<V: Clone> LookupTicket<V> {
             self.clock.sleep_until(by_clock),
             tokio::time::sleep_until(in_reality.into()),
         );
-        let failed = |outage, rest: Option<Duration>| LookupUnavailable {
+        let failed = |outage, retry_after: Option<Duration>| LookupUnavailable {
             outage,
-            retry_after: rest.unwrap_or(SHORTLY).max(SHORTLY),
+            retry_after: retry_after.unwrap_or(SHORTLY).max(SHORTLY),
         };
-        match race(self.landing.landed(), impatient).await {
+        match race(self.follower.result(), impatient).await {
             Either::First(Some(Ok(verdict))) => Ok(verdict),
-            Either::First(Some(Err(trouble))) => Err(failed(trouble.outage, trouble.rest)),
-            // The runtime that asked was shut down.
-            Either::First(None) => Err(failed(Outage::IntrospectionFailed, None)),
-            Either::Second(_) => Err(failed(Outage::IntrospectionTimedOut, None)),
+            Either::First(Some(Err(error))) => {
+                Err(failed(self.health.outage(&error), error.retry_after))
+            }
+            // The runtime of the look-up was shut down.
+            Either::First(None) => Err(failed(self.health.default_outage(), None)),
+            Either::Second(_) => Err(failed(self.timed_out, None)),
         }
     }
 }

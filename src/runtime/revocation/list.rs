@@ -1,62 +1,39 @@
-//! The list of what is no longer good, in memory.
+//! The list of revocations, in memory.
 //!
-//! 1. Every request looks at it, also with a token that was seen before. A look takes no lock and
-//!    waits for nobody; a clean result is valid until something is added.
-//! 2. An entry ends when no token that it concerns can outlive it, by the clock that tokens end by
-//!    and by the monotonic clock as well.
-//! 3. The list is bounded. What does not fit is an error, and never drives out an entry that has
-//!    not ended. What other instances have revoked is taken in beyond the bound, and then the list
-//!    is not complete until it is within its bound again.
-//! 4. While something that must be in the list may be missing, no token is found clean. The same
-//!    holds when a clock is set back to a time at which an entry counted that was given up since.
+//! 1. Every request is checked, also with a token that was seen before. A check takes no lock. A clean
+//!    result is cached with the list's version and is valid until an entry is added.
+//! 2. An entry ends when no token that it concerns can outlive it, by the wall clock and by the
+//!    monotonic clock.
+//! 3. The list is bounded. An entry that does not fit is an error and evicts no entry that has not
+//!    ended. Entries of other instances are added beyond the bound; then the list is incomplete until
+//!    it is within its bound again.
+//! 4. While the list is incomplete, no token is found clean. The same holds where a clock is set back
+//!    to a time at which an entry was in force that was evicted since.
 
 use std::cell::Cell;
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, PoisonError};
 
-use crate::model::ids::ClientId;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
-use crate::runtime::revocation::entry::{RevocationEntry, subjects};
+use crate::runtime::revocation::check::{NAMES, NameHasher};
+pub(crate) use crate::runtime::revocation::check::{NotClean, RevocationCheck};
+use crate::runtime::revocation::early_eviction::EarlyEviction;
+use crate::runtime::revocation::entry::RevocationEntry;
+use crate::runtime::revocation::entry_map::EntryMap;
 use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, TimedEntry};
-use crate::runtime::util::read_mostly_table::{ReadMostlyTable, WriterStats};
+use crate::runtime::util::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::revocation_rule;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// Stands for "something is missing" where a version belongs.
+/// The version of an incomplete list.
 const INCOMPLETE: u64 = u64::MAX;
 
-/// Where there is no entry.
+/// The earliest end of an empty list.
 const NEVER: UnixTime = UnixTime::from_secs(i64::MAX);
 
-/// Texts of a token that a revocation can name: `jti`, `origin_jti`, `sid`, the configured
-/// subject, `sub`, the client; and the issuer as a whole.
-const NAMES: usize = 7;
-
-/// How a token stands with the list. It belongs to what was made of the token once.
-#[derive(Debug, Default)]
-pub(crate) struct RevocationCheck {
-    /// The version of the list that the token was found clean at. INVARIANT: only a clean result
-    /// is remembered, and only where no entry concerns the token that has merely ended, and none
-    /// was given up: such an entry counts again when a clock is set back. So nothing except an addition can make a clean
-    /// token a revoked one, and every addition makes a new version.
-    clean_at: AtomicU64,
-    /// The hashes of the token's names; 0 is one that was not made yet.
-    hashes: [AtomicU64; NAMES],
-}
-
-/// Why a token was not found clean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotClean {
-    Revoked,
-    /// It is not on the list, and the list is not complete.
-    Unknown,
-}
-
-/// What was changed here, for whoever tells others.
+/// A change of the list, for the listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "redis"), allow(dead_code))]
 pub(crate) enum Change {
@@ -66,11 +43,11 @@ pub(crate) enum Change {
     Withdrawn(Revocation),
 }
 
-/// Hears of every change that was made here, in order; called under the list's lock, so it must
-/// neither wait nor come back.
+/// Is notified of every change made here, in order, under the list's lock: it must not wait and not
+/// call the list.
 pub(crate) type ChangeListener = Box<dyn Fn(Change) + Send + Sync>;
 
-/// The list has no room.
+/// The list is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListFull;
 
@@ -78,76 +55,37 @@ pub(crate) struct ListFull;
 pub(crate) struct RevocationList {
     /// Grows with every addition, from 1, or `INCOMPLETE`.
     version: AtomicU64,
-    /// From this second of the wall clock on the list counts as incomplete: what fills it has been
-    /// silent for too long. On a suspended machine the monotonic clock stands still.
+    /// From this second of the wall clock on the list is incomplete: its source was unreachable for
+    /// too long. On a suspended machine the monotonic clock stands still.
     complete_until: AtomicI64,
-    table: ReadMostlyTable<TimedEntry>,
-    hasher: RandomState,
+    entries: EntryMap,
+    hasher: NameHasher,
     most: usize,
     clock: Arc<dyn Clock>,
-    given_up: EarlyEviction,
+    early_evictions: EarlyEviction,
     writer: Mutex<Writer>,
     listener: OnceLock<ChangeListener>,
 }
 
-/// What had to make room though one clock may still have had a reason to keep it.
-#[derive(Debug)]
-struct EarlyEviction {
-    /// The latest end of such an entry, in seconds of the wall clock: earlier than that the list is
-    /// not complete.
-    before: AtomicI64,
-    /// The same by the monotonic clock, in milliseconds.
-    until: AtomicU64,
-}
-
-impl EarlyEviction {
-    const fn nothing() -> Self {
-        Self {
-            before: AtomicI64::new(i64::MIN),
-            until: AtomicU64::new(0),
-        }
-    }
-
-    /// INVARIANT: before the entry goes, so that a look that misses it knows of this.
-    fn note(&self, entry: &TimedEntry) {
-        let end = entry.entry().ends_at().as_secs();
-        self.before.fetch_max(end, Ordering::AcqRel);
-        let until = entry.in_force_until().as_millis();
-        let until = u64::try_from(until).unwrap_or(u64::MAX);
-        self.until.fetch_max(until, Ordering::AcqRel);
-    }
-
-    /// Whether nothing was given up, so that what is found clean may be remembered.
-    fn is_nothing(&self) -> bool {
-        self.before.load(Ordering::Acquire) == i64::MIN
-    }
-
-    /// Whether such an entry would count at this moment.
-    fn counts(&self, wall: UnixTime, monotonic: impl FnOnce() -> Duration) -> bool {
-        let until = self.until.load(Ordering::Acquire);
-        wall.as_secs() < self.before.load(Ordering::Acquire)
-            || (until > 0 && monotonic() < Duration::from_millis(until))
-    }
-}
-
 struct Writer {
     version: u64,
-    /// How many know that something may be missing.
-    holds: usize,
-    fill: WriterStats,
-    /// No place can be given to another before.
+    /// Sources that have marked the list incomplete.
+    incomplete: usize,
+    /// Entries in the map.
+    len: usize,
+    /// No entry can be evicted before.
     earliest_end: UnixTime,
 }
 
-/// Where an entry belongs.
-struct Bucket {
+/// The hash of an entry, and the present entry about the same.
+struct Place {
     hash: u64,
-    held: Option<Arc<TimedEntry>>,
+    present: Option<TimedEntry>,
 }
 
-impl Bucket {
+impl Place {
     const fn is_empty(&self) -> bool {
-        self.held.is_none()
+        self.present.is_none()
     }
 }
 
@@ -157,109 +95,88 @@ impl RevocationList {
         Self {
             version: AtomicU64::new(1),
             complete_until: AtomicI64::new(i64::MAX),
-            table: ReadMostlyTable::new(),
-            hasher: RandomState::new(),
+            entries: EntryMap::new(),
+            hasher: NameHasher::new(),
             most,
             clock,
-            given_up: EarlyEviction::nothing(),
+            early_evictions: EarlyEviction::none(),
             writer: Mutex::new(Writer {
                 version: 1,
-                holds: 0,
-                fill: WriterStats::default(),
+                incomplete: 0,
+                len: 0,
                 earliest_end: NEVER,
             }),
             listener: OnceLock::new(),
         }
     }
 
-    /// Whether a token is still good.
+    /// Checks a token.
     #[inline]
     pub(crate) fn check(
         &self,
-        standing: &RevocationCheck,
+        check: &RevocationCheck,
         token: &AccessToken,
         rules: &IssuerPolicy,
         now: UnixTime,
     ) -> Result<(), NotClean> {
-        // INVARIANT: the version is read before the entries. An addition shows its entry first
-        // and its version afterwards, so whoever reads a version sees every entry up to it, and
-        // what was found clean at a version was held against all of them.
+        let hashes = || check.hashes(|| self.hasher.of_token(token, rules));
+        let concerns =
+            |entry: &RevocationEntry| revocation_rule::concerns(entry.revocation(), token, rules);
+        self.check_by(check, hashes, concerns, now)
+    }
+
+    #[inline]
+    fn check_by(
+        &self,
+        check: &RevocationCheck,
+        hashes: impl FnOnce() -> [u64; NAMES],
+        concerns: impl Fn(&RevocationEntry) -> bool,
+        now: UnixTime,
+    ) -> Result<(), NotClean> {
+        // INVARIANT: the version is read before the entries. An addition stores its entry first and
+        // its version afterwards, so a check that reads a version sees every entry up to it.
         let version = self.version.load(Ordering::Acquire);
-        if standing.clean_at.load(Ordering::Relaxed) == version && !self.is_silent(now) {
+        if check.is_clean_at(version) && !self.is_silent(now) {
             return Ok(());
         }
-        self.look_up(version, standing, token, rules, now)
+        self.look_up(version, check, hashes, concerns, now)
     }
 
     fn look_up(
         &self,
         version: u64,
-        standing: &RevocationCheck,
-        token: &AccessToken,
-        rules: &IssuerPolicy,
+        check: &RevocationCheck,
+        hashes: impl FnOnce() -> [u64; NAMES],
+        concerns: impl Fn(&RevocationEntry) -> bool,
         now: UnixTime,
     ) -> Result<(), NotClean> {
-        let reader = self.table.read();
         let monotonic = || self.clock.monotonic();
         let has_ended = Cell::new(false);
-        if !reader.is_new() {
+        if !self.entries.is_unused() {
             let applies = |listed: &TimedEntry| {
-                let concerns = listed.entry().concerns(token, rules);
+                let concerns = concerns(listed.entry());
                 let applies = concerns && listed.is_in_force(now, monotonic);
                 has_ended.set(has_ended.get() || (concerns && !applies));
                 applies
             };
-            let hashes = self.hashes(standing, token, rules);
-            let mut named = hashes.into_iter().filter(|hash| *hash != 0);
-            if named.any(|hash| reader.find(hash, applies).is_some()) {
+            let named = hashes().into_iter().filter(|hash| *hash != 0);
+            if self.entries.any(named, applies) {
                 return Err(NotClean::Revoked);
             }
         }
-        if version == INCOMPLETE || self.is_silent(now) || self.given_up.counts(now, monotonic) {
+        if version == INCOMPLETE
+            || self.is_silent(now)
+            || self.early_evictions.would_count(now, monotonic)
+        {
             return Err(NotClean::Unknown);
         }
-        if !has_ended.get() && self.given_up.is_nothing() {
-            standing.clean_at.store(version, Ordering::Relaxed);
+        if !has_ended.get() && self.early_evictions.is_none() {
+            check.mark_clean(version);
         }
         Ok(())
     }
 
-    /// The hashes of a token's names; 0 where it has none.
-    fn hashes(
-        &self,
-        standing: &RevocationCheck,
-        token: &AccessToken,
-        rules: &IssuerPolicy,
-    ) -> [u64; NAMES] {
-        let [.., whole] = &standing.hashes;
-        // INVARIANT: every token has the last of them, which is stored last: who sees it sees all.
-        if whole.load(Ordering::Acquire) != 0 {
-            return standing
-                .hashes
-                .each_ref()
-                .map(|hash| hash.load(Ordering::Relaxed));
-        }
-        let [origin, session] = token.sessions();
-        let [configured, plain] = subjects(token);
-        let client = token.client_id().map(ClientId::as_str);
-        let names = [
-            token.id(),
-            origin,
-            session,
-            configured,
-            plain,
-            client,
-            Some(""),
-        ];
-        let realm = self.realm(&rules.realm);
-        let made = names.map(|name| name.map_or(0, |name| finished(realm.clone(), name)));
-        for (place, hash) in standing.hashes.iter().zip(made) {
-            place.store(hash, Ordering::Release);
-        }
-        made
-    }
-
-    /// Adds an entry, or makes a present one last longer; others are told.
+    /// Adds an entry, or extends a present one. The listener is notified.
     pub(crate) fn add(&self, entry: RevocationEntry, span: MonotonicSpan) -> Result<(), ListFull> {
         let now = self.now();
         let mut writer = self.writer();
@@ -268,32 +185,31 @@ impl RevocationList {
             self.make_room(&mut writer, now)?;
         }
         let changed = self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
-        self.show(&writer);
-        self.tell(changed, Change::Added);
+        self.publish(&writer);
+        self.notify(changed, Change::Added);
         Ok(())
     }
 
-    /// Adds many that were written down before, as one change. What has ended by the wall clock
-    /// takes only places that are left. What was added before there was no room stays.
+    /// Adds the entries of a snapshot, as one change. Those that have ended by the wall clock only
+    /// take room that is left. On an error the entries added before it stay.
     pub(crate) fn load(
         &self,
         mut entries: Vec<(RevocationEntry, MonotonicSpan)>,
     ) -> Result<(), ListFull> {
         let now = self.now();
         let mut writer = self.writer();
-        // Those that hold longest first.
+        // Those with the latest end first.
         entries.sort_by_key(|(entry, _)| std::cmp::Reverse(entry.ends_at()));
         let more = entries.len().min(self.most);
-        self.table
-            .reserve(more, &mut writer.fill, |entry| self.hash_of(entry));
+        self.entries.reserve(more);
         let mut outcome = Ok(());
         for (entry, span) in entries {
             let listed = TimedEntry::new(entry, span, now);
             let is_dormant = listed.was_dormant();
             let place = self.place_of(listed.entry());
-            if place.is_empty() && writer.fill.live() >= self.most {
+            if place.is_empty() && writer.len >= self.most {
                 if is_dormant {
-                    self.given_up.note(&listed);
+                    self.early_evictions.record(&listed);
                     writer.version += 1;
                     continue;
                 }
@@ -304,17 +220,17 @@ impl RevocationList {
             }
             let changed = self.put(&mut writer, place, listed, now);
             if !is_dormant {
-                self.tell(changed, Change::Loaded);
+                self.notify(changed, Change::Loaded);
             }
         }
-        self.show(&writer);
+        self.publish(&writer);
         outcome
     }
 
-    /// Adds an entry of another instance: like `add`, but no listener is told, and it always has
-    /// room. While there are more entries than there may be, the list is not complete.
+    /// Adds an entry of another instance: like `add`, without notifying the listener, and also over
+    /// capacity; then the list is incomplete.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_in(&self, entry: RevocationEntry, span: MonotonicSpan) {
+    pub(crate) fn add_remote(&self, entry: RevocationEntry, span: MonotonicSpan) {
         let now = self.now();
         let mut writer = self.writer();
         let place = self.place_of(&entry);
@@ -322,43 +238,42 @@ impl RevocationList {
             let _ = self.make_room(&mut writer, now);
         }
         self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
-        self.show(&writer);
+        self.publish(&writer);
     }
 
-    /// Looks for places of entries that have ended, if there are more than there may be. Whether
-    /// there still are.
+    /// Whether the list is over capacity, after entries that have ended were evicted.
     #[cfg(feature = "redis")]
     pub(crate) fn is_overfull(&self) -> bool {
         let now = self.now();
         let mut writer = self.writer();
-        if writer.fill.live() > self.most {
+        if writer.len > self.most {
             let _ = self.make_room(&mut writer, now);
-            self.show(&writer);
+            self.publish(&writer);
         }
-        writer.fill.live() > self.most
+        writer.len > self.most
     }
 
-    /// Takes out what is revoked up to no later moment than this; others are told. Whether it was
-    /// there and in force.
+    /// Removes the entry about the same, unless it has a later moment. The listener is notified.
+    /// Whether it was there and in force.
     pub(crate) fn withdraw(&self, revocation: &Revocation) -> bool {
         let now = self.now();
         let mut writer = self.writer();
-        let dropped = self.drop_entry(&mut writer, revocation);
-        self.show(&writer);
+        let dropped = self.remove(&mut writer, revocation);
+        self.publish(&writer);
         if let (Some(_), Some(listener)) = (&dropped, self.listener.get()) {
             listener(Change::Withdrawn(revocation.clone()));
         }
         dropped.is_some_and(|one| one.is_in_force(now.wall, || now.monotonic))
     }
 
-    /// Takes out what another instance has withdrawn: like `withdraw`, but no listener is told; and
-    /// not if it is kept, which is asked while nothing else can change the list.
+    /// Removes an entry that another instance has withdrawn: like `withdraw`, without notifying the
+    /// listener, and unless it is kept, which is asked under the list's lock.
     #[cfg(feature = "redis")]
-    pub(crate) fn take_out(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
+    pub(crate) fn remove_remote(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
         let mut writer = self.writer();
         if !is_kept() {
-            self.drop_entry(&mut writer, revocation);
-            self.show(&writer);
+            self.remove(&mut writer, revocation);
+            self.publish(&writer);
         }
     }
 
@@ -368,8 +283,8 @@ impl RevocationList {
         self.entries(|listed| listed.is_in_force(now.wall, || now.monotonic))
     }
 
-    /// The entries that a snapshot must bring back: those that are in force, and those that the
-    /// wall clock alone has ended, since it may be ahead.
+    /// The entries of a snapshot: those in force, and those that only the wall clock has ended, since
+    /// it may be ahead.
     pub(crate) fn worth_keeping(&self) -> Vec<RevocationEntry> {
         let now = self.now();
         self.entries(|listed| {
@@ -379,43 +294,47 @@ impl RevocationList {
     }
 
     fn entries(&self, is_wanted: impl Fn(&TimedEntry) -> bool) -> Vec<RevocationEntry> {
-        let listed = self.table.values();
-        let wanted = listed.iter().filter(|listed| is_wanted(listed));
-        wanted.map(|listed| listed.entry().clone()).collect()
+        let mut wanted = Vec::new();
+        self.entries.for_each(|listed| {
+            if is_wanted(listed) {
+                wanted.push(listed.entry().clone());
+            }
+        });
+        wanted
     }
 
-    /// How many entries there are, some of which may have ended.
+    /// Entries, some of which may have ended.
     pub(crate) fn len(&self) -> usize {
-        self.writer().fill.live()
+        self.writer().len
     }
 
-    /// How many there may be.
+    /// The capacity.
     pub(crate) const fn most(&self) -> usize {
         self.most
     }
 
-    /// Says that something may be missing, until as many have said that nothing is.
+    /// Marks the list incomplete, until [`mark_complete`](Self::mark_complete) was called as often.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(crate) fn hold(&self) {
+    pub(crate) fn mark_incomplete(&self) {
         let mut writer = self.writer();
-        writer.holds += 1;
-        self.show(&writer);
+        writer.incomplete += 1;
+        self.publish(&writer);
     }
 
-    /// Says that nothing is missing any more; once for each `hold`.
+    /// Takes back one [`mark_incomplete`](Self::mark_incomplete).
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(crate) fn release(&self) {
+    pub(crate) fn mark_complete(&self) {
         let mut writer = self.writer();
-        writer.holds = writer.holds.saturating_sub(1);
-        self.show(&writer);
+        writer.incomplete = writer.incomplete.saturating_sub(1);
+        self.publish(&writer);
     }
 
-    /// Whether nothing is missing, as far as is known.
+    /// Whether the list is complete, as far as is known.
     pub(crate) fn is_complete(&self) -> bool {
         let now = self.now();
         self.version.load(Ordering::Acquire) != INCOMPLETE
             && !self.is_silent(now.wall)
-            && !self.given_up.counts(now.wall, || now.monotonic)
+            && !self.early_evictions.would_count(now.wall, || now.monotonic)
     }
 
     /// The list is complete before this second of the wall clock, unless it is confirmed again.
@@ -424,93 +343,86 @@ impl RevocationList {
         self.complete_until.store(end.as_secs(), Ordering::Relaxed);
     }
 
-    /// Whether what fills the list has been silent for too long, by the wall clock.
+    /// Whether the list's source was unreachable for too long, by the wall clock.
     pub(crate) fn is_silent(&self, now: UnixTime) -> bool {
         now.as_secs() >= self.complete_until.load(Ordering::Relaxed)
     }
 
-    /// Who hears of every change that is made here from now on; the first one counts.
+    /// Sets the listener; the first call counts.
     #[cfg(feature = "redis")]
     pub(crate) fn listen(&self, listener: ChangeListener) {
         let _ = self.listener.set(listener);
     }
 
-    /// Where an entry belongs, and what is there about the same.
-    fn place_of(&self, entry: &RevocationEntry) -> Bucket {
-        let hash = self.hash_of_entry(entry);
+    fn place_of(&self, entry: &RevocationEntry) -> Place {
+        let hash = self.hasher.of_revocation(entry.revocation());
         let is_it = |one: &TimedEntry| one.entry().is_about_the_same(entry);
-        Bucket {
+        Place {
             hash,
-            held: self.table.read().find(hash, is_it),
+            present: self.entries.find(hash, is_it),
         }
     }
 
-    /// The entry as it now stands; `None` where it said nothing new. There must be room.
+    /// Inserts an entry or extends the present one. The entry for the listener; `None` where it says
+    /// nothing new. INVARIANT: there is room.
     fn put(
         &self,
         writer: &mut Writer,
-        place: Bucket,
+        place: Place,
         listed: TimedEntry,
         now: ClockReading,
-    ) -> Option<Arc<TimedEntry>> {
-        let Bucket { hash, held } = place;
-        let both = match &held {
-            Some(held) if !self.is_replaced(held, &listed, now) => held.joined(&listed),
+    ) -> Option<RevocationEntry> {
+        let Place { hash, present } = place;
+        let next = match &present {
+            Some(present) if !self.is_replaced(present, &listed, now) => present.joined(&listed),
             _ => listed,
         };
-        if held.as_deref() == Some(&both) {
+        if present.as_ref() == Some(&next) {
             return None;
         }
-        writer.earliest_end = writer.earliest_end.min(both.replaceable_at());
-        let added = Arc::new(both);
-        let value = Arc::clone(&added);
-        let says_more = if let Some(held) = held {
-            let is_it = |one: &TimedEntry| one.entry().is_about_the_same(added.entry());
-            self.table.replace(hash, value, is_it);
-            held.entry() != added.entry()
-        } else {
-            let hash_of = |entry: &TimedEntry| self.hash_of(entry);
-            self.table.insert(hash, value, &mut writer.fill, hash_of);
-            true
-        };
-        // What merely lasts longer concerns no token that was found clean.
+        writer.earliest_end = writer.earliest_end.min(next.replaceable_at());
+        writer.len += usize::from(present.is_none());
+        let says_more = present.is_none_or(|present| present.entry() != next.entry());
+        let entry = next.entry().clone();
+        self.entries.insert(hash, next);
+        // An entry that only lasts longer concerns no token that was found clean.
         writer.version += u64::from(says_more);
-        says_more.then_some(added)
+        says_more.then_some(entry)
     }
 
-    /// Whether a new entry stands alone since the present one has ended, and reached further: a
-    /// subject that is revoked up to an earlier moment than before.
-    fn is_replaced(&self, held: &TimedEntry, new: &TimedEntry, now: ClockReading) -> bool {
-        let in_force = held.is_in_force(now.wall, || now.monotonic);
+    /// Whether a new entry replaces the present one instead of extending it: the present one has
+    /// ended, and its moment is later.
+    fn is_replaced(&self, present: &TimedEntry, new: &TimedEntry, now: ClockReading) -> bool {
+        let in_force = present.is_in_force(now.wall, || now.monotonic);
         let before = |listed: &TimedEntry| listed.entry().revocation().before();
-        let is_replaced = !in_force && before(held) > before(new);
+        let is_replaced = !in_force && before(present) > before(new);
         // A new version follows.
         if is_replaced {
-            self.given_up.note(held);
+            self.early_evictions.record(present);
         }
         is_replaced
     }
 
-    /// Finds a place where there is none: first of entries that are over, then of those that are
-    /// over by the wall clock alone. What the latter would have refused is unknown from then on.
+    /// Evicts where the list is full: first entries that have ended by both clocks, then those that
+    /// only the wall clock has ended. Tokens that the latter concern are unknown from then on.
     fn make_room(&self, writer: &mut Writer, now: ClockReading) -> Result<(), ListFull> {
-        let has_room = |writer: &Writer| writer.fill.live() < self.most;
+        let has_room = |writer: &Writer| writer.len < self.most;
         if !has_room(writer) && now.wall >= writer.earliest_end {
-            self.table
-                .retain(&mut writer.fill, |listed| !listed.is_over(now));
+            writer.len -= self.entries.retain(|listed| !listed.is_over(now));
             if !has_room(writer) {
                 writer.version += 1;
-                self.table.retain(&mut writer.fill, |listed| {
+                writer.len -= self.entries.retain(|listed| {
                     let is_kept = now.wall < listed.replaceable_at();
                     if !is_kept {
-                        self.given_up.note(listed);
+                        self.early_evictions.record(listed);
                     }
                     is_kept
                 });
             }
-            let ends = self.table.values();
-            let ends = ends.iter().map(|listed| listed.replaceable_at());
-            writer.earliest_end = ends.min().unwrap_or(NEVER);
+            let mut earliest = NEVER;
+            self.entries
+                .for_each(|listed| earliest = earliest.min(listed.replaceable_at()));
+            writer.earliest_end = earliest;
         }
         if has_room(writer) {
             Ok(())
@@ -519,21 +431,21 @@ impl RevocationList {
         }
     }
 
-    fn drop_entry(&self, writer: &mut Writer, revocation: &Revocation) -> Option<Arc<TimedEntry>> {
-        let id = revocation.id().unwrap_or_default();
-        let hash = finished(self.realm(revocation.issuer()), id);
+    fn remove(&self, writer: &mut Writer, revocation: &Revocation) -> Option<TimedEntry> {
+        let hash = self.hasher.of_revocation(revocation);
         let is_meant = |listed: &TimedEntry| {
             listed.entry().revocation().is_about_the_same(revocation)
                 && listed.entry().revocation().before() <= revocation.before()
         };
-        let found = self.table.read().find(hash, is_meant)?;
-        self.table.remove(hash, &mut writer.fill, is_meant);
+        let found = self.entries.find(hash, is_meant)?;
+        self.entries.remove(hash, is_meant);
+        writer.len -= 1;
         Some(found)
     }
 
-    /// Shows readers the present version. INVARIANT: after the entries that it stands for.
-    fn show(&self, writer: &Writer) {
-        let version = if writer.holds > 0 || writer.fill.live() > self.most {
+    /// Publishes the version. INVARIANT: after its entries.
+    fn publish(&self, writer: &Writer) {
+        let version = if writer.incomplete > 0 || writer.len > self.most {
             INCOMPLETE
         } else {
             writer.version
@@ -541,21 +453,15 @@ impl RevocationList {
         self.version.store(version, Ordering::Release);
     }
 
-    fn tell(&self, changed: Option<Arc<TimedEntry>>, change: fn(RevocationEntry) -> Change) {
-        if let (Some(listener), Some(listed)) = (self.listener.get(), changed) {
-            listener(change(listed.entry().clone()));
+    fn notify(&self, changed: Option<RevocationEntry>, change: fn(RevocationEntry) -> Change) {
+        if let (Some(listener), Some(entry)) = (self.listener.get(), changed) {
+            listener(change(entry));
         }
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        // Nothing that is done under the lock leaves it half done.
+        // Poisoning is harmless: the bookkeeping under the lock does not panic.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn realm(&self, realm: &str) -> DefaultHasher {
-        let mut hasher = self.hasher.build_hasher();
-        realm.hash(&mut hasher);
-        hasher
     }
 
     fn now(&self) -> ClockReading {
@@ -564,22 +470,7 @@ impl RevocationList {
             monotonic: self.clock.monotonic(),
         }
     }
-
-    fn hash_of(&self, listed: &TimedEntry) -> u64 {
-        self.hash_of_entry(listed.entry())
-    }
-
-    fn hash_of_entry(&self, entry: &RevocationEntry) -> u64 {
-        let revocation = entry.revocation();
-        finished(
-            self.realm(revocation.issuer()),
-            revocation.id().unwrap_or_default(),
-        )
-    }
 }
 
-fn finished(mut realm: DefaultHasher, name: &str) -> u64 {
-    name.hash(&mut realm);
-    // 0 stands for a name that is not there.
-    realm.finish().max(1)
-}
+#[cfg(all(test, portcullis_loom))]
+mod loom_tests;

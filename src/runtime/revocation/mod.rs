@@ -1,6 +1,9 @@
-//! The list of revocations: its entries, its look-up, its text format.
+//! The list of revocations: its entries, its check, its text format.
 
 pub(crate) mod entry;
 pub(crate) mod timed_entry;
+mod check;
+mod early_eviction;
+mod entry_map;
 pub(crate) mod list;
 pub(crate) mod text_format;

@@ -1,8 +1,8 @@
-//! Entries of the list as text: one JSON object a line, behind a line that counts them.
+//! The text format of snapshots: JSON lines, after a header line with their number.
 //!
-//! 1. What is written is read back as it was.
-//! 2. Reading is strict: a line that is not understood, or one line too few, is an error, since
-//!    what is left out would be good again.
+//! 1. Writing and reading back gives the same entries.
+//! 2. Reading is strict: an invalid line or a missing line is an error, since a revocation that is
+//!    left out would be lifted.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use crate::model::revocation::{Revocation, RevocationKind};
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
 
-/// The only form there is.
+/// The version of the format.
 const FORM: u32 = 1;
 
-/// Where reading ended: the line, counted from 1.
+/// The text is not a snapshot: the first invalid or missing line, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotASnapshot(pub(crate) usize);
 
@@ -47,13 +47,13 @@ struct Line<'l> {
     end: i64,
 }
 
-/// All these entries.
+/// Writes a snapshot.
 pub(crate) fn write(entries: &[RevocationEntry]) -> String {
     let head = Head {
         revocations: FORM,
         entries: entries.len(),
     };
-    // Writing plain members into memory cannot fail.
+    // Serializing plain members into memory cannot fail.
     let mut text = serde_json::to_string(&head).unwrap_or_default();
     for entry in entries {
         text.push('\n');
@@ -63,7 +63,7 @@ pub(crate) fn write(entries: &[RevocationEntry]) -> String {
     text
 }
 
-/// The entries of such a text.
+/// Reads a snapshot.
 pub(crate) fn read(text: &str) -> Result<Vec<RevocationEntry>, NotASnapshot> {
     let mut lines = text.lines();
     let head: Option<Head> = lines
@@ -83,7 +83,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<RevocationEntry>, NotASnapshot> {
     }
 }
 
-/// One entry, in one line.
+/// Writes one entry as a line.
 pub(crate) fn write_entry(entry: &RevocationEntry) -> String {
     let revocation = entry.revocation();
     let mut line = Line {
@@ -104,7 +104,7 @@ pub(crate) fn write_entry(entry: &RevocationEntry) -> String {
     serde_json::to_string(&line).unwrap_or_default()
 }
 
-/// An entry from its line; `None` where the line is none.
+/// Reads an entry from its line; `None` where the line is invalid.
 pub(crate) fn read_entry(line: &str) -> Option<RevocationEntry> {
     let line: Line<'_> = serde_json::from_str(line).ok()?;
     let before = line.before.map(UnixTime::from_secs);

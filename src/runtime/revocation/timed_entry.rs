@@ -1,18 +1,18 @@
-//! An entry of the list in memory, with what both clocks say of it.
+//! An entry of the list in memory, with its ends by both clocks.
 //!
-//! 1. An entry is in force until its end by the wall clock *and* for its span by the monotonic
-//!    clock. So neither a wall clock that jumps ahead ends it early, nor one that was behind when
-//!    the revocation was made.
-//! 2. It stays in memory for [`AFTERLIFE`] beyond both, since a wall clock that is set back brings
-//!    back tokens.
+//! 1. An entry is in force until its end by the wall clock *and* for its span by the monotonic clock.
+//!    So a wall clock that jumps ahead does not end it early, nor one that was behind when the
+//!    revocation was made.
+//! 2. It stays in memory for [`AFTERLIFE`] beyond both: a wall clock that is set back makes expired
+//!    tokens valid again.
 
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
 
-/// So long an entry stays in memory beyond its end: a wall clock that is set back brings back
-/// tokens, and what has revoked them must still be there.
+/// How long an entry stays in memory beyond its end: a wall clock that is set back makes expired
+/// tokens valid again, and their revocations must still be there.
 pub(crate) const AFTERLIFE: Duration = Duration::from_secs(3600);
 
 /// One reading of both clocks.
@@ -22,12 +22,12 @@ pub(crate) struct ClockReading {
     pub(crate) monotonic: Duration,
 }
 
-/// How long an entry holds by the monotonic clock, from the moment at which it is added.
+/// How long an entry counts by the monotonic clock, from its insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MonotonicSpan {
-    /// It is in force for this long, whatever the wall clock says.
+    /// In force for this long, whatever the wall clock says.
     force: Duration,
-    /// It is kept in memory for this long, also when it is not in force.
+    /// In memory for this long, also when it is not in force.
     kept: Duration,
 }
 
@@ -38,14 +38,14 @@ impl MonotonicSpan {
         Self { force, kept }
     }
 
-    /// The span of an entry that comes from elsewhere with its end: what is left of it by the wall
-    /// clock, and never more than `life`, as long as tokens of its issuer live at most.
+    /// The span of an entry that arrives with its end: the rest by the wall clock, bounded by `life`,
+    /// the longest life of a token of its issuer.
     pub(crate) fn until(end: UnixTime, wall: UnixTime, life: Duration) -> Self {
         Self::lasting(left(end, wall).min(life))
     }
 
-    /// Not in force because it has ended by the wall clock alone: it is kept, should that clock
-    /// turn out to have been ahead.
+    /// Not in force, since it has ended by the wall clock alone. It is kept in case that clock is
+    /// ahead.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) const fn dormant(life: Duration) -> Self {
         Self {
@@ -63,7 +63,7 @@ pub(crate) fn left(end: UnixTime, wall: UnixTime) -> Duration {
 
 /// An entry of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::runtime) struct TimedEntry {
+pub(super) struct TimedEntry {
     entry: RevocationEntry,
     /// By the monotonic clock, in whole seconds, rounded up.
     in_force_until: u32,
@@ -73,11 +73,7 @@ pub(in crate::runtime) struct TimedEntry {
 }
 
 impl TimedEntry {
-    pub(in crate::runtime) fn new(
-        entry: RevocationEntry,
-        span: MonotonicSpan,
-        now: ClockReading,
-    ) -> Self {
+    pub(super) fn new(entry: RevocationEntry, span: MonotonicSpan, now: ClockReading) -> Self {
         let after = |span: Duration| match span {
             Duration::ZERO => 0,
             span => whole_seconds(now.monotonic.saturating_add(span)),
@@ -90,12 +86,12 @@ impl TimedEntry {
         }
     }
 
-    pub(in crate::runtime) const fn entry(&self) -> &RevocationEntry {
+    pub(super) const fn entry(&self) -> &RevocationEntry {
         &self.entry
     }
 
-    /// What both say of the same.
-    pub(in crate::runtime) fn joined(&self, other: &Self) -> Self {
+    /// The union of both, which are about the same.
+    pub(super) fn joined(&self, other: &Self) -> Self {
         Self {
             entry: self.entry.joined(&other.entry),
             in_force_until: self.in_force_until.max(other.in_force_until),
@@ -104,23 +100,19 @@ impl TimedEntry {
         }
     }
 
-    /// Whether it is in force. The monotonic clock is asked only where the wall clock says no.
-    pub(in crate::runtime) fn is_in_force(
-        &self,
-        wall: UnixTime,
-        monotonic: impl FnOnce() -> Duration,
-    ) -> bool {
+    /// Whether it is in force. The monotonic clock is read only where the wall clock says no.
+    pub(super) fn is_in_force(&self, wall: UnixTime, monotonic: impl FnOnce() -> Duration) -> bool {
         wall < self.entry.ends_at() || monotonic() < self.in_force_until()
     }
 
-    /// Whether neither clock has a reason to keep it.
-    pub(in crate::runtime) fn is_over(&self, now: ClockReading) -> bool {
+    /// Whether it may be removed, by both clocks.
+    pub(super) fn is_over(&self, now: ClockReading) -> bool {
         now.wall >= self.entry.ends_at().saturating_add(AFTERLIFE)
             && now.monotonic >= Duration::from_secs(self.kept_until.into())
     }
 
-    /// When the wall clock alone says that its place may be given to another.
-    pub(in crate::runtime) fn replaceable_at(&self) -> UnixTime {
+    /// When it may be evicted from a full list, by the wall clock alone.
+    pub(super) fn replaceable_at(&self) -> UnixTime {
         let end = self.entry.ends_at();
         if self.was_dormant {
             end
@@ -129,13 +121,13 @@ impl TimedEntry {
         }
     }
 
-    /// Whether the wall clock alone says that it has ended, and has said so from the beginning.
-    pub(in crate::runtime) const fn was_dormant(&self) -> bool {
+    /// Whether it had ended by the wall clock when it was added.
+    pub(super) const fn was_dormant(&self) -> bool {
         self.was_dormant
     }
 
-    /// By the monotonic clock.
-    pub(in crate::runtime) fn in_force_until(&self) -> Duration {
+    /// The end of its force, by the monotonic clock.
+    pub(super) fn in_force_until(&self) -> Duration {
         Duration::from_secs(self.in_force_until.into())
     }
 }

@@ -1,10 +1,9 @@
-//! The place where an issuer tells about a user, and what counts as its answer
-//! (OpenID Connect Core section 5.3).
+//! A userinfo endpoint (OpenID Connect Core section 5.3): the request, and which responses count.
 //!
-//! 1. The token goes to this place alone, in the `Authorization` field of a GET. No redirect is
+//! 1. The token is sent to this address alone, in the `Authorization` field of a GET. No redirect is
 //!    followed and nothing is sent twice.
-//! 2. `200` is an answer, signed or not as its media type says. `401` is about the token, and `403`
-//!    about what it may see (RFC 6750 section 3.1). All else is about the issuer, and tells nothing.
+//! 2. `200` is a response, signed or not as its media type says. `401` is about the token, and `403`
+//!    about its scope (RFC 6750 section 3.1). Everything else is a failure.
 
 use std::sync::Arc;
 
@@ -13,17 +12,18 @@ use http::HeaderValue;
 use crate::model::error::rejection::Outage;
 use crate::model::time::UnixTime;
 use crate::runtime::discovery::endpoint_url::{EndpointResolver, EndpointUrl};
-use crate::runtime::http::client::{HttpOptions, HttpQuestion, RawResponse};
+use crate::runtime::http::client::{HttpRequest, RawResponse};
+use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::lookup::endpoint::{EndpointError, LogMessages, RemoteEndpoint};
 
 pub(crate) struct UserInfoEndpoint(EndpointResolver);
 
-/// What the endpoint said.
+/// A response of the endpoint.
 pub(crate) enum UserInfoReply {
     Plain(Vec<u8>),
     Signed(Vec<u8>),
     BadToken,
-    /// The token is good, and may not see anything.
+    /// The token is valid, and its scope allows no userinfo.
     NothingToSee,
 }
 
@@ -31,59 +31,63 @@ impl UserInfoEndpoint {
     /// The endpoint of the issuer with exactly this `iss`.
     pub(crate) fn new(
         issuer: Arc<str>,
-        place: EndpointUrl,
-        reach: &HttpOptions,
+        url: EndpointUrl,
+        http_options: &HttpOptions,
     ) -> Result<Self, String> {
-        EndpointResolver::new(place, "userinfo_endpoint", issuer, reach).map(Self)
+        EndpointResolver::new(url, "userinfo_endpoint", issuer, http_options).map(Self)
     }
 
-    fn weigh(place: &str, told: RawResponse) -> Result<UserInfoReply, EndpointError> {
-        match (told.status, told.media_type.as_deref()) {
-            (200, Some("application/jwt")) => Ok(UserInfoReply::Signed(told.body)),
-            (200, _) => Ok(UserInfoReply::Plain(told.body)),
+    fn interpret(url: &str, response: RawResponse) -> Result<UserInfoReply, EndpointError> {
+        match (response.status, response.media_type.as_deref()) {
+            (200, Some("application/jwt")) => Ok(UserInfoReply::Signed(response.body)),
+            (200, _) => Ok(UserInfoReply::Plain(response.body)),
             (401, _) => Ok(UserInfoReply::BadToken),
             (403, _) => Ok(UserInfoReply::NothingToSee),
-            (429, _) => Err(EndpointError::of_status(place, &told, Outage::UserInfoBusy)),
-            _ => Err(EndpointError::of_status(
-                place,
-                &told,
-                Outage::IntrospectionFailed,
+            (429, _) => Err(EndpointError::of_status(
+                url,
+                &response,
+                Some(Outage::UserInfoBusy),
             )),
+            _ => Err(EndpointError::of_status(url, &response, None)),
         }
     }
 }
 
 impl RemoteEndpoint for UserInfoEndpoint {
-    type Said = UserInfoReply;
+    type Response = UserInfoReply;
 
-    const WORDS: LogMessages = LogMessages {
-        trouble: "userinfo cannot be fetched",
-        recovery: "userinfo is fetched again",
+    const FAILED: Outage = Outage::UserInfoFailed;
+
+    const TIMED_OUT: Outage = Outage::UserInfoTimedOut;
+
+    const MESSAGES: LogMessages = LogMessages {
+        failing: "userinfo cannot be fetched",
+        recovered: "userinfo is fetched again",
     };
 
-    fn whereabouts(&self) -> &EndpointResolver {
+    fn resolver(&self) -> &EndpointResolver {
         &self.0
     }
 
-    async fn ask_at(
+    async fn send(
         &self,
-        place: &str,
+        url: &str,
         token: &str,
         _: UnixTime,
     ) -> Result<UserInfoReply, EndpointError> {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| EndpointError::failed("the token fits into no header field"))?;
         bearer.set_sensitive(true);
-        let question = HttpQuestion {
-            url: place,
+        let request = HttpRequest {
+            url: url,
             accept: "application/json, application/jwt;q=0.9",
             authorization: Some(bearer),
             form: None,
         };
-        let told = self.0.fetcher().ask(question).await;
-        Self::weigh(
-            place,
-            told.map_err(|error| EndpointError::of_fetch(&error))?,
+        let response = self.0.fetcher().send(request).await;
+        Self::interpret(
+            url,
+            response.map_err(|error| EndpointError::of_fetch(&error))?,
         )
     }
 }

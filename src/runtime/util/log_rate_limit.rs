@@ -1,21 +1,20 @@
-//! Events that strangers can cause: so many, and no more.
+//! A rate limit for log events that strangers can cause.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often one of them is written.
+/// At most one event in this time.
 pub(crate) const ONCE_IN: Duration = Duration::from_secs(60);
 
-/// Grants one event a minute.
+/// Allows one event a minute.
 #[derive(Debug, Default)]
 pub(crate) struct LogRateLimit {
-    /// The second, by the monotonic clock, from which the next one is granted.
+    /// The second of the monotonic clock from which the next event is allowed.
     next: AtomicU64,
 }
 
 impl LogRateLimit {
     /// Whether the event may be written now.
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     pub(crate) fn grants(&self, now: Duration) -> bool {
         let (now, after) = (now.as_secs(), now.saturating_add(ONCE_IN).as_secs());
         self.next
@@ -31,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn event_is_granted_once_a_minute() {
+    fn log_event_is_allowed_once_a_minute() {
         let quiet = LogRateLimit::default();
         let at = |secs| quiet.grants(Duration::from_secs(secs));
         assert!(at(0));

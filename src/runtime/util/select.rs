@@ -1,4 +1,4 @@
-//! Two futures, of which the first that ends counts.
+//! Select: the first of two futures to end.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -9,7 +9,7 @@ pub(crate) enum Either<A, B> {
     Second(B),
 }
 
-/// What ends first; `first` where both have.
+/// The output of the future that ends first; `first` where both are ready.
 pub(crate) async fn race<A, B>(
     first: impl Future<Output = A>,
     second: impl Future<Output = B>,

@@ -1,9 +1,8 @@
-//! From the settings of an introspected issuer to who asks it, or to the first mistake.
+//! From the settings of an introspected issuer to its endpoint, or to every mistake in them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::url;
 use crate::runtime::clock::Clock;
 use crate::runtime::introspection::client_auth::{ClientAuthentication, Credentials};
 use crate::runtime::introspection::dialect::TokenInformation;
@@ -18,14 +17,13 @@ use crate::server::decide::introspected::{
     IntrospectedIssuer, IntrospectionHandler, MOST_BYTES_IN_QUERY, RememberedResponses,
 };
 use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::{ConfigError, Mistakes, check_url};
 use crate::server::settings::introspection_settings::{
     IntrospectedJwts, IntrospectionSettings, IntrospectionTarget,
 };
 use crate::server::settings::issuer::{Issuer, IssuerKind};
 
-/// Sees to an issuer that is asked about its tokens. Whether it is one; the others have none of
-/// its settings.
+/// Adds an introspected issuer. `false` for another kind, which must have none of its settings.
 pub(in crate::server) fn add(
     opaque: &mut Option<IntrospectedIssuer>,
     issuer: &Issuer,
@@ -33,31 +31,37 @@ pub(in crate::server) fn add(
     clock: &Arc<dyn Clock>,
     max_token_bytes: usize,
 ) -> Result<bool, ConfigError> {
-    let asked = match (&issuer.kind, issuer.asking.set.first()) {
-        (IssuerKind::Introspected(asked), _) => asked,
-        (_, None) => return Ok(false),
-        (_, Some(setting)) => {
-            return Err(mistake(
+    let IssuerKind::Introspected(asked) = &issuer.kind else {
+        let mut mistakes = Mistakes::default();
+        for setting in &issuer.asking.set {
+            mistakes.add(ConfigError::conflict(
                 setting,
                 "only an issuer that is asked about its tokens has it; see `introspected(..)`",
             ));
         }
+        return mistakes.into_result().map(|()| false);
     };
     // Its other names lead to the same rules and keys.
     if let Some((_, authority)) = members.first() {
         if opaque.is_some() {
-            return Err(mistake(
+            return Err(ConfigError::conflict(
                 "introspected",
                 "an opaque token does not say whose it is, so that one issuer alone can be asked",
             ));
         }
-        *opaque = Some(asks(issuer, asked, authority, clock, max_token_bytes)?);
+        *opaque = Some(introspected_issuer(
+            issuer,
+            asked,
+            authority,
+            clock,
+            max_token_bytes,
+        )?);
     }
     Ok(true)
 }
 
-/// Who asks the issuer.
-fn asks(
+/// The introspected issuer, with its endpoint and limits.
+fn introspected_issuer(
     issuer: &Issuer,
     asked: &IntrospectionTarget,
     authority: &Arc<IssuerAuthority>,
@@ -65,29 +69,42 @@ fn asks(
     max_token_bytes: usize,
 ) -> Result<IntrospectedIssuer, ConfigError> {
     let asking = &issuer.asking;
-    check(issuer, asking)?;
     let realm = &authority.rules.realm;
-    let dialect = dialect(asked, asking)?;
-    let credentials = credentials(asked, asking, &dialect, realm)?;
-    let signed_for = asking.signed.then(|| signed_for(asking)).transpose()?;
-    let place = place(issuer, asked)?;
+    let mut mistakes = Mistakes::default();
+    mistakes.collect(check(issuer, asking));
+    let dialect = mistakes.collect(dialect(asked, asking));
+    let credentials = dialect
+        .as_ref()
+        .and_then(|dialect| mistakes.collect(credentials(asked, asking, dialect, realm)));
+    let signed_for = asking.signed.then(|| signed_for(asking)).transpose();
+    let signed_for = mistakes.collect(signed_for);
+    let place = mistakes.collect(endpoint_url(issuer, asked));
+    mistakes.into_result()?;
+    let (Some(dialect), Some(credentials), Some(signed_for), Some(place)) =
+        (dialect, credentials, signed_for, place)
+    else {
+        // INVARIANT: what is missing has added its mistake.
+        return Err(ConfigError::new("introspected", "it cannot be used"));
+    };
     #[cfg(feature = "redis")]
-    let manner = manner(&place, &dialect, asking, signed_for.as_deref());
+    let manner = cache_scope(&place, &dialect, asking, signed_for.as_deref());
     let config = EndpointConfig {
         issuer: Arc::clone(realm),
         place,
         dialect: dialect.clone(),
         credentials,
         signed: signed_for.is_some(),
-        reach: reach(issuer)?,
+        http_options: reach(issuer)?,
     };
-    let endpoint = Endpoint::new(config).map_err(|problem| mistake("introspected", problem))?;
-    let memory = RememberedResponses::new(asking.life)
-        .ok_or_else(|| mistake("introspected", "the system gives no randomness"))?;
-    let bench = IntrospectionHandler {
+    let endpoint =
+        Endpoint::new(config).map_err(|problem| ConfigError::new("introspected", problem))?;
+    let memory = RememberedResponses::new(asking.life).ok_or_else(|| {
+        ConfigError::unavailable("introspected", "the system gives no randomness")
+    })?;
+    let handler = IntrospectionHandler {
         authority: Arc::clone(authority),
         idiom: dialect.idiom(),
-        signed_for,
+        signed_for: signed_for.map(Into::into),
         signed_age: asking.signed_age,
         memory,
         unsupported: LogRateLimit::default(),
@@ -97,7 +114,7 @@ fn asks(
         patience: asking.patience,
     };
     Ok(IntrospectedIssuer {
-        introspector: RemoteLookup::new(bench, endpoint, limits, clock),
+        introspector: RemoteLookup::new(handler, endpoint, limits, clock),
         takes_jwts: asking.jwts != IntrospectedJwts::Never,
         only_jwts: asking.jwts == IntrospectedJwts::Alone,
         is_alone: false,
@@ -111,9 +128,10 @@ fn asks(
     })
 }
 
-/// Everything that decides what the issuer says. Instances that differ in it share no answer.
+/// The part of the cache key that stands for the endpoint and its dialect. Instances that differ
+/// in it share no response.
 #[cfg(feature = "redis")]
-fn manner(
+fn cache_scope(
     place: &EndpointUrl,
     dialect: &TokenInformation,
     asking: &IntrospectionSettings,
@@ -130,14 +148,15 @@ fn manner(
 }
 
 fn check(issuer: &Issuer, asking: &IntrospectionSettings) -> Result<(), ConfigError> {
+    let mut mistakes = Mistakes::default();
     if !issuer.required_headers.is_empty() {
-        return Err(mistake(
+        mistakes.add(ConfigError::conflict(
             "require_header",
             "an answer about a token has no header; see `require_claim(..)`",
         ));
     }
     if !issuer.types.is_empty() {
-        return Err(mistake(
+        mistakes.add(ConfigError::conflict(
             "accept_type",
             "an answer about a token has no `typ`; leave it out",
         ));
@@ -145,24 +164,30 @@ fn check(issuer: &Issuer, asking: &IntrospectionSettings) -> Result<(), ConfigEr
     let second = Duration::from_secs(1);
     let life = asking.life.unwrap_or(second);
     if !(second..=second * 300).contains(&life) {
-        return Err(mistake(
+        mistakes.add(ConfigError::out_of_bounds(
             "introspection_cache_life",
             "it must be 1 s to 5 min; `without_introspection_cache()` switches it off",
         ));
     }
     if !(second..=second * 3600).contains(&asking.signed_age) {
-        return Err(mistake("signed_answer_age", "it must be 1 s to 1 h"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "signed_answer_age",
+            "it must be 1 s to 1 h",
+        ));
     }
     if !(1..=1024).contains(&asking.calls) {
-        return Err(mistake("concurrent_introspections", "it must be 1 to 1024"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "concurrent_introspections",
+            "it must be 1 to 1024",
+        ));
     }
     if !(Duration::from_millis(10)..=second * 30).contains(&asking.patience) {
-        return Err(mistake(
+        mistakes.add(ConfigError::out_of_bounds(
             "introspection_patience",
             "it must be 10 ms to 30 s",
         ));
     }
-    Ok(())
+    mistakes.into_result()
 }
 
 fn dialect(
@@ -171,10 +196,15 @@ fn dialect(
 ) -> Result<TokenInformation, ConfigError> {
     let mut dialect = match (asked, &asking.dialect) {
         (IntrospectionTarget::Service(_), Some(dialect)) => dialect.clone(),
-        (IntrospectionTarget::Service(_), None) => TokenInformation::axway(),
+        (IntrospectionTarget::Service(_), None) => {
+            return Err(ConfigError::missing(
+                "token_dialect",
+                "say how the token information service is asked with `token_dialect(..)`",
+            ));
+        }
         (_, None) => TokenInformation::introspection(),
         (_, Some(_)) => {
-            return Err(mistake(
+            return Err(ConfigError::conflict(
                 "token_dialect",
                 "introspection has a dialect of its own; see `token_information(..)`",
             ));
@@ -182,7 +212,7 @@ fn dialect(
     };
     dialect.bad_token.extend(&asking.bad_token);
     if dialect.field.is_empty() {
-        return Err(mistake(
+        return Err(ConfigError::new(
             "token_dialect",
             "the field for the token has no name",
         ));
@@ -190,7 +220,7 @@ fn dialect(
     let is_about_us =
         |status: &u16| !(400..=499).contains(status) || [401, 403, 429].contains(status);
     if dialect.bad_token.iter().any(is_about_us) {
-        return Err(mistake(
+        return Err(ConfigError::out_of_bounds(
             "bad_token_status",
             "it must be 400 to 499, and neither 401, 403 nor 429, which are about us",
         ));
@@ -205,20 +235,22 @@ fn credentials(
     realm: &str,
 ) -> Result<Option<Credentials>, ConfigError> {
     let Some(ours) = &asking.authentication else {
-        // RFC 7662 s2.1: the endpoint must demand it, so that nobody fishes for tokens.
+        // RFC 7662 section 2.1: the endpoint must demand it, against scanning for tokens.
         return match asked {
             IntrospectionTarget::Service(_) => Ok(None),
-            IntrospectionTarget::Endpoint(_) | IntrospectionTarget::Issuer(_) => Err(mistake(
-                "client_authentication",
-                "an introspection endpoint demands credentials; give ours, such as `ClientAuthentication::basic(..)`",
-            )),
+            IntrospectionTarget::Endpoint(_) | IntrospectionTarget::Issuer(_) => {
+                Err(ConfigError::missing(
+                    "client_authentication",
+                    "an introspection endpoint demands credentials; give ours, such as `ClientAuthentication::basic(..)`",
+                ))
+            }
         };
     };
     let ready = ours
         .prepare(realm)
-        .map_err(|problem| mistake("client_authentication", problem))?;
+        .map_err(|problem| ConfigError::new("client_authentication", problem))?;
     if dialect.in_query && ready.need_a_form() {
-        return Err(mistake(
+        return Err(ConfigError::conflict(
             "client_authentication",
             "a question without a form carries no such credentials; use `basic` or `bearer`",
         ));
@@ -226,35 +258,31 @@ fn credentials(
     Ok(Some(ready))
 }
 
-fn place(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
-    let check = |setting: &'static str, address: &str| {
-        url::check(address, issuer.plain_http)
-            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
-    };
+fn endpoint_url(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
     let nothing_to_discover = !matches!(asked, IntrospectionTarget::Issuer(_))
         && !issuer.asking.signed
         && !issuer.discovers_userinfo();
     if nothing_to_discover && issuer.discovery_url.is_some() {
-        return Err(mistake(
+        return Err(ConfigError::conflict(
             "discovery_url",
             "the endpoint is given, and nothing else is looked for; see `introspection_discovered(..)`",
         ));
     }
     match (asked, &issuer.discovery_url) {
         (IntrospectionTarget::Endpoint(url), _) => {
-            check("introspected", url)?;
-            Ok(EndpointUrl::At(url.clone()))
+            check_url("introspected", url, issuer.plain_http)?;
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (IntrospectionTarget::Service(url), _) => {
-            check("token_information", url)?;
-            Ok(EndpointUrl::At(url.clone()))
+            check_url("token_information", url, issuer.plain_http)?;
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
         (IntrospectionTarget::Issuer(_), Some(url)) => {
-            check("discovery_url", url)?;
+            check_url("discovery_url", url, issuer.plain_http)?;
             Ok(EndpointUrl::Discovered(vec![url.clone()]))
         }
         (IntrospectionTarget::Issuer(name), None) => {
-            check("introspection_discovered", name)?;
+            check_url("introspection_discovered", name, issuer.plain_http)?;
             Ok(EndpointUrl::Discovered(discovery_urls(name)))
         }
     }
@@ -264,7 +292,10 @@ fn place(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, Co
 fn signed_for(asking: &IntrospectionSettings) -> Result<Vec<Box<str>>, ConfigError> {
     if !asking.signed_for.is_empty() {
         if asking.signed_for.iter().any(String::is_empty) {
-            return Err(mistake("signed_answers_for", "the audience is empty"));
+            return Err(ConfigError::new(
+                "signed_answers_for",
+                "the audience is empty",
+            ));
         }
         return Ok(asking
             .signed_for
@@ -275,7 +306,7 @@ fn signed_for(asking: &IntrospectionSettings) -> Result<Vec<Box<str>>, ConfigErr
     let ours = asking.authentication.as_ref();
     match ours.and_then(ClientAuthentication::client_id) {
         Some(id) => Ok(vec![id.into()]),
-        None => Err(mistake(
+        None => Err(ConfigError::missing(
             "signed_answers",
             "our credentials have no client id; name whom answers are for with `signed_answers_for(..)`",
         )),

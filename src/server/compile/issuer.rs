@@ -8,12 +8,15 @@
 
 use std::sync::Arc;
 
+use crate::model::algorithm::{Algorithm, AlgorithmSet};
+#[cfg(feature = "jwks")]
+use crate::runtime::cache::validity::Liveness;
 use crate::runtime::clock::Clock;
 use crate::server::compile::issuer_ids::identifiers;
 use crate::server::compile::key_source::{KeySourceOwner, keys};
 use crate::server::compile::policy::rules;
 use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::settings::error::{ConfigError, check_once, mistake};
+use crate::server::settings::error::{ConfigError, Mistakes, check_once};
 use crate::server::settings::issuer::{Issuer, IssuerKind};
 use crate::server::settings::oidc_tenants::OidcTenants;
 use crate::verify::policy::issuer_policy::RequiredClaim;
@@ -38,17 +41,19 @@ pub(in crate::server) fn assemble(
     let name = match (&issuer.kind, identifiers.first()) {
         (IssuerKind::OidcTenants(family), _) => family.template.as_str().into(),
         (_, Some(first)) => Arc::clone(first),
-        (_, None) => return Err(mistake("issuer", "it has no identifier")),
+        (_, None) => return Err(ConfigError::new("issuer", "it has no identifier")),
     };
-    check_once(&issuer.once).map_err(|error| error.of(&name))?;
+    let mut mistakes = Mistakes::default();
+    mistakes.collect(check_once(&issuer.once));
     let members = match &issuer.kind {
         IssuerKind::OidcTenants(family) => {
             tenants(issuer, family, &name, &identifiers, resource, clock)
         }
         _ => forms(issuer, &name, &identifiers, resource, clock),
     };
-    match members {
-        Ok(members) => Ok(CompiledIssuer { name, members }),
+    let members = mistakes.collect(members).unwrap_or_default();
+    match mistakes.into_result() {
+        Ok(()) => Ok(CompiledIssuer { name, members }),
         Err(error) => Err(error.of(&name)),
     }
 }
@@ -60,7 +65,10 @@ fn forms(
     resource: &str,
     clock: &Arc<dyn Clock>,
 ) -> Result<Members, ConfigError> {
-    let rules = Arc::new(rules(issuer, name, identifiers, resource)?);
+    let rules = match rules(issuer, name, identifiers, resource) {
+        Ok(rules) => Arc::new(rules),
+        Err(error) => return Err(with_mistakes_of_keys(error, issuer, name, clock)),
+    };
     let aliases = identifiers.len() - issuer.aliases.len();
     let mut members: Members = Vec::new();
     for (place, identifier) in identifiers.iter().enumerate() {
@@ -77,10 +85,32 @@ fn forms(
         let authority = IssuerAuthority {
             rules: Arc::clone(&rules),
             keys,
+            #[cfg(feature = "jwks")]
+            liveness: Liveness::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
     }
     Ok(members)
+}
+
+/// Adds what is wrong with the source of keys to what is wrong with the policy.
+fn with_mistakes_of_keys(
+    error: ConfigError,
+    issuer: &Issuer,
+    name: &Arc<str>,
+    clock: &Arc<dyn Clock>,
+) -> ConfigError {
+    let mut mistakes = Mistakes::default();
+    mistakes.add(error.clone());
+    let whose = KeySourceOwner {
+        name,
+        tenants: &[],
+        // Keys are judged by all of them: the policy's own set may be the mistake.
+        algorithms: AlgorithmSet::of(Algorithm::all()),
+        lazy: false,
+    };
+    mistakes.collect(keys(issuer, &whose, clock));
+    mistakes.into_result().err().unwrap_or(error)
 }
 
 fn tenants(
@@ -94,7 +124,10 @@ fn tenants(
     let whose = KeySourceOwner {
         name,
         tenants: identifiers,
-        algorithms: rules(issuer, name, identifiers, resource)?.algorithms,
+        algorithms: match rules(issuer, name, identifiers, resource) {
+            Ok(rules) => rules.algorithms,
+            Err(error) => return Err(with_mistakes_of_keys(error, issuer, name, clock)),
+        },
         lazy: false,
     };
     let keys = keys(issuer, &whose, clock)?;
@@ -111,6 +144,8 @@ fn tenants(
         let authority = IssuerAuthority {
             rules: Arc::new(rules),
             keys: keys.clone(),
+            #[cfg(feature = "jwks")]
+            liveness: Liveness::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
     }

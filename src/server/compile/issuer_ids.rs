@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::url;
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::{ConfigError, check_url};
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::IntrospectionTarget;
 use crate::server::settings::issuer::{Issuer, IssuerKind};
@@ -13,13 +13,13 @@ use crate::server::settings::issuer::{Issuer, IssuerKind};
 /// come last.
 pub(in crate::server) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, ConfigError> {
     if issuer.endpoint.is_some() && !matches!(issuer.kind, IssuerKind::Cognito { .. }) {
-        return Err(mistake(
+        return Err(ConfigError::conflict(
             "endpoint",
             "only Cognito has it; set `key_set_url` or `discovery_url`",
         ));
     }
     if !issuer.replica_regions.is_empty() && !matches!(issuer.kind, IssuerKind::Cognito { .. }) {
-        return Err(mistake(
+        return Err(ConfigError::conflict(
             "replica_region",
             "only Cognito has it; see `also_named(..)` for another name of the same issuer",
         ));
@@ -30,7 +30,7 @@ pub(in crate::server) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, C
             vec![identifier.as_str().into()]
         }
         IssuerKind::OidcTenants(_) if !issuer.aliases.is_empty() => {
-            return Err(mistake(
+            return Err(ConfigError::conflict(
                 "also_named",
                 "several tenants have no one name; name each tenant in `oidc_tenants(..)`",
             ));
@@ -58,13 +58,13 @@ fn check_identifiers(identifiers: &[Arc<str>]) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     for identifier in identifiers {
         if identifier.is_empty() {
-            return Err(mistake(
+            return Err(ConfigError::new(
                 "issuer",
                 "the issuer's identifier is empty; give the `iss` of its tokens",
             ));
         }
         if !seen.insert(identifier) {
-            return Err(mistake(
+            return Err(ConfigError::repeated(
                 "also_named",
                 format!("`{}` is named twice; name it once", url::shown(identifier)),
             ));
@@ -81,7 +81,7 @@ fn cognito_identifiers(
     // An emulator calls its region what it likes, `local` for one; no host name is made of it.
     let emulated = issuer.endpoint.is_some() && is_word(region);
     if !emulated && !is_region(region) {
-        return Err(mistake(
+        return Err(ConfigError::new(
             "cognito",
             format!("`{region}` has not the shape of an aws region, such as `eu-west-1`"),
         ));
@@ -90,7 +90,7 @@ fn cognito_identifiers(
         .strip_prefix(region)
         .and_then(|rest| rest.strip_prefix('_'));
     if !id.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
-        return Err(mistake(
+        return Err(ConfigError::new(
             "cognito",
             format!(
                 "the pool id `{pool}` does not fit the region `{region}`; it reads `{region}_` and letters or digits"
@@ -98,14 +98,13 @@ fn cognito_identifiers(
         ));
     }
     if issuer.endpoint.is_some() && !issuer.replica_regions.is_empty() {
-        return Err(mistake(
+        return Err(ConfigError::conflict(
             "replica_region",
             "an emulator at `endpoint(..)` is in no region; keep one of them",
         ));
     }
     if let Some(base) = &issuer.endpoint {
-        url::check(base, issuer.plain_http)
-            .map_err(|problem| mistake("endpoint", format!("`{}` {problem}", url::shown(base))))?;
+        check_url("endpoint", base, issuer.plain_http)?;
         return Ok(vec![
             format!("{}/{pool}", base.trim_end_matches('/')).into(),
         ]);
@@ -140,7 +139,10 @@ fn check_replica(region: &str, replica: &str) -> Result<(), ConfigError> {
     } else {
         return Ok(());
     };
-    Err(mistake("replica_region", format!("`{replica}` {problem}")))
+    Err(ConfigError::new(
+        "replica_region",
+        format!("`{replica}` {problem}"),
+    ))
 }
 
 /// Letters, digits and hyphens, which mean nothing in a URL's path.
@@ -170,12 +172,7 @@ fn is_region(region: &str) -> bool {
 pub(in crate::server) fn discovery_urls(issuer: &str) -> Vec<String> {
     let issuer = issuer.trim_end_matches('/');
     let appended = format!("{issuer}/.well-known/openid-configuration");
-    let authority = issuer.find("://").map_or(0, |at| at + 3);
-    let path = issuer
-        .get(authority..)
-        .and_then(|rest| rest.find('/'))
-        .map_or(issuer.len(), |at| authority + at);
-    let (origin, path) = issuer.split_at_checked(path).unwrap_or((issuer, ""));
+    let (origin, path) = url::split_origin(issuer);
     let inserted = |name| format!("{origin}/.well-known/{name}{path}");
     let mut urls = vec![appended, inserted("oauth-authorization-server")];
     // Without a path this is where the first one is.

@@ -1,22 +1,25 @@
-//! From an issuer's settings to the source of its keys, or to the first mistake.
+//! From an issuer's settings to the source of its keys, or to the first mistake in them.
 //!
 //! 1. Keys come from one kind of place: static keys, the addresses of key sets, or discovery.
 //! 2. Every address and every certificate is checked here, before anything is asked.
 
 use std::sync::Arc;
 
+use crate::logging;
 use crate::model::algorithm::AlgorithmSet;
+use crate::model::event::Event;
 #[cfg(feature = "jwks")]
-use crate::model::url;
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
-use crate::runtime::http::client::{HttpOptions, RootCertificate};
+use crate::runtime::http::tls::{HttpOptions, RootCertificate};
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
 #[cfg(feature = "jwks")]
 use crate::server::compile::issuer_ids::discovery_urls;
 use crate::server::decide::issuer_authority::{KeySource, StaticKeys};
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::ConfigError;
+#[cfg(feature = "jwks")]
+use crate::server::settings::error::check_url;
 use crate::server::settings::issuer::Issuer;
 #[cfg(feature = "jwks")]
 use crate::server::settings::issuer::{IssuerKind, Proxies};
@@ -55,13 +58,13 @@ pub(in crate::server) fn keys(
         + usize::from(has_address)
         + usize::from(issuer.discovery_url.is_some());
     if has_address && issuer.discovery_url.is_some() {
-        return Err(mistake(
+        return Err(ConfigError::conflict(
             "key_set_url",
             "keys come from addresses or from discovery; keep it or `discovery_url`",
         ));
     }
     if ways > 1 {
-        return Err(mistake(
+        return Err(ConfigError::conflict(
             "key_set",
             "keys are static or fetched; keep static keys, `key_set_url` or `discovery_url`",
         ));
@@ -86,7 +89,7 @@ fn unsigned(issuer: &Issuer) -> Result<KeySource, ConfigError> {
     ];
     match named.into_iter().find(|(_, is_set)| *is_set) {
         None => Ok(KeySource::Static(Arc::default())),
-        Some((setting, _)) => Err(mistake(
+        Some((setting, _)) => Err(ConfigError::conflict(
             setting,
             "an issuer that is asked about its tokens has keys for `signed_answers()` alone",
         )),
@@ -97,9 +100,9 @@ fn static_keys(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<KeySet, Co
     let mut keys = KeySet::default();
     for json in &issuer.key_sets {
         let set = KeySet::parse(json, whose.algorithms, issuer.most_keys)
-            .map_err(|fault| mistake("key_set", fault.to_string()))?;
+            .map_err(|fault| ConfigError::new("key_set", fault.to_string()))?;
         if set.is_cut() {
-            return Err(mistake(
+            return Err(ConfigError::out_of_bounds(
                 "key_set",
                 format!(
                     "it has more than {} entries; raise `most_keys`",
@@ -115,14 +118,14 @@ fn static_keys(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<KeySet, Co
             .as_ref()
             .is_some_and(|id| id.is_empty() || id.len() > MAX_KEY_ID_BYTES)
         {
-            return Err(mistake(
+            return Err(ConfigError::new(
                 "pem_with_key_id",
                 "the key id must have 1 to 256 bytes",
             ));
         }
-        let material = pem::parse(text).map_err(|problem| mistake("pem", problem))?;
+        let material = pem::parse(text).map_err(|problem| ConfigError::new("pem", problem))?;
         if !keys.add(id.as_deref(), &material, whose.algorithms) {
-            return Err(mistake(
+            return Err(ConfigError::new(
                 "pem",
                 "the key is weak or fits no allowed algorithm",
             ));
@@ -132,21 +135,16 @@ fn static_keys(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<KeySet, Co
 }
 
 /// An entry that cannot be used is named, here as in a set that is fetched.
-#[cfg(feature = "tracing")]
 fn warn_of_skipped(set: &KeySet, whose: &KeySourceOwner<'_>) {
     for skipped in set.skipped().iter().filter(|one| one.is_notable()) {
-        let (index, reason) = (skipped.index(), skipped.reason());
-        tracing::warn!(
-            issuer = &**whose.name,
-            index,
-            reason,
-            "an entry of the key set cannot be used"
-        );
+        logging::emit(Event::KeySkipped {
+            issuer: whose.name,
+            index: skipped.index(),
+            reason: skipped.reason(),
+            is_fetched: false,
+        });
     }
 }
-
-#[cfg(not(feature = "tracing"))]
-const fn warn_of_skipped(_: &KeySet, _: &KeySourceOwner<'_>) {}
 
 #[cfg(not(feature = "jwks"))]
 fn remote_keys(
@@ -154,7 +152,7 @@ fn remote_keys(
     _: &KeySourceOwner<'_>,
     _: &Arc<dyn Clock>,
 ) -> Result<KeySource, ConfigError> {
-    Err(mistake(
+    Err(ConfigError::unavailable(
         "key_set",
         "keys can only be fetched with the feature `jwks`; switch it on, or give static keys",
     ))
@@ -186,11 +184,11 @@ fn remote_keys(
             most_keys: issuer.most_keys,
             most_bytes: issuer.key_set_bytes,
             lazy: whose.lazy,
-            reach: reach(issuer)?,
+            http_options: reach(issuer)?,
             limits,
         };
         let keys = RemoteKeys::new(config, Arc::clone(clock))
-            .map_err(|problem| mistake("key_set_url", problem))?;
+            .map_err(|problem| ConfigError::new("key_set_url", problem))?;
         sets.push(keys);
     }
     Ok(KeySource::Remote(sets.into()))
@@ -203,42 +201,39 @@ fn locations(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Vec<Location
         return location(issuer, whose).map(|only| vec![only]);
     }
     if issuer.key_set_urls.len() > MAX_KEY_SETS {
-        return Err(mistake(
+        return Err(ConfigError::out_of_bounds(
             "key_set_url",
             "an issuer has at most 8 key sets; more are issuers of their own",
         ));
     }
     let checked = issuer.key_set_urls.iter().map(|address| {
-        check_address(issuer, "key_set_url", address)?;
+        check_url("key_set_url", address, issuer.plain_http)?;
         Ok(Location::KeySet(address.clone()))
     });
     checked.collect()
 }
 
 #[cfg(feature = "jwks")]
-fn check_address(issuer: &Issuer, setting: &'static str, address: &str) -> Result<(), ConfigError> {
-    url::check(address, issuer.plain_http)
-        .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
-}
-
-#[cfg(feature = "jwks")]
 fn location(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Location, ConfigError> {
+    if let (Some(address), None) = (issuer.preset_key_set_url, &issuer.discovery_url) {
+        return Ok(Location::KeySet(address.to_owned()));
+    }
     match (&issuer.discovery_url, &issuer.kind) {
         // The document can name one form of a pool; the other is looked for in its own place.
         (Some(address), _) if !whose.lazy => {
-            check_address(issuer, "discovery_url", address)?;
+            check_url("discovery_url", address, issuer.plain_http)?;
             Ok(Location::Discovery(vec![address.clone()]))
         }
         (_, IssuerKind::Cognito { .. }) => Ok(Location::KeySet(format!(
             "{}/.well-known/jwks.json",
             whose.name
         ))),
-        (_, IssuerKind::OidcTenants(_)) => Err(mistake(
+        (_, IssuerKind::OidcTenants(_)) => Err(ConfigError::missing(
             "key_set_url",
             "the keys that tenants share have no place of their own; set it, `discovery_url` or static keys",
         )),
         (_, _) => {
-            check_address(issuer, "issuer", whose.name).map_err(|error| {
+            check_url("issuer", whose.name, issuer.plain_http).map_err(|error| {
                 error.and("set `key_set_url` or `discovery_url` for an issuer whose identifier is no place")
             })?;
             Ok(Location::Discovery(discovery_urls(whose.name)))
@@ -251,7 +246,7 @@ pub(in crate::server) fn reach(issuer: &Issuer) -> Result<HttpOptions, ConfigErr
     let mut roots = Vec::new();
     for pem in &issuer.roots {
         roots.extend(RootCertificate::bundle(pem).map_err(|problem| {
-            mistake(
+            ConfigError::new(
                 "root_certificate",
                 format!("it {problem}; give one `CERTIFICATE` in pem, or several"),
             )

@@ -1,11 +1,11 @@
-//! From an issuer's settings to its rules, or to the first mistake.
+//! From an issuer's settings to its policy, or to every mistake in them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::claim_path::ClaimPath;
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::{ConfigError, Mistakes};
 use crate::server::settings::issuer::{Issuer, IssuerKind};
 use crate::verify::claims::token_type::{bare_type, is_other_kind};
 use crate::verify::policy::issuer_policy::{Audiences, IssuerPolicy, Profile, RequiredClaim};
@@ -34,28 +34,32 @@ pub(in crate::server) fn rules(
         }
         (None, _) => vec![ClaimPath::from("client_id")],
     };
-    check_whom(issuer, profile)?;
-    check_vocabulary(issuer, profile)?;
-    check_spans(issuer)?;
-    check_paths(issuer, &client_id_claims)?;
-    if let Some(problem) = issuer.tenant.as_ref().and_then(TenantClaims::mistake) {
-        return Err(mistake("tenant_claims", problem));
+    let mut mistakes = Mistakes::default();
+    mistakes.collect(check_whom(issuer, profile));
+    mistakes.collect(check_vocabulary(issuer, profile));
+    mistakes.collect(check_spans(issuer));
+    mistakes.collect(check_paths(issuer, &client_id_claims));
+    for problem in issuer.tenant.iter().flat_map(TenantClaims::mistakes) {
+        mistakes.add(ConfigError::new("tenant_claims", problem));
     }
     let names_clients = |tenant: &TenantClaims| tenant.named_clients().next().is_some();
     if matches!(&issuer.kind, IssuerKind::OidcTenants(family) if family.tenants.len() > 1)
         && issuer.tenant.as_ref().is_some_and(names_clients)
     {
         // A client's id says nothing about which tenant has issued the token.
-        return Err(mistake(
+        mistakes.add(ConfigError::conflict(
             "tenant_claims",
             "`client_tenant(..)` and `portal_client(..)` would hold for every tenant of `oidc_tenants(..)`; configure those tenants as issuers of their own",
         ));
     }
+    let algorithms = mistakes.collect(algorithms(issuer, profile));
+    mistakes.into_result()?;
     Ok(IssuerPolicy {
         realm: Arc::clone(realm),
         names: names.to_vec(),
         profile,
-        algorithms: algorithms(issuer, profile)?,
+        // INVARIANT: without algorithms there was a mistake.
+        algorithms: algorithms.unwrap_or_else(|| AlgorithmSet::of([])),
         audiences: audiences(issuer, resource),
         audience_claim: issuer.audience_claim.clone(),
         client_ids: client_ids(issuer),
@@ -119,10 +123,10 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
     let algorithms = match (&issuer.algorithms, profile) {
         (Some(named), _) => AlgorithmSet::of(named.iter().copied()),
         (None, Profile::Cognito) => AlgorithmSet::of([Algorithm::RS256]),
-        (None, _) => AlgorithmSet::of(Algorithm::all()),
+        (None, _) => AlgorithmSet::of(Algorithm::DEFAULTS.iter().copied()),
     };
     if algorithms.is_empty() {
-        return Err(mistake(
+        return Err(ConfigError::missing(
             "algorithms",
             "the list is empty; name at least one, or leave the default",
         ));
@@ -130,102 +134,124 @@ fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigE
     Ok(algorithms)
 }
 
-/// Whom the tokens are for, and whose they are.
+/// Audiences, clients, types and required values.
 fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
+    let mut mistakes = Mistakes::default();
     if profile == Profile::Cognito && client_ids(issuer).is_empty() && !issuer.any_audience {
-        return Err(mistake(
+        mistakes.add(ConfigError::missing(
             "client_id",
             "no app client is allowed; name each with `client_id(..)`, since Cognito's tokens seldom have an audience",
         ));
     }
     if issuer.any_audience && !issuer.audiences.is_empty() {
-        return Err(mistake(
+        mistakes.add(ConfigError::conflict(
             "audience",
             "it contradicts `accept_any_audience()`; keep one of them",
         ));
     }
-    check_texts("client_id", &issuer.client_ids)?;
-    check_texts("audience", &issuer.audiences)?;
-    check_texts("logout_client", &issuer.logout_clients)?;
+    mistakes.collect(check_texts("client_id", &issuer.client_ids));
+    mistakes.collect(check_texts("audience", &issuer.audiences));
+    mistakes.collect(check_texts("logout_client", &issuer.logout_clients));
     let empty = |text: &String| text.is_empty();
     if issuer.types.iter().any(|name| bare_type(name).is_empty()) {
-        return Err(mistake("accept_type", EMPTY));
+        mistakes.add(ConfigError::new("accept_type", EMPTY));
     }
     let mut demanded = issuer.required_claims.iter();
     if demanded.any(|(_, value)| value.text() == Some("")) {
-        return Err(mistake("require_claim", EMPTY));
+        mistakes.add(ConfigError::new("require_claim", EMPTY));
     }
     let mut headers = issuer.required_headers.iter();
     if headers.any(|(name, value)| empty(name) || empty(value)) {
-        return Err(mistake("require_header", EMPTY));
+        mistakes.add(ConfigError::new("require_header", EMPTY));
     }
-    Ok(())
+    mistakes.into_result()
 }
 
 /// What the issuer's own words and forms are.
 fn check_vocabulary(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
-    check_texts("accept_token_use", &issuer.token_uses)?;
+    let mut mistakes = Mistakes::default();
+    mistakes.collect(check_texts("accept_token_use", &issuer.token_uses));
     if profile == Profile::Cognito && !issuer.token_uses.is_empty() {
-        return Err(mistake(
+        mistakes.add(ConfigError::conflict(
             "accept_token_use",
             "Cognito's access tokens say `access`, and nothing else tells them from its ID tokens",
         ));
     }
     if issuer.token_uses.iter().any(|word| is_other_kind(word)) {
-        return Err(mistake(
+        mistakes.add(ConfigError::new(
             "accept_token_use",
             "it names an ID, refresh or logout token; name what access tokens say",
         ));
     }
     if issuer.name_forms.named_by.as_deref() == Some("") {
-        return Err(mistake("roles_and_groups_named_by", EMPTY));
+        mistakes.add(ConfigError::new("roles_and_groups_named_by", EMPTY));
     }
     if !issuer.bears_id_token_marks {
-        return Ok(());
+        return mistakes.into_result();
     }
     if profile == Profile::Cognito {
-        return Err(mistake(
+        mistakes.add(ConfigError::conflict(
             "accept_id_token_marks",
             "Cognito tells its tokens apart by `token_use`; leave it out",
         ));
     }
     if !matches!(audiences(issuer, "resource"), Audiences::AnyOf(_)) {
-        return Err(mistake(
+        mistakes.add(ConfigError::conflict(
             "accept_id_token_marks",
             "an ID token for any client would do; demand an audience of the API's own with `audience(..)`",
         ));
     }
-    Ok(())
+    mistakes.into_result()
 }
 
 fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
     const DAY: u64 = 24 * 3600;
+    let mut mistakes = Mistakes::default();
     if issuer.leeway > Duration::from_secs(300) {
-        return Err(mistake(
+        mistakes.add(ConfigError::out_of_bounds(
             "leeway",
             "it is at most 5 minutes; clocks that are further off need a time server",
         ));
     }
-    check_span(
+    mistakes.collect(check_span(
         "longest_token_life",
         issuer.longest_token_life,
         60,
         90 * DAY,
-    )?;
-    check_span("refresh_interval", issuer.refresh_interval, 60, DAY)?;
+    ));
+    mistakes.collect(check_span(
+        "refresh_interval",
+        issuer.refresh_interval,
+        60,
+        DAY,
+    ));
     if !(1..=1000).contains(&issuer.most_keys) {
-        return Err(mistake("most_keys", "it must be 1 to 1000"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "most_keys",
+            "it must be 1 to 1000",
+        ));
     }
     if !(16 << 10..=4 << 20).contains(&issuer.key_set_bytes) {
-        return Err(mistake("key_set_bytes", "it must be 16 KiB to 4 MiB"));
+        mistakes.add(ConfigError::out_of_bounds(
+            "key_set_bytes",
+            "it must be 16 KiB to 4 MiB",
+        ));
     }
-    check_span("unknown_key_cooldown", issuer.unknown_key_cooldown, 1, 3600)?;
+    mistakes.collect(check_span(
+        "unknown_key_cooldown",
+        issuer.unknown_key_cooldown,
+        1,
+        3600,
+    ));
     // With jitter the next set comes after 11/10 of the interval; a healthy issuer is never stale.
     let least = issuer.refresh_interval.as_secs().saturating_mul(5) / 4;
-    check_span("max_staleness", issuer.max_staleness, least, 30 * DAY)
+    let staleness = check_span("max_staleness", issuer.max_staleness, least, 30 * DAY);
+    mistakes.collect(staleness);
+    mistakes.into_result()
 }
 
 fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), ConfigError> {
+    let mut mistakes = Mistakes::default();
     let paths = [
         ("audience_claim", &issuer.audience_claim),
         ("scope_claim", &issuer.scope_claim),
@@ -242,18 +268,18 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
         .map(|path| ("client_id_claim", path));
     let session = issuer.session_claim.iter();
     let session = session.map(|path| ("session_claim", path));
-    let mut all = paths
+    let all = paths
         .into_iter()
         .chain(required)
         .chain(clients)
         .chain(session);
-    match all.find(|(_, path)| path.is_blank()) {
-        Some((setting, _)) => Err(mistake(
+    for (setting, _) in all.filter(|(_, path)| path.is_blank()) {
+        mistakes.add(ConfigError::new(
             setting,
             "the claim has no name; give the member's name, or the list of names that leads to it",
-        )),
-        None => Ok(()),
+        ));
     }
+    mistakes.into_result()
 }
 
 /// The clients whose tokens are accepted. Naming a client in tenant rules accepts it.
@@ -273,7 +299,7 @@ fn boxed(texts: &[String]) -> Vec<Box<str>> {
 
 fn check_texts(setting: &'static str, texts: &[String]) -> Result<(), ConfigError> {
     if texts.iter().any(String::is_empty) {
-        return Err(mistake(setting, EMPTY));
+        return Err(ConfigError::new(setting, EMPTY));
     }
     Ok(())
 }
@@ -287,7 +313,7 @@ fn check_span(
     if (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span) {
         Ok(())
     } else {
-        Err(mistake(
+        Err(ConfigError::out_of_bounds(
             setting,
             format!("it must be {least} s to {most} s"),
         ))

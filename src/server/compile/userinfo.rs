@@ -1,9 +1,9 @@
-//! An issuer that is asked about its users: where, and what is remembered of its answers.
+//! The look-up of a user at the issuer's userinfo endpoint: where it is, and the cache of answers.
 //!
-//! 1. An answer is remembered for a minute at most, for the token that it was given for, by a
-//!    digest of every byte; that a token is bad or may see nothing, for 10 s; an outage never.
-//! 2. What a signed answer said ends with the key that verified it.
-//! 3. Whom an answer is about, and for whom it was signed, is not decided here, but on every use.
+//! 1. An answer is cached for a minute at most, by the digest of the token that it was given for;
+//!    a refusal (bad token, nothing to see) for 10 s; an outage is not cached.
+//! 2. A signed answer is valid as long as the key that verified it.
+//! 3. The subject and the audience of an answer are checked on every use, not here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,10 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
-use crate::model::url;
-use crate::runtime::cache::token_cache::{
-    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
-};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Clock, Deadline, Now};
 use crate::runtime::introspection::endpoint::EndpointUrl;
 use crate::runtime::lookup::engine::{
@@ -27,77 +25,48 @@ use crate::server::compile::issuer_ids::discovery_urls;
 use crate::server::compile::key_source::reach;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::signed_response::{answer_time, opened};
-use crate::server::settings::error::{ConfigError, mistake};
+use crate::server::settings::error::{ConfigError, check_url};
 use crate::server::settings::introspection_settings::UserInfoLocation;
 use crate::server::settings::issuer::{Issuer, IssuerKind};
 use crate::verify::claims::introspection_response::MOST_APART;
 use crate::verify::claims::userinfo_response::UserClaims;
 use crate::verify::jose::signature::Signed;
 
-/// How long an answer is remembered.
+/// How long an answer is cached.
 const LIFE: Duration = Duration::from_secs(60);
 
-/// How long it is remembered that there is nothing to be told.
-const BRIEFLY: Duration = Duration::from_secs(10);
+/// How long a refusal is cached.
+const REFUSAL_LIFE: Duration = Duration::from_secs(10);
 
-/// How much is remembered.
+/// The bounds of the cache.
 const LIMITS: CacheLimits = CacheLimits {
     entries: 10_000,
     bytes: 64 << 20,
     life: LIFE,
 };
 
-/// About how much memory a remembered denial takes.
-const DENIAL_BYTES: usize = 128;
+/// About how much memory a cached refusal takes.
+const REFUSAL_BYTES: usize = 128;
 
-/// As many questions as introspection has, and as much patience.
-const ASKING: AskingLimits = AskingLimits {
+/// The limits of requests to the endpoint, those of introspection.
+const LOOKUP_LIMITS: AskingLimits = AskingLimits {
     calls: 64,
     patience: Duration::from_secs(2),
 };
 
-/// What the issuer tells about users.
-impl Issuer {
-    /// Asks this endpoint of the issuer about a user, with the user's token, when a handler wants
-    /// [`UserInfo`](crate::UserInfo): the `userinfo_endpoint` of OpenID Connect Core section 5.3.
-    ///
-    /// 1. An answer is remembered for 60 s, and for one token. Who asks about the same token at
-    ///    the same time shares one question; 64 are under way at a time, and a request waits for
-    ///    2 s.
-    /// 2. An answer is JSON, or a JWT (`application/jwt`) that one of the issuer's keys verifies
-    ///    and that is for the token's client.
-    ///
-    /// Default: nobody is asked, since a token is then sent to one more place.
-    pub fn userinfo(mut self, endpoint: impl Into<String>) -> Self {
-        let endpoint = endpoint.into();
-        self.once.set("userinfo", &Some(&endpoint));
-        self.telling = Some(UserInfoLocation::At(endpoint));
-        self
-    }
-
-    /// The same, at the endpoint that the issuer's metadata names, which are found like those of
-    /// its keys, when somebody asks for the first time. [`discovery_url`](Self::discovery_url)
-    /// names another place.
-    pub fn discover_userinfo(mut self) -> Self {
-        self.once.set("userinfo", &None::<&String>);
-        self.telling = Some(UserInfoLocation::Discovered);
-        self
-    }
-}
-
-/// Who asks an issuer about its users.
+/// The look-up of one issuer's users.
 pub(in crate::server) type UserInfoLookup = Arc<RemoteLookup<UserInfoHandler>>;
 
 pub(in crate::server) struct UserInfoHandler {
     authority: Arc<IssuerAuthority>,
     known: TokenCache<UserClaims>,
-    /// Apart, so that a storm of them drives out nobody.
-    denied: TokenCache<UserInfoRefusal>,
+    /// A cache of its own, so that a flood of refusals evicts no answer.
+    refused: TokenCache<UserInfoRefusal>,
     /// Events about answers that cannot be used.
     pub(in crate::server) unusable: LogRateLimit,
 }
 
-/// What became of a question about a user.
+/// The outcome of a look-up.
 #[derive(Clone)]
 pub(in crate::server) enum UserInfoResult {
     Known(Arc<Cached<UserClaims>>),
@@ -110,91 +79,98 @@ pub(in crate::server) enum UserInfoRefusal {
     NothingToSee,
 }
 
-/// What an answer says, and what that stands on.
+/// What an answer says, and how long that is valid.
 type Read = Result<(UserClaims, CacheValidity), UserInfoRefusal>;
 
-/// By realm, who asks about users.
+/// The look-ups, by the issuer's identifier.
 pub(in crate::server) type UserInfoLookups = HashMap<Arc<str>, UserInfoLookup>;
 
-/// Adds who asks this issuer, where its settings say so.
+/// Adds the look-up of this issuer, where its settings have one.
 pub(in crate::server) fn add(
-    tellers: &mut UserInfoLookups,
+    lookups: &mut UserInfoLookups,
     issuer: &Issuer,
     members: &Members,
     clock: &Arc<dyn Clock>,
 ) -> Result<(), ConfigError> {
-    let Some(telling) = &issuer.telling else {
+    let Some(location) = &issuer.userinfo_location else {
         return Ok(());
     };
     for (_, authority) in members {
         // The forms of a pool are one realm, and so are an issuer's JWTs and its other tokens.
-        if let Entry::Vacant(vacant) = tellers.entry(Arc::clone(&authority.rules.realm)) {
-            vacant.insert(teller(issuer, telling, authority, clock)?);
+        if let Entry::Vacant(vacant) = lookups.entry(Arc::clone(&authority.rules.realm)) {
+            vacant.insert(lookup(issuer, location, authority, clock)?);
         }
     }
     Ok(())
 }
 
-fn teller(
+fn lookup(
     issuer: &Issuer,
-    telling: &UserInfoLocation,
+    location: &UserInfoLocation,
     authority: &Arc<IssuerAuthority>,
     clock: &Arc<dyn Clock>,
 ) -> Result<UserInfoLookup, ConfigError> {
     let realm = Arc::clone(&authority.rules.realm);
-    let place = place(issuer, telling, &realm)?;
+    let place = endpoint_url(issuer, location, &realm)?;
     let endpoint = UserInfoEndpoint::new(realm, place, &reach(issuer)?)
-        .map_err(|problem| mistake("userinfo", problem))?;
-    let no_randomness = || mistake("userinfo", "the system gives no randomness");
-    let teller = UserInfoHandler {
+        .map_err(|problem| ConfigError::new("userinfo", problem))?;
+    let no_randomness = || ConfigError::unavailable("userinfo", "the system gives no randomness");
+    let handler = UserInfoHandler {
         authority: Arc::clone(authority),
         known: TokenCache::new(LIMITS).ok_or_else(no_randomness)?,
-        denied: TokenCache::new(LIMITS).ok_or_else(no_randomness)?,
+        refused: TokenCache::new(LIMITS).ok_or_else(no_randomness)?,
         unusable: LogRateLimit::default(),
     };
-    Ok(RemoteLookup::new(teller, endpoint, ASKING, clock))
+    Ok(RemoteLookup::new(handler, endpoint, LOOKUP_LIMITS, clock))
 }
 
-fn place(
+fn endpoint_url(
     issuer: &Issuer,
-    telling: &UserInfoLocation,
+    location: &UserInfoLocation,
     realm: &str,
 ) -> Result<EndpointUrl, ConfigError> {
-    let check = |setting: &'static str, address: &str| {
-        url::check(address, issuer.plain_http)
-            .map_err(|problem| mistake(setting, format!("`{}` {problem}", url::shown(address))))
-    };
-    match (telling, &issuer.kind, &issuer.discovery_url) {
+    match (location, &issuer.kind, &issuer.discovery_url) {
         (UserInfoLocation::At(url), _, _) => {
-            check("userinfo", url)?;
-            Ok(EndpointUrl::At(url.clone()))
+            check_url("userinfo", url, issuer.plain_http)?;
+            Ok(EndpointUrl::Fixed(url.clone()))
         }
-        (UserInfoLocation::Discovered, IssuerKind::OidcTenants(_), _) => Err(mistake(
-            "discover_userinfo",
-            "the tenants' metadata is not about one issuer; give the endpoint with `userinfo(..)`",
-        )),
+        (UserInfoLocation::Discovered, IssuerKind::OidcTenants(_), _) => {
+            Err(ConfigError::conflict(
+                "discover_userinfo",
+                "the tenants' metadata is not about one issuer; give the endpoint with `userinfo(..)`",
+            ))
+        }
         (UserInfoLocation::Discovered, _, Some(url)) => {
-            check("discovery_url", url)?;
+            check_url("discovery_url", url, issuer.plain_http)?;
             Ok(EndpointUrl::Discovered(vec![url.clone()]))
         }
         (UserInfoLocation::Discovered, _, None) => {
-            check("discover_userinfo", realm)?;
+            check_url("discover_userinfo", realm, issuer.plain_http)?;
             Ok(EndpointUrl::Discovered(discovery_urls(realm)))
         }
     }
 }
 
 impl UserInfoHandler {
+    /// What an answer depends on that no key has verified.
+    fn validity(&self) -> CacheValidity {
+        CacheValidity::while_live(self.authority.liveness.clone())
+    }
+
     pub(in crate::server) fn digest(&self, token: &[u8]) -> Option<TokenDigest> {
         self.known.digest(token)
     }
 
-    /// What is remembered for this token.
-    pub(in crate::server) fn told(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
+    /// What is cached for this token.
+    pub(in crate::server) fn find_cached(
+        &self,
+        digest: TokenDigest,
+        now: Now,
+    ) -> Option<UserInfoResult> {
         let known = self.known.find(digest, now).map(UserInfoResult::Known);
         known.or_else(|| {
-            let denied = self.denied.find(digest, now);
-            denied.map(|denial| UserInfoResult::Denied(**denial))
+            let refused = self.refused.find(digest, now);
+            refused.map(|refusal| UserInfoResult::Denied(**refusal))
         })
     }
 
@@ -203,7 +179,7 @@ impl UserInfoHandler {
         self.known.digest(format!("\0{subject}").as_bytes())
     }
 
-    /// What is told, remembered from when it was asked for.
+    /// Caches an answer; its life counts from the request.
     fn keep(&self, digest: TokenDigest, read: Read, asked: RequestTime) -> UserInfoResult {
         let within = |basis: CacheValidity, life| basis.within(Deadline::after(asked.now(), life));
         let left = |end: UnixTime| {
@@ -222,10 +198,10 @@ impl UserInfoHandler {
             Err(denial) => {
                 let mut known = Arc::new(Cached::unkept(
                     denial,
-                    within(CacheValidity::lasting(), BRIEFLY),
+                    within(self.validity(), REFUSAL_LIFE),
                 ));
-                self.denied
-                    .keep(digest, &mut known, DENIAL_BYTES, asked.now());
+                self.refused
+                    .keep(digest, &mut known, REFUSAL_BYTES, asked.now());
                 UserInfoResult::Denied(denial)
             }
         }
@@ -240,11 +216,11 @@ impl UserInfoHandler {
                     .map_err(|_| EndpointError::failed("the answer is not utf-8"))?;
                 let claims = UserClaims::read(&text.into())
                     .map_err(|fault| EndpointError::failed(format!("the answer {fault}")))?;
-                (claims, CacheValidity::lasting())
+                (claims, self.validity())
             }
             UserInfoReply::Signed(bytes) => {
                 let time = answer_time(&self.authority, asked, MOST_APART);
-                let open = |signed: &Signed<'_>| {
+                let open = move |_: &IssuerAuthority, signed: &Signed<'_>| {
                     UserClaims::signed(signed, time).map_err(|fault| format!("the answer {fault}"))
                 };
                 opened(&self.authority, &bytes, open).await?
@@ -255,14 +231,14 @@ impl UserInfoHandler {
 }
 
 impl ResponseHandler for UserInfoHandler {
-    type Oracle = UserInfoEndpoint;
+    type Endpoint = UserInfoEndpoint;
     type Verdict = UserInfoResult;
 
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
-        self.told(digest, now)
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
+        self.find_cached(digest, now)
     }
 
-    async fn examine(
+    async fn handle(
         &self,
         digest: TokenDigest,
         said: UserInfoReply,

@@ -1,28 +1,29 @@
-//! Tokens that only their issuer can judge: which they are, and what is remembered of them.
+//! Introspection: which tokens go to their issuer, and how responses are cached.
 //!
-//! 1. Where a token goes is decided by its shape and the configuration, before anybody is asked:
-//!    a JWT to the issuer that it names, if its tokens are verified here; five parts nowhere; any
-//!    other b64token to the one introspected issuer. What failed in one place is never tried in
+//! 1. The form of a token and the configuration decide where it goes, before any request: a JWT to
+//!    the issuer that it names, if its tokens are verified here; five parts nowhere; any other
+//!    b64token to the one introspected issuer. A token that failed in one place is never tried in
 //!    the other.
 //! 2. A JWT goes to the introspected issuer only where the configuration says so, and only if it
 //!    names exactly that issuer. Where no other issuer is configured, nothing is verified here, and
-//!    that setting sends tokens of every shape there.
-//! 3. An answer is remembered for the token that it was given for, by a digest of every byte: for
-//!    the life that the configuration says and never past the token's end, briefly where no end
-//!    is stated or the token is refused, and not at all where there was none.
-//! 4. What a signed answer said ends with the key that verified it.
-//! 5. Time and the application's own checks are judged on every request, remembered or not.
+//!    that setting sends tokens of every form there.
+//! 3. A response is cached for its token, by a digest of every byte: for the configured life and
+//!    never past the token's end, briefly where no end is stated or the token is refused. A failed
+//!    request is not cached.
+//! 4. A signed response is cached only as long as the key that verified it is valid.
+//! 5. Time and the application's checks are decided on every request, cached or not.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::error::rejection::{Outage, RequestFault, TokenFault};
+use crate::logging;
+use crate::model::error::rejection::{Outage, Rejection, RequestFault, TokenFault};
 use crate::model::error::token_error::TokenError;
+use crate::model::event::Event;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{
-    CacheLimits, CacheValidity, Cached, TokenCache, TokenDigest,
-};
+use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::introspection::endpoint::{Endpoint, IntrospectionReply};
 use crate::runtime::lookup::engine::{
@@ -33,12 +34,10 @@ use crate::runtime::revocation::list::RevocationCheck;
 #[cfg(feature = "redis")]
 use crate::runtime::shared::introspection_cache::{IssuerCache, SharedIntrospectionCache};
 use crate::runtime::util::log_rate_limit::LogRateLimit;
-use crate::server::decide::issuer_authority::{
-    Interrupt, IssuerAuthority, LookupResult, PendingLookup,
-};
-use crate::server::decide::lookup_result::IntrospectionVerdict;
+use crate::server::decide::decision::{Decision, PendingDecision};
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::signed_response::{answer_time, opened};
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::introspection_response::{
     ActiveToken, ExpectedSigner, ReceivedAt, ResponseFormat, signed_answer,
@@ -48,56 +47,56 @@ use crate::verify::jose::jws::Compact;
 use crate::verify::jose::signature::Signed;
 use crate::verify::request::credential::is_b64token;
 
-/// How long a refusal, or an answer that names no end, is remembered.
+/// How long a refusal, or a response without an end, is cached.
 const BRIEFLY: Duration = Duration::from_secs(10);
 
-/// How much is remembered, of active tokens and of refused ones each.
+/// The limits of each cache: of active tokens, and of refused ones.
 const LIMITS: CacheLimits = CacheLimits {
     entries: 10_000,
     bytes: 64 << 20,
     life: Duration::from_secs(300),
 };
 
-/// About how much memory a remembered refusal takes.
+/// About how many bytes a cached refusal takes.
 const REFUSAL_BYTES: usize = 512;
 
 /// A token that is sent in a query must fit into an address.
 pub(in crate::server) const MOST_BYTES_IN_QUERY: usize = 1024;
 
-/// The one issuer that is asked about opaque tokens.
+/// The one introspected issuer.
 pub(in crate::server) struct IntrospectedIssuer {
     pub(in crate::server) introspector: Arc<RemoteLookup<IntrospectionHandler>>,
-    /// Whether it judges JWTs that name it, too.
+    /// Whether JWTs that name it are introspected too.
     pub(in crate::server) takes_jwts: bool,
-    /// Whether it judges nothing else.
+    /// Whether nothing else is introspected.
     pub(in crate::server) only_jwts: bool,
     /// Whether no other issuer is configured, so that no token is verified here.
     pub(in crate::server) is_alone: bool,
     /// Longer ones are refused.
     pub(in crate::server) most_bytes: usize,
-    /// How the issuer is asked, and as whom.
+    /// The form of requests and our client, as a part of the shared cache's key.
     #[cfg(feature = "redis")]
     pub(in crate::server) manner: Vec<String>,
 }
 
-/// Who makes a verdict of what the issuer says.
+/// Turns responses into verdicts, and caches them.
 pub(in crate::server) struct IntrospectionHandler {
     pub(in crate::server) authority: Arc<IssuerAuthority>,
     pub(in crate::server) idiom: ResponseFormat,
-    /// Whom signed answers are for; `None` where answers are not signed.
-    pub(in crate::server) signed_for: Option<Vec<Box<str>>>,
-    /// How far a signed answer's `iat` may be from the question.
+    /// The audience of signed responses; `None` where responses are not signed.
+    pub(in crate::server) signed_for: Option<Arc<[Box<str>]>>,
+    /// How far a signed response's `iat` may be from the request.
     pub(in crate::server) signed_age: Duration,
     pub(in crate::server) memory: RememberedResponses,
-    /// Events that a token causes of a type that the endpoint does not judge.
+    /// Limits events about tokens of a type that the endpoint cannot introspect.
     pub(in crate::server) unsupported: LogRateLimit,
 }
 
-/// What is remembered.
+/// The caches of responses.
 pub(in crate::server) struct RememberedResponses {
     active: TokenCache<VerifiedRequest>,
     refused: TokenCache<TokenError>,
-    /// Of active tokens. `None`: nothing is remembered.
+    /// Of active tokens. `None`: nothing is cached.
     life: Option<Duration>,
 }
 
@@ -111,43 +110,43 @@ impl RememberedResponses {
         })
     }
 
-    fn active(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<VerifiedRequest>>> {
+    fn active(&self, digest: TokenDigest, now: Now) -> Option<SharedRequest> {
         self.active.find(digest, now)
     }
 
-    /// Refusals stand apart, so that a storm of bad tokens drives no good one out.
+    /// Refusals have a cache of their own, so that a flood of bad tokens evicts no good one.
     fn refused(&self, digest: TokenDigest, now: Now) -> Option<TokenError> {
         self.refused
             .find(digest, now)
             .map(|error| TokenError::clone(&error))
     }
 
-    /// The verdict, remembered for so long since the issuer was asked, at the most, and while
-    /// what it stands on is there.
+    /// The verdict, cached for at most `life` since the request to the issuer, and while `validity`
+    /// lasts.
     fn keep(
         &self,
         digest: TokenDigest,
-        (weighed, life): (Interpreted, Duration),
-        basis: CacheValidity,
+        (interpreted, life): (Interpreted, Duration),
+        validity: CacheValidity,
         asked: RequestTime,
     ) -> IntrospectionVerdict {
         let whole = life.min(self.life.unwrap_or_default());
         let life = whole.saturating_sub(asked.earlier);
-        // By the wall clock it began when another instance asked, where one did.
+        // By the wall clock the life began when another instance asked, where one did.
         let end = Deadline::at(asked.wall, whole, asked.monotonic.saturating_add(life));
-        let basis = basis.within(end);
+        let validity = validity.within(end);
         let asked = asked.now();
-        match weighed {
-            Ok(admission) => {
-                let bytes = admission.bytes();
-                let mut known = Arc::new(Cached::unkept(admission, basis));
+        match interpreted {
+            Ok(verified) => {
+                let bytes = verified.bytes();
+                let mut known = Arc::new(Cached::unkept(verified, validity));
                 if !life.is_zero() {
                     self.active.keep(digest, &mut known, bytes, asked);
                 }
                 IntrospectionVerdict::Active(known)
             }
             Err(error) => {
-                let mut known = Arc::new(Cached::unkept(error.clone(), basis));
+                let mut known = Arc::new(Cached::unkept(error.clone(), validity));
                 if !life.is_zero() {
                     self.refused.keep(digest, &mut known, REFUSAL_BYTES, asked);
                 }
@@ -157,7 +156,7 @@ impl RememberedResponses {
     }
 }
 
-/// What an answer means.
+/// The meaning of a response.
 type Interpreted = Result<VerifiedRequest, TokenError>;
 
 impl IntrospectedIssuer {
@@ -168,7 +167,7 @@ impl IntrospectedIssuer {
         }
         match memchr::memchr_iter(b'.', token).count() + 1 {
             3 => {
-                let rules = &self.introspector.examiner().authority.rules;
+                let rules = &self.introspector.handler().authority.rules;
                 self.takes_jwts
                     && token.len() <= self.most_bytes
                     && Compact::claimed_issuer(token).is_some_and(|named| rules.is_named(&named))
@@ -184,28 +183,24 @@ impl IntrospectedIssuer {
         !self.only_jwts
     }
 
-    /// The names of the issuer that is asked.
+    /// The issuer's names.
     pub(in crate::server) fn names(&self) -> &[Arc<str>] {
-        &self.introspector.examiner().authority.rules.names
+        &self.introspector.handler().authority.rules.names
     }
 
-    /// What the issuer has said of a JWT, if that still stands.
-    pub(in crate::server) fn known_jwt(
-        &self,
-        token: &[u8],
-        now: Now,
-    ) -> Option<Arc<Cached<VerifiedRequest>>> {
+    /// The cached verdict on a JWT, if it is still valid.
+    pub(in crate::server) fn known_jwt(&self, token: &[u8], now: Now) -> Option<SharedRequest> {
         if !self.takes_jwts || token.len() > self.most_bytes {
             return None;
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         memory.active(memory.active.digest(token)?, now)
     }
 
-    /// Shares answers, unless none is remembered.
+    /// Shares responses with other instances, unless none is cached.
     #[cfg(feature = "redis")]
     pub(in crate::server) fn share(&self, answers: &Arc<SharedIntrospectionCache>, resource: &str) {
-        let Some(life) = self.introspector.examiner().memory.life else {
+        let Some(life) = self.introspector.handler().memory.life else {
             return;
         };
         let mut policy = vec![resource.as_bytes()];
@@ -220,49 +215,32 @@ impl IntrospectedIssuer {
     }
 
     pub(in crate::server) fn status(&self) -> IntrospectionStatus {
-        let memory = &self.introspector.examiner().memory;
-        self.introspector.status(memory.active.tally())
+        let memory = &self.introspector.handler().memory;
+        self.introspector.status(memory.active.stats())
     }
 
-    /// What is known of a token, or who is to be asked.
-    pub(in crate::server) fn judge(
+    /// The verdict of the cache, or of the issuer after a look-up.
+    pub(in crate::server) fn authenticate(
         &self,
         token: &[u8],
-        answered: Option<LookupResult>,
         now: Now,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
-        let bench = self.introspector.examiner();
-        self.look(token, answered, now)
-            .map_err(|stop| stop.by(&bench.authority.rules.realm))
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        self.look_up(token, now)
+            .map_err(|rejection| rejection.by(self.realm()))
     }
 
-    fn look(
-        &self,
-        token: &[u8],
-        answered: Option<LookupResult>,
-        now: Now,
-    ) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
+    fn look_up(&self, token: &[u8], now: Now) -> Result<Decision<SharedRequest>, Rejection> {
         if token.len() > self.most_bytes {
             return Err(TokenFault::TooLarge.into());
         }
-        let memory = &self.introspector.examiner().memory;
+        let memory = &self.introspector.handler().memory;
         let Some(digest) = memory.active.digest(token) else {
             return Err(LookupUnavailable::now(Outage::IntrospectionFailed).into());
         };
-        match answered {
-            // INVARIANT: an answer counts for the token that it was given for.
-            Some(LookupResult::Token(about, answer)) if about == digest => {
-                return match answer {
-                    Ok(verdict) => verdict.admission(),
-                    Err(not_asked) => Err(not_asked.into()),
-                };
-            }
-            _ => {}
+        if let Some(verified) = memory.active(digest, now) {
+            return Ok(Decision::Done(verified));
         }
-        if let Some(admission) = memory.active(digest, now) {
-            return Ok(admission);
-        }
-        // Who sends such bytes has sent no token (RFC 6750 s2.1), and nobody is told of them.
+        // RFC 6750 s2.1: such bytes are no token, and they are not sent to the issuer.
         let text = std::str::from_utf8(token)
             .ok()
             .filter(|text| is_b64token(text.as_bytes()))
@@ -270,31 +248,55 @@ impl IntrospectedIssuer {
         if let Some(error) = memory.refused(digest, now) {
             return Err(error.into());
         }
-        match self.introspector.ask(digest, None, text) {
-            Ok(ticket) => Err(Interrupt::Wait(PendingLookup::Token { digest, ticket })),
-            Err(not_asked) => Err(not_asked.into()),
-        }
+        let ticket = self.introspector.look_up(digest, None, text)?;
+        let issuer = Arc::clone(self.realm());
+        let lookup = async move {
+            let verdict = ticket.wait().await.map_err(Rejection::from);
+            let verified = verdict.and_then(IntrospectionVerdict::verified);
+            let verified = verified.map_err(|rejection| rejection.by(&issuer))?;
+            Ok(Decision::Done(verified))
+        };
+        Ok(Decision::Pending(PendingDecision::new(lookup)))
+    }
+
+    /// The authority whose keys verify responses, where they are signed.
+    pub(in crate::server) fn signer(&self) -> Option<&IssuerAuthority> {
+        let handler = self.introspector.handler();
+        let is_signed = handler.signed_for.is_some();
+        is_signed.then_some(&*handler.authority)
+    }
+
+    fn realm(&self) -> &Arc<str> {
+        &self.introspector.handler().authority.rules.realm
     }
 }
 
+/// The issuer's verdict on one token. An outage is no verdict.
+#[derive(Clone)]
+pub(in crate::server) enum IntrospectionVerdict {
+    Active(SharedRequest),
+    /// The token is not active, or the policy refuses it.
+    Refused(TokenError),
+}
+
 impl IntrospectionVerdict {
-    fn admission(self) -> Result<Arc<Cached<VerifiedRequest>>, Interrupt> {
+    fn verified(self) -> Result<SharedRequest, Rejection> {
         match self {
-            // The keys went while the request waited for what they had verified.
-            Self::Active(admission) if admission.has_lost_its_keys() => {
+            // The keys were dropped during the look-up that they had verified.
+            Self::Active(verified) if verified.has_lost_its_keys() => {
                 Err(LookupUnavailable::now(Outage::IntrospectionFailed).into())
             }
-            Self::Active(admission) => Ok(admission),
+            Self::Active(verified) => Ok(verified),
             Self::Refused(error) => Err(error.into()),
         }
     }
 }
 
 impl ResponseHandler for IntrospectionHandler {
-    type Oracle = Endpoint;
+    type Endpoint = Endpoint;
     type Verdict = IntrospectionVerdict;
 
-    fn remembered(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
+    fn cached(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
         let active = self
             .memory
             .active(digest, now)
@@ -306,51 +308,53 @@ impl ResponseHandler for IntrospectionHandler {
         })
     }
 
-    async fn examine(
+    async fn handle(
         &self,
         digest: TokenDigest,
         said: IntrospectionReply,
         asked: RequestTime,
     ) -> Result<IntrospectionVerdict, EndpointError> {
-        let (verdict, basis) = match said {
-            IntrospectionReply::BadToken => (
-                (Err(TokenFault::Inactive.into()), BRIEFLY),
-                CacheValidity::lasting(),
-            ),
+        let (verdict, validity) = match said {
+            IntrospectionReply::BadToken => {
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
+            }
             IntrospectionReply::UnsupportedType => {
                 if self.unsupported.grants(asked.monotonic) {
-                    announce_unsupported(&self.authority.rules.realm);
+                    let issuer = &self.authority.rules.realm;
+                    logging::emit(Event::UnsupportedTokenType { issuer });
                 }
-                (
-                    (Err(TokenFault::Inactive.into()), BRIEFLY),
-                    CacheValidity::lasting(),
-                )
+                ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
             }
             IntrospectionReply::Answer(bytes) => {
                 let opened = self.opened(bytes, asked).await?;
-                let (weighed, life) = self.weigh(&opened.text, asked)?;
-                ((weighed, life.min(opened.life)), opened.basis)
+                let (interpreted, life) = self.interpret(&opened.text, asked)?;
+                ((interpreted, life.min(opened.life)), opened.validity)
             }
         };
-        Ok(self.memory.keep(digest, verdict, basis, asked))
+        Ok(self.memory.keep(digest, verdict, validity, asked))
     }
 
     #[cfg(feature = "redis")]
     fn good_until(&self, verdict: &IntrospectionVerdict, asked: RequestTime) -> Option<UnixTime> {
         match verdict {
-            IntrospectionVerdict::Active(admission) => {
+            IntrospectionVerdict::Active(verified) => {
                 let end = asked.wall.saturating_add(self.memory.life?);
-                Some(end.min(admission.token.expires_at()))
+                Some(end.min(verified.token.expires_at()))
             }
-            // A refusal may be ours alone, and is soon forgotten.
+            // A refusal may be by this server's policy alone, and is cached briefly.
             IntrospectionVerdict::Refused(_) => None,
         }
     }
 }
 
 impl IntrospectionHandler {
-    /// What it means, and how long that may be remembered.
-    fn weigh(
+    /// What a response depends on that no key has verified.
+    fn validity(&self) -> CacheValidity {
+        CacheValidity::while_live(self.authority.liveness.clone())
+    }
+
+    /// The meaning of a response, and how long it may be cached.
+    fn interpret(
         &self,
         text: &Arc<str>,
         asked: RequestTime,
@@ -376,17 +380,17 @@ impl IntrospectionHandler {
             .as_secs()
             .saturating_sub(asked.wall.as_secs());
         let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
-        let admission = VerifiedRequest {
+        let verified = VerifiedRequest {
             validity: token.validity(rules.leeway),
             token,
             identified,
             rules: Arc::clone(rules),
             standing: RevocationCheck::default(),
         };
-        Ok((Ok(admission), left))
+        Ok((Ok(verified), left))
     }
 
-    /// The answer as text; out of its signed form, where answers are signed.
+    /// The response as text; out of its signed form, where responses are signed.
     async fn opened(
         &self,
         bytes: Vec<u8>,
@@ -398,40 +402,35 @@ impl IntrospectionHandler {
             return Ok(OpenedResponse {
                 text: text.into(),
                 life: Duration::MAX,
-                basis: CacheValidity::lasting(),
+                validity: self.validity(),
             });
         };
-        let expected = ExpectedSigner {
-            issuer: &self.authority.rules.realm,
-            us,
-            time: answer_time(&self.authority, asked, self.signed_age),
-        };
-        let open = |signed: &Signed<'_>| {
+        let us = Arc::clone(us);
+        let time = answer_time(&self.authority, asked, self.signed_age);
+        let open = move |authority: &IssuerAuthority, signed: &Signed<'_>| {
+            let expected = ExpectedSigner {
+                issuer: &authority.rules.realm,
+                us: &us,
+                time,
+            };
             signed_answer(signed, expected).map_err(|unfit| format!("the signed answer {unfit}"))
         };
-        let ((text, end), basis) = opened(&self.authority, &bytes, open).await?;
+        let ((text, end), validity) = opened(&self.authority, &bytes, open).await?;
         let life = end.map_or(Duration::MAX, |end| {
             let left = end.as_secs().saturating_sub(asked.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
         });
-        Ok(OpenedResponse { text, life, basis })
+        Ok(OpenedResponse {
+            text,
+            life,
+            validity,
+        })
     }
 }
 
-/// An answer, and how long it may be remembered for what it came in.
+/// A response, and how long its signed form lets it be cached.
 struct OpenedResponse {
     text: Arc<str>,
     life: Duration,
-    basis: CacheValidity,
+    validity: CacheValidity,
 }
-
-#[cfg(feature = "tracing")]
-fn announce_unsupported(issuer: &str) {
-    tracing::warn!(
-        issuer,
-        "the endpoint does not judge tokens of this type; if they are jwts, verify them here"
-    );
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn announce_unsupported(_: &str) {}

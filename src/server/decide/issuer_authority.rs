@@ -1,17 +1,18 @@
-//! What one `iss` leads to: rules and keys, and the signature check with them.
+//! The policy and keys that one `iss` leads to, and the signature check with them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "jwks")]
+use crate::logging;
 use crate::model::algorithm::Algorithm;
 use crate::model::error::rejection::{Outage, Rejection, TokenFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
+use crate::model::event::Event;
 #[cfg(feature = "jwks")]
-use crate::runtime::cache::key_liveness::KeyLiveness;
-use crate::runtime::cache::token_cache::CacheValidity;
+use crate::runtime::cache::validity::{CacheValidity, Liveness};
 #[cfg(feature = "jwks")]
-use crate::runtime::cache::token_cache::TokenDigest;
 #[cfg(feature = "jwks")]
 use crate::runtime::clock::Deadline;
 #[cfg(feature = "jwks")]
@@ -19,18 +20,24 @@ use crate::runtime::jwks::key_store::{KeySetGuard, Miss, NO_KEYS, RemoteKeys, Wa
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::wait_for_key::wait_for_key;
 #[cfg(feature = "jwks")]
-use crate::runtime::lookup::engine::{self, LookupUnavailable};
+use crate::runtime::lookup::engine::LookupUnavailable;
+use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
-use crate::server::decide::lookup_result::IntrospectionVerdict;
+use crate::server::decide::decision::PendingDecision;
 use crate::verify::jose::jwk_set::KeySet;
+#[cfg(feature = "jwks")]
+use crate::verify::jose::jws::SuspendedToken;
 use crate::verify::jose::jws::Unverified;
 use crate::verify::jose::signature::{KeyProblem, Signed};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// What one `iss` leads to.
+/// The policy and keys that one `iss` leads to.
 pub(in crate::server) struct IssuerAuthority {
     pub(in crate::server) rules: Arc<IssuerPolicy>,
     pub(in crate::server) keys: KeySource,
+    /// What its answers about tokens and users depend on that no key has verified.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) liveness: Liveness,
 }
 
 /// A source of keys. Clones are the same source.
@@ -42,115 +49,74 @@ pub(in crate::server) enum KeySource {
     Remote(Arc<[Arc<RemoteKeys>]>),
 }
 
-/// Keys that were given, and whether an operator has dropped them since.
+/// Keys of the configuration, and whether an operator has dropped them since.
 #[derive(Default)]
 pub(in crate::server) struct StaticKeys {
     keys: KeySet,
-    #[cfg(feature = "jwks")]
-    mark: KeyLiveness,
+    liveness: Liveness,
 }
 
 impl StaticKeys {
     pub(in crate::server) fn new(keys: KeySet) -> Self {
         Self {
             keys,
-            #[cfg(feature = "jwks")]
-            mark: KeyLiveness::default(),
+            liveness: Liveness::default(),
         }
     }
 
-    /// From now on they verify nothing, and nothing holds that they have verified.
+    /// From now on they verify nothing, and cached tokens that they verified are invalid.
     #[cfg(feature = "jwks")]
     pub(in crate::server) fn drop_keys(&self) {
-        // An issuer that is asked about its tokens may have none.
+        // An introspected issuer may have none.
         if self.keys.len() > 0 {
-            self.mark.end();
+            self.liveness.end();
         }
     }
 
-    #[cfg(feature = "jwks")]
-    fn basis(&self) -> Option<CacheValidity> {
-        let mark = Some(self.mark.clone()).filter(KeyLiveness::holds)?;
-        Some(CacheValidity::until(Deadline::NEVER, Some(mark)))
-    }
-
-    #[cfg(not(feature = "jwks"))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
-    const fn basis(&self) -> Option<CacheValidity> {
-        Some(CacheValidity::lasting())
+    /// What a token depends on that they verify; `None` where they were dropped.
+    fn validity(&self) -> Option<CacheValidity> {
+        let liveness = Some(self.liveness.clone()).filter(Liveness::is_live)?;
+        Some(CacheValidity::while_live(liveness))
     }
 }
 
-/// Places among those who wait for key sets, each with the place of its set.
+/// Wait tickets, each with the place of its key set in the issuer's list.
 #[cfg(feature = "jwks")]
-pub(crate) type LookupTickets = Vec<(usize, WaitTicket)>;
+type KeyTickets = Vec<(usize, WaitTicket)>;
 
-/// What must be known before a request can be judged.
-#[cfg(feature = "jwks")]
-pub(crate) enum PendingLookup {
-    /// A key of the issuer.
-    Key {
-        sets: Arc<[Arc<RemoteKeys>]>,
-        /// The one that is wanted, where the token names it.
-        id: Option<Box<str>>,
-        /// For some of the sets.
-        tickets: LookupTickets,
-    },
-    /// The issuer's word on this very token.
-    Token {
-        digest: TokenDigest,
-        ticket: engine::LookupTicket<IntrospectionVerdict>,
-    },
-}
-
-/// A question that was asked and waited for.
-#[cfg(feature = "jwks")]
-pub(crate) enum LookupResult {
-    Key(LookupTickets),
-    Token(TokenDigest, Result<IntrospectionVerdict, LookupUnavailable>),
-}
-
-#[cfg(feature = "jwks")]
-impl PendingLookup {
-    pub(crate) async fn wait(self) -> LookupResult {
-        match self {
-            Self::Key { sets, id, tickets } => {
-                let waiting = tickets.iter();
-                let waiting = waiting.filter_map(|(set, ticket)| Some((sets.get(*set)?, ticket)));
-                wait_for_key(id.as_deref(), waiting).await;
-                LookupResult::Key(tickets)
-            }
-            Self::Token { digest, ticket } => LookupResult::Token(digest, ticket.wait().await),
-        }
-    }
-}
-
-/// Without fetched key sets nothing is ever waited for.
+/// No look-up is made without fetched key sets.
 #[cfg(not(feature = "jwks"))]
-pub(crate) enum LookupResult {}
+type KeyTickets = Vec<std::convert::Infallible>;
 
-/// Why a token could not be verified.
-pub(in crate::server) enum Interrupt {
-    Refused(Rejection),
+/// A look-up of a key in the issuer's key sets that are refreshed now.
+#[cfg(feature = "jwks")]
+pub(in crate::server) struct KeyLookup {
+    sets: Arc<[Arc<RemoteKeys>]>,
+    /// The `kid`, where the token names one.
+    id: Option<Box<str>>,
+    /// For some of the sets.
+    tickets: KeyTickets,
+}
+
+#[cfg(feature = "jwks")]
+impl KeyLookup {
+    /// Waits until the sets are refreshed or one of them has the key, within a bounded time.
+    async fn wait(self) -> KeyTickets {
+        let Self { sets, id, tickets } = self;
+        let waiting = tickets.iter();
+        let waiting = waiting.filter_map(|(set, ticket)| Some((sets.get(*set)?, ticket)));
+        wait_for_key(id.as_deref(), waiting).await;
+        tickets
+    }
+}
+
+/// The outcome of a signature check that refuses nothing.
+enum SignatureCheck<'c> {
+    /// The signed token, and what the check depends on.
+    Verified(Signed<'c>, CacheValidity),
+    /// The key is unknown, and the key sets are refreshed.
     #[cfg(feature = "jwks")]
-    Wait(PendingLookup),
-}
-
-impl Interrupt {
-    /// Names the issuer whose rules stopped the token.
-    pub(in crate::server) fn by(self, issuer: &Arc<str>) -> Self {
-        match self {
-            Self::Refused(rejection) => Self::Refused(rejection.by(issuer)),
-            #[cfg(feature = "jwks")]
-            Self::Wait(question) => Self::Wait(question),
-        }
-    }
-}
-
-impl<F: Into<Rejection>> From<F> for Interrupt {
-    fn from(fault: F) -> Self {
-        Self::Refused(fault.into())
-    }
+    Pending(Unverified<'c>, KeyLookup),
 }
 
 #[cfg(feature = "jwks")]
@@ -160,43 +126,114 @@ impl From<LookupUnavailable> for Rejection {
     }
 }
 
+impl IssuerAuthority {
+    /// Verifies the token's signature, now or after a look-up of its key, and hands the signed
+    /// token to `then`. A rejection names the issuer.
+    pub(in crate::server) fn verify<T: Send + 'static>(
+        self: &Arc<Self>,
+        unverified: Unverified<'_>,
+        then: impl FnOnce(&Self, &Signed<'_>, CacheValidity) -> Result<T, Rejection> + Send + 'static,
+    ) -> Result<Decision<T>, Rejection> {
+        let check = self.keys.check(unverified, &self.rules, KeyTickets::new());
+        let decision = match check {
+            Ok(SignatureCheck::Verified(signed, validity)) => {
+                then(self, &signed, validity).map(Decision::Done)
+            }
+            #[cfg(feature = "jwks")]
+            Ok(SignatureCheck::Pending(unverified, lookup)) => {
+                let token = unverified.suspend();
+                let pending = Arc::clone(self).verify_after(lookup, token, then);
+                Ok(Decision::Pending(pending))
+            }
+            Err(rejection) => Err(rejection),
+        };
+        decision.map_err(|rejection| rejection.by(&self.rules.realm))
+    }
+
+    /// Goes on with a suspended token when the look-up has ended.
+    #[cfg(feature = "jwks")]
+    fn verify_after<T: Send + 'static>(
+        self: Arc<Self>,
+        lookup: KeyLookup,
+        token: SuspendedToken,
+        then: impl FnOnce(&Self, &Signed<'_>, CacheValidity) -> Result<T, Rejection> + Send + 'static,
+    ) -> PendingDecision<T> {
+        PendingDecision::new(async move {
+            let tickets = lookup.wait().await;
+            let resumed = token.resume(|unverified| {
+                match self.keys.check(unverified, &self.rules, tickets)? {
+                    SignatureCheck::Verified(signed, validity) => {
+                        then(&self, &signed, validity).map(Resumed::Done)
+                    }
+                    SignatureCheck::Pending(_, lookup) => Ok(Resumed::Again(lookup, then)),
+                }
+            });
+            match resumed {
+                Ok(Resumed::Done(value)) => Ok(Decision::Done(value)),
+                Ok(Resumed::Again(lookup, then)) => {
+                    let pending = self.verify_after(lookup, token, then);
+                    Ok(Decision::Pending(pending))
+                }
+                Err(rejection) => Err(rejection.by(&self.rules.realm)),
+            }
+        })
+    }
+}
+
+/// What became of a suspended token.
+#[cfg(feature = "jwks")]
+enum Resumed<T, F> {
+    Done(T),
+    /// Another look-up, and what comes after it.
+    Again(KeyLookup, F),
+}
+
 impl KeySource {
+    pub(in crate::server) const fn is_remote(&self) -> bool {
+        match self {
+            Self::Static(_) => false,
+            #[cfg(feature = "jwks")]
+            Self::Remote(_) => true,
+        }
+    }
+
     pub(in crate::server) fn ready(&self) -> bool {
         match self {
-            Self::Static(keys) => keys.basis().is_some(),
+            Self::Static(keys) => keys.validity().is_some(),
             #[cfg(feature = "jwks")]
             Self::Remote(sets) => sets.iter().all(|keys| keys.ready()),
         }
     }
 
-    /// Verifies the signature with this issuer's keys, and says what that stands on.
+    /// Verifies the signature with this issuer's keys. `tickets` are those of a look-up that the
+    /// token has waited for.
     #[cfg_attr(not(feature = "jwks"), allow(clippy::needless_pass_by_value))]
-    pub(in crate::server) fn check<'c>(
+    fn check<'c>(
         &self,
         unverified: Unverified<'c>,
         rules: &IssuerPolicy,
-        answered: Option<LookupResult>,
-    ) -> Result<(Signed<'c>, CacheValidity), Interrupt> {
+        tickets: KeyTickets,
+    ) -> Result<SignatureCheck<'c>, Rejection> {
         // RFC 8725 s3.1: what the issuer may not use is not worth a look at the keys.
         if !rules.algorithms.contains(unverified.algorithm()) {
             return Err(not_allowed(unverified.algorithm(), rules).into());
         }
         match self {
-            // Static keys cause no questions, so there is no answer to look at.
+            // Static keys are never looked up, so there are no tickets.
             Self::Static(fixed) => {
-                let _ = answered;
-                // Nothing can be judged by keys that were dropped, which is not the caller's fault.
-                let basis = fixed.basis().ok_or(DROPPED)?;
-                Signed::verify(unverified, &[&fixed.keys], rules.algorithms)
-                    .map(|signed| (signed, basis))
+                let _ = tickets;
+                // Nothing can be verified by keys that were dropped, which is not the caller's fault.
+                let validity = fixed.validity().ok_or(DROPPED)?;
+                Signed::verify(unverified, &[&fixed.keys])
+                    .map(|signed| SignatureCheck::Verified(signed, validity))
                     .map_err(|(problem, _)| final_fault(&problem).into())
             }
             #[cfg(feature = "jwks")]
             Self::Remote(sets) => match &**sets {
-                [only] => check_remote(sets, &[only.current().ok()], unverified, rules, answered),
+                [only] => check_remote(sets, &[only.current().ok()], unverified, rules, tickets),
                 all => {
                     let loaded: Vec<_> = all.iter().map(|keys| keys.current().ok()).collect();
-                    check_remote(sets, &loaded, unverified, rules, answered)
+                    check_remote(sets, &loaded, unverified, rules, tickets)
                 }
             },
         }
@@ -219,46 +256,50 @@ fn not_allowed(found: Algorithm, rules: &IssuerPolicy) -> TokenError {
     TokenError::new(TokenFault::Algorithm, detail)
 }
 
-/// What is answered for static keys that an operator has dropped.
+/// The rejection for static keys that an operator has dropped.
 const DROPPED: Rejection = Rejection::unavailable(Outage::KeysNotLoaded, Duration::from_secs(60));
 
 /// Verifies the signature with the sets that are loaded. `loaded` has a place for each set.
 ///
-/// 1. A key is looked for in all of them at once.
-/// 2. Where a set is missing, nothing is final but a good signature: the token's key may be there,
-///    even one that another set has under the same id.
+/// 1. The key is selected from all of them at once.
+/// 2. Where a set is missing, only a good signature is final: the missing set may have the token's
+///    key, even under an id that another set has too.
 #[cfg(feature = "jwks")]
 fn check_remote<'c>(
     sets: &Arc<[Arc<RemoteKeys>]>,
     loaded: &[Option<KeySetGuard>],
     unverified: Unverified<'c>,
     rules: &IssuerPolicy,
-    answered: Option<LookupResult>,
-) -> Result<(Signed<'c>, CacheValidity), Interrupt> {
+    tickets: KeyTickets,
+) -> Result<SignatureCheck<'c>, Rejection> {
     fn keys(set: Option<&KeySetGuard>) -> &KeySet {
         set.map_or(&NO_KEYS, |loaded| loaded)
     }
     let verified = match loaded {
-        [only] => Signed::verify(unverified, &[keys(only.as_ref())], rules.algorithms),
+        [only] => Signed::verify(unverified, &[keys(only.as_ref())]),
         all => {
             let all: Vec<&KeySet> = all.iter().map(|set| keys(set.as_ref())).collect();
-            Signed::verify(unverified, &all, rules.algorithms)
+            Signed::verify(unverified, &all)
         }
     };
     let (problem, unverified) = match verified {
         Ok(signed) => {
             let set = loaded.get(signed.set()).and_then(Option::as_ref);
             // INVARIANT: the key is in a set that is loaded.
-            let basis = set.map_or(CacheValidity::until(Deadline::PASSED, None), |loaded| {
-                loaded.basis(signed.named_key())
-            });
-            return Ok((signed, basis));
+            let validity = set.map_or(
+                CacheValidity::until(Deadline::PASSED, Liveness::default()),
+                |loaded| loaded.validity(signed.named_key()),
+            );
+            return Ok(SignatureCheck::Verified(signed, validity));
         }
         Err(failed) => failed,
     };
     match problem {
         KeyProblem::Fault(fault) if loaded.iter().all(Option::is_some) => Err(fault.into()),
-        problem => Err(ask(sets, loaded, rules, &unverified, &problem, answered)),
+        problem => {
+            let lookup = look_up(sets, loaded, rules, &unverified, &problem, tickets)?;
+            Ok(SignatureCheck::Pending(unverified, lookup))
+        }
     }
 }
 
@@ -271,28 +312,23 @@ const fn final_fault(problem: &KeyProblem) -> TokenFault {
     }
 }
 
-/// Whether the issuer may be asked, must not be, or has answered already: for each of its sets that
-/// may have the key. It is unknown only where all of them say so.
+/// Looks the key up in each of the issuer's sets that may have it, within the cooldowns of their
+/// schedules. The key is unknown only where all of them say so.
 #[cfg(feature = "jwks")]
-#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
-fn ask(
+fn look_up(
     sets: &Arc<[Arc<RemoteKeys>]>,
     loaded: &[Option<KeySetGuard>],
     rules: &IssuerPolicy,
     unverified: &Unverified<'_>,
     problem: &KeyProblem,
-    answered: Option<LookupResult>,
-) -> Interrupt {
+    mut passed: KeyTickets,
+) -> Result<KeyLookup, Rejection> {
     let id = unverified.key_id();
-    #[cfg(feature = "tracing")]
     if let Some(id) = id {
-        // Escaped: the id is a stranger's text.
-        tracing::debug!(issuer = %rules.realm, key = %id.escape_debug(), "key not found");
+        // Escaped, since the id is a stranger's text.
+        let (issuer, key) = (&rules.realm, &id.escape_debug());
+        logging::emit(Event::KeyNotFound { issuer, key });
     }
-    let mut passed = match answered {
-        Some(LookupResult::Key(tickets)) => tickets,
-        Some(LookupResult::Token(..)) | None => Vec::new(),
-    };
     let is_fault = matches!(problem, KeyProblem::Fault(_));
     let mut tickets = Vec::new();
     let mut unavailable: Option<(Duration, Outage)> = None;
@@ -315,18 +351,19 @@ fn ask(
         }
     }
     if !tickets.is_empty() {
-        return Interrupt::Wait(PendingLookup::Key {
+        return Ok(KeyLookup {
             sets: Arc::clone(sets),
             id: id.map(Into::into),
             tickets,
         });
     }
     if let Some((retry_after, outage)) = unavailable {
-        return Rejection::unavailable(outage, retry_after).into();
+        return Err(Rejection::unavailable(outage, retry_after));
     }
     if loaded.iter().flatten().any(|keys| keys.is_cut()) {
         // The key may be one that was not read, which is our limit and not the caller's fault.
-        return Rejection::unavailable(Outage::KeysNotRead, Duration::from_secs(60)).into();
+        let retry_after = Duration::from_secs(60);
+        return Err(Rejection::unavailable(Outage::KeysNotRead, retry_after));
     }
-    final_fault(problem).into()
+    Err(final_fault(problem).into())
 }

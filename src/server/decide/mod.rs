@@ -1,8 +1,7 @@
-//! Parts of the decision on a request: the rules and keys of an issuer, signed and introspected tokens.
+//! Parts of the decision on a request: an issuer's policy and keys, signed responses, introspection.
 
+pub(crate) mod decision;
 pub(crate) mod verified_request;
-#[cfg(feature = "jwks")]
-pub(crate) mod lookup_result;
 pub(crate) mod issuer_authority;
 pub(crate) mod unknown_issuer;
 #[cfg(feature = "jwks")]

@@ -1,19 +1,18 @@
-//! Signed answers of an issuer, opened with its keys.
+//! Signed responses of an issuer, verified with its keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::error::rejection::TokenFault;
-use crate::runtime::cache::token_cache::CacheValidity;
+use crate::model::error::rejection::{Rejection, TokenFault};
+use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::lookup::engine::{EndpointError, RequestTime};
-use crate::server::decide::issuer_authority::{Interrupt, IssuerAuthority};
+use crate::server::decide::decision::Decision;
+use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::verify::claims::introspection_response::AnswerTime;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
 
-/// How often one signed answer may wait for a key.
-const MOST_QUESTIONS: usize = 2;
-
-/// The times that an answer to this question is compared with.
+/// The times that a response to this request is compared with.
 pub(in crate::server) fn answer_time(
     authority: &IssuerAuthority,
     asked: RequestTime,
@@ -27,44 +26,39 @@ pub(in crate::server) fn answer_time(
     }
 }
 
-/// What `read` makes of a signed answer that names the issuer and that one of its keys verifies,
-/// and what that stands on: whatever is remembered of the answer ends with the key. A key that is
-/// unknown is asked for. What is wrong with the answer is a reason for the operator.
-pub(in crate::server) async fn opened<T>(
-    authority: &IssuerAuthority,
+/// What `read` makes of a signed response that names the issuer and that one of its keys verifies,
+/// and what the signature check depends on: a cached response ends with the key. An unknown key is
+/// looked up. What is wrong with the response is a reason for the operator.
+pub(in crate::server) async fn opened<T: Send + 'static>(
+    authority: &Arc<IssuerAuthority>,
     bytes: &[u8],
-    read: impl Fn(&Signed<'_>) -> Result<T, String> + Sync,
+    read: impl FnOnce(&IssuerAuthority, &Signed<'_>) -> Result<T, String> + Send + 'static,
 ) -> Result<(T, CacheValidity), EndpointError> {
-    let broken =
-        |fault: TokenFault| EndpointError::failed(format!("of the signed answer, {fault}"));
-    let rules = &authority.rules;
-    let Scratch {
-        mut parts,
-        mut members,
-    } = Scratch::default();
-    let compact = Compact::decode_parts(bytes.trim_ascii(), &mut parts).map_err(broken)?;
-    let mut answered = None;
-    for _ in 0..=MOST_QUESTIONS {
-        let unverified =
-            Unverified::read(&compact, &mut members).map_err(|error| broken(error.into()))?;
-        if unverified.claimed_issuer().as_deref() != Some(&*rules.realm) {
-            return Err(broken(TokenFault::UnknownIssuer));
-        }
-        let question = match authority.keys.check(unverified, rules, answered.take()) {
-            Ok((signed, basis)) => {
-                let read = read(&signed).map_err(EndpointError::failed)?;
-                return Ok((read, basis));
-            }
-            Err(Interrupt::Refused(rejection)) => {
-                return Err(EndpointError::failed(format!(
-                    "of the signed answer, {rejection}"
-                )));
-            }
-            Err(Interrupt::Wait(question)) => question,
-        };
-        answered = Some(question.wait().await);
+    let read = |authority: &IssuerAuthority, signed: &Signed<'_>, validity| {
+        Ok((read(authority, signed), validity))
+    };
+    let decision = verified(authority, bytes, read)?;
+    let (read, validity) = decision.finish().await.map_err(broken)?;
+    Ok((read.map_err(EndpointError::failed)?, validity))
+}
+
+fn verified<T: Send + 'static>(
+    authority: &Arc<IssuerAuthority>,
+    bytes: &[u8],
+    then: impl FnOnce(&IssuerAuthority, &Signed<'_>, CacheValidity) -> Result<T, Rejection>
+    + Send
+    + 'static,
+) -> Result<Decision<T>, EndpointError> {
+    let Scratch { parts, members } = &mut Scratch::default();
+    let compact = Compact::decode_parts(bytes.trim_ascii(), parts).map_err(broken)?;
+    let unverified = Unverified::read(&compact, members).map_err(broken)?;
+    if unverified.claimed_issuer() != Some(&*authority.rules.realm) {
+        return Err(broken(TokenFault::UnknownIssuer));
     }
-    Err(EndpointError::failed(
-        "the key of the signed answer is unknown",
-    ))
+    authority.verify(unverified, then).map_err(broken)
+}
+
+fn broken(reason: impl Into<Rejection>) -> EndpointError {
+    let rejection = reason.into();
+    EndpointError::failed(format!("of the signed answer, {rejection}"))
 }

@@ -4,6 +4,7 @@
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
+use crate::runtime::util::excerpt::excerpt;
 
 /// How much of it is shown, in characters before they are escaped.
 const MAX_SHOWN: usize = 200;
@@ -14,11 +15,7 @@ pub(in crate::server) fn unknown_issuer(issuer: &str, is_shown: bool) -> TokenEr
     if !is_shown {
         return fault.into();
     }
-    let shown: String = issuer
-        .chars()
-        .take(MAX_SHOWN)
-        .flat_map(char::escape_debug)
-        .collect();
+    let shown = excerpt(issuer, MAX_SHOWN);
     let detail = RejectionDetail::new()
         .with_claim("iss")
         .with_problem(Problem::Differs)

@@ -1,4 +1,4 @@
-//! What is known of an admitted request: the token, who is calling, and by whose rules.
+//! The result of authentication: the token, the caller's identity, and the issuer's policy.
 
 use std::sync::Arc;
 
@@ -10,29 +10,33 @@ use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
 use crate::verify::claims::access_token::{AccessToken, Validity};
 use crate::verify::identity::kinds::Identity;
+use crate::verify::identity::member::Member;
 use crate::verify::identity::memory_footprint::footprint;
-use crate::verify::identity::missing_evidence::lacking;
+use crate::verify::identity::missing_evidence::missing_evidence;
 #[cfg(feature = "axum")]
 use crate::verify::identity::missing_evidence::unread_names;
 use crate::verify::identity::resolve::Identified;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// What a layer knows of an admitted request: the token, and who is calling.
+/// A verified request, shared with the cache that it was found in or kept in.
+pub(crate) type SharedRequest = Arc<Cached<VerifiedRequest>>;
+
+/// What authentication knows of a request: the token, the caller and the issuer's policy.
 #[derive(Debug)]
 pub(crate) struct VerifiedRequest {
-    /// Here, so that a look at the time is no walk through memory.
+    /// A copy beside the token, so that the check of the time touches one cache line.
     pub(crate) validity: Validity,
     pub(crate) token: AccessToken,
     pub(crate) identified: Identified,
     /// Those of the token's issuer.
     pub(crate) rules: Arc<IssuerPolicy>,
-    /// How it stands with the list of what is revoked.
+    /// The cached result of the revocation check.
     pub(crate) standing: RevocationCheck,
 }
 
 impl VerifiedRequest {
-    /// Whether the token may be used in this context. Tokens that state none, and issuers whose
-    /// rules know none, are for the guards to judge.
+    /// Whether the token may be used in this API context. A token without a context passes here; the
+    /// guards decide about it.
     pub(crate) fn is_for(&self, context: Option<&str>) -> bool {
         match (self.context(), context) {
             (Some(stated), Some(named)) => stated == named,
@@ -40,7 +44,7 @@ impl VerifiedRequest {
         }
     }
 
-    /// The memory that it takes where it is kept: the payload, and all that was read of it.
+    /// The bytes that it takes in a cache: the payload, and everything that was read from it.
     pub(crate) fn bytes(&self) -> usize {
         let own = COUNTS + size_of::<Cached<Self>>();
         own + footprint(&self.token, &self.identified, &self.rules)
@@ -60,11 +64,17 @@ impl VerifiedRequest {
         self.identified.context.as_ref().map(SharedStr::as_str)
     }
 
-    /// Whether the request says that it is for a user, where the issuer's rules read that.
+    /// Whether the request names a user to act for, where the issuer's policy reads that.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn invokes_delegation(&self, headers: &HeaderMap) -> bool {
         let tenant = self.rules.tenant.as_ref();
         tenant.is_some_and(|rules| rules.delegation.is_invoked(headers))
+    }
+
+    /// What the token says about further workspaces, where the rules have memberships.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.identified.member.as_deref()
     }
 
     pub(crate) const fn identity(&self) -> &Identity {
@@ -76,9 +86,9 @@ impl VerifiedRequest {
     #[cold]
     pub(crate) fn lacking_evidence(&self) -> Option<RejectionDetail> {
         match &self.identified.identity {
-            Identity::Subject(_) => lacking(&self.token, &self.rules),
+            Identity::Subject(_) => missing_evidence(&self.token, &self.rules),
             Identity::Client(client) if client.workspace().is_none() => {
-                lacking(&self.token, &self.rules)
+                missing_evidence(&self.token, &self.rules)
             }
             Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
         }

@@ -1,4 +1,4 @@
-//! Running a server: starting the refreshers, and what operators see and do.
+//! Running a server: starting the refresh tasks, key set status, and key operations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::runtime::discovery::metadata::RefreshError as FetchError;
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
+use crate::runtime::jwks::refresh_task;
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
-use crate::runtime::shared::sync::SyncFailure;
+use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
+#[cfg(feature = "redis")]
+use crate::server::operate::shared_status::SharedStoreError;
+use crate::server::registry::remotes;
 use crate::server::resource_server::ResourceServer;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
@@ -21,7 +26,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 type Attempt = Result<(), Option<ConnectError>>;
 
 /// What can never become right by waiting.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// `connect` was called outside a tokio runtime, where no refresher can run.
@@ -42,33 +47,108 @@ pub enum ConnectError {
     /// The shared store drops what it holds when its memory is full, or does not say whether it
     /// does: revocations would be lost. It must have `maxmemory-policy noeviction`.
     #[cfg(feature = "redis")]
-    #[error("{problem}")]
+    #[error("{source}")]
     #[non_exhaustive]
     Eviction {
-        /// What it said, and what to do.
-        problem: String,
+        /// What the store said, and what to do.
+        source: SharedStoreError,
     },
     /// The shared store is a Redis Sentinel or a node of a Redis Cluster, and no single primary.
     #[cfg(feature = "redis")]
-    #[error("{problem}")]
+    #[error("{source}")]
     #[non_exhaustive]
     UnsupportedStore {
-        /// What it is, and what to do.
-        problem: String,
+        /// What the store is, and what to do.
+        source: SharedStoreError,
     },
 }
 
 /// A refresh that did not bring new keys. The old ones stay as good as they were.
-#[derive(Debug)]
-pub struct RefreshError(Vec<String>);
+///
+/// It holds one cause for each key set that failed, at least one; `source()` is the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshError {
+    first: KeySetRefreshError,
+    others: Vec<KeySetRefreshError>,
+}
 
-impl fmt::Display for RefreshError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
+/// Why one key set was not refreshed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetRefreshError {
+    issuer: Option<Arc<str>>,
+    kind: RefreshErrorKind,
+    problem: String,
+}
+
+/// What kept a key set from being refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefreshErrorKind {
+    /// No tokio runtime is running, or the server was not connected.
+    NotRunning,
+    /// The issuer gave no usable key set: it did not answer, or its answer does not count.
+    Failed,
+    /// The discovery document names another issuer than the configured one.
+    IssuerMismatch,
+}
+
+impl RefreshError {
+    /// The key sets that failed, and why. At least one.
+    pub fn causes(&self) -> impl Iterator<Item = &KeySetRefreshError> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The kind of the first cause.
+    #[must_use]
+    pub const fn kind(&self) -> RefreshErrorKind {
+        self.first.kind
     }
 }
 
-impl std::error::Error for RefreshError {}
+impl KeySetRefreshError {
+    /// The configured issuer; absent where no issuer was asked.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// What kept it from being refreshed, for programs.
+    #[must_use]
+    pub const fn kind(&self) -> RefreshErrorKind {
+        self.kind
+    }
+
+    fn not_running(problem: &str) -> Self {
+        Self {
+            issuer: None,
+            kind: RefreshErrorKind::NotRunning,
+            problem: problem.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for RefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first.fmt(f)?;
+        self.others
+            .iter()
+            .try_for_each(|cause| write!(f, "; {cause}"))
+    }
+}
+
+impl fmt::Display for KeySetRefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for RefreshError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.first)
+    }
+}
+
+impl std::error::Error for KeySetRefreshError {}
 
 impl ResourceServer {
     /// Starts the background refresh of every issuer's keys and tries each issuer once, and loads
@@ -80,31 +160,38 @@ impl ResourceServer {
     /// load needs no `connect`. The refreshers of all clones are started, those made before included, even
     /// when this returns an error.
     ///
+    /// Without it, requests that need such keys or revocations are answered 503 with the outage
+    /// [`NotConnected`](crate::error::Outage::NotConnected), and the first of them is an event at `error`.
+    ///
     /// # Errors
     ///
     /// * [`ConnectError::NoRuntime`]: no tokio runtime is running. It needs time and I/O enabled,
     ///   as every runtime that serves requests has.
     /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
+    #[doc(alias = "start")]
     pub async fn connect(self) -> Result<Self, ConnectError> {
-        let introspector = self.0.opaque.as_ref().map(|opaque| &opaque.introspector);
+        let registry = self.0.registry.load_full();
+        let introspected = registry.introspected.as_ref();
+        let introspector = introspected.map(|issuer| &issuer.introspector);
         let introspector = introspector.filter(|one| one.endpoint().is_discovered());
-        let has_nothing_to_load = self.remotes().next().is_none() && introspector.is_none();
+        let has_nothing_to_load = registry.remotes().next().is_none() && introspector.is_none();
         if has_nothing_to_load && self.0.loading.is_none() && !self.shares() {
             return Ok(self);
         }
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(ConnectError::NoRuntime);
         }
+        self.0.connection.begin();
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {
-                // An error means that nobody waits any more.
+                // An error means that the sender is gone.
                 let _ = loading.wait_for(|ended| *ended > 0).await;
                 Ok(())
             });
         }
-        for keys in self.remotes() {
-            keys.start().map_err(|_| ConnectError::NoRuntime)?;
+        for keys in registry.remotes() {
+            refresh_task::start(keys).map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {
                 let keys = Arc::clone(keys);
                 attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
@@ -113,7 +200,7 @@ impl ResourceServer {
         if let Some(introspector) = introspector.map(Arc::clone) {
             attempts.spawn(async move {
                 let configured = introspector.endpoint().issuer().to_string();
-                let located = introspector.locate().await;
+                let located = introspector.resolve().await;
                 located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
             });
         }
@@ -129,7 +216,7 @@ impl ResourceServer {
         };
         match tokio::time::timeout(CONNECT_PATIENCE, all).await {
             Ok(Err(error)) => Err(error),
-            // Whoever did not answer in time is down, which is a status.
+            // An issuer that does not answer in time is down, which is a status and no error.
             Ok(Ok(())) | Err(_) => Ok(self),
         }
     }
@@ -159,10 +246,10 @@ impl ResourceServer {
             let outcome = sharing.synchronize().await;
             outcome.map_err(|failure| match failure {
                 SyncFailure::Eviction(_) => Some(ConnectError::Eviction {
-                    problem: failure.to_string(),
+                    source: failure.into(),
                 }),
                 SyncFailure::Unsupported(_) => Some(ConnectError::UnsupportedStore {
-                    problem: failure.to_string(),
+                    source: failure.into(),
                 }),
                 _ => None,
             })
@@ -179,16 +266,19 @@ impl ResourceServer {
     /// form that is loaded on its first token is left out until it has loaded.
     #[must_use]
     pub fn key_set_status(&self) -> Vec<KeySetStatus> {
-        self.remotes()
-            .filter(|keys| keys.counts())
-            .map(|keys| keys.status())
-            .collect()
+        let registry = self.0.registry.load();
+        let counted = registry.remotes().filter(|keys| keys.counts());
+        counted.map(|keys| keys.status()).collect()
     }
 
     /// How asking the introspected issuer fares; `None` where none is configured.
     #[must_use]
     pub fn introspection_status(&self) -> Option<IntrospectionStatus> {
-        self.0.opaque.as_ref().map(IntrospectedIssuer::status)
+        let registry = self.0.registry.load();
+        registry
+            .introspected
+            .as_ref()
+            .map(IntrospectedIssuer::status)
     }
 
     /// Fetches every issuer's keys now, whatever the schedule and the cooldown say, and waits
@@ -199,7 +289,8 @@ impl ResourceServer {
     /// [`RefreshError`] names each issuer that did not answer with a usable key set. The keys
     /// that it had stay good.
     pub async fn refresh_now(&self) -> Result<(), RefreshError> {
-        refresh(self.remotes().filter(|keys| keys.counts())).await
+        let registry = self.0.registry.load_full();
+        refresh(registry.remotes().filter(|keys| keys.counts())).await
     }
 
     /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
@@ -208,29 +299,24 @@ impl ResourceServer {
     /// their template, and lead to the keys of all.
     #[must_use]
     pub fn issuer_keys(&self, identifier: &str) -> Option<IssuerKeys> {
-        let realms = self.0.realms.iter().filter(|(name, members)| {
+        let registry = self.0.registry.load();
+        let issuers = registry.issuers.iter().filter(|(name, members)| {
             let mut own = members.iter().map(|member| &member.rules);
             &**name == identifier || own.any(|rules| rules.is_named(identifier))
         });
         let mut found: Option<IssuerKeys> = None;
         // One whose JWTs are verified here may be asked about its other tokens.
-        for (_, members) in realms {
+        for (_, members) in issuers {
             let keys = found.get_or_insert_default();
             keys.fetched.extend(remotes(members).cloned());
-            keys.fixed.extend(members.iter().filter_map(fixed).cloned());
+            keys.fixed
+                .extend(members.iter().filter_map(static_keys).cloned());
         }
         found
     }
-
-    fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
-        self.0
-            .realms
-            .iter()
-            .flat_map(|(_, members)| remotes(members))
-    }
 }
 
-/// What of a failed attempt never passes.
+/// The error of a failed attempt that never becomes right by waiting.
 fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
     match error {
         FirstAttemptError::IssuerMismatch { configured, found } => {
@@ -287,29 +373,7 @@ impl fmt::Debug for IssuerKeys {
     }
 }
 
-/// The key sets of one issuer, each once: names and tenants that share them may stand anywhere.
-fn remotes(members: &[Arc<IssuerAuthority>]) -> impl Iterator<Item = &Arc<RemoteKeys>> {
-    let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
-    members
-        .iter()
-        .flat_map(|authority| remote(authority))
-        .filter(move |keys| {
-            let is_new = !seen.iter().any(|other| Arc::ptr_eq(other, keys));
-            if is_new {
-                seen.push(*keys);
-            }
-            is_new
-        })
-}
-
-fn remote(authority: &IssuerAuthority) -> &[Arc<RemoteKeys>] {
-    match &authority.keys {
-        KeySource::Static(_) => &[],
-        KeySource::Remote(sets) => sets,
-    }
-}
-
-fn fixed(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
+fn static_keys(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
     match &authority.keys {
         KeySource::Static(keys) => Some(keys),
         KeySource::Remote(_) => None,
@@ -318,24 +382,38 @@ fn fixed(authority: &Arc<IssuerAuthority>) -> Option<&Arc<StaticKeys>> {
 
 async fn refresh(all: impl Iterator<Item = &Arc<RemoteKeys>>) -> Result<(), RefreshError> {
     let mut attempts = JoinSet::new();
+    let mut failed = Vec::new();
     for keys in all {
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(RefreshError(vec!["no tokio runtime is running".to_owned()]));
+            failed.push(KeySetRefreshError::not_running(
+                "no tokio runtime is running",
+            ));
+            break;
         }
         let keys = Arc::clone(keys);
-        attempts.spawn(async move { keys.refresh_now().await });
+        attempts.spawn(async move { keys.refresh_now().await.map_err(|error| (keys, error)) });
     }
-    let mut failed = Vec::new();
     while let Some(attempt) = attempts.join_next().await {
         match attempt {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => failed.push(error.to_string()),
-            Err(_) => failed.push("the refresh was cut off".to_owned()),
+            Ok(Err((keys, error))) => failed.push(KeySetRefreshError {
+                issuer: Some(keys.status().issuer().into()),
+                kind: match error {
+                    FetchError::NotRunning => RefreshErrorKind::NotRunning,
+                    FetchError::IssuerMismatch { .. } => RefreshErrorKind::IssuerMismatch,
+                    FetchError::Failed(_) => RefreshErrorKind::Failed,
+                },
+                problem: error.to_string(),
+            }),
+            Err(_) => failed.push(KeySetRefreshError::not_running("the refresh was cut off")),
         }
     }
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(RefreshError(failed))
+    let mut failed = failed.into_iter();
+    match failed.next() {
+        None => Ok(()),
+        Some(first) => Err(RefreshError {
+            first,
+            others: failed.collect(),
+        }),
     }
 }

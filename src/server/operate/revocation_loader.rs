@@ -5,6 +5,7 @@
 //! 2. An attempt has a bounded time; after one that failed another follows, later and later.
 //! 3. The task holds no handle between attempts: it ends with the last one.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -12,8 +13,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
+use crate::runtime::util::backoff::Backoff;
+use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::builder::ResourceServerBuilder;
 use crate::server::operate::revocations::Revocations;
@@ -27,10 +32,11 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Brings what was revoked before this process began; supplied by the application, with
-/// [`ResourceServerBuilder::load_revocations`]. A closure from [`Revocations`] to a future is one too.
+/// [`ResourceServerBuilder::load_revocations`]. [`revocation_loader_fn`] makes one of a closure.
 ///
 /// ```
-/// use portcullis::{LookupError, RevocationLoader, Revocations};
+/// use portcullis::revocation::{RevocationLoader, Revocations};
+/// use portcullis::tenant::LookupError;
 ///
 /// struct File; // a table of your database, say
 ///
@@ -44,7 +50,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` brings no revocations",
-    note = "implement `RevocationLoader`, or give a closure `|revocations: Revocations| async move {{ .. Ok(()) }}`"
+    note = "implement `RevocationLoader`, or wrap a closure: `revocation_loader_fn(|revocations: Revocations| async move {{ .. Ok(()) }})`"
 )]
 pub trait RevocationLoader: Send + Sync + 'static {
     /// Adds everything that is still revoked, with [`Revocations::load`] or
@@ -60,13 +66,51 @@ pub trait RevocationLoader: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), LookupError>> + Send;
 }
 
-impl<F, A> RevocationLoader for F
+impl<L: RevocationLoader> RevocationLoader for Arc<L> {
+    fn load(
+        &self,
+        revocations: Revocations,
+    ) -> impl Future<Output = Result<(), LookupError>> + Send {
+        L::load(self, revocations)
+    }
+}
+
+/// Makes a [`RevocationLoader`] of a closure or an `async fn`.
+///
+/// ```
+/// use portcullis::revocation::{Revocations, revocation_loader_fn};
+///
+/// let loader = revocation_loader_fn(|revocations: Revocations| async move {
+///     revocations.load(&std::fs::read_to_string("revocations.jsonl")?)?;
+///     Ok(())
+/// });
+/// # let _ = loader;
+/// ```
+pub fn revocation_loader_fn<F, A>(closure: F) -> RevocationLoaderFn<F>
+where
+    F: Fn(Revocations) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<(), LookupError>> + Send,
+{
+    RevocationLoaderFn(closure)
+}
+
+/// A loader that calls a closure; made by [`revocation_loader_fn`].
+#[derive(Clone, Copy)]
+pub struct RevocationLoaderFn<F>(F);
+
+impl<F> fmt::Debug for RevocationLoaderFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationLoaderFn").finish_non_exhaustive()
+    }
+}
+
+impl<F, A> RevocationLoader for RevocationLoaderFn<F>
 where
     F: Fn(Revocations) -> A + Send + Sync + 'static,
     A: Future<Output = Result<(), LookupError>> + Send,
 {
     async fn load(&self, revocations: Revocations) -> Result<(), LookupError> {
-        self(revocations).await
+        (self.0)(revocations).await
     }
 }
 
@@ -116,16 +160,17 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Some(state) = self.server.upgrade() {
             let outcome = attempt(ResourceServer(state), &*self.clock).await;
             let Some(state) = self.server.upgrade() else {
                 return;
             };
             self.is_done = outcome.is_ok();
+            let pause = backoff.failed();
             match outcome {
-                Ok(()) => state.revocations.release(),
-                Err(error) => trace_failed(&*error, pause),
+                Ok(()) => state.revocations.mark_complete(),
+                Err(error) => announce_failure(&error, pause),
             }
             if let Some(Loading { attempts, .. }) = &state.loading {
                 attempts.send_modify(|count| *count += 1);
@@ -135,7 +180,6 @@ impl Task {
                 return;
             }
             let next = self.clock.monotonic().saturating_add(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
             let gone = async { while self.gone.changed().await.is_ok() {} };
             if let Either::Second(()) = race(self.clock.sleep_until(next), gone).await {
                 return;
@@ -175,19 +219,17 @@ async fn attempt(server: ResourceServer, clock: &dyn Clock) -> Result<(), Lookup
     }
 }
 
-/// Longest text of an error that goes into an event.
-#[cfg(feature = "tracing")]
+/// Longest text of an error that goes into an event, in characters.
 const MAX_ERROR_CHARS: usize = 160;
 
-#[cfg(feature = "tracing")]
-fn trace_failed(error: &(dyn std::error::Error + Send + Sync), pause: Duration) {
-    // Escaped and cut: it may quote anything.
-    let text = error.to_string();
-    let error: String = text.chars().take(MAX_ERROR_CHARS).collect();
-    let error = error.escape_debug();
-    let again_in = pause.as_secs();
-    tracing::warn!(%error, again_in, "what was revoked before could not be loaded");
+fn announce_failure(error: &LookupError, again_in: Duration) {
+    if !logging::is_enabled() {
+        return;
+    }
+    // Escaped and cut, since it may quote anything.
+    let text = excerpt(&error.to_string(), MAX_ERROR_CHARS);
+    logging::emit(Event::RevocationsNotLoaded {
+        error: &text,
+        again_in,
+    });
 }
-
-#[cfg(not(feature = "tracing"))]
-fn trace_failed(_: &(dyn std::error::Error + Send + Sync), _: Duration) {}

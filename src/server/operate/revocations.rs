@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
+use crate::model::event::Event;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::text_format;
 use crate::runtime::revocation::timed_entry::{MonotonicSpan, left};
+use crate::runtime::util::excerpt::excerpt;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
@@ -29,13 +32,14 @@ impl ResourceServer {
         Revocations(self.clone())
     }
 
-    /// The rules of the issuer that is configured by this identifier, one of several perhaps.
-    fn rules_of(&self, issuer: &str) -> Option<&Arc<IssuerPolicy>> {
-        let members = self.0.realms.iter().flat_map(|(_, members)| members);
+    /// The policy of the issuer that is configured by this identifier.
+    fn rules_of(&self, issuer: &str) -> Option<Arc<IssuerPolicy>> {
+        let registry = self.0.registry.load();
+        let members = registry.members();
         let mut named = members.filter(|member| &*member.rules.realm == issuer);
-        // Who is only asked about tokens is found by name alone.
-        let authority = self.0.authorities.get(issuer).or_else(|| named.next());
-        authority.map(|authority| &authority.rules)
+        // An introspected issuer is not among the authorities, and is found by its name.
+        let authority = registry.authorities.get(issuer).or_else(|| named.next());
+        authority.map(|authority| Arc::clone(&authority.rules))
     }
 }
 
@@ -47,7 +51,9 @@ impl ResourceServer {
 /// what to revoke, and for several instances.
 ///
 /// ```
-/// use portcullis::{Clock as _, ResourceServer, Revocation, UnixTime};
+/// use portcullis::revocation::Revocation;
+/// use portcullis::time::{Clock as _, UnixTime};
+/// use portcullis::ResourceServer;
 /// use portcullis::test_util::{ManualClock, MockIssuer};
 ///
 /// let issuer = MockIssuer::new();
@@ -140,13 +146,16 @@ impl Revocations {
             return Err(RevocationError::Ahead);
         }
         let kind = revocation.kind();
-        let end = end(rules, moment.max(before));
+        let end = end(&rules, moment.max(before));
         // By the monotonic clock as well: the wall clock may be behind, and set right later.
         let span = MonotonicSpan::lasting(left(end, now));
         let entry = RevocationEntry::new(revocation.in_realm(&rules.realm), end);
         let added = self.0.0.revocations.add(entry, span);
         added.map_err(|_| self.full())?;
-        trace_revoked(&rules.realm, kind.as_str());
+        logging::emit(Event::Revoked {
+            issuer: &rules.realm,
+            kind: kind.as_str(),
+        });
         Ok(())
     }
 
@@ -228,15 +237,11 @@ impl Revocations {
         added.map(|()| count).map_err(|_| self.full())
     }
 
-    fn known(&self, revocation: &Revocation) -> Result<&Arc<IssuerPolicy>, RevocationError> {
+    fn known(&self, revocation: &Revocation) -> Result<Arc<IssuerPolicy>, RevocationError> {
         let issuer = revocation.issuer();
         let rules = self.0.rules_of(issuer);
         rules.ok_or_else(|| RevocationError::UnknownIssuer {
-            issuer: issuer
-                .chars()
-                .take(MAX_SHOWN)
-                .flat_map(char::escape_debug)
-                .collect(),
+            issuer: excerpt(issuer, MAX_SHOWN),
         })
     }
 
@@ -265,11 +270,3 @@ impl fmt::Debug for Revocations {
 fn end(rules: &IssuerPolicy, moment: UnixTime) -> UnixTime {
     moment.saturating_add(rules.longest_revocation())
 }
-
-#[cfg(feature = "tracing")]
-fn trace_revoked(issuer: &str, kind: &'static str) {
-    tracing::info!(issuer, kind, "revoked");
-}
-
-#[cfg(not(feature = "tracing"))]
-const fn trace_revoked(_: &str, _: &'static str) {}

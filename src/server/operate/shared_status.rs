@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::runtime::shared::sync::SyncStatus;
+use crate::runtime::shared::sync::failure::SyncFailure;
+use crate::runtime::shared::sync::state::SyncStatus;
 use crate::server::resource_server::ResourceServer;
 
 impl ResourceServer {
@@ -11,9 +12,9 @@ impl ResourceServer {
     #[must_use]
     pub fn shared_store_status(&self) -> Option<SharedStoreStatus> {
         let shared = self.0.shared.as_ref()?;
-        let (hits, misses, answer_error) = shared.answers.fares();
+        let (hits, misses, answer_error) = shared.answers.counters();
         Some(SharedStoreStatus {
-            fares: shared.sharing.fares(),
+            fares: shared.sharing.status(),
             answers: (hits, misses),
             answer_error: answer_error.map(|error| error.to_string()),
         })
@@ -22,7 +23,7 @@ impl ResourceServer {
     /// Publishes what was revoked here and reads what others have revoked, now. When it has
     /// returned, whatever this instance had revoked is in the store, and whatever was in the store
     /// is known here. By itself that takes a moment; whoever must be sure calls this after
-    /// [`revoke`](crate::Revocations::revoke).
+    /// [`revoke`](crate::revocation::Revocations::revoke).
     ///
     /// # Errors
     ///
@@ -30,20 +31,60 @@ impl ResourceServer {
     /// here holds all the same, and goes to the store as soon as it answers.
     pub async fn synchronize(&self) -> Result<(), SharedStoreError> {
         let Some(shared) = &self.0.shared else {
-            return Err(SharedStoreError("no shared store is configured".to_owned()));
+            return Err(SharedStoreError {
+                kind: SharedStoreErrorKind::NotConfigured,
+                problem: "no shared store is configured".to_owned(),
+            });
         };
-        let outcome = shared.sharing.synchronize().await;
-        outcome.map_err(|failure| SharedStoreError(failure.to_string()))
+        Ok(shared.sharing.synchronize().await?)
     }
 }
 
 /// Why the shared store could not be asked. It names the store without user and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedStoreError(String);
+pub struct SharedStoreError {
+    kind: SharedStoreErrorKind,
+    problem: String,
+}
+
+/// What kept the shared store from being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SharedStoreErrorKind {
+    /// The server has no shared store.
+    NotConfigured,
+    /// The store evicts what it holds when its memory is full, or does not say whether it does.
+    Eviction,
+    /// The store is a Redis Sentinel or a node of a Redis Cluster.
+    UnsupportedStore,
+    /// The store did not answer, or its answer does not count. It may answer the next time.
+    Failed,
+}
+
+impl SharedStoreError {
+    /// What kept it from being asked, for programs.
+    #[must_use]
+    pub const fn kind(&self) -> SharedStoreErrorKind {
+        self.kind
+    }
+}
+
+impl From<SyncFailure> for SharedStoreError {
+    fn from(failure: SyncFailure) -> Self {
+        Self {
+            kind: match failure {
+                SyncFailure::Eviction(_) => SharedStoreErrorKind::Eviction,
+                SyncFailure::Unsupported(_) => SharedStoreErrorKind::UnsupportedStore,
+                _ => SharedStoreErrorKind::Failed,
+            },
+            problem: failure.to_string(),
+        }
+    }
+}
 
 impl fmt::Display for SharedStoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.problem)
     }
 }
 
@@ -51,7 +92,7 @@ impl std::error::Error for SharedStoreError {}
 
 /// How a shared store fares, at the moment when it was asked for.
 ///
-/// All times are spans of the server's [`Clock`](crate::Clock).
+/// All times are spans of the server's [`Clock`](crate::time::Clock).
 #[derive(Clone, Debug)]
 pub struct SharedStoreStatus {
     fares: SyncStatus,
@@ -68,7 +109,7 @@ impl SharedStoreStatus {
     }
 
     /// Whether tokens are answered 503 because of the store: before the first load, when it was
-    /// silent for longer than [`refuse_after`](crate::SharedStore::refuse_after) allows, and while
+    /// silent for longer than [`refuse_after`](crate::config::SharedStore::refuse_after) allows, and while
     /// there are more revocations than
     /// [`most_revocations`](crate::ResourceServerBuilder::most_revocations).
     #[must_use]

@@ -25,7 +25,7 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 /// | told apart by | `token_use` = `access` | `typ` = `at+jwt` | `typ` absent, `JWT` or `at+jwt`, and no mark of an ID, refresh or logout token |
 /// | required | `iss` `exp` `token_use` `client_id` | `iss` `exp` `aud` `sub` `client_id` `iat` `jti` | `iss` `exp` `aud` |
 /// | audience | `aud`, or where it is absent or the client itself, an allowed client | `aud` | `aud` |
-/// | algorithms | RS256 | all of [`Algorithm::all`] | all of [`Algorithm::all`] |
+/// | algorithms | RS256 | [`Algorithm::DEFAULTS`] | [`Algorithm::DEFAULTS`] |
 /// | keys | both issuer forms' `jwks.json` | discovery | discovery |
 ///
 /// [`oidc_tenants`](Self::oidc_tenants) is `oidc` for several tenants of one server, whose keys
@@ -45,6 +45,9 @@ use crate::verify::policy::tenant_claims::TenantClaims;
 ///     .roles_claim(["realm_access", "roles"]);
 /// # let _ = (pool, partner, keycloak);
 /// ```
+#[doc(alias = "authorization_server")]
+#[doc(alias = "identity_provider")]
+#[doc(alias = "issuer_url")]
 #[derive(Clone)]
 #[must_use]
 pub struct Issuer {
@@ -55,6 +58,9 @@ pub struct Issuer {
     pub(in crate::server) replica_regions: Vec<String>,
     pub(in crate::server) endpoint: Option<String>,
     pub(in crate::server) key_set_urls: Vec<String>,
+    /// The address of a preset, for an issuer that names no other source of keys.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(in crate::server) preset_key_set_url: Option<&'static str>,
     pub(in crate::server) discovery_url: Option<String>,
     pub(in crate::server) key_sets: Vec<Vec<u8>>,
     pub(in crate::server) pems: Vec<(Option<String>, String)>,
@@ -94,7 +100,7 @@ pub struct Issuer {
     #[cfg(feature = "jwks")]
     pub(in crate::server) asking: IntrospectionSettings,
     #[cfg(all(feature = "axum", feature = "jwks"))]
-    pub(in crate::server) telling: Option<UserInfoLocation>,
+    pub(in crate::server) userinfo_location: Option<UserInfoLocation>,
 }
 
 /// What becomes of the proxies that the environment names.
@@ -129,7 +135,9 @@ impl Issuer {
     /// shape and against the pool id; `cn-` and `eusc-` regions get their own domains.
     ///
     /// At least one [`client_id`](Self::client_id) must follow: Cognito's tokens seldom have
-    /// an `aud`, and then the app client says whom they are for.
+    /// an `aud`, and then the app client stands in for the audience.
+    #[doc(alias = "user_pool")]
+    #[doc(alias = "aws")]
     pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
         let kind = IssuerKind::Cognito {
             region: region.into(),
@@ -143,6 +151,7 @@ impl Issuer {
 
     /// An issuer that follows the JWT profile for access tokens,
     /// [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068), to the letter.
+    #[doc(alias = "at+jwt")]
     pub fn rfc9068(issuer: impl Into<String>) -> Self {
         Self::new(IssuerKind::Rfc9068 {
             issuer: issuer.into(),
@@ -150,6 +159,9 @@ impl Issuer {
     }
 
     /// Any other issuer of JWT access tokens, most OpenID Providers among them.
+    #[doc(alias = "openid")]
+    #[doc(alias = "openid_connect")]
+    #[doc(alias = "jwt")]
     pub fn oidc(issuer: impl Into<String>) -> Self {
         Self::new(IssuerKind::Oidc {
             issuer: issuer.into(),
@@ -157,7 +169,7 @@ impl Issuer {
     }
 
     /// Several tenants of one authorization server that share one key set, each an issuer of its
-    /// own: Microsoft Entra ID, and whoever else serves many tenants from one place.
+    /// own: Microsoft Entra ID, and other servers of many tenants at one address.
     ///
     /// 1. `issuer` is their identifier with one place in braces, such as
     ///    `https://login.microsoftonline.com/{tenant}/v2.0`; the name in the braces means nothing.
@@ -212,6 +224,7 @@ impl Issuer {
             replica_regions: Vec::new(),
             endpoint: None,
             key_set_urls: Vec::new(),
+            preset_key_set_url: None,
             discovery_url: None,
             key_sets: Vec::new(),
             pems: Vec::new(),
@@ -249,13 +262,15 @@ impl Issuer {
             #[cfg(feature = "jwks")]
             asking: IntrospectionSettings::default(),
             #[cfg(all(feature = "axum", feature = "jwks"))]
-            telling: None,
+            userinfo_location: None,
         }
     }
 
     /// Accepts tokens that were issued to this client; call it once for each.
-    /// Default: any client, but for Cognito, where at least one must be named. The portal
+    /// Default: any client, except for Cognito, where at least one must be named. The portal
     /// clients of [`TenantClaims`] are accepted too.
+    #[doc(alias = "azp")]
+    #[doc(alias = "allowed_clients")]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_ids.push(client_id.into());
         self
@@ -264,6 +279,9 @@ impl Issuer {
     /// Accepts tokens for this audience in place of the server's resource; call it once for
     /// each. Compared byte for byte (RFC 7519 section 4.1.3). Default: the resource that
     /// [`ResourceServer::builder`](crate::ResourceServer::builder) was given.
+    #[doc(alias = "aud")]
+    #[doc(alias = "validate_aud")]
+    #[doc(alias = "allowed_audiences")]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
@@ -277,8 +295,10 @@ impl Issuer {
         self
     }
 
-    /// Accepts these algorithms and no other. Default: RS256 for Cognito, else all of
-    /// [`Algorithm::all`]; name yours where you know them (RFC 8725 section 3.1).
+    /// Accepts these algorithms and no other. Default: RS256 for Cognito, else
+    /// [`Algorithm::DEFAULTS`]; name yours where you know them (RFC 8725 section 3.1).
+    #[doc(alias = "alg")]
+    #[doc(alias = "allowed_algorithms")]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let algorithms: Vec<_> = algorithms.into_iter().collect();
         self.once.set("algorithms", &algorithms);
@@ -313,6 +333,7 @@ impl Issuer {
 
     /// The claim that holds the scope: a string with spaces, or an array of strings.
     /// Default: `scope`.
+    #[doc(alias = "scp")]
     pub fn scope_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("scope_claim", &claim);
@@ -322,6 +343,10 @@ impl Issuer {
 
     /// The claim that holds the roles: an array of strings. Default: `roles`
     /// (RFC 9068 section 2.2.3.1).
+    #[doc(alias = "realm_access")]
+    #[doc(alias = "resource_access")]
+    #[doc(alias = "permissions")]
+    #[doc(alias = "authorities")]
     pub fn roles_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("roles_claim", &claim);
@@ -364,6 +389,8 @@ impl Issuer {
 
     /// How far the issuer's clock may be off, at most 5 minutes. Whole seconds count; it widens
     /// `exp` and `nbf` alike. Default: 30 s.
+    #[doc(alias = "clock_skew")]
+    #[doc(alias = "tolerance")]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.once.set("leeway", &leeway);
         self.leeway = leeway;
@@ -390,6 +417,7 @@ impl Issuer {
 
     /// How this issuer's tokens state tenants. Default: not at all; callers are then clients
     /// without a workspace, or subjects.
+    #[doc(alias = "multi_tenant")]
     pub fn tenant_claims(mut self, rules: TenantClaims) -> Self {
         self.once.set_opaque("tenant_claims");
         self.once.take_over(&rules.once);
@@ -397,8 +425,7 @@ impl Issuer {
         self
     }
 
-    /// What was set until now are defaults, which may be set anew.
-    #[cfg(feature = "jwks")]
+    /// Makes what was set until now a default, which may be set anew.
     pub(in crate::server) fn preset(mut self) -> Self {
         self.once = RepeatedSettings::default();
         self
@@ -408,7 +435,7 @@ impl Issuer {
     #[cfg(feature = "jwks")]
     pub(in crate::server) const fn discovers_userinfo(&self) -> bool {
         #[cfg(feature = "axum")]
-        return matches!(self.telling, Some(UserInfoLocation::Discovered));
+        return matches!(self.userinfo_location, Some(UserInfoLocation::Discovered));
         #[cfg(not(feature = "axum"))]
         return false;
     }
@@ -419,7 +446,7 @@ impl Issuer {
     }
 }
 
-/// The kind and the name; addresses may hold what is nobody's business in a log.
+/// Shows the kind and the name; addresses can hold secrets.
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Issuer").field(&self.kind).finish()
@@ -433,7 +460,7 @@ pub struct DangerousIssuer(Issuer);
 
 impl DangerousIssuer {
     /// Accepts tokens for any audience, and tokens that name none; for Cognito, of any app
-    /// client unless some are named: whoever can get a token from
+    /// client unless some are named: a caller with a token from
     /// this issuer for any other service can use it here (RFC 8725 section 3.9).
     pub fn accept_any_audience(mut self) -> Issuer {
         self.0.any_audience = true;
@@ -453,7 +480,7 @@ impl DangerousIssuer {
         self.0
     }
 
-    /// Allows plain http to this issuer anywhere, not only on loopback: whoever is on the way
+    /// Allows plain http to this issuer anywhere, not only on loopback: an attacker on the network path
     /// can replace the keys.
     pub fn plain_http(mut self) -> Issuer {
         self.0.plain_http = true;

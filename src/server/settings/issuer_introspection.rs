@@ -13,7 +13,7 @@ use crate::server::settings::issuer::{Issuer, IssuerKind};
 impl Issuer {
     /// An issuer whose tokens are judged by its introspection endpoint
     /// ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)). A server has one such issuer at most;
-    /// every token that is no JWT goes to it, and to nobody else.
+    /// every token that is no JWT goes to it, and to no other issuer.
     ///
     /// 1. Only the boolean `active: true` is good. `aud`, `iss`, `exp`, `nbf`, `scope`,
     ///    `client_id`, the claims of tenants and `cnf` are then read and checked like those of a
@@ -28,7 +28,8 @@ impl Issuer {
     /// [`client_authentication`](Self::client_authentication) must follow.
     ///
     /// ```
-    /// use portcullis::{ClientAuthentication, Issuer, ResourceServer};
+    /// use portcullis::config::ClientAuthentication;
+    /// use portcullis::{Issuer, ResourceServer};
     ///
     /// let issuer = || Issuer::introspected("https://as.example.com/introspect");
     /// let server = ResourceServer::builder("https://api.example.com").issuer(
@@ -38,9 +39,13 @@ impl Issuer {
     /// );
     /// assert!(server.build().is_ok());
     ///
-    /// let nobody = ResourceServer::builder("https://api.example.com").issuer(issuer());
-    /// assert_eq!(nobody.build().unwrap_err().setting(), "client_authentication");
+    /// let unknown = ResourceServer::builder("https://api.example.com").issuer(issuer());
+    /// assert_eq!(unknown.build().unwrap_err().setting(), "client_authentication");
     /// ```
+    #[doc(alias = "introspection")]
+    #[doc(alias = "opaque_token")]
+    #[doc(alias = "rfc7662")]
+    #[doc(alias = "token_introspection")]
     pub fn introspected(endpoint: impl Into<String>) -> Self {
         Self::new(IssuerKind::Introspected(IntrospectionTarget::Endpoint(
             endpoint.into(),
@@ -58,31 +63,35 @@ impl Issuer {
         )))
     }
 
-    /// A token information service, an older way to say the same. The preset speaks
-    /// [as Axway API Gateway does](TokenInformation::axway), and reads its members: `audience` is
-    /// the client, `user_id` the subject. An audience is not demanded, since none is stated. See
-    /// [`token_dialect`](Self::token_dialect) for others, whose claims are set as usual.
+    /// An issuer whose tokens are judged by a token information service, an older form of
+    /// introspection. [`token_dialect`](Self::token_dialect) must follow: how the service is asked.
+    /// The members of its answer are claims, and all settings of claims hold. An audience is not
+    /// demanded, since such services state none.
+    /// [`presets::axway`](crate::presets::axway) is that of Axway API Gateway.
     ///
     /// ```
+    /// use portcullis::config::TokenInformation;
     /// use portcullis::{Issuer, ResourceServer};
     ///
-    /// let gateway = Issuer::token_information("https://gw.example.com/api/oauth/tokeninfo");
+    /// let service = || Issuer::token_information("https://gw.example.com/api/oauth/tokeninfo");
+    /// let gateway = service()
+    ///     .token_dialect(TokenInformation::field("token").bad_token_status(404))
+    ///     .subject_claim("user");
     /// let server = ResourceServer::builder("https://api.example.com").issuer(gateway);
     /// assert!(server.build().is_ok());
+    ///
+    /// let speechless = ResourceServer::builder("https://api.example.com").issuer(service());
+    /// assert_eq!(speechless.build().unwrap_err().setting(), "token_dialect");
     /// ```
     pub fn token_information(endpoint: impl Into<String>) -> Self {
         let asked = IntrospectionTarget::Service(endpoint.into());
         Self {
             asking: IntrospectionSettings {
                 needs_audience: false,
-                dialect: Some(TokenInformation::axway()),
                 ..IntrospectionSettings::default()
             },
             ..Self::new(IssuerKind::Introspected(asked))
         }
-        .subject_claim("user_id")
-        .client_id_claim("audience")
-        .preset()
     }
 
     /// The identifier of the introspected issuer: the `iss` that its answers must have where they
@@ -94,8 +103,10 @@ impl Issuer {
         self.asking("identified_as", |asking| asking.identifier = Some(issuer))
     }
 
-    /// How this server says who it is when it asks. Default: not at all, which only a
+    /// How this server authenticates at the endpoint. Default: not at all, which only a
     /// [token information service](Self::token_information) may allow.
+    #[doc(alias = "client_secret")]
+    #[doc(alias = "client_credentials")]
     pub fn client_authentication(mut self, ours: ClientAuthentication) -> Self {
         self.once.set_opaque("client_authentication");
         if let Some(inner) = ours.once() {
@@ -106,15 +117,15 @@ impl Issuer {
         })
     }
 
-    /// How the token information service is asked, and how it answers. Default:
-    /// [`TokenInformation::axway`].
+    /// How the token information service is asked, and how it answers. Default: none; a
+    /// [`token_information`](Self::token_information) issuer must have it.
     pub fn token_dialect(mut self, dialect: TokenInformation) -> Self {
         self.once.set_opaque("token_dialect");
         self.once.take_over(&dialect.once);
         self.asking("token_dialect", |asking| asking.dialect = Some(dialect))
     }
 
-    /// Takes this status of the endpoint, 400 to 499 but for 401, 403 and 429, as its word that a
+    /// Takes this status of the endpoint, 400 to 499 except 401, 403 and 429, as its word that a
     /// token is bad: some answer 400 for what is none of their tokens. Call it once for each.
     /// Default: none, since the same status may be about the question, and then good tokens would
     /// be refused.
@@ -152,10 +163,10 @@ impl Issuer {
 
     /// Takes an answer with a client id, without a subject and without a user's name (`username`,
     /// `preferred_username`, `upn`) for one about a client that speaks for itself: its caller is a
-    /// [`Client`](crate::Client). For endpoints that state no `sub` for client credentials. Leave
+    /// [`Client`](crate::tenant::Client). For endpoints that state no `sub` for client credentials. Leave
     /// it out where the endpoint may leave a user's `sub` and name out as well: such a user would
     /// count as the client. Default: without a subject the caller is a
-    /// [`Subject`](crate::Subject), who reaches no tenant.
+    /// [`Subject`](crate::tenant::Subject), who reaches no tenant.
     pub fn clients_without_subject(self) -> Self {
         self.asking("clients_without_subject", |asking| {
             asking.clients_without_subject = true;
@@ -176,7 +187,7 @@ impl Issuer {
     /// issuer, for our client id, with one of its keys, which are found like any issuer's, and by
     /// one of its [`algorithms`](Self::algorithms). An unsigned answer is none, and neither is one
     /// whose `exp` has passed, whose `nbf` is to come, or whose `iat` is further from the
-    /// question than [`signed_answer_age`](Self::signed_answer_age): somebody could play an old
+    /// question than [`signed_answer_age`](Self::signed_answer_age): an attacker could replay an old
     /// answer back. The [`leeway`](Self::leeway) is added to each. A remembered answer ends with the key that verified it.
     /// Default: answers count for the connection that they came by.
     pub fn signed_answers(self) -> Self {

@@ -17,6 +17,9 @@ impl Issuer {
     /// A key with a member `issuer` that names another one of the same origin is not used, as
     /// Entra asks for.
     /// Default: discovery, or Cognito's own place.
+    #[doc(alias = "jwks")]
+    #[doc(alias = "jwks_uri")]
+    #[doc(alias = "jwks_url")]
     pub fn key_set_url(mut self, url: impl Into<String>) -> Self {
         let url = url.into();
         if !self.key_set_urls.contains(&url) {
@@ -29,6 +32,9 @@ impl Issuer {
     /// still be the tokens' `iss`; for [`oidc_tenants`](Self::oidc_tenants), that of one of them or
     /// their template. Default: OpenID Connect Discovery's place below the issuer, then RFC 8414's
     /// two before its path.
+    #[doc(alias = "openid_configuration")]
+    #[doc(alias = "well_known")]
+    #[doc(alias = "metadata_url")]
     pub fn discovery_url(mut self, url: impl Into<String>) -> Self {
         let url = url.into();
         self.once.set("discovery_url", &url);
@@ -38,6 +44,8 @@ impl Issuer {
 
     /// Uses the keys of this JWK Set (RFC 7517 section 5) and fetches nothing; call it once for
     /// each. A set with more entries than [`most_keys`](Self::most_keys) is a mistake. Default: keys are fetched.
+    #[doc(alias = "jwks")]
+    #[doc(alias = "static_jwks")]
     pub fn key_set(mut self, json: impl Into<Vec<u8>>) -> Self {
         self.key_sets.push(json.into());
         self
@@ -46,6 +54,8 @@ impl Issuer {
     /// Uses this public key in PEM (`PUBLIC KEY`), for tokens without `kid` and for those whose
     /// `kid` no other key has, and fetches nothing; call it once for each.
     /// Default: keys are fetched.
+    #[doc(alias = "public_key")]
+    #[doc(alias = "decoding_key")]
     pub fn pem(mut self, pem: impl Into<String>) -> Self {
         self.pems.push((None, pem.into()));
         self
@@ -79,10 +89,10 @@ impl Issuer {
     }
 
     /// Fetches this issuer's documents through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and
-    /// `ALL_PROXY` name, in capitals or small letters, but for the hosts in `NO_PROXY`. They are
+    /// `ALL_PROXY` name, in upper or lower case, except for the hosts in `NO_PROXY`. They are
     /// read once, by `build()`. Loopback is no exception unless `NO_PROXY` names it. Https goes
     /// through a tunnel, so the proxy sees the host and nothing more; plain http it could answer
-    /// itself. Default: no proxy, since whoever sets a variable would stand between us and keys
+    /// itself. Default: no proxy, since an attacker who sets a variable would stand between the server and keys
     /// over plain http.
     pub fn proxy_from_environment(mut self) -> Self {
         self.proxies = Proxies::Used;
@@ -91,6 +101,9 @@ impl Issuer {
 
     /// How often the key set is fetched when the answer states no `max-age`, which counts
     /// between 1 minute and 1 hour: 1 minute to 24 hours. Default: 10 minutes.
+    #[doc(alias = "jwks_cache")]
+    #[doc(alias = "jwks_ttl")]
+    #[doc(alias = "cache_ttl")]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.once.set("refresh_interval", &interval);
         self.refresh_interval = interval;
@@ -106,7 +119,7 @@ impl Issuer {
     }
 
     /// How many entries of a key set are read: 1 to 1,000. Entries beyond are skipped, which
-    /// [`KeySetStatus::skipped`](crate::KeySetStatus::skipped) and an event say; a token whose key
+    /// [`KeySetStatus::skipped`](crate::status::KeySetStatus::skipped) and an event say; a token whose key
     /// is not among those that were read is answered 503. Default: 100, more than any issuer of
     /// tokens is known to publish.
     pub fn most_keys(mut self, entries: usize) -> Self {
@@ -116,7 +129,7 @@ impl Issuer {
     }
 
     /// The longest key set that is read, in bytes: 16 KiB to 4 MiB. A longer one is no key set, and
-    /// the keys that were there grow old, which [`KeySetStatus`](crate::KeySetStatus) and an event
+    /// the keys that were there grow old, which [`KeySetStatus`](crate::status::KeySetStatus) and an event
     /// say. Raise it for sets with many certificates in `x5c`. Default: 256 KiB, a bound on memory.
     pub fn key_set_bytes(mut self, bytes: usize) -> Self {
         self.once.set("key_set_bytes", &bytes);
@@ -127,6 +140,7 @@ impl Issuer {
     /// How long keys are good after the last successful fetch, by the wall clock and by the
     /// monotonic one, whichever is over first: at least 5/4 of the refresh interval, at most 30
     /// days. An issuer's `max-age` counts up to 4/5 of it. Default: 24 hours, availability against compromise.
+    #[doc(alias = "jwks_ttl")]
     pub fn max_staleness(mut self, age: Duration) -> Self {
         self.once.set("max_staleness", &age);
         self.max_staleness = age;

@@ -12,7 +12,7 @@ const LOGOUT_LIFE: Duration = Duration::from_secs(120);
 /// Sessions.
 impl Issuer {
     /// The claim that names the session of a token, as an array of names where it is nested:
-    /// Supabase writes `session_id`. [`Revocation::session`](crate::Revocation::session),
+    /// Supabase writes `session_id`. [`Revocation::session`](crate::revocation::Revocation::session),
     /// [`AccessToken::session_ids`](crate::AccessToken::session_ids) and
     /// [back-channel logout](crate::ResourceServer::backchannel_logout) go by it, and by `sid`,
     /// which OpenID Connect defines, as before. A value that is no text is refused, 401, since it

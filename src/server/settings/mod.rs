@@ -1,6 +1,7 @@
 //! Settings of issuers and of the shared store, and the error that names a mistake in them.
 
 pub(crate) mod error;
+pub(crate) mod path_parameters;
 pub(crate) mod oidc_tenants;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection_settings;
@@ -11,3 +12,7 @@ pub(crate) mod issuer_keys;
 pub(crate) mod issuer_aliases;
 #[cfg(feature = "jwks")]
 pub(crate) mod issuer_introspection;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(crate) mod issuer_userinfo;
+#[cfg(feature = "redis")]
+pub(crate) mod shared_store;

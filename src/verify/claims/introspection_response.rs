@@ -1,17 +1,16 @@
-//! What an issuer's endpoint says of a token: the only way from an answer's bytes to `ActiveToken`
-//! (RFC 7662 section 2.2, RFC 9701 section 5).
+//! Introspection responses: the only way from the bytes of one to `ActiveToken` (RFC 7662 section
+//! 2.2, RFC 9701 section 5).
 //!
-//! 1. An answer is one strict JSON object; see [`json`](super::json).
-//! 2. Where the endpoint states `active`, only the boolean `true` attests, and only `false`
-//!    denies. Anything else is no answer, and says nothing about the token.
-//! 3. A signed answer counts only if it is of its own type, by the issuer and for us; what
-//!    stands beside `token_introspection` is about the answer, and never about the token.
-//! 4. An answer that names no end holds for a short time, counted from when it was asked for.
-//! 5. A member that is `null`, an empty text or an empty list is absent, since serialisers write
-//!    what they do not know that way. Where a member is demanded, it is missing then. Excepted are
-//!    `active`, the members that state the end, and `cnf`, of which only `null` is absent: a
-//!    mistake in these must not make a token better.
-//! 6. A signed answer has an age: it was made for this question, or shortly before.
+//! 1. A response is one strict JSON object; see `verify/json`.
+//! 2. Where the endpoint states `active`, the boolean `true` means active and `false` inactive. Any
+//!    other value makes the response invalid; it says nothing about the token.
+//! 3. A signed response counts only with its own `typ`, by the issuer and for this server. Claims
+//!    beside `token_introspection` are about the response, not about the token.
+//! 4. A response without an end is cached for a short time from the request.
+//! 5. A member that is `null`, an empty string or an empty list counts as absent, since serializers
+//!    write unknown values that way. Exceptions are `active`, the members that state the end, and
+//!    `cnf`, of which only `null` is absent: an error in these must not widen what a token allows.
+//! 6. The `iat` of a signed response lies near the request, so that an old one is not replayed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,23 +25,23 @@ use crate::verify::json::claim_error::claim_error;
 use crate::verify::json::claims_reader::{Rounding, date, strings};
 use crate::verify::json::object::{JsonFault, Object, Value};
 
-/// How an endpoint speaks.
+/// The format of an endpoint's responses.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseFormat {
-    /// Whether an answer is about a good token only if it says `active`.
+    /// Whether a response must state `active`.
     pub(crate) states_active: bool,
-    /// The member that holds the seconds that the token still lives.
+    /// The member that holds the token's remaining life in seconds.
     pub(crate) lifetime: Option<Box<str>>,
 }
 
-/// When an answer was asked for, and how long it holds where it names no end.
+/// The time of a request, and how long its response holds where it states no end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceivedAt {
     pub(crate) asked: UnixTime,
     pub(crate) brief: Duration,
 }
 
-/// An issuer's word that a token is good. Nothing is said about what it is good for.
+/// A token that its issuer reports as active. Its claims are not checked yet.
 pub(crate) struct ActiveToken<'a> {
     claims: Object<'a>,
     text: &'a Arc<str>,
@@ -50,7 +49,7 @@ pub(crate) struct ActiveToken<'a> {
     moment: ReceivedAt,
 }
 
-/// Why bytes are no answer, as a phrase that follows "the answer".
+/// Why bytes are not a response, as a phrase that follows "the answer".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseError {
     NotJson,
@@ -59,7 +58,7 @@ pub(crate) enum ResponseError {
 }
 
 impl<'a> ActiveToken<'a> {
-    /// Reads an answer. `None` when the token is not active.
+    /// Reads a response. `None` when the token is not active.
     pub(crate) fn read(
         text: &'a Arc<str>,
         idiom: &'a ResponseFormat,
@@ -93,17 +92,16 @@ impl<'a> ActiveToken<'a> {
 
     /// Whether the token is bound to a key (RFC 7800 section 3.1).
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(in crate::verify) fn is_bound(&self) -> bool {
+    pub(super) fn is_bound(&self) -> bool {
         let confirmation = self.claims.get_even_if_empty("cnf");
         confirmation.is_some_and(|value| value != Value::Null)
     }
 
-    /// When the token ends, or where the answer does not say, when the answer does. Of two
-    /// statements the earlier one counts.
+    /// The end of the token, or of the response where it states none; the earlier of two.
     pub(in crate::verify) fn end(&self) -> Result<UnixTime, TokenError> {
         let lifetime = ["exp"].into_iter().chain(self.lifetime);
         for name in lifetime {
-            // Present and of another type: the end is not known, and not the shortest one.
+            // An end of another type is an error, not the default end.
             if self.claims.get(name).is_none() && self.claims.get_even_if_empty(name).is_some() {
                 return Err(claim_error(name, Problem::WrongType, "a number"));
             }
@@ -139,50 +137,50 @@ impl fmt::Display for ResponseError {
     }
 }
 
-/// The `typ` of a signed answer, without `application/` (RFC 9701 section 5).
+/// The `typ` of a signed response, without `application/` (RFC 9701 section 5).
 const SIGNED_TYPE: &str = "token-introspection+jwt";
 
-/// The media type of a signed answer (RFC 9701 section 4).
+/// The media type of a signed response (RFC 9701 section 4).
 pub(crate) const SIGNED_MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
-/// How far the `iat` of a signed answer may be from the question, either way, by default: an older
-/// one may be a good answer that somebody plays back.
+/// The default limit of the distance between the `iat` of a signed response and the request, in
+/// either direction: it bounds replay of an old response.
 pub(crate) const MOST_APART: Duration = Duration::from_secs(300);
 
-/// What a signed answer is compared with.
+/// What a signed response is compared with.
 #[derive(Clone, Copy)]
 pub(crate) struct ExpectedSigner<'e> {
     pub(crate) issuer: &'e str,
-    /// Whom answers are for.
+    /// The accepted audiences.
     pub(crate) us: &'e [Box<str>],
     pub(crate) time: AnswerTime,
 }
 
-/// The times that a signed answer is compared with.
+/// The times that a signed response is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnswerTime {
-    /// When the question was asked.
+    /// The time of the request.
     pub(crate) asked: UnixTime,
-    /// When the answer is used: later than `asked` where another instance has asked.
+    /// The time of use: later than `asked` where another instance made the request.
     pub(crate) used: UnixTime,
-    /// How far `iat` may be from `asked`; the leeway comes on top, as for any date of an issuer.
+    /// How far `iat` may be from `asked`; the leeway is added.
     pub(crate) apart: Duration,
     pub(crate) leeway: Duration,
 }
 
-/// Why a signed answer does not count, as a phrase that follows "the signed answer".
+/// Why a signed response does not count, as a phrase that follows "the signed answer".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignatureProblem {
     Type,
     Issuer,
     Audience,
-    /// There is no answer in it.
+    /// There is no response in it.
     Empty,
-    /// `exp`, `nbf` or `iat` is no date, or a demanded one is missing.
+    /// `exp`, `nbf` or `iat` is not a date, or a required one is missing.
     Date,
     Expired,
     NotYetValid,
-    /// Its `iat` is too far from the question.
+    /// Its `iat` is too far from the request.
     Age,
 }
 
@@ -201,12 +199,12 @@ impl fmt::Display for SignatureProblem {
     }
 }
 
-/// The answer inside a signed one, and when it ends where it says so.
+/// The response inside a signed one, and its `exp`.
 pub(crate) fn signed_answer(
     signed: &Signed<'_>,
     expected: ExpectedSigner<'_>,
 ) -> Result<(Arc<str>, Option<UnixTime>), SignatureProblem> {
-    // RFC 9701 s5: the type keeps answers and access tokens apart.
+    // RFC 9701 s5: the type separates responses and access tokens.
     let stated = signed.header().get("typ").and_then(Value::as_text);
     let is_typed = |typ: &str| bare_type(typ).eq_ignore_ascii_case(SIGNED_TYPE);
     if !stated.is_some_and(|typ| is_typed(&typ)) {
@@ -234,7 +232,7 @@ pub(crate) fn signed_answer(
 }
 
 impl AnswerTime {
-    /// Checks the dates that a signed answer states of itself, and says when it ends.
+    /// Checks the dates of a signed response and returns its `exp`.
     pub(in crate::verify) fn check(
         self,
         claims: &Object<'_>,

@@ -6,8 +6,8 @@
 //! 2. It is for one of the issuer's logout clients, was issued already, and has not expired.
 //! 3. It says that it is one, by `events`, and is no ID token: it has no `nonce`.
 //! 4. It names a session, a subject, or both.
-//! 5. What it does, and for how long, depends on its `iat` alone, so the same one again changes
-//!    nothing, and its `jti` is not remembered (the step is optional).
+//! 5. Its effect depends only on its `iat`, so a replay changes nothing, and its `jti` is not stored
+//!    (that step of the specification is optional).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,9 +37,9 @@ pub(crate) struct LogoutToken {
 /// What is wrong with a logout token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogoutFault {
-    /// What could be wrong with any token.
+    /// A fault of any token.
     Token(TokenFault),
-    /// It tells of no logout.
+    /// It has no logout event.
     NoLogout,
     /// It has a nonce.
     Nonce,

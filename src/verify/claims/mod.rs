@@ -3,11 +3,9 @@
 pub(crate) mod token_type;
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) mod introspection_response;
-pub(crate) mod deserialize_error;
 pub(crate) mod custom;
-pub(crate) mod revocation_ids;
-pub(crate) mod audience;
 pub(crate) mod access_token;
+pub(crate) mod revocation_rule;
 #[cfg(feature = "axum")]
 pub(crate) mod logout_token;
 #[cfg(all(feature = "axum", feature = "jwks"))]

@@ -1,8 +1,8 @@
-//! What kind of token it is: an access token, and none of those that look like one
-//! (RFC 8725 section 3.12).
+//! The kind of a token: an access token, or one of the kinds that look like it (RFC 8725 section
+//! 3.12).
 //!
-//! 1. Each profile has marks that its access tokens must have.
-//! 2. What bears a mark of an ID, refresh or logout token is none, whoever signed or attests it.
+//! 1. Each profile requires claims that mark an access token.
+//! 2. A token with a claim that marks an ID, refresh or logout token is refused, signed or introspected.
 
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
@@ -63,23 +63,23 @@ fn is_type(stated: &str, accepted: &str) -> bool {
     stated.eq_ignore_ascii_case(accepted)
 }
 
-// RFC 7662 s2.2: the type of an access token, RFC 6749 s5.1, in any case. What an endpoint calls
-// active may be of any other kind.
+// RFC 7662 s2.2: the type of an access token, RFC 6749 s5.1, in any case. An endpoint may report
+// tokens of other kinds as active.
 #[cfg(feature = "jwks")]
-pub(in crate::verify) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
+pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
     match claims.get("token_type").map(Value::as_text) {
         None => Ok(()),
         Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
-        // Older versions of Ory Hydra, and servers of one's own, name the kind of token here.
+        // Older versions of Ory Hydra write the kind of token here.
         Some(Some(kind)) if kind.eq_ignore_ascii_case("access_token") => Ok(()),
-        // RFC 9449 s6.2: bound to a key, whether the answer says to which or not.
+        // RFC 9449 s6.2: bound to a key, even where the response does not name it.
         Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Err(TokenFault::Binding),
         Some(_) => Err(TokenFault::TokenUse),
     }
 }
 
-/// Amazon Cognito marks its access tokens by `token_use`, and by nothing else.
-pub(in crate::verify) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
+/// Amazon Cognito marks its access tokens by `token_use` only.
+pub(super) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
     let found = claims.get("token_use");
     match found.and_then(Value::as_text).as_deref() {
         Some("access") => Ok(()),
@@ -87,9 +87,9 @@ pub(in crate::verify) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenE
     }
 }
 
-/// RFC 9068 s2.2: these are there in every token of this profile. `iss`, `exp`, `aud`, `sub`
-/// and `client_id` are demanded elsewhere.
-pub(in crate::verify) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
+/// RFC 9068 s2.2: `jti` and `iat` are required in this profile. Other checks require `iss`, `exp`,
+/// `aud`, `sub` and `client_id`.
+pub(super) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
     required_text(claims, "jti").map_err(|error| error.by_setting("rfc9068"))?;
     match claims.get("iat") {
         Some(Value::Number(_)) => Ok(()),
@@ -100,7 +100,7 @@ pub(in crate::verify) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenE
     }
 }
 
-/// What tokens of other kinds call themselves.
+/// Values that name a token of another kind.
 const OTHER_KINDS: [&str; 8] = [
     "id",
     "id_token",
@@ -120,15 +120,15 @@ pub(crate) fn is_other_kind(word: &str) -> bool {
 }
 
 /// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
-pub(in crate::verify) fn check_not_for_the_client(
+pub(super) fn check_not_for_the_client(
     claims: &Object<'_>,
     rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {
     let has = |name: &str| claims.get(name).is_some();
     let id_token_mark = || {
         let hash = ["at_hash", "c_hash"].into_iter().find(|name| has(name));
-        // A `nonce` goes back to the client in its ID token. Issuers that write it into access
-        // tokens too give these an id or a scope, which an ID token has not.
+        // An ID token has the `nonce` of the authorization request. Issuers that write it into access
+        // tokens too give these a `jti` or a scope, which an ID token does not have.
         let answers_the_client =
             || has("nonce") && !is_stated(claims.get("jti")) && !has_scope(claims, rules);
         hash.or_else(|| answers_the_client().then_some("nonce"))
@@ -159,7 +159,7 @@ pub(in crate::verify) fn check_not_for_the_client(
         });
         is_other.then_some("typ")
     };
-    // Other names for the same, by other servers; unknown values say nothing.
+    // Names that other servers use; unknown values are ignored.
     let says_other_kind = || {
         ["type", "token_type", "token_class"]
             .into_iter()
@@ -183,15 +183,15 @@ pub(in crate::verify) fn check_not_for_the_client(
     }
 }
 
-/// A scope, wherever access tokens have one: under its own name (RFC 9068 s2.2.3), Microsoft's, or
-/// the configured one.
+/// Whether there is a scope: in `scope` (RFC 9068 s2.2.3), in Microsoft's `scp`, or in the configured
+/// claim.
 fn has_scope(claims: &Object<'_>, rules: &IssuerPolicy) -> bool {
     is_stated(claims.get("scope"))
         || is_stated(claims.get("scp"))
         || value_at(claims, &rules.scope_claim).map_or(true, is_stated)
 }
 
-/// Whether something stands there that is as good as a statement: `null` and an empty text are not.
+/// Whether a value is present, neither `null` nor an empty string.
 fn is_stated(value: Option<Value<'_>>) -> bool {
     match value {
         None | Some(Value::Null) => false,

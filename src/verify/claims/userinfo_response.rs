@@ -1,13 +1,12 @@
-//! What a userinfo endpoint says of a user: the only way from an answer's bytes to `UserClaims`
-//! (OpenID Connect Core section 5.3).
+//! Userinfo responses: the only way from the bytes of one to `UserClaims` (OpenID Connect Core section
+//! 5.3).
 //!
-//! 1. An answer is one strict JSON object with a `sub`; see [`json`](super::json).
-//! 2. It is about the user of a token only if both name the same `sub`, byte for byte (Core section
-//!    5.3.2: otherwise its claims must not be used). That is asked on every use.
-//! 3. A signed answer counts only if the token's issuer made it, for the client that the token was
-//!    issued to, and if it has not ended, has begun and was not made long before the question.
-//!    Whose and for whom is asked on every use, too.
-//! 4. `null` and an empty text are no `sub` (it is demanded); other members are the application's.
+//! 1. A response is one strict JSON object with a `sub`; see `verify/json`.
+//! 2. It is used for a token only if both have the same `sub`, byte for byte (Core section 5.3.2). The
+//!    comparison is made on every use.
+//! 3. A signed response counts only if the token's issuer made it for the client of the token, and its
+//!    dates fit. Issuer and client are compared on every use.
+//! 4. `null` and an empty string count as a missing `sub`; other members are the application's.
 
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
@@ -19,30 +18,30 @@ use crate::model::error::token_error::TokenError;
 use crate::model::ids::ClientId;
 use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::claims::custom::CustomClaims;
+use crate::verify::claims::custom::payload_cache::CustomClaims;
 use crate::verify::claims::introspection_response::{AnswerTime, SignatureProblem};
 use crate::verify::jose::signature::Signed;
 use crate::verify::json::claims_reader::{required_text, strings};
 use crate::verify::json::object::{JsonFault, Object, Value};
 
-/// What an issuer says of one user.
+/// The userinfo of one user.
 pub(crate) struct UserClaims {
     subject: Box<str>,
-    /// Of a signed answer.
+    /// Present for a signed response.
     seal: Option<SignedResponse>,
     text: Arc<str>,
     custom: CustomClaims,
     was_doubted: AtomicBool,
 }
 
-/// What a signed answer says of itself.
+/// The claims of a signed response about itself.
 struct SignedResponse {
     issuer: Box<str>,
     audience: Vec<Box<str>>,
     end: Option<UnixTime>,
 }
 
-/// Why bytes are no answer, as a phrase that follows "the answer".
+/// Why a response does not count, as a phrase that follows "the answer".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotUserInfo {
     NotJson,
@@ -51,16 +50,16 @@ pub(crate) enum NotUserInfo {
     AnotherUser,
     /// Signed, and of another type.
     Type,
-    /// Signed, and by nobody or somebody else.
+    /// Signed, without an issuer or by another one.
     Issuer,
-    /// Signed, and for nobody or somebody else.
+    /// Signed, without an audience or for another one.
     Audience,
     /// Signed, and with dates that do not fit.
     Date(SignatureProblem),
 }
 
 impl UserClaims {
-    /// Reads an answer that is not signed.
+    /// Reads a response that is not signed.
     pub(crate) fn read(text: &Arc<str>) -> Result<Self, NotUserInfo> {
         let claims = Object::parse_str(text).map_err(|fault| match fault {
             JsonFault::Malformed => NotUserInfo::NotJson,
@@ -69,10 +68,10 @@ impl UserClaims {
         Self::of(&claims, text, None)
     }
 
-    /// Reads a signed answer.
+    /// Reads a signed response.
     pub(crate) fn signed(signed: &Signed<'_>, time: AnswerTime) -> Result<Self, NotUserInfo> {
         let typ = signed.header().get("typ").map(Value::as_text);
-        // RFC 8725 s3.12: an access token or an introspection answer is none.
+        // RFC 8725 s3.12: neither an access token nor an introspection response.
         if !typ.is_none_or(|typ| typ.is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))) {
             return Err(NotUserInfo::Type);
         }
@@ -124,17 +123,17 @@ impl UserClaims {
         Ok(())
     }
 
-    /// Whether nobody has found fault with it before.
+    /// Whether this is the first call: a fault of a response is logged once.
     pub(crate) fn is_news(&self) -> bool {
         !self.was_doubted.swap(true, Ordering::Relaxed)
     }
 
-    /// When it ends, where it says so itself.
+    /// Its `exp`, where it has one.
     pub(crate) fn end(&self) -> Option<UnixTime> {
         self.seal.as_ref().and_then(|seal| seal.end)
     }
 
-    /// About how much memory it takes, but for what the application's own types take.
+    /// Its approximate memory in bytes, without the application's own types.
     pub(crate) fn bytes(&self) -> usize {
         const BESIDE: usize = 256;
         let seal = self.seal.as_ref().map_or(0, |seal| {
@@ -145,7 +144,7 @@ impl UserClaims {
         BESIDE + self.subject.len() + self.text.len() + seal
     }
 
-    /// The answer as the application's own type, read once for each type.
+    /// The response as the application's own type, deserialized once for each type.
     pub(crate) fn claims<T>(&self) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -154,8 +153,7 @@ impl UserClaims {
     }
 }
 
-/// The token's own `sub`, whatever claim the rules take the subject from; where it has none, what
-/// they take.
+/// The token's `sub`, even where another claim is the subject; the subject where it has no `sub`.
 pub(crate) fn openid_subject(token: &AccessToken) -> Option<Cow<'_, str>> {
     let stated = Object::parse_str(token.payload_text()).ok()?;
     match stated.without_empty_members().get("sub") {

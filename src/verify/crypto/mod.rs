@@ -1,6 +1,13 @@
-//! Cryptography: the only home of `aws-lc-rs`.
+//! Cryptography: the only folder that names `aws-lc-rs`.
 
-pub(crate) mod primitives;
+#[cfg(feature = "jwks")]
+pub(crate) mod random;
+pub(crate) mod public_key;
+#[cfg(feature = "jwks")]
+pub(crate) mod private_key;
+pub(crate) mod token_hash;
+#[cfg(feature = "redis")]
+pub(crate) mod aead;
 pub(crate) mod pem;
 #[cfg(feature = "redis")]
 pub(crate) mod sealed;

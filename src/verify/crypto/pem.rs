@@ -1,15 +1,17 @@
-//! Keys in PEM: one `SubjectPublicKeyInfo` (RFC 7468 section 13), or our own private key in one
-//! `PKCS#8` block (section 10).
+//! Keys in PEM: one `SubjectPublicKeyInfo` (RFC 7468 section 13), or a private key in one `PKCS#8`
+//! block (section 10).
 //!
 //! 1. Exactly one `PUBLIC KEY` block, where it is an issuer's; certificates and private keys are
 //!    refused by name.
 //! 2. RSA, P-256, P-384, P-521 and Ed25519; the key's numbers are taken out and checked
 //!    like those of a JWK.
+//! 3. Strict DER: lengths and integers in their shortest form, parameters exactly those of the
+//!    algorithm, nothing behind the key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::verify::crypto::primitives::{Curve, Material};
+use crate::verify::crypto::public_key::{Curve, Material};
 
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 const END: &str = "-----END PUBLIC KEY-----";
@@ -22,7 +24,7 @@ const SECP384R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 const SECP521R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70]; // RFC 8410 s3
 
-/// Reads a PEM text. The error says in a few words what is wrong with it.
+/// Parses a public key. The error is a phrase about the key.
 pub(crate) fn parse(text: &str) -> Result<Material, &'static str> {
     let inner = text
         .trim()
@@ -38,8 +40,8 @@ pub(crate) fn parse(text: &str) -> Result<Material, &'static str> {
     subject_public_key_info(&der).ok_or("it holds no key of a supported type")
 }
 
-/// Reads the block of a private key, and leaves what is in it to
-/// [`crypto`](super::crypto). The error says in a few words what is wrong with it.
+/// The DER of a private key's block, for [`PrivateKey`](super::private_key::PrivateKey) to parse.
+/// The error is a phrase about the key.
 #[cfg(feature = "jwks")]
 pub(crate) fn private(text: &str) -> Result<Vec<u8>, &'static str> {
     let inner = text
@@ -65,12 +67,17 @@ fn subject_public_key_info(der: &[u8]) -> Option<Material> {
     let key = bits.strip_prefix(&[0])?; // no unused bits
     let (oid, parameters) = element(algorithm, OBJECT_IDENTIFIER)?;
     match oid {
-        RSA_ENCRYPTION => rsa_public_key(key),
+        // RFC 3279 s2.3.1: NULL.
+        RSA_ENCRYPTION if parameters == [NULL, 0] => rsa_public_key(key),
+        // RFC 5480 s2.1.1: the name of the curve.
         EC_PUBLIC_KEY => {
-            let (name, _) = element(parameters, OBJECT_IDENTIFIER)?;
+            let (name, &[]) = element(parameters, OBJECT_IDENTIFIER)? else {
+                return None;
+            };
             ec_point(name, key)
         }
-        ED25519 => Some(Material::Ed25519 { x: key.to_vec() }),
+        // RFC 8410 s3: none.
+        ED25519 if parameters.is_empty() => Some(Material::Ed25519 { x: key.to_vec() }),
         _ => None,
     }
 }
@@ -80,8 +87,8 @@ fn rsa_public_key(der: &[u8]) -> Option<Material> {
     let (numbers, &[]) = element(der, SEQUENCE)? else {
         return None;
     };
-    let (n, rest) = element(numbers, INTEGER)?;
-    let (e, &[]) = element(rest, INTEGER)? else {
+    let (n, rest) = positive_integer(numbers)?;
+    let (e, &[]) = positive_integer(rest)? else {
         return None;
     };
     Some(Material::Rsa {
@@ -108,10 +115,22 @@ fn ec_point(curve_name: &[u8], point: &[u8]) -> Option<Material> {
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+const NULL: u8 = 0x05;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 
-/// The content of a DER element with this tag, and what follows it.
+/// The octets of a positive INTEGER, and what follows it. X.690 s8.3.2: the first nine bits are not
+/// all zero.
+fn positive_integer(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (octets, rest) = element(der, INTEGER)?;
+    match octets {
+        [1..=0x7f, ..] | [0, 0x80..=0xff, ..] => Some((octets, rest)),
+        _ => None,
+    }
+}
+
+/// The content of a DER element with this tag, and what follows it. X.690 s10.1: the length has
+/// the fewest octets that hold it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let rest = der.strip_prefix(&[tag])?;
     let (&first, rest) = rest.split_first()?;
@@ -119,13 +138,115 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         (usize::from(first), rest)
     } else {
         let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if octets.is_empty() || octets.len() > 4 {
+        if octets.len() > 4 || octets.first().is_none_or(|first| *first == 0) {
             return None;
         }
         let length = octets
             .iter()
             .fold(0_usize, |sum, octet| sum << 8 | usize::from(*octet));
+        if length < 0x80 {
+            return None;
+        }
         (length, rest)
     };
     rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pem(der: &[u8]) -> String {
+        format!("{BEGIN}\n{}\n{END}\n", STANDARD.encode(der))
+    }
+
+    fn reads(der: &[u8]) -> bool {
+        parse(&pem(der)).is_ok()
+    }
+
+    /// An element with the shortest length.
+    fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = match u8::try_from(content.len()).expect("short") {
+            short @ ..0x80 => vec![short],
+            long => vec![0x81, long],
+        };
+        [&[tag][..], &length, content].concat()
+    }
+
+    fn info(oid: &[u8], parameters: &[u8], key: &[u8]) -> Vec<u8> {
+        let algorithm = [&tlv(OBJECT_IDENTIFIER, oid)[..], parameters].concat();
+        let bits = tlv(BIT_STRING, &[&[0], key].concat());
+        tlv(SEQUENCE, &[tlv(SEQUENCE, &algorithm), bits].concat())
+    }
+
+    fn rsa_key(n: &[u8], e: &[u8]) -> Vec<u8> {
+        tlv(SEQUENCE, &[tlv(INTEGER, n), tlv(INTEGER, e)].concat())
+    }
+
+    const POINT: [u8; 65] = [4; 65];
+
+    #[test]
+    fn lengths_in_their_shortest_form_alone_are_read() {
+        let key = |length: &[u8]| {
+            let head = [&[SEQUENCE][..], length].concat();
+            let rest = info(ED25519, &[], &[7; 32]);
+            [&head[..], &rest[2..]].concat()
+        };
+        assert!(reads(&key(&[42])), "the accepted twin");
+        for padded in [
+            &[0x81, 42][..],
+            &[0x82, 0, 42],
+            &[0x80],
+            &[0x85, 0, 0, 0, 0, 42],
+        ] {
+            assert!(!reads(&key(padded)), "{padded:?}");
+        }
+        let long = |length: &[u8]| {
+            let bits = [&[BIT_STRING][..], length, &[0], &[7; 199]].concat();
+            let algorithm = tlv(SEQUENCE, &tlv(OBJECT_IDENTIFIER, ED25519));
+            tlv(SEQUENCE, &[algorithm, bits].concat())
+        };
+        assert!(reads(&long(&[0x81, 200])), "the accepted twin");
+        assert!(!reads(&long(&[0x82, 0, 200])));
+    }
+
+    #[test]
+    fn parameters_are_exactly_those_of_the_algorithm() {
+        let p256 = tlv(OBJECT_IDENTIFIER, SECP256R1);
+        let null = [NULL, 0];
+        let rsa = rsa_key(&[0, 0x80, 1], &[1, 0, 1]);
+        for (oid, parameters, key) in [
+            (RSA_ENCRYPTION, &null[..], &rsa[..]),
+            (EC_PUBLIC_KEY, &p256, &POINT),
+            (ED25519, &[], &[7; 32]),
+        ] {
+            assert!(reads(&info(oid, parameters, key)), "the accepted twin");
+            let trailing = [parameters, &null].concat();
+            assert!(!reads(&info(oid, &trailing, key)), "{oid:?}");
+        }
+        assert!(!reads(&info(RSA_ENCRYPTION, &p256, &rsa)));
+        assert!(!reads(&info(RSA_ENCRYPTION, &[], &rsa)));
+        assert!(!reads(&info(EC_PUBLIC_KEY, &null, &POINT)));
+    }
+
+    #[test]
+    fn integers_are_positive_and_in_their_shortest_form() {
+        let reads = |n: &[u8], e: &[u8]| {
+            let key = rsa_key(n, e);
+            reads(&info(RSA_ENCRYPTION, &[NULL, 0], &key))
+        };
+        assert!(reads(&[0, 0x80, 1], &[3]), "the accepted twin");
+        for n in [&[][..], &[0], &[0, 1], &[0x80, 1], &[0, 0, 0x80]] {
+            assert!(!reads(n, &[3]), "{n:?}");
+            assert!(!reads(&[0, 0x80, 1], n), "{n:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_stands_behind_the_key() {
+        let good = info(ED25519, &[], &[7; 32]);
+        assert!(reads(&good), "the accepted twin");
+        assert!(!reads(&[&good[..], &[0]].concat()));
+        assert!(!reads(&good[..good.len() - 1]));
+    }
 }

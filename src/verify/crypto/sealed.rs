@@ -1,13 +1,13 @@
-//! What is put into a store that is not trusted, sealed.
+//! Sealed values for a store that is not trusted: an AEAD envelope, and keyed names.
 //!
 //! 1. All keys come from one cluster key, each for one purpose (RFC 5869). What was sealed for
 //!    one purpose does not open for another.
 //! 2. A seal is bound to its purpose, to what it is about and to its end, by the additional data
 //!    of an AEAD. Whatever differs in one of them does not open.
 //! 3. An answer that has ended does not open, and neither does one that ends later than is allowed.
-//!    A revocation opens whenever it is read: whether it has ended is no question for one clock.
+//!    A revocation opens at any time; the caller compares its end with more than one clock.
 //! 4. Names are keyed digests: the store learns neither tokens nor ids, and cannot test a guess.
-//! 5. Why something did not open is not told: to whoever reads, it is not there.
+//! 5. A value that does not open counts as absent; there is no reason.
 //!
 //! A seal is one byte of version, the end as eight bytes of big-endian seconds, then nonce, hidden
 //! text and tag of [`AeadCipher`].
@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
-use crate::verify::crypto::primitives::{AeadCipher, KeyedHasher, RootKey};
+use crate::verify::crypto::aead::{AeadCipher, KeyedHasher, RootKey};
 
 /// The version of the format, of the derivation of keys and of the names.
 const VERSION: u8 = 1;
@@ -29,9 +29,9 @@ const HEAD_BYTES: usize = 9;
 /// What a key is for. A purpose has keys of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// What an issuer said of a token.
+    /// An introspection response.
     Answer,
-    /// What is no longer good.
+    /// A revocation.
     Revocation,
 }
 
@@ -53,7 +53,7 @@ impl ClusterKey {
         Self(key)
     }
 
-    /// Whether all bytes are the same: a placeholder that somebody forgot.
+    /// Whether all bytes are equal: a forgotten placeholder.
     pub(crate) fn is_placeholder(&self) -> bool {
         let [first, rest @ ..] = &self.0;
         rest.iter().all(|byte| byte == first)
@@ -62,18 +62,17 @@ impl ClusterKey {
     /// A short name of this key for names of keys in the store. Clusters with different keys do
     /// not meet there.
     pub(crate) fn fingerprint(&self) -> Option<String> {
-        let name = self.root().namer("fingerprint")?.name(b"");
+        let name = self.root().keyed_hasher("fingerprint")?.digest(b"");
         Some(name.into_iter().take(8).fold(String::new(), hex))
     }
 
-    /// The seals for one purpose. `None` when the cryptographic library refuses, which it has no
-    /// reason to.
+    /// The seals for one purpose. `None` when the cryptographic library fails.
     pub(crate) fn seals(&self, purpose: Purpose) -> Option<SealedBox> {
         let (root, word) = (self.root(), purpose.as_str());
         Some(SealedBox {
             purpose,
             cipher: root.cipher(&format!("{word} cipher"))?,
-            namer: root.namer(&format!("{word} name"))?,
+            hasher: root.keyed_hasher(&format!("{word} name"))?,
         })
     }
 
@@ -92,7 +91,7 @@ impl fmt::Debug for ClusterKey {
 pub(crate) struct SealedBox {
     purpose: Purpose,
     cipher: AeadCipher,
-    namer: KeyedHasher,
+    hasher: KeyedHasher,
 }
 
 impl fmt::Debug for SealedBox {
@@ -127,8 +126,8 @@ impl SealedBox {
         self.open_whenever(about, sealed)
     }
 
-    /// The text and its end, if it was sealed about this subject. Whether it has ended is for the
-    /// caller to judge, who may know more than one clock.
+    /// The text and its end, if it was sealed about this subject, ended or not. The caller compares
+    /// the end.
     pub(crate) fn open_whenever(
         &self,
         about: &[&[u8]],
@@ -142,7 +141,7 @@ impl SealedBox {
 
     /// The name of what these parts say together.
     pub(crate) fn name(&self, parts: &[&[u8]]) -> String {
-        let name = self.namer.name(&joined(parts));
+        let name = self.hasher.digest(&joined(parts));
         name.into_iter().fold(String::with_capacity(64), hex)
     }
 

@@ -1,17 +1,21 @@
-//! Where a caller may act: an identity and the place that a request addresses become access.
+//! Access proofs: an identity and the tenant that a request addresses become access.
 //!
 //! 1. A user or a client enters its own workspace and no other; where the place names an
 //!    account too, that must be the caller's. Neither ever obtains an account.
 //! 2. A principal obtains an account within its reach, and a workspace whose owner is within
 //!    its reach; where the place names an account too, that must be the owner.
-//! 3. A caller without a tenant enters nothing.
+//! 3. A member enters a further workspace that its token lists or that a directory names; an
+//!    account administrator obtains the account that its token states.
+//! 4. A caller without any of these enters nothing.
 
 use crate::model::error::rejection::RejectionKind;
 use crate::model::ids::{AccountId, WorkspaceId};
+use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::{Identity, Principal, Tenant};
+use crate::verify::identity::member::Member;
 
-/// The place that a request addresses, as its path writes it.
+/// The tenant that a request addresses, as its path writes it.
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 #[derive(Debug)]
 pub(crate) struct RequestedPlace {
@@ -28,8 +32,9 @@ pub(crate) struct RequestedPlace {
 /// As an axum extractor it compares the route's `{workspace_id}`, and `{account_id}` where the
 /// route has one, with the caller's. A principal enters only under a layer that says
 /// [`admit_principals`](crate::AuthenticateLayer::admit_principals), and only when the
-/// [`WorkspaceDirectory`](crate::WorkspaceDirectory) names an account within its reach as the
-/// workspace's owner.
+/// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) names an account within its reach as the
+/// workspace's owner. A user enters further workspaces where the tenant rules have memberships:
+/// see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WorkspaceAccess {
@@ -54,7 +59,8 @@ impl WorkspaceAccess {
         self.account.as_ref()
     }
 
-    /// Who acts.
+    /// Who acts. A user is one of this workspace, with its role here, though the token may name
+    /// another workspace: see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership).
     #[must_use]
     pub const fn caller(&self) -> &Identity {
         &self.caller
@@ -81,36 +87,102 @@ impl WorkspaceAccess {
         if tenant.workspace.as_str() != place.workspace || !is_account(tenant, place) {
             return Err(RejectionKind::WrongTenant);
         }
-        let Tenant { account, workspace } = tenant.share();
+        let Tenant { account, workspace } = tenant.clone();
         Ok(Self {
             account,
             workspace,
-            caller: caller.share(),
+            caller: caller.clone(),
             token: token.clone(),
         })
     }
+}
 
-    /// Lets a principal into a workspace that this account owns.
+impl WorkspaceAccess {
+    /// Lets a member into a workspace of this account, with this role.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) fn visit(
+    pub(crate) fn join(
         token: &AccessToken,
-        principal: &Principal,
+        member: &Member,
         place: &RequestedPlace,
         workspace: WorkspaceId,
-        owner: AccountId,
+        account: Option<AccountId>,
+        role: Option<SharedStr>,
     ) -> Result<Self, RejectionKind> {
-        let is_here = workspace.as_str() == place.workspace;
-        let is_addressed = place
-            .account
-            .as_deref()
-            .is_none_or(|account| owner.as_str() == account);
-        if !is_here || !is_addressed || !principal.reach().includes(&owner) {
+        let tenant = Tenant { account, workspace };
+        if tenant.workspace.as_str() != place.workspace || !is_account(&tenant, place) {
+            return Err(RejectionKind::WrongTenant);
+        }
+        let Tenant { account, workspace } = tenant.clone();
+        Ok(Self {
+            account,
+            workspace,
+            caller: member.user_of(tenant.account, tenant.workspace, role),
+            token: token.clone(),
+        })
+    }
+}
+
+/// A principal's request for a workspace, before the workspace's owner is looked up.
+///
+/// The reach is compared twice: with the account that the path names, so that no directory is
+/// called for a request that is refused anyway, and with the owner that the directory names.
+#[cfg_attr(not(feature = "axum"), allow(dead_code))]
+pub(crate) struct PrincipalVisit<'r> {
+    principal: &'r Principal,
+    place: &'r RequestedPlace,
+    workspace: WorkspaceId,
+}
+
+#[cfg_attr(not(feature = "axum"), allow(dead_code))]
+impl<'r> PrincipalVisit<'r> {
+    /// Compares the reach with the account of the path; without one, the reach must not be empty.
+    pub(crate) fn new(
+        principal: &'r Principal,
+        place: &'r RequestedPlace,
+    ) -> Result<Self, RejectionKind> {
+        // A text that is no id names no tenant.
+        let no_tenant = |_| RejectionKind::WrongTenant;
+        let workspace = WorkspaceId::new(&place.workspace).map_err(no_tenant)?;
+        let is_in_reach = match &place.account {
+            Some(account) => {
+                let account = AccountId::new(account).map_err(no_tenant)?;
+                principal.reach().includes(&account)
+            }
+            None => !principal.reach().is_empty(),
+        };
+        if !is_in_reach {
             return Err(RejectionKind::WrongTenant);
         }
         Ok(Self {
-            account: Some(owner),
+            principal,
+            place,
             workspace,
-            caller: Identity::Principal(principal.share()),
+        })
+    }
+
+    /// The workspace whose owner is to be looked up.
+    pub(crate) const fn workspace(&self) -> &WorkspaceId {
+        &self.workspace
+    }
+
+    /// Grants access where the workspace's owner is within reach and is the account of the path.
+    pub(crate) fn owned_by(
+        self,
+        owner: AccountId,
+        token: &AccessToken,
+    ) -> Result<WorkspaceAccess, RejectionKind> {
+        let is_addressed = self
+            .place
+            .account
+            .as_deref()
+            .is_none_or(|account| owner.as_str() == account);
+        if !is_addressed || !self.principal.reach().includes(&owner) {
+            return Err(RejectionKind::WrongTenant);
+        }
+        Ok(WorkspaceAccess {
+            account: Some(owner),
+            workspace: self.workspace,
+            caller: Identity::Principal(self.principal.clone()),
             token: token.clone(),
         })
     }
@@ -120,22 +192,27 @@ fn is_account(tenant: &Tenant, place: &RequestedPlace) -> bool {
     match (&place.account, &tenant.account) {
         (None, _) => true,
         (Some(addressed), Some(own)) => own.as_str() == addressed,
-        // A place in an account is not the place of a caller who has none.
+        // A caller without an account is not in the account that the path names.
         (Some(_), None) => false,
     }
 }
 
-/// Proof that this principal may act in this account.
+/// Proof that this caller may act in this account.
 ///
 /// Functions that touch an account's data across its workspaces should take `&AccountAccess`.
-/// Only a principal ever obtains one; a user's or a client's reach ends with its workspace.
+/// A principal obtains it for an account within its reach, and a user for the account that its
+/// token states, where it has an
+/// [`account_admin_role`](crate::TenantClaims::account_admin_role). Others do not: the reach of a
+/// user or a client ends with its workspace.
 ///
-/// As an axum extractor it looks for the route's `{account_id}` in the principal's reach.
+/// As an axum extractor it compares the route's `{account_id}` with the caller's accounts; another
+/// name is a setting,
+/// [`account_parameter`](crate::ResourceServerBuilder::account_parameter).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AccountAccess {
     account: AccountId,
-    principal: Principal,
+    caller: Identity,
 }
 
 impl AccountAccess {
@@ -145,28 +222,45 @@ impl AccountAccess {
         &self.account
     }
 
-    /// Who acts.
+    /// The principal.
     #[must_use]
-    pub const fn principal(&self) -> &Principal {
-        &self.principal
+    pub const fn caller(&self) -> &Identity {
+        &self.caller
     }
 
-    /// Compares the caller's reach with the account that the request addresses.
+    /// The principal who acts; absent for a user with an account-wide role.
+    #[must_use]
+    pub const fn principal(&self) -> Option<&Principal> {
+        match &self.caller {
+            Identity::Principal(principal) => Some(principal),
+            Identity::User(_) | Identity::Client(_) | Identity::Subject(_) => None,
+        }
+    }
+
+    /// Compares the caller's accounts with the one that the request addresses.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) fn enter(caller: &Identity, account: &str) -> Result<Self, RejectionKind> {
-        let principal = match caller {
-            Identity::Principal(principal) => principal,
-            Identity::User(_) | Identity::Client(_) => return Err(RejectionKind::WrongCaller),
-            Identity::Subject(_) => return Err(RejectionKind::NoTenant),
+    pub(crate) fn enter(
+        caller: &Identity,
+        member: Option<&Member>,
+        account: &str,
+    ) -> Result<Self, RejectionKind> {
+        // Text that is no id is no account's.
+        let addressed = AccountId::new(account).map_err(|_| RejectionKind::WrongTenant);
+        let managed = member.and_then(Member::managed_account);
+        let is_within = match (caller, managed) {
+            (Identity::Principal(principal), _) => principal.reach().includes(&addressed?),
+            (Identity::User(_) | Identity::Subject(_), Some((own, _))) => *own == addressed?,
+            (Identity::User(_) | Identity::Client(_), _) => {
+                return Err(RejectionKind::WrongCaller);
+            }
+            (Identity::Subject(_), None) => return Err(RejectionKind::NoTenant),
         };
-        // What is no id is nobody's account.
-        let account = AccountId::new(account).map_err(|_| RejectionKind::WrongTenant)?;
-        if !principal.reach().includes(&account) {
+        if !is_within {
             return Err(RejectionKind::WrongTenant);
         }
         Ok(Self {
-            account,
-            principal: principal.share(),
+            account: AccountId::new(account).map_err(|_| RejectionKind::WrongTenant)?,
+            caller: caller.clone(),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! A client that acts for one user of its workspace.
 //!
 //! 1. Only a client, only in its own workspace, only with the scope that the rules demand.
-//! 2. The user's id is the client's claim: it becomes a user only when the application has
-//!    looked it up, or stays behind an accessor whose name says that nobody did.
+//! 2. The user's id is the client's statement. It becomes a user when the application's directory has
+//!    confirmed it; otherwise the accessor is named `unchecked_user`.
 
 use http::HeaderMap;
 
@@ -14,23 +14,23 @@ use crate::verify::identity::access::WorkspaceAccess;
 use crate::verify::identity::kinds::{Client, Identity};
 use crate::verify::policy::delegation_rule::DelegationRule;
 
-/// Proof that a client may act for a user of its workspace, whom the application knows.
+/// Proof that a client may act for a user of its workspace, confirmed by the user directory.
 ///
-/// It tells who acts and for whom, for audit. As an axum extractor it asks, in this order, for a
+/// For audit it has the client and the user. As an axum extractor it requires, in this order, a
 /// client whose issuer's rules switch
 /// [`delegation`](crate::TenantClaims::delegation) on, for exactly one well-formed header field
 /// that names the user, for the scope, for the client's own workspace in `{workspace_id}`, and
-/// for the word of the [`UserDirectory`](crate::UserDirectory). It needs no other tenant guard
-/// beside it, and bears none, since those refuse requests that name a user: take
+/// for the confirmation of the [`UserDirectory`](crate::tenant::UserDirectory). Do not add another tenant
+/// guard: those refuse requests that name a user. Take
 /// [`access()`](Self::access) and [`client()`](Self::client).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Delegation(Claimed);
 
-/// A client that says that it acts for a user of its workspace, whom nobody has looked up.
+/// A client that acts for a user of its workspace, where the user is not confirmed.
 ///
-/// As an axum extractor it asks for all that [`Delegation`] asks for, but for the word of the
-/// user directory.
+/// As an axum extractor it requires what [`Delegation`] requires, except the confirmation of the user
+/// directory.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct UncheckedDelegation(Claimed);
@@ -43,7 +43,7 @@ struct Claimed {
 }
 
 impl Delegation {
-    /// For whom: a user of the workspace, as the application's directory confirmed.
+    /// The user of the workspace, confirmed by the application's directory.
     #[must_use]
     pub const fn user(&self) -> &UserId {
         &self.0.user
@@ -51,14 +51,13 @@ impl Delegation {
 }
 
 impl UncheckedDelegation {
-    /// For whom, as the client claims. Whether there is such a user in this workspace, nobody
-    /// has checked.
+    /// The user, as the client states it. It is not checked that the workspace has this user.
     #[must_use]
     pub const fn unchecked_user(&self) -> &UserId {
         &self.0.user
     }
 
-    /// What the client claims, before anybody is asked.
+    /// The client's statement, before any directory is called.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn claim(
         caller: &Identity,
@@ -83,11 +82,11 @@ impl UncheckedDelegation {
         if !scope.contains(needed) {
             return Err(Rejection::insufficient_scope(needed.to_owned().into()));
         }
-        // The realm is the client's: whom another issuer calls by this name is somebody else.
+        // The realm is the client's: the same id from another issuer is another user.
         let user = UserId::of(client.id.realm(), SharedStr::new(user))
             .map_err(|_| Rejection::wrong_caller("delegation"))?;
         Ok(ClaimedUser {
-            client: client.share(),
+            client: client.clone(),
             user,
         })
     }
@@ -121,7 +120,7 @@ impl ClaimedUser {
 macro_rules! common {
     ($name:ident) => {
         impl $name {
-            /// Who acts.
+            /// The client that acts.
             #[must_use]
             pub const fn client(&self) -> &Client {
                 &self.0.client

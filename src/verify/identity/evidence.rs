@@ -1,13 +1,14 @@
-//! What a verified token says about its tenant, before anything is concluded from it.
+//! The evidence of tenancy in a verified token, before an identity is derived from it.
 //!
-//! Each piece is absent or a sound text. A claim that is present and is neither is
-//! contradiction, and contradiction is no evidence at all.
+//! 1. Each claim is absent or a string that is not empty. A claim with another type makes the whole
+//!    evidence invalid; the caller is then a `Subject`.
+//! 2. Two groups that fit the pattern make it invalid too.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::ids::{AccountId, ClientId, WorkspaceId};
+use crate::model::ids::{AccountId, ClientId, SubjectId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Tenant;
@@ -15,25 +16,26 @@ use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::{NameForms, whole_number};
 use crate::verify::policy::client_tenant::ClientTenant;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
-use crate::verify::policy::tenant_claims::{AccountRule, TenantClaims, WorkspaceRule};
+use crate::verify::policy::tenant_claims::TenantClaims;
+use crate::verify::policy::tenant_rules::{AccountRule, WorkspaceRule};
 
-/// A claim of the rules that is present with another type than theirs, or says two things.
-pub(in crate::verify) struct InvalidEvidence;
+/// A configured claim has another type, or two values.
+pub(super) struct InvalidEvidence;
 
-pub(in crate::verify) struct Evidence<'r> {
+pub(super) struct Evidence<'r> {
     pub(in crate::verify) account: Option<SharedStr>,
     pub(in crate::verify) workspace: Option<SharedStr>,
     pub(in crate::verify) user: Option<SharedStr>,
     pub(in crate::verify) principal: Option<SharedStr>,
     pub(in crate::verify) role: Option<SharedStr>,
     pub(in crate::verify) context: Option<SharedStr>,
-    pub(in crate::verify) in_groups: bool,
-    /// What the machine claim states, where one is configured.
+    pub(super) in_groups: bool,
+    /// The value of the machine claim, where one is configured.
     machine: Option<SharedStr>,
-    pub(in crate::verify) from_portal_client: bool,
-    /// Whether the claim is there that marks users.
+    pub(super) from_portal_client: bool,
+    /// Whether the token has the claim that marks users.
     has_user_mark: bool,
-    /// What the configuration says of this client.
+    /// The configured tenant of this client.
     pub(in crate::verify) mapped: Option<&'r ClientTenant>,
 }
 
@@ -54,6 +56,7 @@ impl<'r> Evidence<'r> {
         };
         let (account, workspace) = match &rules.workspace {
             WorkspaceRule::Claim(path) => (stated_account, read(Some(path))?),
+            WorkspaceRule::Unnamed => (stated_account, None),
             WorkspaceRule::Group(path, pattern) => {
                 let found = the_one_group(claims, path, &issuer.name_forms, |group| {
                     pattern.find(group).map(|found| {
@@ -86,34 +89,29 @@ impl<'r> Evidence<'r> {
         })
     }
 
-    /// Whether anything says that a machine is calling. A piece of it is enough to contradict a
-    /// user or a principal.
-    pub(in crate::verify) fn speaks_of_a_machine(
-        &self,
-        token: &AccessToken,
-        rules: &TenantClaims,
-    ) -> bool {
+    /// Whether any evidence speaks of a machine. One piece excludes a user and a principal.
+    pub(super) fn speaks_of_a_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         token.is_machine() || self.is_marked(rules)
     }
 
-    /// Whether the token has what the rules ask of a user's beside its tenant.
-    pub(in crate::verify) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
+    /// Whether the token has the claim that marks users, where one is configured.
+    pub(super) fn is_marked_as_user(&self, rules: &TenantClaims) -> bool {
         self.has_user_mark || rules.user_mark.is_none()
     }
 
-    /// Whether the claim is absent that marks users.
-    pub(in crate::verify) const fn is_unmarked_by_user(&self) -> bool {
+    /// Whether the token lacks the claim that marks users.
+    pub(super) const fn is_unmarked_by_user(&self) -> bool {
         !self.has_user_mark
     }
 
-    /// Whether everything says that a machine is calling.
+    /// Whether all evidence speaks of a machine.
     pub(in crate::verify) fn is_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         let claimed = match (&rules.machine, &self.machine, self.mapped) {
             (None, _, _) | (Some(_), None, Some(_)) => true,
             (Some(_), None, None) => false,
             (Some((_, mark)), Some(stated), _) => stated.as_str() == &**mark,
         };
-        // Amazon Cognito: a machine's `sub` is its client id, and no user is named.
+        // Amazon Cognito: the `sub` of a machine is its client id, and no claim names a user.
         let named = if rules.machine_claim_suffices && self.is_marked(rules) {
             !token.has_username()
         } else {
@@ -129,29 +127,56 @@ impl<'r> Evidence<'r> {
         }
     }
 
+    /// The ids of a user, if nothing speaks of another kind of caller.
+    pub(in crate::verify) fn user_ids(
+        &self,
+        token: &AccessToken,
+        tenant: &TenantClaims,
+        rules: &IssuerPolicy,
+    ) -> Option<(UserId, SubjectId)> {
+        if self.speaks_of_a_machine(token, tenant)
+            || self.from_portal_client
+            || !self.is_marked_as_user(tenant)
+        {
+            return None;
+        }
+        let subject = token.subject()?;
+        let user = match (&tenant.user, &self.user) {
+            (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
+            (Some(_), stated) => stated.as_ref()?.clone(),
+        };
+        Some((UserId::of(&rules.realm, user).ok()?, subject.clone()))
+    }
+
+    /// Whether the token is for a context inside a workspace, where the rules have contexts.
+    pub(in crate::verify) fn is_inside_workspaces(&self, rules: &TenantClaims) -> bool {
+        rules.context.as_ref().is_none_or(|rule| {
+            let mut inside = rule.workspace_contexts.iter();
+            self.context
+                .as_ref()
+                .is_some_and(|context| inside.any(|known| &**known == context.as_str()))
+        })
+    }
+
     /// The tenant, if the token names a whole one, is for a context inside a workspace, and its
     /// issuer may assert the account.
     pub(in crate::verify) fn tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
-        if let Some(rule) = &rules.context {
-            let context = self.context.as_ref()?;
-            let mut inside = rule.workspace_contexts.iter();
-            if !inside.any(|known| &**known == context.as_str()) {
-                return None;
-            }
+        if !self.is_inside_workspaces(rules) {
+            return None;
         }
         let account = match &rules.account {
             AccountRule::Claim(_) | AccountRule::Group => {
-                Some(AccountId::of(self.account.as_ref()?.share()).ok()?)
+                Some(AccountId::of(self.account.as_ref()?.clone()).ok()?)
             }
             AccountRule::Absent => None,
             AccountRule::Undecided => return None,
         };
-        let workspace = WorkspaceId::of(self.workspace.as_ref()?.share()).ok()?;
+        let workspace = WorkspaceId::of(self.workspace.as_ref()?.clone()).ok()?;
         within_limit(Tenant { account, workspace }, rules)
     }
 
-    /// The tenant that the configuration gives this client, unless the token contradicts it.
-    pub(in crate::verify) fn mapped_tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
+    /// The configured tenant of this client, unless the token contradicts it.
+    pub(super) fn mapped_tenant(&self, rules: &TenantClaims) -> Option<Tenant> {
         let mapped = self.mapped?;
         let account = mapped.account_id().ok()?;
         let workspace = mapped.workspace_id().ok()?;
@@ -174,8 +199,8 @@ impl<'r> Evidence<'r> {
     }
 }
 
-/// The accounts that a claim lists; `None` where it is anything but an array of ids.
-pub(in crate::verify) fn accounts_at(
+/// The accounts that a claim lists; `None` where it is not an array of ids.
+pub(super) fn accounts_at(
     claims: &Object<'_>,
     path: &ClaimPath,
     rules: &TenantClaims,
@@ -217,17 +242,14 @@ fn text_at(
 }
 
 /// A string, or a whole number where the rules read one as an id.
-pub(in crate::verify) fn id_text<'c>(
-    value: Value<'c>,
-    rules: &TenantClaims,
-) -> Option<Cow<'c, str>> {
+pub(super) fn id_text<'c>(value: Value<'c>, rules: &TenantClaims) -> Option<Cow<'c, str>> {
     match value {
         Value::Number(text) if rules.numeric_ids => whole_number(text).map(Cow::Borrowed),
         other => other.as_text(),
     }
 }
 
-/// What the one group that fits says. That two fit is contradiction.
+/// The one group that fits; two of them make the evidence invalid.
 fn the_one_group<T>(
     claims: &Object<'_>,
     path: &ClaimPath,
@@ -250,7 +272,7 @@ fn the_one_group<T>(
     Ok(found)
 }
 
-/// Whatever stands there but an empty list is a group, or something in its place.
+/// Whether the claim has a value other than an empty list.
 fn is_in_groups(claims: &Object<'_>, groups: &ClaimPath) -> bool {
     match claims.at_path(groups.members()) {
         Ok(None) => false,

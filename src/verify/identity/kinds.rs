@@ -1,32 +1,125 @@
-//! The kinds of callers, cut by reach.
+//! The kinds of callers, by the tenants that they reach.
+
+use std::fmt;
+use std::sync::Arc;
 
 use crate::model::ids::{AccountId, ClientId, PrincipalId, SubjectId, UserId, WorkspaceId};
 use crate::model::reach::Reach;
 use crate::model::shared_str::SharedStr;
 
-/// Who is calling, cut by reach.
+/// The caller, by the tenants that it reaches.
 ///
-/// A match on it names every kind: another kind would be a breaking change, because it would
-/// be another answer to the question who may reach what.
+/// A match on it names every kind: another kind would be a breaking change, because it would change
+/// which callers reach which tenants. For logs and audit, [`kind`](Self::kind),
+/// [`issuer`](Self::issuer), [`subject`](Self::subject) and [`client_id`](Self::client_id) need no
+/// match.
 ///
 /// An identity is not yet permission: see [`WorkspaceAccess`](crate::WorkspaceAccess).
+///
+/// `Clone` is cheap: it shares the token's payload and keeps it in memory. `Debug` shows the kind and
+/// the shape, and no id.
+#[doc(alias("user", "caller", "principal", "m2m"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// A user of one workspace.
+    #[doc(alias("end_user"))]
     User(WorkspaceUser),
-    /// Somebody who may act across accounts.
+    /// A platform-level identity that may act across accounts.
     Principal(Principal),
-    /// A machine: one workspace's, or none's where the issuer has no tenant rules.
+    /// A machine client: of one workspace, or of none where the issuer has no tenant rules.
+    #[doc(alias("m2m", "service_account", "client_credentials"))]
     Client(Client),
-    /// Somebody with a good token who reaches no tenant.
+    /// A caller with a good token that reaches no tenant.
     Subject(Subject),
+}
+
+impl Identity {
+    /// The kind, for logs, metrics and comparisons.
+    #[must_use]
+    pub const fn kind(&self) -> IdentityKind {
+        match self {
+            Self::User(_) => IdentityKind::User,
+            Self::Principal(_) => IdentityKind::Principal,
+            Self::Client(_) => IdentityKind::Client,
+            Self::Subject(_) => IdentityKind::Subject,
+        }
+    }
+
+    /// The configured issuer that vouches for it.
+    #[doc(alias("iss"))]
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        match self {
+            Self::User(user) => user.subject.issuer(),
+            Self::Principal(principal) => principal.subject.issuer(),
+            Self::Client(client) => client.id.issuer(),
+            Self::Subject(subject) => &subject.issuer,
+        }
+    }
+
+    /// The subject of the token. `None` for a client, whose id is [`client_id`](Self::client_id), and
+    /// for a subject whose token has no `sub`.
+    #[doc(alias("sub", "user_id"))]
+    #[must_use]
+    pub const fn subject(&self) -> Option<&SubjectId> {
+        match self {
+            Self::User(user) => Some(&user.subject),
+            Self::Principal(principal) => Some(&principal.subject),
+            Self::Client(_) => None,
+            Self::Subject(subject) => subject.id.as_ref(),
+        }
+    }
+
+    /// The OAuth client, of a client or a subject. `None` for a user or a principal: the client that
+    /// their token was issued to is [`AccessToken::client_id`](crate::AccessToken::client_id).
+    #[doc(alias("azp", "cid", "appid"))]
+    #[must_use]
+    pub const fn client_id(&self) -> Option<&ClientId> {
+        match self {
+            Self::User(_) | Self::Principal(_) => None,
+            Self::Client(client) => Some(&client.id),
+            Self::Subject(subject) => subject.client.as_ref(),
+        }
+    }
+}
+
+/// The kind of an [`Identity`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IdentityKind {
+    /// [`Identity::User`].
+    User,
+    /// [`Identity::Principal`].
+    Principal,
+    /// [`Identity::Client`].
+    Client,
+    /// [`Identity::Subject`].
+    Subject,
+}
+
+impl IdentityKind {
+    /// A stable name: `user`, `principal`, `client` or `subject`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Principal => "principal",
+            Self::Client => "client",
+            Self::Subject => "subject",
+        }
+    }
+}
+
+impl fmt::Display for IdentityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A user of exactly one workspace.
 ///
-/// As an axum extractor it asks for a user, and looks at no path: on a route with
-/// `{workspace_id}`, ask for [`WorkspaceAccess`](crate::WorkspaceAccess), which compares them.
-/// A client that acts for a user is no user: see [`Delegation`](crate::Delegation).
+/// As an axum extractor it requires a user and does not read the path: on a route with
+/// `{workspace_id}` take [`WorkspaceAccess`](crate::WorkspaceAccess), which compares them.
+/// A client that acts for a user is not a user: see [`Delegation`](crate::tenant::Delegation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceUser {
     pub(in crate::verify) user: UserId,
@@ -73,10 +166,10 @@ impl WorkspaceUser {
 
 /// A platform-level identity that may act across the accounts within its reach.
 ///
-/// [`AccountAccess`](crate::AccountAccess) is the proof for one of them. It enters a workspace
+/// [`AccountAccess`](crate::tenant::AccountAccess) is the proof for one of them. It enters a workspace
 /// only under a layer that says
 /// [`admit_principals`](crate::AuthenticateLayer::admit_principals), and only when the
-/// [`WorkspaceDirectory`](crate::WorkspaceDirectory) names an account within reach as its owner.
+/// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) names an account within reach as its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub(in crate::verify) id: PrincipalId,
@@ -105,6 +198,10 @@ impl Principal {
 }
 
 /// A machine client.
+#[doc(alias = "m2m")]
+#[doc(alias = "machine_to_machine")]
+#[doc(alias = "service_account")]
+#[doc(alias = "client_credentials")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     pub(in crate::verify) id: ClientId,
@@ -135,9 +232,13 @@ impl Client {
     }
 }
 
-/// Somebody with a good token who reaches no tenant.
+/// A caller with a good token that names no tenant.
+///
+/// It reaches no tenant, except for workspaces of which it is a member where the tenant rules have
+/// memberships: see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
+    pub(in crate::verify) issuer: Arc<str>,
     pub(in crate::verify) id: Option<SubjectId>,
     pub(in crate::verify) client: Option<ClientId>,
 }
@@ -161,64 +262,4 @@ impl Subject {
 pub(in crate::verify) struct Tenant {
     pub(in crate::verify) account: Option<AccountId>,
     pub(in crate::verify) workspace: WorkspaceId,
-}
-
-impl Tenant {
-    pub(in crate::verify) fn share(&self) -> Self {
-        Self {
-            account: self.account.as_ref().map(AccountId::share),
-            workspace: self.workspace.share(),
-        }
-    }
-}
-
-/// Copies that live no longer than the request.
-impl Identity {
-    pub(crate) fn share(&self) -> Self {
-        match self {
-            Self::User(user) => Self::User(user.share()),
-            Self::Principal(principal) => Self::Principal(principal.share()),
-            Self::Client(client) => Self::Client(client.share()),
-            Self::Subject(subject) => Self::Subject(subject.share()),
-        }
-    }
-}
-
-impl WorkspaceUser {
-    pub(crate) fn share(&self) -> Self {
-        Self {
-            user: self.user.share(),
-            subject: self.subject.share(),
-            tenant: self.tenant.share(),
-            role: self.role.as_ref().map(SharedStr::share),
-        }
-    }
-}
-
-impl Principal {
-    pub(crate) fn share(&self) -> Self {
-        Self {
-            id: self.id.share(),
-            subject: self.subject.share(),
-            reach: self.reach.clone(),
-        }
-    }
-}
-
-impl Client {
-    pub(crate) fn share(&self) -> Self {
-        Self {
-            id: self.id.share(),
-            tenant: self.tenant.as_ref().map(Tenant::share),
-        }
-    }
-}
-
-impl Subject {
-    pub(crate) fn share(&self) -> Self {
-        Self {
-            id: self.id.as_ref().map(SubjectId::share),
-            client: self.client.as_ref().map(ClientId::share),
-        }
-    }
 }

@@ -1,8 +1,8 @@
-//! How much memory a verified token and its caller take, for caches that are bounded by it.
+//! The memory of a verified token and its identity, for the bound of the token cache.
 //!
-//! 1. Everything is counted that is allocated for this token: its payload, lists, and the texts
-//!    that are no pieces of the payload because they were written with escapes.
-//! 2. What belongs to the configuration is not: the reach that a setting gives is there once.
+//! 1. Counted is what is allocated for this token: the payload, lists, and strings that are not
+//!    substrings of the payload because they had escapes.
+//! 2. Not counted is what belongs to the configuration and is shared, such as a configured reach.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::verify::identity::kinds::{Identity, Tenant};
 use crate::verify::identity::resolve::Identified;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// The memory that token and caller take, but for these two values themselves.
+/// The heap memory of token and identity in bytes, without the two values themselves.
 pub(crate) fn footprint(
     token: &AccessToken,
     identified: &Identified,
@@ -22,7 +22,9 @@ pub(crate) fn footprint(
 ) -> usize {
     let payload = token.payload_text();
     let context = identified.context.as_ref();
+    let member = identified.member.as_ref();
     token.bytes()
+        + member.map_or(0, |member| member.bytes(payload))
         + context.map_or(0, |text| text.bytes_beside(payload))
         + identity(&identified.identity, payload, rules)
 }
@@ -70,7 +72,7 @@ fn reach(reach: &Reach, payload: &Arc<str>, rules: &IssuerPolicy) -> usize {
     }
 }
 
-/// Whether a list is the configuration's own.
+/// Whether a list is shared with the configuration.
 fn is_configured(accounts: &Arc<[AccountId]>, rules: &IssuerPolicy) -> bool {
     rules.tenant.as_ref().is_some_and(|tenant| {
         let lists = [Some(&tenant.reach_list), tenant.limit.as_ref()];

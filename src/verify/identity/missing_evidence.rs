@@ -1,8 +1,7 @@
-//! Which evidence of tenancy a token lacks, or which contradicts, told to operators when a guard
-//! refuses a caller without a tenant.
+//! The detail of a refusal for want of a tenant: which evidence is missing or contradicts.
 //!
-//! 1. Nothing is decided here: the evidence is read once more, by the rules of
-//!    [`identify`](super::identify), and the first of them that does not hold is named.
+//! 1. It decides nothing: it reads the evidence again by the rules of [`identify`](super::resolve) and
+//!    names the first rule that is not met.
 //! 2. A claim is named by its configured path, with the type that was found; never its value.
 
 use crate::model::claim_path::ClaimPath;
@@ -10,16 +9,22 @@ use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
+use crate::verify::identity::evidence::{Evidence, accounts_at};
+use crate::verify::identity::evidence_detail::{
+    about, about_name, found, invalid_claim, unfit, unstated, workspace_claim, workspace_setting,
+};
 use crate::verify::json::claim_error::ClaimName as _;
 use crate::verify::json::object::{Object, Value};
-use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
-use crate::verify::policy::tenant_claims::{AccountRule, ReachRule, TenantClaims, WorkspaceRule};
+use crate::verify::policy::tenant_claims::TenantClaims;
+use crate::verify::policy::tenant_rules::{AccountRule, ReachRule};
 
-/// Why the bearer of this token reaches no tenant. `None` where the rules give it one.
+/// Why the caller reaches no tenant. `None` where the rules give it one.
 #[cold]
-pub(crate) fn lacking(token: &AccessToken, rules: &IssuerPolicy) -> Option<RejectionDetail> {
+pub(crate) fn missing_evidence(
+    token: &AccessToken,
+    rules: &IssuerPolicy,
+) -> Option<RejectionDetail> {
     let Some(tenant) = &rules.tenant else {
         return Some(
             RejectionDetail::new()
@@ -28,12 +33,12 @@ pub(crate) fn lacking(token: &AccessToken, rules: &IssuerPolicy) -> Option<Rejec
         );
     };
     let claims = Object::parse_str(token.payload_text()).ok()?;
-    if let Some(odd) = odd_claim(&claims, tenant, &rules.name_forms) {
+    if let Some(odd) = invalid_claim(token, &claims, tenant, &rules.name_forms) {
         return Some(odd);
     }
     let Ok(evidence) = Evidence::read(token, &claims, tenant, rules) else {
         return Some(about(
-            workspace_claim(tenant),
+            workspace_claim(tenant)?,
             workspace_setting(tenant),
             Problem::Contradicts,
         ));
@@ -54,8 +59,7 @@ pub(crate) fn lacking(token: &AccessToken, rules: &IssuerPolicy) -> Option<Rejec
     }
 }
 
-/// Why the claim of roles or groups has no name that is read: it is absent, empty, or of another
-/// form.
+/// Why the claim of roles or groups has no names: it is absent, empty, or of another form.
 #[cold]
 #[cfg(feature = "axum")]
 pub(crate) fn unread_names(
@@ -84,70 +88,6 @@ pub(crate) fn unread_names(
     }
 }
 
-/// The claims that must be strings where they are present, and the settings that name them.
-fn text_claims(tenant: &TenantClaims) -> impl Iterator<Item = (&ClaimPath, &'static str)> {
-    let account = match &tenant.account {
-        AccountRule::Claim(path) => Some(path),
-        AccountRule::Undecided | AccountRule::Group | AccountRule::Absent => None,
-    };
-    let workspace = match &tenant.workspace {
-        WorkspaceRule::Claim(path) => Some(path),
-        WorkspaceRule::Group(..) => None,
-    };
-    [
-        (workspace, "by_workspace"),
-        (account, "account_claim"),
-        (tenant.user.as_ref(), "user_claim"),
-        (tenant.principal.as_ref(), "principal_claim"),
-        (tenant.role.as_ref(), "role_claim"),
-        (tenant.context.as_ref().map(|rule| &rule.claim), "contexts"),
-        (
-            tenant.machine.as_ref().map(|(path, _)| path),
-            "machine_claim",
-        ),
-        (tenant.user_mark.as_ref(), "user_mark"),
-    ]
-    .into_iter()
-    .filter_map(|(path, setting)| Some((path?, setting)))
-}
-
-/// A claim that is present and no text, or an empty one.
-fn odd_claim(
-    claims: &Object<'_>,
-    tenant: &TenantClaims,
-    forms: &NameForms,
-) -> Option<RejectionDetail> {
-    for (path, setting) in text_claims(tenant) {
-        let problem = match claims.at_path(path.members()) {
-            Ok(None) => continue,
-            Ok(Some(value)) => match id_text(value, tenant) {
-                Some(text) if !text.is_empty() => continue,
-                Some(_) => Problem::Empty,
-                None => Problem::WrongType,
-            },
-            Err(_) => Problem::WrongType,
-        };
-        let expected = if tenant.numeric_ids {
-            "string | whole number"
-        } else {
-            "string"
-        };
-        return Some(found(about(path, setting, problem), claims, path).with_expected(expected));
-    }
-    let WorkspaceRule::Group(path, _) = &tenant.workspace else {
-        return None;
-    };
-    let is_list = match claims.at_path(path.members()) {
-        Ok(None) => true,
-        Ok(Some(value)) => forms.read(value).is_some(),
-        Err(_) => false,
-    };
-    (!is_list).then(|| {
-        found(about(path, "by_group", Problem::WrongType), claims, path)
-            .with_expected(forms.expected())
-    })
-}
-
 /// A token whose evidence could be read.
 struct EvidenceCase<'t> {
     token: &'t AccessToken,
@@ -170,7 +110,7 @@ impl EvidenceCase<'_> {
         }
     }
 
-    /// What is wrong with one of these, which contradict the kind of caller.
+    /// The first of these claims that is present, which contradicts the kind of caller.
     fn contradicted_by(
         &self,
         claims: &[(&Option<SharedStr>, &Option<ClaimPath>, &'static str)],
@@ -200,7 +140,7 @@ impl EvidenceCase<'_> {
             });
         }
         if evidence.workspace.is_some() {
-            let path = workspace_claim(tenant);
+            let path = workspace_claim(tenant)?;
             return Some(self.stated(path, workspace_setting(tenant), Problem::Contradicts));
         }
         let account = match &tenant.account {
@@ -230,7 +170,7 @@ impl EvidenceCase<'_> {
         })
     }
 
-    /// A token that speaks of a machine and may not.
+    /// Evidence of a machine, where the kind of caller excludes it.
     fn machine_contradicts(&self) -> Option<RejectionDetail> {
         if !self.evidence.speaks_of_a_machine(self.token, self.tenant) {
             return None;
@@ -326,7 +266,7 @@ impl EvidenceCase<'_> {
         is_lacking.then(|| about(path, "subject_claim", Problem::Missing))
     }
 
-    /// What of the tenant is lacking: context, account, workspace, or the issuer's word for it.
+    /// The missing part of the tenant: context, account, workspace, or the issuer's right to assert it.
     fn no_tenant(&self) -> Option<RejectionDetail> {
         let (tenant, evidence) = (self.tenant, self.evidence);
         if let Some(rule) = &tenant.context {
@@ -355,7 +295,14 @@ impl EvidenceCase<'_> {
                 Some(_) => {}
             }
         }
-        let (path, setting) = (workspace_claim(tenant), workspace_setting(tenant));
+        let setting = workspace_setting(tenant);
+        let Some(path) = workspace_claim(tenant) else {
+            return Some(
+                RejectionDetail::new()
+                    .with_problem(Problem::Missing)
+                    .with_setting(setting),
+            );
+        };
         match &evidence.workspace {
             None => Some(about(path, setting, Problem::Missing)),
             Some(workspace) if WorkspaceId::new(workspace.as_str()).is_err() => {
@@ -378,53 +325,5 @@ impl EvidenceCase<'_> {
             Some(path) => about(path, setting, problem),
             None => about_name("client_id", problem).with_setting(setting),
         }
-    }
-}
-
-const fn workspace_claim(tenant: &TenantClaims) -> &ClaimPath {
-    match &tenant.workspace {
-        WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => path,
-    }
-}
-
-const fn workspace_setting(tenant: &TenantClaims) -> &'static str {
-    match &tenant.workspace {
-        WorkspaceRule::Claim(_) => "by_workspace",
-        WorkspaceRule::Group(..) => "by_group",
-    }
-}
-
-fn about(path: &ClaimPath, setting: &'static str, problem: Problem) -> RejectionDetail {
-    RejectionDetail::new()
-        .with_claim(path.shown())
-        .with_problem(problem)
-        .with_setting(setting)
-}
-
-fn about_name(name: &'static str, problem: Problem) -> RejectionDetail {
-    RejectionDetail::new()
-        .with_claim(name)
-        .with_problem(problem)
-}
-
-/// What a rule asks for and the token does not state.
-fn unstated(
-    stated: Option<&SharedStr>,
-    path: Option<&ClaimPath>,
-    setting: &'static str,
-) -> Option<RejectionDetail> {
-    let path = path.filter(|_| stated.is_none())?;
-    Some(about(path, setting, Problem::Missing))
-}
-
-fn unfit(path: &ClaimPath, setting: &'static str) -> RejectionDetail {
-    about(path, setting, Problem::Malformed)
-        .with_expected("1 to 256 bytes without control characters")
-}
-
-fn found(detail: RejectionDetail, claims: &Object<'_>, path: &ClaimPath) -> RejectionDetail {
-    match claims.at_path(path.members()) {
-        Ok(Some(value)) => detail.with_found(value.type_name()),
-        Ok(None) | Err(_) => detail,
     }
 }

@@ -1,28 +1,32 @@
-//! Who is calling: an access token and its issuer's tenant rules become an identity.
+//! Resolves the identity: an access token and its issuer's tenant rules become an `Identity`.
 //!
-//! 1. Wider reach needs positive evidence, complete and without contradiction.
-//! 2. Anything else is a subject, who is authenticated and reaches nothing.
+//! 1. A kind that reaches a tenant needs complete evidence without contradiction.
+//! 2. Otherwise the caller is a `Subject`: authenticated, and without a tenant.
 //! 3. Without tenant rules a caller is a client without a workspace, or a subject.
 //!
-//! The rules for each kind stand at [`TenantClaims`].
+//! [`TenantClaims`] documents the rules of each kind.
 
 use std::sync::Arc;
 
-use crate::model::ids::{ClientId, PrincipalId, SubjectId, UserId};
+use crate::model::ids::PrincipalId;
 use crate::model::reach::Reach;
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+use crate::verify::identity::member::{Member, member};
 use crate::verify::json::object::Object;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
-use crate::verify::policy::tenant_claims::{ContextsMeant, ReachRule, TenantClaims};
+use crate::verify::policy::tenant_claims::TenantClaims;
+use crate::verify::policy::tenant_rules::{ContextsMeant, ReachRule};
 
 /// An identity, and the API context that the token is for where it is known.
 #[derive(Debug)]
 pub(crate) struct Identified {
     pub(crate) identity: Identity,
     pub(crate) context: Option<SharedStr>,
+    /// What it says about further workspaces, where the rules have memberships.
+    pub(crate) member: Option<Box<Member>>,
 }
 
 /// Reads the evidence in a verified token.
@@ -33,56 +37,75 @@ pub(crate) fn identify(
 ) -> Identified {
     let Some(tenant) = &rules.tenant else {
         return Identified {
-            identity: without_rules(token),
+            identity: without_rules(token, rules),
             context: None,
+            member: None,
         };
     };
-    // Read apart from the evidence: a token with contradictory claims is still not good for
-    // another context.
+    // Separate from the evidence: a token with invalid evidence is still not good for another
+    // context.
     let stated = tenant.context.as_ref().and_then(|rule| {
         let value = claims.at_path(rule.claim.members()).ok().flatten()?;
         let text = id_text(value, tenant)?;
         Some(SharedStr::within(token.payload_text(), &text))
     });
     let stated = match &tenant.contexts_meant {
-        ContextsMeant::One(context) => Some(context.share()),
+        ContextsMeant::One(context) => Some(context.clone()),
         ContextsMeant::Unsaid | ContextsMeant::Every => stated,
     };
     let Ok(evidence) = Evidence::read(token, claims, tenant, rules) else {
         return Identified {
-            identity: subject(token),
+            identity: subject(token, rules),
             context: stated,
+            member: None,
+        };
+    };
+    let member = if tenant.has_members() {
+        member(token, claims, &evidence, tenant, rules)
+    } else {
+        Ok(None)
+    };
+    let Ok(member) = member else {
+        return Identified {
+            identity: subject(token, rules),
+            context: stated,
+            member: None,
         };
     };
     let identity = principal(token, claims, &evidence, tenant, rules)
         .or_else(|| client(token, &evidence, tenant))
         .or_else(|| user(token, &evidence, tenant, rules))
-        .unwrap_or_else(|| subject(token));
+        .unwrap_or_else(|| subject(token, rules));
     let context = stated.or_else(|| match (&identity, evidence.mapped) {
-        (Identity::Client(_), Some(mapped)) => mapped.context_text().map(SharedStr::share),
+        (Identity::Client(_), Some(mapped)) => mapped.context_text().cloned(),
         _ => None,
     });
-    Identified { identity, context }
-}
-
-fn without_rules(token: &AccessToken) -> Identity {
-    match token.client_id() {
-        Some(client) if token.is_machine() => Identity::Client(Client {
-            id: client.share(),
-            tenant: None,
-        }),
-        _ => subject(token),
+    Identified {
+        identity,
+        context,
+        member,
     }
 }
 
-fn subject(token: &AccessToken) -> Identity {
+fn without_rules(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
+    match token.client_id() {
+        Some(client) if token.is_machine() => Identity::Client(Client {
+            id: client.clone(),
+            tenant: None,
+        }),
+        _ => subject(token, rules),
+    }
+}
+
+fn subject(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
     Identity::Subject(Subject {
-        id: token.subject().map(SubjectId::share),
-        client: token.client_id().map(ClientId::share),
+        issuer: Arc::clone(&rules.realm),
+        id: token.subject().cloned(),
+        client: token.client_id().cloned(),
     })
 }
 
-/// All of the evidence and none of the contradictions; see [`TenantClaims`], rule 3.
+/// A principal: all of the evidence, no contradiction; see [`TenantClaims`], rule 3.
 fn principal(
     token: &AccessToken,
     claims: &Object<'_>,
@@ -101,19 +124,19 @@ fn principal(
         return None;
     }
     Some(Identity::Principal(Principal {
-        id: PrincipalId::of(&rules.realm, evidence.principal.as_ref()?.share()).ok()?,
-        subject: token.subject()?.share(),
+        id: PrincipalId::of(&rules.realm, evidence.principal.as_ref()?.clone()).ok()?,
+        subject: token.subject()?.clone(),
         reach: reach(claims, tenant)?,
     }))
 }
 
-/// `None` when the claim that lists the accounts is of another type.
+/// The reach of a principal; `None` where the claim that lists the accounts has another type.
 fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
     let granted = match tenant.reach.as_slice() {
         [] => Reach::default(),
         [ReachRule::EveryAccount] => Reach::EveryAccount,
         [ReachRule::Claim(path)] => Reach::Accounts(accounts_at(claims, path, tenant)?),
-        // INVARIANT: sound rules have one source of reach, and this is the last kind.
+        // INVARIANT: valid rules have one source of reach, and this is the last kind.
         _ => Reach::Accounts(Arc::clone(&tenant.reach_list.accounts)),
     };
     Some(match &tenant.limit {
@@ -122,7 +145,7 @@ fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
     })
 }
 
-/// See [`TenantClaims`], rule 2.
+/// A client; see [`TenantClaims`], rule 2.
 fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) -> Option<Identity> {
     let contradicted = (evidence.user.is_some() && !rules.machine_claim_suffices)
         || evidence.principal.is_some()
@@ -136,33 +159,23 @@ fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) ->
         None => evidence.tenant(rules)?,
     };
     Some(Identity::Client(Client {
-        id: token.client_id()?.share(),
+        id: token.client_id()?.clone(),
         tenant: Some(tenant),
     }))
 }
 
-/// See [`TenantClaims`], rule 1.
+/// A user; see [`TenantClaims`], rule 1.
 fn user(
     token: &AccessToken,
     evidence: &Evidence<'_>,
     tenant: &TenantClaims,
     rules: &IssuerPolicy,
 ) -> Option<Identity> {
-    if evidence.speaks_of_a_machine(token, tenant)
-        || evidence.from_portal_client
-        || !evidence.is_marked_as_user(tenant)
-    {
-        return None;
-    }
-    let subject = token.subject()?;
-    let user = match (&tenant.user, &evidence.user) {
-        (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
-        (Some(_), stated) => stated.as_ref()?.share(),
-    };
+    let (user, subject) = evidence.user_ids(token, tenant, rules)?;
     Some(Identity::User(WorkspaceUser {
-        user: UserId::of(&rules.realm, user).ok()?,
-        subject: subject.share(),
+        user,
+        subject,
         tenant: evidence.tenant(tenant)?,
-        role: evidence.role.as_ref().map(SharedStr::share),
+        role: evidence.role.as_ref().cloned(),
     }))
 }

@@ -1,19 +1,20 @@
-//! A JWT by which we say who we are (RFC 7523 sections 2.2 and 3).
+//! A JWT that authenticates this server's own client (RFC 7523 sections 2.2 and 3).
 //!
-//! 1. Issuer and subject are our client id; it is for one audience, for a minute, and has an id
-//!    of its own, so that it is of no use anywhere else and not for long.
+//! 1. Issuer and subject are the client id. It has one audience, a life of one minute and a unique
+//!    `jti`, so that a stolen one is of no use elsewhere.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use crate::model::time::UnixTime;
-use crate::verify::crypto::primitives::{PrivateKey, random_bytes};
+use crate::verify::crypto::private_key::PrivateKey;
+use crate::verify::crypto::random::random_bytes;
 
-/// How long an assertion is good, in seconds. Clocks drift; a question takes no longer.
+/// The life of an assertion, in seconds: longer than one request to the issuer takes.
 const LIFE: i64 = 60;
 
-/// How far the issuer's clock may be behind ours.
+/// How far the issuer's clock may be behind, in seconds.
 const DRIFT: i64 = 10;
 
 #[derive(Serialize)]
@@ -34,7 +35,7 @@ struct Claims<'a> {
     exp: i64,
 }
 
-/// Who says it, and to whom.
+/// The client, the audience and the key id of an assertion.
 pub(crate) struct ClientAssertion<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) audience: &'a str,
@@ -42,7 +43,7 @@ pub(crate) struct ClientAssertion<'a> {
 }
 
 impl ClientAssertion<'_> {
-    /// Signs it. `None` when the system gives no randomness.
+    /// Signs it. `None` when the system has no randomness.
     pub(crate) fn sign(&self, key: &PrivateKey, now: UnixTime) -> Option<String> {
         let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);
         let header = Header {

@@ -1,12 +1,10 @@
-//! One entry of a key set: what it says that it is for, and its key (RFC 7517 section 4).
+//! One entry of a key set: its use and its key (RFC 7517 section 4).
 //!
-//! 1. An optional member that is null, or empty, is one that is not there: some servers write every
-//!    member that they know. One that is needed must be there.
-//! 2. A key that states its `alg` is good for that algorithm alone; one that does not is good
-//!    for those of the issuer's algorithms that fit its type and curve (RFC 8725 section 3.1).
+//! 1. An optional member that is null or empty counts as absent: some servers write every member.
+//! 2. A key with an `alg` is used for that algorithm only; a key without one for those of the issuer's
+//!    algorithms that fit its type and curve (RFC 8725 section 3.1).
 //! 3. Keys for encryption, symmetric keys and entries that carry private parts are not used.
-//! 4. Why an entry is not used is said in words. Names in it that the issuer chose are escaped and
-//!    cut.
+//! 4. The reason why an entry is not used is a phrase. Names that the issuer chose are escaped and cut.
 
 use std::borrow::Cow;
 
@@ -15,20 +13,20 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters};
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::verify::crypto::primitives::{Curve, Material};
+use crate::verify::crypto::public_key::{Curve, Material};
 use crate::verify::json::object::{Object, Value};
 
 /// Longest key id that is kept, and longest that a token may name, in bytes.
 pub(crate) const MAX_KEY_ID_BYTES: usize = 256;
 
-/// Longest name of the issuer's that goes into a reason.
+/// The longest name of the issuer's that a reason shows.
 const MAX_SHOWN_CHARS: usize = 32;
 
-/// Many issuers publish such a key beside the others; nobody has to look after it.
-pub(in crate::verify) const FOR_ENCRYPTION: &str = "it is for encryption";
+/// Many issuers publish encryption keys too; this reason is not logged.
+pub(super) const FOR_ENCRYPTION: &str = "it is for encryption";
 
 /// A key that can be used.
-pub(in crate::verify) struct Jwk {
+pub(super) struct Jwk {
     pub(in crate::verify) id: Option<String>,
     pub(in crate::verify) issuer: Option<Box<str>>,
     pub(in crate::verify) algorithms: AlgorithmSet,
@@ -84,15 +82,15 @@ fn optional<'a>(jwk: &Object<'a>, name: &str) -> Option<Value<'a>> {
     (!is_empty).then_some(value)
 }
 
-/// RFC 7517 s4: members that nobody understands are ignored, and so is one of this name that holds
-/// something else, such as a certificate's issuer.
+/// The member `issuer`, where it is a URL. RFC 7517 s4: other values, such as a certificate's issuer,
+/// are ignored like any unknown member.
 fn issuer_of(jwk: &Object<'_>) -> Option<Box<str>> {
     let issuer = jwk.get("issuer").and_then(Value::as_text)?;
     let is_address = issuer.starts_with("https://") || issuer.starts_with("http://");
     is_address.then(|| issuer.into())
 }
 
-/// A name that the issuer chose, for a reason.
+/// A name that the issuer chose, escaped and cut.
 fn shown(name: &str) -> String {
     let mut cut: String = name.chars().take(MAX_SHOWN_CHARS).collect();
     if cut.len() < name.len() {
@@ -101,7 +99,7 @@ fn shown(name: &str) -> String {
     cut.escape_debug().to_string()
 }
 
-/// What the entry says that it is for.
+/// The algorithms that the entry is used for.
 fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet, Reason> {
     // RFC 7517 s4.2: a key for encryption does not verify.
     if let Some(usage) = optional(jwk, "use") {
@@ -120,14 +118,14 @@ fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet
             return Err("its `key_ops` lacks `verify`".into());
         }
     }
-    // RFC 7517 s9.2: a private key in the open is nobody's key any more.
+    // RFC 7517 s9.2: a published private key proves nothing.
     if ["d", "p", "q", "k"]
         .iter()
         .any(|name| optional(jwk, name).is_some())
     {
         return Err("it carries private or symmetric key material".into());
     }
-    // Before the algorithm, which is seldom known where the curve is not.
+    // Before the algorithm: the reason is clearer where the curve is unknown too.
     check_type(jwk)?;
     match optional(jwk, "alg") {
         None => Ok(allowed),
@@ -202,7 +200,7 @@ fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, Reason> {
                 y: decode(&key.y).ok_or(MALFORMED)?,
             })
         }
-        // INVARIANT: `check_type` has let no other curve pass.
+        // INVARIANT: `check_type` has refused every other curve.
         Some("OKP") => {
             let key: OctetKeyPairParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
             Ok(Material::Ed25519 {
@@ -213,8 +211,8 @@ fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, Reason> {
     }
 }
 
-/// base64url (RFC 7518 section 2). Some issuers write plain base64 with padding; which bytes
-/// they mean is never in doubt, and the set comes from an issuer that we trust.
+/// base64url (RFC 7518 section 2). Some issuers write plain base64 with padding, which decodes to the
+/// same bytes; the set comes from a trusted issuer.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=');
     if text.contains(['+', '/']) {

@@ -2,16 +2,16 @@
 //!
 //! 1. The document is a JSON object with one array `keys` (RFC 7517 section 5); anything else is a
 //!    broken set.
-//! 2. An entry that cannot be used is skipped and named; it costs no other entry. Which entries can
-//!    be used, and for what, is decided in [`jwk`](super::jwk).
-//! 3. Only so many entries are read. Those beyond are skipped, and a set that has some says so: a
-//!    key that is not found may be among them.
-//! 4. A key that names an issuer in a member `issuer`, exactly or with one place left open, is good
-//!    for no other issuer's tokens of the same origin. Issuers that share a set, such as the
-//!    tenants of Microsoft Entra ID, say in this way whose a key is.
+//! 2. An entry that cannot be used is skipped and reported; the other entries are kept. Which entries
+//!    can be used, and for what, is decided in [`jwk`](super::jwk).
+//! 3. At most `most_keys` entries are read. A set with more is marked as cut: a key that is not found
+//!    may be among the entries that were not read.
+//! 4. A key that names an issuer in a member `issuer`, exactly or with one place left open, is not
+//!    used for another issuer of the same origin. Issuers that share a set, such as the tenants of
+//!    Microsoft Entra ID, assign keys in this way.
 //! 5. A set without one usable key is broken.
-//! 6. Several sets of one issuer are asked like one: what is found does not depend on which set a
-//!    key is in, nor on their order.
+//! 6. Several sets of one issuer are searched like one: the result depends neither on the set that has
+//!    a key nor on the order of the sets.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -21,11 +21,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::verify::crypto::primitives::{Material, PublicKey};
-#[cfg(feature = "tracing")]
-use crate::verify::jose::jwk::FOR_ENCRYPTION;
-use crate::verify::jose::jwk::Jwk;
+use crate::verify::crypto::public_key::{Material, PublicKey};
 pub(crate) use crate::verify::jose::jwk::MAX_KEY_ID_BYTES;
+use crate::verify::jose::jwk::{FOR_ENCRYPTION, Jwk};
 use crate::verify::jose::verification_key::VerificationKey;
 #[cfg(feature = "jwks")]
 use crate::verify::jose::verification_key::are_alike;
@@ -38,12 +36,12 @@ const MAX_CANDIDATES: usize = 4;
 pub(crate) enum KeySetFault {
     #[error("the key set is not a json object with an array `keys`")]
     NotAKeySet,
-    #[error("the key set has no usable key{}", because(.0.as_ref()))]
+    #[error("the key set has no usable key{}", first_reason(.0.as_ref()))]
     NoUsableKey(Option<SkippedKey>),
 }
 
-/// Of several reasons the first will do: whoever mends it comes back for the next.
-fn because(first: Option<&SkippedKey>) -> String {
+/// The first reason, as a suffix of the error message; one is enough to start with.
+fn first_reason(first: Option<&SkippedKey>) -> String {
     let reason = first.map(|skipped| format!("; {skipped}"));
     reason.unwrap_or_default()
 }
@@ -68,8 +66,7 @@ pub struct SkippedKey {
 }
 
 impl SkippedKey {
-    /// Whether an operator should hear of it unasked.
-    #[cfg(feature = "tracing")]
+    /// Whether it is logged.
     pub(crate) fn is_notable(&self) -> bool {
         self.reason != FOR_ENCRYPTION
     }
@@ -95,8 +92,8 @@ impl fmt::Display for SkippedKey {
     }
 }
 
-/// Keys that are tried, each with the place of its set among those that were asked.
-pub(crate) type Candidates<'k> = [Option<(usize, &'k PublicKey)>; MAX_CANDIDATES];
+/// Candidate keys, each with the index of its set.
+pub(super) type Candidates<'k> = [Option<(usize, &'k PublicKey)>; MAX_CANDIDATES];
 
 /// The keys that may verify a token.
 pub(crate) enum Selection<'k> {
@@ -107,11 +104,11 @@ pub(crate) enum Selection<'k> {
     },
     /// The issuer publishes no key with the token's id.
     UnknownKey,
-    /// The key is there and is not good for the token's algorithm.
+    /// The set has the key, and it does not fit the token's algorithm.
     Unfit,
-    /// The key is there and names another issuer than the token's.
+    /// The set has the key, and it names another issuer than the token's.
     Foreign,
-    /// More keys fit than may be tried.
+    /// More keys fit than are tried.
     TooMany,
 }
 
@@ -122,13 +119,13 @@ struct Document<'a> {
 }
 
 impl KeySet {
-    /// Reads a JWK Set, up to so many entries. Keys are prepared for `allowed` algorithms only.
+    /// Reads a JWK Set, at most `most` entries. Keys are prepared for `allowed` algorithms only.
     pub(crate) fn parse(
         bytes: &[u8],
         allowed: AlgorithmSet,
         most: usize,
     ) -> Result<Self, KeySetFault> {
-        // RFC 8259 s8.1: the whole document, also what nobody reads, is UTF-8.
+        // RFC 8259 s8.1: the whole document is UTF-8, unused members included.
         let text = std::str::from_utf8(bytes).map_err(|_| KeySetFault::NotAKeySet)?;
         let document: Document<'_> =
             serde_json::from_str(text).map_err(|_| KeySetFault::NotAKeySet)?;
@@ -188,7 +185,7 @@ impl KeySet {
         true
     }
 
-    /// Takes in all keys of another set.
+    /// Adds all keys of another set.
     pub(crate) fn merge(&mut self, other: Self) {
         let base = self.keys.len();
         self.keys.extend(other.keys);
@@ -205,7 +202,7 @@ impl KeySet {
         self.is_cut |= other.is_cut;
     }
 
-    /// Whether it has entries that were not read, so that a key that is not found may be there.
+    /// Whether it has entries that were not read, so that a missing key may be among them.
     pub(crate) const fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -222,7 +219,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// The ids of this set's usable keys that another set has not.
+    /// The ids of this set's usable keys that another set does not have.
     #[cfg(feature = "jwks")]
     pub(crate) fn ids_missing_in<'k>(&'k self, other: &'k Self) -> impl Iterator<Item = &'k str> {
         self.by_id
@@ -237,7 +234,7 @@ impl KeySet {
         self.by_id.keys().map(AsRef::as_ref)
     }
 
-    /// Whether a token that names this id finds the same keys in another set.
+    /// Whether a token with this `kid` finds the same keys in another set.
     #[cfg(feature = "jwks")]
     pub(crate) fn is_alike_under(&self, id: &str, other: &Self) -> bool {
         match (self.by_id.get(id), other.by_id.get(id)) {
@@ -256,7 +253,6 @@ impl KeySet {
     }
 
     /// The entries that cannot be used.
-    #[cfg(any(feature = "jwks", feature = "tracing"))]
     pub(crate) fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }
@@ -296,9 +292,10 @@ pub(crate) fn select<'k>(
     let numbered = |place: usize| move |key: &'k VerificationKey| (place, key);
     let sets = || sets.iter().copied().enumerate();
     let Some(id) = id else {
-        // RFC 7515 s4.1.4: `kid` is optional. Every key that fits may be the one.
+        // RFC 7515 s4.1.4: `kid` is optional. Every key that fits is a candidate.
         let all = sets().flat_map(|(place, set)| set.keys.iter().map(numbered(place)));
-        return gather(all.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey);
+        return find_candidates(all.filter(serves), algorithm, false)
+            .unwrap_or(Selection::UnknownKey);
     };
     if sets().any(|(_, set)| set.by_id.contains_key(id)) {
         let named = sets().flat_map(|(place, set)| {
@@ -309,16 +306,16 @@ pub(crate) fn select<'k>(
         if own.peek().is_none() {
             return Selection::Foreign;
         }
-        return gather(own, algorithm, true).unwrap_or(Selection::Unfit);
+        return find_candidates(own, algorithm, true).unwrap_or(Selection::Unfit);
     }
     if sets().any(|(_, set)| set.unusable_ids.contains(id)) {
         return Selection::Unfit;
     }
     let unnamed = sets().flat_map(|(place, set)| set.at(&set.without_id).map(numbered(place)));
-    gather(unnamed.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey)
+    find_candidates(unnamed.filter(serves), algorithm, false).unwrap_or(Selection::UnknownKey)
 }
 
-fn gather<'k>(
+fn find_candidates<'k>(
     keys: impl Iterator<Item = (usize, &'k VerificationKey)>,
     algorithm: Algorithm,
     certain: bool,

@@ -1,13 +1,13 @@
-//! Compact JWS: three base64url parts become a header and a claims object, nothing trusted yet
+//! Compact JWS: three base64url parts become a header and a claims object, not verified yet
 //! (RFC 7515 section 5.2, RFC 7519 section 7.2).
 //!
 //! 1. The length is checked before a byte is decoded.
 //! 2. Exactly three parts; five are a JWE and are not decrypted.
 //! 3. base64url without padding, whitespace or unused bits set.
 //! 4. Header and payload are strict JSON objects; see [`json`](super::json).
-//! 5. `crit`, `b64` and `zip` are refused: no extension is implemented, and silence about
-//!    one would change what was signed.
-//! 6. Parameters that bring a key (`jwk`, `jku`, `x5c`, `x5u`, `x5t`) are never looked at.
+//! 5. `crit`, `b64` and `zip` are refused: no extension is implemented, and to ignore one would
+//!    change the meaning of the signed bytes.
+//! 6. Parameters that carry a key (`jwk`, `jku`, `x5c`, `x5u`, `x5t`) are never read.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -26,23 +26,23 @@ use crate::verify::json::claims_reader::{Rounding, date};
 use crate::verify::json::object::{JsonFault, Members, Object, Value};
 use crate::verify::request::credential::{Credential, is_b64token};
 
-/// Room in which one token after the other is taken apart, so that none needs new memory.
+/// Scratch buffers for parsing, reused from token to token so that parsing does not allocate.
 ///
-/// It never holds a signature, so what is left in it is no token.
+/// They never hold a signature, so they never hold a usable token.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) parts: ScratchParts,
     pub(crate) members: ScratchMembers,
 }
 
-/// Where header and payload are decoded.
+/// Buffers of the decoded header and payload.
 #[derive(Debug, Default)]
 pub(crate) struct ScratchParts {
     header: Vec<u8>,
     payload: Vec<u8>,
 }
 
-/// Where the members of header and payload are listed.
+/// Buffers of the members of header and payload.
 #[derive(Debug, Default)]
 pub(crate) struct ScratchMembers {
     header: Members,
@@ -50,10 +50,10 @@ pub(crate) struct ScratchMembers {
 }
 
 impl Scratch {
-    /// More than this is not kept for the next token.
+    /// Larger buffers are dropped after use.
     const MOST_BYTES: usize = 64 * 1024;
 
-    /// Whether it is small enough to be kept.
+    /// Whether the buffers are small enough to keep.
     pub(crate) fn is_modest(&self) -> bool {
         self.parts.header.len() + self.parts.payload.len() <= Self::MOST_BYTES
     }
@@ -78,18 +78,17 @@ impl<'r> Compact<'r> {
         if token.len() > max_bytes {
             return Err(TokenFault::TooLarge.into());
         }
-        // Strict base64url is a part of the b64token grammar, so only a failure needs the question
-        // whose fault it is.
-        Self::decode_parts(token, room).map_err(|fault| blame(token, fault))
+        // Strict base64url is a subset of the b64token grammar, so only a failure needs the check.
+        Self::decode_parts(token, room).map_err(|fault| classify_fault(token, fault))
     }
 
-    /// Why a credential without a dot is none.
+    /// The refusal of a credential without a dot.
     pub(crate) fn undivided(credential: Credential<'_>, max_bytes: usize) -> Rejection {
         let token = credential.as_bytes();
         if token.len() > max_bytes {
             return TokenFault::TooLarge.into();
         }
-        match blame(token, TokenFault::Malformed) {
+        match classify_fault(token, TokenFault::Malformed) {
             kind @ RejectionKind::InvalidToken(_) => Rejection::from(kind).with_detail(
                 RejectionDetail::new()
                     .with_problem(Problem::Malformed)
@@ -100,7 +99,7 @@ impl<'r> Compact<'r> {
         }
     }
 
-    /// Splits and decodes a JWT that is no credential; its length was bounded before.
+    /// Splits and decodes a JWT that is not a credential. The caller has bounded its length.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn decode_parts(
         token: &'r [u8],
@@ -126,7 +125,7 @@ impl<'r> Compact<'r> {
 
 #[cfg(feature = "jwks")]
 impl Compact<'_> {
-    /// The `iss` in a JWT that is not verified here. It says whom to ask, and nothing else.
+    /// The `iss` of a JWT that is not verified here. It selects the endpoint for introspection only.
     pub(crate) fn claimed_issuer(token: &[u8]) -> Option<String> {
         let mut room = ScratchParts::default();
         let compact = Compact::decode_parts(token, &mut room).ok()?;
@@ -135,8 +134,9 @@ impl Compact<'_> {
     }
 }
 
-/// The request's fault (400) where no token has such bytes, or else the token's (401).
-fn blame(token: &[u8], fault: TokenFault) -> RejectionKind {
+/// Classifies a fault: of the request (400) where the bytes are not a `b64token`, otherwise of the
+/// token (401).
+fn classify_fault(token: &[u8], fault: TokenFault) -> RejectionKind {
     if is_b64token(token) {
         fault.into()
     } else {
@@ -154,12 +154,12 @@ fn text(bytes: &[u8]) -> Result<&str, TokenFault> {
     std::str::from_utf8(bytes).map_err(|_| TokenFault::Malformed)
 }
 
-/// As many bytes as so many characters hold, and the few that an odd end adds.
+/// An upper bound of the bytes that so many base64url characters decode to.
 const fn decoded_bytes(characters: usize) -> usize {
     characters / 4 * 3 + 3
 }
 
-/// Decodes into room that grows when it must.
+/// Decodes into a buffer that grows on demand.
 fn decode<'b>(part: &[u8], room: &'b mut Vec<u8>) -> Result<&'b [u8], TokenFault> {
     let needed = decoded_bytes(part.len());
     if room.len() < needed {
@@ -176,7 +176,7 @@ fn decode_within<'b>(part: &[u8], room: &'b mut [u8]) -> Result<&'b [u8], TokenF
         .map_err(|_| TokenFault::Malformed)
 }
 
-/// The signature of a token, known to be sound base64url.
+/// The signature of a token in valid base64url.
 pub(in crate::verify) struct Signature<'r>(&'r [u8]);
 
 impl<'r> Signature<'r> {
@@ -190,7 +190,7 @@ impl<'r> Signature<'r> {
         }
     }
 
-    /// Shows the bytes, which are kept no longer.
+    /// Calls `look` with the decoded bytes, which are dropped afterwards.
     pub(in crate::verify) fn decoded<T>(
         &self,
         look: impl FnOnce(&[u8]) -> T,
@@ -204,14 +204,14 @@ impl<'r> Signature<'r> {
     }
 }
 
-/// A well-formed JWS whose signature nobody checked yet. Only what is needed to choose the
-/// rules and the key can be read.
+/// A well-formed JWS that is not verified. Only what selects the policy and the key can be read.
 pub(crate) struct Unverified<'c> {
     compact: &'c Compact<'c>,
     header: Object<'c>,
     payload: Object<'c>,
     algorithm: Algorithm,
     key_id: Option<Cow<'c, str>>,
+    issuer: Option<Cow<'c, str>>,
 }
 
 impl<'c> Unverified<'c> {
@@ -220,6 +220,8 @@ impl<'c> Unverified<'c> {
         compact: &'c Compact<'_>,
         members: &'c mut ScratchMembers,
     ) -> Result<Self, TokenError> {
+        #[cfg(test)]
+        parsed::increment();
         let ScratchMembers {
             header: in_header,
             payload: in_payload,
@@ -243,7 +245,7 @@ impl<'c> Unverified<'c> {
             .ok_or_else(|| no_algorithm(header.get("alg")))?;
         let key_id = match header.get("kid") {
             None => None,
-            // RFC 7515 s4.1.4: a string. Longer ones than any key has are not carried around.
+            // RFC 7515 s4.1.4: a string. No key has a longer id.
             Some(value) => match value.as_text() {
                 Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id),
                 Some(_) => {
@@ -261,24 +263,26 @@ impl<'c> Unverified<'c> {
         Ok(Self {
             compact,
             header,
-            payload,
             algorithm,
             key_id,
+            issuer: payload.get("iss").and_then(Value::as_text),
+            payload,
         })
     }
 
-    /// The `iss` that the token claims. It chooses the rules to judge it by, nothing else.
-    pub(crate) fn claimed_issuer(&self) -> Option<Cow<'c, str>> {
-        self.payload.get("iss").and_then(Value::as_text)
+    /// The `iss` that the token claims, where it is a string. It selects the issuer's policy and
+    /// keys; every reader of a token's `iss` takes this one.
+    pub(crate) fn claimed_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
-    /// Why it claims no issuer.
+    /// The error for a missing `iss`.
     #[cold]
     pub(crate) fn no_issuer(&self) -> TokenError {
         no_text("iss", self.payload.get("iss"))
     }
 
-    /// Whether it says itself that its time is over. A token that says otherwise is not believed.
+    /// Whether its `exp` has passed. The opposite proves nothing: the token is not verified.
     pub(crate) fn is_over(&self, now: UnixTime, leeway: Duration) -> bool {
         let end = date(&self.payload, "exp", Rounding::Down);
         matches!(end, Ok(Some(end)) if now >= end.saturating_add(leeway))
@@ -309,6 +313,78 @@ impl<'c> Unverified<'c> {
     }
 }
 
+/// A token that outlives its request while one of its issuer's keys is looked up. It holds what
+/// [`Unverified`] refers to, so that nothing is decoded or parsed again.
+#[cfg(feature = "jwks")]
+pub(crate) struct SuspendedToken {
+    signing_input: Box<[u8]>,
+    signature: Box<[u8]>,
+    header: Box<str>,
+    payload: Box<str>,
+    header_members: Members,
+    payload_members: Members,
+    algorithm: Algorithm,
+    key_id: Option<Box<str>>,
+    issuer: Option<Box<str>>,
+}
+
+#[cfg(feature = "jwks")]
+impl Unverified<'_> {
+    /// Copies the token out of the request and of the thread's buffers.
+    pub(crate) fn suspend(&self) -> SuspendedToken {
+        SuspendedToken {
+            signing_input: self.compact.signing_input.into(),
+            signature: self.compact.signature.0.into(),
+            header: self.compact.header.into(),
+            payload: self.compact.payload.into(),
+            header_members: self.header.index().clone(),
+            payload_members: self.payload.index().clone(),
+            algorithm: self.algorithm,
+            key_id: self.key_id().map(Into::into),
+            issuer: self.issuer.as_deref().map(Into::into),
+        }
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl SuspendedToken {
+    /// Goes on with the token where it was suspended.
+    pub(crate) fn resume<T>(&self, go_on: impl FnOnce(Unverified<'_>) -> T) -> T {
+        let compact = Compact {
+            signing_input: &self.signing_input,
+            header: &self.header,
+            payload: &self.payload,
+            signature: Signature(&self.signature),
+        };
+        go_on(Unverified {
+            compact: &compact,
+            header: Object::indexed(&self.header, &self.header_members),
+            payload: Object::indexed(&self.payload, &self.payload_members),
+            algorithm: self.algorithm,
+            key_id: self.key_id.as_deref().map(Cow::Borrowed),
+            issuer: self.issuer.as_deref().map(Cow::Borrowed),
+        })
+    }
+}
+
+/// How often this thread has parsed a token, for tests of what is parsed once.
+#[cfg(test)]
+pub(crate) mod parsed {
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn increment() {
+        COUNT.with(|count| count.set(count.get() + 1));
+    }
+
+    pub(crate) fn count() -> usize {
+        COUNT.with(Cell::get)
+    }
+}
+
 #[cold]
 fn json_fault(fault: JsonFault, expected: &'static str) -> TokenError {
     match fault {
@@ -327,7 +403,7 @@ fn json_fault(fault: JsonFault, expected: &'static str) -> TokenError {
     }
 }
 
-/// A parameter of the header that is not acceptable.
+/// The error for a header parameter.
 #[cold]
 fn parameter(name: &'static str, problem: Problem, expected: &'static str) -> TokenError {
     TokenError::about(TokenFault::Header, name, problem).expecting(expected)
@@ -345,81 +421,4 @@ fn no_algorithm(found: Option<Value<'_>>) -> TokenError {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderMap;
-    use http::header::AUTHORIZATION;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::verify::request::token_sources::TokenSources;
-
-    /// RFC 7515 section 2 and RFC 4648 section 5, bit by bit.
-    fn reference(part: &str) -> Option<Vec<u8>> {
-        const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let mut bits = Vec::new();
-        for one in part.chars() {
-            let value = ALPHABET.find(one)?;
-            bits.extend((0..6).rev().map(|bit| value >> bit & 1 == 1));
-        }
-        let whole = bits.len() / 8 * 8;
-        // Fewer than six bits are left over, and they are zero.
-        if bits.len() - whole >= 6 || bits[whole..].contains(&true) {
-            return None;
-        }
-        let byte = |eight: &[bool]| eight.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit));
-        Some(bits[..whole].chunks(8).map(byte).collect())
-    }
-
-    fn decoded(token: &str) -> Result<(String, String, Vec<u8>), RejectionKind> {
-        let value = format!("Bearer {token}").parse().expect("a header value");
-        let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
-        let credential = {
-            let get = (&http::Method::GET, http::Version::HTTP_11);
-            Credential::find(&TokenSources::default(), get, &headers)?
-        }
-        .expect("a field was sent");
-        let mut room = ScratchParts::default();
-        // Room that a longer token has used before.
-        room.payload.resize(64, b'x');
-        let compact = Compact::decode(credential, 16 * 1024, &mut room)?;
-        let signed = std::str::from_utf8(compact.signing_input).expect("ascii");
-        assert!(token.starts_with(signed) && token[signed.len()..].starts_with('.'));
-        Ok((
-            compact.header.to_owned(),
-            compact.payload.to_owned(),
-            compact.signature.decoded(<[u8]>::to_vec).expect("sound"),
-        ))
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn tokens_are_taken_apart_as_the_reference_takes_them_apart(
-            token in prop_oneof![
-                "[A-Za-z0-9_-]{0,6}(\\.[A-Za-z0-9_-]{0,6}){0,5}",
-                "[A-Da-d0-3._=+/~,%-]{1,12}",
-            ],
-        ) {
-            prop_assume!(!token.is_empty());
-            let parts: Vec<&str> = token.split('.').collect();
-            let expected = match parts.as_slice() {
-                [header, payload, signature] => reference(header)
-                    .and_then(|bytes| String::from_utf8(bytes).ok())
-                    .zip(reference(payload).and_then(|bytes| String::from_utf8(bytes).ok()))
-                    .zip(reference(signature))
-                    .map(|((header, payload), signature)| (header, payload, signature)),
-                _ => None,
-            };
-            match decoded(&token) {
-                Ok(parts) => prop_assert_eq!(Some(parts), expected),
-                Err(kind) => {
-                    prop_assert_eq!(None, expected);
-                    let is_token = is_b64token(token.as_bytes());
-                    let blames_request = matches!(kind, RejectionKind::InvalidRequest(_));
-                    prop_assert_eq!(blames_request, !is_token);
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,29 +1,30 @@
 //! The signature check: the only way from `Unverified` to `Signed`
 //! (RFC 7515 section 5.2, RFC 9068 section 4).
 //!
-//! 1. The algorithm must be allowed for the issuer, before any key is looked at.
-//! 2. Only keys of the token's own issuer are tried, and none that names another one, each for
-//!    the one algorithm that it was prepared for; at most four.
-//! 3. A bad signature under a key that the token names is final. Where the token names no key
-//!    that the set has, the set may be old: the caller may ask the issuer.
+//! 1. The caller has compared the algorithm with the issuer's allow list. A key is prepared for
+//!    allowed algorithms only, so a token with another one finds no key.
+//! 2. Only keys of the token's issuer are tried, each for the algorithm that it was prepared for; at
+//!    most four.
+//! 3. A bad signature under the key that `kid` names is final. Where the set does not have that key,
+//!    it may be outdated: the caller may fetch it again.
 
 use std::sync::Arc;
 
-use crate::model::algorithm::AlgorithmSet;
 use crate::model::error::rejection::TokenFault;
+use crate::model::shared_str::SharedStr;
 use crate::verify::jose::jwk_set::{KeySet, Selection, select};
 use crate::verify::jose::jws::Unverified;
 use crate::verify::json::object::Object;
 
-/// A token whose signature a key of its issuer verifies. Nothing is said about its claims.
+/// A token with a verified signature. Its claims are not checked yet.
 pub(crate) struct Signed<'c> {
     token: Unverified<'c>,
     /// A copy that outlives the request.
     payload: Arc<str>,
-    /// The place of the key's set among those that were asked.
+    /// The index of the key's set among those that were searched.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     set: usize,
-    /// Whether the token named the keys that were tried.
+    /// Whether the `kid` of the token selected the keys.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     is_named: bool,
 }
@@ -31,22 +32,21 @@ pub(crate) struct Signed<'c> {
 /// Why no key verified a token.
 #[derive(Debug)]
 pub(crate) enum KeyProblem {
-    /// Final: no newer key set would change the answer.
+    /// Final: no newer key set changes the result.
     Fault(TokenFault),
-    /// The set has no key with the token's id.
+    /// The set does not have a key with the token's `kid`.
     UnknownKey,
-    /// The token names no key, and none that fits verifies it.
+    /// The token has no `kid`, and no key that fits verifies it.
     NoKeyVerifies,
 }
 
 impl<'c> Signed<'c> {
-    /// Verifies the signature with the issuer's keys, in whichever of its sets they are.
+    /// Verifies the signature with the keys of all sets of the issuer.
     pub(crate) fn verify(
         unverified: Unverified<'c>,
         sets: &[&KeySet],
-        allowed: AlgorithmSet,
     ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
-        match Self::check(&unverified, sets, allowed) {
+        match Self::check(&unverified, sets) {
             Ok((set, is_named)) => Ok(Self {
                 payload: unverified.payload().text().into(),
                 token: unverified,
@@ -57,18 +57,10 @@ impl<'c> Signed<'c> {
         }
     }
 
-    fn check(
-        token: &Unverified<'_>,
-        sets: &[&KeySet],
-        allowed: AlgorithmSet,
-    ) -> Result<(usize, bool), KeyProblem> {
-        // RFC 8725 s3.1: the allow-list is the issuer's.
-        if !allowed.contains(token.algorithm()) {
-            return Err(KeyProblem::Fault(TokenFault::Algorithm));
-        }
-        // What an absent issuer would select is nobody's: `judge` refuses it before.
+    fn check(token: &Unverified<'_>, sets: &[&KeySet]) -> Result<(usize, bool), KeyProblem> {
+        // INVARIANT: the issuer is there; the caller has found the policy and the keys by it.
         let issuer = token.claimed_issuer().unwrap_or_default();
-        match select(sets, token.key_id(), token.algorithm(), &issuer) {
+        match select(sets, token.key_id(), token.algorithm(), issuer) {
             Selection::Keys {
                 candidates,
                 certain,
@@ -95,13 +87,13 @@ impl<'c> Signed<'c> {
         }
     }
 
-    /// The place of the set whose key verified it among those that were asked.
+    /// The index of the set whose key verified it.
     #[cfg(feature = "jwks")]
     pub(crate) const fn set(&self) -> usize {
         self.set
     }
 
-    /// The id by which the token named its keys; `None` where all that fit were tried.
+    /// The `kid` that selected the keys; `None` where every key that fits was tried.
     #[cfg(feature = "jwks")]
     pub(crate) fn named_key(&self) -> Option<&str> {
         self.token.key_id().filter(|_| self.is_named)
@@ -114,6 +106,12 @@ impl<'c> Signed<'c> {
     /// The claims, in the copy of the payload.
     pub(crate) fn claims(&self) -> Object<'_> {
         self.token.payload().within(&self.payload)
+    }
+
+    /// The `iss` by which the policy was found, as a piece of the payload.
+    pub(in crate::verify) fn issuer(&self) -> SharedStr {
+        let issuer = self.token.claimed_issuer().unwrap_or_default();
+        SharedStr::within_copy(&self.payload, self.token.payload().text(), issuer)
     }
 
     pub(in crate::verify) const fn payload_text(&self) -> &Arc<str> {

@@ -1,26 +1,27 @@
-//! One key of a set: what it verifies, and for whom.
+//! One key of a set: its algorithms, and the issuer that it belongs to.
 //!
-//! 1. It is ready for one algorithm or several, each prepared apart.
-//! 2. One that names an issuer serves no other of the same origin.
+//! 1. It is prepared for each of its algorithms separately.
+//! 2. A key that names an issuer is not used for another issuer of the same origin.
 
 use crate::model::algorithm::Algorithm;
 #[cfg(feature = "jwks")]
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::issuer_template::IssuerTemplate;
-use crate::verify::crypto::primitives::{Material, PublicKey};
+use crate::model::url::issuer_template::IssuerTemplate;
+use crate::model::url::split_origin;
+use crate::verify::crypto::public_key::{Material, PublicKey};
 
 #[derive(Debug)]
-pub(in crate::verify) struct VerificationKey {
+pub(super) struct VerificationKey {
     pub(in crate::verify) prepared: Vec<(Algorithm, PublicKey)>,
-    /// To tell it from another one.
+    /// For comparison with another key.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(in crate::verify) material: Material,
-    /// Whose tokens it is good for; any of the set's issuers' where it does not say.
+    /// The issuer that it names; `None` where it serves every issuer of the set.
     pub(in crate::verify) issuer: Option<Box<str>>,
 }
 
 impl VerificationKey {
-    /// Whether it verifies what another one verifies, and nothing else.
+    /// Whether it verifies exactly the same signatures as another key.
     #[cfg(feature = "jwks")]
     fn is_alike(&self, other: &Self) -> bool {
         let algorithms = |key: &Self| -> AlgorithmSet {
@@ -37,25 +38,20 @@ impl VerificationKey {
             named == issuer
                 // Entra signs the tokens of its first version, which have an issuer of another
                 // origin, with the keys that name those of the second.
-                || !origin(named).eq_ignore_ascii_case(origin(issuer))
+                || !have_same_origin(named, issuer)
                 || IssuerTemplate::parse(named).is_some_and(|template| template.gives(issuer))
         })
     }
 }
 
-/// Scheme and authority of an address.
-fn origin(address: &str) -> &str {
-    let authority = address.find("://").map_or(0, |at| at + 3);
-    let end = address
-        .get(authority..)
-        .and_then(|rest| rest.find('/'))
-        .map_or(address.len(), |at| authority + at);
-    address.get(..end).unwrap_or(address)
+fn have_same_origin(url: &str, other: &str) -> bool {
+    let ((origin, _), (other, _)) = (split_origin(url), split_origin(other));
+    origin.eq_ignore_ascii_case(other)
 }
 
-/// Whether two lists of keys verify the same, one by one.
+/// Whether two lists of keys are alike, one by one.
 #[cfg(feature = "jwks")]
-pub(in crate::verify) fn are_alike<'k>(
+pub(super) fn are_alike<'k>(
     mut own: impl Iterator<Item = &'k VerificationKey>,
     mut other: impl Iterator<Item = &'k VerificationKey>,
 ) -> bool {

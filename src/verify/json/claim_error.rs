@@ -1,7 +1,5 @@
-//! What is wrong with a claim, as an operator reads it: its name and the type that was found.
-//! Never its value.
-//!
-//! All of these are made where a token is refused, so none costs anything where it is good.
+//! Errors about claims, for operators: the claim's name and the JSON type that was found, never its
+//! value. They are built only on refusal.
 
 use std::borrow::Cow;
 

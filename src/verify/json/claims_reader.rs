@@ -1,4 +1,4 @@
-//! Claims as values of their type: present with another type is a fault, never absence.
+//! Typed reads of claims. A claim with another type is a fault, not an absent claim.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use crate::model::time::UnixTime;
 use crate::verify::json::claim_error::{ClaimName, claim_error, no_text, wrong_type};
 use crate::verify::json::object::{Object, Value};
 
-/// A string, or an array of nothing but strings.
+/// The strings of a string or of an array that has only strings.
 pub(in crate::verify) fn strings(value: Value<'_>) -> Option<Vec<Cow<'_, str>>> {
     texts(value)?.collect()
 }
 
-/// The same, one by one; `None` for an element that is no string.
+/// Like [`strings`], as an iterator; an element that is not a string is `None`.
 pub(in crate::verify) fn texts(
     value: Value<'_>,
 ) -> Option<impl Iterator<Item = Option<Cow<'_, str>>>> {
@@ -50,8 +50,8 @@ pub(in crate::verify) fn optional_text<'c>(
     }
 }
 
-/// A claim that may be absent, where a blank text and `null` are as good as absent: servers that
-/// write every member write them so.
+/// A claim that may be absent. A blank string and `null` count as absent: some servers write every
+/// member.
 #[inline]
 pub(in crate::verify) fn text_or_absent<'c>(
     claims: &Object<'c>,
@@ -60,7 +60,7 @@ pub(in crate::verify) fn text_or_absent<'c>(
     present_text(name, claims.get(name))
 }
 
-/// The same, at a path.
+/// Like [`text_or_absent`], at a path.
 pub(in crate::verify) fn text_at<'c>(
     claims: &Object<'c>,
     path: &ClaimPath,
@@ -80,8 +80,8 @@ fn present_text<'c>(
     }
 }
 
-/// An id that the issuer chose: at most [`MAX_FOREIGN_ID_BYTES`] long. An empty one and `null` are
-/// as good as absent.
+/// An id that the issuer chose: at most [`MAX_FOREIGN_ID_BYTES`] long. An empty one and `null` count
+/// as absent.
 #[inline]
 pub(in crate::verify) fn id<'c>(
     claims: &Object<'c>,
@@ -90,7 +90,7 @@ pub(in crate::verify) fn id<'c>(
     within_bound(name, text_or_absent(claims, name)?)
 }
 
-/// The same, where an empty one and `null` are faults.
+/// Like [`id`], where an empty one and `null` are faults.
 #[inline]
 pub(in crate::verify) fn strict_id<'c>(
     claims: &Object<'c>,
@@ -99,7 +99,7 @@ pub(in crate::verify) fn strict_id<'c>(
     within_bound(name, optional_text(claims, name)?)
 }
 
-/// The same, at a path that a setting names.
+/// Like [`strict_id`], at a configured path.
 pub(in crate::verify) fn strict_id_at<'c>(
     claims: &Object<'c>,
     path: &ClaimPath,
@@ -124,7 +124,7 @@ fn within_bound<'c>(
     }
 }
 
-/// An id is longer than any that is remembered and revoked.
+/// The error for an id that is longer than a revocation can name.
 #[cold]
 pub(in crate::verify) fn too_long(name: &(impl ClaimName + ?Sized)) -> TokenError {
     const EXPECTED: &str = "at most 1024 bytes";
@@ -132,9 +132,9 @@ pub(in crate::verify) fn too_long(name: &(impl ClaimName + ?Sized)) -> TokenErro
     claim_error(name, Problem::TooLong, EXPECTED)
 }
 
-/// Whether a text shows nothing: white space and characters without width, and so the empty text.
+/// Whether a text is empty or has only white space and characters without width.
 pub(in crate::verify) fn is_blank(text: &str) -> bool {
-    // Almost every text begins with a printable ASCII character, and needs no second look.
+    // Fast path: almost every text begins with a printable ASCII character.
     match text.as_bytes().first() {
         Some(b'!'..=b'~') => false,
         _ => text.chars().all(is_invisible),
@@ -153,7 +153,7 @@ fn is_invisible(one: char) -> bool {
         )
 }
 
-/// The value at a path; absent where a name is missing on the way, or leads to `null`.
+/// The value at a path; absent where a name on the path is missing or its value is `null`.
 #[inline]
 pub(in crate::verify) fn value_at<'c>(
     claims: &Object<'c>,
@@ -161,13 +161,13 @@ pub(in crate::verify) fn value_at<'c>(
 ) -> Result<Option<Value<'c>>, TokenError> {
     match claims.at_path(path.members()) {
         Ok(found) => Ok(found),
-        Err(_) => no_way(claims, path),
+        Err(_) => path_error(claims, path),
     }
 }
 
-/// Why a path leads through something other than objects.
+/// The error for a path through something other than objects.
 #[cold]
-fn no_way<'c>(claims: &Object<'c>, path: &ClaimPath) -> Result<Option<Value<'c>>, TokenError> {
+fn path_error<'c>(claims: &Object<'c>, path: &ClaimPath) -> Result<Option<Value<'c>>, TokenError> {
     let members = path.members();
     for length in 1..members.len() {
         let way = members.get(..length).unwrap_or_default();
@@ -204,14 +204,13 @@ pub(in crate::verify) fn date(
                 "a number of seconds within 2^53",
             )),
         },
-        // RFC 7519 s4.1: `null` is no number either, and an end or a beginning that cannot be read
-        // is not absent.
+        // RFC 7519 s4.1: `null` is not a number, and a date that cannot be read is not absent.
         Some(other) => Err(wrong_type(name, "number", other)),
     }
 }
 
 fn numeric_date(text: &str, rounding: Rounding) -> Option<i64> {
-    /// Beyond this an `f64` has no whole seconds. It is the year 285 million.
+    /// Beyond this an `f64` does not hold whole seconds. It is the year 285 million.
     const MAX: f64 = 9_007_199_254_740_992.0;
     if let Some(secs) = plain_date(text.as_bytes()) {
         return Some(secs);
@@ -229,7 +228,7 @@ fn numeric_date(text: &str, rounding: Rounding) -> Option<i64> {
     }
 }
 
-/// A date as almost all are written: a few digits and nothing else.
+/// Fast path: a date of at most 15 digits, as almost all issuers write it.
 fn plain_date(digits: &[u8]) -> Option<i64> {
     if digits.is_empty() || digits.len() > 15 {
         return None;

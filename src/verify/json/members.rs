@@ -1,8 +1,8 @@
-//! The members of a scanned object: where they stand in the text, and a mark of each name.
+//! The index of an object's members: spans in the text, a hash of each name, a Bloom filter.
 //!
-//! 1. Marks are compared before names. Equal marks prove nothing; equal names have equal marks.
-//! 2. Marks need no secret: in an object of few members a collision costs one comparison of
-//!    names, and larger ones are searched for duplicates by sorting.
+//! 1. Hashes are compared before names. Equal names have equal hashes; equal hashes prove nothing.
+//! 2. The hash needs no secret: in a small object a collision costs one comparison of names, and a
+//!    larger object is searched for duplicates by sorting.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::verify::json::unescape::unescape;
 /// Objects with more members than this are searched for duplicates by sorting.
 const FEW: usize = 32;
 
-/// A piece of a text, in bytes.
+/// A byte range of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::verify) struct Span {
     start: u32,
@@ -19,7 +19,7 @@ pub(in crate::verify) struct Span {
 }
 
 impl Span {
-    /// `None` for a text that is longer than any that is read.
+    /// `None` for offsets beyond `u32`.
     pub(in crate::verify) fn new(start: usize, end: usize) -> Option<Self> {
         Some(Self {
             start: start.try_into().ok()?,
@@ -27,10 +27,10 @@ impl Span {
         })
     }
 
-    /// The piece of the text that was scanned.
+    /// The range of the text that was scanned.
     #[inline]
     pub(in crate::verify) fn of(self, text: &str) -> &str {
-        // INVARIANT: spans are made at character boundaries of the text that they are used on.
+        // INVARIANT: a span starts and ends at character boundaries of the text that it is used on.
         text.get(self.start as usize..self.end as usize)
             .unwrap_or_default()
     }
@@ -44,7 +44,7 @@ impl Span {
     }
 }
 
-/// What kind of value stands somewhere.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::verify) enum ValueKind {
     Null,
@@ -58,34 +58,34 @@ pub(in crate::verify) enum ValueKind {
     Object,
 }
 
-/// A value that is known to be well formed.
+/// A well-formed value: its kind and its span.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::verify) struct Scanned {
     pub(in crate::verify) kind: ValueKind,
     pub(in crate::verify) span: Span,
 }
 
-/// A name, and the value that goes with it.
+/// A member: its name and its value.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::verify) struct Member {
     name: Span,
     escaped: bool,
-    mark: u32,
+    name_hash: u32,
     pub(in crate::verify) value: Scanned,
 }
 
 impl Member {
     #[inline]
     pub(in crate::verify) fn new(text: &str, name: Span, escaped: bool, value: Scanned) -> Self {
-        let mark = if escaped {
-            mark(unescape(name.of(text)).as_bytes())
+        let name_hash = if escaped {
+            name_hash(unescape(name.of(text)).as_bytes())
         } else {
-            mark(name.bytes_of(text))
+            name_hash(name.bytes_of(text))
         };
         Self {
             name,
             escaped,
-            mark,
+            name_hash,
             value,
         }
     }
@@ -99,8 +99,8 @@ impl Member {
         }
     }
 
-    fn is(self, text: &str, mark: u32, name: &str) -> bool {
-        self.mark == mark
+    fn is(self, text: &str, name_hash: u32, name: &str) -> bool {
+        self.name_hash == name_hash
             && if self.escaped {
                 unescape(self.name.of(text)) == name
             } else {
@@ -109,89 +109,89 @@ impl Member {
     }
 }
 
-/// The members of one object, and which names it may have.
+/// The members of one object, with an index of their names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
     pub(in crate::verify) list: Vec<Member>,
-    /// Those of the list, in its order.
-    marks: Vec<u32>,
+    /// The hashes of the names, in the order of the list.
+    name_hashes: Vec<u32>,
     names: NameFilter,
     /// Whether a member that is `null`, an empty text or an empty list counts as absent.
-    pub(in crate::verify) skips_empty: bool,
+    pub(super) skips_empty: bool,
 }
 
 impl Members {
-    /// Gets the members that were listed ready to be found. `false` where two have one name.
-    pub(in crate::verify) fn settle(&mut self, text: &str) -> bool {
-        self.marks.clear();
-        self.marks
-            .extend(self.list.iter().map(|member| member.mark));
+    /// Builds the index of names; `false` where two members have the same name.
+    pub(super) fn build_index(&mut self, text: &str) -> bool {
+        self.name_hashes.clear();
+        self.name_hashes
+            .extend(self.list.iter().map(|member| member.name_hash));
         self.names = NameFilter::default();
         self.names.are_distinct(text, &self.list)
     }
 
     /// The value of the member with exactly this name.
-    #[inline] // The mark of a name that stands in the code is then reckoned by the compiler.
+    #[inline] // The compiler then computes the hash of a constant name.
     pub(in crate::verify) fn find(&self, text: &str, name: &str) -> Option<Scanned> {
-        let mark = mark(name.as_bytes());
-        if !self.names.may_hold(mark) {
+        let name_hash = name_hash(name.as_bytes());
+        if !self.names.may_hold(name_hash) {
             return None;
         }
-        self.find_marked(text, mark, name)
+        self.find_hashed(text, name_hash, name)
     }
 
-    fn find_marked(&self, text: &str, mark: u32, name: &str) -> Option<Scanned> {
-        let mut marked = self.marks.iter().zip(&self.list);
+    fn find_hashed(&self, text: &str, name_hash: u32, name: &str) -> Option<Scanned> {
+        let mut marked = self.name_hashes.iter().zip(&self.list);
         marked
-            .find(|(held, member)| **held == mark && member.is(text, mark, name))
+            .find(|(held, member)| **held == name_hash && member.is(text, name_hash, name))
             .map(|(_, member)| member.value)
     }
 }
 
-/// A set of names that says "no" for certain, and "yes" only perhaps.
+/// A Bloom filter of names: "no" is certain, "yes" is not.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::verify) struct NameFilter([u64; Self::WORDS]);
+pub(super) struct NameFilter([u64; Self::WORDS]);
 
 impl NameFilter {
     const WORDS: usize = 8;
 
-    /// Takes in the names of these members. Whether no two are the same.
-    pub(in crate::verify) fn are_distinct(&mut self, text: &str, members: &[Member]) -> bool {
+    /// Adds the names of these members. Whether all of them differ.
+    pub(super) fn are_distinct(&mut self, text: &str, members: &[Member]) -> bool {
         if members.len() > FEW {
             for member in members {
-                self.add(member.mark);
+                self.add(member.name_hash);
             }
             return !repeats(members.iter().map(|member| member.name(text)).collect());
         }
         members.iter().enumerate().all(|(place, member)| {
-            let is_new = self.add(member.mark);
+            let is_new = self.add(member.name_hash);
             is_new || !stands_among(text, members.get(..place).unwrap_or_default(), *member)
         })
     }
 
     #[inline]
-    fn may_hold(&self, mark: u32) -> bool {
-        let word = self.0.get(Self::place(mark)).copied();
-        word.unwrap_or_default() & Self::bit(mark) != 0
+    fn may_hold(&self, name_hash: u32) -> bool {
+        let word = self.0.get(Self::place(name_hash)).copied();
+        word.unwrap_or_default() & Self::bit(name_hash) != 0
     }
 
-    /// Whether it is certain that it was not there.
+    /// Adds a hash. Whether it is certain that it was absent.
     #[inline]
-    fn add(&mut self, mark: u32) -> bool {
-        let Some(word) = self.0.get_mut(Self::place(mark)) else {
+    fn add(&mut self, name_hash: u32) -> bool {
+        let Some(word) = self.0.get_mut(Self::place(name_hash)) else {
             return false;
         };
-        let is_new = *word & Self::bit(mark) == 0;
-        *word |= Self::bit(mark);
+        let is_new = *word & Self::bit(name_hash) == 0;
+        *word |= Self::bit(name_hash);
         is_new
     }
 
-    const fn place(mark: u32) -> usize {
-        (mark >> 6) as usize % Self::WORDS
+    const fn place(name_hash: u32) -> usize {
+        (name_hash >> 6) as usize % Self::WORDS
     }
 
-    const fn bit(mark: u32) -> u64 {
-        1 << (mark % 64)
+    const fn bit(name_hash: u32) -> u64 {
+        1 << (name_hash % 64)
     }
 }
 
@@ -199,7 +199,7 @@ impl NameFilter {
 fn stands_among(text: &str, others: &[Member], member: Member) -> bool {
     let name = member.name(text);
     let mut others = others.iter();
-    others.any(|other| other.is(text, member.mark, &name))
+    others.any(|other| other.is(text, member.name_hash, &name))
 }
 
 fn repeats(mut names: Vec<Cow<'_, str>>) -> bool {
@@ -207,9 +207,9 @@ fn repeats(mut names: Vec<Cow<'_, str>>) -> bool {
     names.windows(2).any(|pair| pair.first() == pair.last())
 }
 
-/// A mark of a name, of its length and its ends.
+/// A hash of a name's length, first eight and last eight bytes.
 #[inline]
-fn mark(name: &[u8]) -> u32 {
+fn name_hash(name: &[u8]) -> u32 {
     let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
         _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
@@ -225,9 +225,9 @@ fn mark(name: &[u8]) -> u32 {
     };
     let mixed = (first ^ (name.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ last.wrapping_mul(0xc2b2_ae3d_27d4_eb4f).rotate_left(31);
-    #[allow(clippy::cast_possible_truncation)] // the upper half is the mixed one
-    let mark = (mixed.wrapping_mul(0x1656_67b1_9e37_79f9) >> 32) as u32;
-    mark
+    #[allow(clippy::cast_possible_truncation)] // the upper half is the best mixed
+    let name_hash = (mixed.wrapping_mul(0x1656_67b1_9e37_79f9) >> 32) as u32;
+    name_hash
 }
 
 #[cfg(test)]
@@ -246,10 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn names_with_one_mark_are_told_apart() {
-        // A mark is of the ends of a name and its length; these differ in the middle alone.
+    fn names_with_equal_hashes_are_told_apart() {
+        // The hash covers the ends and the length; these names differ only in the middle.
         let alike = |n: usize| format!("aaaaaaaa{n:04}bbbbbbbb");
-        assert_eq!(mark(alike(1).as_bytes()), mark(alike(2).as_bytes()));
+        assert_eq!(
+            name_hash(alike(1).as_bytes()),
+            name_hash(alike(2).as_bytes())
+        );
         for count in [2, FEW, FEW + 1, 10 * FEW] {
             let mut names: Vec<String> = (0..count).map(alike).collect();
             assert_eq!(object(&names), Ok(()), "{count}");

@@ -1,13 +1,13 @@
-//! One pass over a JSON text, strict, without copying.
+//! A strict JSON scanner: one pass, no copies.
 //!
-//! 1. Members of the object that is read come to lie in a list that the caller lends; those of
-//!    nested objects are there only as long as it takes to search them for duplicates.
-//! 2. Strings are searched for what ends or breaks them many bytes at a time.
+//! 1. The members of the outermost object are appended to a buffer of the caller. Those of a nested
+//!    object are removed from it after the search for duplicate names.
+//! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`.
 
 use crate::verify::json::members::{Member, Members, NameFilter, Scanned, Span, ValueKind};
 
-/// Deepest nesting that is read. Real tokens stay below 8; the call stack stays small.
-pub(in crate::verify) const MAX_DEPTH: usize = 64;
+/// The deepest nesting that is accepted. Real tokens stay below 8; the limit bounds the call stack.
+pub(super) const MAX_DEPTH: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonFault {
@@ -17,8 +17,8 @@ pub(crate) enum JsonFault {
     Duplicate,
 }
 
-/// Reads one object and puts its members in place of those that are there.
-pub(in crate::verify) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
+/// Scans one object; its members replace those in `members`.
+pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
     members.list.clear();
     let mut scanner = Scanner::new(text, 0, &mut members.list);
     scanner.blanks();
@@ -27,15 +27,15 @@ pub(in crate::verify) fn scan(text: &str, members: &mut Members) -> Result<(), J
     if scanner.at != text.len() {
         return Err(JsonFault::Malformed);
     }
-    if members.settle(text) {
+    if members.build_index(text) {
         Ok(())
     } else {
         Err(JsonFault::Duplicate)
     }
 }
 
-/// A place in a text.
-pub(in crate::verify) struct Scanner<'a, 'm> {
+/// A position in a text.
+pub(super) struct Scanner<'a, 'm> {
     text: &'a str,
     pub(in crate::verify) at: usize,
     /// Members of the objects that are open, outermost first.
@@ -43,7 +43,7 @@ pub(in crate::verify) struct Scanner<'a, 'm> {
 }
 
 impl<'a, 'm> Scanner<'a, 'm> {
-    /// At a place of a text that was scanned before, or at its start.
+    /// A scanner at the start of a text, or at a position of a text that was scanned before.
     pub(in crate::verify) fn new(text: &'a str, at: usize, members: &'m mut Vec<Member>) -> Self {
         Self { text, at, members }
     }
@@ -113,7 +113,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
         Ok(Scanned { kind, span })
     }
 
-    /// Reads an object and leaves its members behind those that are there.
+    /// Scans an object and appends its members.
     fn object(&mut self, depth: usize) -> Result<(), JsonFault> {
         if depth >= MAX_DEPTH {
             return Err(JsonFault::Malformed);
@@ -147,13 +147,13 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
     }
 
-    /// Reads an object whose members nobody asked for yet, but for the search for duplicates.
+    /// Scans a nested object: its members are needed only for the search for duplicate names.
     fn nested_object(&mut self, depth: usize) -> Result<(), JsonFault> {
-        let mark = self.members.len();
+        let start = self.members.len();
         self.object(depth)?;
-        let own = self.members.get(mark..).unwrap_or_default();
+        let own = self.members.get(start..).unwrap_or_default();
         let are_distinct = NameFilter::default().are_distinct(self.text, own);
-        self.members.truncate(mark);
+        self.members.truncate(start);
         if are_distinct {
             Ok(())
         } else {
@@ -173,7 +173,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
         loop {
             if self.peek() == Some(b'"') {
-                self.string()?; // Lists of many texts are what makes tokens long.
+                self.string()?; // The common case: long tokens have long lists of strings.
             } else {
                 self.value(depth + 1)?;
             }
@@ -192,8 +192,8 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
     }
 
-    /// The text between the quotes, and whether it has escapes.
-    #[allow(clippy::inline_always)] // most of the work, and a third faster for it
+    /// The span between the quotes, and whether it has escapes.
+    #[allow(clippy::inline_always)] // most of the work; a third faster when inlined
     #[inline(always)]
     fn string(&mut self) -> Result<(Span, bool), JsonFault> {
         self.expect(b'"')?;
@@ -217,9 +217,9 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
     }
 
-    /// How many bytes of a string come before one that is special.
+    /// The number of bytes before the next special byte.
     fn plain(&self) -> Option<usize> {
-        // Names and most values are short, and end here.
+        // Names and most values are short and end within this loop.
         let mut left = self.rest();
         for skipped in (0..SHORT).step_by(8) {
             let Some((first, more)) = left.split_first_chunk::<8>() else {
@@ -233,8 +233,8 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
         let end = memchr::memchr2(b'"', b'\\', left)?;
         let (string, _) = left.split_at_checked(end)?;
-        // Without an early end, so that it takes many bytes at a time; where there is one, which is
-        // the end of the scan, it is looked for.
+        // Without an early exit, so that the compiler vectorizes the loop. Its position is searched
+        // only where there is one, which is the end of the scan.
         let controls = string
             .iter()
             .fold(0, |found, byte| found | u8::from(*byte < 0x20));
@@ -252,7 +252,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
             b'u' => match self.hex4()? {
                 0xD800..=0xDBFF => {
-                    // RFC 8259 s8.2: a lone surrogate means nothing that everybody agrees on.
+                    // RFC 8259 s8.2: receivers disagree about a lone surrogate.
                     self.expect(b'\\')?;
                     self.expect(b'u')?;
                     match self.hex4()? {
@@ -317,7 +317,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
     }
 }
 
-/// Up to so many bytes a search that needs no preparation is the faster one.
+/// Up to this many bytes the search by words is faster than `memchr`.
 const SHORT: usize = 40;
 
 // RFC 8259 s7: what ends a string, starts an escape, or must not stand in a string as it is.
@@ -325,14 +325,14 @@ const fn is_special(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..=0x1F)
 }
 
-/// The place of the first special one among eight bytes.
+/// The position of the first special byte among eight.
 #[inline]
 fn first_special(bytes: [u8; 8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
     let word = u64::from_le_bytes(bytes);
-    // The top bit of each byte that is below the limit, and perhaps of some above the lowest of
-    // these: that one is always right.
+    // SWAR: sets the top bit of each byte below the limit. Borrows may set it in higher bytes too;
+    // the lowest set bit is always right.
     let below =
         |limit: u8, word: u64| word.wrapping_sub(u64::from_ne_bytes([limit; 8])) & !word & HIGHS;
     let found = below(1, word ^ u64::from_ne_bytes([b'"'; 8]))

@@ -1,7 +1,7 @@
 //! Strings with escapes, as the text that they mean.
 
 /// Resolves the escapes of a string that the scanner found sound.
-pub(in crate::verify) fn unescape(raw: &str) -> String {
+pub(super) fn unescape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut units: Vec<u16> = Vec::new();
     let mut chars = raw.chars();

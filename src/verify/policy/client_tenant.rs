@@ -1,4 +1,4 @@
-//! The tenant of a machine client whose tokens cannot say it.
+//! The configured tenant of a machine client whose tokens do not state one.
 
 use crate::model::ids::{AccountId, InvalidId, WorkspaceId};
 use crate::model::repeated_settings::RepeatedSettings;
@@ -7,11 +7,12 @@ use crate::model::shared_str::SharedStr;
 /// The workspace that the machine tokens of one app client belong to, for
 /// [`TenantClaims::client_tenant`](crate::TenantClaims::client_tenant).
 ///
-/// It must say what the tenant rules ask of a token: the account, unless they declare that there
-/// are none, and the API context, where they know contexts. `build()` finds what is missing.
+/// It states what the tenant rules require of a token: the account, unless they declare that there
+/// are none, and the API context, where they have contexts. `build()` reports what is missing.
 ///
 /// ```
-/// use portcullis::{ClientTenant, TenantClaims};
+/// use portcullis::tenant::ClientTenant;
+/// use portcullis::TenantClaims;
 ///
 /// let rules = TenantClaims::aworld().client_tenant(
 ///     "5machine23456789",
@@ -56,12 +57,12 @@ impl ClientTenant {
     }
 
     pub(in crate::verify) fn workspace_id(&self) -> Result<WorkspaceId, InvalidId> {
-        WorkspaceId::of(self.workspace.share())
+        WorkspaceId::of(self.workspace.clone())
     }
 
     pub(in crate::verify) fn account_id(&self) -> Result<Option<AccountId>, InvalidId> {
         let account = self.account.as_ref();
-        account.map(|text| AccountId::of(text.share())).transpose()
+        account.map(|text| AccountId::of(text.clone())).transpose()
     }
 
     pub(in crate::verify) const fn context_text(&self) -> Option<&SharedStr> {

@@ -35,14 +35,10 @@ impl Default for DelegationRule {
 }
 
 impl DelegationRule {
-    /// A rule that is off, and has a scope for each context.
-    pub(in crate::verify) fn preset<const N: usize>(scopes: [(&str, &str); N]) -> Self {
-        Self {
-            scopes: scopes
-                .map(|(context, scope)| (Some(context.into()), scope.into()))
-                .into(),
-            ..Self::default()
-        }
+    /// Makes the scopes that were set until now defaults, which demand nothing while the rule is
+    /// off.
+    pub(in crate::verify) const fn preset(&mut self) {
+        self.was_set = false;
     }
 
     /// A demand for a context takes the place of a preset's.
@@ -59,7 +55,10 @@ impl DelegationRule {
     }
 
     /// What is wrong with the rule, and the way out.
-    pub(in crate::verify) fn mistake(&self, knows: impl Fn(&str) -> bool) -> Option<&'static str> {
+    pub(in crate::verify) fn first_problem(
+        &self,
+        knows: impl Fn(&str) -> bool,
+    ) -> Option<&'static str> {
         let Some(header) = &self.header else {
             return Some("the delegation header is no field name; write one such as `X-User-Id`");
         };
@@ -132,7 +131,7 @@ impl DelegationRule {
     }
 }
 
-/// Fields that requests have anyway: tenant guards would refuse everybody.
+/// Fields that ordinary requests have: tenant guards would refuse all of them.
 fn has_another_meaning(name: &HeaderName) -> bool {
     const PREFIXES: [&str; 6] = [
         "accept",

@@ -1,7 +1,7 @@
-//! A tenant in the name of a group.
+//! A pattern that finds a tenant in a group's name.
 //!
-//! 1. Pattern and group are cut at `/` and compared piece by piece, byte for byte.
-//! 2. A placeholder stands for one whole piece, which is not empty.
+//! 1. Pattern and group are split at `/` and compared segment by segment, byte for byte.
+//! 2. A placeholder matches one whole segment that is not empty.
 
 /// A pattern such as `/tenants/{account}/{workspace}`.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ enum PatternPart {
     Workspace,
 }
 
-/// What a group that fits says.
+/// The tenant in a group that matches.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::verify) struct GroupMatch<'g> {
     pub(in crate::verify) account: Option<&'g str>,
@@ -31,12 +31,12 @@ impl GroupPattern {
         Self(pattern.split('/').map(piece).collect())
     }
 
-    pub(in crate::verify) fn names_account(&self) -> bool {
+    pub(super) fn names_account(&self) -> bool {
         self.0.contains(&PatternPart::Account)
     }
 
     /// Whether the pattern can find one workspace, and at most one account.
-    pub(in crate::verify) fn is_sound(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         let count = |wanted: &PatternPart| self.0.iter().filter(|piece| *piece == wanted).count();
         let has_brace = |piece: &PatternPart| matches!(piece, PatternPart::Fixed(text) if text.contains(['{', '}']));
         count(&PatternPart::Workspace) == 1
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_group_fits_as_a_whole_or_not_at_all() {
         let pattern = GroupPattern::new("/tenants/{account}/{workspace}");
-        assert!(pattern.is_sound() && pattern.names_account());
+        assert!(pattern.is_valid() && pattern.names_account());
         assert_eq!(
             pattern.find("/tenants/acme/prod"),
             Some(GroupMatch {
@@ -106,10 +106,10 @@ mod tests {
             "ws-{workspace}",
             "{tenant}/{workspace}",
         ] {
-            assert!(!GroupPattern::new(bad).is_sound(), "{bad}");
+            assert!(!GroupPattern::new(bad).is_valid(), "{bad}");
         }
         let alone = GroupPattern::new("{workspace}");
-        assert!(alone.is_sound() && !alone.names_account());
+        assert!(alone.is_valid() && !alone.names_account());
         assert_eq!(
             alone.find("prod").map(|found| found.workspace),
             Some("prod")

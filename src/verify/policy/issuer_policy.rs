@@ -1,4 +1,4 @@
-//! An issuer's rules: what its access tokens must look like.
+//! The policy of an issuer: what its access tokens must look like.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::model::claim_value::ClaimValue;
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
-/// The rules of one configured issuer. Made by the builder, which found no mistake in them.
+/// The policy of one configured issuer. The builder has validated it.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuerPolicy {
     /// The issuer as configured; the realm of all ids that it vouches for.
@@ -23,9 +23,9 @@ pub(crate) struct IssuerPolicy {
     pub(crate) audience_claim: ClaimPath,
     /// Clients whose tokens are accepted; empty for any.
     pub(crate) client_ids: Vec<Box<str>>,
-    /// Types accepted beside those of the profile, without `application/`.
+    /// Types accepted in addition to those of the profile, without `application/`.
     pub(crate) extra_types: Vec<Box<str>>,
-    /// Values of `token_use` that are taken beside those of the profile.
+    /// Values of `token_use` accepted in addition to those of the profile.
     pub(crate) token_uses: Vec<Box<str>>,
     /// Whether access tokens have the marks of ID tokens.
     pub(crate) bears_id_token_marks: bool,
@@ -34,13 +34,12 @@ pub(crate) struct IssuerPolicy {
     pub(crate) scope_claim: ClaimPath,
     pub(crate) roles_claim: ClaimPath,
     pub(crate) groups_claim: ClaimPath,
-    /// The forms of roles and groups beside an array of strings.
+    /// The forms of roles and groups in addition to an array of strings.
     pub(crate) name_forms: NameForms,
     pub(crate) subject_claim: ClaimPath,
-    /// Whether an answer of an endpoint without a subject and without a user is about a client
-    /// that speaks for itself.
+    /// Whether an introspection response without a subject and a user is about a client's own token.
     pub(crate) clients_without_subject: bool,
-    /// Where the client id is: the first that is present counts.
+    /// The claims of the client id; the first that is present counts.
     pub(crate) client_id_claims: Vec<ClaimPath>,
     pub(crate) leeway: Duration,
     /// Clients whose sessions end by logout tokens.
@@ -49,9 +48,9 @@ pub(crate) struct IssuerPolicy {
     /// How long a logout token without `exp` is good from its `iat`; `None` where it is refused.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) logout_life_without_exp: Option<Duration>,
-    /// The claim that names the session, where it is none of the usual ones.
+    /// The claim that names the session in place of `origin_jti`.
     pub(crate) session_claim: Option<ClaimPath>,
-    /// How long after it was issued a token may end, at most; what is revoked is known as long.
+    /// The longest life of a token; revocations are kept as long.
     pub(crate) longest_token_life: Duration,
     pub(crate) tenant: Option<TenantClaims>,
 }
@@ -74,8 +73,8 @@ impl IssuerPolicy {
 }
 
 impl IssuerPolicy {
-    /// How long after a moment a token can be good that was issued up to then: its longest life,
-    /// the issuer's clock that may be ahead, and the leeway past its `exp`.
+    /// How long a revocation is kept: the longest life of a token, the leeway of the issuer's clock,
+    /// and the leeway past `exp`.
     pub(crate) const fn longest_revocation(&self) -> Duration {
         self.longest_token_life
             .saturating_add(self.leeway)
@@ -93,7 +92,7 @@ pub(crate) enum Profile {
     Rfc9068,
     /// JWT access tokens of an OpenID Provider that follows no profile.
     Oidc,
-    /// Tokens that their issuer judges (RFC 7662), by what it answers.
+    /// Tokens that are introspected at their issuer (RFC 7662).
     Introspected,
 }
 
@@ -114,7 +113,7 @@ impl Profile {
 pub(crate) enum Audiences {
     /// Any one of these must be in the token.
     AnyOf(Vec<Box<str>>),
-    /// The same where a token names any; none is as good.
+    /// The same; a token without an audience is accepted too.
     AnyOfWhereStated(Vec<Box<str>>),
     /// Waived behind `danger()`.
     Waived,

@@ -1,44 +1,50 @@
-//! Tenant rules: which claims of an issuer's tokens say where their bearer may act.
+//! Tenant rules: which claims of an issuer's tokens state the tenant of the caller.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::ids::AccountId;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::shared_str::SharedStr;
 use crate::verify::policy::client_tenant::ClientTenant;
 use crate::verify::policy::delegation_rule::DelegationRule;
 use crate::verify::policy::group_pattern::GroupPattern;
+use crate::verify::policy::tenant_rules::{
+    AccountAllowList, AccountRule, ContextRule, ContextsMeant, MembershipRule, ReachRule,
+    WorkspaceRule,
+};
 
 /// Where an issuer's access tokens state workspace, account, user, kind of caller and API
 /// context, and which evidence makes which [`Identity`](crate::Identity).
 ///
 /// 1. **User**: a workspace, an account (unless accounts are declared absent), a user id, a
-///    context that is not the portal's, and nothing that speaks of a machine.
+///    context that is not the portal's, and no evidence of a machine.
 /// 2. **Client**: the machine claim (where one is configured), `sub` equal to the client id, no
 ///    `username`, user id, principal id or group, and a workspace, from the claims or from
 ///    [`client_tenant`](Self::client_tenant).
 /// 3. **Principal**: the portal context, a principal id, a client among
 ///    [`portal_client`](Self::portal_client), and no user, workspace, account, role or machine.
-/// 4. Anything else, and every claim of these that is present with another type than a string,
-///    is contradiction: the bearer is a mere [`Subject`](crate::Subject) and reaches nothing.
+/// 4. Otherwise, and where one of these claims has another type than a string, the caller is a
+///    [`Subject`](crate::tenant::Subject) and reaches no tenant.
 ///
-/// Tenant rules belong to one [`Issuer`](crate::Issuer); what another issuer's tokens say is
-/// read by that issuer's rules alone. Claims decide tenancy only as well as their source: see
-/// the manual's chapter on tenancy before you let users write attributes that end up in them.
+/// Tenant rules belong to one [`Issuer`](crate::Issuer); another issuer's tokens are read by its own
+/// rules. A tenant claim is as trustworthy as its source: read the manual's chapter on tenancy before
+/// users can write attributes that end up in one.
 ///
 /// ```
 /// use portcullis::TenantClaims;
 ///
 /// // A platform with workspaces and no accounts, whose users are named by `sub`:
 /// let rules = TenantClaims::by_workspace("workspace_id").without_accounts();
-/// // AWorld's model, with principals switched on for one app client, who reach two accounts:
-/// let aworld = TenantClaims::aworld()
-///     .portal_client("7portal23456789")
-///     .principals_reach(["acme", "globex"]);
-/// # let _ = (rules, aworld);
+/// // Accounts above the workspaces, a role, and machines that a claim marks:
+/// let accounts = TenantClaims::by_workspace("workspace")
+///     .account_claim("account")
+///     .role_claim("role")
+///     .machine_claim("kind", "service");
+/// # let _ = (rules, accounts);
 /// ```
+#[doc(alias = "multi_tenant")]
+#[doc(alias = "multi_tenancy")]
+#[doc(alias = "organization")]
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TenantClaims {
@@ -54,85 +60,19 @@ pub struct TenantClaims {
     /// For issuers whose tokens state no context.
     pub(crate) contexts_meant: ContextsMeant,
     pub(crate) portal_clients: Vec<Box<str>>,
-    /// Sound rules have one at most.
+    /// Valid rules have at most one.
     pub(in crate::verify) reach: Vec<ReachRule>,
     pub(in crate::verify) reach_list: AccountAllowList,
     pub(in crate::verify) client_tenants: HashMap<Box<str>, ClientTenant>,
-    pub(in crate::verify) mapped_twice: bool,
+    pub(super) mapped_twice: bool,
     pub(in crate::verify) limit: Option<AccountAllowList>,
+    /// Which further workspaces a user may enter.
+    pub(in crate::verify) members: MembershipRule,
     /// Whether whole numbers are read as ids.
     pub(in crate::verify) numeric_ids: bool,
     pub(crate) delegation: DelegationRule,
     /// The settings that hold one value.
     pub(crate) once: RepeatedSettings,
-}
-
-#[derive(Clone, Debug)]
-pub(in crate::verify) enum WorkspaceRule {
-    Claim(ClaimPath),
-    Group(ClaimPath, GroupPattern),
-}
-
-#[derive(Clone, Debug)]
-pub(in crate::verify) enum AccountRule {
-    Undecided,
-    Claim(ClaimPath),
-    /// Beside the workspace, in the same group.
-    Group,
-    Absent,
-}
-
-/// Where the reach of principals comes from.
-#[derive(Clone, Debug)]
-pub(in crate::verify) enum ReachRule {
-    Listed,
-    Claim(ClaimPath),
-    EveryAccount,
-}
-
-/// Accounts that a setting lists.
-#[derive(Clone, Debug)]
-pub(in crate::verify) struct AccountAllowList {
-    /// As given; a name that is no id is found by `mistake`.
-    pub(in crate::verify) names: Vec<String>,
-    pub(in crate::verify) accounts: Arc<[AccountId]>,
-    set: HashSet<AccountId>,
-}
-
-impl AccountAllowList {
-    fn new(names: Vec<String>) -> Self {
-        let ids = names.iter().flat_map(|name| AccountId::new(name));
-        let accounts: Arc<[AccountId]> = ids.collect();
-        let set = accounts.iter().cloned().collect();
-        Self {
-            names,
-            accounts,
-            set,
-        }
-    }
-
-    pub(in crate::verify) fn is_sound(&self) -> bool {
-        self.names.len() == self.accounts.len()
-    }
-
-    pub(in crate::verify) fn contains(&self, account: &AccountId) -> bool {
-        self.set.contains(account)
-    }
-}
-
-/// What an issuer's tokens are for that do not say it.
-#[derive(Clone, Debug)]
-pub(crate) enum ContextsMeant {
-    Unsaid,
-    One(SharedStr),
-    Every,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct ContextRule {
-    pub(crate) claim: ClaimPath,
-    pub(crate) workspace_contexts: Vec<Box<str>>,
-    pub(crate) portal: Option<Box<str>>,
 }
 
 impl TenantClaims {
@@ -157,6 +97,7 @@ impl TenantClaims {
             client_tenants: HashMap::new(),
             mapped_twice: false,
             limit: None,
+            members: MembershipRule::default(),
             numeric_ids: false,
             delegation: DelegationRule::default(),
             once: RepeatedSettings::default(),
@@ -170,7 +111,8 @@ impl TenantClaims {
     /// groups read. The pattern and each of them are cut at `/`; a group
     /// fits that has as many pieces, where `{workspace}` and `{account}` stand for one whole
     /// piece and the others are equal. Exactly one group must fit: with none the caller has no
-    /// tenant, and two are contradiction. Without `{account}` in the pattern, say where the
+    /// tenant, and two the caller is a
+    /// subject. Without `{account}` in the pattern, say where the
     /// account is, or that there are none, as for [`by_workspace`](Self::by_workspace).
     pub fn by_group(claim: impl Into<ClaimPath>, pattern: impl AsRef<str>) -> Self {
         let pattern = GroupPattern::new(pattern.as_ref());
@@ -186,30 +128,10 @@ impl TenantClaims {
         }
     }
 
-    /// AWorld's tenant model: `accountId`, `workspaceId`, `userId`, `principalId`, `role`,
-    /// `platform` = `m2m` for machines, and `context` one of `app`, `dashboard` and `portal`.
-    pub fn aworld() -> Self {
-        Self::by_workspace("workspaceId")
-            .account_claim("accountId")
-            .user_claim("userId")
-            .role_claim("role")
-            .machine_claim("platform", "m2m")
-            .contexts("context", ["app", "dashboard"])
-            .portal_context("portal")
-            .principal_claim("principalId")
-            .with_preset_delegation()
-            .preset()
-    }
-
-    /// What was set until now are defaults, which may be set anew.
-    fn preset(mut self) -> Self {
+    /// Makes all settings so far defaults, which may be set again.
+    pub(crate) fn preset(mut self) -> Self {
         self.once = RepeatedSettings::default();
-        self
-    }
-
-    fn with_preset_delegation(mut self) -> Self {
-        self.delegation =
-            DelegationRule::preset([("app", "app/write"), ("dashboard", "dashboard/write")]);
+        self.delegation.preset();
         self
     }
 
@@ -238,6 +160,7 @@ impl TenantClaims {
     }
 
     /// The claim that holds a user's role in the workspace. Default: none is read.
+    #[doc(alias = "rbac")]
     pub fn role_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("role_claim", &claim);
@@ -246,7 +169,10 @@ impl TenantClaims {
     }
 
     /// The claim, and its value, that marks a machine's token, beside `sub` equal to its client
-    /// id and no `username`. Default: none, and a machine is whoever has the other two.
+    /// id and no `username`. Default: none; the other two conditions make a machine.
+    #[doc(alias = "m2m")]
+    #[doc(alias = "machine_to_machine")]
+    #[doc(alias = "service_account")]
     pub fn machine_claim(mut self, claim: impl Into<ClaimPath>, value: impl Into<String>) -> Self {
         let (claim, value) = (claim.into(), value.into());
         self.once.set("machine_claim", &(&claim, &value));
@@ -254,20 +180,18 @@ impl TenantClaims {
         self
     }
 
-    /// Takes the machine claim's word alone: `sub` need not be the client id, and the user
-    /// claim may be there. For issuers that give machines a subject and an object id of their
+    /// The machine claim alone makes a machine: `sub` need not be the client id, and the user claim
+    /// may be present. For issuers that give machines a subject and an object id of their
     /// own, and that write the machine claim themselves, such as Auth0's `gty` and Entra's
-    /// `idtyp`. A `username`, a principal id or a group still contradicts it. Since nothing but
-    /// that claim then tells a machine from a user, users must be told by a
-    /// [`user_mark`](Self::user_mark). Default: `sub` must be the client id.
+    /// `idtyp`. A `username`, a principal id or a group still contradicts it. Since only
+    /// that claim then separates machines from users, a [`user_mark`](Self::user_mark) is required. Default: `sub` must be the client id.
     pub fn machine_claim_suffices(mut self) -> Self {
         self.machine_claim_suffices = true;
         self
     }
 
-    /// A claim that users' tokens have and machines' never, whatever string it holds, such as
-    /// Entra's `scp` or Keycloak's `sid`: without it nobody is a user, and with it nobody is a
-    /// machine. Default: none; required by
+    /// A claim that every user's token has and no machine's, with any string, such as Entra's `scp` or
+    /// Keycloak's `sid`: a token without it is not a user's, and a token with it is not a machine's. Default: none; required by
     /// [`machine_claim_suffices`](Self::machine_claim_suffices).
     pub fn user_mark(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
@@ -287,11 +211,11 @@ impl TenantClaims {
         self
     }
 
-    /// Lets this issuer assert these accounts and no other: a token that states another belongs
-    /// to a mere [`Subject`](crate::Subject), and principals reach no further. Since such an
-    /// issuer could still name a workspace of somebody else's, callers enter a workspace only
-    /// after the [`WorkspaceDirectory`](crate::WorkspaceDirectory), which must be configured,
-    /// has named their account as its owner. Every tenant guard on a handler asks it anew.
+    /// Lets this issuer assert only these accounts: the caller of a token with another one is a
+    /// [`Subject`](crate::tenant::Subject), and principals reach only these. Since such an issuer could still
+    /// name a workspace of another account, a caller enters a workspace only after the
+    /// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory), which is required, has named its account as
+    /// the owner. Every tenant guard on a handler calls the directory.
     /// Default: the issuer may assert every account.
     pub fn only_accounts<S: Into<String>>(mut self, accounts: impl IntoIterator<Item = S>) -> Self {
         let names: Vec<String> = accounts.into_iter().map(Into::into).collect();
@@ -338,7 +262,7 @@ impl TenantClaims {
     }
 
     /// The context of principals, beside those of [`contexts`](Self::contexts), which must
-    /// be set too. Default: none, and nobody is a principal.
+    /// be set too. Default: none, and there are no principals.
     pub fn portal_context(mut self, context: impl Into<String>) -> Self {
         let context = context.into();
         self.once.set("portal_context", &context);
@@ -357,7 +281,7 @@ impl TenantClaims {
     }
 
     /// The claim that holds the platform-level identity behind a caller. Default: none, and
-    /// nobody is a principal.
+    /// there are no principals.
     pub fn principal_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         let claim = claim.into();
         self.once.set("principal_claim", &claim);
@@ -367,8 +291,7 @@ impl TenantClaims {
 
     /// Switches principals on for tokens that were issued to this app client, and accepts its
     /// tokens where clients are listed; call it once for each. A principal reaches no account
-    /// until its reach is set too. Default: none, since a principal reaches further than anybody
-    /// else.
+    /// until its reach is set too. Default: none, since a principal has the widest reach.
     pub fn portal_client(mut self, client_id: impl Into<String>) -> Self {
         self.portal_clients.push(client_id.into().into());
         self
@@ -389,7 +312,7 @@ impl TenantClaims {
     }
 
     /// The claim that holds the accounts that a principal reaches: an array of strings. Where it
-    /// is absent there are none; any other type is contradiction. Default: none is read.
+    /// is absent there are none; with another type the caller is a subject. Default: none is read.
     pub fn principals_reach_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
         self.reach.push(ReachRule::Claim(claim.into()));
         self
@@ -402,13 +325,12 @@ impl TenantClaims {
         self
     }
 
-    /// Switches delegation on: a client may act for one user of its workspace, whom it names in
-    /// a header field, on handlers that ask for a [`Delegation`](crate::Delegation). Everywhere
+    /// Switches delegation on: a client may act for one user of its workspace, named in
+    /// a header field, on handlers that ask for a [`Delegation`](crate::tenant::Delegation). Everywhere
     /// else under this issuer's rules the field is refused by every tenant guard. It needs a
-    /// scope: [`aworld`](Self::aworld) brings `app/write` and `dashboard/write`, other rules
-    /// name theirs with [`delegation_scope`](Self::delegation_scope) or
-    /// [`delegation_scope_in`](Self::delegation_scope_in). Default: off, and the field is an
-    /// ordinary one that nobody reads.
+    /// scope: name it with [`delegation_scope`](Self::delegation_scope) or
+    /// [`delegation_scope_in`](Self::delegation_scope_in); [`presets::aworld`](crate::presets::aworld) has one for each context. Default: off, and the field is an
+    /// ordinary one that is not read.
     pub fn delegation(mut self) -> Self {
         self.delegation.on = true;
         self
@@ -444,13 +366,13 @@ impl TenantClaims {
         self
     }
 
-    /// A user claim that is the subject's says what is the default anyway.
+    /// Removes a user claim that is the subject's claim, which is the default.
     pub(crate) fn with_subject(mut self, subject: &ClaimPath) -> Self {
         self.user = self.user.filter(|user| user != subject);
         self
     }
 
-    /// Whether its issuer must be checked about who owns a workspace.
+    /// Whether the directory must confirm the owner of a workspace.
     pub(crate) fn is_limited(&self) -> bool {
         self.limit.is_some()
     }

@@ -2,31 +2,36 @@
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::shared_str::SharedStr;
-use crate::verify::policy::tenant_claims::{
-    AccountAllowList, AccountRule, ContextsMeant, ReachRule, TenantClaims, WorkspaceRule,
+use crate::verify::policy::tenant_claims::TenantClaims;
+use crate::verify::policy::tenant_rules::{
+    AccountAllowList, AccountRule, ContextsMeant, ReachRule, WorkspaceRule,
 };
 
 type Invalid = Option<&'static str>;
 
 impl TenantClaims {
-    /// What is wrong with the rules, and the way out.
-    pub(crate) fn mistake(&self) -> Invalid {
-        self.mistaken_paths()
-            .or_else(|| self.mistaken_account())
-            .or_else(|| self.mistaken_contexts())
-            .or_else(|| self.mistaken_principals())
-            .or_else(|| self.mistaken_machines())
-            .or_else(|| self.mistaken_limit())
-            .or_else(|| self.mistaken_map())
-            .or_else(|| {
-                self.delegation
-                    .mistake(|name| self.is_workspace_context(name))
-            })
+    /// What is wrong with the rules, and the way out: the first mistake of each topic.
+    pub(crate) fn mistakes(&self) -> impl Iterator<Item = &'static str> {
+        [
+            self.mistaken_paths(),
+            self.mistaken_account(),
+            self.mistaken_contexts(),
+            self.mistaken_principals(),
+            self.mistaken_machines(),
+            self.mistaken_members(),
+            self.mistaken_limit(),
+            self.mistaken_map(),
+            self.delegation
+                .first_problem(|name| self.is_workspace_context(name)),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     fn mistaken_paths(&self) -> Invalid {
         let workspace = match &self.workspace {
-            WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => path,
+            WorkspaceRule::Claim(path) | WorkspaceRule::Group(path, _) => Some(path),
+            WorkspaceRule::Unnamed => None,
         };
         let account = match &self.account {
             AccountRule::Claim(path) => Some(path),
@@ -37,14 +42,19 @@ impl TenantClaims {
             ReachRule::Listed | ReachRule::EveryAccount => None,
         });
         let mut paths = [
-            Some(workspace),
+            workspace,
+            self.members.listed.as_ref(),
             account,
             self.user.as_ref(),
             self.role.as_ref(),
             self.principal.as_ref(),
             self.machine.as_ref().map(|(path, _)| path),
             self.user_mark.as_ref(),
-            self.context.as_ref().map(|rule| &rule.claim),
+            // A portal without contexts has no claim yet, which is a mistake of its own.
+            self.context
+                .as_ref()
+                .filter(|rule| !rule.workspace_contexts.is_empty())
+                .map(|rule| &rule.claim),
         ]
         .into_iter()
         .chain(reach)
@@ -53,7 +63,7 @@ impl TenantClaims {
             return Some("a claim path or its first name is empty; name the claim");
         }
         match &self.workspace {
-            WorkspaceRule::Group(_, pattern) if !pattern.is_sound() => Some(
+            WorkspaceRule::Group(_, pattern) if !pattern.is_valid() => Some(
                 "the group pattern must have `{workspace}` once, `{account}` at most once, and no other braces, each between slashes",
             ),
             WorkspaceRule::Group(_, pattern)
@@ -61,12 +71,14 @@ impl TenantClaims {
             {
                 Some("the account is in the group pattern; leave out the other setting for it")
             }
-            WorkspaceRule::Group(..) | WorkspaceRule::Claim(_) => None,
+            WorkspaceRule::Group(..) | WorkspaceRule::Claim(_) | WorkspaceRule::Unnamed => None,
         }
     }
 
     fn mistaken_account(&self) -> Invalid {
-        matches!(self.account, AccountRule::Undecided).then_some(
+        let is_left_open =
+            matches!(self.workspace, WorkspaceRule::Unnamed) && self.asks_memberships();
+        (matches!(self.account, AccountRule::Undecided) && !is_left_open).then_some(
             "say where the account is with `account_claim(..)`, or that there are none with `without_accounts()`",
         )
     }
@@ -122,7 +134,7 @@ impl TenantClaims {
                 "the reach of principals has one source; keep a list, a claim or every account",
             );
         }
-        (!self.reach_list.is_sound())
+        (!self.reach_list.is_valid())
             .then_some("an account within reach is no id; write 1 to 256 bytes without controls")
     }
 
@@ -141,6 +153,26 @@ impl TenantClaims {
         }
     }
 
+    fn mistaken_members(&self) -> Invalid {
+        if matches!(self.workspace, WorkspaceRule::Unnamed)
+            && self.members.listed.is_none()
+            && !self.asks_memberships()
+        {
+            return Some(
+                "`by_membership()` needs `workspaces_claim(..)` or `memberships_from_directory()`",
+            );
+        }
+        if self.members.admin_roles.iter().any(|role| role.is_empty()) {
+            return Some("an account administrator's role is empty; name the role");
+        }
+        match self.account {
+            AccountRule::Absent | AccountRule::Undecided if self.has_account_admins() => Some(
+                "`account_admin_role(..)` needs the account in the token; say where it is with `account_claim(..)`",
+            ),
+            _ => None,
+        }
+    }
+
     fn mistaken_limit(&self) -> Invalid {
         let limit = self.limit.as_ref()?;
         if limit.names.is_empty() {
@@ -149,7 +181,7 @@ impl TenantClaims {
         if matches!(self.account, AccountRule::Absent) {
             return Some("`only_accounts(..)` contradicts `without_accounts()`; keep one of them");
         }
-        (!limit.is_sound()).then_some(
+        (!limit.is_valid()).then_some(
             "an account of `only_accounts(..)` is no id; write 1 to 256 bytes without controls",
         )
     }

@@ -1,9 +1,9 @@
 //! The single credential of a request (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
 //!
-//! 1. No `Authorization` field, and nothing in any [other source](super::sources) of the layer:
+//! 1. No `Authorization` field, and nothing in any [other source](super::token_sources) of the layer:
 //!    nothing was sent.
-//! 2. More than one field, or a field and another source: refused, whatever they hold; taking
-//!    one would be a guess.
+//! 2. More than one field, or a field and another source: refused, whatever they hold, because
+//!    the choice of one would be a guess.
 //! 3. One field with another scheme: no bearer token was sent, and that is not "nothing". With
 //!    the scheme `DPoP` a token was sent, and it is refused as one: no proof is checked here.
 //! 4. The scheme `Bearer` in any case, one or more spaces, and bytes: a credential. Whether
@@ -11,9 +11,9 @@
 //! 5. Other sources hold the token alone, without a scheme.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, Version};
 
 use crate::model::error::rejection::{RejectionKind, RequestFault, TokenFault};
+use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::{SentCredentials, TokenSources, is_tchar};
 
 const SCHEME: &[u8] = b"Bearer";
@@ -21,19 +21,37 @@ const SCHEME: &[u8] = b"Bearer";
 /// RFC 9449 s7.1: the scheme of tokens that are bound to a key.
 const BOUND_SCHEME: &[u8] = b"DPoP";
 
-/// What follows the scheme `Bearer` in the one `Authorization` field of a request, or what the
-/// one other source holds.
+/// What follows the scheme in the one `Authorization` field of a request, or what the one other
+/// source holds.
 #[derive(Clone, Copy)]
-pub(crate) struct Credential<'r>(&'r [u8]);
+pub(crate) struct Credential<'r> {
+    token: &'r [u8],
+    /// `None` for a token from a source that has no scheme.
+    scheme: Option<AuthScheme>,
+}
+
+/// The scheme under which a token was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthScheme {
+    /// RFC 6750 section 2.1.
+    Bearer,
+    /// RFC 9449 section 7.1.
+    Dpop,
+}
 
 impl<'r> Credential<'r> {
     /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything
     /// in another source was sent.
     pub(crate) fn find(
         sources: &TokenSources,
-        (method, version): (&Method, Version),
-        headers: &'r HeaderMap,
+        request: RequestParts<'r>,
     ) -> Result<Option<Self>, RejectionKind> {
+        let RequestParts {
+            method,
+            version,
+            headers,
+            ..
+        } = request;
         let mut fields = headers.get_all(AUTHORIZATION).iter();
         let field = fields.next();
         match (field, sources.find(method, version, headers)) {
@@ -45,19 +63,40 @@ impl<'r> Credential<'r> {
             (Some(_), SentCredentials::Nothing) if fields.next().is_some() => {
                 Err(RequestFault::SeveralCredentials.into())
             }
-            (Some(field), SentCredentials::Nothing) => Self::read(field.as_bytes()).map(Some),
+            (Some(field), SentCredentials::Nothing) => {
+                Self::read(field.as_bytes())?.require_bearer().map(Some)
+            }
             (None, SentCredentials::Token(token)) => Self::bare(token).map(Some),
             (None, SentCredentials::Discounted) => Err(RejectionKind::MissingToken),
             (None, SentCredentials::Nothing) => Ok(None),
         }
     }
 
-    /// What stands where nothing but a token can stand.
+    /// A credential without a scheme; an empty one is a fault.
     pub(crate) fn bare(token: &'r [u8]) -> Result<Self, RejectionKind> {
         if token.is_empty() {
             return Err(RequestFault::NoCredentials.into());
         }
-        Ok(Self(token))
+        Ok(Self {
+            token,
+            scheme: None,
+        })
+    }
+
+    fn sent_as(token: &'r [u8], scheme: AuthScheme) -> Result<Self, RejectionKind> {
+        let scheme = Some(scheme);
+        Self::bare(token).map(|credential| Self {
+            scheme,
+            ..credential
+        })
+    }
+
+    /// Refuses a token under a scheme whose proof nothing checks here.
+    fn require_bearer(self) -> Result<Self, RejectionKind> {
+        match self.scheme {
+            None | Some(AuthScheme::Bearer) => Ok(self),
+            Some(AuthScheme::Dpop) => Err(TokenFault::Scheme.into()),
+        }
     }
 
     fn read(field: &'r [u8]) -> Result<Self, RejectionKind> {
@@ -67,37 +106,38 @@ impl<'r> Credential<'r> {
             .unwrap_or(field.len());
         let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, &[]));
         if !scheme.eq_ignore_ascii_case(SCHEME) {
-            return Err(Self::not_bearer(scheme, rest));
+            return Self::not_bearer(scheme, rest);
         }
-        Self::bare(behind_spaces(rest))
+        Self::sent_as(behind_spaces(rest), AuthScheme::Bearer)
     }
 
     #[cold]
-    fn not_bearer(scheme: &[u8], rest: &[u8]) -> RejectionKind {
+    fn not_bearer(scheme: &[u8], rest: &'r [u8]) -> Result<Self, RejectionKind> {
         if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
-            // RFC 9449 s7.1: a token was sent, and a client that hears of none would send it again.
+            // RFC 9449 s7.1: a token was sent. A client that is told that none was would send it again.
             match behind_spaces(rest) {
-                [] => RequestFault::NoCredentials.into(),
-                token if is_b64token(token) => TokenFault::Scheme.into(),
-                _ => RequestFault::NotAToken.into(),
+                token if token.is_empty() || is_b64token(token) => {
+                    Self::sent_as(token, AuthScheme::Dpop)
+                }
+                _ => Err(RequestFault::NotAToken.into()),
             }
         } else if scheme.is_empty() {
-            RequestFault::NoCredentials.into()
+            Err(RequestFault::NoCredentials.into())
         } else if scheme.iter().copied().all(is_tchar) {
-            RejectionKind::MissingToken
+            Err(RejectionKind::MissingToken)
         } else {
-            // Bytes that name no scheme are a broken request, never an absent credential.
-            RequestFault::NotAToken.into()
+            // Bytes that are not a scheme are a malformed request, not an absent credential.
+            Err(RequestFault::NotAToken.into())
         }
     }
 
     /// The token's bytes, not yet known to be a `b64token`.
     pub(crate) const fn as_bytes(self) -> &'r [u8] {
-        self.0
+        self.token
     }
 }
 
-/// RFC 6750 s2.1: 1*SP. No other blank separates.
+/// What follows the spaces. RFC 6750 s2.1: 1*SP; no other blank separates.
 fn behind_spaces(rest: &[u8]) -> &[u8] {
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     rest.get(spaces..).unwrap_or_default()
@@ -109,7 +149,7 @@ pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
     let (body, _) = bytes
         .split_at_checked(bytes.len() - padding)
         .unwrap_or((bytes, &[]));
-    // Without an early end, so that it takes many bytes at a time.
+    // Without an early exit, so that the compiler vectorizes the loop.
     !body.is_empty()
         && body
             .iter()
@@ -117,7 +157,7 @@ pub(crate) fn is_b64token(bytes: &[u8]) -> bool {
 }
 
 const fn is_b64token_byte(byte: u8) -> bool {
-    // `-`, `.` and `/` stand side by side.
+    // `-`, `.` and `/` are consecutive in ASCII.
     (byte | 0x20).wrapping_sub(b'a') < 26
         || byte.wrapping_sub(b'0') < 10
         || byte.wrapping_sub(b'-') < 3
@@ -126,12 +166,14 @@ const fn is_b64token_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::{Method, Request};
     use proptest::prelude::*;
 
     use super::*;
 
     fn read(field: &[u8]) -> Result<&[u8], RejectionKind> {
-        Credential::read(field).map(Credential::as_bytes)
+        let credential = Credential::read(field)?.require_bearer()?;
+        Ok(credential.as_bytes())
     }
 
     #[test]
@@ -165,19 +207,33 @@ mod tests {
     }
 
     #[test]
+    fn the_scheme_stays_with_the_credential() {
+        let scheme = |field: &'static str| {
+            let credential = Credential::read(field.as_bytes()).expect("a credential");
+            credential.scheme
+        };
+        assert_eq!(scheme("bearer a"), Some(AuthScheme::Bearer));
+        assert_eq!(scheme("DPOP a"), Some(AuthScheme::Dpop));
+        let bare = Credential::bare(b"a").expect("a credential");
+        assert_eq!(bare.scheme, None);
+    }
+
+    #[test]
     fn one_source_is_read_and_two_are_not_weighed() {
         let mut sources = TokenSources::default();
         sources.add_cookie("t", vec![(*b"https://app.test").into()]);
         sources.add_header(http::HeaderName::from_static("x-token"));
         let find = |method: &Method, fields: &[(&'static str, &str)]| {
-            let mut headers = HeaderMap::new();
+            let mut request = Request::new(());
+            *request.method_mut() = method.clone();
             for (name, value) in fields {
-                headers.append(*name, value.parse().expect("a value"));
+                let value = value.parse().expect("a value");
+                request.headers_mut().append(*name, value);
             }
+            let parts = RequestParts::of(&request);
             let only = TokenSources::default();
-            let alone = Credential::find(&only, (method, Version::HTTP_11), &headers)
-                .map(|one| one.is_some());
-            let found = Credential::find(&sources, (method, Version::HTTP_11), &headers)
+            let alone = Credential::find(&only, parts).map(|one| one.is_some());
+            let found = Credential::find(&sources, parts)
                 .map(|one| one.map(|one| String::from_utf8_lossy(one.as_bytes()).into_owned()));
             (found, alone)
         };

@@ -1,16 +1,16 @@
-//! Where a token may stand beside `Authorization`: in cookies, in other header fields and in the
-//! subprotocols of a WebSocket.
+//! Sources of a token other than `Authorization`: cookies, other header fields and the subprotocols
+//! of a WebSocket.
 //!
-//! 1. Every source is looked at, and what it holds is counted before it is judged. Taking one
-//!    of two would be a guess.
-//! 2. A browser sends a cookie whoever asked it to. So a cookie counts for safe methods alone
-//!    (RFC 9110 section 9.2.1), and neither for an upgrade nor for `CONNECT`, which open a
-//!    WebSocket; or, where origins are allowed, for requests that name one of them.
-//! 3. A cookie that does not count is not "nothing": the request is refused.
+//! 1. Every source is read and the tokens are counted before one is checked. The choice of one of two
+//!    would be a guess.
+//! 2. CSRF: a browser sends cookies with requests that another site has caused. So a cookie counts
+//!    for safe methods only (RFC 9110 section 9.2.1), and neither for an upgrade nor for `CONNECT`,
+//!    which open a WebSocket; or, where origins are configured, for requests from one of them.
+//! 3. A request with a cookie that does not count is refused.
 //! 4. Cookies are read as RFC 6265 section 4.2.1 writes them, from all `Cookie` fields
 //!    (RFC 9113 section 8.2.3). Names are compared byte for byte, and nothing is unquoted.
-//! 5. A subprotocol counts for a request that opens a WebSocket alone. The marker is the last but
-//!    one of the list and the token the last; with anything else the list has no one token.
+//! 5. A subprotocol counts only for a request that opens a WebSocket. The marker is the last but one
+//!    of the list and the token is the last; any other list is refused.
 
 use http::header::{
     AUTHORIZATION, COOKIE, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
@@ -30,7 +30,7 @@ pub(crate) struct TokenSources {
 #[derive(Clone, Debug)]
 struct CookieSource {
     name: Box<[u8]>,
-    /// Who may send it with any method.
+    /// Origins that may send it with any method.
     origins: Vec<Box<[u8]>>,
 }
 
@@ -52,8 +52,8 @@ impl TokenSources {
         if let Some(cookie) = self.cookies.iter().find(same) {
             return cookie.origins == origins;
         }
-        // RFC 6265 s4.1.1: a name is a token. Any other can be no cookie's; the empty one would
-        // be that of cookies without a name.
+        // RFC 6265 s4.1.1: a name is a token. No cookie has another name, and the empty name would
+        // match cookies without one.
         if is_token(name.as_bytes()) {
             self.cookies.push(CookieSource {
                 name: name.as_bytes().into(),
@@ -72,7 +72,7 @@ impl TokenSources {
         }
     }
 
-    /// Adds the marker of a subprotocol. False for one that no subprotocol can be.
+    /// Adds the marker of a subprotocol. False where it is not a valid subprotocol.
     pub(crate) fn add_marker(&mut self, marker: &str) -> bool {
         let marker = marker.as_bytes();
         // RFC 6455 s4.1: subprotocols are tokens.
@@ -91,7 +91,7 @@ impl TokenSources {
         version: Version,
         headers: &'r HeaderMap,
     ) -> SentCredentials<'r> {
-        // Without any, as most layers are, nothing is looked for.
+        // Fast path: most layers have none.
         if self.headers.is_empty() && self.cookies.is_empty() && self.markers.is_empty() {
             return SentCredentials::Nothing;
         }
@@ -140,12 +140,12 @@ impl TokenSources {
             let is_marker = self.markers.iter().any(|marker| **marker == *protocol);
             sent = match (sent, is_marker) {
                 (SentCredentials::Nothing, false) => SentCredentials::Nothing,
-                // Until the token comes, the marker holds none.
+                // A marker without a token behind it is an empty token.
                 (SentCredentials::Nothing, true) => SentCredentials::Token(&[]),
                 (SentCredentials::Token(_), false) if behind_marker => {
                     SentCredentials::Token(protocol)
                 }
-                // A second marker, or more behind the token: which one is it?
+                // A second marker, or more behind the token: ambiguous.
                 _ => SentCredentials::Several,
             };
             behind_marker = is_marker;
@@ -159,8 +159,8 @@ impl TokenSources {
     }
 }
 
-/// Whether the request asks for a WebSocket: by RFC 6455 s4.1, or by RFC 8441 s4 and s5, where no
-/// `Upgrade` is.
+/// Whether the request opens a WebSocket: by RFC 6455 s4.1, or by RFC 8441 s4 and s5, which has no
+/// `Upgrade`.
 fn opens_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
     if version <= Version::HTTP_11 {
         let mut upgrades = list(headers, &UPGRADE);
@@ -191,8 +191,8 @@ impl SentCredentials<'_> {
 
 impl CookieSource {
     fn counts(&self, method: &Method, headers: &HeaderMap) -> bool {
-        // A WebSocket is opened by a GET with `Upgrade`, or by CONNECT (RFC 8441), and no
-        // browser asks first. CONNECT is not safe.
+        // A WebSocket is opened by a GET with `Upgrade`, or by CONNECT (RFC 8441), without a CORS
+        // preflight. CONNECT is not a safe method.
         if method.is_safe() && !headers.contains_key(UPGRADE) {
             return true;
         }
@@ -205,7 +205,7 @@ impl CookieSource {
 
     fn allows(&self, origin: &HeaderValue) -> bool {
         let origin = origin.as_bytes();
-        // RFC 6454 s7.1: `null` is the origin of everybody who hides it, and so of nobody.
+        // RFC 6454 s7.1: any site can send the opaque origin `null`, so it identifies none.
         origin != b"null" && self.origins.iter().any(|allowed| **allowed == *origin)
     }
 }
@@ -217,7 +217,7 @@ fn values<'r>(headers: &'r HeaderMap, name: &[u8]) -> impl Iterator<Item = &'r [
         .iter()
         .flat_map(|field| field.as_bytes().split(|byte| *byte == b';'))
         .filter_map(move |pair| {
-            // A pair without `=` is a name that holds nothing; it was sent, all the same.
+            // A pair without `=` is a name with an empty value; it counts as sent.
             let end = pair.iter().position(|byte| *byte == b'=');
             let (found, rest) = pair.split_at_checked(end.unwrap_or(pair.len()))?;
             let value = rest.strip_prefix(b"=").unwrap_or_default();
@@ -227,7 +227,7 @@ fn values<'r>(headers: &'r HeaderMap, name: &[u8]) -> impl Iterator<Item = &'r [
 
 // RFC 9110 s5.6.2: the characters of a token, such as a cookie's or a scheme's name. `,` and
 // `:` are none.
-pub(in crate::verify) fn is_tchar(byte: u8) -> bool {
+pub(super) fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -235,8 +235,8 @@ fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().copied().all(is_tchar)
 }
 
-/// Without the blanks around: spaces and tabs, which browsers remove before they look at the
-/// prefix of a name. With any other one the name is another name.
+/// Without surrounding spaces and tabs, which browsers remove before they check the prefix of a name.
+/// Other white space is part of the name.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;

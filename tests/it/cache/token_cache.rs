@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::Objection;
+use portcullis::status::TokenCacheStatus;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Claims, Objection, ResourceServer, ResourceServerBuilder, TenantClaims,
-    TokenCacheStatus, WorkspaceAccess,
+    AccessToken, Algorithm, Claims, ResourceServer, ResourceServerBuilder, TenantClaims,
+    WorkspaceAccess,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -522,8 +524,8 @@ async fn compare(sequence: Vec<Happening>) {
             }
             Happening::Advance { secs } => clock.advance(Duration::from_secs(*secs)),
             Happening::SetBack { secs } => {
-                let wall = portcullis::Clock::now(&clock).as_secs() - secs;
-                clock.set_wall(portcullis::UnixTime::from_secs(wall));
+                let wall = portcullis::time::Clock::now(&clock).as_secs() - secs;
+                clock.set_wall(portcullis::time::UnixTime::from_secs(wall));
             }
             Happening::Rotate => {
                 issuer.rotate();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::{Objection, TokenFault};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{AccessToken, Algorithm, Objection, RejectionKind, TokenFault};
+use portcullis::{AccessToken, Algorithm, RejectionKind};
 
 use crate::support::{API, builder, get as fetch, send};
 

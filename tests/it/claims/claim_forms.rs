@@ -4,10 +4,12 @@ use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use portcullis::error::Rejection;
+use portcullis::layer::{RefusalBody, Renderer};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Claims, Identity, InGroup, InRole, Issuer, RefusalBody, Rejection, Renderer,
-    ResourceServer, Scoped, TenantClaims, WorkspaceAccess,
+    AccessToken, Claims, Identity, InGroup, InRole, Issuer, ResourceServer, Scoped, TenantClaims,
+    WorkspaceAccess,
 };
 use serde_json::{Value, json};
 

@@ -5,10 +5,13 @@ use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use portcullis::error::Rejection;
+use portcullis::layer::{RefusalBody, Renderer};
+use portcullis::tenant::Client;
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Claims, Client, Issuer, RefusalBody, Rejection, Renderer,
-    ResourceServer, ResourceServerBuilder, TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, Algorithm, Claims, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
+    WorkspaceAccess, WorkspaceUser,
 };
 use serde_json::{Value, json};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder, UnixTime};
+use portcullis::time::UnixTime;
+use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
 
 use crate::support::{API, builder, get as fetch};
 

@@ -481,12 +481,12 @@ async fn times_are_judged_with_the_leeway_on_the_servers_clock() {
         fetch(&app, "/", &early).await.verdict(),
         "401 invalid_token not_yet_valid"
     );
-    clock.set_wall(portcullis::UnixTime::from_secs(-5));
+    clock.set_wall(portcullis::time::UnixTime::from_secs(-5));
     assert_eq!(
         fetch(&app, "/", &early).await.verdict(),
         "503 unavailable clock_unset"
     );
-    clock.set_wall(portcullis::UnixTime::from_secs(i64::MAX));
+    clock.set_wall(portcullis::time::UnixTime::from_secs(i64::MAX));
     assert_eq!(
         fetch(&app, "/", &early).await.verdict(),
         "401 invalid_token expired"
@@ -954,7 +954,7 @@ fn a_server_that_was_never_connected_answers_503_even_outside_a_runtime() {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match asked.as_mut().poll(&mut context) {
         std::task::Poll::Ready(answer) => {
-            assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
+            assert_eq!(answer.verdict(), "503 unavailable not_connected");
         }
         std::task::Poll::Pending => panic!("there is nobody to wait for"),
     }

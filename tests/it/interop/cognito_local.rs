@@ -15,7 +15,8 @@
 
 use std::time::Duration;
 
-use portcullis::{ConnectError, Issuer};
+use portcullis::Issuer;
+use portcullis::error::ConnectError;
 use serde_json::json;
 
 use super::cognito::{Pool, app};

@@ -19,7 +19,8 @@ use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::test_util::ManualClock;
-use portcullis::{Clock as _, Issuer, ResourceServer, ResourceServerBuilder, SystemClock};
+use portcullis::time::{Clock as _, SystemClock};
+use portcullis::{Issuer, ResourceServer, ResourceServerBuilder};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 

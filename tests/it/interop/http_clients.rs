@@ -10,8 +10,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
 use http::StatusCode;
+use portcullis::Scoped;
+use portcullis::layer::{ProblemJson, RequireScopeLayer};
 use portcullis::test_util::MockIssuer;
-use portcullis::{ProblemJson, RequireScopeLayer, Scoped};
 use tokio::process::Command;
 
 use super::house::{home, serve};

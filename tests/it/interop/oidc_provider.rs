@@ -13,10 +13,10 @@ use axum::Router;
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::{
-    Algorithm, Claims, Clock as _, ConnectError, Identity, InGroup, InRole, Issuer, KeySetState,
-    ResourceServer, Scoped, SystemClock,
-};
+use portcullis::error::ConnectError;
+use portcullis::status::KeySetState;
+use portcullis::time::{Clock as _, SystemClock};
+use portcullis::{Algorithm, Claims, Identity, InGroup, InRole, Issuer, ResourceServer, Scoped};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;

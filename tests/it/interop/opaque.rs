@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use portcullis::{
-    AccessToken, ClientAuthentication, Identity, Issuer, ResourceServer, Scoped, UserInfo,
-};
+use portcullis::config::ClientAuthentication;
+use portcullis::extract::UserInfo;
+use portcullis::{AccessToken, Identity, Issuer, ResourceServer, Scoped};
 
 use super::house::{Foreign, clock, connected, json, names, post, posting, tell, text};
 use super::oidc_provider::{machine, sign_in_with};

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{
+    AccountAccess, Client, Delegation, Principal, Subject, UserId, WorkspaceId,
+};
 use portcullis::test_util::{ManualClock, MockIssuer, ServedIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, AccountAccess, Algorithm, Claims, Client, Delegation, Identity, InGroup, InRole,
-    Issuer, Principal, ResourceServer, Scoped, Subject, TenantClaims, UserId, WorkspaceAccess,
-    WorkspaceId, WorkspaceUser,
+    AccessToken, Algorithm, Claims, Identity, InGroup, InRole, Issuer, ResourceServer, Scoped,
+    TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 use serde_json::json;
 
@@ -98,9 +100,11 @@ async fn server(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
         .delegation();
     ResourceServer::builder(API)
         .issuer(issuer.tenant_claims(rules))
-        .user_directory(|workspace: WorkspaceId, user: UserId| async move {
-            Ok(workspace.as_str() == "acme-prod" && user.as_str() == "user-2")
-        })
+        .user_directory(portcullis::tenant::user_directory_fn(
+            |workspace: WorkspaceId, user: UserId| async move {
+                Ok(workspace.as_str() == "acme-prod" && user.as_str() == "user-2")
+            },
+        ))
         .clock(clock.clone())
         .build()
         .expect("sound")

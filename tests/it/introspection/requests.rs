@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use portcullis::error::Objection;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{Clock as _, Objection, ResourceServer, TenantClaims};
+use portcullis::time::Clock as _;
+use portcullis::{ResourceServer, TenantClaims};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoint, json as answer, raw};

@@ -3,8 +3,9 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::config::TokenInformation;
 use portcullis::test_util::ManualClock;
-use portcullis::{AccessToken, Issuer, TokenInformation};
+use portcullis::{AccessToken, Issuer};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoint, json as answer};
@@ -182,7 +183,7 @@ async fn token_information_has_the_same_rule() {
         ),
     ] {
         let endpoint = Endpoint::saying(said.clone()).await;
-        let service = Issuer::token_information(endpoint.url())
+        let service = portcullis::presets::axway(endpoint.url())
             .introspection_patience(std::time::Duration::from_secs(30))
             .token_dialect(dialect())
             .subject_claim("user");
@@ -215,7 +216,7 @@ async fn custom_claims_read_the_answer_as_it_came() {
 
 #[tokio::test]
 async fn userinfo_without_a_subject_is_none_and_other_members_are_the_applications() {
-    use portcullis::UserInfo;
+    use portcullis::extract::UserInfo;
     use portcullis::test_util::MockIssuer;
 
     #[derive(serde::Deserialize)]

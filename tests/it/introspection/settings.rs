@@ -12,11 +12,11 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use portcullis::config::{ClientAuthentication, TokenInformation};
+use portcullis::error::ConnectError;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    Algorithm, ClientAuthentication, Clock as _, ConnectError, Issuer, ResourceServer,
-    TokenInformation,
-};
+use portcullis::time::Clock as _;
+use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoint, field, json as answer, raw};
@@ -165,7 +165,7 @@ async fn the_audience_of_our_statement_can_be_named() {
 }
 
 fn service(endpoint: &Endpoint) -> Issuer {
-    Issuer::token_information(endpoint.url()).introspection_patience(30 * SECOND)
+    portcullis::presets::axway(endpoint.url()).introspection_patience(30 * SECOND)
 }
 
 #[tokio::test]
@@ -249,9 +249,9 @@ async fn an_old_service_gets_the_token_in_the_query_and_nobody_reads_it_in_a_log
     let said = json!({"audience": "web", "user_id": "admin", "expires_in": 25});
     let endpoint = Endpoint::saying(said).await;
     let service = || {
-        Issuer::token_information(format!("{}?v=1", endpoint.url()))
+        portcullis::presets::axway(format!("{}?v=1", endpoint.url()))
             .introspection_patience(30 * SECOND)
-            .token_dialect(TokenInformation::axway().in_query())
+            .token_dialect(portcullis::presets::axway_dialect().in_query())
     };
     let server = server(service(), &ManualClock::new());
     let app = app(&server);
@@ -658,7 +658,7 @@ fn mistakes_in_these_settings_are_found() {
     let asked =
         || Issuer::introspected("https://as.example/introspect").client_authentication(ours());
     let oidc = || Issuer::oidc("https://id.example.com");
-    let service = || Issuer::token_information("https://gw.example/tokeninfo");
+    let service = || portcullis::presets::axway("https://gw.example/tokeninfo");
     let cases = vec![
         (
             Issuer::introspected("https://as.example/introspect"),
@@ -708,7 +708,7 @@ fn mistakes_in_these_settings_are_found() {
             "concurrent_introspections",
         ),
         (
-            asked().token_dialect(TokenInformation::axway()),
+            asked().token_dialect(portcullis::presets::axway_dialect()),
             "token_dialect",
         ),
         (

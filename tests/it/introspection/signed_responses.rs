@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::extract::UserInfo;
 use portcullis::test_util::{
     Endpoint as Page, Fault, ManualClock, MockIssuer, ServedIssuer, TokenBuilder,
 };
-use portcullis::{Algorithm, Clock as _, Issuer, ResourceServer, UserInfo};
+use portcullis::time::Clock as _;
+use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
 use crate::support::API;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::extract::UserInfo;
 use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer, UserInfo};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 
 use crate::support::logs::Logs;

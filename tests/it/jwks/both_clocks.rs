@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::extract::UserInfo;
+use portcullis::status::KeySetState;
 use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{
-    AccessToken, Algorithm, Clock as _, KeySetState, ResourceServer, ResourceServerBuilder,
-    UnixTime, UserInfo,
-};
+use portcullis::time::{Clock as _, UnixTime};
+use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
 use serde_json::json;
 
 use crate::support::introspection::{TOKEN, builder as asking, good, issuer as asked};

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::routing::get;
 use http::{StatusCode, Uri};
+use portcullis::error::ConnectError;
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, Algorithm, ConnectError, Issuer, ResourceServer};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -178,4 +179,41 @@ async fn a_slash_at_the_end_makes_another_issuer() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn refresh_error_names_each_issuer_its_kind_and_its_cause() {
+    use portcullis::error::RefreshErrorKind;
+    use std::error::Error as _;
+
+    let site = Site::open().await;
+    let server = || {
+        let issuer = |name: &str| {
+            Issuer::oidc(format!("https://{name}.example.com"))
+                .key_set_url(format!("{}/{name}", site.origin))
+        };
+        ResourceServer::builder(API)
+            .issuer(issuer("one"))
+            .issuer(issuer("two"))
+            .build()
+            .expect("sound")
+    };
+    let unconnected = server().refresh_now().await.expect_err("no task");
+    assert_eq!(unconnected.kind(), RefreshErrorKind::NotRunning);
+    let connected = server().connect().await.expect("a runtime");
+    let failed = connected.refresh_now().await.expect_err("no page");
+    let mut issuers: Vec<_> = failed.causes().filter_map(|cause| cause.issuer()).collect();
+    issuers.sort_unstable();
+    assert_eq!(
+        issuers,
+        ["https://one.example.com", "https://two.example.com"]
+    );
+    assert!(
+        failed
+            .causes()
+            .all(|cause| cause.kind() == RefreshErrorKind::Failed)
+    );
+    let source = failed.source().expect("a cause").to_string();
+    assert!(failed.to_string().starts_with(&source));
+    assert_eq!(failed.clone(), failed);
 }

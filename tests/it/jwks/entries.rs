@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::status::KeySetState;
 use portcullis::test_util::{Fault, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, KeySetState, ResourceServer};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
 use crate::support::logs::Logs;

@@ -2,10 +2,11 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::config::ClientAuthentication;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    AccessToken, Algorithm, ClientAuthentication, Clock as _, Issuer, ResourceServer, Revocation,
-};
+use portcullis::time::Clock as _;
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 
 use crate::support::endpoint::Endpoint;

@@ -2,8 +2,9 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::ConnectError;
 use portcullis::test_util::{Fault, MockIssuer};
-use portcullis::{AccessToken, Algorithm, ConnectError, Issuer, ResourceServer};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::{API, get as fetch};
 

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::ConnectError;
+use portcullis::tenant::SubjectId;
 use portcullis::test_util::{Fault, MockIssuer, TokenBuilder};
-use portcullis::{AccessToken, Algorithm, ConnectError, Issuer, ResourceServer, SubjectId};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
 use crate::support::{API, get as fetch};

@@ -7,8 +7,9 @@ use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use portcullis::status::KeySetState;
 use portcullis::test_util::MockIssuer;
-use portcullis::{Algorithm, Issuer, KeySetState, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::status::KeySetState;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, KeySetState, ResourceServer};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::{API, get as fetch, send};
 
@@ -77,6 +78,30 @@ async fn a_new_key_is_admitted_at_its_first_token_and_a_retired_one_ends_with_th
     house.server.refresh_now().await.expect("the issuer is up");
     assert_eq!(house.verdict(&old).await, "401 invalid_token unknown_key");
     assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200");
+}
+
+#[tokio::test]
+async fn algorithm_outside_the_allow_list_causes_no_fetch() {
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::RS256, Algorithm::ES256]);
+    let served = issuer.serve().await;
+    let trusted = Issuer::oidc(served.url()).key_set_url(served.key_set_url());
+    let server = ResourceServer::builder(API)
+        .issuer(trusted.algorithms([Algorithm::ES256]))
+        .build()
+        .expect("sound")
+        .connect()
+        .await
+        .expect("a runtime");
+    let app = Router::new()
+        .route("/", get(|_: AccessToken| async {}))
+        .route_layer(server.authenticate());
+    let stranger = |algorithm| issuer.token().algorithm(algorithm).key_id("other").sign();
+    let refused = fetch(&app, "/", &stranger(Algorithm::RS256)).await;
+    assert_eq!(refused.verdict(), "401 invalid_token algorithm");
+    assert_eq!(served.fetches(), 1);
+    let looked_for = fetch(&app, "/", &stranger(Algorithm::ES256)).await;
+    assert_eq!(looked_for.verdict(), "401 invalid_token unknown_key");
+    assert_eq!(served.fetches(), 2, "the accepted twin is looked for");
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::status::KeySetState;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, KeySetState, ResourceServer};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::{API, get as fetch};
 
@@ -70,7 +71,10 @@ impl Sets {
 
     fn states(&self) -> Vec<KeySetState> {
         let status = self.server.key_set_status();
-        status.iter().map(portcullis::KeySetStatus::state).collect()
+        status
+            .iter()
+            .map(portcullis::status::KeySetStatus::state)
+            .collect()
     }
 }
 
@@ -87,7 +91,7 @@ async fn key_set_url_given_twice_keeps_both_sets_and_each_has_a_status() {
     let status = sets.server.key_set_status();
     let addresses: Vec<_> = status
         .iter()
-        .map(portcullis::KeySetStatus::address)
+        .map(portcullis::status::KeySetStatus::address)
         .collect();
     let (one, two) = (sets.flows.key_set_url(), sets.policies.key_set_url());
     assert_eq!(addresses, [Some(&*one), Some(&*two)]);

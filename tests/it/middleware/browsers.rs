@@ -5,8 +5,9 @@ use axum::body::Body;
 use axum::routing::get;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, Request, request};
+use portcullis::layer::ProblemJson;
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, ProblemJson, Scoped};
+use portcullis::{AccessToken, Scoped};
 use tower_http::cors::CorsLayer;
 
 use crate::support::{Answer, exchange, server};

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccessToken, Claims, Issuer, RequireScopeLayer, ResourceServer, Scoped, TenantClaims,
-    WorkspaceAccess, WorkspaceUser,
+    AccessToken, Claims, Issuer, ResourceServer, Scoped, TenantClaims, WorkspaceAccess,
+    WorkspaceUser,
 };
 
 use crate::support::{API, Answer, exchange, send, server};
@@ -165,7 +166,7 @@ async fn app() -> Vec<(&'static str, Answer)> {
         .await,
     );
     add(
-        "keys never loaded",
+        "never connected",
         send(&down, "/", &[("authorization", &bearer(&subject))]).await,
     );
     add(

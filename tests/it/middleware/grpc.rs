@@ -4,10 +4,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use http::{Request, StatusCode};
+use portcullis::layer::{ProblemJson, RequireScopeLayer};
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccessToken, Identity, Issuer, ProblemJson, RejectionKind, RequireScopeLayer, ResourceServer,
-    Scoped, WorkspaceAccess,
+    AccessToken, Identity, Issuer, RejectionKind, ResourceServer, Scoped, WorkspaceAccess,
 };
 use tonic::codegen::tokio_stream::Empty;
 use tonic::transport::server::TcpIncoming;

@@ -2,10 +2,12 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::layer::RequireScopeLayer;
+use portcullis::tenant::{Client, Principal, Subject};
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccessToken, Claims, Client, Identity, InGroup, InRole, Issuer, Principal, RequireScopeLayer,
-    ResourceServer, Scope, Scoped, Subject, TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, Claims, Identity, InGroup, InRole, Issuer, ResourceServer, Scope, Scoped,
+    TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 
 use crate::support::{API, get as fetch, send, server};

@@ -7,11 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
+use portcullis::error::{Rejection, RejectionDetail};
+use portcullis::layer::{RefusalBody, RenderedBody, RequireScopeLayer};
+use portcullis::tenant::{AccountAccess, Client, Principal, Subject};
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{
-    AccessToken, AccountAccess, AuthenticateLayer, Client, InGroup, InRole, Principal, RefusalBody,
-    Rejection, RejectionDetail, RenderedBody, RequireScopeLayer, ResourceServer, Scoped, Subject,
-    TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, AuthenticateLayer, InGroup, InRole, ResourceServer, Scoped, TenantClaims,
+    WorkspaceAccess, WorkspaceUser,
 };
 
 use crate::support::logs::Logs;

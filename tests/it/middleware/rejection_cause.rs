@@ -2,10 +2,11 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::Objection;
+use portcullis::tenant::{AccountId, WorkspaceId};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, AccountId, InGroup, InRole, Objection, ResourceServer, TenantClaims,
-    WorkspaceAccess, WorkspaceId, WorkspaceUser,
+    AccessToken, InGroup, InRole, ResourceServer, TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 
 use crate::support::logs::Logs;
@@ -39,7 +40,9 @@ async fn each_check_that_refuses_a_caller_has_a_name_of_its_own() {
         .delegation();
     let server = ResourceServer::builder(API)
         .issuer(issuer.trusted().tenant_claims(rules))
-        .workspace_directory(|_: WorkspaceId| async { Ok(Some(AccountId::new("acme")?)) })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+            |_: WorkspaceId| async { Ok(Some(AccountId::new("acme")?)) },
+        ))
         .check(|token| match token.id() {
             Some("barred") => Err(Objection::Caller),
             _ => Ok(()),

@@ -8,13 +8,17 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use portcullis::error::{Objection, Outage, Refusal, Rejection};
+use portcullis::extract::Refuser;
+use portcullis::layer::{ProblemJson, RefusalBody, RefusedRequest, Renderer, RequireScopeLayer};
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccessToken, InRole, Issuer, ProblemJson, RefusalBody, Rejection, RequireScopeLayer,
-    ResourceServer, Scoped, TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, InRole, Issuer, RejectionKind, ResourceServer, Scope, Scoped, TenantClaims,
+    WorkspaceAccess, WorkspaceUser,
 };
 use tower::{Layer as _, ServiceExt as _};
 
+use crate::support::logs::Logs;
 use crate::support::{API, Answer, get as fetch, send, server};
 
 portcullis::scopes! { Write = "app/write"; }
@@ -224,4 +228,159 @@ async fn a_future_that_has_answered_has_nothing_more_to_say() {
     let mut context = Context::from_waker(Waker::noop());
     assert!(future.as_mut().poll(&mut context).is_ready());
     assert!(matches!(future.poll(&mut context), Poll::Pending));
+}
+
+/// Shows what a renderer sees of the request.
+struct Echo;
+
+impl Renderer for Echo {
+    fn render(&self, rejection: &Rejection, _: StatusCode) -> RefusalBody {
+        text(format!("{} of no request", rejection.kind().as_str()))
+    }
+
+    fn render_for(
+        &self,
+        request: &RefusedRequest<'_>,
+        rejection: &Rejection,
+        _: StatusCode,
+    ) -> RefusalBody {
+        let field = request.headers().get("x-id");
+        let field = field.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        text(format!(
+            "{} {} {} {}",
+            rejection.kind().as_str(),
+            request.method(),
+            request.uri(),
+            field.unwrap_or_default()
+        ))
+    }
+}
+
+fn text(text: String) -> RefusalBody {
+    RefusalBody::new(HeaderValue::from_static("text/plain"), text)
+}
+
+#[tokio::test]
+async fn renderer_sees_the_request_wherever_it_is_refused() {
+    let issuer = MockIssuer::new();
+    let server = server(&issuer);
+    let app = routes()
+        .route(
+            "/own",
+            get(|refuser: Refuser| async move { refuser.forbidden("reason") }),
+        )
+        .route_layer(server.authenticate().renderer(Echo));
+    let good = format!("Bearer {}", issuer.token().sign());
+    for (path, token, kind) in [
+        ("/?q=1", "Bearer bad", "invalid_token"),
+        ("/write?q=1", &good, "insufficient_scope"),
+        ("/admin?q=1", &good, "wrong_caller"),
+        ("/workspaces/a?q=1", &good, "no_tenant"),
+        ("/rendered?q=1", &good, "insufficient_scope"),
+        ("/own?q=1", &good, "forbidden"),
+    ] {
+        let fields = [("authorization", token), ("x-id", "7")];
+        let answer = send(&app, path, &fields).await;
+        assert_eq!(answer.body, format!("{kind} GET {path} 7"), "{path}");
+    }
+    let fields = [("authorization", good.as_str()), ("x-id", "7")];
+    assert_eq!(send(&app, "/", &fields).await.body, "ok");
+    // A service that has only the extensions shows no request.
+    let layer = server.authenticate().optional().renderer(Echo);
+    let service = layer.layer(tower::service_fn(|request: Request<()>| async move {
+        let refusal = AccessToken::of(request.extensions()).expect_err("nothing was sent");
+        Ok::<_, Infallible>(refusal.to_rendered_response::<Full<Bytes>>())
+    }));
+    let answer = service.oneshot(Request::new(())).await.expect("infallible");
+    let body = answer.into_body().collect().await.expect("a body");
+    assert_eq!(body.to_bytes(), "missing_token of no request");
+}
+
+#[tokio::test]
+async fn application_refuses_with_the_layers_challenge_renderer_event_and_kind() {
+    let logs = Logs::default();
+    let _listening = logs.listen();
+    let issuer = MockIssuer::new();
+    let server = server(&issuer);
+    let refused = |rejection: fn(&Refuser) -> Refusal| {
+        get(move |refuser: Refuser| async move { Err::<(), _>(rejection(&refuser)) })
+    };
+    let app = Router::new()
+        .route("/forbidden", refused(|it| it.forbidden("not_the_author")))
+        .route(
+            "/scope",
+            refused(|it| it.insufficient_scope(&"app/write".parse().expect("a scope"))),
+        )
+        .route(
+            "/no-scope",
+            refused(|it| it.insufficient_scope(&Scope::default())),
+        )
+        .route("/token", refused(|it| it.refuse(Objection::Token)))
+        .route(
+            "/login",
+            refused(|it| it.refuse(RejectionKind::MissingToken)),
+        )
+        .route("/outage", refused(|it| it.refuse(Outage::DirectoryFailed)))
+        .route("/good", get(|_: Refuser| async { "ok" }))
+        .route_layer(
+            server
+                .authenticate()
+                .realm("r")
+                .optional()
+                .renderer(ProblemJson),
+        );
+    let token = issuer.token().sign();
+    let realm = "Bearer realm=\"r\"";
+    let challenge = |parameters: &str| Some(format!("{realm}{parameters}"));
+    for (path, verdict, expected) in [
+        ("/forbidden", "403 forbidden", None),
+        (
+            "/scope",
+            "403 insufficient_scope",
+            challenge(", error=\"insufficient_scope\", scope=\"app/write\""),
+        ),
+        (
+            "/no-scope",
+            "403 insufficient_scope",
+            challenge(", error=\"insufficient_scope\""),
+        ),
+        (
+            "/token",
+            "401 invalid_token objection",
+            challenge(", error=\"invalid_token\""),
+        ),
+        ("/login", "401 missing_token", challenge("")),
+        ("/outage", "503 unavailable directory_failed", None),
+    ] {
+        let answer = fetch(&app, path, &token).await;
+        let kind = verdict.split(' ').nth(1).expect("a kind");
+        assert_eq!(answer.verdict(), verdict, "{path}");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            expected.as_deref(),
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json"),
+            "{path}"
+        );
+        assert!(
+            answer.body.contains(&format!("\"kind\":\"{kind}\"")),
+            "{path}"
+        );
+        assert!(!answer.body.contains("not_the_author"), "{path}");
+    }
+    assert_eq!(fetch(&app, "/good", &token).await.body, "ok");
+    assert_eq!(send(&app, "/good", &[]).await.body, "ok");
+    let text = logs.text();
+    let events = text.lines().filter(|line| line.contains("request refused"));
+    assert_eq!(events.count(), 6, "{text}");
+    assert!(text.contains("not_the_author"), "{text}");
+    // Where no layer is, the application cannot refuse by one.
+    let bare = Router::new().route("/", get(|_: Refuser| async {}));
+    assert_eq!(
+        fetch(&bare, "/", &token).await.verdict(),
+        "500 not_authenticated"
+    );
 }

@@ -3,10 +3,9 @@
 use axum::Router;
 use axum::routing::{get, post};
 use http::Request;
+use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::MockIssuer;
-use portcullis::{
-    AccessToken, AuthenticateLayer, RequireScopeLayer, ResourceServer, Scoped, TenantClaims,
-};
+use portcullis::{AccessToken, AuthenticateLayer, ResourceServer, Scoped, TenantClaims};
 
 use crate::support::{API, Answer, exchange, get as fetch, send, server};
 
@@ -326,7 +325,9 @@ async fn scope_or_role_is_one_guard_in_both_forms() {
 async fn layer_setting_that_is_given_twice_is_kept_or_refused_and_never_replaced() {
     use std::time::Duration;
 
-    use portcullis::{ProblemJson, RejectionKind, WiringFault};
+    use portcullis::RejectionKind;
+    use portcullis::error::WiringFault;
+    use portcullis::layer::ProblemJson;
 
     let issuer = MockIssuer::new();
     let rules = TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID);

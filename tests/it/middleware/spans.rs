@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, Identity, ResourceServer, TenantClaims, WorkspaceAccess};
+use portcullis::{AccessToken, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 
 use crate::support::logs::Logs;
 use crate::support::{API, get as fetch, send};
@@ -123,4 +123,56 @@ async fn a_route_without_a_layer_is_told_to_the_operator() {
         "{}",
         logs.text()
     );
+}
+
+#[tokio::test]
+async fn forgotten_connect_is_one_event_at_error_and_a_reason_of_its_own() {
+    let logs = Logs::default();
+    let _listening = logs.listen();
+    let issuer = MockIssuer::new();
+    let served = issuer.serve().await;
+    let build = || {
+        ResourceServer::builder(API)
+            .issuer(served.trusted())
+            .build()
+            .expect("sound")
+    };
+    let app = |server: &ResourceServer| {
+        Router::new()
+            .route("/", get(|_: AccessToken| async {}))
+            .route_layer(server.authenticate())
+    };
+    let token = issuer.token().sign();
+    let server = build();
+    let forgotten = app(&server);
+    for _ in 0..3 {
+        let answer = fetch(&forgotten, "/", &token).await;
+        assert_eq!(answer.verdict(), "503 unavailable not_connected");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    // What needs no keys is answered as ever.
+    let expired = issuer.token().expired().sign();
+    let answer = fetch(&forgotten, "/", &expired).await;
+    assert_eq!(answer.verdict(), "401 invalid_token expired");
+    let loud = |text: &str| {
+        text.matches("`connect()` was never called, so no keys")
+            .count()
+    };
+    assert_eq!(loud(&logs.text()), 1, "{}", logs.text());
+    // A layer that was made before takes the keys that come now.
+    server.connect().await.expect("a runtime");
+    assert_eq!(fetch(&forgotten, "/", &token).await.verdict(), "200");
+    // Static keys need no `connect`.
+    let fixed = ResourceServer::builder(API)
+        .issuer(issuer.trusted())
+        .build()
+        .expect("sound");
+    assert_eq!(fetch(&app(&fixed), "/", &token).await.verdict(), "200");
+    // An issuer that is down is no forgotten `connect`.
+    let down = Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json");
+    let down = ResourceServer::builder(API).issuer(down).build();
+    let down = down.expect("sound").connect().await.expect("a runtime");
+    let answer = fetch(&app(&down), "/", &token).await;
+    assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
+    assert_eq!(loud(&logs.text()), 1);
 }

@@ -10,10 +10,9 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::post;
 use http::{Request, StatusCode};
+use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::MockIssuer;
-use portcullis::{
-    AccessToken, AuthenticateLayer, RequireScopeLayer, ResourceServer, Scoped, WorkspaceUser,
-};
+use portcullis::{AccessToken, AuthenticateLayer, ResourceServer, Scoped, WorkspaceUser};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

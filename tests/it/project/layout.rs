@@ -39,16 +39,19 @@ fn every_path_leads_down() {
 #[test]
 fn each_foreign_crate_has_its_room() {
     let rooms_of = [
-        (
-            "aws_lc_rs",
-            vec!["verify/crypto/primitives.rs", "test_util/"],
-        ),
+        ("aws_lc_rs", vec!["verify/crypto/", "test_util/"]),
         ("jsonwebtoken", vec!["verify/jose/jwk.rs"]),
+        // Events become records in `logging.rs` alone, which is on no floor.
+        ("tracing", vec![]),
         ("arc_swap", vec!["runtime/util/swap.rs"]),
-        ("reqwest", vec!["runtime/http/client.rs"]),
-        ("redis", vec!["runtime/shared/redis.rs"]),
-        ("tokio_rustls", vec!["runtime/shared/tls.rs"]),
-        ("rustls_native_certs", vec!["runtime/shared/tls.rs"]),
+        ("papaya", vec!["runtime/util/concurrent_map.rs"]),
+        (
+            "reqwest",
+            vec!["runtime/http/client.rs", "runtime/http/tls.rs"],
+        ),
+        ("redis", vec!["runtime/shared/store/"]),
+        ("tokio_rustls", vec!["runtime/shared/store/tls.rs"]),
+        ("rustls_native_certs", vec!["runtime/shared/store/tls.rs"]),
         (
             "axum",
             vec![
@@ -74,7 +77,7 @@ fn each_foreign_crate_has_its_room() {
             }
         }
         let low = name.starts_with("model/") || name.starts_with("verify/");
-        for forbidden in ["tracing::", "tokio::", "SystemTime", "Instant::now"] {
+        for forbidden in ["tracing::", "tokio::", "SystemTime::now", "Instant::now"] {
             if low && text.contains(forbidden) {
                 wrong.push(format!("{name} names {forbidden}"));
             }

@@ -103,10 +103,11 @@ fn every_symptom_is_a_kind_and_a_fault_of_the_library() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let chapter = fs::read_to_string(root.join("src/manual/providers.md")).expect("a chapter");
     let faults: String = [
+        "model/error/faults.rs",
         "model/error/rejection.rs",
         "middleware/authenticate/context.rs",
         "middleware/authenticate/service.rs",
-        "middleware/extract/roles.rs",
+        "middleware/extract/guards.rs",
         "server/userinfo.rs",
     ]
     .map(|file| fs::read_to_string(root.join("src").join(file)).expect("the faults"))

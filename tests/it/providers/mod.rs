@@ -1,4 +1,5 @@
 //! Tokens of particular products.
 
 mod axway;
+mod presets;
 mod safewhere;

@@ -2,8 +2,9 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::extract::UserInfo;
 use portcullis::test_util::{Endpoint, MockIssuer, TokenBuilder};
-use portcullis::{AccessToken, Algorithm, Claims, InRole, Issuer, ResourceServer, UserInfo, roles};
+use portcullis::{AccessToken, Algorithm, Claims, InRole, Issuer, ResourceServer, roles};
 use serde_json::json;
 
 use crate::support::{API, get as fetch};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::RevocationError;
+use portcullis::revocation::{Revocation, Revocations};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    AccessToken, Algorithm, ResourceServer, ResourceServerBuilder, Revocation, RevocationError,
-    Revocations, UnixTime,
-};
+use portcullis::time::UnixTime;
+use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
 
 use crate::support::{API, get as fetch};
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::RevocationError;
+use portcullis::revocation::{Revocation, RevocationKind, RevocationLoader, Revocations};
+use portcullis::tenant::LookupError;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
-use portcullis::{
-    AccessToken, Algorithm, Clock as _, LookupError, ResourceServer, ResourceServerBuilder,
-    Revocation, RevocationError, RevocationKind, RevocationLoader, Revocations, UnixTime,
-};
+use portcullis::time::{Clock as _, UnixTime};
+use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
@@ -562,13 +563,13 @@ async fn a_snapshot_brings_back_what_a_restart_forgets() {
     let mut ends: Vec<_> = list
         .list()
         .iter()
-        .map(portcullis::RevocationEntry::ends_at)
+        .map(portcullis::revocation::RevocationEntry::ends_at)
         .collect();
     let mut had: Vec<_> = before
         .list
         .list()
         .iter()
-        .map(portcullis::RevocationEntry::ends_at)
+        .map(portcullis::revocation::RevocationEntry::ends_at)
         .collect();
     ends.sort();
     had.sort();
@@ -823,25 +824,31 @@ async fn nobody_is_admitted_before_what_was_revoked_is_loaded() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let site = Site::with(|builder| {
-        builder.load_revocations(move |list: Revocations| {
-            let attempt = count.fetch_add(1, Ordering::SeqCst);
-            async move {
-                let known = Revocation::token(&list_issuer(), "known");
-                list.revoke(known)?;
-                match attempt {
-                    0 => Err("the store is down".into()),
-                    // A bug of the application; without the trace that a panic prints, which
-                    // takes more memory than another test allows.
-                    1 => std::panic::resume_unwind(Box::new("a bug")),
-                    _ => Ok(list.revoke(Revocation::token(&list_issuer(), "late"))?),
+        builder.load_revocations(portcullis::revocation::revocation_loader_fn(
+            move |list: Revocations| {
+                let attempt = count.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    let known = Revocation::token(&list_issuer(), "known");
+                    list.revoke(known)?;
+                    match attempt {
+                        0 => Err("the store is down".into()),
+                        // A bug of the application; without the trace that a panic prints, which
+                        // takes more memory than another test allows.
+                        1 => std::panic::resume_unwind(Box::new("a bug")),
+                        _ => Ok(list.revoke(Revocation::token(&list_issuer(), "late"))?),
+                    }
                 }
-            }
-        })
+            },
+        ))
     });
     let token = |id: &str| site.token().claim("jti", id).sign();
     let (good, known, late) = (token("good"), token("known"), token("late"));
     assert!(!site.server.ready() && !site.list.is_loaded());
-    assert_eq!(site.verdict(&good).await, UNKNOWN, "before `connect`");
+    assert_eq!(
+        site.verdict(&good).await,
+        "503 unavailable not_connected",
+        "before `connect`"
+    );
 
     let server = site
         .server
@@ -912,10 +919,12 @@ async fn a_loader_that_does_not_end_is_given_up() {
 async fn the_task_that_loads_ends_with_the_last_handle() {
     let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
     let site = Site::with(|builder| {
-        builder.load_revocations(move |_: Revocations| {
-            sender.send(()).expect("the test listens");
-            async { Err("down".into()) }
-        })
+        builder.load_revocations(portcullis::revocation::revocation_loader_fn(
+            move |_: Revocations| {
+                sender.send(()).expect("the test listens");
+                async { Err("down".into()) }
+            },
+        ))
     });
     let server = site.server.clone().connect().await.expect("no error");
     asked.recv().await.expect("asked");

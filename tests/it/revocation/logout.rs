@@ -7,11 +7,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::Request;
+use portcullis::revocation::{Revocation, RevocationKind};
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, TokenBuilder};
-use portcullis::{
-    AccessToken, Algorithm, Clock as _, ResourceServer, ResourceServerBuilder, Revocation,
-    RevocationKind,
-};
+use portcullis::time::Clock as _;
+use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
 use serde_json::json;
 
 use crate::support::{API, Answer, exchange, get as fetch};

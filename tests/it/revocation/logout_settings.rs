@@ -7,8 +7,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::Request;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
-use portcullis::{AccessToken, Algorithm, Clock as _, Issuer, ResourceServer, Revocation};
+use portcullis::time::Clock as _;
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::logs::Logs;
 use crate::support::{API, exchange, get as fetch};

@@ -416,3 +416,99 @@ fn mistakes_and_debug_show_no_password_and_no_query() {
     let issuer = id().key_set_url("https://id.example.com/keys?apikey=hunter2");
     assert!(!format!("{issuer:?}").contains("hunter2"));
 }
+
+#[test]
+fn build_reports_every_mistake_with_its_issuer_setting_and_kind() {
+    use portcullis::error::ConfigMistakeKind as Kind;
+
+    let one = || Issuer::oidc("https://one.example.com");
+    let two = || Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
+    let error = ResourceServer::builder(API)
+        .issuer(
+            one()
+                .leeway(Duration::from_secs(3600))
+                .algorithms([])
+                .key_set_url("http://keys.example.com")
+                .tenant_claims(TenantClaims::by_workspace("").machine_claim("kind", "")),
+        )
+        .issuer(two())
+        .issuer(one().client_id("a").roles_claim("x").roles_claim("y"))
+        .max_token_bytes(1)
+        .lookup_timeout(Duration::ZERO)
+        .build()
+        .expect_err("mistakes");
+    let found: Vec<_> = error
+        .mistakes()
+        .map(|mistake| (mistake.issuer(), mistake.setting(), mistake.kind()))
+        .collect();
+    let (first, pool) = (
+        Some("https://one.example.com"),
+        Some("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf"),
+    );
+    assert_eq!(
+        found,
+        [
+            (None, "max_token_bytes", Kind::OutOfBounds),
+            (None, "lookup_timeout", Kind::OutOfBounds),
+            (first, "leeway", Kind::OutOfBounds),
+            (first, "tenant_claims", Kind::Invalid),
+            (first, "tenant_claims", Kind::Invalid),
+            (first, "tenant_claims", Kind::Invalid),
+            (first, "algorithms", Kind::Missing),
+            (first, "key_set_url", Kind::Invalid),
+            (pool, "client_id", Kind::Missing),
+            (first, "roles_claim", Kind::Repeated),
+        ]
+    );
+    assert_eq!(error.setting(), "max_token_bytes");
+    assert_eq!((error.issuer(), error.kind()), (None, Kind::OutOfBounds));
+    let text = error.to_string();
+    assert!(
+        text.starts_with("10 mistakes in the configuration:\n`max_token_bytes`: "),
+        "{text}"
+    );
+    for mistake in error.mistakes() {
+        assert!(text.contains(&format!("\n{mistake}")), "{text}");
+        assert!(mistake.to_string().contains(mistake.problem()));
+    }
+    // The accepted twin, and one mistake in one line.
+    assert!(ResourceServer::builder(API).issuer(one()).build().is_ok());
+    let single = ResourceServer::builder(API)
+        .issuer(two())
+        .build()
+        .expect_err("one");
+    assert_eq!(single.mistakes().count(), 1);
+    assert_eq!(single.to_string().lines().count(), 1);
+}
+
+#[test]
+fn settings_of_another_kind_of_issuer_are_all_named() {
+    let issuer = id()
+        .introspect_jwts()
+        .signed_answers()
+        .endpoint("https://emulator.example.com");
+    let only = with(
+        id().introspect_jwts()
+            .signed_answers()
+            .concurrent_introspections(2),
+    );
+    let found = only.build().expect_err("none of its settings");
+    let settings: Vec<_> = found.mistakes().map(|one| one.setting()).collect();
+    assert_eq!(
+        settings,
+        [
+            "introspect_jwts",
+            "signed_answers",
+            "concurrent_introspections"
+        ]
+    );
+    assert!(
+        found
+            .mistakes()
+            .all(|one| one.kind() == portcullis::error::ConfigMistakeKind::Conflict)
+    );
+    assert_eq!(
+        with(issuer).build().expect_err("endpoint").setting(),
+        "endpoint"
+    );
+}

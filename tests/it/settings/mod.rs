@@ -1,4 +1,5 @@
-//! Settings, and the mistakes that `build()` finds in them.
+//! Settings, the mistakes that `build()` finds in them, and the conversions of public values.
 
+mod conversions;
 mod mistakes;
 mod repeated_settings;

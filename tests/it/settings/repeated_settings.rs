@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use portcullis::config::{ClientAuthentication, SharedStore, TokenInformation};
+use portcullis::revocation::Revocations;
+use portcullis::tenant::{ClientTenant, LookupError, UserId, WorkspaceId};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    Algorithm, ClientAuthentication, ClientTenant, Issuer, LookupError, ResourceServer,
-    ResourceServerBuilder, Revocations, SharedStore, TenantClaims, TokenInformation, UnixTime,
-    UserId, WorkspaceId,
-};
+use portcullis::time::UnixTime;
+use portcullis::{Algorithm, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use crate::support::API;
 
@@ -45,7 +45,7 @@ fn issuer_settings() -> Vec<(&'static str, Issuer, Setter<Issuer>)> {
         (name, on, Box::new(set))
     }
     let pool = || Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").client_id("c");
-    let service = || Issuer::token_information("https://gw.example.com/info");
+    let service = || portcullis::presets::axway("https://gw.example.com/info");
     let known = || asked().client_authentication(ours());
     vec![
         one("audience_claim", id(), |i, n| {
@@ -150,8 +150,8 @@ fn issuer_settings_that_cannot_be_compared_or_contradict_are_mistakes() {
             "client_authentication",
         ),
         (
-            Issuer::token_information("https://gw.example.com/info")
-                .token_dialect(TokenInformation::axway())
+            portcullis::presets::axway("https://gw.example.com/info")
+                .token_dialect(portcullis::presets::axway_dialect())
                 .token_dialect(TokenInformation::field("token")),
             "token_dialect",
         ),
@@ -294,14 +294,17 @@ fn settings_of_inner_values_that_are_given_two_values_are_mistakes() {
     assert_ne!(with(key().with_key_id("a")).as_deref(), Some("with_key_id"));
     let dialect = TokenInformation::field("t").lifetime_claim("a");
     let service = |dialect| {
-        let issuer = Issuer::token_information("https://gw.example.com/info");
+        let issuer = portcullis::presets::axway("https://gw.example.com/info");
         problem(ResourceServer::builder(API).issuer(issuer.token_dialect(dialect)))
     };
     assert_eq!(
         service(dialect.lifetime_claim("b")).as_deref(),
         Some("lifetime_claim")
     );
-    assert_eq!(service(TokenInformation::axway().lifetime_claim("b")), None);
+    assert_eq!(
+        service(portcullis::presets::axway_dialect().lifetime_claim("b")),
+        None
+    );
     let key: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).expect("small"));
     let store = || SharedStore::redis("redis://127.0.0.1:1").cluster_key(key);
     let with = |store| {
@@ -331,13 +334,16 @@ fn settings_of_inner_values_that_are_given_two_values_are_mistakes() {
 /// A directory of nothing.
 struct Nobody;
 
-impl portcullis::WorkspaceDirectory for Nobody {
-    async fn owner(&self, _: &WorkspaceId) -> Result<Option<portcullis::AccountId>, LookupError> {
+impl portcullis::tenant::WorkspaceDirectory for Nobody {
+    async fn owner(
+        &self,
+        _: &WorkspaceId,
+    ) -> Result<Option<portcullis::tenant::AccountId>, LookupError> {
         Ok(None)
     }
 }
 
-impl portcullis::UserDirectory for Nobody {
+impl portcullis::tenant::UserDirectory for Nobody {
     async fn has_user(
         &self,
         _: &portcullis::WorkspaceAccess,
@@ -393,7 +399,7 @@ fn builder_settings_that_are_given_two_values_are_mistakes_and_the_same_value_tw
         assert_eq!(problem(set(set(fresh(), 0), 1)).as_deref(), Some(setting));
     }
     let clock = ManualClock::new();
-    let load = async |_: Revocations| Ok::<(), LookupError>(());
+    let load = portcullis::revocation::revocation_loader_fn(async |_: Revocations| Ok(()));
     for (builder, setting) in [
         (fresh().clock(clock.clone()).clock(clock), "clock"),
         (

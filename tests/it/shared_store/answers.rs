@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::config::SharedStore;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::ManualClock;
-use portcullis::{
-    AccessToken, Clock as _, Issuer, ResourceServer, Revocation, SharedStore, UnixTime,
-};
+use portcullis::time::{Clock as _, UnixTime};
+use portcullis::{AccessToken, Issuer, ResourceServer};
 use serde_json::json;
 
 use super::engine::{Engine, PATIENCE, Wire};
@@ -178,7 +179,7 @@ async fn servers_that_ask_as_somebody_else_or_for_another_api_share_no_answer() 
     let one = Asker::new(&clock, issuer(&endpoint), store(&url)).await;
     assert_eq!(one.verdict(TOKEN).await, "200");
     holds(&engine, 1).await;
-    let basic = portcullis::ClientAuthentication::basic;
+    let basic = portcullis::config::ClientAuthentication::basic;
     let other_client = Issuer::introspected(endpoint.url())
         .identified_as(AS)
         .client_authentication(basic("billing-api", "s3cr3t"));

@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
+use portcullis::config::SharedStore;
+use portcullis::error::ConnectError;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::MockIssuer;
-use portcullis::{
-    Clock as _, ConnectError, ResourceServer, ResourceServerBuilder, Revocation, SharedStore,
-    UnixTime,
-};
+use portcullis::time::{Clock as _, UnixTime};
+use portcullis::{ResourceServer, ResourceServerBuilder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use portcullis::ResourceServer;
 use portcullis::test_util::ManualClock;
-use portcullis::{Clock as _, ResourceServer, UnixTime};
+use portcullis::time::{Clock as _, UnixTime};
 
 use super::engine::Engine;
 use super::{Instance, REVOKED, World, store};

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::config::SharedStore;
+use portcullis::error::ConnectError;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    AccessToken, Algorithm, Clock as _, ConnectError, Issuer, ResourceServer, Revocation,
-    SharedStore, SystemClock,
-};
+use portcullis::time::{Clock as _, SystemClock};
+use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::{API, get as fetch};
 use engine::{Engine, PATIENCE, Wire};
@@ -573,7 +574,7 @@ async fn a_store_that_hides_what_it_drops_is_asked_another_way_or_refused() {
 #[ignore = "needs redis-server or valkey-server"]
 async fn a_user_of_the_store_needs_no_more_than_the_manual_says() {
     let engine = Engine::start(&[]).await;
-    let manual = include_str!("../../../src/manual/sharing.md");
+    let manual = include_str!("../../../src/manual/clustering.md");
     let line = manual.lines().find(|line| line.starts_with("ACL SETUSER"));
     engine.say(line.expect("the line")).await;
     let world = World::new();

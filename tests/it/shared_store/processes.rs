@@ -4,7 +4,9 @@
 use std::env;
 use std::process::Stdio;
 
-use portcullis::{Issuer, ResourceServer, Revocation, SharedStore};
+use portcullis::config::SharedStore;
+use portcullis::revocation::Revocation;
+use portcullis::{Issuer, ResourceServer};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, stdin};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::config::ClientAuthentication;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{
-    AccessToken, ClientAuthentication, Identity, Issuer, ResourceServer, ResourceServerBuilder,
-    Scoped, WorkspaceAccess, scopes,
+    AccessToken, Identity, Issuer, ResourceServer, ResourceServerBuilder, Scoped, WorkspaceAccess,
+    scopes,
 };
 use serde_json::{Value, json};
 

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{
+    AccountAccess, Client, Delegation, LookupError, Principal, UncheckedDelegation, UserDirectory,
+    UserId,
+};
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    AccountAccess, Client, Delegation, Identity, Issuer, LookupError, Principal, ResourceServer,
-    ResourceServerBuilder, Scoped, TenantClaims, UncheckedDelegation, UserDirectory, UserId,
-    WorkspaceAccess, WorkspaceUser,
+    Identity, Issuer, ResourceServer, ResourceServerBuilder, Scoped, TenantClaims, WorkspaceAccess,
+    WorkspaceUser,
 };
 
 use crate::support::{API, Answer, send};
@@ -166,7 +169,9 @@ async fn nobody_but_a_client_acts_for_anybody() {
         .principals_reach(["acme"]);
     let server = builder(issuer.trusted().tenant_claims(rules))
         .user_directory(Users)
-        .workspace_directory(|_| async { Ok(Some(portcullis::AccountId::new("acme")?)) })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(|_| async {
+            Ok(Some(portcullis::tenant::AccountId::new("acme")?))
+        }))
         .build()
         .expect("sound");
     let app = routes().route_layer(server.authenticate().context("app").admit_principals());
@@ -406,7 +411,7 @@ async fn header_and_scope_are_settings() {
 #[tokio::test]
 async fn a_client_that_is_mapped_delegates_in_its_own_context() {
     let issuer = pool();
-    let tenant = portcullis::ClientTenant::workspace("acme-prod")
+    let tenant = portcullis::tenant::ClientTenant::workspace("acme-prod")
         .account("acme")
         .context("app");
     let rules = TenantClaims::aworld()

@@ -2,10 +2,11 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{Client, Principal};
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Client, Identity, InRole, Issuer, Principal, ResourceServer, TenantClaims,
-    WorkspaceAccess, WorkspaceUser,
+    AccessToken, Identity, InRole, Issuer, ResourceServer, TenantClaims, WorkspaceAccess,
+    WorkspaceUser,
 };
 use serde_json::json;
 
@@ -545,8 +546,14 @@ async fn ids_of_different_issuers_are_never_equal() {
     }
     let seen = seen.lock().expect("a lock");
     assert_eq!(
-        seen[0].0.as_ref().map(portcullis::SubjectId::as_str),
-        seen[1].0.as_ref().map(portcullis::SubjectId::as_str)
+        seen[0]
+            .0
+            .as_ref()
+            .map(portcullis::tenant::SubjectId::as_str),
+        seen[1]
+            .0
+            .as_ref()
+            .map(portcullis::tenant::SubjectId::as_str)
     );
     assert_ne!(seen[0].0, seen[1].0);
     assert_ne!(seen[0].1, seen[1].1);

@@ -3,11 +3,9 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::{AccountId, WorkspaceId};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{
-    AccessToken, AccountId, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess,
-    WorkspaceId,
-};
+use portcullis::{AccessToken, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::Endpoint;
@@ -17,10 +15,12 @@ use crate::support::{API, get as fetch};
 fn behind(issuer: Issuer, context: &str) -> Router {
     let server = ResourceServer::builder(API)
         .issuer(issuer)
-        .workspace_directory(|workspace: WorkspaceId| async move {
-            let owner = workspace.as_str().split('-').next().unwrap_or_default();
-            Ok(Some(AccountId::new(owner)?))
-        })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+            |workspace: WorkspaceId| async move {
+                let owner = workspace.as_str().split('-').next().unwrap_or_default();
+                Ok(Some(AccountId::new(owner)?))
+            },
+        ))
         .build()
         .expect("sound");
     let kind = |caller: Identity| async move {

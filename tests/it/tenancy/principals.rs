@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::error::Outage;
+use portcullis::tenant::{
+    AccountAccess, AccountId, Client, LookupError, Principal, Reach, WorkspaceDirectory,
+    WorkspaceId,
+};
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
+use portcullis::time::Clock as _;
 use portcullis::{
-    AccessToken, AccountAccess, AccountId, Claims, Client, Clock as _, Identity, InGroup, InRole,
-    LookupError, Outage, Principal, Reach, RejectionKind, ResourceServer, ResourceServerBuilder,
-    Scope, Scoped, TenantClaims, WorkspaceAccess, WorkspaceDirectory, WorkspaceId, WorkspaceUser,
+    AccessToken, Claims, Identity, InGroup, InRole, RejectionKind, ResourceServer,
+    ResourceServerBuilder, Scope, Scoped, TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 
 use crate::support::logs::Logs;
@@ -59,7 +64,11 @@ async fn enter(access: WorkspaceAccess) -> String {
 }
 
 async fn account(access: AccountAccess) -> String {
-    format!("{} in {}", access.principal().id(), access.account())
+    format!(
+        "{} in {}",
+        access.principal().expect("a principal").id(),
+        access.account()
+    )
 }
 
 async fn reach(principal: Principal) -> String {
@@ -660,10 +669,12 @@ async fn an_issuer_limited_to_accounts_asserts_no_other_and_no_workspace_of_anot
 async fn a_closure_is_a_directory() {
     let issuer = pool();
     let server = builder(&issuer, rules().principals_reach(["acme"]))
-        .workspace_directory(|workspace: WorkspaceId| async move {
-            let owner = workspace.as_str().split('-').next().unwrap_or_default();
-            Ok(Some(AccountId::new(owner)?))
-        })
+        .workspace_directory(portcullis::tenant::workspace_directory_fn(
+            |workspace: WorkspaceId| async move {
+                let owner = workspace.as_str().split('-').next().unwrap_or_default();
+                Ok(Some(AccountId::new(owner)?))
+            },
+        ))
         .build()
         .expect("sound");
     let app = routes().route_layer(server.authenticate().context("app").admit_principals());

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis::{
-    AccountId, ClientTenant, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
-    WorkspaceId,
-};
+use portcullis::tenant::{AccountId, ClientTenant, WorkspaceId};
+use portcullis::{Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use crate::support::API;
 
@@ -199,8 +197,9 @@ fn an_issuer_limited_to_accounts_needs_somebody_who_knows_the_owners() {
     let limited = |accounts: &[&str]| aworld().only_accounts(accounts.iter().copied());
     let known = |rules| {
         said(
-            with(rules)
-                .workspace_directory(|_: WorkspaceId| async { Ok(Some(AccountId::new("a-1")?)) }),
+            with(rules).workspace_directory(portcullis::tenant::workspace_directory_fn(
+                |_: WorkspaceId| async { Ok(Some(AccountId::new("a-1")?)) },
+            )),
         )
     };
     assert_eq!(known(limited(&["a-1"])), "");

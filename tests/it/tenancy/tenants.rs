@@ -2,8 +2,9 @@
 
 use axum::Router;
 use axum::routing::get;
+use portcullis::tenant::ClientTenant;
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{ClientTenant, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
+use portcullis::{Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 use serde_json::json;
 
 use crate::support::{API, get as fetch};

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use portcullis::{
-    AccessToken, ClientId, InRole, RequireScopeLayer, ResourceServer, ScopeToken, Scoped,
-    SubjectId, WorkspaceAccess,
-};
+use portcullis::extract::ScopeToken;
+use portcullis::layer::RequireScopeLayer;
+use portcullis::tenant::{ClientId, SubjectId};
+use portcullis::{AccessToken, InRole, ResourceServer, Scoped, WorkspaceAccess};
 use serde_json::{Value, json};
 
 portcullis::scopes! {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use portcullis::config::ClientAuthentication;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::ManualClock;
+use portcullis::time::{Clock, UnixTime};
 use portcullis::{
-    Algorithm, ClientAuthentication, Clock, ConfigError, Issuer, ResourceServer,
-    ResourceServerBuilder, Revocation, TenantClaims, UnixTime,
+    Algorithm, ConfigError, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;

@@ -1,0 +1,18 @@
+//! Settings with values of their own, beside [`Issuer`](crate::Issuer) and
+//! [`ResourceServerBuilder`](crate::ResourceServerBuilder).
+
+#[doc(inline)]
+pub use crate::model::claim_path::ClaimPath;
+#[doc(inline)]
+pub use crate::model::claim_value::ClaimValue;
+#[cfg(feature = "jwks")]
+#[doc(inline)]
+pub use crate::runtime::introspection::client_auth::ClientAuthentication;
+#[cfg(feature = "jwks")]
+#[doc(inline)]
+pub use crate::runtime::introspection::dialect::TokenInformation;
+#[doc(inline)]
+pub use crate::server::settings::issuer::DangerousIssuer;
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use crate::server::settings::shared_store::{DangerousSharedStore, SharedStore};

@@ -1,0 +1,15 @@
+//! Extractors for axum handlers, and what guards demand.
+//!
+//! Extractors are also [`AccessToken`](crate::AccessToken), [`Scope`](crate::Scope), the identities
+//! and the access proofs of [`tenant`](crate::tenant).
+
+#[doc(inline)]
+pub use crate::middleware::authenticate::refuser::Refuser;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+#[doc(inline)]
+pub use crate::middleware::extract::UserInfo;
+#[cfg(feature = "axum")]
+#[doc(inline)]
+pub use crate::middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
+#[doc(inline)]
+pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};

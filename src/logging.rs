@@ -1,0 +1,266 @@
+//! The one place where events become log records, by `tracing`. Without that feature it is empty.
+//!
+//! 1. Levels, targets, messages and names of fields are those that operators filter by, so they
+//!    are stable. Targets are written out, and do not change with the place of a call.
+//! 2. An event never contains a token, a claim's value or a key.
+
+use crate::model::event::Event;
+
+/// Whether anything listens to events. A caller asks first where an event takes work to make.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_enabled() -> bool {
+    use tracing::level_filters::LevelFilter;
+
+    LevelFilter::current() != LevelFilter::OFF
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn is_enabled() -> bool {
+    false
+}
+
+/// Whether anything listens to summaries of refusals, which are `info` and `warn`.
+#[cfg(feature = "tracing")]
+pub(crate) fn wants_summaries() -> bool {
+    use tracing::level_filters::LevelFilter;
+
+    LevelFilter::current() >= LevelFilter::WARN
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn wants_summaries() -> bool {
+    false
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn emit(_: Event<'_>) {}
+
+/// Writes an event down. A span that the application declared with fields such as `auth.issuer`
+/// gets them filled.
+#[cfg(feature = "tracing")]
+pub(crate) fn emit(event: Event<'_>) {
+    match event {
+        Event::NothingSent | Event::TokenAdmitted { .. } => admitted(event),
+        Event::RequestRefused(rejection) => refused(rejection),
+        Event::RefusalsSummarized {
+            last,
+            issuer,
+            count,
+            faults,
+        } => summarized(last, issuer, count, faults),
+        Event::LogoutRefused { .. }
+        | Event::SignedLogoutRefused { .. }
+        | Event::LogoutUnavailable { .. } => logout(event),
+        Event::LookupFailed { .. }
+        | Event::LookupRecovered { .. }
+        | Event::KeySetRefreshed { .. }
+        | Event::KeySetNotRefreshed { .. }
+        | Event::KeySkipped { .. }
+        | Event::DirectoryFailed { .. }
+        | Event::SharingRestored
+        | Event::SharingFailed { .. }
+        | Event::StreamRenewed => runtime(event),
+        other => server(other),
+    }
+}
+
+#[cfg(feature = "tracing")]
+use records::{admitted, logout, refused, runtime, server, summarized};
+
+#[cfg(feature = "tracing")]
+mod records {
+    use crate::model::error::rejection::{Rejection, RejectionKind};
+    use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+    use crate::model::event::Event;
+
+    pub(super) fn admitted(event: Event<'_>) {
+        const TARGET: &str = "portcullis::middleware::authenticate::service";
+        let Event::TokenAdmitted { issuer, caller } = event else {
+            tracing::trace!(target: TARGET, "no token was sent; the layer is optional");
+            return;
+        };
+        tracing::Span::current()
+            .record("auth.issuer", issuer)
+            .record("auth.caller", caller);
+        tracing::trace!(target: TARGET, issuer, caller, "token admitted");
+    }
+
+    const REFUSALS: &str = "portcullis::middleware::response::refusal_log::events";
+
+    pub(super) fn refused(rejection: &Rejection) {
+        let (kind, issuer) = (rejection.kind().as_str(), rejection.issuer());
+        tracing::Span::current()
+            .record("auth.refusal", kind)
+            .record("auth.issuer", issuer);
+        let detail = rejection.detail();
+        tracing::debug!(
+            target: REFUSALS,
+            kind,
+            fault = rejection.cause(),
+            issuer,
+            claim = detail.and_then(RejectionDetail::claim),
+            problem = detail.and_then(RejectionDetail::problem).map(Problem::as_str),
+            setting = detail.and_then(RejectionDetail::setting),
+            expected = detail.and_then(RejectionDetail::expected),
+            found = detail.and_then(RejectionDetail::found),
+            reason = %rejection,
+            "request refused"
+        );
+    }
+
+    pub(super) fn summarized(last: &Rejection, issuer: Option<&str>, count: u64, faults: &str) {
+        let detail = last.detail();
+        macro_rules! summary {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: REFUSALS,
+                    kind = last.kind().as_str(),
+                    issuer,
+                    count,
+                    faults,
+                    claim = detail.and_then(RejectionDetail::claim),
+                    problem = detail.and_then(RejectionDetail::problem).map(Problem::as_str),
+                    setting = detail.and_then(RejectionDetail::setting),
+                    expected = detail.and_then(RejectionDetail::expected),
+                    found = detail.and_then(RejectionDetail::found),
+                    reason = %last,
+                    "requests refused; the last in detail, the next summary in a minute at the earliest"
+                )
+            };
+        }
+        match last.kind() {
+            RejectionKind::Misconfigured(_) | RejectionKind::NotAuthenticated => summary!(warn),
+            _ => summary!(info),
+        }
+    }
+
+    pub(super) fn logout(event: Event<'_>) {
+        const TARGET: &str = "portcullis::middleware::services::backchannel_logout";
+        match event {
+            Event::SignedLogoutRefused { why } => tracing::warn!(
+                target: TARGET,
+                why,
+                "a logout token of the issuer was refused, and its session goes on"
+            ),
+            Event::LogoutUnavailable { why } => {
+                tracing::warn!(target: TARGET, why, "a logout could not be judged or kept");
+            }
+            Event::LogoutRefused { why } => {
+                tracing::debug!(target: TARGET, why, "a logout token was refused");
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn server(event: Event<'_>) {
+        match event {
+            Event::NotConnected => tracing::error!(
+                target: "portcullis::server::authenticate",
+                "`connect()` was never called, so no keys are fetched and no revocations are loaded; call `server.connect().await` before the server takes requests"
+            ),
+            Event::KeyNotFound { issuer, key } => tracing::debug!(
+                target: "portcullis::server::decide::issuer_authority",
+                issuer = %issuer,
+                key = %key,
+                "key not found"
+            ),
+            Event::UnsupportedTokenType { issuer } => tracing::warn!(
+                target: "portcullis::server::decide::introspected",
+                issuer,
+                "the endpoint does not judge tokens of this type; if they are jwts, verify them here"
+            ),
+            Event::UserInfoUnusable { issuer, error } => tracing::warn!(
+                target: "portcullis::server::userinfo",
+                issuer,
+                error,
+                "userinfo cannot be used"
+            ),
+            Event::Revoked { issuer, kind } => tracing::info!(
+                target: "portcullis::server::operate::revocations",
+                issuer,
+                kind,
+                "revoked"
+            ),
+            Event::RevocationsNotLoaded { error, again_in } => tracing::warn!(
+                target: "portcullis::server::operate::revocation_loader",
+                %error,
+                again_in = again_in.as_secs(),
+                "what was revoked before could not be loaded"
+            ),
+            _ => {}
+        }
+    }
+
+    pub(super) fn runtime(event: Event<'_>) {
+        const LOOKUPS: &str = "portcullis::runtime::lookup::status";
+        const KEY_SETS: &str = "portcullis::runtime::jwks::refresh_event";
+        const SHARING: &str = "portcullis::runtime::shared::sync";
+        match event {
+            Event::LookupFailed {
+                issuer,
+                error,
+                kind,
+                message,
+            } => tracing::warn!(target: LOOKUPS, issuer, error, kind, "{message}"),
+            Event::LookupRecovered { issuer, message } => {
+                tracing::info!(target: LOOKUPS, issuer, "{message}");
+            }
+            Event::KeySetRefreshed {
+                issuer,
+                keys,
+                skipped,
+                changed,
+            } => tracing::debug!(
+                target: KEY_SETS,
+                issuer,
+                keys,
+                skipped,
+                changed,
+                "the key set is fresh"
+            ),
+            Event::KeySetNotRefreshed { issuer, error } => tracing::warn!(
+                target: KEY_SETS,
+                issuer,
+                error = %error,
+                "the key set could not be refreshed"
+            ),
+            Event::KeySkipped {
+                issuer,
+                index,
+                reason,
+                is_fetched,
+            } => {
+                macro_rules! skipped {
+                    ($target:expr) => {
+                        tracing::warn!(
+                            target: $target,
+                            issuer,
+                            index,
+                            reason,
+                            "an entry of the key set cannot be used"
+                        )
+                    };
+                }
+                if is_fetched {
+                    skipped!(KEY_SETS);
+                } else {
+                    skipped!("portcullis::server::compile::key_source");
+                }
+            }
+            Event::DirectoryFailed { error } => tracing::warn!(
+                target: "portcullis::runtime::directory",
+                %error,
+                "the application's directory failed"
+            ),
+            Event::SharingRestored => tracing::info!(target: SHARING, "revocations are shared"),
+            Event::SharingFailed { error } => {
+                tracing::warn!(target: SHARING, error = %error, "revocations are not shared");
+            }
+            Event::StreamRenewed => tracing::warn!(
+                target: SHARING,
+                "the stream of revocations took no more entries, and a new one was begun"
+            ),
+            _ => {}
+        }
+    }
+}

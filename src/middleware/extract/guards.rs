@@ -1,0 +1,192 @@
+//! Guards around an extractor: [`Scoped`], [`InRole`] and [`InGroup`].
+
+use http::request::Parts;
+
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::extract::macros::{guard, no_wiring};
+use crate::middleware::extract::tenant_path::RouteParameters;
+use crate::middleware::require_scope::check;
+use crate::middleware::response::refusal::Refusal;
+use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
+use crate::model::error::rejection::Rejection;
+use crate::model::scope::ScopeRequirement;
+use crate::server::decide::verified_request::VerifiedRequest;
+use crate::verify::identity::kinds::Identity;
+
+guard! {
+    /// `T`, for requests whose token has the scope that `R` demands, or one of the roles that it
+    /// names; others are refused with 403 and the scope in the challenge (RFC 6750 section 3.1). `T` may be any extractor of request
+    /// parts; it runs after the scope was checked.
+    ///
+    /// ```
+    /// use portcullis::{Scoped, WorkspaceAccess};
+    ///
+    /// portcullis::scopes! { ReadMissions = "app/read"; }
+    ///
+    /// async fn list(access: Scoped<ReadMissions, WorkspaceAccess>) -> String {
+    ///     format!("missions of {}", access.workspace())
+    /// }
+    /// # let _ = list;
+    /// ```
+    #[doc(alias = "has_scope")]
+    #[doc(alias = "require_scope")]
+    #[doc(alias = "authorize")]
+    #[doc(alias = "permission")]
+    Scoped, ScopeRequirement, no_wiring, check_scope::<R>
+}
+
+#[allow(clippy::unused_async)] // like the checks of other guards
+async fn check_scope<R: ScopeRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+    check::<R>(&mut parts.extensions, None)
+}
+
+/// The names of roles or groups of which any one suffices. Declared with
+/// [`roles!`](crate::roles).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a role requirement",
+    label = "not declared with `roles!`",
+    note = "declare it: `roles! {{ pub {Self} = \"admin\"; }}`"
+)]
+pub trait RoleRequirement: Send + Sync + 'static {
+    /// Names of which any one suffices, compared byte for byte.
+    const ANY_OF: &'static [&'static str];
+}
+
+/// Declares [`RoleRequirement`]s, checked when the program is compiled. One set of names
+/// serves [`InRole`](crate::InRole) and [`InGroup`](crate::InGroup).
+///
+/// ```
+/// portcullis::roles! {
+///     /// Who may change settings.
+///     pub Admin = "admin";
+///     pub Staff = "admin" | "editor";
+/// }
+/// ```
+///
+/// ```compile_fail
+/// portcullis::roles! { pub Nobody = ""; }
+/// ```
+#[macro_export]
+macro_rules! roles {
+    ($($(#[$meta:meta])* $vis:vis $name:ident = $first:literal $(| $rest:literal)*);+ $(;)?) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        $vis struct $name;
+
+        impl $crate::extract::RoleRequirement for $name {
+            const ANY_OF: &'static [&'static str] = &[$first $(, $rest)*];
+        }
+
+        const _: () = $crate::__private::assert_roles(&[$first $(, $rest)*]);
+    )+};
+}
+
+/// Stops the compiler on a requirement that is empty.
+///
+/// # Panics
+///
+/// While compiling, when there is no name or an empty one.
+pub const fn assert_roles(mut names: &[&str]) {
+    assert!(
+        !names.is_empty(),
+        "a role requirement needs at least one name"
+    );
+    while let [first, rest @ ..] = names {
+        assert!(!first.is_empty(), "a role has a name");
+        names = rest;
+    }
+}
+
+guard! {
+    /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
+    /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Where the tenant rules let users into several
+    /// workspaces, that is the role in the workspace that the route addresses, and the directories
+    /// are asked for it (see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership)). Others are refused with 403. `T` may be
+    /// any extractor of request parts.
+    ///
+    /// Where the issuer's [`TenantClaims`](crate::TenantClaims) know API contexts, the layer must
+    /// name one ([`context`](crate::AuthenticateLayer::context)), or the answer is 500.
+    #[doc(alias = "has_role")]
+    #[doc(alias = "require_role")]
+    #[doc(alias = "rbac")]
+    #[doc(alias = "authorize")]
+    InRole, RoleRequirement, AuthContext::check_wiring, check_role::<R>
+}
+guard! {
+    /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
+    /// `cognito:groups`. Others are refused with 403. `T` may be any extractor of request parts.
+    #[doc(alias = "has_group")]
+    #[doc(alias = "rbac")]
+    InGroup, RoleRequirement, no_wiring, check_group::<R>
+}
+
+async fn check_role<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+    const { assert_roles(R::ANY_OF) };
+    let context = AuthContext::of(&parts.extensions)?;
+    // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
+    context.check_wiring()?;
+    let request = context.any_context()?;
+    if request.token.roles().any(is_one_of::<R>) {
+        return Ok(());
+    }
+    if request.member().is_some() {
+        return check_role_of_member::<R>(parts).await;
+    }
+    let role = match request.identity() {
+        Identity::User(user) => user.role(),
+        Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => None,
+    };
+    if !role.is_some_and(is_one_of::<R>) {
+        return Err(without_role::<R>(context, request));
+    }
+    // A role is worth as much as the workspace that it is in.
+    let confirmed = context.policy().server.confirm_tenant(request).await;
+    confirmed.map_err(|rejection| context.refuse(rejection))
+}
+
+/// The role of a user who may enter several workspaces: on a route that addresses a workspace the
+/// role in that one, else the role in the workspace that the token names.
+async fn check_role_of_member<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+    let route = RouteParameters::of(parts).await;
+    let context = AuthContext::of(&parts.extensions)?;
+    let request = context.any_context()?;
+    let policy = context.policy();
+    if !route.addresses_workspace(&policy.path) {
+        let is_role = matches!(request.identity(), Identity::User(user) if user.role().is_some_and(is_one_of::<R>));
+        if !is_role {
+            return Err(without_role::<R>(context, request));
+        }
+        let confirmed = policy.server.confirm_tenant(request).await;
+        return confirmed.map_err(|rejection| context.refuse(rejection));
+    }
+    let place = route.workspace(&policy.path);
+    let place = place.map_err(|rejection| context.refuse(rejection))?;
+    let entered = policy.server.enter(request, &place, false).await;
+    let access = entered.map_err(|rejection| context.refuse(rejection))?;
+    match access.caller() {
+        Identity::User(user) if user.role().is_some_and(is_one_of::<R>) => Ok(()),
+        _ => Err(without_role::<R>(context, request)),
+    }
+}
+
+fn without_role<R: RoleRequirement>(context: &AuthContext, request: &VerifiedRequest) -> Refusal {
+    let detail = lacking_role(R::ANY_OF, request);
+    context.refuse(Rejection::wrong_caller("role").with_detail(detail))
+}
+
+#[allow(clippy::unused_async)] // like the checks of other guards
+async fn check_group<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+    const { assert_roles(R::ANY_OF) };
+    let admitted = AuthContext::of(&parts.extensions)?;
+    let admission = admitted.any_context()?;
+    if admission.token.groups().any(is_one_of::<R>) {
+        Ok(())
+    } else {
+        let detail = lacking_group(R::ANY_OF, admission);
+        Err(admitted.refuse(Rejection::wrong_caller("group").with_detail(detail)))
+    }
+}
+
+fn is_one_of<R: RoleRequirement>(name: &str) -> bool {
+    R::ANY_OF.contains(&name)
+}

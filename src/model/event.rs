@@ -1,0 +1,101 @@
+//! What operators are told: every event of this library, as one type.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::error::rejection::Rejection;
+
+/// Something that an operator may want to know. It is made where it happens and written down in
+/// one place, which knows the level, the message and the names of the fields.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(all(feature = "tracing", feature = "axum", feature = "redis")),
+    allow(dead_code)
+)]
+pub(crate) enum Event<'e> {
+    /// An optional layer let a request without a token through.
+    NothingSent,
+    /// A layer admitted a request.
+    TokenAdmitted {
+        issuer: &'e str,
+        caller: &'static str,
+    },
+    /// A layer, a guard or the application refused a request.
+    RequestRefused(&'e Rejection),
+    /// Refusals of one kind and issuer since the last summary.
+    RefusalsSummarized {
+        last: &'e Rejection,
+        issuer: Option<&'e str>,
+        count: u64,
+        /// How many for each fault, such as `expired=12 signature=1`.
+        faults: &'e str,
+    },
+    /// A request needs what only `connect()` loads, and it was never called.
+    NotConnected,
+    /// A token names a key that is in none of its issuer's key sets.
+    KeyNotFound {
+        issuer: &'e str,
+        key: &'e dyn fmt::Display,
+    },
+    /// The introspection endpoint cannot introspect tokens of this type.
+    UnsupportedTokenType { issuer: &'e str },
+    /// A userinfo response is not about the token's user.
+    UserInfoUnusable { issuer: &'e str, error: &'e str },
+    /// Something was revoked.
+    Revoked { issuer: &'e str, kind: &'static str },
+    /// The application's loader of revocations failed.
+    RevocationsNotLoaded {
+        /// Escaped and cut.
+        error: &'e dyn fmt::Display,
+        again_in: Duration,
+    },
+    /// A logout token was refused.
+    LogoutRefused { why: &'e str },
+    /// A logout token that its issuer has signed was refused.
+    SignedLogoutRefused { why: &'e str },
+    /// A logout token could not be verified, or its revocations could not be stored.
+    LogoutUnavailable { why: &'e str },
+    /// A look-up at an issuer's endpoint failed.
+    LookupFailed {
+        issuer: &'e str,
+        error: &'e str,
+        kind: &'static str,
+        message: &'static str,
+    },
+    /// The endpoint answers again.
+    LookupRecovered {
+        issuer: &'e str,
+        message: &'static str,
+    },
+    /// A key set was fetched, or confirmed.
+    KeySetRefreshed {
+        issuer: &'e str,
+        keys: usize,
+        skipped: usize,
+        changed: bool,
+    },
+    /// A key set could not be fetched.
+    KeySetNotRefreshed {
+        issuer: &'e str,
+        error: &'e dyn fmt::Display,
+    },
+    /// An entry of a key set cannot be used.
+    KeySkipped {
+        issuer: &'e str,
+        index: usize,
+        reason: &'e str,
+        /// Whether the set was fetched; else it is configured.
+        is_fetched: bool,
+    },
+    /// The application's directory failed.
+    DirectoryFailed {
+        /// Escaped and cut.
+        error: &'e dyn fmt::Display,
+    },
+    /// The shared store answers, or answers again.
+    SharingRestored,
+    /// The shared store does not answer.
+    SharingFailed { error: &'e dyn fmt::Display },
+    /// The stream of revocations in the shared store was full.
+    StreamRenewed,
+}

@@ -1,0 +1,117 @@
+//! What a cached value depends on, and when it stops being valid.
+
+use std::sync::Arc;
+
+use crate::runtime::clock::{Deadline, Now};
+use crate::runtime::util::sync::{AtomicBool, Ordering};
+
+/// A flag that can be ended once, and then ends every cached value that depends on it: of a key, of
+/// a set of static keys, or of an issuer. Clones are the same flag.
+#[derive(Clone, Debug)]
+pub(crate) struct Liveness(Arc<AtomicBool>);
+
+impl Default for Liveness {
+    /// A live one.
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Liveness {
+    pub(crate) fn is_live(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Ends it for good.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) fn end(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Whether both are the same flag.
+    #[cfg(feature = "jwks")]
+    pub(in crate::runtime) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The validity of a cached value. Every cached value has one that can be ended.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheValidity {
+    liveness: Liveness,
+    end: Deadline,
+}
+
+impl CacheValidity {
+    /// Valid until the liveness ends.
+    pub(crate) const fn while_live(liveness: Liveness) -> Self {
+        Self::until(Deadline::NEVER, liveness)
+    }
+
+    /// Valid until this time, or until the liveness ends.
+    pub(crate) const fn until(end: Deadline, liveness: Liveness) -> Self {
+        Self { liveness, end }
+    }
+
+    /// The same, and not longer than until this time.
+    pub(crate) fn within(self, end: Deadline) -> Self {
+        Self {
+            end: self.end.min(end),
+            ..self
+        }
+    }
+
+    pub(super) fn is_valid(&self, now: Now) -> bool {
+        !self.end.has_passed(now) && self.liveness.is_live()
+    }
+
+    #[cfg(feature = "jwks")]
+    pub(super) fn is_live(&self) -> bool {
+        self.liveness.is_live()
+    }
+
+    pub(super) const fn end(&self) -> Deadline {
+        self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::time::UnixTime;
+
+    const NOW: Now = Now {
+        wall: UnixTime::from_secs(1_800_000_000),
+        monotonic: Duration::from_secs(10),
+    };
+
+    #[test]
+    fn cache_validity_ends_with_its_liveness_whatever_it_belongs_to() {
+        let (one, other) = (Liveness::default(), Liveness::default());
+        let lasting = CacheValidity::while_live(one.clone());
+        let bounded =
+            CacheValidity::until(Deadline::after(NOW, Duration::from_secs(1)), one.clone());
+        let another = CacheValidity::while_live(other);
+        assert!(lasting.is_valid(NOW) && bounded.is_valid(NOW));
+        one.end();
+        assert!(!lasting.is_valid(NOW) && !bounded.is_valid(NOW));
+        assert!(another.is_valid(NOW));
+    }
+
+    #[test]
+    fn cache_validity_is_never_longer_than_the_shortest_bound() {
+        let in_seconds = |seconds| Deadline::after(NOW, Duration::from_secs(seconds));
+        let at = |seconds: i64| Now {
+            wall: NOW.wall,
+            monotonic: NOW.monotonic + Duration::from_secs(seconds.unsigned_abs()),
+        };
+        for (first, second) in [(5, 9), (9, 5)] {
+            let validity = CacheValidity::until(in_seconds(first), Liveness::default());
+            let validity = validity.within(in_seconds(second));
+            assert!(validity.is_valid(at(4)));
+            assert!(!validity.is_valid(at(5)));
+        }
+    }
+}

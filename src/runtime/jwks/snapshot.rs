@@ -1,0 +1,93 @@
+//! A key set as requests read it.
+
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use crate::runtime::cache::validity::{CacheValidity, Liveness};
+use crate::runtime::clock::{Deadline, Now};
+use crate::runtime::jwks::fetch_key_set::FetchMetadata;
+use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
+use crate::runtime::util::swap::{Guard, SwapCell};
+use crate::verify::jose::jwk_set::KeySet;
+
+/// The empty set, where none is loaded.
+pub(crate) static NO_KEYS: LazyLock<KeySet> = LazyLock::new(KeySet::default);
+
+/// A key set with what is known of it.
+pub(super) struct Snapshot {
+    pub(super) keys: Arc<KeySet>,
+    pub(super) liveness: KeySetLiveness,
+    pub(super) metadata: Arc<FetchMetadata>,
+    /// The number of the fetch that brought or confirmed it.
+    pub(super) fetch: u64,
+    /// When that fetch started.
+    pub(super) confirmed: Now,
+    /// How long it is fresh.
+    pub(super) refresh: Duration,
+}
+
+/// The set that requests read.
+pub(super) struct CurrentSet(SwapCell<Snapshot>);
+
+impl CurrentSet {
+    pub(super) fn none() -> Self {
+        Self(SwapCell::empty())
+    }
+
+    pub(super) fn load(&self) -> Guard<Snapshot> {
+        self.0.load()
+    }
+
+    /// Replaces the set, and ends the liveness of the keys that the next one has not kept.
+    pub(super) fn replace(&self, next: Option<Arc<Snapshot>>) {
+        let before = self.0.swap(next.clone());
+        // INVARIANT: liveness ends after the swap, so that a request whose cached token has just ended
+        // verifies it by the next set, and never by a removed key.
+        if let Some(before) = before {
+            let next = next.as_deref().map(|next| &next.liveness);
+            before.liveness.end_except(next);
+        }
+    }
+}
+
+/// The keys at one moment; the holder keeps the set alive.
+pub(crate) struct KeySetGuard {
+    pub(super) held: Guard<Snapshot>,
+    pub(super) end: Deadline,
+}
+
+/// Which set it is: the number of the fetch that brought or confirmed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Generation(pub(super) u64);
+
+impl KeySetGuard {
+    /// Which set was searched.
+    pub(crate) fn searched(&self) -> Generation {
+        Generation(self.held.as_ref().map_or(0, |snapshot| snapshot.fetch))
+    }
+
+    /// What a token depends on that these keys have verified: the liveness of the key with the id
+    /// that it named, or of the whole set, and the maximum staleness.
+    pub(crate) fn validity(&self, id: Option<&str>) -> CacheValidity {
+        match self.held.as_ref() {
+            Some(snapshot) => CacheValidity::until(self.end, snapshot.liveness.under(id).clone()),
+            // INVARIANT: a guard is made of a snapshot that is there.
+            None => CacheValidity::until(Deadline::PASSED, Liveness::default()),
+        }
+    }
+}
+
+impl Deref for KeySetGuard {
+    type Target = KeySet;
+
+    fn deref(&self) -> &KeySet {
+        // INVARIANT: a guard is made of a snapshot that is there.
+        self.held
+            .as_ref()
+            .map_or(&NO_KEYS, |snapshot| &snapshot.keys)
+    }
+}
+
+#[cfg(all(test, portcullis_loom))]
+mod loom_tests;

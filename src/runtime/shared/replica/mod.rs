@@ -1,0 +1,9 @@
+//! The replicated set of revocations, without I/O: messages, what is known of each, what is to be
+//! written.
+
+pub(super) mod message;
+pub(super) mod codec;
+pub(super) mod pending_changes;
+mod lineage;
+mod outbox;
+pub(super) mod replica;

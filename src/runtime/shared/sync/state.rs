@@ -1,0 +1,290 @@
+//! The state of synchronization, shared by the handle and the task.
+//!
+//! 1. Requests look at the list in memory alone. The task reads the revocations of other instances
+//!    from a stream in the store, and appends those of this instance.
+//! 2. The list is incomplete, so that no token is found clean, until the stream was read to its end
+//!    once. Reading is enough: a store that is full or read-only keeps no instance from starting.
+//!    Afterwards what is known holds, whatever happens to the store.
+//! 3. The application may set a time without the store after which the list is incomplete again.
+//! 4. The task ends with the last handle.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use crate::logging;
+use crate::model::event::Event;
+use crate::runtime::clock::Clock;
+use crate::runtime::revocation::list::RevocationList;
+use crate::runtime::shared::replica::pending_changes::PendingChanges;
+use crate::runtime::shared::store::address::Address;
+use crate::runtime::shared::sync::failure::SyncFailure;
+use crate::runtime::shared::sync::store_keys::StoreKeys;
+use crate::runtime::util::backoff::Backoff;
+use crate::verify::crypto::sealed::SealedBox;
+
+/// Bounds of the backoff.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Share of a pause that is waited, in percent.
+const JITTER: RangeInclusive<u32> = 100..=125;
+
+/// The handle. Nothing is shared before [`start`](Self::start).
+pub(crate) struct RevocationSync {
+    pub(super) shared: Arc<SyncState>,
+    /// Closed with the handle.
+    pub(super) alive: watch::Sender<()>,
+}
+
+/// What the handle and the task share.
+pub(super) struct SyncState {
+    pub(super) address: Address,
+    pub(super) seals: SealedBox,
+    pub(super) keys: StoreKeys,
+    pub(super) list: Arc<RevocationList>,
+    /// The longest life of a revocation, by issuer. Messages about other issuers are replicated and
+    /// not applied to the list.
+    pub(super) lives: HashMap<Arc<str>, Duration>,
+    pub(super) clock: Arc<dyn Clock>,
+    refuse_after: Option<Duration>,
+    state: Mutex<SharedState>,
+    pub(super) pending: Arc<PendingChanges>,
+    pub(super) requested: Notify,
+    pub(super) progress: watch::Sender<Progress>,
+}
+
+/// Numbers of attempts: how many were requested, and how many have ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    requested: u64,
+    ended: u64,
+}
+
+struct SharedState {
+    running: bool,
+    /// Whether the list was marked incomplete.
+    is_incomplete: bool,
+    backlog: usize,
+    /// Whether an attempt succeeded once.
+    has_succeeded: bool,
+    confirmed_at: Option<Duration>,
+    failing_since: Option<Duration>,
+    backoff: Backoff,
+    last_error: Option<SyncFailure>,
+    /// Streams that were replaced.
+    renewals: u32,
+}
+
+/// The store, and whose revocations are shared.
+pub(crate) struct StoreLocation {
+    pub(crate) address: Address,
+    pub(crate) seals: SealedBox,
+    pub(crate) keys: StoreKeys,
+    /// The longest life of a revocation, by issuer.
+    pub(crate) lives: HashMap<Arc<str>, Duration>,
+    pub(crate) refuse_after: Option<Duration>,
+}
+
+impl RevocationSync {
+    /// Marks the list incomplete until the stream was read to its end once.
+    pub(crate) fn new(
+        place: StoreLocation,
+        list: Arc<RevocationList>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        list.mark_incomplete();
+        let pending = Arc::new(PendingChanges::default());
+        let listener = Arc::clone(&pending);
+        list.listen(Box::new(move |change| listener.push(change)));
+        let shared = SyncState {
+            address: place.address,
+            seals: place.seals,
+            keys: place.keys,
+            list,
+            lives: place.lives,
+            clock,
+            refuse_after: place.refuse_after,
+            state: Mutex::new(SharedState {
+                running: false,
+                is_incomplete: true,
+                backlog: 0,
+                has_succeeded: false,
+                confirmed_at: None,
+                failing_since: None,
+                backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter(JITTER),
+                last_error: None,
+                renewals: 0,
+            }),
+            pending,
+            requested: Notify::new(),
+            progress: watch::Sender::new(Progress::default()),
+        };
+        Self {
+            shared: Arc::new(shared),
+            alive: watch::Sender::new(()),
+        }
+    }
+
+    /// Writes the pending revocations and reads those of other instances, now.
+    pub(crate) async fn synchronize(&self) -> Result<(), SyncFailure> {
+        let shared = &self.shared;
+        let mut progress = shared.progress.subscribe();
+        let mut mine = 0;
+        shared.progress.send_modify(|progress| {
+            progress.requested += 1;
+            mine = progress.requested;
+        });
+        shared.requested.notify_one();
+        while progress.borrow_and_update().ended < mine {
+            if !shared.state().running || progress.changed().await.is_err() {
+                return Err(SyncFailure::Ended);
+            }
+        }
+        match &shared.state().last_error {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn status(&self) -> SyncStatus {
+        let shared = &self.shared;
+        let now = shared.clock.monotonic();
+        let is_full = shared.list.len() > shared.list.most();
+        let is_silent = shared.list.is_silent(shared.clock.now());
+        let state = shared.state();
+        let ago = |at: Option<Duration>| at.map(|at| now.saturating_sub(at));
+        SyncStatus {
+            refuses: state.is_incomplete || is_full || is_silent,
+            renewals: state.renewals,
+            unwritten: state.backlog + shared.pending.len(),
+            confirmed: ago(state.confirmed_at),
+            failing_since: ago(state.failing_since),
+            failures: state.backoff.failures(),
+            last_error: state.last_error.clone(),
+        }
+    }
+}
+
+/// The status of synchronization at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct SyncStatus {
+    pub(crate) refuses: bool,
+    pub(crate) renewals: u32,
+    pub(crate) unwritten: usize,
+    pub(crate) confirmed: Option<Duration>,
+    pub(crate) failing_since: Option<Duration>,
+    pub(crate) failures: u32,
+    pub(crate) last_error: Option<SyncFailure>,
+}
+
+impl SyncState {
+    /// Whether the task is to be spawned; marks it as running.
+    pub(super) fn begin(&self) -> bool {
+        !std::mem::replace(&mut self.state().running, true)
+    }
+
+    /// The number of attempts that were requested.
+    pub(super) fn requested_attempts(&self) -> u64 {
+        self.progress.borrow().requested
+    }
+
+    /// The stream was read to the end that it had at this time: the list is complete, whether or not
+    /// the pending messages can be written.
+    pub(super) fn read_to_end(&self, since: Duration) {
+        let mut state = self.state();
+        state.confirmed_at = Some(since);
+        if let Some(patience) = self.refuse_after {
+            let ago = self.clock.monotonic().saturating_sub(since);
+            let left = patience.saturating_sub(ago);
+            self.list
+                .complete_until(self.clock.now().saturating_add(left));
+        }
+        if std::mem::replace(&mut state.is_incomplete, false) {
+            self.list.mark_complete();
+        }
+    }
+
+    /// An attempt succeeded: the stream was read to its end, and the pending messages were written.
+    pub(super) fn confirm(&self, attempt: u64) {
+        let is_news = {
+            let mut state = self.state();
+            let was_confirmed = std::mem::replace(&mut state.has_succeeded, true);
+            state.backlog = 0;
+            state.failing_since = None;
+            state.backoff.reset();
+            state.last_error.take().is_some() || !was_confirmed
+        };
+        // Not under the lock: a subscriber may ask for the status.
+        if is_news {
+            logging::emit(Event::SharingRestored);
+        }
+        self.progress
+            .send_modify(|progress| progress.ended = progress.ended.max(attempt));
+    }
+
+    /// An attempt failed: it answers the requests that were made before it began. The pause before
+    /// the next one, if the connection is at fault.
+    pub(super) fn fail(&self, attempt: u64, failure: &SyncFailure, backlog: usize) -> Duration {
+        let now = self.clock.monotonic();
+        let (pause, is_news) = {
+            let mut state = self.state();
+            let is_news = state.last_error.as_ref() != Some(failure);
+            let pause = state.backoff.failed();
+            state.backlog = backlog;
+            state.failing_since.get_or_insert(now);
+            state.last_error = Some(failure.clone());
+            (pause, is_news)
+        };
+        if is_news {
+            logging::emit(Event::SharingFailed { error: failure });
+        }
+        self.progress
+            .send_modify(|progress| progress.ended = progress.ended.max(attempt));
+        pause
+    }
+
+    /// A broken stream was replaced.
+    pub(super) fn renewed(&self) {
+        self.state().renewals += 1;
+        logging::emit(Event::StreamRenewed);
+    }
+
+    /// Whether there is a time without the store after which the list is incomplete.
+    pub(super) const fn can_time_out(&self) -> bool {
+        self.refuse_after.is_some()
+    }
+
+    /// When that time is over. `None`: not before the next time that the stream is read to its end.
+    pub(super) fn times_out_at(&self) -> Option<Duration> {
+        let state = self.state();
+        if state.is_incomplete {
+            return None;
+        }
+        Some(state.confirmed_at?.saturating_add(self.refuse_after?))
+    }
+
+    /// Marks the list incomplete, if that time is over.
+    pub(super) fn check_timeout(&self) {
+        let now = self.clock.monotonic();
+        let mut state = self.state();
+        let since = state.confirmed_at.zip(self.refuse_after);
+        let is_over = since.is_some_and(|(at, patience)| now >= at.saturating_add(patience));
+        if is_over && !std::mem::replace(&mut state.is_incomplete, true) {
+            self.list.mark_incomplete();
+        }
+    }
+
+    /// The task has ended; another may be started.
+    pub(super) fn end(&self) {
+        self.state().running = false;
+        self.progress.send_modify(|_| ());
+    }
+
+    fn state(&self) -> MutexGuard<'_, SharedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

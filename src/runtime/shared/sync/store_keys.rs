@@ -1,0 +1,39 @@
+//! The keys in the store.
+
+/// The keys of one namespace and one cluster key.
+pub(crate) struct StoreKeys {
+    pub(super) epoch: String,
+    base: String,
+}
+
+/// The prefix of the epoch of a stream that replaces a broken one. Such an epoch is part of the
+/// stream's key.
+const RENEWED: &str = "renewed-";
+
+impl StoreKeys {
+    /// The keys of this namespace; the fingerprint is that of the cluster key.
+    pub(crate) fn new(namespace: &str, fingerprint: &str) -> Self {
+        let base = format!("{namespace}:{fingerprint}");
+        Self {
+            epoch: format!("{base}:epoch"),
+            base,
+        }
+    }
+
+    /// The key of an epoch's stream.
+    pub(super) fn stream(&self, epoch: &[u8]) -> String {
+        let renewed = std::str::from_utf8(epoch).ok().filter(|epoch| {
+            let random = epoch.strip_prefix(RENEWED).unwrap_or_default();
+            random.len() == 32 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        match renewed {
+            Some(epoch) => format!("{}:{epoch}:revocations", self.base),
+            None => format!("{}:revocations", self.base),
+        }
+    }
+
+    /// An epoch with a new stream.
+    pub(super) fn renewed(random: u128) -> String {
+        format!("{RENEWED}{random:032x}")
+    }
+}

@@ -1,0 +1,451 @@
+//! The task that synchronizes the list with the store.
+//!
+//! 1. A round compares the stream, reads its news, appends the pending messages, and repeats until
+//!    neither is left. After connecting, the mode and the eviction policy of the store are checked.
+//! 2. Between rounds it waits for the next entry of the stream, by a blocking read on a second
+//!    connection; for a change of the list; or for a request to synchronize.
+//! 3. A store that refuses writes, and a full list, are failures that the status shows; the task goes
+//!    on reading. Any other failure closes both connections; the next attempt follows after a
+//!    backoff on the server's clock, or at once on a request.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::runtime::revocation::timed_entry::{AFTERLIFE, ClockReading, MonotonicSpan};
+use crate::runtime::shared::replica::codec;
+use crate::runtime::shared::replica::message::{ListUpdate, SyncMessage};
+use crate::runtime::shared::replica::replica::Replica;
+use crate::runtime::shared::store::redis::{Connection, StoreError};
+use crate::runtime::shared::store::stream::Entry;
+use crate::runtime::shared::sync::failure::{SyncFailure, check_eviction, check_mode};
+use crate::runtime::shared::sync::state::{RevocationSync, SyncState};
+use crate::runtime::shared::sync::stream_epoch::StreamEpoch;
+use crate::runtime::shared::sync::stream_page::PageSize;
+use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
+use crate::runtime::util::select::{Either, race};
+use crate::verify::crypto::random::random_u128;
+
+/// How long a blocking read waits; real time.
+const LISTEN_TIME: Duration = Duration::from_secs(5);
+
+/// A stream with more entries than this is not read to its end.
+const MOST_ENTRIES: usize = 10_000_000;
+
+/// Messages that are appended at once.
+const BATCH: usize = 256;
+
+/// After so many changes the task yields.
+const CHANGES_BETWEEN_YIELDS: usize = 256;
+
+/// After `MOST_PASSES` passes a round stops: every pass has read the stream to its end.
+const MOST_PASSES: usize = 32;
+
+/// How often the stream is trimmed.
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often the replica is swept, which visits every record.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// A wall clock that falls this far behind the monotonic one was set back.
+const SET_BACK: Duration = Duration::from_secs(60);
+
+impl RevocationSync {
+    /// Spawns the task on the current runtime, unless it runs already.
+    pub(crate) fn start(&self) -> Result<(), NoRuntime> {
+        let runtime = current_runtime()?;
+        if !self.shared.begin() {
+            return Ok(());
+        }
+        let longest = self.shared.lives.values().max();
+        let task = SyncTask {
+            longest_life: longest.copied().unwrap_or_default(),
+            epoch: StreamEpoch::new(&self.shared.keys),
+            replica: Replica::new(),
+            page: PageSize::new(),
+            attempt: 0,
+            has_read: false,
+            last_reading: None,
+            may_delete: true,
+            trimmed_at: self.shared.clock.monotonic(),
+            swept_at: self.shared.clock.monotonic(),
+            shared: Arc::clone(&self.shared),
+        };
+        runtime.spawn(task.run(self.alive.subscribe()));
+        if self.shared.can_time_out() {
+            let shared = Arc::clone(&self.shared);
+            runtime.spawn(watch_timeout(shared, self.alive.subscribe()));
+        }
+        Ok(())
+    }
+}
+
+/// Marks the list incomplete when the stream was not read to its end for too long.
+async fn watch_timeout(shared: Arc<SyncState>, mut alive: watch::Receiver<()>) {
+    let mut progress = shared.progress.subscribe();
+    let watching = async {
+        loop {
+            let end = shared.times_out_at();
+            let due = async {
+                match end {
+                    Some(at) => shared.clock.sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            race(due, progress.changed()).await;
+            shared.check_timeout();
+        }
+    };
+    let _: Either<Infallible, ()> = race(watching, closed(&mut alive)).await;
+}
+
+/// Ends when the handle is gone.
+async fn closed(alive: &mut watch::Receiver<()>) {
+    while alive.changed().await.is_ok() {}
+}
+
+struct SyncTask {
+    shared: Arc<SyncState>,
+    replica: Replica,
+    epoch: StreamEpoch,
+    /// The longest life of any revocation.
+    longest_life: Duration,
+    page: PageSize,
+    /// The requests that this attempt answers.
+    attempt: u64,
+    /// Whether the stream was read to its end once.
+    has_read: bool,
+    last_reading: Option<ClockReading>,
+    may_delete: bool,
+    trimmed_at: Duration,
+    swept_at: Duration,
+}
+
+/// The blocking read.
+type StreamEntries = Pin<Box<dyn Future<Output = Result<Vec<Entry>, StoreError>> + Send>>;
+
+impl SyncTask {
+    async fn run(mut self, mut alive: watch::Receiver<()>) {
+        // Entries that the list holds already count as revoked here; pending changes are newer.
+        for (number, entry) in self.shared.list.live().into_iter().enumerate() {
+            self.shared.pending.push_present(entry);
+            yield_now_and_then(number).await;
+        }
+        let _: Either<Infallible, ()> = race(self.attempts(), closed(&mut alive)).await;
+    }
+
+    async fn attempts(&mut self) -> Infallible {
+        loop {
+            self.attempt = self.shared.requested_attempts();
+            let failure = match self.serve().await {
+                Err(failure) => failure,
+                Ok(never) => return never,
+            };
+            // However long the store is away, the pending changes are no more than the list.
+            let drained = if self.has_read {
+                self.drain_pending().await
+            } else {
+                Ok(())
+            };
+            let failure = drained.err().unwrap_or(failure);
+            let pause = self
+                .shared
+                .fail(self.attempt, &failure, self.replica.backlog());
+            let until = self.shared.clock.monotonic().saturating_add(pause);
+            let requested = self.shared.requested.notified();
+            race(self.shared.clock.sleep_until(until), requested).await;
+        }
+    }
+
+    async fn serve(&mut self) -> Result<Infallible, SyncFailure> {
+        let shared = Arc::clone(&self.shared);
+        let mut store = Connection::open(&shared.address).await?;
+        check_mode(store.mode().await?.as_deref())?;
+        check_eviction(store.eviction_policy().await?)?;
+        let listener = Connection::open(&shared.address).await?;
+        let mut news: Option<StreamEntries> = None;
+        loop {
+            self.attempt = shared.requested_attempts();
+            let refused = self.round(&mut store).await?;
+            let full = || shared.list.is_overfull().then_some(SyncFailure::Full);
+            match refused.or_else(full) {
+                None => shared.confirm(self.attempt),
+                Some(failure) => {
+                    shared.fail(self.attempt, &failure, self.replica.backlog());
+                }
+            }
+            let mut listening = news.take().unwrap_or_else(|| self.listen(&listener));
+            let here = race(
+                shared.pending.changed.notified(),
+                shared.requested.notified(),
+            );
+            match race(&mut listening, here).await {
+                // A stream that is deleted is an error too; the next round finds out.
+                Either::First(Err(error)) if !error.is_refusal() => return Err(error.into()),
+                Either::First(_) => {}
+                Either::Second(_) => news = Some(listening),
+            }
+        }
+    }
+
+    /// Waits for the next entry of the stream, which the next round reads.
+    fn listen(&self, listener: &Connection) -> StreamEntries {
+        let (mut listener, after) = (listener.clone(), self.replica.cursor());
+        let stream = self.epoch.key().to_owned();
+        Box::pin(async move { listener.read(&stream, after, 1, Some(LISTEN_TIME)).await })
+    }
+
+    /// One round. The write that the store refused, if any; the stream was read all the same.
+    async fn round(&mut self, store: &mut Connection) -> Result<Option<SyncFailure>, SyncFailure> {
+        let mut refused = None;
+        for _ in 0..MOST_PASSES {
+            let since = self.shared.clock.monotonic();
+            self.compare(store).await?;
+            self.read(store).await?;
+            self.replica.reached_end(self.shared.clock.now());
+            self.shared.read_to_end(since);
+            match self.write(store).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(failure) if failure.is_refusal() => {
+                    // The stream may have given out its largest id meanwhile.
+                    if !store.last_id(self.epoch.key()).await?.is_last() {
+                        refused = Some(failure);
+                        break;
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        // Also where nothing can be written: trimming makes room.
+        match self.trim(store).await {
+            Err(failure) if failure.is_refusal() => refused = refused.or(Some(failure)),
+            outcome => outcome?,
+        }
+        Ok(refused)
+    }
+
+    /// Starts from the beginning where the stream is another one or has lost messages, and after the
+    /// wall clock was set back: entries that had ended may count again.
+    async fn compare(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
+        let shared = Arc::clone(&self.shared);
+        let current = self.epoch.current(&shared, store).await?;
+        let is_known = self.epoch.is(&current)
+            && !self.was_set_back()
+            && current.last_id >= self.replica.cursor()
+            && match self.replica.anchor(shared.clock.now()) {
+                Some(anchor) => store.holds(&current.key, anchor).await?,
+                None => true,
+            };
+        if !is_known {
+            self.replica.restart();
+            self.epoch.switch_to(current);
+        }
+        Ok(())
+    }
+
+    /// Whether the wall clock was set back since the last round. Then the list's entries are pending
+    /// again: those that were loaded as ended may be in force.
+    fn was_set_back(&mut self) -> bool {
+        let now = self.now();
+        let was_set_back = self.last_reading.replace(now).is_some_and(|last| {
+            let passed = now.monotonic.saturating_sub(last.monotonic);
+            now.wall.saturating_add(SET_BACK) < last.wall.saturating_add(passed)
+        });
+        if was_set_back {
+            for entry in self.shared.list.live() {
+                self.shared.pending.push_present(entry);
+            }
+        }
+        was_set_back
+    }
+
+    async fn read(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
+        let mut count = 0;
+        while count < MOST_ENTRIES {
+            let before = self.replica.cursor();
+            let most = self.page.entries();
+            let page = match store.read(self.epoch.key(), before, most, None).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // The page may have been too large for the timeout or the connection.
+                    self.page.failed();
+                    return Err(error.into());
+                }
+            };
+            let (length, is_last) = (page.len(), page.len() < most);
+            let bytes = page.iter().flat_map(|(_, sealed)| sealed).map(Vec::len);
+            self.page.page_read(length, bytes.sum());
+            count += length;
+            // An own withdrawal must not remove revocations that it did not know of. Before the
+            // first read there are none, and entries that others know need not be written again.
+            if self.has_read {
+                self.drain_pending().await?;
+            }
+            for (at, sealed) in page {
+                let message = sealed.and_then(|sealed| self.open(&sealed));
+                let age = self.epoch.age_of(at);
+                let until = self.needed_until(self.longest_life.saturating_sub(age));
+                for update in self.replica.read(at, message, until) {
+                    self.apply(update, age);
+                }
+            }
+            if is_last {
+                self.has_read = true;
+                return Ok(());
+            }
+            if self.replica.cursor() <= before {
+                break;
+            }
+        }
+        Err(SyncFailure::Endless)
+    }
+
+    /// Decrypts a message, also one that has ended: the replica and the list judge that by two
+    /// clocks.
+    fn open(&self, sealed: &[u8]) -> Option<SyncMessage> {
+        let about: &[&[u8]] = &[self.epoch.key().as_bytes()];
+        let (text, end) = self.shared.seals.open_whenever(about, sealed)?;
+        codec::read(&text, end)
+    }
+
+    /// When a message may be forgotten whose tokens live for so long.
+    fn needed_until(&self, left: Duration) -> Duration {
+        let now = self.shared.clock.monotonic();
+        now.saturating_add(left).saturating_add(AFTERLIFE)
+    }
+
+    fn apply(&mut self, update: ListUpdate, age: Duration) {
+        let shared = &self.shared;
+        match update {
+            ListUpdate::Add(entry) => {
+                let Some(life) = shared.lives.get(entry.revocation().issuer()) else {
+                    return;
+                };
+                let (wall, end) = (shared.clock.now(), entry.ends_at());
+                let rest = life.saturating_sub(age);
+                if wall < end {
+                    shared
+                        .list
+                        .add_remote(entry, MonotonicSpan::until(end, wall, *life));
+                } else if !rest.is_zero() || wall < end.saturating_add(AFTERLIFE) {
+                    // It has ended by this clock, although the store has held it for less than
+                    // tokens live: one of the clocks is wrong, so it is in force for the rest.
+                    shared.list.add_remote(entry, MonotonicSpan::lasting(rest));
+                }
+            }
+            ListUpdate::Remove(revocation) => {
+                // INVARIANT: an entry that was revoked here meanwhile stays.
+                let again = || shared.pending.revokes(&revocation);
+                shared.list.remove_remote(&revocation, again);
+            }
+        }
+    }
+
+    /// Moves the pending changes into the replica.
+    async fn drain_pending(&mut self) -> Result<(), SyncFailure> {
+        let mut number = 0;
+        while let Some(changes) = self.shared.pending.next() {
+            let until = self.needed_until(self.longest_life);
+            let update = changes
+                .withdrawn
+                .and_then(|revocation| self.replica.withdraw(&revocation, until));
+            match (changes.added, update) {
+                (None, Some(update)) => self.apply(update, Duration::ZERO),
+                (Some(added), _) if self.replica.covers(&added.entry) => {}
+                (Some(added), _) if added.is_loaded && self.replica.has_withdrawn(&added.entry) => {
+                    // The snapshot is older than the withdrawal.
+                    let revocation = added.entry.revocation();
+                    if !self.replica.revokes(revocation) {
+                        self.apply(ListUpdate::Remove(revocation.clone()), Duration::ZERO);
+                    }
+                }
+                (Some(added), _) => {
+                    let fresh = random_u128().ok_or(SyncFailure::Crypto)?;
+                    self.replica.revoke(fresh, &added.entry, until);
+                }
+                (None, None) => {}
+            }
+            number += 1;
+            yield_now_and_then(number).await;
+        }
+        Ok(())
+    }
+
+    /// Appends the messages of the outbox. Whether there were any.
+    async fn write(&mut self, store: &mut Connection) -> Result<bool, SyncFailure> {
+        let shared = Arc::clone(&self.shared);
+        self.drain_pending().await?;
+        let mut wrote = false;
+        while self.replica.backlog() > 0 {
+            let about: &[&[u8]] = &[self.epoch.key().as_bytes()];
+            let seal = |message: &SyncMessage| {
+                let text = codec::write(message);
+                shared.seals.seal(about, message.end(), text.as_bytes())
+            };
+            let batch = self.replica.waiting(BATCH);
+            let sealed: Option<Vec<Vec<u8>>> = batch.messages.iter().map(seal).collect();
+            let sealed = sealed.ok_or(SyncFailure::Crypto)?;
+            if !sealed.is_empty() {
+                store.append(self.epoch.key(), &sealed).await?;
+                wrote = true;
+            }
+            self.replica.acknowledged(batch.taken);
+        }
+        Ok(wrote)
+    }
+
+    /// Trims the stream and sweeps the replica: what has ended or was replaced goes.
+    async fn trim(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
+        let now = self.now();
+        if now.monotonic < self.trimmed_at.saturating_add(TRIM_INTERVAL) {
+            return Ok(());
+        }
+        self.trimmed_at = now.monotonic;
+        if now.monotonic >= self.swept_at.saturating_add(SWEEP_INTERVAL) {
+            self.swept_at = now.monotonic;
+            self.replica.forget(now);
+        }
+        if let Some(first) = self.replica.first_needed(now) {
+            store.trim(self.epoch.key(), first).await?;
+        }
+        while self.may_delete {
+            let places = self.replica.take_replaced(BATCH);
+            if places.is_empty() {
+                break;
+            }
+            match store.delete(self.epoch.key(), &places).await {
+                Ok(()) => {}
+                // The ACL of the store's user may lack `XDEL`.
+                Err(error) if error.is_refusal() => self.may_delete = false,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> ClockReading {
+        ClockReading {
+            wall: self.shared.clock.now(),
+            monotonic: self.shared.clock.monotonic(),
+        }
+    }
+}
+
+impl Drop for SyncTask {
+    /// Also where the runtime is shut down.
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+/// Yields to other tasks, every `CHANGES_BETWEEN_YIELDS` changes.
+async fn yield_now_and_then(number: usize) {
+    if number % CHANGES_BETWEEN_YIELDS == CHANGES_BETWEEN_YIELDS - 1 {
+        tokio::task::yield_now().await;
+    }
+}

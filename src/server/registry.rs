@@ -1,0 +1,145 @@
+//! The issuers that a server trusts, as one value behind one cell.
+//!
+//! 1. Everything that depends on the set of issuers is in the registry, so that one swap of the
+//!    cell replaces all of it together.
+//! 2. A cached token is admitted without a read of the cell. Every other decision reads it once,
+//!    and goes on with that registry, look-ups included.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+#[cfg(feature = "jwks")]
+use crate::runtime::jwks::key_store::RemoteKeys;
+use crate::runtime::util::swap::{Guard, SwapCell};
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use crate::server::compile::userinfo::UserInfoLookups;
+#[cfg(feature = "jwks")]
+use crate::server::decide::introspected::IntrospectedIssuer;
+use crate::server::decide::issuer_authority::IssuerAuthority;
+#[cfg(feature = "jwks")]
+use crate::server::decide::issuer_authority::KeySource;
+
+/// A configured issuer, and the authorities that its `iss` values lead to.
+pub(in crate::server) type ConfiguredIssuer = (Arc<str>, Vec<Arc<IssuerAuthority>>);
+
+/// The issuers of a server.
+#[derive(Default)]
+pub(in crate::server) struct Registry {
+    /// By exact `iss`: issuers whose tokens are verified here.
+    pub(in crate::server) authorities: HashMap<Box<str>, Arc<IssuerAuthority>>,
+    /// The issuer whose tokens are introspected.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) introspected: Option<IntrospectedIssuer>,
+    /// By issuer.
+    #[cfg(all(feature = "axum", feature = "jwks"))]
+    pub(in crate::server) userinfo: UserInfoLookups,
+    /// In the order of configuration.
+    pub(in crate::server) issuers: Vec<ConfiguredIssuer>,
+    /// Whether an issuer's tenant rules know API contexts.
+    pub(in crate::server) has_contexts: bool,
+    /// Whether an issuer's tenant rules switch delegation on.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(in crate::server) has_delegation: bool,
+}
+
+impl Registry {
+    pub(in crate::server) fn members(&self) -> impl Iterator<Item = &Arc<IssuerAuthority>> {
+        self.issuers.iter().flat_map(|(_, members)| members)
+    }
+
+    /// Whether an issuer's tenant rules know this API context.
+    pub(in crate::server) fn knows_context(&self, name: &str) -> bool {
+        self.members().any(|member| {
+            let tenant = member.rules.tenant.as_ref();
+            tenant.is_some_and(|rules| rules.knows_context(name))
+        })
+    }
+
+    /// Whether each issuer has keys that are fresh enough, and the introspection endpoint's URL is
+    /// known.
+    pub(in crate::server) fn ready(&self) -> bool {
+        self.members().all(|member| member.keys.ready()) && self.has_endpoint()
+    }
+
+    #[cfg(feature = "jwks")]
+    fn has_endpoint(&self) -> bool {
+        let introspected = self.introspected.as_ref();
+        introspected.is_none_or(|issuer| issuer.endpoint().is_resolved())
+    }
+
+    #[cfg(not(feature = "jwks"))]
+    #[allow(clippy::unused_self)]
+    const fn has_endpoint(&self) -> bool {
+        true
+    }
+
+    /// Every key set that is fetched. One that issuers share comes once for each issuer.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+        self.issuers
+            .iter()
+            .flat_map(|(_, members)| remotes(members))
+    }
+}
+
+/// The key sets of one issuer, each once: the issuer's names and tenants share them.
+#[cfg(feature = "jwks")]
+pub(in crate::server) fn remotes(
+    members: &[Arc<IssuerAuthority>],
+) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+    let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
+    members
+        .iter()
+        .flat_map(|authority| remote(authority))
+        .filter(move |keys| {
+            let is_new = !seen.iter().any(|other| Arc::ptr_eq(other, keys));
+            if is_new {
+                seen.push(*keys);
+            }
+            is_new
+        })
+}
+
+#[cfg(feature = "jwks")]
+fn remote(authority: &IssuerAuthority) -> &[Arc<RemoteKeys>] {
+    match &authority.keys {
+        KeySource::Static(_) => &[],
+        KeySource::Remote(sets) => sets,
+    }
+}
+
+/// The cell that holds the newest registry.
+pub(in crate::server) struct RegistryCell(SwapCell<Registry>);
+
+impl RegistryCell {
+    pub(in crate::server) fn new(registry: Registry) -> Self {
+        let cell = SwapCell::empty();
+        cell.store(Some(Arc::new(registry)));
+        Self(cell)
+    }
+
+    /// The newest registry, for a short look.
+    pub(in crate::server) fn load(&self) -> RegistryGuard {
+        RegistryGuard(self.0.load())
+    }
+
+    /// The newest registry, for a look that lasts across an await.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) fn load_full(&self) -> Arc<Registry> {
+        self.0.load_full().unwrap_or_default()
+    }
+}
+
+/// The registry at one moment.
+pub(in crate::server) struct RegistryGuard(Guard<Registry>);
+
+impl Deref for RegistryGuard {
+    type Target = Registry;
+
+    fn deref(&self) -> &Registry {
+        static EMPTY: LazyLock<Registry> = LazyLock::new(Registry::default);
+        // INVARIANT: the cell is never empty.
+        self.0.as_deref().unwrap_or_else(|| &EMPTY)
+    }
+}

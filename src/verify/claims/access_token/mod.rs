@@ -1,0 +1,12 @@
+//! The access token and the checks that make it.
+
+pub(crate) mod audience;
+pub(crate) mod client;
+pub(crate) mod grants;
+pub(crate) mod required_values;
+pub(crate) mod revocation_ids;
+pub(crate) mod validity;
+pub(crate) mod token;
+
+pub use token::AccessToken;
+pub(crate) use validity::Validity;

@@ -1,0 +1,65 @@
+//! What a token can be revoked by, beside its id, subject and client.
+//!
+//! 1. A session's id that is present and empty, `null` or of another type than text is a fault: the
+//!    revocation of its session would miss the token.
+//! 2. A moment that cannot be read is no moment, and no other claim stands in for it.
+
+use std::sync::Arc;
+
+use crate::model::error::token_error::TokenError;
+use crate::model::shared_str::SharedStr;
+use crate::model::time::UnixTime;
+use crate::verify::json::claims_reader::{Rounding, date, strict_id, strict_id_at};
+use crate::verify::json::object::{Object, Value};
+use crate::verify::policy::issuer_policy::IssuerPolicy;
+
+/// What a token can be revoked by, beside its id, subject and client.
+pub(super) struct RevocationIds {
+    /// `origin_jti`, or the claim of the setting, and `sid`.
+    sessions: [Option<SharedStr>; 2],
+    /// `sub`, where the subject comes from another claim.
+    pub(in crate::verify) plain_subject: Option<SharedStr>,
+    pub(super) authenticated_at: Option<UnixTime>,
+    /// The sign-in of the subject, or the issue of the token.
+    pub(in crate::verify) began_at: Option<UnixTime>,
+}
+
+impl RevocationIds {
+    pub(in crate::verify) fn read(
+        claims: &Object<'_>,
+        rules: &IssuerPolicy,
+        issued_at: Option<UnixTime>,
+        share: impl Fn(&str) -> SharedStr,
+    ) -> Result<Self, TokenError> {
+        let sid = strict_id(claims, "sid")?;
+        let named = match &rules.session_claim {
+            None => strict_id(claims, "origin_jti")?,
+            // Read as `sid` already.
+            Some(path) if path.is("sid") => None,
+            Some(path) => strict_id_at(claims, path)?,
+        };
+        let sub = claims.get("sub").filter(|_| !rules.subject_claim.is("sub"));
+        // AD FS writes it as a text.
+        let authenticated_at = date(claims, "auth_time", Rounding::Down).unwrap_or_default();
+        Ok(Self {
+            sessions: [named, sid].map(|id| id.map(|id| share(&id))),
+            plain_subject: sub.and_then(Value::as_text).map(|text| share(&text)),
+            authenticated_at,
+            began_at: match claims.get("auth_time") {
+                Some(_) => authenticated_at,
+                None => issued_at,
+            },
+        })
+    }
+
+    /// The memory that it takes beside this payload and beside itself.
+    pub(in crate::verify) fn bytes_beside(&self, payload: &Arc<str>) -> usize {
+        let texts = self.sessions.iter().chain([&self.plain_subject]).flatten();
+        texts.map(|text| text.bytes_beside(payload)).sum()
+    }
+
+    pub(in crate::verify) fn sessions(&self) -> [Option<&str>; 2] {
+        let [origin, session] = &self.sessions;
+        [origin, session].map(|id| id.as_ref().map(SharedStr::as_str))
+    }
+}

@@ -1,0 +1,25 @@
+//! The period in which a token is good: the check that every request repeats.
+
+use crate::model::error::rejection::TokenFault;
+use crate::model::time::UnixTime;
+
+/// The period in which a token is good, leeway included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    pub(super) from: Option<UnixTime>,
+    pub(super) until: UnixTime,
+}
+
+impl Validity {
+    /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
+    /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
+    pub(crate) fn check(self, now: UnixTime) -> Result<(), TokenFault> {
+        if now >= self.until {
+            return Err(TokenFault::Expired);
+        }
+        match self.from {
+            Some(from) if now < from => Err(TokenFault::NotYetValid),
+            _ => Ok(()),
+        }
+    }
+}

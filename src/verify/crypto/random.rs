@@ -1,0 +1,21 @@
+//! Random values that no other process can predict.
+
+/// 128 random bits. `None` when the system has no randomness.
+#[cfg(feature = "redis")]
+pub(crate) fn random_u128() -> Option<u128> {
+    random_bytes().map(u128::from_be_bytes)
+}
+
+/// 32 random bits, for jitter. 0 when the system has no randomness, which costs only the jitter.
+pub(crate) fn random_u32() -> u32 {
+    let mut bytes = [0; 4];
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u32::from_ne_bytes(bytes)
+}
+
+/// 16 random bytes. `None` when the system has no randomness.
+pub(crate) fn random_bytes() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    Some(bytes)
+}

@@ -1,0 +1,76 @@
+use http::Request;
+use http::header::AUTHORIZATION;
+use proptest::prelude::*;
+
+use super::*;
+use crate::verify::request::request_parts::RequestParts;
+use crate::verify::request::token_sources::TokenSources;
+
+/// RFC 7515 section 2 and RFC 4648 section 5, bit by bit.
+fn reference(part: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bits = Vec::new();
+    for one in part.chars() {
+        let value = ALPHABET.find(one)?;
+        bits.extend((0..6).rev().map(|bit| value >> bit & 1 == 1));
+    }
+    let whole = bits.len() / 8 * 8;
+    // Fewer than six bits are left over, and they are zero.
+    if bits.len() - whole >= 6 || bits[whole..].contains(&true) {
+        return None;
+    }
+    let byte = |eight: &[bool]| eight.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit));
+    Some(bits[..whole].chunks(8).map(byte).collect())
+}
+
+fn decoded(token: &str) -> Result<(String, String, Vec<u8>), RejectionKind> {
+    let value = format!("Bearer {token}").parse().expect("a header value");
+    let mut request = Request::new(());
+    request.headers_mut().insert(AUTHORIZATION, value);
+    let parts = RequestParts::of(&request);
+    let credential = Credential::find(&TokenSources::default(), parts)?;
+    let credential = credential.expect("a field was sent");
+    let mut room = ScratchParts::default();
+    // Room that a longer token has used before.
+    room.payload.resize(64, b'x');
+    let compact = Compact::decode(credential, 16 * 1024, &mut room)?;
+    let signed = std::str::from_utf8(compact.signing_input).expect("ascii");
+    assert!(token.starts_with(signed) && token[signed.len()..].starts_with('.'));
+    Ok((
+        compact.header.to_owned(),
+        compact.payload.to_owned(),
+        compact.signature.decoded(<[u8]>::to_vec).expect("sound"),
+    ))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn tokens_are_taken_apart_as_the_reference_takes_them_apart(
+        token in prop_oneof![
+            "[A-Za-z0-9_-]{0,6}(\\.[A-Za-z0-9_-]{0,6}){0,5}",
+            "[A-Da-d0-3._=+/~,%-]{1,12}",
+        ],
+    ) {
+        prop_assume!(!token.is_empty());
+        let parts: Vec<&str> = token.split('.').collect();
+        let expected = match parts.as_slice() {
+            [header, payload, signature] => reference(header)
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .zip(reference(payload).and_then(|bytes| String::from_utf8(bytes).ok()))
+                .zip(reference(signature))
+                .map(|((header, payload), signature)| (header, payload, signature)),
+            _ => None,
+        };
+        match decoded(&token) {
+            Ok(parts) => prop_assert_eq!(Some(parts), expected),
+            Err(kind) => {
+                prop_assert_eq!(None, expected);
+                let is_token = is_b64token(token.as_bytes());
+                let blames_request = matches!(kind, RejectionKind::InvalidRequest(_));
+                prop_assert_eq!(blames_request, !is_token);
+            }
+        }
+    }
+}
