@@ -29,14 +29,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let serving = tokio::spawn(axum::serve(listener, app).into_future());
     let good = provider.token().sign();
-    let other_api = provider.token().audience("https://other.example.com").sign();
+    let other_api = provider
+        .token()
+        .audience("https://other.example.com")
+        .sign();
     if std::env::args().any(|argument| argument == "--once") {
         let client = reqwest::Client::new();
-        for (token, expected) in [
-            (None, 401),
-            (Some(&other_api), 401),
-            (Some(&good), 200),
-        ] {
+        for (token, expected) in [(None, 401), (Some(&other_api), 401), (Some(&good), 200)] {
             let mut request = client.get(&url);
             if let Some(token) = token {
                 request = request.bearer_auth(token);
@@ -48,6 +47,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Tokens do not belong on a terminal; these guard nothing, and end with this process.
     println!("\nNo token, 401:\n\ncurl -i {url}");
     println!("\nA good token, 200:\n\ncurl -i {url} -H 'Authorization: Bearer {good}'");
-    println!("\nA token for another API, 401:\n\ncurl -i {url} -H 'Authorization: Bearer {other_api}'\n");
+    println!(
+        "\nA token for another API, 401:\n\ncurl -i {url} -H 'Authorization: Bearer {other_api}'\n"
+    );
     Ok(serving.await??)
 }
