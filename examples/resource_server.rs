@@ -28,7 +28,7 @@
 //!
 //! `GET /whoami` tells what the token makes of its bearer; `GET /ready` whether the keys are
 //! there. With `TENANTS=aworld` the routes of `demo/api.rs` are served too. Events go to standard
-//! error, where each refusal has its kind and fault: the manual's chapter on providers says
+//! error, where each refusal has its kind and fault: the manual's chapter on troubleshooting says
 //! what they mean.
 
 #[path = "demo/api.rs"]
