@@ -195,13 +195,10 @@ fn prose(text: &str) -> String {
 
 /// The ids of a page's headings, as the code host and rustdoc make them.
 fn anchors(text: &str) -> HashSet<String> {
-    let heading = |line: &str| {
-        line.starts_with('#')
-            .then(|| line.trim_start_matches('#').trim())
-    };
     prose(text)
         .lines()
-        .filter_map(|line| heading(line).map(str::to_lowercase))
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
         .map(|words| {
             words
                 .chars()
