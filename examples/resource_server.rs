@@ -20,7 +20,7 @@
 //! | `KEY_SET_URL` | where the keys are | Cognito's own place, or discovery |
 //! | `DISCOVERY_URL` | where the discovery document is | below the issuer |
 //! | `TENANTS` | `aworld`: the issuer's tokens have AWorld's claims | no tenants |
-//! | `PORTAL_CLIENTS` | app clients of principals, with commas | nobody is a principal |
+//! | `PORTAL_CLIENTS` | app clients of principals, with commas | there are no principals |
 //! | `REACH` | accounts that principals reach, with commas | none |
 //! | `WORKSPACES` | `workspace=account` pairs with commas, for principals | none |
 //! | `USERS` | `workspace=user` pairs with commas, for whom clients may act | none |
@@ -28,7 +28,7 @@
 //!
 //! `GET /whoami` tells what the token makes of its bearer; `GET /ready` whether the keys are
 //! there. With `TENANTS=aworld` the routes of `demo/api.rs` are served too. Events go to standard
-//! error, where each refusal has its kind and fault: the manual's chapter on providers says
+//! error, where each refusal has its kind and fault: the manual's chapter on troubleshooting says
 //! what they mean.
 
 #[path = "demo/api.rs"]

@@ -142,7 +142,7 @@ fn delegation(pool: &MockIssuer) -> Vec<Call> {
     let user = pool.aworld_user();
     vec![
         Call::new("client for a user", INBOX, [client.sign()], "200").acting_for("user-2"),
-        Call::new("client for a stranger", INBOX, [client.sign()], "403").acting_for("nobody"),
+        Call::new("client for an unknown user", INBOX, [client.sign()], "403").acting_for("nobody"),
         Call::new(
             "client for two users",
             INBOX,
@@ -152,7 +152,7 @@ fn delegation(pool: &MockIssuer) -> Vec<Call> {
         .acting_for("user-1")
         .acting_for("user-2"),
         Call::new(
-            "client for nobody",
+            "client without a user",
             INBOX,
             [client.sign()],
             "400 invalid_request",
@@ -181,7 +181,7 @@ pub(crate) fn opaque(gateway: &MockIssuer) -> Vec<Call> {
         .issue();
     let revoked = gateway.aworld_user().issue();
     gateway.revoke(&revoked);
-    let nobodys = "TheGatewayHasNeverIssuedThisOne".to_owned();
+    let unknown = "TheGatewayHasNeverIssuedThisOne".to_owned();
     vec![
         Call::new("user", READ, [user.clone()], "200"),
         Call::new("user, remembered", EDIT, [user.clone()], "201"),
@@ -198,9 +198,9 @@ pub(crate) fn opaque(gateway: &MockIssuer) -> Vec<Call> {
             "401 invalid_token",
         ),
         Call::new(
-            "token that nobody issued",
+            "token that was never issued",
             READ,
-            [nobodys],
+            [unknown],
             "401 invalid_token",
         ),
     ]

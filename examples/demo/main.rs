@@ -1,4 +1,4 @@
-//! Who gets in and who does not: authorization servers and a resource server on loopback.
+//! Admitted and refused requests: authorization servers and a resource server on loopback.
 //!
 //! ```sh
 //! cargo run --example demo             # the table, then it keeps serving for your curl
@@ -48,7 +48,7 @@ async fn main() -> Result<ExitCode, Fault> {
         }
     };
 
-    // The authorization server. In production it is somebody else's.
+    // The authorization server. In production it is another system.
     let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
     let authorization = pool.serve().await;
     // Another one, whose tokens only it can read: it is asked about each of them.

@@ -1,4 +1,4 @@
-//! Keys rotate under load: nobody with a good token notices.
+//! Keys rotate under load, and no good token is refused.
 
 use std::net::SocketAddr;
 

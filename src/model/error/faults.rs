@@ -30,6 +30,9 @@ macro_rules! faults {
 
 faults! {
     /// A fault of a request's credentials, before a token is read.
+    ///
+    /// The usual cause of each, and the setting to look at:
+    /// [troubleshooting](crate::manual::troubleshooting#invalid_request).
     RequestFault {
         /// More than one `Authorization` field, or a token in more than one of the layer's
         /// sources (RFC 6750 section 2, RFC 9110 section 5.3).
@@ -49,6 +52,9 @@ faults! {
 
 faults! {
     /// A fault of a token. The client sees the same response for all of them.
+    ///
+    /// The usual cause of each, and the setting to look at:
+    /// [troubleshooting](crate::manual::troubleshooting#invalid_token).
     TokenFault {
         /// Longer than the limit on tokens; 16 KiB unless set otherwise.
         TooLarge = "too_large", "the token is longer than the limit";
@@ -111,6 +117,9 @@ faults! {
 
 faults! {
     /// Why a token could not be checked. Never the caller's fault.
+    ///
+    /// The usual cause of each, and the setting to look at:
+    /// [troubleshooting](crate::manual::troubleshooting#unavailable).
     Outage {
         /// The issuer's keys or the revocations are loaded in the background, and
         /// [`connect`](crate::ResourceServer::connect) was never called.
@@ -155,6 +164,9 @@ faults! {
 
 faults! {
     /// A fault of the application's wiring. The response is 500; fix the code.
+    ///
+    /// The usual cause of each, and the setting to look at:
+    /// [troubleshooting](crate::manual::troubleshooting#misconfigured).
     WiringFault {
         /// A setting of the layer was given twice with different values, or has a value that it
         /// cannot have; the [detail](crate::error::Rejection::detail) names it.

@@ -255,24 +255,34 @@ impl std::error::Error for Rejection {}
 pub enum RejectionKind {
     /// No bearer token was sent, or the credentials are of another scheme, or a cookie that
     /// does not count for this request.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#missing_token).
     MissingToken,
     /// The request carries its credentials in a way that RFC 6750 does not allow.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#invalid_request).
     InvalidRequest(RequestFault),
     /// The token was checked and is not good.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#invalid_token).
     InvalidToken(TokenFault),
     /// The token is good and its scope does not suffice.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#insufficient_scope).
     InsufficientScope,
     /// The caller is of a kind that may not do this, whatever its tenant.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#wrong_caller).
     WrongCaller,
     /// The caller's account or workspace is another than the one addressed.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#wrong_tenant).
     WrongTenant,
     /// The caller reaches no tenant at all.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#no_tenant).
     NoTenant,
     /// The token could not be checked. The client should keep it and try again.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#unavailable).
     Unavailable(Outage),
     /// An extractor ran on a route that no authentication layer covers.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#not_authenticated).
     NotAuthenticated,
     /// The application is wired wrongly; see the fault.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#misconfigured).
     Misconfigured(WiringFault),
     /// The application itself refuses the caller; see [`Rejection::forbidden`].
     Forbidden,

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The table of the providers chapter: the test in the last column.
+/// The table of the chapter on testing: the test in the last column.
 #[test]
 fn every_test_that_the_manual_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chapter = fs::read_to_string(root.join("src/manual/providers.md")).expect("a chapter");
+    let chapter = fs::read_to_string(root.join("src/manual/testing.md")).expect("a chapter");
     let (_, table) = chapter
         .split_once("# What is shown by which test")
         .expect("its table");
@@ -97,33 +97,228 @@ fn no_chapter_begins_two_points_with_the_same_words() {
     }
 }
 
-/// Every kind and fault of the table of symptoms is one that the library can give.
+/// The chapter on troubleshooting has each kind as a heading and each fault as a row below the
+/// heading of its kind, and no others.
 #[test]
-fn every_symptom_is_a_kind_and_a_fault_of_the_library() {
+fn troubleshooting_has_every_kind_and_fault_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chapter = fs::read_to_string(root.join("src/manual/providers.md")).expect("a chapter");
-    let faults: String = [
-        "model/error/faults.rs",
-        "model/error/rejection.rs",
-        "middleware/authenticate/context.rs",
-        "middleware/authenticate/service.rs",
-        "middleware/extract/guards.rs",
-        "server/userinfo.rs",
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
+    let chapter = read("src/manual/troubleshooting.md");
+    let faults = read("src/model/error/faults.rs");
+    let faults_of = |name: &str| -> HashSet<String> {
+        let (_, list) = faults.split_once(&format!("\n    {name} {{")).expect(name);
+        let (list, _) = list.split_once("\n    }").expect(name);
+        let quoted = |line: &str| line.split('"').nth(1).map(ToOwned::to_owned);
+        list.lines()
+            .filter(|line| line.contains(" = \""))
+            .filter_map(quoted)
+            .collect()
+    };
+    let callers = [
+        "context",
+        "caller",
+        "guest",
+        "role",
+        "group",
+        "delegation",
+        "user_info",
+        "objection",
+    ];
+    let none = HashSet::new;
+    for (kind, expected) in [
+        ("missing_token", none()),
+        ("invalid_request", faults_of("RequestFault")),
+        ("invalid_token", faults_of("TokenFault")),
+        ("insufficient_scope", none()),
+        ("wrong_caller", callers.map(ToOwned::to_owned).into()),
+        ("wrong_tenant", none()),
+        ("no_tenant", none()),
+        ("unavailable", faults_of("Outage")),
+        ("not_authenticated", none()),
+        ("misconfigured", faults_of("WiringFault")),
+    ] {
+        let section = chapter.split("\n# ").find(|one| one.starts_with(kind));
+        let rows: HashSet<String> = section
+            .expect(kind)
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+            .map(|(fault, _)| fault.to_owned())
+            .collect();
+        assert_eq!(rows, expected, "the rows of {kind}");
+    }
+    let kinds = read("src/model/error/rejection.rs");
+    let (_, names) = kinds.split_once("fn as_str").expect("the names");
+    let (names, _) = names.split_once("\n    }\n").expect("their end");
+    for name in names.split('"').skip(1).step_by(2) {
+        assert!(
+            chapter.contains(&format!("\n# {name}\n")),
+            "no section {name}"
+        );
+    }
+}
+
+/// Pages that people read on the code host.
+fn pages(root: &Path) -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "RELEASING.md",
+        "CHANGELOG.md",
+        "examples/README.md",
     ]
-    .map(|file| fs::read_to_string(root.join("src").join(file)).expect("the faults"))
-    .concat();
-    let table = chapter.split("# Symptoms").nth(1).expect("the symptoms");
-    let table = table.split("\n# ").next().expect("its end");
-    let mut named = 0;
-    for line in table.lines().filter(|line| line.starts_with("| `")).skip(1) {
-        let column = line.split('|').nth(1).expect("a column");
-        for word in column.split('`').skip(1).step_by(2) {
+    .map(|page| root.join(page))
+    .into();
+    for entry in fs::read_dir(root.join("src/manual")).expect("the manual") {
+        let page = entry.expect("an entry").path();
+        if page.extension().is_some_and(|end| end == "md") && !page.ends_with("links.md") {
+            pages.push(page);
+        }
+    }
+    pages
+}
+
+/// The text outside of code blocks and of code in a line.
+fn prose(text: &str) -> String {
+    let mut in_code = false;
+    let mut prose = String::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        } else if !in_code {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    prose
+}
+
+/// The ids of a page's headings, as the code host and rustdoc make them.
+fn anchors(text: &str) -> HashSet<String> {
+    prose(text)
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .map(|words| {
+            words
+                .chars()
+                .filter(|one| one.is_alphanumeric() || " -_".contains(*one))
+                .map(|one| if one == ' ' { '-' } else { one })
+                .collect()
+        })
+        .collect()
+}
+
+/// Links on the code host: each relative one leads to a file, and to a heading where it names one.
+/// That those of rustdoc lead to an item is checked by rustdoc, whose warnings are denied.
+#[test]
+fn links_of_the_pages_lead_to_files_and_headings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut followed = 0;
+    for page in pages(root) {
+        let text = fs::read_to_string(&page).expect("a page");
+        let prose = prose(&text);
+        let definitions = prose.lines().filter_map(|line| {
+            let (label, target) = line.strip_prefix('[')?.split_once("]: ")?;
+            Some((label.to_owned(), target.to_owned()))
+        });
+        let definitions: Vec<(String, String)> = definitions.collect();
+        let inline = prose.split("](").skip(1).filter_map(|rest| {
+            let (target, _) = rest.split_once(')')?;
+            Some(target.to_owned())
+        });
+        let targets = inline.chain(definitions.iter().map(|(_, target)| target.clone()));
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let file = match file {
+                "" => page.clone(),
+                file => page.parent().expect("a folder").join(file),
+            };
+            assert!(file.exists(), "{}: {target}", page.display());
+            if !anchor.is_empty() && file.extension().is_some_and(|end| end == "md") {
+                let text = fs::read_to_string(&file).expect("a page");
+                assert!(
+                    anchors(&text).contains(anchor),
+                    "{}: no heading for {target}",
+                    page.display()
+                );
+            }
+            followed += 1;
+        }
+        for label in prose
+            .split("][")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(']'))
+        {
+            let known = definitions.iter().any(|(known, _)| known == label.0);
             assert!(
-                faults.contains(&format!("\"{word}\"")),
-                "nothing is called `{word}`"
+                known,
+                "{}: `{}` leads nowhere; run `docs/links`",
+                page.display(),
+                label.0
             );
+        }
+    }
+    assert!(followed >= 500, "{followed} links; do the pages have any?");
+}
+
+/// In rustdoc an item's link leads to the item: its definition stands before each page.
+#[test]
+fn links_in_rustdoc_are_defined_for_every_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
+    let links = read("src/manual/links.md");
+    for line in links.lines() {
+        let (label, item) = line.split_once("]: ").expect(line);
+        assert_eq!(label.strip_prefix('['), Some(item));
+    }
+    for page in pages(root) {
+        let text = fs::read_to_string(&page).expect("a page");
+        for line in text.lines().filter(|line| line.starts_with("[crate::")) {
+            let (label, _) = line.split_once("]: ").expect(line);
+            assert!(
+                links.contains(&format!("{label}]: ")),
+                "{line}: run `docs/links`"
+            );
+        }
+    }
+    let modules = read("src/manual/mod.rs");
+    let included = |text: &str| text.matches("\n#[doc = include_str!(").count();
+    let chapters = modules.matches("\npub mod ").count() - 1; // the changelog has no such links
+    assert!(
+        modules
+            .matches("#[doc = include_str!(\"links.md\")]")
+            .count()
+            == chapters
+    );
+    assert!(included(&modules) > 2 * chapters);
+    assert!(read("src/lib.rs").contains("#![doc = include_str!(\"manual/links.md\")]"));
+}
+
+/// Files and folders that the chapter on architecture names exist.
+#[test]
+fn architecture_names_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chapter = fs::read_to_string(root.join("src/manual/architecture.md")).expect("a chapter");
+    let mut named = 0;
+    for word in chapter.split('`').skip(1).step_by(2) {
+        let is_path = word.contains('/') && (word.ends_with('/') || word.ends_with(".rs"));
+        if is_path && !word.contains([' ', '<']) {
+            let exists = root.join(word).exists() || root.join("src").join(word).exists();
+            assert!(exists, "there is no {word}");
             named += 1;
         }
     }
-    assert!(named >= 40, "{named} words; has the table moved?");
+    assert!(named >= 40, "{named} paths");
+    let (_, glossary) = chapter.split_once("\n# Glossary").expect("the glossary");
+    let terms: Vec<&str> = glossary
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
+        .collect();
+    assert!(terms.len() >= 25, "{} terms", terms.len());
+    let ordered = terms
+        .windows(2)
+        .skip(1)
+        .all(|two| two[0].to_lowercase() < two[1].to_lowercase());
+    assert!(ordered, "the terms of the glossary are not in order");
 }
