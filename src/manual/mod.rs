@@ -81,6 +81,7 @@ pub mod clients {}
 #[doc = include_str!("providers.md")]
 pub mod providers {}
 
+#[allow(clippy::doc_markdown)] // Its headings are the names of kinds.
 #[doc = include_str!("links.md")]
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
