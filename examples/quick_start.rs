@@ -19,7 +19,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?
         .connect()
         .await?;
-    let hello = async |token: AccessToken| format!("hello, {:?}\n", token.subject());
+    let hello = async |token: AccessToken| {
+        let name = token.subject().map_or("you", |id| id.as_str());
+        format!("hello, {name}\n")
+    };
     let app = Router::new()
         .route("/", get(hello))
         .route_layer(server.authenticate());

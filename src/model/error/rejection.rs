@@ -285,6 +285,7 @@ pub enum RejectionKind {
     /// Causes: [troubleshooting](crate::manual::troubleshooting#misconfigured).
     Misconfigured(WiringFault),
     /// The application itself refuses the caller; see [`Rejection::forbidden`].
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#forbidden).
     Forbidden,
 }
 
