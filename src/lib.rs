@@ -1,17 +1,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Of several definitions of a link the first counts: here the chapters, in the README files.
-#![doc = "[architecture]: crate::manual::architecture"]
-#![doc = "[threats]: crate::manual::threats"]
-#![doc = "[defaults]: crate::manual::defaults"]
-#![doc = "[tenancy]: crate::manual::tenancy"]
-#![doc = "[opaque]: crate::manual::opaque"]
-#![doc = "[doors]: crate::manual::doors"]
-#![doc = "[revocation]: crate::manual::revocation"]
-#![doc = "[providers]: crate::manual::providers"]
-#![doc = "[sharing]: crate::manual::sharing"]
-#![doc = "[testing]: crate::manual::testing"]
-#![doc = "[performance]: crate::manual::performance"]
-#![doc = ""]
+// Of several definitions of a link the first counts: in rustdoc these, in the repository those at
+// the end of the README. The script `docs/links` writes both.
+#![doc = include_str!("manual/links.md")]
+#![doc = include_str!("../docs/pictures/request.md")]
 #![doc = include_str!("../README.md")]
 
 mod logging;

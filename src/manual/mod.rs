@@ -1,21 +1,29 @@
-//! The manual: what this library does, why, and by which numbers.
+//! The manual: how to use this library, what it does and why.
 //!
-//! | chapter | answers |
+//! | chapter | content |
 //! |---|---|
-//! | [`architecture`] | which proofs a request collects on its way, and what waits for what |
-//! | [`threats`] | which attack each rule stops, and what nothing here stops |
-//! | [`defaults`] | every setting and every fixed limit: number, bounds, reason |
-//! | [`tenancy`] | who may act where, by which evidence |
-//! | [`opaque`] | which kind of token to use, how opaque ones are asked about, and how old an answer may be |
-//! | [`doors`] | how refusals look, and by which other ways a token may come in |
-//! | [`revocation`] | how tokens are taken back, for how long, and what a restart forgets |
-//! | [`providers`] | settings for known authorization servers, symptoms and causes, and which test shows what |
-//! | [`sharing`] | what instances share through Redis or Valkey, and what a store may do to them |
-//! | [`testing`] | how an application tests its routes, and how this library is tested |
-//! | [`performance`] | what a request costs, beside the goals and beside others, and how to measure it |
-//! | [`changelog`] | what changed when |
+//! | [`getting_started`] | the first program, the first requests, what the log says, and the next steps |
+//! | [`configuration`] | every setting and every fixed limit: value, bounds, reason; settings from a file |
+//! | [`tenants`] | accounts, workspaces, users, machine clients and principals: who may act where, by which claims |
+//! | [`introspection`] | opaque tokens: when to use them, how their issuer is called, how long an answer is cached |
+//! | [`revocation`] | how tokens are revoked, for how long, what a restart forgets, back-channel logout |
+//! | [`clustering`] | several instances that share revocations and introspection answers through Redis or Valkey |
+//! | [`responses`] | statuses, challenges, bodies of refusals, your own errors, gRPC |
+//! | [`browsers`] | CORS, tokens in cookies, cross-site requests |
+//! | [`streaming`] | WebSockets and server-sent events |
+//! | [`clients`] | how MCP, gRPC, Node.js and other clients react to refusals |
+//! | [`providers`] | settings for Cognito, Auth0, Keycloak, Entra ID, Okta and many others |
+//! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
+//! | [`operations`] | logging, metrics, health and liveness, replacing a server, AWS Lambda |
+//! | [`security`] | which attack each rule stops, and what this library does not do |
+//! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
+//! | [`testing`] | how to test an application, and how this library is tested |
+//! | [`architecture`] | how a request and a key set flow, the folders of the source, the glossary |
+//! | [`faq`] | short answers to common questions |
+//! | [`migrating`] | from jwt-authorizer, axum-keycloak-auth, hand-written jsonwebtoken, Spring Security |
+//! | [`changelog`] | what changed in which version |
 //!
-//! These modules hold prose and no code. Their examples are compiled and run as tests.
+//! These modules hold text and no code. Their examples are compiled and run as tests.
 
 // Without a feature its items are absent, and links to them lead nowhere.
 #![cfg_attr(
@@ -27,39 +35,85 @@
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
+// Link definitions for rustdoc come first: of several definitions of a link the first counts.
 
-#[doc = include_str!("architecture.md")]
-pub mod architecture {}
+#[doc = include_str!("links.md")]
+#[doc = include_str!("getting_started.md")]
+pub mod getting_started {}
 
-#[doc = include_str!("threats.md")]
-pub mod threats {}
+#[doc = include_str!("links.md")]
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
 
-#[doc = include_str!("defaults.md")]
-pub mod defaults {}
+#[doc = include_str!("links.md")]
+#[doc = include_str!("tenants.md")]
+pub mod tenants {}
 
-#[doc = include_str!("tenancy.md")]
-pub mod tenancy {}
+#[doc = include_str!("links.md")]
+#[doc = include_str!("introspection.md")]
+pub mod introspection {}
 
-#[doc = include_str!("opaque.md")]
-pub mod opaque {}
-
-#[doc = include_str!("doors.md")]
-pub mod doors {}
-
+#[doc = include_str!("links.md")]
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
 
+#[doc = include_str!("links.md")]
+#[doc = include_str!("clustering.md")]
+pub mod clustering {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("responses.md")]
+pub mod responses {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("browsers.md")]
+pub mod browsers {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("streaming.md")]
+pub mod streaming {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("clients.md")]
+pub mod clients {}
+
+#[doc = include_str!("links.md")]
 #[doc = include_str!("providers.md")]
 pub mod providers {}
 
-#[doc = include_str!("sharing.md")]
-pub mod sharing {}
+#[doc = include_str!("links.md")]
+#[doc = include_str!("troubleshooting.md")]
+pub mod troubleshooting {}
 
+#[doc = include_str!("links.md")]
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("security.md")]
+pub mod security {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
+#[doc = include_str!("links.md")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 
-#[doc = include_str!("performance.md")]
-pub mod performance {}
+#[doc = include_str!("links.md")]
+#[doc = include_str!("../../docs/pictures/request.md")]
+#[doc = include_str!("../../docs/pictures/key_set.md")]
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("faq.md")]
+pub mod faq {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("migrating.md")]
+pub mod migrating {}
 
 #[doc = include_str!("../../CHANGELOG.md")]
 pub mod changelog {}

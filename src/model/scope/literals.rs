@@ -88,7 +88,7 @@ impl<const IS_EMPTY: bool> Role<IS_EMPTY> {
     pub const fn check<Text: HasName<Self> + Copy>(self, _: Text) {}
 }
 
-/// Declares [`ScopeRequirement`]s, checked when the program is compiled.
+/// Declares [`ScopeRequirement`](crate::extract::ScopeRequirement)s, checked when the program is compiled.
 ///
 /// A literal with several tokens demands all of them; literals joined by `|` demand any one.
 ///

@@ -10,7 +10,7 @@ use crate::model::url;
 /// of opaque tokens; for [`ResourceServerBuilder::shared_store`](crate::ResourceServerBuilder::shared_store).
 ///
 /// The store is not trusted with any of it: whatever is written there is encrypted and cannot be
-/// altered without the cluster key. See [the manual](crate::manual::sharing).
+/// altered without the cluster key. See [the manual](crate::manual::clustering).
 ///
 /// ```
 /// use portcullis::config::SharedStore;

@@ -574,7 +574,7 @@ async fn a_store_that_hides_what_it_drops_is_asked_another_way_or_refused() {
 #[ignore = "needs redis-server or valkey-server"]
 async fn a_user_of_the_store_needs_no_more_than_the_manual_says() {
     let engine = Engine::start(&[]).await;
-    let manual = include_str!("../../../src/manual/sharing.md");
+    let manual = include_str!("../../../src/manual/clustering.md");
     let line = manual.lines().find(|line| line.starts_with("ACL SETUSER"));
     engine.say(line.expect("the line")).await;
     let world = World::new();
