@@ -295,9 +295,9 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_waits_for_its_key_is_parsed_and_digested_once() {
         let issuer = MockIssuer::new();
-        let served = issuer.serve().await;
+        let issuer_site = issuer.serve().await;
         let server = ResourceServer::builder(API)
-            .issuer(Issuer::oidc(served.url()).key_set_url(served.key_set_url()))
+            .issuer(Issuer::oidc(issuer_site.url()).key_set_url(issuer_site.key_set_url()))
             .build()
             .expect("sound settings");
         let server = server.connect().await.expect("a runtime");
@@ -315,7 +315,7 @@ mod tests {
         drop(request);
         let verified = decision.finish().await.expect("a good token");
         let verified = verified.expect("a token was sent");
-        assert_eq!(verified.token.issuer(), served.url());
+        assert_eq!(verified.token.issuer(), issuer_site.url());
         assert_eq!(parsed::count() - before, 1);
         // A digest is looked up once for each time that it is computed.
         let cache = server.token_cache_status().expect("a cache");

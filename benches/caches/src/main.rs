@@ -12,7 +12,7 @@ mod cache;
 mod measure;
 
 /// The library's own files, not copies. They belong to no public interface.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../../src/runtime"]
 mod runtime {
     pub(crate) mod clock;
@@ -31,7 +31,6 @@ mod runtime {
 #[allow(dead_code)]
 #[path = "../../../src/model"]
 mod model {
-    pub(crate) mod algorithm;
     pub(crate) mod time;
 }
 

@@ -3,4 +3,6 @@
 pub(crate) mod issuer_template;
 pub(crate) mod check;
 
-pub(crate) use check::{check, is_loopback, shown, split_origin};
+#[cfg(feature = "redis")]
+pub(crate) use check::is_loopback;
+pub(crate) use check::{check, shown, split_origin};

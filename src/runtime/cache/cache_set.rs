@@ -149,7 +149,8 @@ fn slot_state(state: u64, now: Duration) -> SlotState {
     }
 }
 
-#[cfg(all(test, not(portcullis_loom)))]
+#[cfg(not(portcullis_loom))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

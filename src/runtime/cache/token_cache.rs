@@ -346,8 +346,10 @@ impl<T> CacheLine<T> {
     }
 }
 
-#[cfg(all(test, not(portcullis_loom)))]
+#[cfg(not(portcullis_loom))]
+#[cfg(test)]
 mod tests;
 
-#[cfg(all(test, portcullis_loom))]
+#[cfg(portcullis_loom)]
+#[cfg(test)]
 mod loom_tests;

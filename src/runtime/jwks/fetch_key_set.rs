@@ -79,7 +79,8 @@ pub(crate) struct FetchMetadata {
     body: Vec<u8>,
 }
 
-#[cfg(all(test, portcullis_loom))]
+#[cfg(portcullis_loom)]
+#[cfg(test)]
 impl FetchMetadata {
     pub(super) fn none() -> Self {
         Self {

@@ -449,7 +449,7 @@ impl RemoteKeys {
             confirmed: started,
             refresh,
         });
-        self.current_set.replace(Some(next));
+        self.current_set.replace(Some(&next));
         state.last_error = None;
         state.dropped = false;
         Some(RefreshEvent::Keys {

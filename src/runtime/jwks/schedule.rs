@@ -82,7 +82,7 @@ pub(crate) struct Schedule {
     /// A fetch was requested and has not started.
     queued: bool,
     missed_at: Option<Now>,
-    /// The wall clock at the current_set look.
+    /// The wall clock when it was last read.
     wall: UnixTime,
     next_at: Option<Duration>,
     backoff: Backoff,

@@ -40,12 +40,12 @@ impl CurrentSet {
     }
 
     /// Replaces the set, and ends the liveness of the keys that the next one has not kept.
-    pub(super) fn replace(&self, next: Option<Arc<Snapshot>>) {
-        let before = self.0.swap(next.clone());
+    pub(super) fn replace(&self, next: Option<&Arc<Snapshot>>) {
+        let before = self.0.swap(next.map(Arc::clone));
         // INVARIANT: liveness ends after the swap, so that a request whose cached token has just ended
         // verifies it by the next set, and never by a removed key.
         if let Some(before) = before {
-            let next = next.as_deref().map(|next| &next.liveness);
+            let next = next.map(|next| &next.liveness);
             before.liveness.end_except(next);
         }
     }
@@ -89,5 +89,6 @@ impl Deref for KeySetGuard {
     }
 }
 
-#[cfg(all(test, portcullis_loom))]
+#[cfg(portcullis_loom)]
+#[cfg(test)]
 mod loom_tests;

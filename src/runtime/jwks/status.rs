@@ -49,7 +49,7 @@ impl fmt::Display for KeySetState {
     }
 }
 
-/// How the keys of one issuer are doing, at the moment when it was requested for.
+/// The status of the keys of one issuer, at the moment when it was asked for.
 ///
 /// All times are spans of the server's [`Clock`](crate::time::Clock); ages are those by the reading that
 /// has gone further.

@@ -58,7 +58,7 @@ struct FailedCheck {
 
 #[derive(Debug)]
 struct Open {
-    open_until: Duration,
+    until: Duration,
     is_probed: bool,
     probe: Probe,
 }
@@ -86,7 +86,7 @@ impl CircuitBreaker {
             return Permit::Free;
         };
         match open
-            .open_until
+            .until
             .checked_sub(now)
             .filter(|retry_after| !retry_after.is_zero())
         {
@@ -146,7 +146,7 @@ impl CircuitBreaker {
             streak.check = Some(check);
         }
         if let Some(open) = &mut self.open {
-            open.open_until = open.open_until.max(now.saturating_add(check.retry_after));
+            open.until = open.until.max(now.saturating_add(check.retry_after));
         } else {
             self.open_if_down(now);
         }
@@ -162,7 +162,7 @@ impl CircuitBreaker {
     pub(super) fn probe_failed(&mut self, now: Duration) {
         if let Some(open) = &mut self.open {
             open.is_probed = false;
-            open.open_until = open.open_until.max(now.saturating_add(OPEN_TIME));
+            open.until = open.until.max(now.saturating_add(OPEN_TIME));
             open.probe = match open.probe {
                 Probe::Request => Probe::HealthCheck,
                 Probe::HealthCheck => Probe::Request,
@@ -192,7 +192,7 @@ impl CircuitBreaker {
             senders >= MANY_SENDERS || (senders >= FEW_SENDERS && (check.unreachable || is_long));
         if is_down {
             self.open = Some(Open {
-                open_until: now.saturating_add(check.retry_after),
+                until: now.saturating_add(check.retry_after),
                 is_probed: false,
                 probe: Probe::Request,
             });

@@ -218,8 +218,8 @@ impl LookupHealth {
 
     fn announce_failure(&self, error: &EndpointError) {
         logging::emit(Event::LookupFailed {
-            issuer: &*self.issuer,
-            error: &*error.reason,
+            issuer: &self.issuer,
+            error: &error.reason,
             kind: self.outage(error).as_str(),
             message: self.messages.failing,
         });

@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(result.result().await, Some("two"));
     }
 
-    /// Waiters that come and go on other threads while single_flight are given up: each that waits to
+    /// Waiters that come and go on other threads while calls are given up: each that waits to
     /// the end has its answer.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn races_between_joining_and_giving_up_leave_no_follower_without_a_result() {

@@ -48,11 +48,11 @@ impl RevocationCheck {
                 .each_ref()
                 .map(|hash| hash.load(Ordering::Relaxed));
         }
-        let made = make();
-        for (hash, made) in self.hashes.iter().zip(made) {
-            hash.store(made, Ordering::Release);
+        let hashes = make();
+        for (place, hash) in self.hashes.iter().zip(hashes) {
+            place.store(hash, Ordering::Release);
         }
-        made
+        hashes
     }
 }
 

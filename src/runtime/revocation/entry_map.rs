@@ -137,7 +137,8 @@ impl EntryMap {
     }
 }
 
-#[cfg(all(test, not(portcullis_loom)))]
+#[cfg(not(portcullis_loom))]
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;

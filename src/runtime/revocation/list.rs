@@ -472,5 +472,6 @@ impl RevocationList {
     }
 }
 
-#[cfg(all(test, portcullis_loom))]
+#[cfg(portcullis_loom)]
+#[cfg(test)]
 mod loom_tests;

@@ -79,7 +79,7 @@ impl RemoteEndpoint for UserInfoEndpoint {
             .map_err(|_| EndpointError::failed("the token fits into no header field"))?;
         bearer.set_sensitive(true);
         let request = HttpRequest {
-            url: url,
+            url,
             accept: "application/json, application/jwt;q=0.9",
             authorization: Some(bearer),
             form: None,

@@ -94,7 +94,8 @@ fn own_stripe() -> usize {
     OWN.try_with(Cell::get).unwrap_or_default()
 }
 
-#[cfg(all(test, not(portcullis_loom)))]
+#[cfg(not(portcullis_loom))]
+#[cfg(test)]
 mod tests {
     use std::thread::ScopedJoinHandle;
 
@@ -137,7 +138,8 @@ mod tests {
     }
 }
 
-#[cfg(all(test, portcullis_loom))]
+#[cfg(portcullis_loom)]
+#[cfg(test)]
 mod loom_tests {
     use std::sync::Arc;
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::logging;
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::event::Event;
-#[cfg(feature = "jwks")]
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::runtime::http::tls::{HttpOptions, RootCertificate};

@@ -9,10 +9,9 @@ use crate::model::algorithm::Algorithm;
 use crate::model::error::rejection::{Outage, Rejection, TokenFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
+#[cfg(feature = "jwks")]
 use crate::model::event::Event;
-#[cfg(feature = "jwks")]
 use crate::runtime::cache::validity::{CacheValidity, Liveness};
-#[cfg(feature = "jwks")]
 #[cfg(feature = "jwks")]
 use crate::runtime::clock::Deadline;
 #[cfg(feature = "jwks")]

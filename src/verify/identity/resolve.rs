@@ -176,6 +176,6 @@ fn user(
         user,
         subject,
         tenant: evidence.tenant(tenant)?,
-        role: evidence.role.as_ref().cloned(),
+        role: evidence.role.clone(),
     }))
 }

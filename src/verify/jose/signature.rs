@@ -42,6 +42,8 @@ pub(crate) enum KeyProblem {
 
 impl<'c> Signed<'c> {
     /// Verifies the signature with the keys of all sets of the issuer.
+    // A failed token goes back by value: boxing it would allocate for every unknown key.
+    #[allow(clippy::result_large_err)]
     pub(crate) fn verify(
         unverified: Unverified<'c>,
         sets: &[&KeySet],

@@ -215,7 +215,10 @@ async fn seen(token: AccessToken, identity: Identity) -> String {
     let client = identity.client_id().map(ToString::to_string);
     assert_eq!(identity.issuer(), token.issuer());
     assert_eq!(
-        identity.subject().map(|id| id.detach()).as_ref(),
+        identity
+            .subject()
+            .map(portcullis::tenant::SubjectId::detach)
+            .as_ref(),
         identity.subject()
     );
     let shown = format!("{token:?} {identity:?}");

@@ -493,7 +493,10 @@ fn settings_of_another_kind_of_issuer_are_all_named() {
             .concurrent_introspections(2),
     );
     let found = only.build().expect_err("none of its settings");
-    let settings: Vec<_> = found.mistakes().map(|one| one.setting()).collect();
+    let settings: Vec<_> = found
+        .mistakes()
+        .map(portcullis::error::ConfigMistake::setting)
+        .collect();
     assert_eq!(
         settings,
         [

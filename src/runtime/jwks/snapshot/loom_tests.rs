@@ -32,11 +32,11 @@ fn loom_ended_keys_are_replaced_before_they_end() {
         let (before, next) = (snapshot(1), snapshot(2));
         let liveness = before.liveness.under(None).clone();
         let current = Arc::new(CurrentSet::none());
-        current.replace(Some(before));
+        current.replace(Some(&before));
         let writer = {
             let current = Arc::clone(&current);
             // Other keys: nothing of the set before is kept.
-            thread::spawn(move || current.replace(Some(next)))
+            thread::spawn(move || current.replace(Some(&next)))
         };
         if !liveness.is_live() {
             let fetch = current.load().as_ref().map(|set| set.fetch);
@@ -58,7 +58,7 @@ fn loom_dropped_keys_leave_no_cached_token_behind() {
         };
         let cache = Arc::new(TokenCache::new(limits).expect("randomness"));
         let current = Arc::new(CurrentSet::none());
-        current.replace(Some(snapshot(1)));
+        current.replace(Some(&snapshot(1)));
         let request = {
             let (cache, current) = (Arc::clone(&cache), Arc::clone(&current));
             thread::spawn(move || {

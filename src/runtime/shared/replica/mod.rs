@@ -6,4 +6,4 @@ pub(super) mod codec;
 pub(super) mod pending_changes;
 mod lineage;
 mod outbox;
-pub(super) mod replica;
+pub(super) mod replicated_set;

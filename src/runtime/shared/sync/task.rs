@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::runtime::revocation::timed_entry::{AFTERLIFE, ClockReading, MonotonicSpan};
 use crate::runtime::shared::replica::codec;
 use crate::runtime::shared::replica::message::{ListUpdate, SyncMessage};
-use crate::runtime::shared::replica::replica::Replica;
+use crate::runtime::shared::replica::replicated_set::Replica;
 use crate::runtime::shared::store::redis::{Connection, StoreError};
 use crate::runtime::shared::store::stream::Entry;
 use crate::runtime::shared::sync::failure::{SyncFailure, check_eviction, check_mode};
