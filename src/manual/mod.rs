@@ -38,6 +38,7 @@
 // Link definitions for rustdoc come first: of several definitions of a link the first counts.
 
 #[doc = include_str!("links.md")]
+#[doc = include_str!("../../docs/pictures/request.md")]
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
 
