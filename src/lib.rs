@@ -16,6 +16,7 @@ pub mod config;
 pub mod error;
 pub mod extract;
 pub mod layer;
+#[allow(clippy::doc_markdown)] // Headings are names of kinds and products.
 pub mod manual;
 pub mod presets;
 pub mod revocation;

@@ -38,6 +38,7 @@
 // Link definitions for rustdoc come first: of several definitions of a link the first counts.
 
 #[doc = include_str!("links.md")]
+#[doc = include_str!("../../docs/pictures/request.md")]
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
 
@@ -81,7 +82,6 @@ pub mod clients {}
 #[doc = include_str!("providers.md")]
 pub mod providers {}
 
-#[allow(clippy::doc_markdown)] // Its headings are the names of kinds.
 #[doc = include_str!("links.md")]
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}

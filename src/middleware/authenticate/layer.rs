@@ -31,7 +31,7 @@ impl ResourceServer {
     /// In axum use `route_layer`: it covers the routes that were added before it, and leaves
     /// the fallback alone. A CORS layer goes outside this one, because preflights carry no
     /// token; for scripts of other origins it exposes `WWW-Authenticate`. See
-    /// [the manual](crate::manual::responses#browsers).
+    /// [the manual](crate::manual::browsers#cors).
     pub fn authenticate(&self) -> AuthenticateLayer {
         AuthenticateLayer {
             server: self.clone(),

@@ -289,6 +289,40 @@ fn links_in_rustdoc_are_defined_for_every_page() {
         }
     }
     let modules = read("src/manual/mod.rs");
+    for page in pages(root) {
+        let text = fs::read_to_string(&page).expect("a page");
+        let is_chapter = page.starts_with(root.join("src"));
+        if !is_chapter && !page.ends_with("README.md") || page.ends_with("examples/README.md") {
+            continue; // not a part of the documentation that rustdoc makes
+        }
+        for target in prose(&text).split("](").skip(1) {
+            assert!(
+                target.starts_with('#') || target.starts_with("https://"),
+                "{}: `{}` leads nowhere in rustdoc",
+                page.display(),
+                target.lines().next().unwrap_or_default()
+            );
+        }
+        let name = page.file_stem().expect("a name").to_string_lossy();
+        let module = if is_chapter {
+            let head = modules.split(&format!("pub mod {name} ")).next();
+            let head = head.expect("a module");
+            head.rsplit("pub mod ").next().expect("its head").to_owned()
+        } else {
+            read("src/lib.rs")
+        };
+        for picture in text
+            .lines()
+            .filter_map(|line| line.strip_prefix("[picture-"))
+        {
+            let (picture, _) = picture.split_once(']').expect("a name");
+            let included = format!("docs/pictures/{picture}.md\")");
+            assert!(
+                module.contains(&included),
+                "{name} shows no {picture} in rustdoc"
+            );
+        }
+    }
     let included = |text: &str| text.matches("\n#[doc = include_str!(").count();
     let chapters = modules.matches("\npub mod ").count() - 1; // the changelog has no such links
     assert!(
