@@ -390,3 +390,57 @@ fn pages_use_plain_words() {
         }
     }
 }
+
+/// Every setting, that is every public method that takes and returns the settings, has a row in
+/// the configuration reference.
+#[test]
+fn every_setting_has_a_row_in_the_configuration_reference() {
+    const TYPES: [&str; 9] = [
+        "Issuer",
+        "DangerousIssuer",
+        "ResourceServerBuilder",
+        "SharedStore",
+        "DangerousSharedStore",
+        "TenantClaims",
+        "AuthenticateLayer",
+        "DangerousLayer",
+        "RequireScopeLayer",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = root.join("src/manual/configuration.md");
+    let page = fs::read_to_string(page).expect("a chapter");
+    let mut folders = vec![root.join("src")];
+    let mut settings = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).expect("a file");
+                for block in text.split("\nimpl").skip(1) {
+                    let (head, block) = block.split_once('{').unwrap_or((block, ""));
+                    let block = block.split("\n}").next().unwrap_or_default();
+                    let name = head.rsplit([' ', '>']).find(|word| !word.is_empty());
+                    let name = name.unwrap_or_default().split('<').next();
+                    if !TYPES.contains(&name.unwrap_or_default()) || head.contains(" for ") {
+                        continue;
+                    }
+                    for method in block.split("\n    pub fn ").skip(1) {
+                        let name = method.split(['(', '<']).next().expect("a name");
+                        let signature = method.split('{').next().expect("a signature");
+                        let words =
+                            signature.split(|one: char| !one.is_alphanumeric() && one != '&');
+                        let takes_self = words.into_iter().any(|word| word == "self");
+                        if takes_self && name != "build" && name != "danger" {
+                            let row = format!("::{name}]");
+                            assert!(page.contains(&row), "no row for {name}");
+                            settings += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(settings >= 80, "{settings} settings");
+}
