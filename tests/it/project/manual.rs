@@ -339,7 +339,8 @@ fn architecture_names_files_that_exist() {
     let chapter = fs::read_to_string(root.join("src/manual/architecture.md")).expect("a chapter");
     let mut named = 0;
     for word in chapter.split('`').skip(1).step_by(2) {
-        let is_path = word.contains('/') && (word.ends_with('/') || word.ends_with(".rs"));
+        let is_file = Path::new(word).extension().is_some_and(|end| end == "rs");
+        let is_path = word.contains('/') && (word.ends_with('/') || is_file);
         if is_path && !word.contains([' ', '<']) {
             let exists = root.join(word).exists() || root.join("src").join(word).exists();
             assert!(exists, "there is no {word}");
