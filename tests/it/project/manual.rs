@@ -142,7 +142,8 @@ fn troubleshooting_has_every_kind_and_fault_and_no_other() {
         ("not_authenticated", none()),
         ("misconfigured", faults_of("WiringFault")),
     ] {
-        let section = chapter.split("\n# ").find(|one| one.starts_with(kind));
+        let is_kind = |one: &&str| one.trim_start_matches('`').starts_with(kind);
+        let section = chapter.split("\n# ").find(is_kind);
         let rows: HashSet<String> = section
             .expect(kind)
             .lines()
@@ -155,10 +156,9 @@ fn troubleshooting_has_every_kind_and_fault_and_no_other() {
     let (_, names) = kinds.split_once("fn as_str").expect("the names");
     let (names, _) = names.split_once("\n    }\n").expect("their end");
     for name in names.split('"').skip(1).step_by(2) {
-        assert!(
-            chapter.contains(&format!("\n# {name}\n")),
-            "no section {name}"
-        );
+        let headings = [format!("\n# {name}\n"), format!("\n# `{name}`\n")];
+        let has_one = headings.iter().any(|heading| chapter.contains(heading));
+        assert!(has_one, "no section {name}");
     }
 }
 
@@ -225,8 +225,8 @@ fn links_of_the_pages_lead_to_files_and_headings() {
         let prose = prose(&text);
         let definitions = prose.lines().filter_map(|line| {
             let (label, target) = line.strip_prefix('[')?.split_once("]: ")?;
-            // A link at the beginning of a line is no definition.
-            (!label.contains(']')).then(|| (label.to_owned(), target.to_owned()))
+            let is_label = !label.contains('[');
+            is_label.then(|| (label.to_owned(), target.to_owned()))
         });
         let definitions: Vec<(String, String)> = definitions.collect();
         let inline = prose.split("](").skip(1).filter_map(|rest| {
@@ -342,8 +342,8 @@ fn architecture_names_files_that_exist() {
     let chapter = fs::read_to_string(root.join("src/manual/architecture.md")).expect("a chapter");
     let mut named = 0;
     for word in chapter.split('`').skip(1).step_by(2) {
-        let is_path = word.contains('/')
-            && (word.ends_with('/') || Path::new(word).extension().is_some_and(|end| end == "rs"));
+        let is_file = Path::new(word).extension().is_some_and(|end| end == "rs");
+        let is_path = word.contains('/') && (word.ends_with('/') || is_file);
         if is_path && !word.contains([' ', '<']) {
             let exists = root.join(word).exists() || root.join("src").join(word).exists();
             assert!(exists, "there is no {word}");
@@ -362,4 +362,89 @@ fn architecture_names_files_that_exist() {
         .skip(1)
         .all(|two| two[0].to_lowercase() < two[1].to_lowercase());
     assert!(ordered, "the terms of the glossary are not in order");
+}
+
+/// Pages speak plain English: no word for a person where a value is meant, and no metaphor.
+#[test]
+fn pages_use_plain_words() {
+    const WORDS: [&str; 12] = [
+        "whoever",
+        "nobody",
+        "somebody",
+        "anybody",
+        "everybody",
+        "door",
+        "doors",
+        "floors",
+        "house",
+        "room",
+        "stranger",
+        "strangers",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in pages(root) {
+        if page.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        let text = fs::read_to_string(&page).expect("a page");
+        let is_word = |one: char| one.is_alphanumeric() || one == '_';
+        for word in text.split(|one| !is_word(one)) {
+            let is_odd = WORDS.contains(&&*word.to_lowercase());
+            assert!(!is_odd, "{}: `{word}`", page.display());
+        }
+    }
+}
+
+/// Every setting, that is every public method that takes and returns the settings, has a row in
+/// the configuration reference.
+#[test]
+fn every_setting_has_a_row_in_the_configuration_reference() {
+    const TYPES: [&str; 9] = [
+        "Issuer",
+        "DangerousIssuer",
+        "ResourceServerBuilder",
+        "SharedStore",
+        "DangerousSharedStore",
+        "TenantClaims",
+        "AuthenticateLayer",
+        "DangerousLayer",
+        "RequireScopeLayer",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = root.join("src/manual/configuration.md");
+    let page = fs::read_to_string(page).expect("a chapter");
+    let mut folders = vec![root.join("src")];
+    let mut settings = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).expect("a file");
+                for block in text.split("\nimpl").skip(1) {
+                    let (head, block) = block.split_once('{').unwrap_or((block, ""));
+                    let block = block.split("\n}").next().unwrap_or_default();
+                    let name = head.rsplit([' ', '>']).find(|word| !word.is_empty());
+                    let name = name.unwrap_or_default().split('<').next();
+                    if !TYPES.contains(&name.unwrap_or_default()) || head.contains(" for ") {
+                        continue;
+                    }
+                    for method in block.split("\n    pub fn ").skip(1) {
+                        let name = method.split(['(', '<']).next().expect("a name");
+                        let signature = method.split('{').next().expect("a signature");
+                        let words =
+                            signature.split(|one: char| !one.is_alphanumeric() && one != '&');
+                        let takes_self = words.into_iter().any(|word| word == "self");
+                        if takes_self && name != "build" && name != "danger" {
+                            let row = format!("::{name}]");
+                            assert!(page.contains(&row), "no row for {name}");
+                            settings += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(settings >= 80, "{settings} settings");
 }
