@@ -27,7 +27,7 @@ async fn said(url: &str, trusted: &Authority) -> String {
     std::fs::write(&file, trusted.pem()).expect("a file");
     let child = Command::new(env::current_exe().expect("this binary"))
         .args(["--exact", "--ignored", "--nocapture"])
-        .arg("sharing::tls::store_behind_tls_is_trusted_by_the_roots_of_the_system_alone")
+        .arg("shared_store::tls::store_behind_tls_is_trusted_by_the_roots_of_the_system_alone")
         .env(STORE, url)
         .env("SSL_CERT_FILE", &file)
         .env_remove("SSL_CERT_DIR")
