@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use portcullis::test_util::ManualClock;
 use portcullis::config::ClientAuthentication;
 use portcullis::{Issuer, ResourceServer, TenantClaims};
-use tokio::runtime::{ResourceServerBuilder, Runtime};
+use tokio::runtime::{Builder, Runtime};
 use tower::{Layer as _, ServiceExt as _};
 
 static ANSWER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
