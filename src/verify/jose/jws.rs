@@ -380,6 +380,7 @@ pub(crate) mod parsed {
         COUNT.with(|count| count.set(count.get() + 1));
     }
 
+    #[cfg_attr(not(feature = "test-util"), allow(dead_code))]
     pub(crate) fn count() -> usize {
         COUNT.with(Cell::get)
     }
