@@ -2,7 +2,7 @@
 //! [`Issuer`](crate::Issuer) and [`TenantClaims`](crate::TenantClaims).
 //!
 //! A preset sets what the tokens of a provider look like: the form of `iss`, where the scope, the
-//! roles and the client id are, where keys come from. It does not set whom tokens are for: add an
+//! roles and the client id are, where keys come from. It does not set the audience: add an
 //! [`audience`](crate::Issuer::audience), or a [`client_id`](crate::Issuer::client_id) for Cognito.
 //! Whatever a preset sets is a default that the same setter of `Issuer` or `TenantClaims` replaces.
 //!

@@ -12,5 +12,6 @@ pub(crate) mod authenticate;
 mod access;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 mod userinfo;
+mod settings_check;
 pub(crate) mod builder;
 pub(crate) mod operate;

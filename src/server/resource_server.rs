@@ -146,7 +146,7 @@ pub(super) type LoadFuture = Pin<Box<dyn Future<Output = Result<(), LookupError>
 #[cfg(feature = "jwks")]
 pub(super) struct Loading {
     pub(super) load: LoadHook,
-    /// Whether somebody loads, or has loaded.
+    /// Whether the loading task was started.
     pub(super) running: AtomicBool,
     /// How many have ended, however.
     pub(super) attempts: watch::Sender<u64>,

@@ -122,7 +122,7 @@ impl AuthContext {
         Ok(verified)
     }
 
-    /// The verified request of any context: for guards that admit nobody by themselves, and for the
+    /// The verified request of any context: for guards that do not grant access by themselves, and for the
     /// guard that looks up a principal's workspace.
     pub(crate) fn any_context(&self) -> Result<&SharedRequest, Refusal> {
         self.verified

@@ -27,7 +27,7 @@ impl<M> DangerousLayer<M> {
     /// Reads the token from this cookie too, for safe methods alone: GET, HEAD, OPTIONS and
     /// TRACE (RFC 9110 section 9.2.1), and never for a request with an `Upgrade` field.
     ///
-    /// What is given up: a browser sends cookies whoever asked it to, so every page on the web
+    /// What is given up: a browser sends cookies with requests of any page, so every page on the web
     /// can make requests in the caller's name, and a neighbour under the same site can plant a
     /// cookie of its own. With this setting such requests cannot change anything, provided that
     /// your safe methods are safe; use [`token_cookie_from`](Self::token_cookie_from) for the
@@ -49,7 +49,7 @@ impl<M> DangerousLayer<M> {
     /// one of these, byte for byte, such as `https://app.example.com`, without a slash at the
     /// end. An absent `Origin`, another one and `null` make the cookie not count.
     ///
-    /// What is given up: whoever can run a script on one of these origins acts in the name of
+    /// What is given up: a script on one of these origins acts in the name of
     /// every caller who visits it. Safe methods need no `Origin`, since browsers send none with
     /// most of them. Here too: `__Host-`, `HttpOnly`, `Secure`, `SameSite`.
     pub fn token_cookie_from<O: AsRef<str>>(
@@ -93,7 +93,7 @@ impl<M> DangerousLayer<M> {
     ///
     /// What is given up: proxies, logs and caches know that `Authorization` is secret and must
     /// not be reused for others (RFC 9111 section 3.5); of this field they know nothing. Where
-    /// a proxy sets it, whoever reaches the service past the proxy can set it too; that is
+    /// a proxy sets it, a client that reaches the service past the proxy can set it too; that is
     /// harmless only as long as the token is judged, as it is here. `Authorization`, `Cookie` and
     /// `Sec-WebSocket-Protocol` have rules of their own, and naming them changes nothing.
     pub fn token_header(mut self, name: HeaderName) -> AuthenticateLayer<M> {

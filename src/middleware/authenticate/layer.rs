@@ -115,7 +115,7 @@ fn set_once<T: PartialEq>(place: &mut Option<T>, value: T) -> bool {
 impl<M> AuthenticateLayer<M> {
     /// The API context that these routes belong to. A token that states another is refused
     /// with 403. Where an issuer's tenant rules know contexts, tenant guards under a layer that
-    /// names none, or one that nobody knows, answer 500. A layer has one context: with two
+    /// names none, or an unknown one, answer 500. A layer has one context: with two
     /// different ones it answers every request 500. Default: none.
     pub fn context(mut self, context: impl Into<String>) -> Self {
         let context: String = context.into();

@@ -175,7 +175,7 @@ impl EndpointError {
     }
 }
 
-/// Looks up a random text, which is nobody's token: an endpoint that gives a verdict on it works.
+/// Looks up a random text, which is no token: an endpoint that gives a verdict on it works.
 pub(super) async fn health_check<E: RemoteEndpoint>(
     endpoint: &E,
     asked: RequestTime,

@@ -21,8 +21,8 @@ impl ResourceServer {
     }
 
     /// Publishes what was revoked here and reads what others have revoked, now. When it has
-    /// returned, whatever this instance had revoked is in the store, and whatever was in the store
-    /// is known here. By itself that takes a moment; whoever must be sure calls this after
+    /// returned, everything that this instance had revoked is in the store, and everything that was in
+    /// the store is known here. Synchronization by itself takes a moment: to be sure, call this after
     /// [`revoke`](crate::revocation::Revocations::revoke).
     ///
     /// # Errors
@@ -149,8 +149,8 @@ impl SharedStoreStatus {
     }
 
     /// How often this instance has given up the stream of revocations and begun another, since the
-    /// server was built: somebody else had given out its last id, or put something else in its
-    /// place. More than 0 means that another has the store's password and no good use for it.
+    /// server was built, because its last id was used or its key held another value. More than 0 means
+    /// that another client with the store's password writes to these keys.
     #[must_use]
     pub const fn renewals(&self) -> u32 {
         self.fares.renewals

@@ -2,7 +2,7 @@
 //!
 //! 1. A random epoch is stored beside the stream. Another epoch than before means that the store was
 //!    wiped or restored: the stream is read from the start, and what it lacks is written again.
-//! 2. A stream that accepts no more entries, because somebody used its largest id, is replaced: a
+//! 2. A stream that accepts no more entries, because its largest id was used, is replaced: a
 //!    new epoch names a new stream.
 
 use std::time::Duration;

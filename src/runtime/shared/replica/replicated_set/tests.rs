@@ -128,8 +128,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the store does: who revoked something refuses it until somebody withdraws it,
-    /// and when all have spoken with the store they are alike.
+    /// Whatever the store does: an instance that revoked something refuses it until it is withdrawn,
+    /// and after each instance has synchronized, all have the same set.
     #[test]
     fn nothing_that_was_revoked_comes_back(steps in proptest::collection::vec(step(), 0..60)) {
         let mut stream = Stream::default();
