@@ -14,7 +14,7 @@ pub use crate::middleware::response::refusal::Refusal;
 pub use crate::model::algorithm::InvalidAlgorithm;
 #[doc(inline)]
 pub use crate::model::error::rejection::{
-    Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
+    DpopFault, Objection, Outage, Rejection, RejectionKind, RequestFault, TokenFault, WiringFault,
 };
 #[doc(inline)]
 pub use crate::model::error::rejection_detail::{Problem, RejectionDetail};

@@ -10,6 +10,8 @@ pub use crate::middleware::authenticate::refuser::Refuser;
 pub use crate::middleware::extract::UserInfo;
 #[cfg(feature = "axum")]
 #[doc(inline)]
-pub use crate::middleware::extract::{Claims, InGroup, InRole, RoleRequirement, Scoped};
+pub use crate::middleware::extract::{
+    Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained,
+};
 #[doc(inline)]
 pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};

@@ -9,8 +9,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::Response;
+use http::header::{CACHE_CONTROL, HeaderValue};
 use pin_project_lite::pin_project;
 
+use crate::middleware::response::challenge::DPOP_NONCE;
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::ReturnedBody;
@@ -50,6 +52,8 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, ResBody, E> {
         Inner { #[pin] future: F, lent: Lent },
+        // With a fresh nonce for the response. In a box, like the next.
+        WithNonce { #[pin] future: F, lent: Lent, nonce: Box<Option<HeaderValue>> },
         Refused { response: Option<Response<ResBody>> },
         // In a box, so that the future of the common case stays small.
         Reading { refused: Box<(Option<Response<ResBody>>, Reading)> },
@@ -58,9 +62,17 @@ pin_project! {
 }
 
 impl<F, ResBody, E> ResponseFuture<F, ResBody, E> {
-    pub(super) const fn inner(future: F, lent: Lent) -> Self {
+    /// The response of the inner service, with a fresh nonce where one is due.
+    pub(super) fn inner(future: F, lent: Lent, nonce: Option<HeaderValue>) -> Self {
         Self {
-            kind: Kind::Inner { future, lent },
+            kind: match nonce {
+                None => Kind::Inner { future, lent },
+                nonce => Kind::WithNonce {
+                    future,
+                    lent,
+                    nonce: Box::new(nonce),
+                },
+            },
         }
     }
 
@@ -103,6 +115,21 @@ where
                 }
                 #[cfg(not(feature = "jwks"))]
                 KindProjection::Inner { future, .. } => return future.poll(cx),
+                KindProjection::WithNonce {
+                    future,
+                    lent,
+                    nonce,
+                } => {
+                    let mut response = match future.poll(cx) {
+                        Poll::Ready(Ok(response)) => response,
+                        other => return other,
+                    };
+                    if let Some(nonce) = nonce.take() {
+                        add_nonce(&mut response, nonce);
+                    }
+                    let rest = rest_of_lent(&response, std::mem::take(lent));
+                    kind.set(Kind::refused(response, rest));
+                }
                 KindProjection::Pending { future } => match future.poll(cx) {
                     Poll::Ready(Ok((response, rest))) => kind.set(Kind::refused(response, rest)),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -125,6 +152,14 @@ where
     }
 }
 
+/// RFC 9449 s8.2: a nonce on any response, which must not be stored with it.
+pub(super) fn add_nonce<B>(response: &mut Response<B>, nonce: HeaderValue) {
+    let headers = response.headers_mut();
+    // One nonce alone: a refusal by a guard has one already.
+    headers.insert(DPOP_NONCE, nonce);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
 /// A future that is polled after its end may do anything; this one never ends.
 fn ended<R, E>(response: Option<R>) -> Poll<Result<R, E>> {
     match response {
@@ -144,6 +179,12 @@ impl<F, ResBody, E> Kind<F, ResBody, E> {
             },
         }
     }
+}
+
+/// Without a timer no body is read.
+#[cfg(not(feature = "jwks"))]
+const fn rest_of_lent<B>(_: &Response<B>, (): Lent) -> Option<Reading> {
+    None
 }
 
 /// Reads the rest of the body that was lent, where a guard of this library refused and no layer

@@ -151,7 +151,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match check::<R>(request.extensions_mut(), self.inside.as_deref()) {
-            Ok(()) => ResponseFuture::inner(self.inner.call(request), Lent::default()),
+            Ok(()) => ResponseFuture::inner(self.inner.call(request), Lent::default(), None),
             Err(refusal) => {
                 let seen = RefusedRequest::of(RequestParts::of(&request));
                 let response = refusal.answer_to::<ResBody, M>(Some(seen));

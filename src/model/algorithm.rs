@@ -125,6 +125,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether its keys and signatures take kilobytes.
+    pub(crate) const fn has_long_signatures(self) -> bool {
+        false
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -170,6 +175,15 @@ impl AlgorithmSet {
 
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// The names of its algorithms, in the order of [`Algorithm::all`].
+    pub(crate) fn names(self, separator: &str) -> String {
+        let names: Vec<&str> = Algorithm::all()
+            .filter(|algorithm| self.contains(*algorithm))
+            .map(Algorithm::as_str)
+            .collect();
+        names.join(separator)
     }
 }
 

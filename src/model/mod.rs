@@ -2,6 +2,7 @@
 
 pub(crate) mod text_conversions;
 pub(crate) mod algorithm;
+pub(crate) mod binding;
 pub(crate) mod claim_path;
 pub(crate) mod claim_value;
 pub(crate) mod repeated_settings;

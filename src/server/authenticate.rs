@@ -13,6 +13,7 @@ use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
+use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::registry::Registry;
@@ -31,19 +32,63 @@ impl ResourceServer {
     ///
     /// In this order: the single credential; whether it is in the cache, or must be introspected;
     /// its size and syntax; the issuer, which chooses policy and keys; whether the token itself
-    /// says that it has expired; the signature; the claims; the caller's identity. `verify` decides
-    /// what may be cached between requests, `admit` what may not.
+    /// says that it has expired; the signature; the claims; the caller's identity; at last the sender,
+    /// where the token is bound. `verify` decides what may be cached between requests, `admit` and the
+    /// check of the sender what may not.
     pub(crate) fn authenticate_request(
         &self,
         sources: &TokenSources,
         request: RequestParts<'_>,
-    ) -> Result<Decision<Option<SharedRequest>>, Rejection> {
-        match Credential::find(sources, request)? {
-            Some(credential) => self
-                .authenticate_credential(credential)?
-                .then(|v| Ok(Some(v))),
-            None => Ok(Decision::Done(None)),
+    ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
+        let Some(credential) = Credential::find(sources, request)? else {
+            return Ok(Decision::Done(None));
+        };
+        if credential.is_dpop() && self.0.dpop.is_none() {
+            return Err(TokenFault::Scheme.into());
         }
+        match self.authenticate_credential(credential)? {
+            Decision::Done(verified) if !sender::is_needed(&verified, credential) => Ok(
+                Decision::Done(Some(AuthenticatedRequest::without_proof(verified))),
+            ),
+            Decision::Done(verified) => {
+                let is_bound = verified.token.is_bound();
+                let sender = self.sender(request, credential, is_bound);
+                self.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
+            }
+            #[cfg(feature = "jwks")]
+            Decision::Pending(pending) => {
+                // The decision outlives the request.
+                let sender = self.sender(request, credential, true);
+                let server = self.clone();
+                let pending = pending.and_then(move |verified| {
+                    server.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
+                });
+                Ok(Decision::Pending(pending))
+            }
+        }
+    }
+
+    /// What the request shows of its sender. The proof is read only for a token that may be bound.
+    #[inline(never)]
+    fn sender(
+        &self,
+        request: RequestParts<'_>,
+        credential: Credential<'_>,
+        is_bound: bool,
+    ) -> Sender {
+        let rules = self.0.dpop.as_ref().filter(|_| is_bound);
+        let now = self.0.clock.now();
+        with_scratch(|scratch| Sender::of(request, credential, rules, now, scratch))
+    }
+
+    /// Checks the sender of a verified token, which uses its proof up.
+    fn check_sender(
+        &self,
+        verified: SharedRequest,
+        sender: Sender,
+    ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
+        let now = Now::of(&*self.0.clock);
+        sender::check(verified, sender, self.0.dpop.as_ref(), now).map(Decision::Done)
     }
 
     /// Both phases. A cached token skips the first, and never the second.
@@ -314,7 +359,7 @@ mod tests {
         // The decision owns the token.
         drop(request);
         let verified = decision.finish().await.expect("a good token");
-        let verified = verified.expect("a token was sent");
+        let verified = verified.expect("a token was sent").verified;
         assert_eq!(verified.token.issuer(), issuer_site.url());
         assert_eq!(parsed::count() - before, 1);
         // A digest is looked up once for each time that it is computed.

@@ -29,6 +29,7 @@ use crate::server::resource_server::{
 };
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::{LoadHook, Loading};
+use crate::server::settings::binding::BindingSettings;
 use crate::server::settings::error::{ConfigError, Mistakes, check_once};
 use crate::server::settings::issuer::Issuer;
 use crate::server::settings::path_parameters::PathParameters;
@@ -77,6 +78,7 @@ pub struct ResourceServerBuilder {
     shows_unknown_issuers: bool,
     /// The settings that hold one value.
     pub(super) once: RepeatedSettings,
+    pub(super) binding: BindingSettings,
     #[cfg(feature = "redis")]
     shared_store: Option<SharedStore>,
 }
@@ -122,6 +124,7 @@ impl ResourceServerBuilder {
             checks: Vec::new(),
             shows_unknown_issuers: false,
             once: RepeatedSettings::default(),
+            binding: BindingSettings::default(),
             #[cfg(feature = "redis")]
             shared_store: None,
         }
@@ -419,13 +422,15 @@ impl ResourceServerBuilder {
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
         let mut mistakes = Mistakes::default();
         mistakes.collect(self.check_settings());
+        let dpop = mistakes.collect(self.binding.compile(&self.resource));
         let mut authorities = IssuerAuthorities::new();
         let mut realms: Vec<ConfiguredIssuer> = Vec::new();
         #[cfg(feature = "jwks")]
         let mut opaque: Option<IntrospectedIssuer> = None;
         #[cfg(all(feature = "axum", feature = "jwks"))]
         let mut tellers = UserInfoLookups::new();
-        for issuer in self.issuers {
+        for mut issuer in self.issuers {
+            issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
             let compiled = assemble(&issuer, &self.resource, &self.clock);
             let Some(CompiledIssuer { name, members }) = mistakes.collect(compiled) else {
                 continue;
@@ -511,6 +516,9 @@ impl ResourceServerBuilder {
                 lookup_failed: LogRateLimit::default(),
             },
             path: self.path,
+            required_bindings: self.binding.required,
+            // INVARIANT: without rules there was a mistake, or DPoP is off.
+            dpop: dpop.flatten(),
             resource: self.resource.into(),
             resource_metadata: self.resource_metadata.map(Into::into),
             max_token_bytes: self.max_token_bytes,

@@ -14,4 +14,5 @@ mod access;
 mod userinfo;
 mod settings_check;
 pub(crate) mod builder;
+pub(crate) mod builder_binding;
 pub(crate) mod operate;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::logging;
+use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Objection, Outage, Rejection, WiringFault};
 use crate::model::event::Event;
 use crate::model::time::UnixTime;
@@ -23,6 +24,7 @@ use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
+use crate::server::decide::sender::DpopRules;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::RegistryCell;
@@ -61,6 +63,9 @@ pub(super) struct ServerState {
     pub(super) earliest: UnixTime,
     /// `None`: switched off.
     pub(super) verified: Option<TokenCache<VerifiedRequest>>,
+    pub(super) required_bindings: RequiredBindings,
+    /// `None`: proofs are not accepted.
+    pub(super) dpop: Option<DpopRules>,
     pub(super) registry: RegistryCell,
     pub(super) revocations: Arc<RevocationList>,
     #[cfg(feature = "jwks")]
@@ -91,6 +96,14 @@ impl ServerState {
         let soon = Duration::from_secs(5);
         Err(Rejection::unavailable(Outage::ClockUnset, soon))
     }
+}
+
+/// What challenges say of the scheme `DPoP` (RFC 9449 section 7.1).
+pub(crate) struct DpopChallenge {
+    /// Names with a space between them.
+    pub(crate) algorithms: String,
+    /// Whether they name it in any case.
+    pub(crate) is_advertised: bool,
 }
 
 /// Whether `connect()` was called, and whether an event has said that it was not.
@@ -200,6 +213,33 @@ impl ResourceServer {
     /// The route parameters that address a tenant, unless a layer names others.
     pub(crate) fn path_parameters(&self) -> &PathParameters {
         &self.0.path
+    }
+
+    /// How challenges name the scheme `DPoP`; `None` where it is off.
+    pub(crate) fn dpop_challenge(&self) -> Option<DpopChallenge> {
+        let rules = self.0.dpop.as_ref()?;
+        Some(DpopChallenge {
+            algorithms: rules.proofs.algorithms.names(" "),
+            is_advertised: rules.is_advertised,
+        })
+    }
+
+    /// Whether proofs must have a nonce.
+    pub(crate) fn has_dpop_nonces(&self) -> bool {
+        self.0
+            .dpop
+            .as_ref()
+            .is_some_and(|dpop| dpop.nonces.is_some())
+    }
+
+    /// A nonce for a response; `None` where none are demanded.
+    pub(crate) fn fresh_dpop_nonce(&self) -> Option<Box<str>> {
+        self.0.dpop.as_ref()?.fresh_nonce(self.0.clock.now())
+    }
+
+    /// What the server demands of every token.
+    pub(crate) fn required_bindings(&self) -> RequiredBindings {
+        self.0.required_bindings
     }
 
     pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {

@@ -4,6 +4,7 @@ pub(crate) mod crypto;
 pub(crate) mod json;
 pub(crate) mod request;
 pub(crate) mod jose;
+pub(crate) mod dpop;
 pub(crate) mod policy;
 pub(crate) mod claims;
 pub(crate) mod identity;

@@ -6,15 +6,15 @@ use http::Extensions;
 #[cfg(feature = "axum")]
 use http::HeaderMap;
 
-use crate::middleware::response::challenge::ChallengePolicy;
+use crate::middleware::response::challenge::{ChallengePolicy, ReplyForm};
 use crate::middleware::response::drain_body::ReadBounds;
-use crate::middleware::response::grpc::ResponseProtocol;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, scope_to_ask_for};
+use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::ScopeToken;
@@ -37,7 +37,7 @@ pub(crate) struct AuthContext {
     /// workspaces and to nothing else.
     pub(in crate::middleware) other_context: bool,
     /// How refusals of this request are answered.
-    pub(in crate::middleware) protocol: ResponseProtocol,
+    pub(in crate::middleware) reply: ReplyForm,
     /// What the guards that the request has passed demanded.
     pub(in crate::middleware) demanded: DemandedScopes,
 }
@@ -59,6 +59,8 @@ pub(crate) struct LayerPolicy {
     pub(in crate::middleware) admits: AdmissionRules,
     /// What tenant guards answer under this layer, for every caller.
     pub(in crate::middleware) wiring_fault: Option<WiringFault>,
+    /// The bindings that these routes demand, beside the server and the issuer.
+    pub(in crate::middleware) required_bindings: RequiredBindings,
     /// Whether clients that speak gRPC are answered in it.
     pub(in crate::middleware) grpc: bool,
     pub(in crate::middleware) sources: TokenSources,
@@ -180,7 +182,7 @@ impl AuthContext {
             None => rejection,
         };
         log_refusal(&rejection, &self.policy.server);
-        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.protocol)
+        Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.reply)
     }
 
     /// A 403 for a scope names all that the client needs as far as it is known, and what it has:

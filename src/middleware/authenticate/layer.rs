@@ -15,8 +15,9 @@ use tower_layer::Layer;
 use crate::middleware::authenticate::context::{AdmissionRules, LayerPolicy, SettingFault};
 use crate::middleware::authenticate::service::Authenticate;
 use crate::middleware::response::body::{EmptyBody, RenderedBody, Renderer};
-use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText};
+use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText, OfferedSchemes};
 use crate::middleware::response::drain_body::ReadBounds;
+use crate::model::binding::{Binding, RequiredBindings};
 use crate::model::error::rejection_detail::Problem;
 use crate::model::scope::{ScopeRequirement, add_tokens, challenge_of, tokens_of};
 use crate::model::url;
@@ -101,6 +102,7 @@ struct Settings {
     admits: AdmissionRules,
     descriptions: bool,
     grpc: bool,
+    required_bindings: RequiredBindings,
 }
 
 /// Sets what has one value. False where it has another already.
@@ -246,6 +248,16 @@ impl<M> AuthenticateLayer<M> {
             .demand("account_parameter", is_one, Problem::Contradicts)
     }
 
+    /// Demands that the tokens of these routes are bound to their sender; others are refused with 401
+    /// `invalid_token`. Several demands add up, with those of the
+    /// [server](crate::ResourceServerBuilder::require_binding) and of the
+    /// [issuer](crate::Issuer::require_binding). Default: what those demand.
+    #[doc(alias("sender_constrained", "require_dpop", "require_mtls"))]
+    pub fn require_binding(mut self, binding: Binding) -> Self {
+        self.settings.required_bindings = self.settings.required_bindings.with(binding);
+        self
+    }
+
     /// Adds an `error_description` to challenges: one fixed sentence for each error code, and
     /// nothing about the token. In gRPC it is the `grpc-message` too. Default: none.
     pub fn error_descriptions(mut self) -> Self {
@@ -314,6 +326,7 @@ impl<M> AuthenticateLayer<M> {
             setting: "workspace_parameter",
             problem: Problem::Contradicts,
         });
+        let required_bindings = settings.required_bindings;
         LayerPolicy {
             path,
             challenge: Arc::new(ChallengePolicy::new(
@@ -329,9 +342,17 @@ impl<M> AuthenticateLayer<M> {
                         .cloned(),
                     scope: (!settings.scope.is_empty()).then(|| settings.scope.join(" ").into()),
                     descriptions: settings.descriptions,
+                    schemes: OfferedSchemes {
+                        bearer: !required_bindings
+                            .and(self.server.required_bindings())
+                            .demands_dpop(),
+                        dpop: self.server.dpop_challenge(),
+                    },
                 },
                 self.renderer.clone(),
+                self.server.has_dpop_nonces().then(|| self.server.clone()),
             )),
+            required_bindings,
             wiring_fault: self
                 .server
                 .wiring_fault(settings.context.as_deref(), settings.admits.principals),

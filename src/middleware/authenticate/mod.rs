@@ -4,6 +4,8 @@ pub(crate) mod context;
 pub(crate) mod refuser;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 mod lent_body;
+#[cfg(feature = "axum")]
+mod original_uri;
 pub(crate) mod service;
 pub(crate) mod layer;
 pub(crate) mod danger;

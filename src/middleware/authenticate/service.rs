@@ -12,16 +12,18 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tower_service::Service;
 
 use crate::logging;
 use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
-#[cfg(feature = "jwks")]
-use crate::middleware::future::rest_of_lent;
+#[cfg(feature = "axum")]
+use crate::middleware::authenticate::original_uri::original_uri;
 use crate::middleware::future::{Lent, ResponseFuture};
+#[cfg(feature = "jwks")]
+use crate::middleware::future::{add_nonce, rest_of_lent};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest};
-use crate::middleware::response::challenge::respond;
+use crate::middleware::response::challenge::{ReplyForm, respond};
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::rest_of_incoming;
@@ -35,7 +37,9 @@ use crate::runtime::util::striped::StripedArc;
 use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::decide::sender::AuthenticatedRequest;
+use crate::server::decide::verified_request::VerifiedRequest;
+use crate::verify::request::credential::SentSchemes;
 use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
@@ -73,11 +77,13 @@ impl Authenticator {
     fn authenticate<B>(
         &self,
         request: &Request<B>,
-    ) -> Result<Decision<Option<SharedRequest>>, Rejection> {
+    ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
         if let Some(fault) = self.0.setting_fault {
             return Err(fault.rejection());
         }
         let parts = RequestParts::of(request);
+        #[cfg(feature = "axum")]
+        let parts = parts.with_original_uri(original_uri);
         self.0.server.authenticate_request(&self.0.sources, parts)
     }
 
@@ -90,14 +96,25 @@ impl Authenticator {
         }
     }
 
-    /// Puts the result of authentication into the extensions, where this layer admits it.
+    /// Puts the result of authentication into the extensions, where this layer admits it. Returns a
+    /// nonce for the response where one is due.
     fn admit<B>(
         &self,
         request: &mut Request<B>,
         protocol: ResponseProtocol,
-        verified: Option<SharedRequest>,
-    ) -> Result<(), Rejection> {
+        authenticated: Option<AuthenticatedRequest>,
+    ) -> Result<Option<HeaderValue>, Rejection> {
         let mut other_context = false;
+        let (verified, schemes, nonce) = match authenticated {
+            Some(request) => {
+                let schemes = match request.is_dpop {
+                    true => SentSchemes::Dpop,
+                    false => SentSchemes::Bearer,
+                };
+                (Some(request.verified), schemes, request.fresh_nonce)
+            }
+            None => (None, SentSchemes::Other, None),
+        };
         match &verified {
             Some(verified) if !verified.is_for(self.0.context.as_deref()) => {
                 if !(self.0.admits.principals && verified.is_principal()) {
@@ -109,15 +126,29 @@ impl Authenticator {
             None if self.0.admits.nothing_sent => {}
             None => return Err(RejectionKind::MissingToken.into()),
         }
+        if let Some(verified) = &verified {
+            self.check_binding(verified)?;
+        }
         log_admitted(verified.as_deref().map(|verified| &**verified));
         request.extensions_mut().insert(AuthContext {
             verified,
             policy: self.0.share(),
             other_context,
-            protocol,
+            reply: ReplyForm { protocol, schemes },
             demanded: DemandedScopes::default(),
         });
-        Ok(())
+        Ok(nonce.and_then(|nonce| HeaderValue::try_from(&*nonce).ok()))
+    }
+
+    /// What the layer demands beside the server and the issuer.
+    #[inline]
+    fn check_binding(&self, verified: &VerifiedRequest) -> Result<(), Rejection> {
+        let required = self.0.required_bindings;
+        if required.is_none() {
+            return Ok(());
+        }
+        let checked = verified.token.check_bindings(required);
+        checked.map_err(|error| Rejection::from(error).by(verified.realm()))
     }
 
     /// A token of one context is never good for another, unless the layer's is a slip.
@@ -178,8 +209,12 @@ impl Authenticator {
         protocol: ResponseProtocol,
     ) -> Response<B> {
         log_refusal(rejection, &self.0.server);
+        let reply = ReplyForm {
+            protocol,
+            schemes: SentSchemes::of(request.headers()),
+        };
         let request = RefusedRequest::of(RequestParts::of(request));
-        respond::<B, M>(rejection, &self.0.challenge, protocol, Some(request))
+        respond::<B, M>(rejection, &self.0.challenge, reply, Some(request))
     }
 }
 
@@ -221,9 +256,9 @@ where
             Err(rejection) => Err(rejection),
         };
         match admitted {
-            Ok(()) => {
+            Ok(nonce) => {
                 let lent = self.authenticator.lend(&mut request);
-                ResponseFuture::inner(self.inner.call(request), lent)
+                ResponseFuture::inner(self.inner.call(request), lent, nonce)
             }
             Err(rejection) => {
                 let response = self
@@ -241,7 +276,7 @@ async fn finish<S, M, ReqBody, ResBody>(
     authenticator: Authenticator,
     mut inner: S,
     mut request: Request<ReqBody>,
-    pending: PendingDecision<Option<SharedRequest>>,
+    pending: PendingDecision<Option<AuthenticatedRequest>>,
 ) -> Result<(Response<ResBody>, Option<Reading>), S::Error>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
@@ -252,13 +287,19 @@ where
     let outcome = pending.finish().await;
     let admitted =
         outcome.and_then(|verified| authenticator.admit(&mut request, protocol, verified));
-    if let Err(rejection) = admitted {
-        let response = authenticator.refuse::<ResBody, M, _>(&request, &rejection, protocol);
-        return Ok((response, authenticator.read_rest(request)));
-    }
+    let nonce = match admitted {
+        Ok(nonce) => nonce,
+        Err(rejection) => {
+            let response = authenticator.refuse::<ResBody, M, _>(&request, &rejection, protocol);
+            return Ok((response, authenticator.read_rest(request)));
+        }
+    };
     std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
     let lent = authenticator.lend(&mut request);
-    let response = inner.call(request).await?;
+    let mut response = inner.call(request).await?;
+    if let Some(nonce) = nonce {
+        add_nonce(&mut response, nonce);
+    }
     let rest = rest_of_lent(&response, lent);
     Ok((response, rest))
 }

@@ -14,11 +14,13 @@ mod delegation;
 mod guards;
 mod identity;
 mod refuser;
+mod sender_constrained;
 mod token;
 #[cfg(feature = "jwks")]
 mod user_info;
 
 pub use guards::{InGroup, InRole, RoleRequirement, Scoped, assert_roles};
+pub use sender_constrained::SenderConstrained;
 pub use token::Claims;
 #[cfg(feature = "jwks")]
 pub use user_info::UserInfo;

@@ -1,5 +1,5 @@
 //! What a refusal looks like on the wire: status, challenge, `Retry-After`, body
-//! (RFC 6750 section 3, RFC 9110 section 15, RFC 9728 section 5.1).
+//! (RFC 6750 section 3, RFC 9110 section 15, RFC 9449 section 7.1, RFC 9728 section 5.1).
 //!
 //! 1. One total match from kind to answer, without a wildcard.
 //! 2. A challenge is made of static text and configuration alone, never of a request's bytes.
@@ -11,18 +11,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{Response, StatusCode};
 
 use crate::middleware::response::body::{MakeBody, RefusalBody, RefusedRequest, Renderer};
 use crate::middleware::response::grpc::ResponseProtocol;
-use crate::model::error::rejection::{Rejection, RejectionKind};
+use crate::model::error::rejection::{DpopFault, Rejection, RejectionKind, TokenFault};
+use crate::server::resource_server::{DpopChallenge, ResourceServer};
+use crate::verify::request::credential::SentSchemes;
 
 /// What a layer says in its challenges, and who makes the bodies.
 pub(crate) struct ChallengePolicy {
     wording: ChallengeText,
     renderer: Option<Arc<dyn Renderer>>,
-    /// Challenges that are the same for every request, ready to be sent.
+    /// The server, where responses carry nonces.
+    nonces: Option<ResourceServer>,
+    /// Challenges of the scheme `Bearer` that are the same for every request, ready to be sent.
     missing_token: HeaderValue,
     invalid_request: HeaderValue,
     invalid_token: HeaderValue,
@@ -36,16 +42,39 @@ pub(crate) struct ChallengeText {
     /// The scope that a request without a good token is told to get.
     pub(crate) scope: Option<Arc<str>>,
     pub(crate) descriptions: bool,
+    pub(crate) schemes: OfferedSchemes,
+}
+
+/// The schemes that a layer offers.
+pub(crate) struct OfferedSchemes {
+    /// Whether tokens under the scheme `Bearer` can be good.
+    pub(crate) bearer: bool,
+    /// The scheme `DPoP`; `None` where it is off.
+    pub(crate) dpop: Option<DpopChallenge>,
+}
+
+impl Default for OfferedSchemes {
+    fn default() -> Self {
+        Self {
+            bearer: true,
+            dpop: None,
+        }
+    }
 }
 
 impl ChallengePolicy {
-    pub(crate) fn new(wording: ChallengeText, renderer: Option<Arc<dyn Renderer>>) -> Self {
+    pub(crate) fn new(
+        wording: ChallengeText,
+        renderer: Option<Arc<dyn Renderer>>,
+        nonces: Option<ResourceServer>,
+    ) -> Self {
         Self {
-            missing_token: Challenge::missing_token(&wording).in_words(&wording),
-            invalid_request: Challenge::INVALID_REQUEST.in_words(&wording),
-            invalid_token: Challenge::invalid_token(&wording).in_words(&wording),
+            missing_token: Challenge::missing_token(&wording).in_words(Scheme::Bearer, &wording),
+            invalid_request: Challenge::INVALID_REQUEST.in_words(Scheme::Bearer, &wording),
+            invalid_token: Challenge::invalid_token(&wording).in_words(Scheme::Bearer, &wording),
             wording,
             renderer,
+            nonces,
         }
     }
 
@@ -56,11 +85,19 @@ impl ChallengePolicy {
 
 struct PreparedAnswer {
     status: StatusCode,
-    challenge: Option<HeaderValue>,
+    challenges: Vec<HeaderValue>,
     /// The sentence that goes with the challenge's error code, where the layer gives sentences.
     message: Option<&'static str>,
 }
 
+/// The scheme of a challenge.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+#[derive(Clone, Copy)]
 struct Challenge<'r> {
     error: Option<&'static str>,
     description: &'static str,
@@ -86,6 +123,21 @@ impl<'r> Challenge<'r> {
         }
     }
 
+    /// RFC 9449 s7.1 and s9: a proof that is not good, or that lacks the server's nonce.
+    fn invalid_proof(fault: DpopFault) -> Self {
+        let (error, description) = match fault {
+            DpopFault::Nonce | DpopFault::NonceMissing => {
+                ("use_dpop_nonce", "the proof must have the server's nonce")
+            }
+            _ => ("invalid_dpop_proof", "the DPoP proof is not valid here"),
+        };
+        Self {
+            error: Some(error),
+            description,
+            scope: None,
+        }
+    }
+
     /// RFC 6750 s3.1: no error code where nothing was sent.
     fn missing_token(wording: &'r ChallengeText) -> Self {
         Self {
@@ -102,13 +154,22 @@ impl<'r> Challenge<'r> {
             .map(|_| self.description)
     }
 
-    fn in_words(&self, wording: &ChallengeText) -> HeaderValue {
-        let mut text = format!("Bearer realm=\"{}\"", wording.realm);
+    fn in_words(&self, scheme: Scheme, wording: &ChallengeText) -> HeaderValue {
+        let name = match scheme {
+            Scheme::Bearer => "Bearer",
+            Scheme::Dpop => "DPoP",
+        };
+        let algorithms = match scheme {
+            Scheme::Bearer => None,
+            Scheme::Dpop => wording.schemes.dpop.as_ref(),
+        };
+        let mut text = format!("{name} realm=\"{}\"", wording.realm);
         let parameters = [
             ("error", self.error),
             ("error_description", self.described(wording)),
             ("scope", self.scope),
             ("resource_metadata", wording.resource_metadata.as_deref()),
+            ("algs", algorithms.map(|dpop| dpop.algorithms.as_str())),
         ];
         for (name, value) in parameters {
             if let Some(value) = value {
@@ -121,25 +182,69 @@ impl<'r> Challenge<'r> {
     }
 }
 
-fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
+/// The challenges of a refusal, in order (RFC 9449 sections 7.1 and 7.2): the scheme that the request
+/// used comes first and alone has the error; `Bearer` comes first where it used none. A 401 also names
+/// the other scheme that is offered.
+fn challenges(
+    status: StatusCode,
+    rejection: &Rejection,
+    challenge: &Challenge<'_>,
+    policy: &ChallengePolicy,
+    sent: SentSchemes,
+) -> Vec<HeaderValue> {
+    let wording = &policy.wording;
+    let OfferedSchemes { bearer, dpop } = &wording.schemes;
+    // Where the scheme is off, its challenge is not understood.
+    let sent = match (sent, dpop) {
+        (SentSchemes::Dpop | SentSchemes::Both, None) => SentSchemes::Bearer,
+        (sent, _) => sent,
+    };
+    // A client that sent a bound token as `Bearer` is told of the scheme (RFC 9449 s7.2).
+    let lacks_proof = rejection.kind() == RejectionKind::InvalidToken(TokenFault::Binding);
+    let offers_dpop = dpop
+        .as_ref()
+        .is_some_and(|dpop| dpop.is_advertised || !bearer || lacks_proof);
+    let plain = Challenge::missing_token(wording);
+    let is_401 = status == StatusCode::UNAUTHORIZED;
+    let with_error = |scheme| match (scheme, rejection.kind()) {
+        (Scheme::Bearer, RejectionKind::MissingToken) => policy.missing_token.clone(),
+        (Scheme::Bearer, RejectionKind::InvalidRequest(_)) => policy.invalid_request.clone(),
+        (Scheme::Bearer, RejectionKind::InvalidToken(_)) => policy.invalid_token.clone(),
+        _ => challenge.in_words(scheme, wording),
+    };
+    match sent {
+        SentSchemes::Both => vec![with_error(Scheme::Bearer), with_error(Scheme::Dpop)],
+        SentSchemes::Dpop => {
+            let mut all = vec![with_error(Scheme::Dpop)];
+            all.extend((is_401 && *bearer).then(|| policy.missing_token.clone()));
+            all
+        }
+        SentSchemes::Other if !bearer && dpop.is_some() => vec![with_error(Scheme::Dpop)],
+        SentSchemes::Bearer | SentSchemes::Other => {
+            let mut all = vec![with_error(Scheme::Bearer)];
+            all.extend((is_401 && offers_dpop).then(|| plain.in_words(Scheme::Dpop, wording)));
+            all
+        }
+    }
+}
+
+fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) -> PreparedAnswer {
+    let wording = &policy.wording;
     let (status, challenge) = match rejection.kind() {
         RejectionKind::MissingToken => (
             StatusCode::UNAUTHORIZED,
-            Some((
-                Challenge::missing_token(&policy.wording),
-                Some(&policy.missing_token),
-            )),
+            Some(Challenge::missing_token(wording)),
         ),
-        RejectionKind::InvalidRequest(_) => (
-            StatusCode::BAD_REQUEST,
-            Some((Challenge::INVALID_REQUEST, Some(&policy.invalid_request))),
-        ),
+        RejectionKind::InvalidRequest(_) => {
+            (StatusCode::BAD_REQUEST, Some(Challenge::INVALID_REQUEST))
+        }
         RejectionKind::InvalidToken(_) => (
             StatusCode::UNAUTHORIZED,
-            Some((
-                Challenge::invalid_token(&policy.wording),
-                Some(&policy.invalid_token),
-            )),
+            Some(Challenge::invalid_token(wording)),
+        ),
+        RejectionKind::InvalidDpopProof(fault) => (
+            StatusCode::UNAUTHORIZED,
+            Some(Challenge::invalid_proof(fault)),
         ),
         RejectionKind::InsufficientScope => {
             let challenge = Challenge {
@@ -147,7 +252,7 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
                 description: "the access token has not the scope that is needed",
                 scope: rejection.required_scope(),
             };
-            (StatusCode::FORBIDDEN, Some((challenge, None)))
+            (StatusCode::FORBIDDEN, Some(challenge))
         }
         // A new token would not help, so none is asked for.
         RejectionKind::WrongCaller
@@ -159,17 +264,32 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
             (StatusCode::INTERNAL_SERVER_ERROR, None)
         }
     };
-    let message = challenge
-        .as_ref()
-        .and_then(|(challenge, _)| challenge.described(&policy.wording));
-    let challenge = challenge.map(|(challenge, ready)| {
-        ready.map_or_else(|| challenge.in_words(&policy.wording), HeaderValue::clone)
-    });
     PreparedAnswer {
         status,
-        challenge,
-        message,
+        challenges: challenge.as_ref().map_or_else(Vec::new, |challenge| {
+            challenges(status, rejection, challenge, policy, sent)
+        }),
+        message: challenge.and_then(|challenge| challenge.described(wording)),
     }
+}
+
+/// The name of the field of a server's nonce (RFC 9449 section 8.1).
+pub(in crate::middleware) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// What of a request decides about the form of its refusal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReplyForm {
+    pub(in crate::middleware) protocol: ResponseProtocol,
+    /// The schemes of its tokens.
+    pub(in crate::middleware) schemes: SentSchemes,
+}
+
+impl ReplyForm {
+    /// For a request without a layer.
+    pub(in crate::middleware) const PLAIN: Self = Self {
+        protocol: ResponseProtocol::Http,
+        schemes: SentSchemes::Other,
+    };
 }
 
 /// Makes the response to a refused request, with the kind in its extensions. `request` is what the
@@ -177,14 +297,15 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
 pub(crate) fn respond<B, M: MakeBody<B>>(
     rejection: &Rejection,
     policy: &ChallengePolicy,
-    protocol: ResponseProtocol,
+    reply: ReplyForm,
     request: Option<RefusedRequest<'_>>,
 ) -> Response<B> {
+    let ReplyForm { protocol, schemes } = reply;
     let PreparedAnswer {
         status,
-        challenge,
+        challenges,
         message,
-    } = answer(rejection, policy);
+    } = answer(rejection, policy, schemes);
     let renderer = policy.renderer.as_deref();
     let body = renderer
         .filter(|_| M::RENDERED && !protocol.is_grpc())
@@ -203,8 +324,17 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     if let Some(media_type) = media_type {
         headers.insert(CONTENT_TYPE, media_type);
     }
-    if let Some(challenge) = challenge {
-        headers.insert(WWW_AUTHENTICATE, challenge);
+    // RFC 9449 s9: clients take a challenge of the scheme as the demand for a nonce.
+    let names_dpop = challenges
+        .iter()
+        .any(|one| one.as_bytes().starts_with(b"DPoP"));
+    for challenge in challenges {
+        headers.append(WWW_AUTHENTICATE, challenge);
+    }
+    let nonces = policy.nonces.as_ref().filter(|_| names_dpop);
+    let nonce = nonces.and_then(ResourceServer::fresh_dpop_nonce);
+    if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::try_from(&*nonce).ok()) {
+        headers.insert(DPOP_NONCE, nonce);
     }
     if let Some(after) = rejection.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(delay_seconds(after)));

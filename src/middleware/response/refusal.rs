@@ -7,8 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
 
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest, RenderedBody};
-use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText, respond};
-use crate::middleware::response::grpc::ResponseProtocol;
+use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText, ReplyForm, respond};
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::verify::request::request_parts::RequestParts;
 
@@ -23,7 +22,7 @@ use crate::verify::request::request_parts::RequestParts;
 pub struct Refusal {
     rejection: Rejection,
     policy: Option<Arc<ChallengePolicy>>,
-    protocol: ResponseProtocol,
+    reply: ReplyForm,
     /// What the renderer sees of the request, where there is a renderer.
     request: Option<Arc<RequestHead>>,
 }
@@ -50,12 +49,12 @@ impl Refusal {
     pub(crate) fn new(
         rejection: impl Into<Rejection>,
         policy: Arc<ChallengePolicy>,
-        protocol: ResponseProtocol,
+        reply: ReplyForm,
     ) -> Self {
         Self {
             rejection: rejection.into(),
             policy: Some(policy),
-            protocol,
+            reply,
             request: None,
         }
     }
@@ -82,7 +81,7 @@ impl Refusal {
         Self {
             rejection: Rejection::new(RejectionKind::NotAuthenticated),
             policy: None,
-            protocol: ResponseProtocol::Http,
+            reply: ReplyForm::PLAIN,
             request: None,
         }
     }
@@ -128,10 +127,10 @@ impl Refusal {
         let policy = if let Some(policy) = &self.policy {
             policy
         } else {
-            unlayered = ChallengePolicy::new(ChallengeText::default(), None);
+            unlayered = ChallengePolicy::new(ChallengeText::default(), None, None);
             &unlayered
         };
-        respond::<B, M>(&self.rejection, policy, self.protocol, request)
+        respond::<B, M>(&self.rejection, policy, self.reply, request)
     }
 }
 

@@ -98,11 +98,13 @@ faults! {
         TokenUse = "token_use", "the token is not an access token";
         /// A required claim or header value differs.
         RequiredValue = "required_value", "a claim or header value that the issuer's rules require differs";
-        /// `cnf` binds the token to a key, and the request proves no possession of it.
-        Binding = "binding", "the token is bound to a key that the request does not prove";
-        /// The token was sent under the scheme `DPoP`, whose proofs are not supported (RFC 9449
-        /// section 7.1). The token was not read.
-        Scheme = "scheme", "the token was sent under the scheme `DPoP`, whose proofs are not checked here";
+        /// The token is bound to a key or a certificate (`cnf`) and the request does not prove its
+        /// possession, or the token is not bound as [`require_binding`](crate::Issuer::require_binding)
+        /// demands (RFC 9449 sections 7.1 and 7.2, RFC 8705 section 3).
+        Binding = "binding", "the token is bound to a key or certificate that the request does not prove, or it is not bound as demanded";
+        /// The token was sent under the scheme `DPoP` and is not bound to a key, or DPoP is off (RFC
+        /// 9449 section 7.1).
+        Scheme = "scheme", "the token was sent under the scheme `DPoP` and is not bound to a key, or DPoP is off";
         /// Introspection reports the token as not active.
         Inactive = "inactive", "the issuer says that the token is not active";
         /// The payload does not fit the application's own claims type.
@@ -112,6 +114,52 @@ faults! {
         Revoked = "revoked", "the token was revoked";
         /// A check of the application refused the token.
         Objection = "objection", "the application's own check objects to the token";
+    }
+}
+
+faults! {
+    /// A fault of a DPoP proof (RFC 9449 section 4.3). The client sees `invalid_dpop_proof` for all of
+    /// them, except for the two about nonces, which are `use_dpop_nonce`.
+    ///
+    /// The usual cause of each, and the setting to look at:
+    /// [troubleshooting](crate::manual::troubleshooting#invalid_dpop_proof).
+    DpopFault {
+        /// There is no `DPoP` field (number 1).
+        Missing = "proof_missing", "the token came under the scheme `DPoP` without a proof";
+        /// More than one `DPoP` field (number 1).
+        Several = "several_proofs", "more than one proof was sent";
+        /// Longer than [`Dpop::max_proof_bytes`](crate::binding::Dpop::max_proof_bytes).
+        TooLarge = "proof_too_large", "the proof is longer than the limit";
+        /// Not one well-formed JWT (number 2).
+        Malformed = "proof_malformed", "the proof is not a well-formed compact JWS";
+        /// `typ` is not `dpop+jwt` (number 4).
+        Type = "proof_type", "the proof is not of the type `dpop+jwt`";
+        /// `alg` is missing, not asymmetric, or not one of
+        /// [`Dpop::algorithms`](crate::binding::Dpop::algorithms) (number 5).
+        Algorithm = "proof_algorithm", "the algorithm of the proof is not allowed here";
+        /// `jwk` is missing, weak, malformed, of another type than the algorithm, or has a private part
+        /// (numbers 6 and 7).
+        Key = "proof_key", "the key in the proof is not a public key that fits its algorithm";
+        /// The signature does not verify with `jwk` (number 6).
+        Signature = "proof_signature", "the signature of the proof does not verify";
+        /// A required claim is missing or of the wrong type, or `jti` is longer than 512 bytes (number
+        /// 3, section 11.1).
+        Claims = "proof_claims", "a claim of the proof is missing or of the wrong type";
+        /// `htm` is another method (number 8).
+        Method = "proof_method", "the proof is for another method";
+        /// `htu` is another URI (number 9).
+        Uri = "proof_uri", "the proof is for another uri";
+        /// `iat` is outside the window of [`Dpop::max_age`](crate::binding::Dpop::max_age) and
+        /// [`Dpop::max_future`](crate::binding::Dpop::max_future) (number 11).
+        IssuedAt = "proof_issued_at", "the proof is too old, or is from the future";
+        /// `ath` is not the hash of the access token (number 12).
+        AccessToken = "proof_access_token", "the proof is for another access token";
+        /// The proof was used before (section 11.1).
+        Replayed = "proof_replayed", "the proof was used before";
+        /// The proof has no `nonce`, and the server demands one (number 10, section 9).
+        NonceMissing = "nonce_missing", "the proof lacks the nonce that the server demands";
+        /// The `nonce` is not one of the server's, or is over (number 10, section 9).
+        Nonce = "nonce", "the nonce of the proof is not one of the server's, or is over";
     }
 }
 
@@ -153,6 +201,12 @@ faults! {
         IntrospectionRefusedUs = "introspection_refused_us", "the issuer refuses our credentials";
         /// The issuer's rate limit: it demands a later request.
         IntrospectionBusy = "introspection_busy", "the issuer is asked too often";
+        /// The store of used DPoP proofs has no free place for this caller; see
+        /// [`Dpop::replay_capacity`](crate::binding::Dpop::replay_capacity).
+        ReplayStoreFull = "replay_store_full", "the store of used proofs is full";
+        /// The shared store of used DPoP proofs did not answer; see
+        /// [`Dpop::when_store_is_down`](crate::binding::Dpop::when_store_is_down).
+        ReplayStoreDown = "replay_store_down", "the shared store of used proofs does not answer";
         /// The userinfo request failed, or its response is not valid.
         UserInfoFailed = "user_info_failed", "the issuer told nothing of the user that counts";
         /// The issuer did not respond in time.

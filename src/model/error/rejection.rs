@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::model::error::faults::{Outage, RequestFault, TokenFault, WiringFault};
+pub use crate::model::error::faults::{DpopFault, Outage, RequestFault, TokenFault, WiringFault};
 use crate::model::error::rejection_detail::RejectionDetail;
 
 /// Why a request is refused: the kind, and the data that its response and its event need.
@@ -18,7 +18,7 @@ use crate::model::error::rejection_detail::RejectionDetail;
 ///
 /// * `Rejection`: why this request is refused. Plain data, for logs, metrics and renderers.
 /// * [`RejectionKind`]: the row of the wire table, and so the status and the challenge.
-/// * [`RequestFault`], [`TokenFault`], [`Outage`] and [`WiringFault`]: the cause inside a kind.
+/// * [`RequestFault`], [`TokenFault`], [`DpopFault`], [`Outage`] and [`WiringFault`]: the cause inside a kind.
 /// * [`Refusal`](crate::error::Refusal): a `Rejection` that a layer can answer, with its challenge and
 ///   its renderer. Extractors return it, and [`Refuser`](crate::extract::Refuser) makes it in a handler.
 /// * [`Objection`]: what the application's own check returns about a token, for every request.
@@ -188,6 +188,18 @@ impl From<Objection> for Rejection {
     }
 }
 
+impl From<DpopFault> for RejectionKind {
+    fn from(fault: DpopFault) -> Self {
+        Self::InvalidDpopProof(fault)
+    }
+}
+
+impl From<DpopFault> for Rejection {
+    fn from(fault: DpopFault) -> Self {
+        Self::new(RejectionKind::InvalidDpopProof(fault))
+    }
+}
+
 impl From<RequestFault> for RejectionKind {
     fn from(fault: RequestFault) -> Self {
         Self::InvalidRequest(fault)
@@ -219,6 +231,7 @@ impl fmt::Display for Rejection {
             RejectionKind::MissingToken => &"no bearer token was sent",
             RejectionKind::InvalidRequest(fault) => fault,
             RejectionKind::InvalidToken(fault) => fault,
+            RejectionKind::InvalidDpopProof(fault) => fault,
             RejectionKind::InsufficientScope => &"the token lacks the required scope",
             RejectionKind::WrongCaller => &"this kind of caller may not do this",
             RejectionKind::WrongTenant => &"the caller's tenant is not the one addressed",
@@ -243,6 +256,7 @@ impl std::error::Error for Rejection {}
 /// | `MissingToken` | 401 | `Bearer`, no `error` (RFC 6750 section 3.1) |
 /// | `InvalidRequest` | 400 | `error="invalid_request"` |
 /// | `InvalidToken` | 401 | `error="invalid_token"` |
+/// | `InvalidDpopProof` | 401 | scheme `DPoP`, `error="invalid_dpop_proof"` or `"use_dpop_nonce"` (RFC 9449 sections 7.1 and 9) |
 /// | `InsufficientScope` | 403 | `error="insufficient_scope"`, `scope` |
 /// | `WrongCaller`, `WrongTenant`, `NoTenant`, `Forbidden` | 403 | none |
 /// | `Unavailable` | 503 and `Retry-After` | none |
@@ -263,6 +277,9 @@ pub enum RejectionKind {
     /// The token was checked and is not good.
     /// Causes: [troubleshooting](crate::manual::troubleshooting#invalid_token).
     InvalidToken(TokenFault),
+    /// The token came with a DPoP proof that is not good.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#invalid_dpop_proof).
+    InvalidDpopProof(DpopFault),
     /// The token is good and its scope does not suffice.
     /// Causes: [troubleshooting](crate::manual::troubleshooting#insufficient_scope).
     InsufficientScope,
@@ -297,6 +314,7 @@ impl RejectionKind {
             Self::MissingToken => "missing_token",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidToken(_) => "invalid_token",
+            Self::InvalidDpopProof(_) => "invalid_dpop_proof",
             Self::InsufficientScope => "insufficient_scope",
             Self::WrongCaller => "wrong_caller",
             Self::WrongTenant => "wrong_tenant",
@@ -314,6 +332,7 @@ impl RejectionKind {
         match self {
             Self::InvalidRequest(fault) => Some(fault.as_str()),
             Self::InvalidToken(fault) => Some(fault.as_str()),
+            Self::InvalidDpopProof(fault) => Some(fault.as_str()),
             Self::Unavailable(outage) => Some(outage.as_str()),
             Self::Misconfigured(fault) => Some(fault.as_str()),
             Self::MissingToken

@@ -1,5 +1,6 @@
 //! From settings to a running server: policies, issuer ids, key sources, endpoints.
 
+pub(crate) mod dpop;
 pub(crate) mod issuer_ids;
 pub(crate) mod policy;
 pub(crate) mod key_source;

@@ -103,6 +103,7 @@ pub(in crate::server) fn rules(
             .tenant
             .as_ref()
             .map(|tenant| tenant.clone().with_subject(&issuer.subject_claim)),
+        required_bindings: issuer.required_bindings,
     })
 }
 

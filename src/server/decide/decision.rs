@@ -17,9 +17,10 @@ use std::time::Duration;
 use crate::model::error::rejection::Outage;
 use crate::model::error::rejection::Rejection;
 
-/// How often one decision waits for a look-up.
+/// How often one decision waits for a look-up: twice for a key, and once for the shared store of used
+/// proofs.
 #[cfg(feature = "jwks")]
-const MOST_LOOKUPS: usize = 2;
+const MOST_LOOKUPS: usize = 3;
 
 /// How far a decision has come.
 pub(crate) enum Decision<T> {
@@ -68,6 +69,20 @@ impl<T: Send + 'static> PendingDecision<T> {
         lookup: impl Future<Output = Result<Decision<T>, Rejection>> + Send + 'static,
     ) -> Self {
         Self(Box::pin(lookup))
+    }
+
+    /// Goes on with the result, which may need another look-up.
+    pub(in crate::server) fn and_then<U: Send + 'static>(
+        self,
+        go_on: impl FnOnce(T) -> Result<Decision<U>, Rejection> + Send + 'static,
+    ) -> PendingDecision<U> {
+        let lookup = self.0;
+        PendingDecision(Box::pin(async move {
+            match lookup.await? {
+                Decision::Done(value) => go_on(value),
+                Decision::Pending(next) => Ok(Decision::Pending(next.and_then(go_on))),
+            }
+        }))
     }
 
     fn then<U: Send + 'static>(

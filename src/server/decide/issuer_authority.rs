@@ -242,15 +242,11 @@ impl KeySource {
 /// An algorithm that the issuer may not use. Its name is one of ours.
 #[cold]
 fn not_allowed(found: Algorithm, rules: &IssuerPolicy) -> TokenError {
-    let allowed: Vec<&str> = Algorithm::all()
-        .filter(|algorithm| rules.algorithms.contains(*algorithm))
-        .map(Algorithm::as_str)
-        .collect();
     let detail = RejectionDetail::new()
         .with_claim("alg")
         .with_problem(Problem::Differs)
         .with_setting("algorithms")
-        .with_expected(allowed.join(" | "))
+        .with_expected(rules.algorithms.names(" | "))
         .with_found(found.as_str());
     TokenError::new(TokenFault::Algorithm, detail)
 }

@@ -4,6 +4,7 @@ pub(crate) mod decision;
 pub(crate) mod verified_request;
 pub(crate) mod issuer_authority;
 pub(crate) mod unknown_issuer;
+pub(crate) mod sender;
 #[cfg(feature = "jwks")]
 pub(crate) mod signed_response;
 #[cfg(feature = "jwks")]

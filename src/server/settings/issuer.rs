@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::algorithm::Algorithm;
+use crate::model::binding::RequiredBindings;
 use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
 use crate::model::repeated_settings::RepeatedSettings;
@@ -95,6 +96,7 @@ pub struct Issuer {
     pub(in crate::server) most_keys: usize,
     pub(in crate::server) key_set_bytes: usize,
     pub(in crate::server) tenant: Option<TenantClaims>,
+    pub(in crate::server) required_bindings: RequiredBindings,
     /// The settings that hold one value.
     pub(in crate::server) once: RepeatedSettings,
     #[cfg(feature = "jwks")]
@@ -258,6 +260,7 @@ impl Issuer {
             most_keys: 100,
             key_set_bytes: 256 << 10,
             tenant: None,
+            required_bindings: RequiredBindings::NONE,
             once: RepeatedSettings::default(),
             #[cfg(feature = "jwks")]
             asking: IntrospectionSettings::default(),

@@ -2,6 +2,8 @@
 
 pub(crate) mod error;
 pub(crate) mod path_parameters;
+pub(crate) mod dpop;
+pub(crate) mod binding;
 pub(crate) mod oidc_tenants;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection_settings;
@@ -10,6 +12,7 @@ pub(crate) mod issuer_vocabulary;
 pub(crate) mod issuer_sessions;
 pub(crate) mod issuer_keys;
 pub(crate) mod issuer_aliases;
+pub(crate) mod issuer_binding;
 #[cfg(feature = "jwks")]
 pub(crate) mod issuer_introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]

@@ -90,13 +90,6 @@ impl<'a> ActiveToken<'a> {
         self.text
     }
 
-    /// Whether the token is bound to a key (RFC 7800 section 3.1).
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(super) fn is_bound(&self) -> bool {
-        let confirmation = self.claims.get_even_if_empty("cnf");
-        confirmation.is_some_and(|value| value != Value::Null)
-    }
-
     /// The end of the token, or of the response where it states none; the earlier of two.
     pub(in crate::verify) fn end(&self) -> Result<UnixTime, TokenError> {
         let lifetime = ["exp"].into_iter().chain(self.lifetime);

@@ -21,7 +21,17 @@ pub(crate) enum Curve {
 }
 
 impl Curve {
-    const fn coordinate_bytes(self) -> usize {
+    /// By its name in a JWK (RFC 7518 section 6.2.1.1).
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "P-256" => Some(Self::P256),
+            "P-384" => Some(Self::P384),
+            "P-521" => Some(Self::P521),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn coordinate_bytes(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,

@@ -151,7 +151,7 @@ fn check_type(jwk: &Object<'_>) -> Result<(), Reason> {
     let text = |name| jwk.get(name).and_then(Value::as_text);
     let is_known: fn(&str) -> bool = match text("kty").as_deref() {
         Some("RSA") => return Ok(()),
-        Some("EC") => |curve| nist_curve(curve).is_some(),
+        Some("EC") => |curve| Curve::from_name(curve).is_some(),
         Some("OKP") => |curve| curve == ED25519,
         Some(other) => {
             let other = shown(other);
@@ -169,15 +169,6 @@ fn check_type(jwk: &Object<'_>) -> Result<(), Reason> {
 
 const ED25519: &str = "Ed25519";
 
-fn nist_curve(curve: &str) -> Option<Curve> {
-    match curve {
-        "P-256" => Some(Curve::P256),
-        "P-384" => Some(Curve::P384),
-        "P-521" => Some(Curve::P521),
-        _ => None,
-    }
-}
-
 fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, Reason> {
     const MALFORMED: Reason = Cow::Borrowed("its key parameters are missing or malformed");
     let curve = || jwk.get("crv").and_then(Value::as_text);
@@ -194,7 +185,7 @@ fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, Reason> {
                 serde_json::from_str(entry).map_err(|_| MALFORMED)?;
             Ok(Material::Ec {
                 curve: curve()
-                    .and_then(|name| nist_curve(&name))
+                    .and_then(|name| Curve::from_name(&name))
                     .ok_or(MALFORMED)?,
                 x: decode(&key.x).ok_or(MALFORMED)?,
                 y: decode(&key.y).ok_or(MALFORMED)?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::algorithm::AlgorithmSet;
+use crate::model::binding::RequiredBindings;
 use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
 use crate::verify::json::role_names::NameForms;
@@ -53,6 +54,8 @@ pub(crate) struct IssuerPolicy {
     /// The longest life of a token; revocations are kept as long.
     pub(crate) longest_token_life: Duration,
     pub(crate) tenant: Option<TenantClaims>,
+    /// What the server and the issuer demand.
+    pub(crate) required_bindings: RequiredBindings,
 }
 
 /// A claim that must have this value.

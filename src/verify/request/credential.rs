@@ -4,15 +4,14 @@
 //!    nothing was sent.
 //! 2. More than one field, or a field and another source: refused, whatever they hold, because
 //!    the choice of one would be a guess.
-//! 3. One field with another scheme: no bearer token was sent, and that is not "nothing". With
-//!    the scheme `DPoP` a token was sent, and it is refused as one: no proof is checked here.
-//! 4. The scheme `Bearer` in any case, one or more spaces, and bytes: a credential. Whether
+//! 3. One field with another scheme: no token was sent, and that is not "nothing".
+//! 4. The scheme `Bearer` or `DPoP` (RFC 9449 section 7.1) in any case, one or more spaces, and bytes: a credential. Whether
 //!    they are a `b64token` is checked on the way to `Unverified`.
 //! 5. Other sources hold the token alone, without a scheme.
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderMap};
 
-use crate::model::error::rejection::{RejectionKind, RequestFault, TokenFault};
+use crate::model::error::rejection::{RejectionKind, RequestFault};
 use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::{SentCredentials, TokenSources, is_tchar};
 
@@ -63,9 +62,7 @@ impl<'r> Credential<'r> {
             (Some(_), SentCredentials::Nothing) if fields.next().is_some() => {
                 Err(RequestFault::SeveralCredentials.into())
             }
-            (Some(field), SentCredentials::Nothing) => {
-                Self::read(field.as_bytes())?.require_bearer().map(Some)
-            }
+            (Some(field), SentCredentials::Nothing) => Self::read(field.as_bytes()).map(Some),
             (None, SentCredentials::Token(token)) => Self::bare(token).map(Some),
             (None, SentCredentials::Discounted) => Err(RejectionKind::MissingToken),
             (None, SentCredentials::Nothing) => Ok(None),
@@ -89,14 +86,6 @@ impl<'r> Credential<'r> {
             scheme,
             ..credential
         })
-    }
-
-    /// Refuses a token under a scheme whose proof nothing checks here.
-    fn require_bearer(self) -> Result<Self, RejectionKind> {
-        match self.scheme {
-            None | Some(AuthScheme::Bearer) => Ok(self),
-            Some(AuthScheme::Dpop) => Err(TokenFault::Scheme.into()),
-        }
     }
 
     fn read(field: &'r [u8]) -> Result<Self, RejectionKind> {
@@ -131,9 +120,53 @@ impl<'r> Credential<'r> {
         }
     }
 
+    /// Whether it was sent under the scheme `DPoP`.
+    pub(crate) fn is_dpop(self) -> bool {
+        self.scheme == Some(AuthScheme::Dpop)
+    }
+
     /// The token's bytes, not yet known to be a `b64token`.
     pub(crate) const fn as_bytes(self) -> &'r [u8] {
         self.token
+    }
+}
+
+/// The schemes of the tokens in a request's `Authorization` fields, for its challenge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SentSchemes {
+    /// None of those known here, or a token from another source.
+    #[default]
+    Other,
+    Bearer,
+    Dpop,
+    /// Both (RFC 9449 section 7.2).
+    Both,
+}
+
+impl SentSchemes {
+    /// Reads the scheme of each field, whatever follows it.
+    #[cold]
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        headers
+            .get_all(AUTHORIZATION)
+            .iter()
+            .fold(Self::Other, |found, field| {
+                let scheme = field.as_bytes().split(|byte| *byte == b' ').next();
+                let scheme = scheme.unwrap_or_default();
+                match found {
+                    _ if scheme.eq_ignore_ascii_case(SCHEME) => found.and(Self::Bearer),
+                    _ if scheme.eq_ignore_ascii_case(BOUND_SCHEME) => found.and(Self::Dpop),
+                    found => found,
+                }
+            })
+    }
+
+    fn and(self, more: Self) -> Self {
+        match self {
+            Self::Other => more,
+            same if same == more => same,
+            _ => Self::Both,
+        }
     }
 }
 
@@ -172,13 +205,20 @@ mod tests {
     use super::*;
 
     fn read(field: &[u8]) -> Result<&[u8], RejectionKind> {
-        let credential = Credential::read(field)?.require_bearer()?;
+        let credential = Credential::read(field)?;
         Ok(credential.as_bytes())
     }
 
     #[test]
     fn the_scheme_is_read_in_any_case_and_only_spaces_follow_it() {
-        for good in ["Bearer abc", "bearer abc", "BEARER   abc", "bEaReR abc"] {
+        for good in [
+            "Bearer abc",
+            "bearer abc",
+            "BEARER   abc",
+            "bEaReR abc",
+            "DPoP abc",
+            "dpop   abc",
+        ] {
             assert_eq!(read(good.as_bytes()), Ok(&b"abc"[..]), "{good:?}");
         }
         let request = |fault| Err(RejectionKind::InvalidRequest(fault));
@@ -191,8 +231,6 @@ mod tests {
             ("Bearer: abc", request(RequestFault::NotAToken)),
             ("Bearer,abc", request(RequestFault::NotAToken)),
             ("Basic abc", Err(RejectionKind::MissingToken)),
-            ("DPoP abc", Err(TokenFault::Scheme.into())),
-            ("dpop   abc", Err(TokenFault::Scheme.into())),
             ("DPoP", request(RequestFault::NoCredentials)),
             ("DPoP  ", request(RequestFault::NoCredentials)),
             ("DPoP a,b", request(RequestFault::NotAToken)),
@@ -336,7 +374,10 @@ mod tests {
         ) {
             if let Ok(token) = read(&field) {
                 prop_assert!(!token.is_empty());
-                prop_assert!(field[..6].eq_ignore_ascii_case(b"bearer"));
+                prop_assert!(
+                    field[..6].eq_ignore_ascii_case(b"bearer")
+                        || field[..4].eq_ignore_ascii_case(b"dpop")
+                );
             }
         }
     }

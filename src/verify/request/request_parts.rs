@@ -9,9 +9,12 @@ pub(crate) struct RequestParts<'r> {
     pub(crate) uri: &'r Uri,
     pub(crate) version: Version,
     pub(crate) headers: &'r HeaderMap,
-    #[allow(dead_code)] // for rules that read what the server knows of the connection
     pub(crate) extensions: &'r Extensions,
+    original_uri: OriginalUri,
 }
+
+/// How the URI that the client has sent is found, where a router has changed the request's own.
+pub(crate) type OriginalUri = fn(&Extensions) -> Option<&Uri>;
 
 impl<'r> RequestParts<'r> {
     pub(crate) fn of<B>(request: &'r Request<B>) -> Self {
@@ -21,7 +24,23 @@ impl<'r> RequestParts<'r> {
             version: request.version(),
             headers: request.headers(),
             extensions: request.extensions(),
+            original_uri: |_| None,
         }
+    }
+
+    /// With a router's record of the URI, which is read only where it is needed.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) fn with_original_uri(self, original_uri: OriginalUri) -> Self {
+        Self {
+            original_uri,
+            ..self
+        }
+    }
+
+    /// The path that the client has sent.
+    pub(crate) fn original_path(&self) -> &'r str {
+        let original = (self.original_uri)(self.extensions);
+        original.unwrap_or(self.uri).path()
     }
 }
 
@@ -34,6 +53,7 @@ impl<'r> From<&'r http::request::Parts> for RequestParts<'r> {
             version: parts.version,
             headers: &parts.headers,
             extensions: &parts.extensions,
+            original_uri: |_| None,
         }
     }
 }

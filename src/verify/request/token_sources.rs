@@ -161,7 +161,7 @@ impl TokenSources {
 
 /// Whether the request opens a WebSocket: by RFC 6455 s4.1, or by RFC 8441 s4 and s5, which has no
 /// `Upgrade`.
-fn opens_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn opens_websocket(method: &Method, version: Version, headers: &HeaderMap) -> bool {
     if version <= Version::HTTP_11 {
         let mut upgrades = list(headers, &UPGRADE);
         return *method == Method::GET

@@ -2,11 +2,13 @@
 
 pub(crate) mod audience;
 pub(crate) mod client;
+pub(crate) mod confirmation;
 pub(crate) mod grants;
 pub(crate) mod required_values;
 pub(crate) mod revocation_ids;
 pub(crate) mod validity;
 pub(crate) mod token;
 
+pub use confirmation::Confirmation;
 pub use token::AccessToken;
 pub(crate) use validity::Validity;

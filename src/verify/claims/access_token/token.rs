@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
@@ -22,6 +23,7 @@ use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::audience::check_audience;
 use crate::verify::claims::access_token::client::{check_client, client_id};
+use crate::verify::claims::access_token::confirmation::Confirmation;
 use crate::verify::claims::access_token::grants::{list, scope};
 use crate::verify::claims::access_token::required_values::{
     check_required_claims, check_required_headers,
@@ -71,6 +73,8 @@ struct TokenData {
     groups: Vec<SharedStr>,
     has_username: bool,
     is_machine: bool,
+    /// In a box, since most tokens have none.
+    confirmation: Option<Box<Confirmation>>,
     payload: Arc<str>,
     custom: CustomClaims,
 }
@@ -161,6 +165,22 @@ impl AccessToken {
         self.0.groups.iter().map(SharedStr::as_str)
     }
 
+    /// The keys that the token is bound to (`cnf`); `None` for a bearer token. The request has proven
+    /// the possession of each of them.
+    #[doc(alias("cnf", "jkt", "dpop", "mtls"))]
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation.as_deref()
+    }
+
+    /// Whether the token is bound to a key or a client certificate, so that a thief cannot use it.
+    /// [`SenderConstrained`](crate::extract::SenderConstrained) demands it of a route.
+    #[doc(alias("sender_constrained"))]
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.0.confirmation.is_some()
+    }
+
     /// The whole payload as the application's own type.
     ///
     /// The payload is deserialized once for each type `T` and token; later calls return the same value.
@@ -200,10 +220,6 @@ impl AccessToken {
     ) -> Result<Self, TokenError> {
         let claims = answer.claims();
         check_token_type(claims)?;
-        // RFC 9449 s6, RFC 8705 s3.1: a bound token is not a bearer token.
-        if answer.is_bound() {
-            return Err(TokenFault::Binding.into());
-        }
         // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
         match text_or_absent(claims, "iss")? {
             Some(issuer) if !rules.is_named(&issuer) => {
@@ -243,10 +259,7 @@ impl AccessToken {
         let client_id = client_id(claims, rules)?;
         check_client(client_id.as_deref(), rules)?;
         check_audience(claims, client_id.as_deref(), rules)?;
-        // RFC 9449 s6, RFC 8705 s3.1: a bound token is not a bearer token.
-        if let Some(confirmation) = claims.get("cnf") {
-            return Err(bound(confirmation));
-        }
+        let confirmation = Confirmation::read(claims, answer.is_some())?;
 
         let share = |text: &str| SharedStr::within(payload, text);
         let subject = match subject(claims, rules, answer.is_some())? {
@@ -292,9 +305,25 @@ impl AccessToken {
             groups: list(claims, &rules.groups_claim, &rules.name_forms, share),
             has_username,
             is_machine,
+            confirmation: confirmation.map(Box::new),
             payload: Arc::clone(payload),
             custom: CustomClaims::default(),
         })))
+    }
+
+    /// Whether the token has these bindings. That the request proves them is checked elsewhere.
+    pub(crate) fn check_bindings(&self, required: RequiredBindings) -> Result<(), TokenError> {
+        let confirmation = self.confirmation();
+        let has_dpop = confirmation.is_some_and(|keys| keys.jwk_thumbprint().is_some());
+        let has_tls = confirmation.is_some_and(|keys| keys.certificate_thumbprint().is_some());
+        if required.are_met_by(has_dpop, has_tls) {
+            return Ok(());
+        }
+        let detail = RejectionDetail::new()
+            .with_claim("cnf")
+            .with_setting("require_binding")
+            .with_expected(required.to_string());
+        Err(TokenError::new(TokenFault::Binding, detail))
     }
 
     /// The period in which the token is good, widened by the leeway.
@@ -361,6 +390,10 @@ impl AccessToken {
             + ids.iter().flatten().sum::<usize>()
             + token.scope.bytes_beside(payload)
             + token.revocable.bytes_beside(payload)
+            + token
+                .confirmation
+                .as_ref()
+                .map_or(0, |_| size_of::<Confirmation>())
     }
 }
 
@@ -376,22 +409,6 @@ impl fmt::Debug for AccessToken {
             .field("expires_at", &self.0.expires_at)
             .finish_non_exhaustive()
     }
-}
-
-/// The refusal of a bound token (RFC 9449 s6, RFC 8705 s3.1). A `null` is refused too, since the key is
-/// unknown.
-#[cold]
-fn bound(confirmation: Value<'_>) -> TokenError {
-    let detail = RejectionDetail::new()
-        .with_claim("cnf")
-        .with_found(confirmation.type_name());
-    let detail = match confirmation {
-        Value::Object(_) => detail,
-        _ => detail
-            .with_problem(Problem::WrongType)
-            .with_expected("object"),
-    };
-    TokenError::new(TokenFault::Binding, detail)
 }
 
 /// Whether the token states a user's name. A user may choose the client's id as its `sub` (RFC 9068

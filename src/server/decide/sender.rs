@@ -1,0 +1,233 @@
+//! The check of a request's sender: whether it proves the possession of the keys that its token is
+//! bound to (RFC 9449 section 7, RFC 8705 section 3).
+//!
+//! 1. It runs on every request with a bound token, a proof or a demand for a binding, and after the
+//!    token's own checks. A cached token never skips it.
+//! 2. Everything that `cnf` states and that is known must be proven.
+//! 3. The proof is used up last, so that a request that is refused for another reason can be sent again.
+
+use std::time::Duration;
+
+use crate::model::error::rejection::{DpopFault, Outage, Rejection, TokenFault};
+use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::time::UnixTime;
+use crate::runtime::clock::Now;
+use crate::runtime::replay::Replay;
+use crate::runtime::replay::proof_store::ProofStore;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::verify::dpop::nonce::{DpopNonces, NonceCheck};
+use crate::verify::dpop::proof::{ProofPolicy, ProvenRequest, VerifiedProof};
+use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath, TargetUri};
+use crate::verify::jose::jws::Scratch;
+use crate::verify::request::client_certificate::ClientCertificate;
+use crate::verify::request::credential::Credential;
+use crate::verify::request::request_parts::RequestParts;
+use crate::verify::request::token_sources::opens_websocket;
+
+/// The rules for DPoP proofs of a server.
+pub(in crate::server) struct DpopRules {
+    pub(in crate::server) proofs: ProofPolicy,
+    pub(in crate::server) origin: PublicOrigin,
+    pub(in crate::server) mapping: PublicPath,
+    /// `None`: replay is not checked.
+    pub(in crate::server) store: Option<StoreRules>,
+    /// `None`: nonces are not demanded.
+    pub(in crate::server) nonces: Option<DpopNonces>,
+    /// Whether challenges name the scheme in any case.
+    pub(in crate::server) is_advertised: bool,
+}
+
+/// Where used proofs are remembered.
+pub(in crate::server) struct StoreRules {
+    pub(in crate::server) local: ProofStore,
+}
+
+/// A request whose token and sender are verified.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthenticatedRequest {
+    pub(crate) verified: SharedRequest,
+    pub(crate) is_dpop: bool,
+    /// A nonce for the response, since the one of the proof is past half of its life.
+    pub(crate) fresh_nonce: Option<Box<str>>,
+}
+
+impl AuthenticatedRequest {
+    /// A request without a proof.
+    pub(in crate::server) const fn without_proof(verified: SharedRequest) -> Self {
+        Self {
+            verified,
+            is_dpop: false,
+            fresh_nonce: None,
+        }
+    }
+}
+
+/// What a request shows of its sender. It outlives the request while the token is looked up.
+pub(in crate::server) struct Sender {
+    is_dpop: bool,
+    /// For a token under the scheme `DPoP`.
+    proof: Option<Result<VerifiedProof, Rejection>>,
+    certificate: Option<ClientCertificate>,
+}
+
+impl Sender {
+    /// Reads the proof and the certificate of a request.
+    pub(in crate::server) fn of(
+        request: RequestParts<'_>,
+        credential: Credential<'_>,
+        rules: Option<&DpopRules>,
+        now: UnixTime,
+        scratch: &mut Scratch,
+    ) -> Self {
+        let rules = rules.filter(|_| credential.is_dpop());
+        Self {
+            is_dpop: credential.is_dpop(),
+            proof: rules.map(|rules| rules.check_proof(request, credential, now, scratch)),
+            certificate: request.extensions.get::<ClientCertificate>().cloned(),
+        }
+    }
+}
+
+impl DpopRules {
+    #[allow(clippy::result_large_err)] // only refusals are large
+    fn check_proof(
+        &self,
+        request: RequestParts<'_>,
+        credential: Credential<'_>,
+        now: UnixTime,
+        scratch: &mut Scratch,
+    ) -> Result<VerifiedProof, Rejection> {
+        let proven = ProvenRequest {
+            method: request.method,
+            target: TargetUri {
+                origin: &self.origin,
+                mapping: &self.mapping,
+                path: request.original_path(),
+                opens_websocket: opens_websocket(request.method, request.version, request.headers),
+            },
+            token: credential.as_bytes(),
+        };
+        VerifiedProof::check(request.headers, &proven, &self.proofs, now, scratch)
+    }
+
+    /// A nonce for a response; `None` where none are demanded.
+    pub(in crate::server) fn fresh_nonce(&self, now: UnixTime) -> Option<Box<str>> {
+        self.nonces.as_ref().map(|nonces| nonces.issue(now).into())
+    }
+
+    /// Whether the nonce of a proof is good, and a fresh one where it soon is not.
+    fn check_nonce(
+        &self,
+        proof: &VerifiedProof,
+        now: UnixTime,
+    ) -> Result<Option<Box<str>>, DpopFault> {
+        let Some(nonces) = &self.nonces else {
+            return Ok(None);
+        };
+        let nonce = proof.nonce.as_deref().ok_or(DpopFault::NonceMissing)?;
+        match nonces.check(nonce, now) {
+            NonceCheck::Good => Ok(None),
+            NonceCheck::Old => Ok(self.fresh_nonce(now)),
+            NonceCheck::Bad => Err(DpopFault::Nonce),
+        }
+    }
+
+    /// Uses the proof up.
+    fn use_once(
+        &self,
+        verified: &VerifiedRequest,
+        proof: &VerifiedProof,
+        now: Duration,
+    ) -> Result<(), Rejection> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        let token = &verified.token;
+        let subject = token.subject().map_or("", |id| id.as_str());
+        let client = token.client_id().map_or("", |id| id.as_str());
+        let owner = [token.issuer(), subject, client].map(str::as_bytes);
+        let life = self.proofs.longest_life();
+        let id = (&proof.thumbprint, proof.id.as_bytes());
+        match store.local.use_once(&owner, id, life, now) {
+            Replay::Fresh => Ok(()),
+            Replay::Replayed => Err(DpopFault::Replayed.into()),
+            Replay::Full { retry_after } => {
+                Err(Rejection::unavailable(Outage::ReplayStoreFull, retry_after))
+            }
+        }
+    }
+}
+
+/// Whether this request needs a check of its sender: false for a bearer token where nothing is
+/// demanded.
+#[inline]
+pub(in crate::server) fn is_needed(verified: &VerifiedRequest, credential: Credential<'_>) -> bool {
+    credential.is_dpop() || verified.token.is_bound() || !verified.rules.required_bindings.is_none()
+}
+
+/// Checks the sender of a request with a verified token.
+pub(in crate::server) fn check(
+    verified: SharedRequest,
+    sender: Sender,
+    rules: Option<&DpopRules>,
+    now: Now,
+) -> Result<AuthenticatedRequest, Rejection> {
+    let is_dpop = sender.is_dpop;
+    match check_bindings(&verified, sender, rules, now) {
+        Ok(fresh_nonce) => Ok(AuthenticatedRequest {
+            verified,
+            is_dpop,
+            fresh_nonce,
+        }),
+        Err(rejection) => Err(rejection.by(verified.realm())),
+    }
+}
+
+/// Checks every binding, and returns a nonce for the response where one is due.
+
+fn check_bindings(
+    verified: &VerifiedRequest,
+    sender: Sender,
+    rules: Option<&DpopRules>,
+    now: Now,
+) -> Result<Option<Box<str>>, Rejection> {
+    let confirmation = verified.token.confirmation();
+    let key = confirmation.and_then(|keys| keys.jwk_thumbprint());
+    let certificate = confirmation.and_then(|keys| keys.certificate_thumbprint());
+    let required = verified.rules.required_bindings;
+    verified.token.check_bindings(required)?;
+    if let Some(expected) = certificate {
+        let is_shown = sender
+            .certificate
+            .is_some_and(|shown| shown.thumbprint() == expected);
+        if !is_shown {
+            return Err(unproven(
+                "cnf.x5t#S256",
+                "the client certificate of the connection",
+            ));
+        }
+    }
+    let (expected, rules, proof) = match (key, rules, sender.proof) {
+        (None, _, _) if sender.is_dpop => return Err(TokenFault::Scheme.into()),
+        (None, _, _) => return Ok(None),
+        (Some(expected), Some(rules), Some(proof)) => (expected, rules, proof),
+        // RFC 9449 s7.2: a bound token under the scheme `Bearer` is refused.
+        (Some(_), _, _) => return Err(unproven("cnf.jkt", "the scheme `DPoP` and a proof")),
+    };
+    let proof = proof?;
+    if proof.thumbprint != *expected {
+        return Err(unproven("cnf.jkt", "a proof by the token's key"));
+    }
+    let nonce = rules.check_nonce(&proof, now.wall)?;
+    rules.use_once(verified, &proof, now.monotonic)?;
+    Ok(nonce)
+}
+
+#[cold]
+fn unproven(claim: &'static str, expected: &'static str) -> Rejection {
+    let detail = RejectionDetail::new()
+        .with_claim(claim)
+        .with_problem(Problem::Differs)
+        .with_expected(expected);
+    Rejection::from(TokenFault::Binding).with_detail(detail)
+}
