@@ -12,6 +12,7 @@ mod runtime;
 mod server;
 mod verify;
 
+pub mod binding;
 pub mod config;
 pub mod error;
 pub mod extract;

@@ -6,6 +6,7 @@ pub(crate) mod public_key;
 #[cfg(feature = "jwks")]
 pub(crate) mod private_key;
 pub(crate) mod token_hash;
+pub(crate) mod sha256;
 #[cfg(feature = "redis")]
 pub(crate) mod aead;
 pub(crate) mod pem;
