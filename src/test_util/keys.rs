@@ -238,7 +238,7 @@ pub(super) fn random_text(length: usize) -> String {
 
 /// A test cannot go on without the cryptographic library.
 #[allow(clippy::panic)] // Test tooling: a panic is the report.
-fn done<T>(outcome: Result<T, Unspecified>, what: &str) -> T {
+pub(super) fn done<T>(outcome: Result<T, Unspecified>, what: &str) -> T {
     match outcome {
         Ok(value) => value,
         Err(Unspecified) => panic!("the mock issuer could not {what}"),

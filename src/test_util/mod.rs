@@ -61,6 +61,7 @@
 // In the order in which they may name each other.
 mod clock;
 mod keys;
+mod certificate;
 mod register;
 mod issuer;
 mod token;
@@ -71,6 +72,7 @@ mod wire;
 mod endpoints;
 mod serve;
 
+pub use certificate::TestCertificate;
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
 pub use issuer::MockIssuer;

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use super::issuer::MockIssuer;
 use super::keys::{SigningKey, hmac_sha256, random_text};
 use crate::Algorithm;
+use crate::binding::ClientCertificate;
 use crate::time::UnixTime;
 
 /// A token that is being made. It comes from a [`MockIssuer`].
@@ -204,6 +205,16 @@ impl TokenBuilder {
     /// Sets AWorld's `platform`: `web`, `mobile` or `m2m`.
     pub fn platform(self, platform: &str) -> Self {
         self.claim("platform", platform)
+    }
+
+    /// Binds the token to this certificate: the member `x5t#S256` of `cnf` (RFC 8705 section 3.1).
+    /// Other members of `cnf` stay.
+    pub fn bound_to_certificate(mut self, certificate: &ClientCertificate) -> Self {
+        let confirmation = self.claims.entry("cnf").or_insert_with(|| json!({}));
+        if let Some(members) = confirmation.as_object_mut() {
+            members.insert("x5t#S256".into(), certificate.to_x5t_s256().into());
+        }
+        self
     }
 
     /// Sets `exp`, from the issuer's time on, in whole seconds. Default: 1 hour.

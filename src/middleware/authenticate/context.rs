@@ -6,6 +6,7 @@ use http::Extensions;
 #[cfg(feature = "axum")]
 use http::HeaderMap;
 
+use crate::middleware::authenticate::client_certificate::CertificateProxy;
 use crate::middleware::response::challenge::{ChallengePolicy, ReplyForm};
 use crate::middleware::response::drain_body::ReadBounds;
 use crate::middleware::response::refusal::Refusal;
@@ -64,6 +65,8 @@ pub(crate) struct LayerPolicy {
     /// Whether clients that speak gRPC are answered in it.
     pub(in crate::middleware) grpc: bool,
     pub(in crate::middleware) sources: TokenSources,
+    /// The proxy whose header field describes the client's certificate.
+    pub(in crate::middleware) certificate_proxy: Option<CertificateProxy>,
     /// The route parameters that address a tenant.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(in crate::middleware) path: PathParameters,

@@ -2,11 +2,15 @@
 
 use http::HeaderName;
 
+use crate::middleware::authenticate::client_certificate::{CertificateProxy, SETTING};
 use crate::middleware::authenticate::layer::AuthenticateLayer;
 use crate::model::error::rejection_detail::Problem;
+use crate::verify::request::certificate_header::ClientCertificateHeader;
+use crate::verify::request::trusted_peers::TrustedPeers;
 
 impl<M> AuthenticateLayer<M> {
-    /// Settings that give up a protection: tokens from other places than `Authorization`.
+    /// Settings that give up a protection: tokens from other places than `Authorization`, and the
+    /// client's certificate from a header field.
     pub fn danger(self) -> DangerousLayer<M> {
         DangerousLayer(self)
     }
@@ -14,7 +18,7 @@ impl<M> AuthenticateLayer<M> {
 
 /// Settings of an [`AuthenticateLayer`] that give up a protection. Each leads back to the layer.
 ///
-/// The sources add up, with each other and with `Authorization`, and a request holds exactly
+/// The sources of tokens add up, with each other and with `Authorization`, and a request holds exactly
 /// one credential in all of them: two are answered 400
 /// [`SeveralCredentials`](crate::error::RequestFault::SeveralCredentials), whatever they hold. Cookies
 /// and headers hold the bare token, without a scheme. An empty value is answered 400, and so is
@@ -99,5 +103,43 @@ impl<M> DangerousLayer<M> {
     pub fn token_header(mut self, name: HeaderName) -> AuthenticateLayer<M> {
         self.0.sources.add_header(name);
         self.0
+    }
+
+    /// Believes the header field in which a proxy that terminates TLS sends the certificate of the
+    /// client (RFC 8705 section 6.5), where the request's connection comes from one of these peers.
+    ///
+    /// What is given up: the binding of a token to a certificate rests on the proxy. A peer of
+    /// the list can state any certificate, and a proxy that passes on the field of its clients
+    /// lets each of them do so. The proxy has to remove or replace the field in every request
+    /// (RFC 9440 section 4). Keep the list short, and the service unreachable past the proxy.
+    ///
+    /// The peer's address is that of the connection: [`PeerAddress`](crate::binding::PeerAddress)
+    /// in the request's extensions or, with the features `axum` and `jwks`,
+    /// `ConnectInfo<SocketAddr>`, which `into_make_service_with_connect_info` puts there.
+    ///
+    /// | peer | header field | what happens |
+    /// |---|---|---|
+    /// | trusted | one certificate | it becomes the request's [`ClientCertificate`](crate::binding::ClientCertificate), and the field stays for the application |
+    /// | trusted | absent or empty | the request has no certificate |
+    /// | trusted | malformed, too long, repeated | 400 [`ClientCertificate`](crate::error::RequestFault::ClientCertificate) |
+    /// | another, or unknown | any | the field is removed; the certificate of the peer's own TLS connection, if any, stays |
+    ///
+    /// A certificate that the acceptor of TLS has put into a trusted peer's request is the
+    /// proxy's own, and is removed. With the forms of AWS and RFC 9440, the other fields about the
+    /// certificate are removed together with it. With an empty list of peers, with two different
+    /// values, or with `Authorization`, `Cookie` or `Host` as the name of the field, the layer
+    /// answers every request 500. Default: no header field is read or removed.
+    pub fn client_certificate_header(
+        mut self,
+        header: ClientCertificateHeader,
+        peers: TrustedPeers,
+    ) -> AuthenticateLayer<M> {
+        let (has_peers, is_usable) = (!peers.is_empty(), header.is_usable());
+        let proxy = CertificateProxy { header, peers };
+        let is_one = self.0.set_certificate_proxy(proxy);
+        self.0
+            .demand(SETTING, has_peers, Problem::Empty)
+            .demand(SETTING, is_usable, Problem::Malformed)
+            .demand(SETTING, is_one, Problem::Contradicts)
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
+use crate::middleware::authenticate::client_certificate::CertificateProxy;
 use crate::middleware::authenticate::context::{AdmissionRules, LayerPolicy, SettingFault};
 use crate::middleware::authenticate::service::Authenticate;
 use crate::middleware::response::body::{EmptyBody, RenderedBody, Renderer};
@@ -96,6 +97,7 @@ struct Settings {
     refused_body_time: Option<Duration>,
     workspace_parameter: Option<Arc<str>>,
     account_parameter: Option<Arc<str>>,
+    certificate_proxy: Option<CertificateProxy>,
     /// Tokens without repetition.
     scope: Vec<&'static str>,
     known_scope: Vec<&'static str>,
@@ -294,6 +296,12 @@ impl<M> AuthenticateLayer<M> {
         self
     }
 
+    /// Sets the proxy whose header field describes the client's certificate. False where it is
+    /// another one already.
+    pub(in crate::middleware) fn set_certificate_proxy(&mut self, proxy: CertificateProxy) -> bool {
+        set_once(&mut self.settings.certificate_proxy, proxy)
+    }
+
     /// Remembers the first setting that does not hold.
     pub(in crate::middleware) fn demand(
         mut self,
@@ -361,6 +369,7 @@ impl<M> AuthenticateLayer<M> {
             context: settings.context.clone(),
             grpc: settings.grpc,
             sources: self.sources.clone(),
+            certificate_proxy: settings.certificate_proxy.clone(),
             known_scope,
             read_bounds: ReadBounds {
                 bytes: settings.refused_body_bytes.unwrap_or(standard.bytes),

@@ -1,5 +1,6 @@
 //! The layer that authenticates requests, its service, and its entry in the request's extensions.
 
+pub(crate) mod client_certificate;
 pub(crate) mod context;
 pub(crate) mod refuser;
 #[cfg(all(feature = "axum", feature = "jwks"))]

@@ -76,10 +76,13 @@ struct Authenticator(Arc<StripedArc<LayerPolicy>>);
 impl Authenticator {
     fn authenticate<B>(
         &self,
-        request: &Request<B>,
+        request: &mut Request<B>,
     ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
         if let Some(fault) = self.0.setting_fault {
             return Err(fault.rejection());
+        }
+        if let Some(proxy) = &self.0.certificate_proxy {
+            proxy.apply(request)?;
         }
         let parts = RequestParts::of(request);
         #[cfg(feature = "axum")]
@@ -238,7 +241,7 @@ where
         // The innermost layer decides, so what an outer layer left is removed.
         request.extensions_mut().remove::<AuthContext>();
         let protocol = self.authenticator.protocol(&request);
-        let admitted = match self.authenticator.authenticate(&request) {
+        let admitted = match self.authenticator.authenticate(&mut request) {
             Ok(Decision::Done(verified)) => {
                 self.authenticator.admit(&mut request, protocol, verified)
             }

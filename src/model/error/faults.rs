@@ -47,6 +47,10 @@ faults! {
         SeveralUsers = "several_users", "the request names a user to act for more than once";
         /// Not 1 to 128 visible ASCII characters without a comma.
         NotAUser = "not_a_user", "the field that names the user to act for is malformed";
+        /// The header field in which a trusted proxy sends the certificate of the client does not
+        /// describe exactly one; see
+        /// [`client_certificate_header`](crate::layer::DangerousLayer::client_certificate_header).
+        ClientCertificate = "client_certificate", "the field with the client's certificate is malformed, too long or repeated";
     }
 }
 

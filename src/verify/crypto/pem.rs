@@ -119,6 +119,11 @@ const NULL: u8 = 0x05;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 
+/// Whether these bytes are exactly one DER SEQUENCE, such as a certificate. The content is not read.
+pub(crate) fn is_one_sequence(der: &[u8]) -> bool {
+    element(der, SEQUENCE).is_some_and(|(_, rest)| rest.is_empty())
+}
+
 /// The octets of a positive INTEGER, and what follows it. X.690 s8.3.2: the first nine bits are not
 /// all zero.
 fn positive_integer(der: &[u8]) -> Option<(&[u8], &[u8])> {

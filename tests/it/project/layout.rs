@@ -56,6 +56,7 @@ fn each_foreign_crate_has_its_room() {
             "axum",
             vec![
                 "middleware/extract/",
+                "middleware/authenticate/client_certificate.rs",
                 "middleware/authenticate/lent_body.rs",
                 "middleware/services/backchannel_logout.rs",
             ],
