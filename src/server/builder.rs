@@ -424,7 +424,7 @@ impl ResourceServerBuilder {
         #[cfg(feature = "jwks")]
         let mut opaque: Option<IntrospectedIssuer> = None;
         #[cfg(all(feature = "axum", feature = "jwks"))]
-        let mut tellers = UserInfoLookups::new();
+        let mut userinfo_lookups = UserInfoLookups::new();
         for issuer in self.issuers {
             let compiled = assemble(&issuer, &self.resource, &self.clock);
             let Some(CompiledIssuer { name, members }) = mistakes.collect(compiled) else {
@@ -439,7 +439,7 @@ impl ResourceServerBuilder {
                 ));
             }
             #[cfg(feature = "jwks")]
-            let is_asked = own.collect(introspection::add(
+            let is_introspected = own.collect(introspection::add(
                 &mut opaque,
                 &issuer,
                 &members,
@@ -447,12 +447,17 @@ impl ResourceServerBuilder {
                 self.max_token_bytes,
             ));
             #[cfg(not(feature = "jwks"))]
-            let is_asked = Some(false);
-            if is_asked == Some(false) {
+            let is_introspected = Some(false);
+            if is_introspected == Some(false) {
                 own.collect(register(&mut authorities, &members));
             }
             #[cfg(all(feature = "axum", feature = "jwks"))]
-            own.collect(userinfo::add(&mut tellers, &issuer, &members, &self.clock));
+            own.collect(userinfo::add(
+                &mut userinfo_lookups,
+                &issuer,
+                &members,
+                &self.clock,
+            ));
             mistakes.collect(own.into_result().map_err(|error| error.of(&name)));
             let members = members.into_iter().map(|(_, authority)| authority);
             realms.push((name, members.collect()));
@@ -466,8 +471,8 @@ impl ResourceServerBuilder {
         mistakes.collect(check_contexts(&realms));
         let has_contexts = tenants(&realms).any(TenantClaims::has_contexts);
         let has_delegation = tenants(&realms).any(|rules| rules.delegation.is_on());
-        let asks = tenants(&realms).any(TenantClaims::asks_memberships);
-        if !realms.is_empty() && self.members.is_some() && !asks {
+        let uses_directory = tenants(&realms).any(TenantClaims::needs_memberships);
+        if !realms.is_empty() && self.members.is_some() && !uses_directory {
             mistakes.add(ConfigError::conflict(
                 "membership_directory",
                 "no issuer's tenant rules ask it; add `memberships_from_directory()` to them, or leave it out",
@@ -530,7 +535,7 @@ impl ResourceServerBuilder {
                 #[cfg(feature = "jwks")]
                 introspected: opaque,
                 #[cfg(all(feature = "axum", feature = "jwks"))]
-                userinfo: tellers,
+                userinfo: userinfo_lookups,
                 issuers: realms,
             }),
         })))

@@ -38,7 +38,7 @@ struct State {
     profile: Profile,
     clock: Arc<dyn Clock>,
     algorithms: Vec<Algorithm>,
-    keys: Vec<(SigningKey, RevocationCheck)>,
+    keys: Vec<(SigningKey, KeyState)>,
     register: Register,
 }
 
@@ -50,7 +50,7 @@ enum Profile {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum RevocationCheck {
+enum KeyState {
     Current,
     Old,
     Retired,
@@ -202,9 +202,9 @@ impl MockIssuer {
         let mut state = self.state();
         state.make_missing_keys();
         let mut algorithms = Vec::new();
-        for (key, standing) in &mut state.keys {
-            if *standing == RevocationCheck::Current {
-                *standing = RevocationCheck::Old;
+        for (key, key_state) in &mut state.keys {
+            if *key_state == KeyState::Current {
+                *key_state = KeyState::Old;
                 algorithms.push(key.algorithm());
             }
         }
@@ -215,9 +215,9 @@ impl MockIssuer {
 
     /// Publishes only the current keys from now on.
     pub fn retire_old_keys(&self) {
-        for (_, standing) in &mut self.state().keys {
-            if *standing == RevocationCheck::Old {
-                *standing = RevocationCheck::Retired;
+        for (_, key_state) in &mut self.state().keys {
+            if *key_state == KeyState::Old {
+                *key_state = KeyState::Retired;
             }
         }
     }
@@ -307,7 +307,7 @@ impl State {
         let published = self
             .keys
             .iter()
-            .filter(|(_, standing)| *standing != RevocationCheck::Retired);
+            .filter(|(_, key_state)| *key_state != KeyState::Retired);
         published.map(|(key, _)| key)
     }
 
@@ -315,7 +315,7 @@ impl State {
         let mut current = self
             .keys
             .iter()
-            .filter(|(_, standing)| *standing == RevocationCheck::Current);
+            .filter(|(_, key_state)| *key_state == KeyState::Current);
         current
             .find(|(key, _)| key.algorithm() == algorithm)
             .map(|(key, _)| key)
@@ -332,7 +332,7 @@ impl State {
     fn make_key(&mut self, algorithm: Algorithm) -> SigningKey {
         let id = format!("key-{}", self.keys.len() + 1);
         let key = SigningKey::generate(id, algorithm);
-        self.keys.push((key.clone(), RevocationCheck::Current));
+        self.keys.push((key.clone(), KeyState::Current));
         key
     }
 }

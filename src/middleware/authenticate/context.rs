@@ -14,7 +14,7 @@ use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
-use crate::middleware::response::scope_challenge::{DemandedScopes, scope_to_ask_for};
+use crate::middleware::response::scope_challenge::{DemandedScopes, challenge_scope};
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::ScopeToken;
@@ -199,8 +199,8 @@ impl AuthContext {
             .iter()
             .map(ScopeToken::as_str)
             .filter(|token| is_known(token));
-        let scope = scope_to_ask_for(required, self.demanded, kept);
-        rejection.asking_for(scope)
+        let scope = challenge_scope(required, self.demanded, kept);
+        rejection.with_challenge_scope(scope)
     }
 
     /// What a tenant guard checks before it looks at the caller.

@@ -41,9 +41,9 @@ pub(crate) struct ChallengeText {
 impl ChallengePolicy {
     pub(crate) fn new(wording: ChallengeText, renderer: Option<Arc<dyn Renderer>>) -> Self {
         Self {
-            missing_token: Challenge::missing_token(&wording).in_words(&wording),
-            invalid_request: Challenge::INVALID_REQUEST.in_words(&wording),
-            invalid_token: Challenge::invalid_token(&wording).in_words(&wording),
+            missing_token: Challenge::missing_token(&wording).header_value(&wording),
+            invalid_request: Challenge::INVALID_REQUEST.header_value(&wording),
+            invalid_token: Challenge::invalid_token(&wording).header_value(&wording),
             wording,
             renderer,
         }
@@ -102,7 +102,7 @@ impl<'r> Challenge<'r> {
             .map(|_| self.description)
     }
 
-    fn in_words(&self, wording: &ChallengeText) -> HeaderValue {
+    fn header_value(&self, wording: &ChallengeText) -> HeaderValue {
         let mut text = format!("Bearer realm=\"{}\"", wording.realm);
         let parameters = [
             ("error", self.error),
@@ -163,7 +163,10 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy) -> PreparedAnswer {
         .as_ref()
         .and_then(|(challenge, _)| challenge.described(&policy.wording));
     let challenge = challenge.map(|(challenge, ready)| {
-        ready.map_or_else(|| challenge.in_words(&policy.wording), HeaderValue::clone)
+        ready.map_or_else(
+            || challenge.header_value(&policy.wording),
+            HeaderValue::clone,
+        )
     });
     PreparedAnswer {
         status,

@@ -48,7 +48,7 @@ pub(in crate::server) fn keys(
     clock: &Arc<dyn Clock>,
 ) -> Result<KeySource, ConfigError> {
     #[cfg(feature = "jwks")]
-    if matches!(issuer.kind, IssuerKind::Introspected(_)) && !issuer.asking.signed {
+    if matches!(issuer.kind, IssuerKind::Introspected(_)) && !issuer.introspection.signed {
         return unsigned(issuer);
     }
     let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();

@@ -90,7 +90,7 @@ pub(in crate::server) fn rules(
         name_forms: issuer.name_forms.clone(),
         subject_claim: issuer.subject_claim.clone(),
         #[cfg(feature = "jwks")]
-        clients_without_subject: issuer.asking.clients_without_subject,
+        clients_without_subject: issuer.introspection.clients_without_subject,
         #[cfg(not(feature = "jwks"))]
         clients_without_subject: false,
         client_id_claims,
@@ -114,7 +114,7 @@ fn audiences(issuer: &Issuer, resource: &str) -> Audiences {
     match issuer.any_audience {
         true => Audiences::Waived,
         #[cfg(feature = "jwks")]
-        false if !issuer.asking.needs_audience => Audiences::AnyOfWhereStated(ours),
+        false if !issuer.introspection.needs_audience => Audiences::AnyOfWhereStated(ours),
         false => Audiences::AnyOf(ours),
     }
 }

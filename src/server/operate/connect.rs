@@ -20,7 +20,7 @@ use crate::server::registry::remotes;
 use crate::server::resource_server::ResourceServer;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a first attempt ended. A failure that may pass is a status and no error.
 type Attempt = Result<(), Option<ConnectError>>;
@@ -214,7 +214,7 @@ impl ResourceServer {
             }
             Ok(())
         };
-        match tokio::time::timeout(CONNECT_PATIENCE, all).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, all).await {
             Ok(Err(error)) => Err(error),
             // An issuer that does not answer in time is down, which is a status and no error.
             Ok(Ok(())) | Err(_) => Ok(self),

@@ -21,9 +21,9 @@ pub(in crate::server) enum IntrospectionTarget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum IntrospectedJwts {
     Never,
-    Too,
+    Also,
     /// And about nothing else.
-    Alone,
+    Only,
 }
 
 /// How the issuer is asked.
@@ -42,7 +42,7 @@ pub(in crate::server) struct IntrospectionSettings {
     /// `None`: nothing is remembered.
     pub(in crate::server) life: Option<Duration>,
     pub(in crate::server) calls: usize,
-    pub(in crate::server) patience: Duration,
+    pub(in crate::server) wait_limit: Duration,
     /// The names of the settings that were made. An issuer whose tokens are verified here has
     /// none of them.
     pub(in crate::server) set: Vec<&'static str>,
@@ -63,7 +63,7 @@ impl Default for IntrospectionSettings {
             signed_age: MOST_APART,
             life: Some(Duration::from_secs(60)),
             calls: 64,
-            patience: Duration::from_secs(2),
+            wait_limit: Duration::from_secs(2),
             set: Vec::new(),
         }
     }

@@ -98,7 +98,7 @@ pub struct Issuer {
     /// The settings that hold one value.
     pub(in crate::server) once: RepeatedSettings,
     #[cfg(feature = "jwks")]
-    pub(in crate::server) asking: IntrospectionSettings,
+    pub(in crate::server) introspection: IntrospectionSettings,
     #[cfg(all(feature = "axum", feature = "jwks"))]
     pub(in crate::server) userinfo_location: Option<UserInfoLocation>,
 }
@@ -260,7 +260,7 @@ impl Issuer {
             tenant: None,
             once: RepeatedSettings::default(),
             #[cfg(feature = "jwks")]
-            asking: IntrospectionSettings::default(),
+            introspection: IntrospectionSettings::default(),
             #[cfg(all(feature = "axum", feature = "jwks"))]
             userinfo_location: None,
         }
