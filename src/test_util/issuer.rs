@@ -3,8 +3,8 @@
 //! 1. Clones are one issuer: they share name, keys and clock.
 //! 2. Keys are made when they are first needed. Current keys sign; current and old keys are
 //!    published; retired keys are not, and still sign where a test names them.
-//! 3. What it does with them stands in `issue.rs` (tokens) and `serve.rs` (HTTP).
-//! 4. It knows every good token that it has issued, signed or opaque, and what it says.
+//! 3. `issue.rs` issues tokens, and `serve.rs` serves the HTTP endpoints.
+//! 4. It registers every valid token that it issues, signed or opaque, with its claims.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,7 +135,7 @@ impl MockIssuer {
     }
 
     /// Signs with the first of these algorithms, and publishes a key for each. An empty list
-    /// changes nothing. Default: RS256, and what a token asks for once it does.
+    /// changes nothing. Default: RS256, and any algorithm that a token builder names.
     #[must_use]
     pub fn with_algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let algorithms: Vec<_> = algorithms.into_iter().collect();
@@ -222,7 +222,7 @@ impl MockIssuer {
         }
     }
 
-    /// What the register says at this moment.
+    /// Reads the register at the current time of the issuer's clock.
     pub(super) fn registered<T>(&self, look: impl FnOnce(&Register, UnixTime) -> T) -> T {
         let now = self.now();
         look(&self.state().register, now)

@@ -184,7 +184,7 @@ impl AuthContext {
     }
 
     /// A 403 for a scope names all that the client needs as far as it is known, and what it has:
-    /// clients that ask for exactly the scope of the last challenge would lose the rest.
+    /// clients that request exactly the scope of the last challenge would lose the rest.
     fn with_all_scopes(&self, rejection: Rejection) -> Rejection {
         let (Some(required), Some(verified)) = (rejection.required_scope(), &self.verified) else {
             return rejection;

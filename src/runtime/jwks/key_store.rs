@@ -228,8 +228,8 @@ impl RemoteKeys {
         self.source.config.lazy
     }
 
-    /// Whether the keys count in readiness and health: all except those on demand whose first token
-    /// has not come.
+    /// Whether the keys count in readiness and health: all except keys that are fetched on demand and
+    /// were not needed yet.
     pub(crate) fn counts(&self) -> bool {
         !self.state().schedule.is_on_demand()
     }
@@ -419,7 +419,7 @@ impl RemoteKeys {
         };
         self.progress
             .send_modify(|progress| progress.finished = fetch);
-        // Not under the lock: a subscriber may ask for the status.
+        // Not under the lock: a log subscriber may call `status`.
         if let Some(event) = event {
             event.announce(&self.source.config.issuer);
         }

@@ -1,4 +1,4 @@
-//! A circuit breaker for an endpoint that is asked about tokens.
+//! A circuit breaker for an endpoint that looks tokens up.
 //!
 //! 1. No single caller opens it. Failures are counted by sender (a token, or its owner), each once,
 //!    and since the last verdict: one success, and counting starts anew.

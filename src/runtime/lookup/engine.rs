@@ -4,7 +4,7 @@
 //!    disconnects cancels nothing.
 //! 2. The number of requests to the endpoint, of tokens that wait and of requests that wait is bounded,
 //!    and so is the time that a request waits. Beyond each bound the request is answered 503.
-//! 3. A failure is no verdict. It concerns the token: see
+//! 3. A failure is not a verdict. It concerns the token: see
 //!    [`failed_tokens`](super::failed_tokens) for how long that one is not looked up again, and
 //!    [`circuit_breaker`](super::circuit_breaker) for an endpoint that fails for all.
 //! 4. A look-up that no request waits for any longer is not made.

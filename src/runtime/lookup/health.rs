@@ -1,7 +1,7 @@
 //! The health of an endpoint: its statistics, its circuit breaker, and when failures are logged.
 //!
 //! A failure is logged when failures begin, change their kind, and end, and each of these at most once
-//! a minute, since a stranger's bad tokens cause failures too. What was suppressed is logged when the
+//! a minute, since forged tokens cause failures too. What was suppressed is logged when the
 //! minute is over, if it still holds.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,7 +113,7 @@ impl LookupHealth {
             }
             should_log
         };
-        // Not under the lock: a subscriber may ask for the status.
+        // Not under the lock: a log subscriber may call `status`.
         if should_log {
             self.announce_recovery();
         }

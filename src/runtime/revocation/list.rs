@@ -267,7 +267,7 @@ impl RevocationList {
     }
 
     /// Removes an entry that another instance has withdrawn: like `withdraw`, without notifying the
-    /// listener, and unless it is kept, which is asked under the list's lock.
+    /// listener, unless `is_kept` returns true, which is called under the list's lock.
     #[cfg(feature = "redis")]
     pub(crate) fn remove_remote(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
         let mut writer = self.writer();

@@ -25,7 +25,7 @@ pub(crate) struct ClockReading {
 /// How long an entry counts by the monotonic clock, from its insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MonotonicSpan {
-    /// In force for this long, whatever the wall clock says.
+    /// In force for this long, independently of the wall clock.
     force: Duration,
     /// In memory for this long, also when it is not in force.
     kept: Duration,
@@ -100,7 +100,7 @@ impl TimedEntry {
         }
     }
 
-    /// Whether it is in force. The monotonic clock is read only where the wall clock says no.
+    /// Whether it is in force. The monotonic clock is read only when the entry is over by the wall clock.
     pub(super) fn is_in_force(&self, wall: UnixTime, monotonic: impl FnOnce() -> Duration) -> bool {
         wall < self.entry.ends_at() || monotonic() < self.in_force_until()
     }

@@ -59,7 +59,7 @@ pub(crate) struct IssuerCache {
 }
 
 impl IssuerCache {
-    /// `cache_scope` is every setting that the response depends on: how the issuer is asked, and by
+    /// `cache_scope` is every setting that the response depends on: the form of the request, and by
     /// which client.
     pub(crate) fn new(
         answers: &Arc<SharedIntrospectionCache>,

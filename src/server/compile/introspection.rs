@@ -83,7 +83,7 @@ fn introspected_issuer(
     let (Some(dialect), Some(credentials), Some(signed_for), Some(place)) =
         (dialect, credentials, signed_for, place)
     else {
-        // INVARIANT: what is missing has added its mistake.
+        // INVARIANT: each absent value has added a mistake.
         return Err(ConfigError::new("introspected", "it cannot be used"));
     };
     #[cfg(feature = "redis")]
@@ -288,7 +288,7 @@ fn endpoint_url(issuer: &Issuer, target: &IntrospectionTarget) -> Result<Endpoin
     }
 }
 
-/// RFC 9701 s5: the audience is this resource server, which is the client that asks.
+/// RFC 9701 s5: the audience is this resource server, which is the client of the introspection request.
 fn signed_for(settings: &IntrospectionSettings) -> Result<Vec<Box<str>>, ConfigError> {
     if !settings.signed_for.is_empty() {
         if settings.signed_for.iter().any(String::is_empty) {

@@ -46,7 +46,7 @@ pub(in crate::server) fn rules(
     if matches!(&issuer.kind, IssuerKind::OidcTenants(family) if family.tenants.len() > 1)
         && issuer.tenant.as_ref().is_some_and(names_clients)
     {
-        // A client's id says nothing about which tenant has issued the token.
+        // A client id does not identify the tenant that issued the token.
         mistakes.add(ConfigError::conflict(
             "tenant_claims",
             "`client_tenant(..)` and `portal_client(..)` would hold for every tenant of `oidc_tenants(..)`; configure those tenants as issuers of their own",

@@ -79,7 +79,7 @@ pub(in crate::server) enum UserInfoRefusal {
     NothingToSee,
 }
 
-/// What an answer says, and how long that is valid.
+/// The interpreted response, and how long it is valid.
 type Read = Result<(UserClaims, CacheValidity), UserInfoRefusal>;
 
 /// The look-ups, by the issuer's identifier.

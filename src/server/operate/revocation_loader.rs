@@ -134,7 +134,7 @@ impl ResourceServerBuilder {
 
 impl ResourceServer {
     /// Starts the task that loads, unless it runs or has loaded. `None` when nothing is to be
-    /// loaded; otherwise what tells of attempts. Inside a runtime.
+    /// loaded; otherwise a receiver of the number of attempts. Must be called inside a runtime.
     pub(in crate::server) fn start_loading(&self) -> Option<watch::Receiver<u64>> {
         let loading = self.0.loading.as_ref()?;
         let attempts = loading.attempts.subscribe();

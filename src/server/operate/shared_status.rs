@@ -8,7 +8,7 @@ use crate::runtime::shared::sync::state::SyncStatus;
 use crate::server::resource_server::ResourceServer;
 
 impl ResourceServer {
-    /// How the shared store sync; `None` where none is configured.
+    /// The status of the shared store; `None` where none is configured.
     #[must_use]
     pub fn shared_store_status(&self) -> Option<SharedStoreStatus> {
         let shared = self.0.shared.as_ref()?;
@@ -27,7 +27,7 @@ impl ResourceServer {
     ///
     /// # Errors
     ///
-    /// [`SharedStoreError`] when the store could not be asked, or none is configured. What is known
+    /// [`SharedStoreError`] when the store cannot be queried, or none is configured. What is known
     /// here holds all the same, and goes to the store as soon as it answers.
     pub async fn synchronize(&self) -> Result<(), SharedStoreError> {
         let Some(shared) = &self.0.shared else {
@@ -40,14 +40,14 @@ impl ResourceServer {
     }
 }
 
-/// Why the shared store could not be asked. It names the store without user and password.
+/// Why the shared store cannot be queried. It names the store without user and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedStoreError {
     kind: SharedStoreErrorKind,
     problem: String,
 }
 
-/// What kept the shared store from being asked.
+/// The cause of a failed query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SharedStoreErrorKind {
@@ -62,7 +62,7 @@ pub enum SharedStoreErrorKind {
 }
 
 impl SharedStoreError {
-    /// What kept it from being asked, for programs.
+    /// The cause, for programs.
     #[must_use]
     pub const fn kind(&self) -> SharedStoreErrorKind {
         self.kind
@@ -90,7 +90,7 @@ impl fmt::Display for SharedStoreError {
 
 impl std::error::Error for SharedStoreError {}
 
-/// How a shared store sync, at the moment when it was asked for.
+/// The status of a shared store at the time of the call.
 ///
 /// All times are spans of the server's [`Clock`](crate::time::Clock).
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl SharedStoreStatus {
         self.answers.1
     }
 
-    /// Why the store failed when it was last asked about an opaque token; absent when it did not.
+    /// The error of the last query about an opaque token; absent when it succeeded.
     #[must_use]
     pub fn answer_error(&self) -> Option<&str> {
         self.answer_error.as_deref()

@@ -1,4 +1,4 @@
-//! An issuer that is asked about its tokens: where, how, and what is made of its answers.
+//! Settings of an introspected issuer: endpoint, requests, and the use of responses.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Issuer {
     }
 
     /// An issuer whose tokens are judged by a token information service, an older form of
-    /// introspection. [`token_dialect`](Self::token_dialect) must follow: how the service is asked.
+    /// introspection. [`token_dialect`](Self::token_dialect) must follow: the form of the requests.
     /// The members of its answer are claims, and all settings of claims hold. An audience is not
     /// demanded, since such services state none.
     /// [`presets::axway`](crate::presets::axway) is that of Axway API Gateway.
@@ -119,7 +119,7 @@ impl Issuer {
         })
     }
 
-    /// How the token information service is asked, and how it answers. Default: none; a
+    /// The form of requests to the token information service and of its responses. Default: none; a
     /// [`token_information`](Self::token_information) issuer must have it.
     pub fn token_dialect(mut self, dialect: TokenInformation) -> Self {
         self.once.set_opaque("token_dialect");
@@ -155,10 +155,10 @@ impl Issuer {
     }
 
     /// Asks about JWTs, as [`introspect_jwts`](Self::introspect_jwts) does, and about nothing
-    /// else: a token of another form is 401, unasked. For servers whose access tokens are JWTs and
+    /// else: a token of another form is answered 401 without introspection. For servers whose access tokens are JWTs and
     /// whose opaque tokens are refresh tokens that the endpoint describes in the same way. A JWT
     /// counts as one here if its `iss` is exactly this issuer's identifier.
-    /// Default: opaque tokens are asked about.
+    /// Default: opaque tokens are introspected.
     pub fn introspect_only_jwts(self) -> Self {
         self.introspection_setting("introspect_only_jwts", |settings| {
             settings.jwts = IntrospectedJwts::Only;
@@ -218,7 +218,7 @@ impl Issuer {
         })
     }
 
-    /// How long an active token is remembered before the issuer is asked again: 1 s to 5 min, and
+    /// How long the response about an active token is cached: 1 s to 5 min, and
     /// never past its own end. So long a token may be used after the issuer has revoked it.
     /// Refusals, and answers that name no end, are remembered for 10 s at most. Default: 60 s.
     pub fn introspection_cache_life(mut self, life: Duration) -> Self {
@@ -228,7 +228,7 @@ impl Issuer {
         })
     }
 
-    /// Remembers no answer: every request asks. Default: answers are remembered.
+    /// Caches no response: every request introspects its token. Default: responses are cached.
     pub fn without_introspection_cache(mut self) -> Self {
         self.once.set("introspection_cache_life", &None::<Duration>);
         self.introspection_setting("without_introspection_cache", |settings| {
@@ -236,7 +236,7 @@ impl Issuer {
         })
     }
 
-    /// How many questions may be under way at a time: 1 to 1024. Up to 256 tokens wait for their
+    /// How many introspection requests may run at a time: 1 to 1024. Up to 256 tokens wait for their
     /// turn; beyond that requests are answered 503. Default: 64.
     pub fn concurrent_introspections(mut self, most: usize) -> Self {
         self.once.set("concurrent_introspections", &most);
@@ -245,8 +245,9 @@ impl Issuer {
         })
     }
 
-    /// How long a request waits for the issuer's answer before it is answered 503, by the
-    /// server's clock: 10 ms to 30 s. The question goes on for the next request. Default: 2 s.
+    /// How long a request waits for the issuer's response before it is answered 503, by the server's
+    /// clock: 10 ms to 30 s. The introspection request continues, and its response serves the next
+    /// request. Default: 2 s.
     pub fn introspection_patience(mut self, patience: Duration) -> Self {
         self.once.set("introspection_patience", &patience);
         self.introspection_setting("introspection_patience", |settings| {

@@ -66,7 +66,7 @@ struct StreamPlace {
 
 #[derive(Clone, Copy)]
 enum MessageBody {
-    /// A message that could not be decrypted: a stranger's, or of another version.
+    /// A message that could not be decrypted: it has another key or another version.
     Unknown,
     One(Lineage),
     Several,
@@ -104,7 +104,7 @@ impl Replica {
         }
     }
 
-    /// Whether a live entry says as much as this one.
+    /// Whether a live entry revokes at least as much as this one.
     pub(in crate::runtime::shared) fn covers(&self, entry: &RevocationEntry) -> bool {
         let about = self.about.get(&entry.revocation().without_moment());
         // The latest one reaches furthest, as a rule.

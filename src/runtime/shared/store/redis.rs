@@ -90,7 +90,7 @@ impl Connection {
         }
     }
 
-    /// The mode of the server: `standalone`, `sentinel` or `cluster`. `None` where it does not say.
+    /// The mode of the server: `standalone`, `sentinel` or `cluster`. `None` where the server does not state it.
     pub(crate) async fn mode(&mut self) -> Result<Option<String>, StoreError> {
         let mut command = redis::cmd("INFO");
         let reply = self.permitted(command.arg("server")).await?;
@@ -119,7 +119,7 @@ impl Connection {
         })
     }
 
-    /// `maxmemory-policy`: what the store evicts when its memory is full. `None` where it does not say.
+    /// `maxmemory-policy`: what the store evicts when its memory is full. `None` where the server does not state it.
     pub(crate) async fn eviction_policy(&mut self) -> Result<Option<String>, StoreError> {
         // Managed stores forbid `CONFIG`, and ACLs may forbid `INFO`.
         let mut command = redis::cmd("INFO");
@@ -188,7 +188,7 @@ impl Connection {
             match self.get(key, COMMAND_TIME).await {
                 Ok(Some(settled)) => return Ok(settled),
                 Ok(None) => {}
-                // A value of another type would stay there for good.
+                // A value of another type would stay there permanently.
                 Err(error) if error.is_wrong_type() => self.set(key, value).await?,
                 Err(error) => return Err(error),
             }

@@ -218,7 +218,7 @@ impl SyncState {
             state.backoff.reset();
             state.last_error.take().is_some() || !was_confirmed
         };
-        // Not under the lock: a subscriber may ask for the status.
+        // Not under the lock: a log subscriber may call `status`.
         if should_log {
             logging::emit(Event::SharingRestored);
         }

@@ -1,6 +1,6 @@
 //! The task that synchronizes the list with the store.
 //!
-//! 1. A round compares the stream, reads its news, appends the pending messages, and repeats until
+//! 1. A round compares the stream, reads its new entries, appends the pending messages, and repeats until
 //!    neither is left. After connecting, the mode and the eviction policy of the store are checked.
 //! 2. Between rounds it waits for the next entry of the stream, by a blocking read on a second
 //!    connection; for a change of the list; or for a request to synchronize.
@@ -221,7 +221,7 @@ impl SyncTask {
                 Err(failure) => return Err(failure),
             }
         }
-        // Also where nothing can be written: trimming makes room.
+        // Also where no write is possible: trimming frees memory.
         match self.trim(store).await {
             Err(failure) if failure.is_refusal() => refused = refused.or(Some(failure)),
             outcome => outcome?,
@@ -313,7 +313,7 @@ impl SyncTask {
         codec::read(&text, end)
     }
 
-    /// When a message may be forgotten whose tokens live for so long.
+    /// When a message may be dropped, from the lifetime of its tokens.
     fn needed_until(&self, left: Duration) -> Duration {
         let now = self.shared.clock.monotonic();
         now.saturating_add(left).saturating_add(RETENTION_AFTER_END)
