@@ -280,7 +280,7 @@ pub(crate) async fn within<T>(
         },
     };
     found.map_err(|error| {
-        if failed.grants(clock.monotonic()) {
+        if failed.try_acquire(clock.monotonic()) {
             announce_failure(&*error);
         }
         Outage::DirectoryFailed

@@ -80,7 +80,7 @@ impl ResourceServer {
                 }
             }
         }
-        if rules.asks_memberships() {
+        if rules.needs_memberships() {
             if let Some(membership) = self.membership(member.user(), &workspace).await? {
                 let (account, role) = membership.into_parts();
                 let account = member.account_by_directory(account, rules)?;

@@ -8,7 +8,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{Cached, TokenDigest};
 use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::Now;
-use crate::runtime::revocation::list::{NotClean, RevocationCheck};
+use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
 use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
@@ -240,8 +240,8 @@ impl ResourceServer {
             .map_err(|fault| by(fault.into()))?;
         self.0
             .revocations
-            .check(&verified.standing, &verified.token, policy, now)
-            .map_err(|unclean| by(self.refusal(unclean)))?;
+            .check(&verified.revocation_check, &verified.token, policy, now)
+            .map_err(|error| by(self.refusal(error)))?;
         // Last: the application's checks see only tokens that pass everything else.
         for check in &self.0.checks {
             check(&verified.token).map_err(|objection| by(objection.into()))?;
@@ -284,11 +284,13 @@ impl ResourceServer {
     }
 
     /// The rejection of a token that the revocation list does not clear.
-    fn refusal(&self, unclean: NotClean) -> Rejection {
-        match unclean {
-            NotClean::Revoked => TokenFault::Revoked.into(),
-            NotClean::Unknown if self.is_waiting_for_connect() => self.0.connection.missing(),
-            NotClean::Unknown => Outage::RevocationsNotLoaded.into(),
+    fn refusal(&self, error: RevocationCheckError) -> Rejection {
+        match error {
+            RevocationCheckError::Revoked => TokenFault::Revoked.into(),
+            RevocationCheckError::Unknown if self.is_waiting_for_connect() => {
+                self.0.connection.missing()
+            }
+            RevocationCheckError::Unknown => Outage::RevocationsNotLoaded.into(),
         }
     }
 }
@@ -307,7 +309,7 @@ fn verified_request(
         token,
         identified,
         rules: Arc::clone(policy),
-        standing: RevocationCheck::default(),
+        revocation_check: RevocationCheck::default(),
     };
     Ok(Arc::new(Cached::unkept(verified, validity)))
 }

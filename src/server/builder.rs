@@ -1,4 +1,4 @@
-//! From settings to a server: every mistake is found before the first request.
+//! Builds a server from its settings. Every mistake is found before the first request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "jwks")]
 use crate::server::compile::introspection;
-use crate::server::compile::issuer::{CompiledIssuer, assemble};
+use crate::server::compile::issuer::{Members, assemble};
+#[cfg(feature = "redis")]
+use crate::server::compile::shared_store::{CheckedSharedStore, Shared};
 #[cfg(all(feature = "axum", feature = "jwks"))]
-use crate::server::compile::userinfo::{self, UserInfoLookups};
-#[cfg(feature = "jwks")]
-use crate::server::decide::introspected::IntrospectedIssuer;
+use crate::server::compile::userinfo;
 use crate::server::refusal_counters::RefusalCounters;
-use crate::server::registry::{ConfiguredIssuer, Registry, RegistryCell};
+use crate::server::registry::{Registry, RegistryCell};
 use crate::server::resource_server::{
     ApplicationCheck, Connection, Directories, ResourceServer, ServerState,
 };
@@ -38,17 +38,17 @@ use crate::server::settings::shared_store::SharedStore;
 #[cfg(feature = "jwks")]
 use crate::server::settings_check::check_one_place;
 use crate::server::settings_check::{
-    IssuerAuthorities, check_cache, check_contexts, check_directories, check_metadata,
-    check_parameters, check_resource, register, tenants,
+    check_cache, check_contexts, check_directories, check_metadata, check_parameters,
+    check_resource, register, tenants,
 };
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
-/// 2025-10-01T00:00:00Z. Nothing that this library judges is done before it was made, so that an
-/// earlier time is no time. A release moves it on, and never past the day on which it is made.
+/// 2025-10-01T00:00:00Z. A clock that shows an earlier time is wrong: this library did not exist
+/// then. A release may move this time on, up to the day of the release.
 const EARLIEST: UnixTime = UnixTime::from_secs(1_759_276_800);
 
-/// Real tokens are of 1 to 4 KiB; a quick revocation of keys and rules needs no long life.
+/// Usual tokens have 1 to 4 KiB. A short life bounds how long a removed key or rule has effect.
 const DEFAULT_CACHE: CacheLimits = CacheLimits {
     entries: 10_000,
     bytes: 64 << 20,
@@ -405,8 +405,8 @@ impl ResourceServerBuilder {
 
     /// Puts the `iss` of a token whose issuer is not configured into
     /// [`RejectionDetail::found`](crate::error::RejectionDetail::found), escaped and cut to 200
-    /// characters: to find out which issuer a new client uses. Such a token is a stranger's, and so
-    /// is what it says. Default: the refusal names the fault alone.
+    /// characters: to find out which issuer a new client uses. Such a token is not verified: its `iss`
+    /// may be forged. Default: the refusal names the fault alone.
     pub fn show_unknown_issuers(mut self) -> Self {
         self.shows_unknown_issuers = true;
         self
@@ -418,91 +418,25 @@ impl ResourceServerBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] with every mistake that was found; each names the setting and the way out.
-    #[allow(clippy::too_many_lines)] // one value from many, in order
-    pub fn build(self) -> Result<ResourceServer, ConfigError> {
+    pub fn build(mut self) -> Result<ResourceServer, ConfigError> {
         let mut mistakes = Mistakes::default();
+        for issuer in &mut self.issuers {
+            issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
+        }
         mistakes.collect(self.check_settings());
         let dpop = mistakes.collect(self.binding.compile(&self.resource));
-        let mut authorities = IssuerAuthorities::new();
-        let mut realms: Vec<ConfiguredIssuer> = Vec::new();
-        #[cfg(feature = "jwks")]
-        let mut opaque: Option<IntrospectedIssuer> = None;
-        #[cfg(all(feature = "axum", feature = "jwks"))]
-        let mut tellers = UserInfoLookups::new();
-        for mut issuer in self.issuers {
-            issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
-            let compiled = assemble(&issuer, &self.resource, &self.clock);
-            let Some(CompiledIssuer { name, members }) = mistakes.collect(compiled) else {
-                continue;
-            };
-            let mut own = Mistakes::default();
-            for (_, authority) in &members {
-                own.collect(check_directories(
-                    &authority.rules,
-                    self.owners.is_some(),
-                    self.members.is_some(),
-                ));
-            }
-            #[cfg(feature = "jwks")]
-            let is_asked = own.collect(introspection::add(
-                &mut opaque,
-                &issuer,
-                &members,
-                &self.clock,
-                self.max_token_bytes,
-            ));
-            #[cfg(not(feature = "jwks"))]
-            let is_asked = Some(false);
-            if is_asked == Some(false) {
-                own.collect(register(&mut authorities, &members));
-            }
-            #[cfg(all(feature = "axum", feature = "jwks"))]
-            own.collect(userinfo::add(&mut tellers, &issuer, &members, &self.clock));
-            mistakes.collect(own.into_result().map_err(|error| error.of(&name)));
-            let members = members.into_iter().map(|(_, authority)| authority);
-            realms.push((name, members.collect()));
-        }
-        #[cfg(feature = "jwks")]
-        mistakes.collect(check_one_place(opaque.as_ref(), &authorities));
-        #[cfg(feature = "jwks")]
-        if let Some(opaque) = &mut opaque {
-            opaque.is_alone = authorities.is_empty();
-        }
-        mistakes.collect(check_contexts(&realms));
-        let has_contexts = tenants(&realms).any(TenantClaims::has_contexts);
-        let has_delegation = tenants(&realms).any(|rules| rules.delegation.is_on());
-        let asks = tenants(&realms).any(TenantClaims::asks_memberships);
-        if !realms.is_empty() && self.members.is_some() && !asks {
-            mistakes.add(ConfigError::conflict(
-                "membership_directory",
-                "no issuer's tenant rules ask it; add `memberships_from_directory()` to them, or leave it out",
-            ));
-        }
+        let registry = self.compile_issuers(&mut mistakes);
+        mistakes.collect(self.check_registry(&registry));
         #[cfg(feature = "redis")]
-        let store = self
-            .shared_store
-            .and_then(|store| mistakes.collect(store.check()));
+        let store = self.shared_store.clone();
+        #[cfg(feature = "redis")]
+        let store = store.and_then(|store| mistakes.collect(store.check()));
         mistakes.into_result()?;
-        let revocations = Arc::new(RevocationList::new(
-            self.most_revocations,
-            Arc::clone(&self.clock),
-        ));
-        #[cfg(feature = "jwks")]
-        if self.load.is_some() {
-            revocations.mark_incomplete();
-        }
+        let revocations = self.revocation_list();
         #[cfg(feature = "redis")]
-        let shared = match store {
-            Some(store) => {
-                let members = realms.iter().flat_map(|(_, members)| members);
-                let shared = store.share(members, &revocations, &self.clock)?;
-                if let Some(opaque) = &opaque {
-                    opaque.share(&shared.answers, &self.resource);
-                }
-                Some(shared)
-            }
-            None => None,
-        };
+        let shared = store
+            .map(|store| self.share(store, &registry, &revocations))
+            .transpose()?;
         Ok(ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
@@ -524,24 +458,121 @@ impl ResourceServerBuilder {
             max_token_bytes: self.max_token_bytes,
             clock: self.clock,
             earliest: self.earliest,
-            // Without randomness there is no secret to find tokens by, and none is remembered.
+            // Token digests need a random key: without randomness no token is cached.
             verified: self.token_cache.and_then(TokenCache::new),
             revocations,
             #[cfg(feature = "jwks")]
             loading: self.load.map(Loading::new),
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,
-            registry: RegistryCell::new(Registry {
-                has_contexts,
-                has_delegation,
-                authorities,
-                #[cfg(feature = "jwks")]
-                introspected: opaque,
-                #[cfg(all(feature = "axum", feature = "jwks"))]
-                userinfo: tellers,
-                issuers: realms,
-            }),
+            registry: RegistryCell::new(registry),
         })))
+    }
+
+    /// Compiles every issuer. An issuer with a mistake may be absent from the result.
+    fn compile_issuers(&self, mistakes: &mut Mistakes) -> Registry {
+        let mut registry = Registry::default();
+        for issuer in &self.issuers {
+            let compiled = assemble(issuer, &self.resource, &self.clock);
+            let Some(compiled) = mistakes.collect(compiled) else {
+                continue;
+            };
+            let added = self.add_issuer(&mut registry, issuer, &compiled.members);
+            mistakes.collect(added.map_err(|error| error.of(&compiled.name)));
+            let members = compiled.members.into_iter();
+            let members = members.map(|(_, authority)| authority).collect();
+            registry.issuers.push((compiled.name, members));
+        }
+        #[cfg(feature = "jwks")]
+        if let Some(introspected) = &mut registry.introspected {
+            introspected.is_alone = registry.authorities.is_empty();
+        }
+        registry.has_contexts = tenants(&registry.issuers).any(TenantClaims::has_contexts);
+        registry.has_delegation = tenants(&registry.issuers).any(|rules| rules.delegation.is_on());
+        registry
+    }
+
+    /// Adds a compiled issuer by its kind: verified here, or introspected; and its userinfo endpoint.
+    fn add_issuer(
+        &self,
+        registry: &mut Registry,
+        issuer: &Issuer,
+        members: &Members,
+    ) -> Result<(), ConfigError> {
+        let mut mistakes = Mistakes::default();
+        for (_, authority) in members {
+            mistakes.collect(check_directories(
+                &authority.rules,
+                self.owners.is_some(),
+                self.members.is_some(),
+            ));
+        }
+        #[cfg(feature = "jwks")]
+        let is_introspected = mistakes.collect(introspection::add(
+            &mut registry.introspected,
+            issuer,
+            members,
+            &self.clock,
+            self.max_token_bytes,
+        ));
+        #[cfg(not(feature = "jwks"))]
+        let is_introspected = Some(false);
+        if is_introspected == Some(false) {
+            mistakes.collect(register(&mut registry.authorities, members));
+        }
+        #[cfg(all(feature = "axum", feature = "jwks"))]
+        mistakes.collect(userinfo::add(
+            &mut registry.userinfo,
+            issuer,
+            members,
+            &self.clock,
+        ));
+        #[cfg(not(feature = "jwks"))]
+        let _ = issuer;
+        mistakes.into_result()
+    }
+
+    /// Checks that concern all issuers together.
+    fn check_registry(&self, registry: &Registry) -> Result<(), ConfigError> {
+        let mut mistakes = Mistakes::default();
+        #[cfg(feature = "jwks")]
+        mistakes.collect(check_one_place(
+            registry.introspected.as_ref(),
+            &registry.authorities,
+        ));
+        mistakes.collect(check_contexts(&registry.issuers));
+        let uses_directory = tenants(&registry.issuers).any(TenantClaims::needs_memberships);
+        if !registry.issuers.is_empty() && self.members.is_some() && !uses_directory {
+            mistakes.add(ConfigError::conflict(
+                "membership_directory",
+                "no issuer's tenant rules ask it; add `memberships_from_directory()` to them, or leave it out",
+            ));
+        }
+        mistakes.into_result()
+    }
+
+    fn revocation_list(&self) -> Arc<RevocationList> {
+        let list = RevocationList::new(self.most_revocations, Arc::clone(&self.clock));
+        #[cfg(feature = "jwks")]
+        if self.load.is_some() {
+            list.mark_incomplete();
+        }
+        Arc::new(list)
+    }
+
+    /// Connects revocations and the introspection cache with the shared store.
+    #[cfg(feature = "redis")]
+    fn share(
+        &self,
+        store: CheckedSharedStore,
+        registry: &Registry,
+        revocations: &Arc<RevocationList>,
+    ) -> Result<Shared, ConfigError> {
+        let shared = store.share(registry.members(), revocations, &self.clock)?;
+        if let Some(introspected) = &registry.introspected {
+            introspected.share(&shared.answers, &self.resource);
+        }
+        Ok(shared)
     }
 
     /// Settings that belong to no issuer.

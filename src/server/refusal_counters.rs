@@ -185,13 +185,13 @@ mod counts {
         #[test]
         fn refusal_counts_of_many_issuers_are_bounded_and_none_is_lost() {
             let counts = RefusalCounts::default();
-            let mut said = 0;
+            let mut counted = 0;
             for number in 0..10_000 {
                 let issuer: Arc<str> = format!("https://id.example/{number}").into();
                 let rejection = Rejection::from(TokenFault::Expired).by(&issuer);
-                said += counts.count(&rejection, Duration::ZERO).len();
+                counted += counts.count(&rejection, Duration::ZERO).len();
             }
-            assert_eq!(said, MOST_ISSUERS + 1);
+            assert_eq!(counted, MOST_ISSUERS + 1);
             assert_eq!(lock(&counts.0).len(), MOST_ISSUERS + 1);
             let last = Rejection::from(TokenFault::Expired);
             let rest = counts.count(&last, INTERVAL);

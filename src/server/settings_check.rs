@@ -45,7 +45,7 @@ pub(in crate::server) fn tenants(
 /// Either every issuer's tenant rules say what its tokens are for, or none knows contexts.
 pub(in crate::server) fn check_contexts(issuers: &[ConfiguredIssuer]) -> Result<(), ConfigError> {
     let has_contexts = tenants(issuers).any(TenantClaims::has_contexts);
-    if has_contexts && !tenants(issuers).all(TenantClaims::says_contexts) {
+    if has_contexts && !tenants(issuers).all(TenantClaims::states_contexts) {
         return Err(ConfigError::missing(
             "tenant_claims",
             "one issuer's rules know contexts and another's do not; say what its tokens are for with `contexts(..)`, `in_context(..)` or `in_every_context()`",
@@ -154,7 +154,7 @@ pub(in crate::server) fn check_directories(
             "`account_admin_role(..)` needs `workspace_directory(..)` on the builder, to tell whose a workspace is",
         ));
     }
-    if tenant.asks_memberships() && !has_members {
+    if tenant.needs_memberships() && !has_members {
         mistakes.add(ConfigError::missing(
             "tenant_claims",
             "`memberships_from_directory()` needs `membership_directory(..)` on the builder",

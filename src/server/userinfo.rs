@@ -68,7 +68,7 @@ impl ResourceServer {
                 Ok(()) => Ok(claims),
                 Err(fault) => {
                     let now = self.0.clock.monotonic();
-                    if claims.is_news() && handler.unusable.grants(now) {
+                    if claims.first_report() && handler.unusable.try_acquire(now) {
                         logging::emit(Event::UserInfoUnusable {
                             issuer: verified.realm(),
                             error: &fault.to_string(),

@@ -1,9 +1,9 @@
-//! The manual clock: time that moves only when a test says so.
+//! The manual clock: time that moves only when a test moves it.
 //!
 //! 1. Wall time and monotonic time are two readings; `advance` moves both, `set_wall` the first.
 //! 2. Monotonic time never goes back. Nothing here reads the machine's clock.
 //! 3. Sleepers whose time has come are woken in the order of their times, equals in the order
-//!    in which they went to sleep.
+//!    in which they began to sleep.
 
 use std::collections::BTreeMap;
 use std::fmt;

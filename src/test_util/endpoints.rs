@@ -1,9 +1,9 @@
-//! What the endpoints of a served issuer answer, as long as they are well.
+//! The responses of a served issuer's endpoints, except in a simulated outage.
 //!
 //! 1. Introspection and revocation answer a resource server that authenticates: in one way, by
 //!    Basic or in the form (RFC 6749 section 2.3.1), or by a bearer token where the test names one.
 //! 2. Userinfo answers a request with a good token. So does the token information service; it wants
-//!    a form, and takes a query only where the test says so.
+//!    a form, and accepts a query only where the test allows it.
 //! 3. A request for a signed introspection response gets one for that resource server (RFC 9701 section
 //!    5).
 

@@ -1,6 +1,6 @@
 //! What a mock issuer issues.
 //!
-//! 1. Tokens look like those of the issuer's kind, and are good until a test says otherwise.
+//! 1. Tokens look like those of the issuer's kind, and are valid unless a test changes them.
 //! 2. What is not for an API, ID tokens and refresh tokens, looks real too.
 
 use base64::Engine as _;
@@ -139,7 +139,7 @@ impl MockIssuer {
         self.register(|register| register.revoke(token));
     }
 
-    /// What introspection says about a token at this moment (RFC 7662 section 2.2), as JSON: the
+    /// The introspection response about a token at the current time (RFC 7662 section 2.2), as JSON: the
     /// claims of a good one, or `{"active":false}`. Change it and serve it with
     /// [`Fault::Body`](super::Fault::Body).
     #[must_use]
@@ -147,7 +147,7 @@ impl MockIssuer {
         self.introspect(token).to_string()
     }
 
-    /// Sets what userinfo says about a user beside `sub`, or in place of it: an object, in place
+    /// Sets the userinfo claims of a user beside `sub`, or in place of it: an object, in place
     /// of what was set before. Default: `sub` alone.
     ///
     /// # Panics

@@ -3,8 +3,8 @@
 //! 1. Clones are one issuer: they share name, keys and clock.
 //! 2. Keys are made when they are first needed. Current keys sign; current and old keys are
 //!    published; retired keys are not, and still sign where a test names them.
-//! 3. What it does with them stands in `issue.rs` (tokens) and `serve.rs` (HTTP).
-//! 4. It knows every good token that it has issued, signed or opaque, and what it says.
+//! 3. `issue.rs` issues tokens, and `serve.rs` serves the HTTP endpoints.
+//! 4. It registers every valid token that it issues, signed or opaque, with its claims.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +38,7 @@ struct State {
     profile: Profile,
     clock: Arc<dyn Clock>,
     algorithms: Vec<Algorithm>,
-    keys: Vec<(SigningKey, RevocationCheck)>,
+    keys: Vec<(SigningKey, KeyState)>,
     register: Register,
 }
 
@@ -50,7 +50,7 @@ enum Profile {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum RevocationCheck {
+enum KeyState {
     Current,
     Old,
     Retired,
@@ -135,7 +135,7 @@ impl MockIssuer {
     }
 
     /// Signs with the first of these algorithms, and publishes a key for each. An empty list
-    /// changes nothing. Default: RS256, and what a token asks for once it does.
+    /// changes nothing. Default: RS256, and any algorithm that a token builder names.
     #[must_use]
     pub fn with_algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let algorithms: Vec<_> = algorithms.into_iter().collect();
@@ -202,9 +202,9 @@ impl MockIssuer {
         let mut state = self.state();
         state.make_missing_keys();
         let mut algorithms = Vec::new();
-        for (key, standing) in &mut state.keys {
-            if *standing == RevocationCheck::Current {
-                *standing = RevocationCheck::Old;
+        for (key, key_state) in &mut state.keys {
+            if *key_state == KeyState::Current {
+                *key_state = KeyState::Old;
                 algorithms.push(key.algorithm());
             }
         }
@@ -215,14 +215,14 @@ impl MockIssuer {
 
     /// Publishes only the current keys from now on.
     pub fn retire_old_keys(&self) {
-        for (_, standing) in &mut self.state().keys {
-            if *standing == RevocationCheck::Old {
-                *standing = RevocationCheck::Retired;
+        for (_, key_state) in &mut self.state().keys {
+            if *key_state == KeyState::Old {
+                *key_state = KeyState::Retired;
             }
         }
     }
 
-    /// What the register says at this moment.
+    /// Reads the register at the current time of the issuer's clock.
     pub(super) fn registered<T>(&self, look: impl FnOnce(&Register, UnixTime) -> T) -> T {
         let now = self.now();
         look(&self.state().register, now)
@@ -307,7 +307,7 @@ impl State {
         let published = self
             .keys
             .iter()
-            .filter(|(_, standing)| *standing != RevocationCheck::Retired);
+            .filter(|(_, key_state)| *key_state != KeyState::Retired);
         published.map(|(key, _)| key)
     }
 
@@ -315,7 +315,7 @@ impl State {
         let mut current = self
             .keys
             .iter()
-            .filter(|(_, standing)| *standing == RevocationCheck::Current);
+            .filter(|(_, key_state)| *key_state == KeyState::Current);
         current
             .find(|(key, _)| key.algorithm() == algorithm)
             .map(|(key, _)| key)
@@ -332,7 +332,7 @@ impl State {
     fn make_key(&mut self, algorithm: Algorithm) -> SigningKey {
         let id = format!("key-{}", self.keys.len() + 1);
         let key = SigningKey::generate(id, algorithm);
-        self.keys.push((key.clone(), RevocationCheck::Current));
+        self.keys.push((key.clone(), KeyState::Current));
         key
     }
 }

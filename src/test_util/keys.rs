@@ -1,6 +1,6 @@
 //! The keys of a mock issuer.
 //!
-//! 1. One key signs one algorithm, and its published form says which (`alg`).
+//! 1. One key signs one algorithm, and its JWK names the algorithm (`alg`).
 //! 2. Keys are named `key-1`, `key-2` ... in the order in which they were made.
 //! 3. The private part never leaves this file, and is gone with the process.
 //! 4. This is tooling for tests: where the cryptographic library fails, it panics.

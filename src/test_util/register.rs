@@ -1,10 +1,10 @@
-//! What a mock issuer knows of the tokens that it has issued, and of its users.
+//! The tokens that a mock issuer has issued, and its users.
 //!
-//! 1. A token is known by its whole text; what it says is kept as it was when it was issued.
+//! 1. The key is the whole text of a token; the value is its claims as issued.
 //! 2. It is active from its `nbf` until its `exp`, unless it was revoked. There is no leeway: the
 //!    issuer's clock is its own.
-//! 3. A claim `active` is answered as it stands, whatever is true: how else would a test order an
-//!    answer that lies?
+//! 3. A claim `active` is copied into the response unchanged, so that a test can order a false
+//!    response.
 
 use std::collections::HashMap;
 

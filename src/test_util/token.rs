@@ -1,8 +1,8 @@
-//! Tokens to order: good ones, and every kind of bad one.
+//! Builders of test tokens: valid ones, and every kind of invalid one.
 //!
-//! 1. A builder starts as a good token; each setter changes what it names, nothing else.
-//! 2. What ends a builder says what comes out: `sign()` and `issue()` a token as built, signed or
-//!    opaque, each of the others a token that must be refused.
+//! 1. A builder starts as a valid token; each setter changes only what it names.
+//! 2. `sign()` and `issue()` return the token as built, signed or opaque. Each other final method
+//!    returns a token that must be refused.
 //! 3. The time of a token is the time of its issuer's clock when the builder was made.
 //! 4. `Debug` shows no claim; builders hold no key.
 
@@ -334,8 +334,8 @@ impl TokenBuilder {
         format!("{}.", builder.signing_input(&self.signing_key()))
     }
 
-    /// A forgery: `alg` is `HS256`, and the secret is the public key in PEM, which anybody
-    /// knows (RFC 8725 section 2.1).
+    /// A forgery: `alg` is `HS256`, and the secret is the public key in PEM, which is
+    /// public (RFC 8725 section 2.1).
     #[must_use]
     pub fn with_hmac_of_public_key(&self) -> String {
         let key = self.signing_key();
@@ -390,7 +390,7 @@ impl TokenBuilder {
         self.sign_with(&self.signing_key())
     }
 
-    /// Makes the token known to the issuer. A payload that is no object says nothing.
+    /// Makes the token known to the issuer. A payload that is not an object has no claims.
     fn enter(&self, token: &str) {
         let raw = self.raw_payload.as_deref().map(serde_json::from_slice);
         let claims = match raw {

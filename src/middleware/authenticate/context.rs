@@ -14,7 +14,7 @@ use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
-use crate::middleware::response::scope_challenge::{DemandedScopes, scope_to_ask_for};
+use crate::middleware::response::scope_challenge::{DemandedScopes, challenge_scope};
 use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
@@ -189,7 +189,7 @@ impl AuthContext {
     }
 
     /// A 403 for a scope names all that the client needs as far as it is known, and what it has:
-    /// clients that ask for exactly the scope of the last challenge would lose the rest.
+    /// clients that request exactly the scope of the last challenge would lose the rest.
     fn with_all_scopes(&self, rejection: Rejection) -> Rejection {
         let (Some(required), Some(verified)) = (rejection.required_scope(), &self.verified) else {
             return rejection;
@@ -204,8 +204,8 @@ impl AuthContext {
             .iter()
             .map(ScopeToken::as_str)
             .filter(|token| is_known(token));
-        let scope = scope_to_ask_for(required, self.demanded, kept);
-        rejection.asking_for(scope)
+        let scope = challenge_scope(required, self.demanded, kept);
+        rejection.with_challenge_scope(scope)
     }
 
     /// What a tenant guard checks before it looks at the caller.

@@ -137,15 +137,16 @@ impl<M> AuthenticateLayer<M> {
     }
 
     /// Lets principals into workspaces, beside the callers of this layer's context, though their
-    /// tokens are for the portal's: [`WorkspaceAccess`](crate::WorkspaceAccess) asks the
-    /// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory) who owns the workspace, and without a
-    /// directory every tenant guard answers 500. Such a guest gets through `WorkspaceAccess`, with
+    /// tokens are for the portal's: [`WorkspaceAccess`](crate::WorkspaceAccess) gets
+    /// the owner of the workspace from the
+    /// [`WorkspaceDirectory`](crate::tenant::WorkspaceDirectory), and without a directory every tenant
+    /// guard answers 500. A principal passes `WorkspaceAccess`, with
     /// [`Scoped`](crate::Scoped), [`InRole`](crate::InRole) or [`InGroup`](crate::InGroup) around
-    /// it, and through no other extractor: [`WorkspaceAccess::token`](crate::WorkspaceAccess::token)
-    /// has its claims. A handler that asks for nothing lets them through like everybody else, and
+    /// it, and no other extractor: [`WorkspaceAccess::token`](crate::WorkspaceAccess::token)
+    /// has its claims. A handler without extractors accepts them like every other caller, and
     /// so does [`RequireScopeLayer`](crate::layer::RequireScopeLayer) for those with the scope: give
-    /// routes without a workspace a layer of their own. Scopes are demanded of principals like of
-    /// anybody. Default: a principal's token is refused like that of any other context, and
+    /// routes without a workspace a layer of their own. Principals need the same scopes as other
+    /// callers. Default: a principal's token is refused like that of any other context, and
     /// `WorkspaceAccess` refuses principals.
     pub fn admit_principals(mut self) -> Self {
         self.settings.admits.principals = true;
@@ -165,9 +166,9 @@ impl<M> AuthenticateLayer<M> {
         self.demand("realm", is_one, Problem::Contradicts)
     }
 
-    /// The `scope` that a request without a token, or with one that is not good, is told to get
-    /// (RFC 6750 section 3): what a session of a client needs. Several settings add up. What a
-    /// token has of it a 403 names as well, as for [`known_scope`](Self::known_scope).
+    /// The `scope` in the challenge to a request without a valid token (RFC 6750 section 3): the
+    /// scopes that a session of a client needs. Several settings add up. A 403
+    /// also names those of them that the token has, as for [`known_scope`](Self::known_scope).
     /// Default: none.
     pub fn challenge_scope<R: ScopeRequirement>(mut self) -> Self {
         add_tokens(&mut self.settings.scope, challenge_of::<R>());
@@ -175,8 +176,8 @@ impl<M> AuthenticateLayer<M> {
     }
 
     /// Scopes of this API, those of all alternatives. A 403 for another scope names those of them
-    /// that the token has, so that a client that asks for exactly what the challenge names, in the
-    /// place of what it had, does not lose them. Scopes that a guard of this server has refused a
+    /// that the token has, so that a client that requests exactly the scope of the challenge does not
+    /// lose the scopes that it had. Scopes that a guard of this server has refused a
     /// request for are known without this setting, and so is
     /// [`challenge_scope`](Self::challenge_scope). Other scopes of a token, such as `openid`, are
     /// named only where they are made known here. Several settings add up. Default: none.

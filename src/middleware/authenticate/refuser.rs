@@ -12,7 +12,7 @@ use crate::model::scope::Scope;
 use crate::verify::request::request_parts::RequestParts;
 
 /// Refuses a request in a handler as the layer would: with the layer's challenge and renderer, in
-/// gRPC where the client speaks it, with the same event, and with the
+/// gRPC for a gRPC client, with the same event, and with the
 /// [`RejectionKind`](crate::RejectionKind) in the response's extensions.
 ///
 /// In axum it is an extractor, and the [`Refusal`] that it makes is a response. Under an optional

@@ -248,7 +248,7 @@ where
             #[cfg(feature = "jwks")]
             Ok(Decision::Pending(pending)) => {
                 // A pending request gives up what readiness reserved, such as a permit of a
-                // concurrency limit: strangers could otherwise use up all permits. A clone of the
+                // concurrency limit: invalid tokens could otherwise use up all permits. A clone of the
                 // service is polled ready after the wait.
                 let later = self.inner.clone();
                 self.inner = later.clone();

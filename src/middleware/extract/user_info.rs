@@ -82,9 +82,9 @@ where
             let Ok(Some(token)) = sent else {
                 return Err(admitted.refuse(WiringFault::TokenRemoved));
             };
-            let said = policy.server.user_info(admission, token).await;
-            let said = said.map_err(|rejection| admitted.refuse(rejection))?;
-            match said.claims() {
+            let result = policy.server.user_info(admission, token).await;
+            let result = result.map_err(|rejection| admitted.refuse(rejection))?;
+            match result.claims() {
                 Ok(claims) => Ok(Self(claims)),
                 Err(fault) => Err(admitted.refuse(fault)),
             }

@@ -69,9 +69,9 @@ impl ChallengePolicy {
         nonces: Option<ResourceServer>,
     ) -> Self {
         Self {
-            missing_token: Challenge::missing_token(&wording).in_words(Scheme::Bearer, &wording),
-            invalid_request: Challenge::INVALID_REQUEST.in_words(Scheme::Bearer, &wording),
-            invalid_token: Challenge::invalid_token(&wording).in_words(Scheme::Bearer, &wording),
+            missing_token: Challenge::missing_token(&wording).header_value(Scheme::Bearer, &wording),
+            invalid_request: Challenge::INVALID_REQUEST.header_value(Scheme::Bearer, &wording),
+            invalid_token: Challenge::invalid_token(&wording).header_value(Scheme::Bearer, &wording),
             wording,
             renderer,
             nonces,
@@ -154,7 +154,7 @@ impl<'r> Challenge<'r> {
             .map(|_| self.description)
     }
 
-    fn in_words(&self, scheme: Scheme, wording: &ChallengeText) -> HeaderValue {
+    fn header_value(&self, scheme: Scheme, wording: &ChallengeText) -> HeaderValue {
         let name = match scheme {
             Scheme::Bearer => "Bearer",
             Scheme::Dpop => "DPoP",
@@ -210,7 +210,7 @@ fn challenges(
         (Scheme::Bearer, RejectionKind::MissingToken) => policy.missing_token.clone(),
         (Scheme::Bearer, RejectionKind::InvalidRequest(_)) => policy.invalid_request.clone(),
         (Scheme::Bearer, RejectionKind::InvalidToken(_)) => policy.invalid_token.clone(),
-        _ => challenge.in_words(scheme, wording),
+        _ => challenge.header_value(scheme, wording),
     };
     match sent {
         SentSchemes::Both => vec![with_error(Scheme::Bearer), with_error(Scheme::Dpop)],
@@ -222,7 +222,7 @@ fn challenges(
         SentSchemes::Other if !bearer && dpop.is_some() => vec![with_error(Scheme::Dpop)],
         SentSchemes::Bearer | SentSchemes::Other => {
             let mut all = vec![with_error(Scheme::Bearer)];
-            all.extend((is_401 && offers_dpop).then(|| plain.in_words(Scheme::Dpop, wording)));
+            all.extend((is_401 && offers_dpop).then(|| plain.header_value(Scheme::Dpop, wording)));
             all
         }
     }

@@ -26,7 +26,7 @@ impl DemandedScopes {
 }
 
 /// A scope of all that a client needs here, and of what it has already.
-pub(in crate::middleware) fn scope_to_ask_for<'s>(
+pub(in crate::middleware) fn challenge_scope<'s>(
     required: &'s str,
     demanded: DemandedScopes,
     kept: impl Iterator<Item = &'s str>,
@@ -36,10 +36,10 @@ pub(in crate::middleware) fn scope_to_ask_for<'s>(
     for scope in demanded.0.into_iter().flatten() {
         add_tokens(&mut tokens, scope);
     }
-    let mut room = MOST_KEPT_BYTES;
+    let mut bytes_left = MOST_KEPT_BYTES;
     for token in kept {
-        match room.checked_sub(token.len() + 1) {
-            Some(rest) => room = rest,
+        match bytes_left.checked_sub(token.len() + 1) {
+            Some(rest) => bytes_left = rest,
             None => break,
         }
         add_tokens(&mut tokens, token);
@@ -58,13 +58,13 @@ mod tests {
             demanded.add(scope);
         }
         let kept = ["k", "a", "c", "k"];
-        let asked = scope_to_ask_for("a d", demanded, kept.into_iter());
-        assert_eq!(asked, "a d b c k");
+        let scope = challenge_scope("a d", demanded, kept.into_iter());
+        assert_eq!(scope, "a d b c k");
         let long = "x".repeat(400);
         let others: Vec<String> = (0..9).map(|number| format!("{number}{long}")).collect();
         let kept = others.iter().map(String::as_str);
-        let asked = scope_to_ask_for("a", DemandedScopes::default(), kept);
-        assert!(asked.len() <= MOST_KEPT_BYTES + 1, "{}", asked.len());
-        assert_eq!(asked.split(' ').count(), 3);
+        let scope = challenge_scope("a", DemandedScopes::default(), kept);
+        assert!(scope.len() <= MOST_KEPT_BYTES + 1, "{}", scope.len());
+        assert_eq!(scope.split(' ').count(), 3);
     }
 }

@@ -101,7 +101,7 @@ impl Rejection {
     }
 
     /// Replaces the scope that the challenge names. `scope` is a valid scope of configured names.
-    pub(crate) fn asking_for(mut self, scope: String) -> Self {
+    pub(crate) fn with_challenge_scope(mut self, scope: String) -> Self {
         self.scope = Some(scope.into());
         self
     }

@@ -24,7 +24,7 @@ use crate::runtime::util::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Orde
 use crate::verify::crypto::token_hash::TokenHasher;
 
 /// Slots for each entry. With as many slots as entries, one entry in eight would find its set full.
-const ROOM: usize = 2;
+const SLOTS_PER_ENTRY: usize = 2;
 
 /// Shards, each with an insertion lock of its own.
 const SHARDS: usize = if cfg!(portcullis_loom) { 1 } else { 16 };
@@ -143,7 +143,9 @@ impl<T> TokenCache<T> {
     /// A cache within these limits. `None` when the system gives no randomness.
     pub(crate) fn new(limits: CacheLimits) -> Option<Self> {
         let most_entries = limits.entries.div_ceil(SHARDS);
-        let sets = (most_entries * ROOM).div_ceil(CacheSet::COUNT).max(1);
+        let sets = (most_entries * SLOTS_PER_ENTRY)
+            .div_ceil(CacheSet::COUNT)
+            .max(1);
         let set = || CacheLine {
             slots: CacheSet::default(),
             entries: std::array::from_fn(|_| SwapCell::empty()),
@@ -182,7 +184,7 @@ impl<T> TokenCache<T> {
         found
     }
 
-    /// Inserts the value of a token, as far as there is room. A value that has another holder already
+    /// Inserts the value of a token, unless its set is full. A value that has another holder already
     /// is not inserted.
     pub(crate) fn keep(
         &self,

@@ -87,7 +87,7 @@ impl TokenInformation {
         }
     }
 
-    pub(crate) fn idiom(&self) -> ResponseFormat {
+    pub(crate) fn response_format(&self) -> ResponseFormat {
         ResponseFormat {
             states_active: self.states_active,
             lifetime: self.lifetime.as_deref().map(Into::into),

@@ -40,7 +40,7 @@ pub(crate) struct Endpoint {
 }
 
 /// A response of the endpoint.
-pub(crate) enum IntrospectionReply {
+pub(crate) enum IntrospectionResponse {
     Answer(Vec<u8>),
     /// By its status.
     BadToken,
@@ -84,17 +84,19 @@ impl Endpoint {
         &self,
         url: &str,
         response: RawResponse,
-    ) -> Result<IntrospectionReply, EndpointError> {
+    ) -> Result<IntrospectionResponse, EndpointError> {
         let error = |outage| EndpointError::of_status(url, &response, outage);
         match response.status {
             200 if self.signed && response.media_type.as_deref() != Some(SIGNED_MEDIA_TYPE) => {
                 Err(EndpointError::failed("the answer is not a signed one"))
             }
-            200 => Ok(IntrospectionReply::Answer(response.body)),
-            status if self.dialect.bad_token.contains(&status) => Ok(IntrospectionReply::BadToken),
+            200 => Ok(IntrospectionResponse::Answer(response.body)),
+            status if self.dialect.bad_token.contains(&status) => {
+                Ok(IntrospectionResponse::BadToken)
+            }
             // The endpoint introspects no tokens of this type, as oidc-provider says of its own JWTs.
             400 if response.error.as_deref() == Some(UNSUPPORTED) => {
-                Ok(IntrospectionReply::UnsupportedType)
+                Ok(IntrospectionResponse::UnsupportedType)
             }
             // RFC 7662 s2.3: these are about our own credentials.
             401 | 403 => Err(error(Some(Outage::IntrospectionRefusedUs))),
@@ -105,7 +107,7 @@ impl Endpoint {
 }
 
 impl RemoteEndpoint for Endpoint {
-    type Response = IntrospectionReply;
+    type Response = IntrospectionResponse;
 
     const FAILED: Outage = Outage::IntrospectionFailed;
 
@@ -117,16 +119,16 @@ impl RemoteEndpoint for Endpoint {
     };
 
     #[cfg(feature = "redis")]
-    fn shared_text(reply: &IntrospectionReply) -> Option<&[u8]> {
-        match reply {
-            IntrospectionReply::Answer(text) => Some(text),
-            IntrospectionReply::BadToken | IntrospectionReply::UnsupportedType => None,
+    fn shared_text(response: &IntrospectionResponse) -> Option<&[u8]> {
+        match response {
+            IntrospectionResponse::Answer(text) => Some(text),
+            IntrospectionResponse::BadToken | IntrospectionResponse::UnsupportedType => None,
         }
     }
 
     #[cfg(feature = "redis")]
-    fn from_shared_text(text: Vec<u8>) -> Option<IntrospectionReply> {
-        Some(IntrospectionReply::Answer(text))
+    fn from_shared_text(text: Vec<u8>) -> Option<IntrospectionResponse> {
+        Some(IntrospectionResponse::Answer(text))
     }
 
     fn resolver(&self) -> &EndpointResolver {
@@ -138,7 +140,7 @@ impl RemoteEndpoint for Endpoint {
         url: &str,
         token: &str,
         now: UnixTime,
-    ) -> Result<IntrospectionReply, EndpointError> {
+    ) -> Result<IntrospectionResponse, EndpointError> {
         let (dialect, credentials) = (&self.dialect, &self.credentials);
         let mut form = String::new();
         push_pair(&mut form, &dialect.field, token);

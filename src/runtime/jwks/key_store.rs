@@ -78,7 +78,7 @@ pub(crate) struct WaitTicket {
     miss_ticket: MissTicket,
     /// By the server's clock and by real time, whichever ends first: a clock that stands still
     /// must not hold a request.
-    patience: (Duration, Instant),
+    deadlines: (Duration, Instant),
     _slot: OwnedSemaphorePermit,
 }
 
@@ -198,12 +198,12 @@ impl RemoteKeys {
             return;
         }
         let until = ticket.miss_ticket.until;
-        let (by_clock, in_reality) = ticket.patience;
-        let impatient = race(
+        let (by_clock, in_reality) = ticket.deadlines;
+        let timeout = race(
             self.clock.sleep_until(by_clock),
             tokio::time::sleep_until(in_reality.into()),
         );
-        race(self.ended(until), impatient).await;
+        race(self.ended(until), timeout).await;
     }
 
     /// A refresh that starts after the call; calls share one that has not started yet.
@@ -228,8 +228,8 @@ impl RemoteKeys {
         self.source.config.lazy
     }
 
-    /// Whether the keys count in readiness and health: all except those on demand whose first token
-    /// has not come.
+    /// Whether the keys count in readiness and health: all except keys that are fetched on demand and
+    /// were not needed yet.
     pub(crate) fn counts(&self) -> bool {
         !self.state().schedule.is_on_demand()
     }
@@ -338,7 +338,7 @@ impl RemoteKeys {
         outage: Outage,
     ) -> Miss {
         if let Some(ticket) = passed {
-            let (by_clock, in_reality) = ticket.patience;
+            let (by_clock, in_reality) = ticket.deadlines;
             if now >= by_clock || Instant::now() >= in_reality {
                 return Miss::Unavailable {
                     outage,
@@ -360,7 +360,7 @@ impl RemoteKeys {
         let in_reality = Instant::now();
         Miss::Wait(WaitTicket {
             miss_ticket,
-            patience: (
+            deadlines: (
                 now.saturating_add(wait),
                 in_reality.checked_add(wait).unwrap_or(in_reality),
             ),
@@ -419,7 +419,7 @@ impl RemoteKeys {
         };
         self.progress
             .send_modify(|progress| progress.finished = fetch);
-        // Not under the lock: a subscriber may ask for the status.
+        // Not under the lock: a log subscriber may call `status`.
         if let Some(event) = event {
             event.announce(&self.source.config.issuer);
         }

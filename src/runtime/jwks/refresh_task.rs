@@ -1,6 +1,6 @@
 //! The task that keeps an issuer's keys fresh.
 //!
-//! 1. It fetches when the schedule says so or a request asks for it, one fetch after the other.
+//! 1. It fetches when a refresh is due or a request needs one, one fetch after the other.
 //! 2. It holds no handle of the keys: it ends with the last handle, a running fetch included.
 //! 3. When its runtime is shut down, waiting requests are released, and another task may be started.
 

@@ -5,11 +5,11 @@
 //! 1. After a success the next fetch follows after `max-age`, bounded, or after the interval; after a
 //!    failure after a backoff from 1 s to 60 s. Both have jitter, so that fleets do not pulse.
 //! 2. Misses have a cooldown of their own, counted from the *attempt*: a failing issuer is not
-//!    hammered, and misses caused by strangers never use up the refresh that a rotation needs.
+//!    hammered, and misses caused by forged tokens never use up the refresh that a rotation needs.
 //! 3. A key is unknown only when the set that was searched comes from a fetch that started after the
 //!    key's id was first seen. Until then the server cannot tell: 503, not 401.
 //! 4. No request waits for the same fetch twice.
-//! 5. The cooldown is over when either reading of the clock says so: the monotonic one stands still
+//! 5. The cooldown is over when it is over by either clock: the monotonic one stands still
 //!    while the machine is suspended.
 
 use std::collections::HashMap;
@@ -33,7 +33,8 @@ const JITTER: RangeInclusive<u32> = 90..=110;
 /// The least `Retry-After`.
 pub(crate) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 
-/// The most unknown key ids that are remembered; strangers choose them.
+/// The most unknown key ids that are remembered: clients choose them, so that their number must be
+/// bounded.
 const MAX_SEEN: usize = 1024;
 
 /// How a key set is kept fresh.

@@ -49,7 +49,7 @@ impl fmt::Display for KeySetState {
     }
 }
 
-/// The status of the keys of one issuer, at the moment when it was asked for.
+/// The status of the keys of one issuer, at the time of the call.
 ///
 /// All times are spans of the server's [`Clock`](crate::time::Clock); ages are those by the reading that
 /// has gone further.

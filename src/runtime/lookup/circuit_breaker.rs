@@ -1,4 +1,4 @@
-//! A circuit breaker for an endpoint that is asked about tokens.
+//! A circuit breaker for an endpoint that looks tokens up.
 //!
 //! 1. No single caller opens it. Failures are counted by sender (a token, or its owner), each once,
 //!    and since the last verdict: one success, and counting starts anew.
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn breaker_stays_closed_in_floods_of_bad_tokens_beside_good_ones() {
         for (bad, good) in [(5_u32, 5_u32), (20, 5), (50, 20), (100, 20)] {
-            let (mut breaker, mut refused, mut asked) = (CircuitBreaker::default(), 0, 0);
+            let (mut breaker, mut refused, mut total) = (CircuitBreaker::default(), 0, 0);
             let mut random = 0x9e37_79b9_7f4a_7c15_u64;
             for step in 0..(bad + good) * 400 {
                 let now = Duration::from_secs_f64(f64::from(step) / f64::from(bad + good));
@@ -326,7 +326,7 @@ mod tests {
                 random ^= random >> 7;
                 random ^= random << 17;
                 let is_good = random % u64::from(bad + good) < u64::from(good);
-                asked += u32::from(is_good);
+                total += u32::from(is_good);
                 match breaker.permit(now) {
                     Permit::Refused(_) => refused += u32::from(is_good),
                     Permit::Free | Permit::Probe(_) if is_good => breaker.succeeded(),
@@ -338,7 +338,7 @@ mod tests {
                     }
                 }
             }
-            assert!(refused * 100 <= asked, "{bad}/{good}: {refused} of {asked}");
+            assert!(refused * 100 <= total, "{bad}/{good}: {refused} of {total}");
         }
     }
 }

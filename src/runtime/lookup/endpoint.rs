@@ -178,27 +178,27 @@ impl EndpointError {
 /// Looks up a random text, which is no token: an endpoint that gives a verdict on it works.
 pub(super) async fn health_check<E: RemoteEndpoint>(
     endpoint: &E,
-    asked: RequestTime,
+    request_time: RequestTime,
 ) -> Result<(), EndpointError> {
     let text =
         random_bytes().ok_or_else(|| EndpointError::failed("the system gives no randomness"))?;
     let text = URL_SAFE_NO_PAD.encode(text);
-    look_up(endpoint, &text, asked).await.map(drop)
+    look_up(endpoint, &text, request_time).await.map(drop)
 }
 
 /// Resolves the address and sends the token there.
 pub(super) async fn look_up<E: RemoteEndpoint>(
     endpoint: &E,
     token: &str,
-    asked: RequestTime,
+    request_time: RequestTime,
 ) -> Result<E::Response, EndpointError> {
     let resolver = endpoint.resolver();
     let total = async {
         let url = resolver
-            .resolve(asked.now())
+            .resolve(request_time.now())
             .await
             .map_err(|error| EndpointError::unreachable(error.to_string()))?;
-        let response = endpoint.send(&url, token, asked.wall).await;
+        let response = endpoint.send(&url, token, request_time.wall).await;
         let failed = |error: &EndpointError| error.outage.is_none();
         if response.as_ref().is_err_and(failed) && resolver.is_discovered() {
             // The address may have moved.

@@ -4,7 +4,7 @@
 //!    disconnects cancels nothing.
 //! 2. The number of requests to the endpoint, of tokens that wait and of requests that wait is bounded,
 //!    and so is the time that a request waits. Beyond each bound the request is answered 503.
-//! 3. A failure is no verdict. It concerns the token: see
+//! 3. A failure is not a verdict. It concerns the token: see
 //!    [`failed_tokens`](super::failed_tokens) for how long that one is not looked up again, and
 //!    [`circuit_breaker`](super::circuit_breaker) for an endpoint that fails for all.
 //! 4. A look-up that no request waits for any longer is not made.
@@ -47,11 +47,11 @@ const SHORTLY: Duration = Duration::from_secs(1);
 
 /// The bounds of look-ups.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AskingLimits {
+pub(crate) struct LookupLimits {
     /// Requests to the endpoint at a time.
     pub(crate) calls: usize,
     /// How long a request waits.
-    pub(crate) patience: Duration,
+    pub(crate) wait_limit: Duration,
 }
 
 /// Interprets responses, and caches the verdicts.
@@ -68,7 +68,7 @@ pub(crate) trait ResponseHandler: Send + Sync + 'static {
         &self,
         digest: TokenDigest,
         response: <Self::Endpoint as RemoteEndpoint>::Response,
-        asked: RequestTime,
+        request_time: RequestTime,
     ) -> impl Future<Output = Result<Self::Verdict, EndpointError>> + Send;
 
     /// Until when other instances may use the response; `None` where they may not.
@@ -86,7 +86,7 @@ pub(crate) struct RemoteLookup<E: ResponseHandler> {
     handler: E,
     endpoint: E::Endpoint,
     clock: Arc<dyn Clock>,
-    limits: AskingLimits,
+    limits: LookupLimits,
     single_flight: SingleFlight<TokenDigest, Result<E::Verdict, EndpointError>>,
     calls: Semaphore,
     waiters: Arc<Semaphore>,
@@ -103,7 +103,7 @@ pub(crate) struct LookupTicket<V> {
     follower: Follower<Result<V, EndpointError>>,
     /// By the server's clock and by real time, whichever ends first: a clock that stands still
     /// must not hold a request.
-    patience: (Duration, Instant),
+    deadlines: (Duration, Instant),
     clock: Arc<dyn Clock>,
     health: Arc<LookupHealth>,
     timed_out: Outage,
@@ -131,7 +131,7 @@ impl<E: ResponseHandler> RemoteLookup<E> {
     pub(crate) fn new(
         handler: E,
         endpoint: E::Endpoint,
-        limits: AskingLimits,
+        limits: LookupLimits,
         clock: &Arc<dyn Clock>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -200,12 +200,12 @@ impl<E: ResponseHandler> RemoteLookup<E> {
             Join::Full => return Err(LookupUnavailable::now(Outage::TooManyWaiting)),
         };
         let in_reality = Instant::now();
-        let patience = self.limits.patience;
+        let wait_limit = self.limits.wait_limit;
         Ok(LookupTicket {
             follower,
-            patience: (
-                now.saturating_add(patience),
-                in_reality.checked_add(patience).unwrap_or(in_reality),
+            deadlines: (
+                now.saturating_add(wait_limit),
+                in_reality.checked_add(wait_limit).unwrap_or(in_reality),
             ),
             clock: Arc::clone(&self.clock),
             health: Arc::clone(&self.health),
@@ -262,7 +262,7 @@ impl<E: ResponseHandler> RemoteLookup<E> {
     /// Makes a health check, which no caller influences.
     async fn check(&self) -> Result<(), EndpointError> {
         self.health.count_call();
-        let outcome = endpoint::health_check(&self.endpoint, self.asked_now()).await;
+        let outcome = endpoint::health_check(&self.endpoint, self.request_time()).await;
         self.health.checked(&outcome, self.clock.monotonic());
         outcome
     }
@@ -304,16 +304,19 @@ impl<E: ResponseHandler> RemoteLookup<E> {
         }
         let response = self.call(token).await;
         let text = match (&response, shared_cache) {
-            (Ok((response, asked)), Some(shared_cache)) => {
-                E::Endpoint::shared_text(response).map(|text| (shared_cache, text.to_vec(), *asked))
+            (Ok((response, request_time)), Some(shared_cache)) => {
+                E::Endpoint::shared_text(response)
+                    .map(|text| (shared_cache, text.to_vec(), *request_time))
             }
             _ => None,
         };
         let (outcome, checks) = self.handled(sender, response, permit).await;
-        let shared = text.and_then(|(shared_cache, text, asked)| {
-            let end = self.handler.good_until(outcome.as_ref().ok()?, asked)?;
-            let asked_at = asked.wall;
-            Some((shared_cache, SharedResponse { text, asked_at }, end))
+        let shared = text.and_then(|(shared_cache, text, request_time)| {
+            let end = self
+                .handler
+                .good_until(outcome.as_ref().ok()?, request_time)?;
+            let requested_at = request_time.wall;
+            Some((shared_cache, SharedResponse { text, requested_at }, end))
         });
         // No request waits for the store.
         leader.complete(outcome);
@@ -333,25 +336,31 @@ impl<E: ResponseHandler> RemoteLookup<E> {
     ) -> Option<E::Verdict> {
         let shared = shared_cache.find(token).await?;
         let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let earlier = wall.as_secs().saturating_sub(shared.asked_at.as_secs());
-        let asked = RequestTime {
-            wall: shared.asked_at,
+        let earlier = wall.as_secs().saturating_sub(shared.requested_at.as_secs());
+        let request_time = RequestTime {
+            wall: shared.requested_at,
             monotonic,
             earlier: Duration::from_secs(u64::try_from(earlier).unwrap_or_default()),
         };
         let response = E::Endpoint::from_shared_text(shared.text)?;
-        let verdict = self.handler.handle(digest, response, asked).await.ok()?;
-        self.handler.good_until(&verdict, asked).map(|_| verdict)
+        let verdict = self
+            .handler
+            .handle(digest, response, request_time)
+            .await
+            .ok()?;
+        self.handler
+            .good_until(&verdict, request_time)
+            .map(|_| verdict)
     }
 
     async fn call(&self, token: &str) -> Result<(ResponseOf<E>, RequestTime), EndpointError> {
-        let asked = self.asked_now();
+        let request_time = self.request_time();
         self.health.count_call();
-        let response = endpoint::look_up(&self.endpoint, token, asked).await;
-        response.map(|response| (response, asked))
+        let response = endpoint::look_up(&self.endpoint, token, request_time).await;
+        response.map(|response| (response, request_time))
     }
 
-    fn asked_now(&self) -> RequestTime {
+    fn request_time(&self) -> RequestTime {
         RequestTime {
             wall: self.clock.now(),
             monotonic: self.clock.monotonic(),
@@ -367,7 +376,11 @@ impl<E: ResponseHandler> RemoteLookup<E> {
         permit: LookupPermit,
     ) -> (Result<E::Verdict, EndpointError>, bool) {
         let outcome = match response {
-            Ok((response, asked)) => self.handler.handle(sender.digest, response, asked).await,
+            Ok((response, request_time)) => {
+                self.handler
+                    .handle(sender.digest, response, request_time)
+                    .await
+            }
             Err(error) => Err(error),
         };
         let now = self.clock.monotonic();
@@ -387,10 +400,10 @@ impl<E: ResponseHandler> RemoteLookup<E> {
 }
 
 impl<V: Clone> LookupTicket<V> {
-    /// Waits for the verdict, within the ticket's patience.
+    /// Waits for the verdict, within the ticket's deadlines.
     pub(crate) async fn wait(mut self) -> Result<V, LookupUnavailable> {
-        let (by_clock, in_reality) = self.patience;
-        let impatient = race(
+        let (by_clock, in_reality) = self.deadlines;
+        let timeout = race(
             self.clock.sleep_until(by_clock),
             tokio::time::sleep_until(in_reality.into()),
         );
@@ -398,7 +411,7 @@ impl<V: Clone> LookupTicket<V> {
             outage,
             retry_after: retry_after.unwrap_or(SHORTLY).max(SHORTLY),
         };
-        match race(self.follower.result(), impatient).await {
+        match race(self.follower.result(), timeout).await {
             Either::First(Some(Ok(verdict))) => Ok(verdict),
             Either::First(Some(Err(error))) => {
                 Err(failed(self.health.outage(&error), error.retry_after))

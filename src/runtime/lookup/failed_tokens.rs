@@ -1,10 +1,10 @@
 //! Tokens that an endpoint gave no verdict on: they are not looked up again for a while.
 //!
 //! 1. A status that is about the token, such as 400, 413 or 429, or a `Retry-After`, concerns this
-//!    token alone, for a second or as long as the endpoint says, up to a minute.
+//!    token alone, for a second or as long as the endpoint's `Retry-After`, up to a minute.
 //! 2. Another failure may have been chance: the same token may be looked up once more at once, and
 //!    then not for a second.
-//! 3. The number of tokens is bounded. A token that finds no room is looked up again.
+//! 3. The number of tokens is bounded. When the list is full, a failed token is not recorded and is looked up again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,7 @@
 //! The health of an endpoint: its statistics, its circuit breaker, and when failures are logged.
 //!
 //! A failure is logged when failures begin, change their kind, and end, and each of these at most once
-//! a minute, since a stranger's bad tokens cause failures too. What was suppressed is logged when the
+//! a minute, since forged tokens cause failures too. What was suppressed is logged when the
 //! minute is over, if it still holds.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,20 +101,20 @@ impl LookupHealth {
     /// There was a verdict.
     pub(super) fn answered(&self, mut permit: LookupPermit, now: Duration) {
         permit.probe = None;
-        let is_news = {
+        let should_log = {
             let mut state = self.state();
             state.in_a_row = 0;
             state.failing_since = None;
             state.last_error = None;
             state.breaker.succeeded();
-            let is_news = state.announced.is_some() && self.recoveries_log.grants(now);
-            if is_news {
+            let should_log = state.announced.is_some() && self.recoveries_log.try_acquire(now);
+            if should_log {
                 state.announced = None;
             }
-            is_news
+            should_log
         };
-        // Not under the lock: a subscriber may ask for the status.
-        if is_news {
+        // Not under the lock: a log subscriber may call `status`.
+        if should_log {
             self.announce_recovery();
         }
     }
@@ -129,7 +129,7 @@ impl LookupHealth {
         now: Duration,
     ) -> bool {
         let was_probe = permit.probe.take().is_some();
-        let (is_news, checks) = {
+        let (should_log, checks) = {
             let mut state = self.state();
             let checks = state.breaker.failed(sender, now);
             if was_probe {
@@ -137,7 +137,7 @@ impl LookupHealth {
             }
             (self.record_failure(&mut state, error, now), checks)
         };
-        if is_news {
+        if should_log {
             self.announce_failure(error);
         }
         checks
@@ -145,7 +145,7 @@ impl LookupHealth {
 
     /// A health check has ended.
     pub(super) fn checked(&self, outcome: &Result<(), EndpointError>, now: Duration) {
-        let is_news = {
+        let should_log = {
             let mut state = self.state();
             match outcome {
                 Ok(()) => {
@@ -159,7 +159,7 @@ impl LookupHealth {
                 }
             }
         };
-        if let (true, Err(error)) = (is_news, outcome) {
+        if let (true, Err(error)) = (should_log, outcome) {
             self.announce_failure(error);
         }
     }
@@ -177,11 +177,11 @@ impl LookupHealth {
         state.failing_since.get_or_insert(now);
         state.last_error = Some(error.clone());
         let outage = Some(self.outage(error));
-        let is_news = state.announced != outage && self.failures_log.grants(now);
-        if is_news {
+        let should_log = state.announced != outage && self.failures_log.try_acquire(now);
+        if should_log {
             state.announced = outage;
         }
-        is_news
+        should_log
     }
 
     /// The outage of a failure that has none of its own.

@@ -1,4 +1,4 @@
-//! Single flight: one call for each key, whose result all requests share that ask meanwhile.
+//! Single flight: concurrent requests with the same key share one call and its result.
 //!
 //! 1. A call is found by the whole digest of its token, so that no token gets the response of another
 //!    one (CVE-2026-71326).

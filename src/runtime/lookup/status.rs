@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::runtime::cache::token_cache::CacheStats;
 
-/// The status of introspection at an issuer, at the moment when it was asked for.
+/// The status of introspection at an issuer, at the time of the call.
 ///
 /// All times are spans of the server's [`Clock`](crate::time::Clock).
 #[derive(Clone, Debug)]
@@ -79,13 +79,13 @@ impl IntrospectionStatus {
         self.cache.hits
     }
 
-    /// Requests whose token was not.
+    /// Requests whose token was not in the cache.
     #[must_use]
     pub const fn misses(&self) -> u64 {
         self.cache.misses
     }
 
-    /// Tokens that were evicted from the cache to make room for others.
+    /// Tokens that were evicted from the cache because it was full.
     #[must_use]
     pub const fn evictions(&self) -> u64 {
         self.cache.evictions

@@ -21,7 +21,7 @@ pub(crate) struct RevocationCheck {
     /// merely ended, and none was evicted early: such an entry counts again when a clock is set back.
     /// So only an addition can make a clean token a revoked one, and every addition makes a new
     /// version.
-    clean_at: AtomicU64,
+    passed_at: AtomicU64,
     /// The hashes of the token's ids; 0 where there is none, and before they are made.
     hashes: [AtomicU64; NAMES],
 }
@@ -29,13 +29,13 @@ pub(crate) struct RevocationCheck {
 impl RevocationCheck {
     /// Whether the token was found clean at this version.
     #[inline]
-    pub(super) fn is_clean_at(&self, version: u64) -> bool {
-        self.clean_at.load(Ordering::Relaxed) == version
+    pub(super) fn has_passed_at(&self, version: u64) -> bool {
+        self.passed_at.load(Ordering::Relaxed) == version
     }
 
     /// Caches a clean result.
-    pub(super) fn mark_clean(&self, version: u64) {
-        self.clean_at.store(version, Ordering::Relaxed);
+    pub(super) fn mark_passed(&self, version: u64) {
+        self.passed_at.store(version, Ordering::Relaxed);
     }
 
     /// The hashes of the token's ids, made once.
@@ -58,7 +58,7 @@ impl RevocationCheck {
 
 /// Why a token was not found clean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotClean {
+pub(crate) enum RevocationCheckError {
     Revoked,
     /// It is not on the list, and the list is incomplete.
     Unknown,

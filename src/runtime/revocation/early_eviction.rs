@@ -1,4 +1,4 @@
-//! Entries that had to make room although one clock may still have had a reason to keep them.
+//! Counts entries that were evicted early: one of the two clocks had not reached their end.
 
 use std::time::Duration;
 

@@ -72,7 +72,7 @@ impl EntryMap {
         self.map.find([hash], wanted)
     }
 
-    /// Makes room for so many more entries.
+    /// Reserves capacity for this many further entries.
     pub(super) fn reserve(&self, more: usize) {
         self.map.reserve(more);
     }

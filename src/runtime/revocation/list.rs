@@ -17,7 +17,7 @@ use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::check::{NAMES, NameHasher};
-pub(crate) use crate::runtime::revocation::check::{NotClean, RevocationCheck};
+pub(crate) use crate::runtime::revocation::check::{RevocationCheck, RevocationCheckError};
 use crate::runtime::revocation::early_eviction::EarlyEviction;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::entry_map::EntryMap;
@@ -118,7 +118,7 @@ impl RevocationList {
         token: &AccessToken,
         rules: &IssuerPolicy,
         now: UnixTime,
-    ) -> Result<(), NotClean> {
+    ) -> Result<(), RevocationCheckError> {
         let hashes = || check.hashes(|| self.hasher.of_token(token, rules));
         let concerns =
             |entry: &RevocationEntry| revocation_rule::concerns(entry.revocation(), token, rules);
@@ -132,11 +132,11 @@ impl RevocationList {
         hashes: impl FnOnce() -> [u64; NAMES],
         concerns: impl Fn(&RevocationEntry) -> bool,
         now: UnixTime,
-    ) -> Result<(), NotClean> {
+    ) -> Result<(), RevocationCheckError> {
         // INVARIANT: the version is read before the entries. An addition stores its entry first and
         // its version afterwards, so a check that reads a version sees every entry up to it.
         let version = self.version.load(Ordering::Acquire);
-        if check.is_clean_at(version) && !self.is_silent(now) {
+        if check.has_passed_at(version) && !self.is_silent(now) {
             return Ok(());
         }
         self.look_up(version, check, hashes, concerns, now)
@@ -149,7 +149,7 @@ impl RevocationList {
         hashes: impl FnOnce() -> [u64; NAMES],
         concerns: impl Fn(&RevocationEntry) -> bool,
         now: UnixTime,
-    ) -> Result<(), NotClean> {
+    ) -> Result<(), RevocationCheckError> {
         let monotonic = || self.clock.monotonic();
         let has_ended = Cell::new(false);
         if !self.entries.is_unused() {
@@ -161,17 +161,17 @@ impl RevocationList {
             };
             let named = hashes().into_iter().filter(|hash| *hash != 0);
             if self.entries.any(named, applies) {
-                return Err(NotClean::Revoked);
+                return Err(RevocationCheckError::Revoked);
             }
         }
         if version == INCOMPLETE
             || self.is_silent(now)
             || self.early_evictions.would_count(now, monotonic)
         {
-            return Err(NotClean::Unknown);
+            return Err(RevocationCheckError::Unknown);
         }
         if !has_ended.get() && self.early_evictions.is_none() {
-            check.mark_clean(version);
+            check.mark_passed(version);
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ impl RevocationList {
         let mut writer = self.writer();
         let place = self.place_of(&entry);
         if place.is_empty() {
-            self.make_room(&mut writer, now)?;
+            self.ensure_capacity(&mut writer, now)?;
         }
         let changed = self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
         self.publish(&writer);
@@ -191,7 +191,7 @@ impl RevocationList {
     }
 
     /// Adds the entries of a snapshot, as one change. Those that have ended by the wall clock only
-    /// take room that is left. On an error the entries added before it stay.
+    /// take the capacity that is left. On an error the entries added before it stay.
     pub(crate) fn load(
         &self,
         mut entries: Vec<(RevocationEntry, MonotonicSpan)>,
@@ -213,7 +213,7 @@ impl RevocationList {
                     writer.version += 1;
                     continue;
                 }
-                if let Err(full) = self.make_room(&mut writer, now) {
+                if let Err(full) = self.ensure_capacity(&mut writer, now) {
                     outcome = Err(full);
                     continue;
                 }
@@ -235,7 +235,7 @@ impl RevocationList {
         let mut writer = self.writer();
         let place = self.place_of(&entry);
         if place.is_empty() {
-            let _ = self.make_room(&mut writer, now);
+            let _ = self.ensure_capacity(&mut writer, now);
         }
         self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
         self.publish(&writer);
@@ -247,7 +247,7 @@ impl RevocationList {
         let now = self.now();
         let mut writer = self.writer();
         if writer.len > self.most {
-            let _ = self.make_room(&mut writer, now);
+            let _ = self.ensure_capacity(&mut writer, now);
             self.publish(&writer);
         }
         writer.len > self.most
@@ -267,7 +267,7 @@ impl RevocationList {
     }
 
     /// Removes an entry that another instance has withdrawn: like `withdraw`, without notifying the
-    /// listener, and unless it is kept, which is asked under the list's lock.
+    /// listener, unless `is_kept` returns true, which is called under the list's lock.
     #[cfg(feature = "redis")]
     pub(crate) fn remove_remote(&self, revocation: &Revocation, is_kept: impl FnOnce() -> bool) {
         let mut writer = self.writer();
@@ -364,7 +364,7 @@ impl RevocationList {
     }
 
     /// Inserts an entry or extends the present one. The entry for the listener; `None` where it says
-    /// nothing new. INVARIANT: there is room.
+    /// nothing new. INVARIANT: the list is not full.
     fn put(
         &self,
         writer: &mut Writer,
@@ -382,12 +382,12 @@ impl RevocationList {
         }
         writer.earliest_end = writer.earliest_end.min(next.replaceable_at());
         writer.len += usize::from(present.is_none());
-        let says_more = present.is_none_or(|present| present.entry() != next.entry());
+        let is_changed = present.is_none_or(|present| present.entry() != next.entry());
         let entry = next.entry().clone();
         self.entries.insert(hash, next);
         // An entry that only lasts longer concerns no token that was found clean.
-        writer.version += u64::from(says_more);
-        says_more.then_some(entry)
+        writer.version += u64::from(is_changed);
+        is_changed.then_some(entry)
     }
 
     /// Whether a new entry replaces the present one instead of extending it: the present one has
@@ -405,11 +405,11 @@ impl RevocationList {
 
     /// Evicts where the list is full: first entries that have ended by both clocks, then those that
     /// only the wall clock has ended. Tokens that the latter concern are unknown from then on.
-    fn make_room(&self, writer: &mut Writer, now: ClockReading) -> Result<(), ListFull> {
-        let has_room = |writer: &Writer| writer.len < self.most;
-        if !has_room(writer) && now.wall >= writer.earliest_end {
+    fn ensure_capacity(&self, writer: &mut Writer, now: ClockReading) -> Result<(), ListFull> {
+        let has_capacity = |writer: &Writer| writer.len < self.most;
+        if !has_capacity(writer) && now.wall >= writer.earliest_end {
             writer.len -= self.entries.retain(|listed| !listed.is_over(now));
-            if !has_room(writer) {
+            if !has_capacity(writer) {
                 writer.version += 1;
                 writer.len -= self.entries.retain(|listed| {
                     let is_kept = now.wall < listed.replaceable_at();
@@ -424,7 +424,7 @@ impl RevocationList {
                 .for_each(|listed| earliest = earliest.min(listed.replaceable_at()));
             writer.earliest_end = earliest;
         }
-        if has_room(writer) {
+        if has_capacity(writer) {
             Ok(())
         } else {
             Err(ListFull)

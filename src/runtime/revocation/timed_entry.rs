@@ -3,7 +3,7 @@
 //! 1. An entry is in force until its end by the wall clock *and* for its span by the monotonic clock.
 //!    So a wall clock that jumps ahead does not end it early, nor one that was behind when the
 //!    revocation was made.
-//! 2. It stays in memory for [`AFTERLIFE`] beyond both: a wall clock that is set back makes expired
+//! 2. It stays in memory for [`RETENTION_AFTER_END`] beyond both: a wall clock that is set back makes expired
 //!    tokens valid again.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::runtime::revocation::entry::RevocationEntry;
 
 /// How long an entry stays in memory beyond its end: a wall clock that is set back makes expired
 /// tokens valid again, and their revocations must still be there.
-pub(crate) const AFTERLIFE: Duration = Duration::from_secs(3600);
+pub(crate) const RETENTION_AFTER_END: Duration = Duration::from_secs(3600);
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct ClockReading {
 /// How long an entry counts by the monotonic clock, from its insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MonotonicSpan {
-    /// In force for this long, whatever the wall clock says.
+    /// In force for this long, independently of the wall clock.
     force: Duration,
     /// In memory for this long, also when it is not in force.
     kept: Duration,
@@ -34,7 +34,7 @@ pub(crate) struct MonotonicSpan {
 impl MonotonicSpan {
     /// In force for this long, and kept for the afterlife.
     pub(crate) const fn lasting(force: Duration) -> Self {
-        let kept = force.saturating_add(AFTERLIFE);
+        let kept = force.saturating_add(RETENTION_AFTER_END);
         Self { force, kept }
     }
 
@@ -50,7 +50,7 @@ impl MonotonicSpan {
     pub(crate) const fn dormant(life: Duration) -> Self {
         Self {
             force: Duration::ZERO,
-            kept: life.saturating_add(AFTERLIFE),
+            kept: life.saturating_add(RETENTION_AFTER_END),
         }
     }
 }
@@ -100,14 +100,14 @@ impl TimedEntry {
         }
     }
 
-    /// Whether it is in force. The monotonic clock is read only where the wall clock says no.
+    /// Whether it is in force. The monotonic clock is read only when the entry is over by the wall clock.
     pub(super) fn is_in_force(&self, wall: UnixTime, monotonic: impl FnOnce() -> Duration) -> bool {
         wall < self.entry.ends_at() || monotonic() < self.in_force_until()
     }
 
     /// Whether it may be removed, by both clocks.
     pub(super) fn is_over(&self, now: ClockReading) -> bool {
-        now.wall >= self.entry.ends_at().saturating_add(AFTERLIFE)
+        now.wall >= self.entry.ends_at().saturating_add(RETENTION_AFTER_END)
             && now.monotonic >= Duration::from_secs(self.kept_until.into())
     }
 
@@ -117,7 +117,7 @@ impl TimedEntry {
         if self.was_dormant {
             end
         } else {
-            end.saturating_add(AFTERLIFE)
+            end.saturating_add(RETENTION_AFTER_END)
         }
     }
 

@@ -46,7 +46,7 @@ struct SharedQuery<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::runtime) struct SharedResponse {
     pub(in crate::runtime) text: Vec<u8>,
-    pub(in crate::runtime) asked_at: UnixTime,
+    pub(in crate::runtime) requested_at: UnixTime,
 }
 
 /// The part of the cache for one issuer and one set of settings.
@@ -59,7 +59,7 @@ pub(crate) struct IssuerCache {
 }
 
 impl IssuerCache {
-    /// `cache_scope` is every setting that the response depends on: how the issuer is asked, and by
+    /// `cache_scope` is every setting that the response depends on: the form of the request, and by
     /// which client.
     pub(crate) fn new(
         answers: &Arc<SharedIntrospectionCache>,
@@ -200,12 +200,13 @@ impl SharedIntrospectionCache {
         let context = context(query, &name);
         let (opened, _) = self.sealed_box.open(&context, &sealed, now, LONGEST_LIFE)?;
         let (time, text) = opened.split_first_chunk::<TIME_BYTES>()?;
-        let asked_at = UnixTime::from_secs(i64::from_be_bytes(*time));
+        let requested_at = UnixTime::from_secs(i64::from_be_bytes(*time));
         // A response from a clock that is far ahead would last too long.
-        let is_good = asked_at <= now.saturating_add(SKEW) && now < asked_at.saturating_add(life);
+        let is_good =
+            requested_at <= now.saturating_add(SKEW) && now < requested_at.saturating_add(life);
         is_good.then(|| SharedResponse {
             text: text.to_vec(),
-            asked_at,
+            requested_at,
         })
     }
 
@@ -217,7 +218,7 @@ impl SharedIntrospectionCache {
         };
         let name = self.name(query);
         let text = [
-            &response.asked_at.as_secs().to_be_bytes()[..],
+            &response.requested_at.as_secs().to_be_bytes()[..],
             &response.text,
         ]
         .concat();

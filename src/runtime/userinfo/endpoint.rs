@@ -19,7 +19,7 @@ use crate::runtime::lookup::endpoint::{EndpointError, LogMessages, RemoteEndpoin
 pub(crate) struct UserInfoEndpoint(EndpointResolver);
 
 /// A response of the endpoint.
-pub(crate) enum UserInfoReply {
+pub(crate) enum UserInfoResponse {
     Plain(Vec<u8>),
     Signed(Vec<u8>),
     BadToken,
@@ -37,12 +37,12 @@ impl UserInfoEndpoint {
         EndpointResolver::new(url, "userinfo_endpoint", issuer, http_options).map(Self)
     }
 
-    fn interpret(url: &str, response: RawResponse) -> Result<UserInfoReply, EndpointError> {
+    fn interpret(url: &str, response: RawResponse) -> Result<UserInfoResponse, EndpointError> {
         match (response.status, response.media_type.as_deref()) {
-            (200, Some("application/jwt")) => Ok(UserInfoReply::Signed(response.body)),
-            (200, _) => Ok(UserInfoReply::Plain(response.body)),
-            (401, _) => Ok(UserInfoReply::BadToken),
-            (403, _) => Ok(UserInfoReply::NothingToSee),
+            (200, Some("application/jwt")) => Ok(UserInfoResponse::Signed(response.body)),
+            (200, _) => Ok(UserInfoResponse::Plain(response.body)),
+            (401, _) => Ok(UserInfoResponse::BadToken),
+            (403, _) => Ok(UserInfoResponse::NothingToSee),
             (429, _) => Err(EndpointError::of_status(
                 url,
                 &response,
@@ -54,7 +54,7 @@ impl UserInfoEndpoint {
 }
 
 impl RemoteEndpoint for UserInfoEndpoint {
-    type Response = UserInfoReply;
+    type Response = UserInfoResponse;
 
     const FAILED: Outage = Outage::UserInfoFailed;
 
@@ -74,7 +74,7 @@ impl RemoteEndpoint for UserInfoEndpoint {
         url: &str,
         token: &str,
         _: UnixTime,
-    ) -> Result<UserInfoReply, EndpointError> {
+    ) -> Result<UserInfoResponse, EndpointError> {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| EndpointError::failed("the token fits into no header field"))?;
         bearer.set_sensitive(true);

@@ -67,7 +67,7 @@ mod lock_free {
             self.0.pin().remove(&hash);
         }
 
-        /// Makes room for so many more values.
+        /// Reserves capacity for this many further values.
         pub(crate) fn reserve(&self, more: usize) {
             self.0.pin().reserve(more);
         }

@@ -15,7 +15,7 @@ pub(crate) struct LogRateLimit {
 
 impl LogRateLimit {
     /// Whether the event may be written now.
-    pub(crate) fn grants(&self, now: Duration) -> bool {
+    pub(crate) fn try_acquire(&self, now: Duration) -> bool {
         let (now, after) = (now.as_secs(), now.saturating_add(ONCE_IN).as_secs());
         self.next
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn log_event_is_allowed_once_a_minute() {
         let quiet = LogRateLimit::default();
-        let at = |secs| quiet.grants(Duration::from_secs(secs));
+        let at = |secs| quiet.try_acquire(Duration::from_secs(secs));
         assert!(at(0));
         assert!(!at(0) && !at(59));
         assert!(at(60));

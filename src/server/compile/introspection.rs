@@ -8,7 +8,7 @@ use crate::runtime::introspection::client_auth::{ClientAuthentication, Credentia
 use crate::runtime::introspection::dialect::TokenInformation;
 use crate::runtime::introspection::endpoint::Endpoint;
 use crate::runtime::introspection::endpoint::{EndpointConfig, EndpointUrl};
-use crate::runtime::lookup::engine::{AskingLimits, RemoteLookup};
+use crate::runtime::lookup::engine::{LookupLimits, RemoteLookup};
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::compile::issuer::Members;
 use crate::server::compile::issuer_ids::discovery_urls;
@@ -31,9 +31,9 @@ pub(in crate::server) fn add(
     clock: &Arc<dyn Clock>,
     max_token_bytes: usize,
 ) -> Result<bool, ConfigError> {
-    let IssuerKind::Introspected(asked) = &issuer.kind else {
+    let IssuerKind::Introspected(target) = &issuer.kind else {
         let mut mistakes = Mistakes::default();
-        for setting in &issuer.asking.set {
+        for setting in &issuer.introspection.set {
             mistakes.add(ConfigError::conflict(
                 setting,
                 "only an issuer that is asked about its tokens has it; see `introspected(..)`",
@@ -51,7 +51,7 @@ pub(in crate::server) fn add(
         }
         *opaque = Some(introspected_issuer(
             issuer,
-            asked,
+            target,
             authority,
             clock,
             max_token_bytes,
@@ -63,31 +63,31 @@ pub(in crate::server) fn add(
 /// The introspected issuer, with its endpoint and limits.
 fn introspected_issuer(
     issuer: &Issuer,
-    asked: &IntrospectionTarget,
+    target: &IntrospectionTarget,
     authority: &Arc<IssuerAuthority>,
     clock: &Arc<dyn Clock>,
     max_token_bytes: usize,
 ) -> Result<IntrospectedIssuer, ConfigError> {
-    let asking = &issuer.asking;
+    let settings = &issuer.introspection;
     let realm = &authority.rules.realm;
     let mut mistakes = Mistakes::default();
-    mistakes.collect(check(issuer, asking));
-    let dialect = mistakes.collect(dialect(asked, asking));
+    mistakes.collect(check(issuer, settings));
+    let dialect = mistakes.collect(dialect(target, settings));
     let credentials = dialect
         .as_ref()
-        .and_then(|dialect| mistakes.collect(credentials(asked, asking, dialect, realm)));
-    let signed_for = asking.signed.then(|| signed_for(asking)).transpose();
+        .and_then(|dialect| mistakes.collect(credentials(target, settings, dialect, realm)));
+    let signed_for = settings.signed.then(|| signed_for(settings)).transpose();
     let signed_for = mistakes.collect(signed_for);
-    let place = mistakes.collect(endpoint_url(issuer, asked));
+    let place = mistakes.collect(endpoint_url(issuer, target));
     mistakes.into_result()?;
     let (Some(dialect), Some(credentials), Some(signed_for), Some(place)) =
         (dialect, credentials, signed_for, place)
     else {
-        // INVARIANT: what is missing has added its mistake.
+        // INVARIANT: each absent value has added a mistake.
         return Err(ConfigError::new("introspected", "it cannot be used"));
     };
     #[cfg(feature = "redis")]
-    let manner = cache_scope(&place, &dialect, asking, signed_for.as_deref());
+    let cache_scope = cache_scope(&place, &dialect, settings, signed_for.as_deref());
     let config = EndpointConfig {
         issuer: Arc::clone(realm),
         place,
@@ -98,25 +98,25 @@ fn introspected_issuer(
     };
     let endpoint =
         Endpoint::new(config).map_err(|problem| ConfigError::new("introspected", problem))?;
-    let memory = RememberedResponses::new(asking.life).ok_or_else(|| {
+    let memory = RememberedResponses::new(settings.life).ok_or_else(|| {
         ConfigError::unavailable("introspected", "the system gives no randomness")
     })?;
     let handler = IntrospectionHandler {
         authority: Arc::clone(authority),
-        idiom: dialect.idiom(),
+        response_format: dialect.response_format(),
         signed_for: signed_for.map(Into::into),
-        signed_age: asking.signed_age,
+        signed_age: settings.signed_age,
         memory,
         unsupported: LogRateLimit::default(),
     };
-    let limits = AskingLimits {
-        calls: asking.calls,
-        patience: asking.patience,
+    let limits = LookupLimits {
+        calls: settings.calls,
+        wait_limit: settings.wait_limit,
     };
     Ok(IntrospectedIssuer {
         introspector: RemoteLookup::new(handler, endpoint, limits, clock),
-        takes_jwts: asking.jwts != IntrospectedJwts::Never,
-        only_jwts: asking.jwts == IntrospectedJwts::Alone,
+        takes_jwts: settings.jwts != IntrospectedJwts::Never,
+        only_jwts: settings.jwts == IntrospectedJwts::Only,
         is_alone: false,
         most_bytes: if dialect.in_query {
             max_token_bytes.min(MOST_BYTES_IN_QUERY)
@@ -124,7 +124,7 @@ fn introspected_issuer(
             max_token_bytes
         },
         #[cfg(feature = "redis")]
-        manner,
+        cache_scope,
     })
 }
 
@@ -134,10 +134,10 @@ fn introspected_issuer(
 fn cache_scope(
     place: &EndpointUrl,
     dialect: &TokenInformation,
-    asking: &IntrospectionSettings,
+    settings: &IntrospectionSettings,
     signed_for: Option<&[Box<str>]>,
 ) -> Vec<String> {
-    let ours = asking.authentication.as_ref();
+    let ours = settings.authentication.as_ref();
     let client = ours.and_then(ClientAuthentication::client_id);
     vec![
         format!("{place:?}"),
@@ -147,7 +147,7 @@ fn cache_scope(
     ]
 }
 
-fn check(issuer: &Issuer, asking: &IntrospectionSettings) -> Result<(), ConfigError> {
+fn check(issuer: &Issuer, settings: &IntrospectionSettings) -> Result<(), ConfigError> {
     let mut mistakes = Mistakes::default();
     if !issuer.required_headers.is_empty() {
         mistakes.add(ConfigError::conflict(
@@ -162,26 +162,26 @@ fn check(issuer: &Issuer, asking: &IntrospectionSettings) -> Result<(), ConfigEr
         ));
     }
     let second = Duration::from_secs(1);
-    let life = asking.life.unwrap_or(second);
+    let life = settings.life.unwrap_or(second);
     if !(second..=second * 300).contains(&life) {
         mistakes.add(ConfigError::out_of_bounds(
             "introspection_cache_life",
             "it must be 1 s to 5 min; `without_introspection_cache()` switches it off",
         ));
     }
-    if !(second..=second * 3600).contains(&asking.signed_age) {
+    if !(second..=second * 3600).contains(&settings.signed_age) {
         mistakes.add(ConfigError::out_of_bounds(
             "signed_answer_age",
             "it must be 1 s to 1 h",
         ));
     }
-    if !(1..=1024).contains(&asking.calls) {
+    if !(1..=1024).contains(&settings.calls) {
         mistakes.add(ConfigError::out_of_bounds(
             "concurrent_introspections",
             "it must be 1 to 1024",
         ));
     }
-    if !(Duration::from_millis(10)..=second * 30).contains(&asking.patience) {
+    if !(Duration::from_millis(10)..=second * 30).contains(&settings.wait_limit) {
         mistakes.add(ConfigError::out_of_bounds(
             "introspection_patience",
             "it must be 10 ms to 30 s",
@@ -191,10 +191,10 @@ fn check(issuer: &Issuer, asking: &IntrospectionSettings) -> Result<(), ConfigEr
 }
 
 fn dialect(
-    asked: &IntrospectionTarget,
-    asking: &IntrospectionSettings,
+    target: &IntrospectionTarget,
+    settings: &IntrospectionSettings,
 ) -> Result<TokenInformation, ConfigError> {
-    let mut dialect = match (asked, &asking.dialect) {
+    let mut dialect = match (target, &settings.dialect) {
         (IntrospectionTarget::Service(_), Some(dialect)) => dialect.clone(),
         (IntrospectionTarget::Service(_), None) => {
             return Err(ConfigError::missing(
@@ -210,7 +210,7 @@ fn dialect(
             ));
         }
     };
-    dialect.bad_token.extend(&asking.bad_token);
+    dialect.bad_token.extend(&settings.bad_token);
     if dialect.field.is_empty() {
         return Err(ConfigError::new(
             "token_dialect",
@@ -229,14 +229,14 @@ fn dialect(
 }
 
 fn credentials(
-    asked: &IntrospectionTarget,
-    asking: &IntrospectionSettings,
+    target: &IntrospectionTarget,
+    settings: &IntrospectionSettings,
     dialect: &TokenInformation,
     realm: &str,
 ) -> Result<Option<Credentials>, ConfigError> {
-    let Some(ours) = &asking.authentication else {
+    let Some(ours) = &settings.authentication else {
         // RFC 7662 section 2.1: the endpoint must demand it, against scanning for tokens.
-        return match asked {
+        return match target {
             IntrospectionTarget::Service(_) => Ok(None),
             IntrospectionTarget::Endpoint(_) | IntrospectionTarget::Issuer(_) => {
                 Err(ConfigError::missing(
@@ -258,9 +258,9 @@ fn credentials(
     Ok(Some(ready))
 }
 
-fn endpoint_url(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
-    let nothing_to_discover = !matches!(asked, IntrospectionTarget::Issuer(_))
-        && !issuer.asking.signed
+fn endpoint_url(issuer: &Issuer, target: &IntrospectionTarget) -> Result<EndpointUrl, ConfigError> {
+    let nothing_to_discover = !matches!(target, IntrospectionTarget::Issuer(_))
+        && !issuer.introspection.signed
         && !issuer.discovers_userinfo();
     if nothing_to_discover && issuer.discovery_url.is_some() {
         return Err(ConfigError::conflict(
@@ -268,7 +268,7 @@ fn endpoint_url(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<Endpoint
             "the endpoint is given, and nothing else is looked for; see `introspection_discovered(..)`",
         ));
     }
-    match (asked, &issuer.discovery_url) {
+    match (target, &issuer.discovery_url) {
         (IntrospectionTarget::Endpoint(url), _) => {
             check_url("introspected", url, issuer.plain_http)?;
             Ok(EndpointUrl::Fixed(url.clone()))
@@ -288,22 +288,22 @@ fn endpoint_url(issuer: &Issuer, asked: &IntrospectionTarget) -> Result<Endpoint
     }
 }
 
-/// RFC 9701 s5: the audience is this resource server, which is the client that asks.
-fn signed_for(asking: &IntrospectionSettings) -> Result<Vec<Box<str>>, ConfigError> {
-    if !asking.signed_for.is_empty() {
-        if asking.signed_for.iter().any(String::is_empty) {
+/// RFC 9701 s5: the audience is this resource server, which is the client of the introspection request.
+fn signed_for(settings: &IntrospectionSettings) -> Result<Vec<Box<str>>, ConfigError> {
+    if !settings.signed_for.is_empty() {
+        if settings.signed_for.iter().any(String::is_empty) {
             return Err(ConfigError::new(
                 "signed_answers_for",
                 "the audience is empty",
             ));
         }
-        return Ok(asking
+        return Ok(settings
             .signed_for
             .iter()
             .map(|one| one.as_str().into())
             .collect());
     }
-    let ours = asking.authentication.as_ref();
+    let ours = settings.authentication.as_ref();
     match ours.and_then(ClientAuthentication::client_id) {
         Some(id) => Ok(vec![id.into()]),
         None => Err(ConfigError::missing(

@@ -38,12 +38,12 @@ pub(in crate::server) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, C
         IssuerKind::OidcTenants(family) => family.identifiers()?,
         #[cfg(feature = "jwks")]
         IssuerKind::Introspected(
-            IntrospectionTarget::Endpoint(asked)
-            | IntrospectionTarget::Issuer(asked)
-            | IntrospectionTarget::Service(asked),
+            IntrospectionTarget::Endpoint(name)
+            | IntrospectionTarget::Issuer(name)
+            | IntrospectionTarget::Service(name),
         ) => {
-            let named = issuer.asking.identifier.as_ref();
-            vec![named.unwrap_or(asked).as_str().into()]
+            let named = issuer.introspection.identifier.as_ref();
+            vec![named.unwrap_or(name).as_str().into()]
         }
     };
     let mut identifiers = identifiers;

@@ -1,7 +1,7 @@
 //! From an issuer's settings to the source of its keys, or to the first mistake in them.
 //!
 //! 1. Keys come from one kind of place: static keys, the addresses of key sets, or discovery.
-//! 2. Every address and every certificate is checked here, before anything is asked.
+//! 2. Every address and every certificate is checked here, before any request is sent.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub(in crate::server) fn keys(
     clock: &Arc<dyn Clock>,
 ) -> Result<KeySource, ConfigError> {
     #[cfg(feature = "jwks")]
-    if matches!(issuer.kind, IssuerKind::Introspected(_)) && !issuer.asking.signed {
+    if matches!(issuer.kind, IssuerKind::Introspected(_)) && !issuer.introspection.signed {
         return unsigned(issuer);
     }
     let is_static = !issuer.key_sets.is_empty() || !issuer.pems.is_empty();
@@ -167,7 +167,7 @@ fn remote_keys(
         interval: issuer.refresh_interval,
         cooldown: issuer.unknown_key_cooldown,
         max_stale: issuer.max_staleness,
-        // What the issuer asks for must not make its own keys too old (see `check_spans`).
+        // The issuer's `Cache-Control` must not make its keys too old (see `check_spans`).
         max: RefreshLimits::default()
             .max
             .min(issuer.max_staleness * 4 / 5),

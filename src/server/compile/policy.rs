@@ -46,7 +46,7 @@ pub(in crate::server) fn rules(
     if matches!(&issuer.kind, IssuerKind::OidcTenants(family) if family.tenants.len() > 1)
         && issuer.tenant.as_ref().is_some_and(names_clients)
     {
-        // A client's id says nothing about which tenant has issued the token.
+        // A client id does not identify the tenant that issued the token.
         mistakes.add(ConfigError::conflict(
             "tenant_claims",
             "`client_tenant(..)` and `portal_client(..)` would hold for every tenant of `oidc_tenants(..)`; configure those tenants as issuers of their own",
@@ -90,7 +90,7 @@ pub(in crate::server) fn rules(
         name_forms: issuer.name_forms.clone(),
         subject_claim: issuer.subject_claim.clone(),
         #[cfg(feature = "jwks")]
-        clients_without_subject: issuer.asking.clients_without_subject,
+        clients_without_subject: issuer.introspection.clients_without_subject,
         #[cfg(not(feature = "jwks"))]
         clients_without_subject: false,
         client_id_claims,
@@ -115,7 +115,7 @@ fn audiences(issuer: &Issuer, resource: &str) -> Audiences {
     match issuer.any_audience {
         true => Audiences::Waived,
         #[cfg(feature = "jwks")]
-        false if !issuer.asking.needs_audience => Audiences::AnyOfWhereStated(ours),
+        false if !issuer.introspection.needs_audience => Audiences::AnyOfWhereStated(ours),
         false => Audiences::AnyOf(ours),
     }
 }

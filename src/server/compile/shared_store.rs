@@ -118,7 +118,7 @@ impl CheckedSharedStore {
             address: address.clone(),
             seals: key.seals(Purpose::Revocation).ok_or_else(broken)?,
             keys: StoreKeys::new(&store.namespace, &fingerprint),
-            lives: realms.collect(),
+            token_lifetimes: realms.collect(),
             refuse_after: store.refuse_after,
         };
         let answers = SharedIntrospectionCache::new(

@@ -16,9 +16,9 @@ use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Clock, Deadline, Now};
 use crate::runtime::introspection::endpoint::EndpointUrl;
 use crate::runtime::lookup::engine::{
-    AskingLimits, EndpointError, RemoteLookup, RequestTime, ResponseHandler,
+    EndpointError, LookupLimits, RemoteLookup, RequestTime, ResponseHandler,
 };
-use crate::runtime::userinfo::endpoint::{UserInfoEndpoint, UserInfoReply};
+use crate::runtime::userinfo::endpoint::{UserInfoEndpoint, UserInfoResponse};
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::compile::issuer::Members;
 use crate::server::compile::issuer_ids::discovery_urls;
@@ -49,9 +49,9 @@ const LIMITS: CacheLimits = CacheLimits {
 const REFUSAL_BYTES: usize = 128;
 
 /// The limits of requests to the endpoint, those of introspection.
-const LOOKUP_LIMITS: AskingLimits = AskingLimits {
+const LOOKUP_LIMITS: LookupLimits = LookupLimits {
     calls: 64,
-    patience: Duration::from_secs(2),
+    wait_limit: Duration::from_secs(2),
 };
 
 /// The look-up of one issuer's users.
@@ -79,7 +79,7 @@ pub(in crate::server) enum UserInfoRefusal {
     NothingToSee,
 }
 
-/// What an answer says, and how long that is valid.
+/// The interpreted response, and how long it is valid.
 type Read = Result<(UserClaims, CacheValidity), UserInfoRefusal>;
 
 /// The look-ups, by the issuer's identifier.
@@ -180,10 +180,11 @@ impl UserInfoHandler {
     }
 
     /// Caches an answer; its life counts from the request.
-    fn keep(&self, digest: TokenDigest, read: Read, asked: RequestTime) -> UserInfoResult {
-        let within = |basis: CacheValidity, life| basis.within(Deadline::after(asked.now(), life));
+    fn keep(&self, digest: TokenDigest, read: Read, request_time: RequestTime) -> UserInfoResult {
+        let within =
+            |basis: CacheValidity, life| basis.within(Deadline::after(request_time.now(), life));
         let left = |end: UnixTime| {
-            let left = end.as_secs().saturating_sub(asked.wall.as_secs());
+            let left = end.as_secs().saturating_sub(request_time.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
         };
         match read {
@@ -191,7 +192,8 @@ impl UserInfoHandler {
                 let (bytes, life) = (claims.bytes(), claims.end().map_or(LIFE, left).min(LIFE));
                 let mut known = Arc::new(Cached::unkept(claims, within(basis, life)));
                 if !life.is_zero() {
-                    self.known.keep(digest, &mut known, bytes, asked.now());
+                    self.known
+                        .keep(digest, &mut known, bytes, request_time.now());
                 }
                 UserInfoResult::Known(known)
             }
@@ -201,25 +203,29 @@ impl UserInfoHandler {
                     within(self.validity(), REFUSAL_LIFE),
                 ));
                 self.refused
-                    .keep(digest, &mut known, REFUSAL_BYTES, asked.now());
+                    .keep(digest, &mut known, REFUSAL_BYTES, request_time.now());
                 UserInfoResult::Denied(denial)
             }
         }
     }
 
-    async fn read(&self, said: UserInfoReply, asked: RequestTime) -> Result<Read, EndpointError> {
-        let read = match said {
-            UserInfoReply::BadToken => return Ok(Err(UserInfoRefusal::BadToken)),
-            UserInfoReply::NothingToSee => return Ok(Err(UserInfoRefusal::NothingToSee)),
-            UserInfoReply::Plain(bytes) => {
+    async fn read(
+        &self,
+        response: UserInfoResponse,
+        request_time: RequestTime,
+    ) -> Result<Read, EndpointError> {
+        let read = match response {
+            UserInfoResponse::BadToken => return Ok(Err(UserInfoRefusal::BadToken)),
+            UserInfoResponse::NothingToSee => return Ok(Err(UserInfoRefusal::NothingToSee)),
+            UserInfoResponse::Plain(bytes) => {
                 let text = String::from_utf8(bytes)
                     .map_err(|_| EndpointError::failed("the answer is not utf-8"))?;
                 let claims = UserClaims::read(&text.into())
                     .map_err(|fault| EndpointError::failed(format!("the answer {fault}")))?;
                 (claims, self.validity())
             }
-            UserInfoReply::Signed(bytes) => {
-                let time = answer_time(&self.authority, asked, MOST_APART);
+            UserInfoResponse::Signed(bytes) => {
+                let time = answer_time(&self.authority, request_time, MOST_APART);
                 let open = move |_: &IssuerAuthority, signed: &Signed<'_>| {
                     UserClaims::signed(signed, time).map_err(|fault| format!("the answer {fault}"))
                 };
@@ -241,10 +247,10 @@ impl ResponseHandler for UserInfoHandler {
     async fn handle(
         &self,
         digest: TokenDigest,
-        said: UserInfoReply,
-        asked: RequestTime,
+        response: UserInfoResponse,
+        request_time: RequestTime,
     ) -> Result<UserInfoResult, EndpointError> {
-        let read = self.read(said, asked).await?;
-        Ok(self.keep(digest, read, asked))
+        let read = self.read(response, request_time).await?;
+        Ok(self.keep(digest, read, request_time))
     }
 }

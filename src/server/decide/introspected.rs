@@ -25,7 +25,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
 use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Deadline, Now};
-use crate::runtime::introspection::endpoint::{Endpoint, IntrospectionReply};
+use crate::runtime::introspection::endpoint::{Endpoint, IntrospectionResponse};
 use crate::runtime::lookup::engine::{
     EndpointError, LookupUnavailable, RemoteLookup, RequestTime, ResponseHandler,
 };
@@ -76,13 +76,13 @@ pub(in crate::server) struct IntrospectedIssuer {
     pub(in crate::server) most_bytes: usize,
     /// The form of requests and our client, as a part of the shared cache's key.
     #[cfg(feature = "redis")]
-    pub(in crate::server) manner: Vec<String>,
+    pub(in crate::server) cache_scope: Vec<String>,
 }
 
 /// Turns responses into verdicts, and caches them.
 pub(in crate::server) struct IntrospectionHandler {
     pub(in crate::server) authority: Arc<IssuerAuthority>,
-    pub(in crate::server) idiom: ResponseFormat,
+    pub(in crate::server) response_format: ResponseFormat,
     /// The audience of signed responses; `None` where responses are not signed.
     pub(in crate::server) signed_for: Option<Arc<[Box<str>]>>,
     /// How far a signed response's `iat` may be from the request.
@@ -128,27 +128,32 @@ impl RememberedResponses {
         digest: TokenDigest,
         (interpreted, life): (Interpreted, Duration),
         validity: CacheValidity,
-        asked: RequestTime,
+        request_time: RequestTime,
     ) -> IntrospectionVerdict {
         let whole = life.min(self.life.unwrap_or_default());
-        let life = whole.saturating_sub(asked.earlier);
-        // By the wall clock the life began when another instance asked, where one did.
-        let end = Deadline::at(asked.wall, whole, asked.monotonic.saturating_add(life));
+        let life = whole.saturating_sub(request_time.earlier);
+        // By the wall clock the life began when another instance made the request, where one did.
+        let end = Deadline::at(
+            request_time.wall,
+            whole,
+            request_time.monotonic.saturating_add(life),
+        );
         let validity = validity.within(end);
-        let asked = asked.now();
+        let request_time = request_time.now();
         match interpreted {
             Ok(verified) => {
                 let bytes = verified.bytes();
                 let mut known = Arc::new(Cached::unkept(verified, validity));
                 if !life.is_zero() {
-                    self.active.keep(digest, &mut known, bytes, asked);
+                    self.active.keep(digest, &mut known, bytes, request_time);
                 }
                 IntrospectionVerdict::Active(known)
             }
             Err(error) => {
                 let mut known = Arc::new(Cached::unkept(error.clone(), validity));
                 if !life.is_zero() {
-                    self.refused.keep(digest, &mut known, REFUSAL_BYTES, asked);
+                    self.refused
+                        .keep(digest, &mut known, REFUSAL_BYTES, request_time);
                 }
                 IntrospectionVerdict::Refused(error)
             }
@@ -204,7 +209,7 @@ impl IntrospectedIssuer {
             return;
         };
         let mut policy = vec![resource.as_bytes()];
-        policy.extend(self.manner.iter().map(String::as_bytes));
+        policy.extend(self.cache_scope.iter().map(String::as_bytes));
         let issuer = self.endpoint().issuer();
         let archive = IssuerCache::new(answers, issuer, &policy, life);
         self.introspector.share(archive);
@@ -311,34 +316,38 @@ impl ResponseHandler for IntrospectionHandler {
     async fn handle(
         &self,
         digest: TokenDigest,
-        said: IntrospectionReply,
-        asked: RequestTime,
+        response: IntrospectionResponse,
+        request_time: RequestTime,
     ) -> Result<IntrospectionVerdict, EndpointError> {
-        let (verdict, validity) = match said {
-            IntrospectionReply::BadToken => {
+        let (verdict, validity) = match response {
+            IntrospectionResponse::BadToken => {
                 ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
             }
-            IntrospectionReply::UnsupportedType => {
-                if self.unsupported.grants(asked.monotonic) {
+            IntrospectionResponse::UnsupportedType => {
+                if self.unsupported.try_acquire(request_time.monotonic) {
                     let issuer = &self.authority.rules.realm;
                     logging::emit(Event::UnsupportedTokenType { issuer });
                 }
                 ((Err(TokenFault::Inactive.into()), BRIEFLY), self.validity())
             }
-            IntrospectionReply::Answer(bytes) => {
-                let opened = self.opened(bytes, asked).await?;
-                let (interpreted, life) = self.interpret(&opened.text, asked)?;
+            IntrospectionResponse::Answer(bytes) => {
+                let opened = self.opened(bytes, request_time).await?;
+                let (interpreted, life) = self.interpret(&opened.text, request_time)?;
                 ((interpreted, life.min(opened.life)), opened.validity)
             }
         };
-        Ok(self.memory.keep(digest, verdict, validity, asked))
+        Ok(self.memory.keep(digest, verdict, validity, request_time))
     }
 
     #[cfg(feature = "redis")]
-    fn good_until(&self, verdict: &IntrospectionVerdict, asked: RequestTime) -> Option<UnixTime> {
+    fn good_until(
+        &self,
+        verdict: &IntrospectionVerdict,
+        request_time: RequestTime,
+    ) -> Option<UnixTime> {
         match verdict {
             IntrospectionVerdict::Active(verified) => {
-                let end = asked.wall.saturating_add(self.memory.life?);
+                let end = request_time.wall.saturating_add(self.memory.life?);
                 Some(end.min(verified.token.expires_at()))
             }
             // A refusal may be by this server's policy alone, and is cached briefly.
@@ -357,13 +366,13 @@ impl IntrospectionHandler {
     fn interpret(
         &self,
         text: &Arc<str>,
-        asked: RequestTime,
+        request_time: RequestTime,
     ) -> Result<(Interpreted, Duration), EndpointError> {
         let moment = ReceivedAt {
-            asked: asked.wall,
+            requested_at: request_time.wall,
             brief: BRIEFLY,
         };
-        let read = ActiveToken::read(text, &self.idiom, moment)
+        let read = ActiveToken::read(text, &self.response_format, moment)
             .map_err(|fault| EndpointError::failed(format!("the answer {fault}")))?;
         let refused = |error| (Err(error), BRIEFLY);
         let Some(answer) = read else {
@@ -378,14 +387,14 @@ impl IntrospectionHandler {
         let left = token
             .expires_at()
             .as_secs()
-            .saturating_sub(asked.wall.as_secs());
+            .saturating_sub(request_time.wall.as_secs());
         let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
         let verified = VerifiedRequest {
             validity: token.validity(rules.leeway),
             token,
             identified,
             rules: Arc::clone(rules),
-            standing: RevocationCheck::default(),
+            revocation_check: RevocationCheck::default(),
         };
         Ok((Ok(verified), left))
     }
@@ -394,7 +403,7 @@ impl IntrospectionHandler {
     async fn opened(
         &self,
         bytes: Vec<u8>,
-        asked: RequestTime,
+        request_time: RequestTime,
     ) -> Result<OpenedResponse, EndpointError> {
         let Some(us) = &self.signed_for else {
             let text = String::from_utf8(bytes)
@@ -406,7 +415,7 @@ impl IntrospectionHandler {
             });
         };
         let us = Arc::clone(us);
-        let time = answer_time(&self.authority, asked, self.signed_age);
+        let time = answer_time(&self.authority, request_time, self.signed_age);
         let open = move |authority: &IssuerAuthority, signed: &Signed<'_>| {
             let expected = ExpectedSigner {
                 issuer: &authority.rules.realm,
@@ -417,7 +426,7 @@ impl IntrospectionHandler {
         };
         let ((text, end), validity) = opened(&self.authority, &bytes, open).await?;
         let life = end.map_or(Duration::MAX, |end| {
-            let left = end.as_secs().saturating_sub(asked.wall.as_secs());
+            let left = end.as_secs().saturating_sub(request_time.wall.as_secs());
             Duration::from_secs(u64::try_from(left).unwrap_or_default())
         });
         Ok(OpenedResponse {

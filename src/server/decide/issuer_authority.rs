@@ -120,8 +120,8 @@ enum SignatureCheck<'c> {
 
 #[cfg(feature = "jwks")]
 impl From<LookupUnavailable> for Rejection {
-    fn from(not_asked: LookupUnavailable) -> Self {
-        Self::unavailable(not_asked.outage, not_asked.retry_after)
+    fn from(unavailable: LookupUnavailable) -> Self {
+        Self::unavailable(unavailable.outage, unavailable.retry_after)
     }
 }
 

@@ -15,12 +15,12 @@ use crate::verify::jose::signature::Signed;
 /// The times that a response to this request is compared with.
 pub(in crate::server) fn answer_time(
     authority: &IssuerAuthority,
-    asked: RequestTime,
+    request_time: RequestTime,
     apart: Duration,
 ) -> AnswerTime {
     AnswerTime {
-        asked: asked.wall,
-        used: asked.wall.saturating_add(asked.earlier),
+        requested_at: request_time.wall,
+        used: request_time.wall.saturating_add(request_time.earlier),
         apart,
         leeway: authority.rules.leeway,
     }

@@ -31,7 +31,7 @@ pub(crate) struct VerifiedRequest {
     /// Those of the token's issuer.
     pub(crate) rules: Arc<IssuerPolicy>,
     /// The cached result of the revocation check.
-    pub(crate) standing: RevocationCheck,
+    pub(crate) revocation_check: RevocationCheck,
 }
 
 impl VerifiedRequest {

@@ -20,7 +20,7 @@ use crate::server::registry::remotes;
 use crate::server::resource_server::ResourceServer;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a first attempt ended. A failure that may pass is a status and no error.
 type Attempt = Result<(), Option<ConnectError>>;
@@ -106,7 +106,7 @@ impl RefreshError {
 }
 
 impl KeySetRefreshError {
-    /// The configured issuer; absent where no issuer was asked.
+    /// The configured issuer; absent where the error concerns no issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
@@ -214,7 +214,7 @@ impl ResourceServer {
             }
             Ok(())
         };
-        match tokio::time::timeout(CONNECT_PATIENCE, all).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, all).await {
             Ok(Err(error)) => Err(error),
             // An issuer that does not answer in time is down, which is a status and no error.
             Ok(Ok(())) | Err(_) => Ok(self),
@@ -271,7 +271,7 @@ impl ResourceServer {
         counted.map(|keys| keys.status()).collect()
     }
 
-    /// How asking the introspected issuer fares; `None` where none is configured.
+    /// The status of introspection; `None` where no introspected issuer is configured.
     #[must_use]
     pub fn introspection_status(&self) -> Option<IntrospectionStatus> {
         let registry = self.0.registry.load();
@@ -305,7 +305,7 @@ impl ResourceServer {
             &**name == identifier || own.any(|rules| rules.is_named(identifier))
         });
         let mut found: Option<IssuerKeys> = None;
-        // One whose JWTs are verified here may be asked about its other tokens.
+        // An issuer whose JWTs are verified here may also be an introspected issuer.
         for (_, members) in issuers {
             let keys = found.get_or_insert_default();
             keys.fetched.extend(remotes(members).cloned());
@@ -316,7 +316,7 @@ impl ResourceServer {
     }
 }
 
-/// The error of a failed attempt that never becomes right by waiting.
+/// The error of a failed attempt, where no later attempt can succeed.
 fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
     match error {
         FirstAttemptError::IssuerMismatch { configured, found } => {
@@ -335,8 +335,8 @@ pub struct IssuerKeys {
 
 impl IssuerKeys {
     /// Drops the issuer's keys at once, for when one of them is compromised: its tokens are
-    /// answered 503 until a fetch brings keys again, which is asked for at once. Static keys are
-    /// dropped for good: there the tokens are answered 503 until another server is built, and
+    /// answered 503 until a fetch brings keys again, which is requested at once. Static keys are
+    /// dropped permanently: their tokens are answered 503 until another server is built, and
     /// [`ready()`](ResourceServer::ready) is false.
     pub fn drop_keys(&self) {
         for keys in &self.fetched {

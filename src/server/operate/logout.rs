@@ -13,7 +13,7 @@ use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
 use crate::verify::request::credential::Credential;
 
-/// When a provider may send a logout token again for which the revocation list has no room.
+/// The `Retry-After` of a logout token that does not fit into the full revocation list.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Why a logout token changes nothing.
@@ -21,8 +21,8 @@ pub(crate) enum LogoutRefusal {
     /// The token is not valid.
     Invalid {
         why: String,
-        /// Whether a key of its issuer verifies it, so that a warning about it is not caused by
-        /// strangers.
+        /// Whether a key of its issuer verifies it, so that forged tokens cause
+        /// no warning.
         is_verified: bool,
     },
     /// The token cannot be verified, or its revocations cannot be stored.

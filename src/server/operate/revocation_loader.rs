@@ -25,7 +25,7 @@ use crate::server::operate::revocations::Revocations;
 use crate::server::resource_server::{Loading, ResourceServer, ServerState};
 
 /// How long one attempt may take, by the server's clock.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The pause after the first attempt that failed; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -134,7 +134,7 @@ impl ResourceServerBuilder {
 
 impl ResourceServer {
     /// Starts the task that loads, unless it runs or has loaded. `None` when nothing is to be
-    /// loaded; otherwise what tells of attempts. Inside a runtime.
+    /// loaded; otherwise a receiver of the number of attempts. Must be called inside a runtime.
     pub(in crate::server) fn start_loading(&self) -> Option<watch::Receiver<u64>> {
         let loading = self.0.loading.as_ref()?;
         let attempts = loading.attempts.subscribe();
@@ -202,7 +202,7 @@ impl Drop for Task {
 
 /// One attempt, in a task of its own: the application's code may panic.
 async fn attempt(server: ResourceServer, clock: &dyn Clock) -> Result<(), LookupError> {
-    let end = clock.monotonic().saturating_add(PATIENCE);
+    let end = clock.monotonic().saturating_add(LOAD_TIMEOUT);
     let mut loading = tokio::spawn(async move {
         match &server.0.loading {
             Some(loading) => (loading.load)(server.clone()).await,

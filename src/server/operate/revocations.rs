@@ -159,8 +159,8 @@ impl Revocations {
         Ok(())
     }
 
-    /// Takes a revocation back: what was revoked is good again at once. Up to a later moment than
-    /// this says, it stays. Whether anything was taken back.
+    /// Withdraws a revocation: its tokens are accepted again at once. A revocation up to a later
+    /// time than the given one stays. Returns whether a revocation was withdrawn.
     #[allow(clippy::must_use_candidate)] // It changes the list.
     pub fn withdraw(&self, revocation: &Revocation) -> bool {
         let Some(rules) = self.0.rules_of(revocation.issuer()) else {
@@ -214,7 +214,7 @@ impl Revocations {
     /// # Errors
     ///
     /// * [`RevocationError::Snapshot`]: nothing was added.
-    /// * [`RevocationError::Full`]: what had room was added.
+    /// * [`RevocationError::Full`]: the entries that fit were added.
     pub fn load(&self, snapshot: &str) -> Result<usize, RevocationError> {
         let entries = text_format::read(snapshot)
             .map_err(|text_format::NotASnapshot(line)| RevocationError::Snapshot { line })?;

@@ -1,4 +1,4 @@
-//! A server among others that share a store: how that fares, and steering it.
+//! A server among others that share a store: how that sync, and steering it.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use crate::runtime::shared::sync::state::SyncStatus;
 use crate::server::resource_server::ResourceServer;
 
 impl ResourceServer {
-    /// How the shared store fares; `None` where none is configured.
+    /// The status of the shared store; `None` where none is configured.
     #[must_use]
     pub fn shared_store_status(&self) -> Option<SharedStoreStatus> {
         let shared = self.0.shared.as_ref()?;
         let (hits, misses, answer_error) = shared.answers.counters();
         Some(SharedStoreStatus {
-            fares: shared.sharing.status(),
+            sync: shared.sharing.status(),
             answers: (hits, misses),
             answer_error: answer_error.map(|error| error.to_string()),
         })
@@ -27,7 +27,7 @@ impl ResourceServer {
     ///
     /// # Errors
     ///
-    /// [`SharedStoreError`] when the store could not be asked, or none is configured. What is known
+    /// [`SharedStoreError`] when the store cannot be queried, or none is configured. What is known
     /// here holds all the same, and goes to the store as soon as it answers.
     pub async fn synchronize(&self) -> Result<(), SharedStoreError> {
         let Some(shared) = &self.0.shared else {
@@ -40,14 +40,14 @@ impl ResourceServer {
     }
 }
 
-/// Why the shared store could not be asked. It names the store without user and password.
+/// Why the shared store cannot be queried. It names the store without user and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedStoreError {
     kind: SharedStoreErrorKind,
     problem: String,
 }
 
-/// What kept the shared store from being asked.
+/// The cause of a failed query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SharedStoreErrorKind {
@@ -62,7 +62,7 @@ pub enum SharedStoreErrorKind {
 }
 
 impl SharedStoreError {
-    /// What kept it from being asked, for programs.
+    /// The cause, for programs.
     #[must_use]
     pub const fn kind(&self) -> SharedStoreErrorKind {
         self.kind
@@ -90,12 +90,12 @@ impl fmt::Display for SharedStoreError {
 
 impl std::error::Error for SharedStoreError {}
 
-/// How a shared store fares, at the moment when it was asked for.
+/// The status of a shared store at the time of the call.
 ///
 /// All times are spans of the server's [`Clock`](crate::time::Clock).
 #[derive(Clone, Debug)]
 pub struct SharedStoreStatus {
-    fares: SyncStatus,
+    sync: SyncStatus,
     answers: (u64, u64),
     answer_error: Option<String>,
 }
@@ -105,7 +105,7 @@ impl SharedStoreStatus {
     /// answered 503.
     #[must_use]
     pub const fn is_loaded(&self) -> bool {
-        self.fares.confirmed.is_some()
+        self.sync.confirmed.is_some()
     }
 
     /// Whether tokens are answered 503 because of the store: before the first load, when it was
@@ -114,38 +114,38 @@ impl SharedStoreStatus {
     /// [`most_revocations`](crate::ResourceServerBuilder::most_revocations).
     #[must_use]
     pub const fn is_refusing(&self) -> bool {
-        self.fares.refuses
+        self.sync.refuses
     }
 
     /// Time since the stream was last known to hold nothing new; absent before the first load.
     #[must_use]
     pub const fn confirmed(&self) -> Option<Duration> {
-        self.fares.confirmed
+        self.sync.confirmed
     }
 
     /// How long the store has been failing; absent while it answers.
     #[must_use]
     pub const fn failing_since(&self) -> Option<Duration> {
-        self.fares.failing_since
+        self.sync.failing_since
     }
 
     /// Attempts that have failed since the last success.
     #[must_use]
     pub const fn failures(&self) -> u32 {
-        self.fares.failures
+        self.sync.failures
     }
 
     /// Why the last attempt failed; absent when it succeeded. Names host and port of the store,
     /// never a password, a token or an id.
     #[must_use]
     pub fn last_error(&self) -> Option<String> {
-        self.fares.last_error.as_ref().map(ToString::to_string)
+        self.sync.last_error.as_ref().map(ToString::to_string)
     }
 
     /// Revocations and withdrawals of this instance that the store has not acknowledged.
     #[must_use]
     pub const fn unwritten(&self) -> usize {
-        self.fares.unwritten
+        self.sync.unwritten
     }
 
     /// How often this instance has given up the stream of revocations and begun another, since the
@@ -153,7 +153,7 @@ impl SharedStoreStatus {
     /// that another client with the store's password writes to these keys.
     #[must_use]
     pub const fn renewals(&self) -> u32 {
-        self.fares.renewals
+        self.sync.renewals
     }
 
     /// Questions about opaque tokens that the store answered, since the server was built.
@@ -168,7 +168,7 @@ impl SharedStoreStatus {
         self.answers.1
     }
 
-    /// Why the store failed when it was last asked about an opaque token; absent when it did not.
+    /// The error of the last query about an opaque token; absent when it succeeded.
     #[must_use]
     pub fn answer_error(&self) -> Option<&str> {
         self.answer_error.as_deref()

@@ -1,4 +1,4 @@
-//! The settings of an issuer that is asked about its tokens.
+//! The settings of an introspected issuer.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::runtime::introspection::client_auth::ClientAuthentication;
 use crate::runtime::introspection::dialect::TokenInformation;
 use crate::verify::claims::introspection_response::MOST_APART;
 
-/// Where the issuer is asked.
+/// Where tokens are introspected.
 #[derive(Clone, Debug)]
 pub(in crate::server) enum IntrospectionTarget {
     /// At this endpoint.
@@ -17,16 +17,16 @@ pub(in crate::server) enum IntrospectionTarget {
     Service(String),
 }
 
-/// Whether the issuer is asked about JWTs.
+/// Whether JWTs are introspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum IntrospectedJwts {
     Never,
-    Too,
-    /// And about nothing else.
-    Alone,
+    Also,
+    /// Tokens of another form are refused.
+    Only,
 }
 
-/// How the issuer is asked.
+/// How tokens are introspected.
 #[derive(Clone)]
 pub(in crate::server) struct IntrospectionSettings {
     pub(in crate::server) identifier: Option<String>,
@@ -39,12 +39,12 @@ pub(in crate::server) struct IntrospectionSettings {
     pub(in crate::server) signed: bool,
     pub(in crate::server) signed_for: Vec<String>,
     pub(in crate::server) signed_age: Duration,
-    /// `None`: nothing is remembered.
+    /// `None`: no response is cached.
     pub(in crate::server) life: Option<Duration>,
     pub(in crate::server) calls: usize,
-    pub(in crate::server) patience: Duration,
-    /// The names of the settings that were made. An issuer whose tokens are verified here has
-    /// none of them.
+    pub(in crate::server) wait_limit: Duration,
+    /// The names of the settings that were called. An issuer whose tokens are verified here must
+    /// have none of them.
     pub(in crate::server) set: Vec<&'static str>,
 }
 
@@ -63,17 +63,17 @@ impl Default for IntrospectionSettings {
             signed_age: MOST_APART,
             life: Some(Duration::from_secs(60)),
             calls: 64,
-            patience: Duration::from_secs(2),
+            wait_limit: Duration::from_secs(2),
             set: Vec::new(),
         }
     }
 }
 
-/// Where an issuer tells about its users.
+/// Where the userinfo endpoint of an issuer is.
 #[cfg(all(feature = "axum", feature = "jwks"))]
 #[derive(Clone, Debug)]
 pub(in crate::server) enum UserInfoLocation {
     At(String),
-    /// Where its metadata says.
+    /// At the URL in the issuer's metadata.
     Discovered,
 }

@@ -1,4 +1,4 @@
-//! One authorization server that we trust, and how.
+//! A trusted authorization server and its settings.
 
 use std::fmt;
 use std::time::Duration;
@@ -100,7 +100,7 @@ pub struct Issuer {
     /// The settings that hold one value.
     pub(in crate::server) once: RepeatedSettings,
     #[cfg(feature = "jwks")]
-    pub(in crate::server) asking: IntrospectionSettings,
+    pub(in crate::server) introspection: IntrospectionSettings,
     #[cfg(all(feature = "axum", feature = "jwks"))]
     pub(in crate::server) userinfo_location: Option<UserInfoLocation>,
 }
@@ -263,7 +263,7 @@ impl Issuer {
             required_bindings: RequiredBindings::NONE,
             once: RepeatedSettings::default(),
             #[cfg(feature = "jwks")]
-            asking: IntrospectionSettings::default(),
+            introspection: IntrospectionSettings::default(),
             #[cfg(all(feature = "axum", feature = "jwks"))]
             userinfo_location: None,
         }
@@ -434,7 +434,7 @@ impl Issuer {
         self
     }
 
-    /// Whether its metadata is asked where it tells about users.
+    /// Whether the URL of its userinfo endpoint is discovered.
     #[cfg(feature = "jwks")]
     pub(in crate::server) const fn discovers_userinfo(&self) -> bool {
         #[cfg(feature = "axum")]
@@ -453,6 +453,39 @@ impl Issuer {
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Issuer").field(&self.kind).finish()
+    }
+}
+
+/// Other values and forms of claims.
+impl Issuer {
+    /// Takes this `token_use` for an access token's too; call it once for each. Amazon Cognito
+    /// alone defines that claim; other servers write what they like. Default: `access` and
+    /// `access_token`, or no such claim. [`cognito`](Self::cognito) has `access` alone.
+    pub fn accept_token_use(mut self, value: impl Into<String>) -> Self {
+        self.token_uses.push(value.into());
+        self
+    }
+
+    /// Reads the names of an object's members as roles and groups, as ZITADEL writes them:
+    /// `{"admin":{"223":"acme.example"}}` is the role `admin`. A member whose value is `null`,
+    /// `false`, zero or empty counts for nothing. Default: an object grants nothing.
+    pub fn member_names_as_roles_and_groups(mut self) -> Self {
+        self.name_forms.members = true;
+        self
+    }
+
+    /// Reads an array of objects as roles and groups, each by the text in this member:
+    /// `[{"id":7,"name":"admin"}]` with `name` is the role `admin`. Default: it grants nothing.
+    pub fn roles_and_groups_named_by(mut self, member: impl Into<String>) -> Self {
+        self.name_forms.named_by = Some(member.into().into());
+        self
+    }
+
+    /// Reads whole numbers as the names of roles and groups, by their digits: `[7]` is the role
+    /// `7`. A number with a fraction or an exponent is no name. Default: it grants nothing.
+    pub fn numeric_roles_and_groups(mut self) -> Self {
+        self.name_forms.numbers = true;
+        self
     }
 }
 

@@ -1,4 +1,4 @@
-//! An issuer that is asked about its tokens: where, how, and what is made of its answers.
+//! Settings of an introspected issuer: endpoint, requests, and the use of responses.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Issuer {
     }
 
     /// An issuer whose tokens are judged by a token information service, an older form of
-    /// introspection. [`token_dialect`](Self::token_dialect) must follow: how the service is asked.
+    /// introspection. [`token_dialect`](Self::token_dialect) must follow: the form of the requests.
     /// The members of its answer are claims, and all settings of claims hold. An audience is not
     /// demanded, since such services state none.
     /// [`presets::axway`](crate::presets::axway) is that of Axway API Gateway.
@@ -84,13 +84,13 @@ impl Issuer {
     /// assert_eq!(speechless.build().unwrap_err().setting(), "token_dialect");
     /// ```
     pub fn token_information(endpoint: impl Into<String>) -> Self {
-        let asked = IntrospectionTarget::Service(endpoint.into());
+        let target = IntrospectionTarget::Service(endpoint.into());
         Self {
-            asking: IntrospectionSettings {
+            introspection: IntrospectionSettings {
                 needs_audience: false,
                 ..IntrospectionSettings::default()
             },
-            ..Self::new(IssuerKind::Introspected(asked))
+            ..Self::new(IssuerKind::Introspected(target))
         }
     }
 
@@ -100,7 +100,9 @@ impl Issuer {
     pub fn identified_as(mut self, issuer: impl Into<String>) -> Self {
         let issuer = issuer.into();
         self.once.set("identified_as", &issuer);
-        self.asking("identified_as", |asking| asking.identifier = Some(issuer))
+        self.introspection_setting("identified_as", |settings| {
+            settings.identifier = Some(issuer)
+        })
     }
 
     /// How this server authenticates at the endpoint. Default: not at all, which only a
@@ -112,17 +114,17 @@ impl Issuer {
         if let Some(inner) = ours.once() {
             self.once.take_over(inner);
         }
-        self.asking("client_authentication", |asking| {
-            asking.authentication = Some(ours);
+        self.introspection_setting("client_authentication", |settings| {
+            settings.authentication = Some(ours);
         })
     }
 
-    /// How the token information service is asked, and how it answers. Default: none; a
+    /// The form of requests to the token information service and of its responses. Default: none; a
     /// [`token_information`](Self::token_information) issuer must have it.
     pub fn token_dialect(mut self, dialect: TokenInformation) -> Self {
         self.once.set_opaque("token_dialect");
         self.once.take_over(&dialect.once);
-        self.asking("token_dialect", |asking| asking.dialect = Some(dialect))
+        self.introspection_setting("token_dialect", |settings| settings.dialect = Some(dialect))
     }
 
     /// Takes this status of the endpoint, 400 to 499 except 401, 403 and 429, as its word that a
@@ -130,7 +132,9 @@ impl Issuer {
     /// Default: none, since the same status may be about the question, and then good tokens would
     /// be refused.
     pub fn bad_token_status(self, status: u16) -> Self {
-        self.asking("bad_token_status", |asking| asking.bad_token.push(status))
+        self.introspection_setting("bad_token_status", |settings| {
+            settings.bad_token.push(status)
+        })
     }
 
     /// Asks about JWTs too, if their `iss` is exactly this issuer's identifier. Their signature
@@ -145,19 +149,19 @@ impl Issuer {
     /// Default: JWTs are not asked about; those of an issuer that is configured to be verified
     /// here are verified, and all others are refused.
     pub fn introspect_jwts(self) -> Self {
-        self.asking("introspect_jwts", |asking| {
-            asking.jwts = IntrospectedJwts::Too;
+        self.introspection_setting("introspect_jwts", |settings| {
+            settings.jwts = IntrospectedJwts::Also;
         })
     }
 
     /// Asks about JWTs, as [`introspect_jwts`](Self::introspect_jwts) does, and about nothing
-    /// else: a token of another form is 401, unasked. For servers whose access tokens are JWTs and
+    /// else: a token of another form is answered 401 without introspection. For servers whose access tokens are JWTs and
     /// whose opaque tokens are refresh tokens that the endpoint describes in the same way. A JWT
     /// counts as one here if its `iss` is exactly this issuer's identifier.
-    /// Default: opaque tokens are asked about.
+    /// Default: opaque tokens are introspected.
     pub fn introspect_only_jwts(self) -> Self {
-        self.asking("introspect_only_jwts", |asking| {
-            asking.jwts = IntrospectedJwts::Alone;
+        self.introspection_setting("introspect_only_jwts", |settings| {
+            settings.jwts = IntrospectedJwts::Only;
         })
     }
 
@@ -168,8 +172,8 @@ impl Issuer {
     /// count as the client. Default: without a subject the caller is a
     /// [`Subject`](crate::tenant::Subject), who reaches no tenant.
     pub fn clients_without_subject(self) -> Self {
-        self.asking("clients_without_subject", |asking| {
-            asking.clients_without_subject = true;
+        self.introspection_setting("clients_without_subject", |settings| {
+            settings.clients_without_subject = true;
         })
     }
 
@@ -178,8 +182,8 @@ impl Issuer {
     /// (RFC 7662 section 4). Default: an audience is required, except for a
     /// [token information service](Self::token_information).
     pub fn audience_where_stated(self) -> Self {
-        self.asking("audience_where_stated", |asking| {
-            asking.needs_audience = false;
+        self.introspection_setting("audience_where_stated", |settings| {
+            settings.needs_audience = false;
         })
     }
 
@@ -191,15 +195,15 @@ impl Issuer {
     /// answer back. The [`leeway`](Self::leeway) is added to each. A remembered answer ends with the key that verified it.
     /// Default: answers count for the connection that they came by.
     pub fn signed_answers(self) -> Self {
-        self.asking("signed_answers", |asking| asking.signed = true)
+        self.introspection_setting("signed_answers", |settings| settings.signed = true)
     }
 
     /// The same, for this audience in place of our client id; call it once for each.
     pub fn signed_answers_for(self, audience: impl Into<String>) -> Self {
         let audience = audience.into();
-        self.asking("signed_answers_for", |asking| {
-            asking.signed = true;
-            asking.signed_for.push(audience);
+        self.introspection_setting("signed_answers_for", |settings| {
+            settings.signed = true;
+            settings.signed_for.push(audience);
         })
     }
 
@@ -208,51 +212,56 @@ impl Issuer {
     /// gives the same signed answer for a while; so long may anybody in between give it, too.
     /// Default: 5 min.
     pub fn signed_answer_age(self, age: Duration) -> Self {
-        self.asking("signed_answer_age", |asking| {
-            asking.signed = true;
-            asking.signed_age = age;
+        self.introspection_setting("signed_answer_age", |settings| {
+            settings.signed = true;
+            settings.signed_age = age;
         })
     }
 
-    /// How long an active token is remembered before the issuer is asked again: 1 s to 5 min, and
+    /// How long the response about an active token is cached: 1 s to 5 min, and
     /// never past its own end. So long a token may be used after the issuer has revoked it.
     /// Refusals, and answers that name no end, are remembered for 10 s at most. Default: 60 s.
     pub fn introspection_cache_life(mut self, life: Duration) -> Self {
         self.once.set("introspection_cache_life", &Some(life));
-        self.asking("introspection_cache_life", |asking| {
-            asking.life = Some(life);
+        self.introspection_setting("introspection_cache_life", |settings| {
+            settings.life = Some(life);
         })
     }
 
-    /// Remembers no answer: every request asks. Default: answers are remembered.
+    /// Caches no response: every request introspects its token. Default: responses are cached.
     pub fn without_introspection_cache(mut self) -> Self {
         self.once.set("introspection_cache_life", &None::<Duration>);
-        self.asking("without_introspection_cache", |asking| asking.life = None)
+        self.introspection_setting("without_introspection_cache", |settings| {
+            settings.life = None
+        })
     }
 
-    /// How many questions may be under way at a time: 1 to 1024. Up to 256 tokens wait for their
+    /// How many introspection requests may run at a time: 1 to 1024. Up to 256 tokens wait for their
     /// turn; beyond that requests are answered 503. Default: 64.
     pub fn concurrent_introspections(mut self, most: usize) -> Self {
         self.once.set("concurrent_introspections", &most);
-        self.asking("concurrent_introspections", |asking| asking.calls = most)
-    }
-
-    /// How long a request waits for the issuer's answer before it is answered 503, by the
-    /// server's clock: 10 ms to 30 s. The question goes on for the next request. Default: 2 s.
-    pub fn introspection_patience(mut self, patience: Duration) -> Self {
-        self.once.set("introspection_patience", &patience);
-        self.asking("introspection_patience", |asking| {
-            asking.patience = patience;
+        self.introspection_setting("concurrent_introspections", |settings| {
+            settings.calls = most
         })
     }
 
-    fn asking(
+    /// How long a request waits for the issuer's response before it is answered 503, by the server's
+    /// clock: 10 ms to 30 s. The introspection request continues, and its response serves the next
+    /// request. Default: 2 s.
+    pub fn introspection_patience(mut self, patience: Duration) -> Self {
+        self.once.set("introspection_patience", &patience);
+        self.introspection_setting("introspection_patience", |settings| {
+            settings.wait_limit = patience;
+        })
+    }
+
+    fn introspection_setting(
         mut self,
         setting: &'static str,
         set: impl FnOnce(&mut IntrospectionSettings),
     ) -> Self {
-        set(&mut self.asking);
-        self.asking.set.push(setting);
+        set(&mut self.introspection);
+        self.introspection.set.push(setting);
         self
     }
 }

@@ -1,4 +1,4 @@
-//! An issuer's settings on where its keys come from, on whose word, and how often.
+//! Settings of an issuer's keys: their source, its TLS roots, and the intervals of refreshes.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ impl Issuer {
     /// issuer's documents are fetched, beside the system's; call it once for each. Another
     /// issuer's fetches do not trust them, and the name in the server's certificate is checked
     /// all the same. Read by `build()`, which refuses a PEM without a certificate and one that
-    /// cannot be read. Default: the system's roots alone, since each more can vouch for anybody.
+    /// cannot be read. Default: the system's roots alone, since each further root can issue certificates for any host.
     pub fn root_certificate(mut self, pem: impl Into<String>) -> Self {
         self.roots.push(pem.into());
         self
@@ -111,7 +111,7 @@ impl Issuer {
     }
 
     /// The least time between fetches that unknown key ids cause, failed ones counted: 1 second
-    /// to 1 hour. Default: 30 s, so that strangers cannot make us hammer the issuer.
+    /// to 1 hour. Default: 30 s: tokens with invented key ids must not cause many requests to the issuer.
     pub fn unknown_key_cooldown(mut self, cooldown: Duration) -> Self {
         self.once.set("unknown_key_cooldown", &cooldown);
         self.unknown_key_cooldown = cooldown;

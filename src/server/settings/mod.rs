@@ -8,7 +8,6 @@ pub(crate) mod oidc_tenants;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection_settings;
 pub(crate) mod issuer;
-pub(crate) mod issuer_vocabulary;
 pub(crate) mod issuer_sessions;
 pub(crate) mod issuer_keys;
 pub(crate) mod issuer_aliases;

@@ -2,7 +2,7 @@
 //!
 //! 1. The template has exactly one place, and each tenant's id fills it as it stands.
 //! 2. Tenants are listed. A token of another tenant is an unknown issuer's, whatever key signed it.
-//! 3. The token says the tenant twice, in `iss` and in a claim, and both must agree.
+//! 3. The token names the tenant twice, in `iss` and in a claim, and both must agree.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const SETTING: &str = "oidc_tenants";
 #[derive(Clone, Debug)]
 pub(in crate::server) struct OidcTenants {
     pub(in crate::server) template: String,
-    /// Where a token says its tenant again.
+    /// The claim that names the tenant of a token too.
     pub(in crate::server) claim: ClaimPath,
     pub(in crate::server) tenants: Vec<String>,
 }

@@ -37,7 +37,7 @@ pub(crate) struct ResponseFormat {
 /// The time of a request, and how long its response holds where it states no end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceivedAt {
-    pub(crate) asked: UnixTime,
+    pub(crate) requested_at: UnixTime,
     pub(crate) brief: Duration,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct ActiveToken<'a> {
     claims: Object<'a>,
     text: &'a Arc<str>,
     lifetime: Option<&'a str>,
-    moment: ReceivedAt,
+    received: ReceivedAt,
 }
 
 /// Why bytes are not a response, as a phrase that follows "the answer".
@@ -61,8 +61,8 @@ impl<'a> ActiveToken<'a> {
     /// Reads a response. `None` when the token is not active.
     pub(crate) fn read(
         text: &'a Arc<str>,
-        idiom: &'a ResponseFormat,
-        moment: ReceivedAt,
+        format: &'a ResponseFormat,
+        received: ReceivedAt,
     ) -> Result<Option<Self>, ResponseError> {
         let claims = Object::parse_str(text).map_err(|fault| match fault {
             JsonFault::Malformed => ResponseError::NotJson,
@@ -71,14 +71,14 @@ impl<'a> ActiveToken<'a> {
         match claims.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(None),
-            None if !idiom.states_active => {}
+            None if !format.states_active => {}
             _ => return Err(ResponseError::NoActive),
         }
         Ok(Some(Self {
             claims: claims.without_empty_members(),
             text,
-            lifetime: idiom.lifetime.as_deref(),
-            moment,
+            lifetime: format.lifetime.as_deref(),
+            received,
         }))
     }
 
@@ -108,14 +108,21 @@ impl<'a> ActiveToken<'a> {
                     let left = u64::try_from(left.as_secs()).map_err(|_| {
                         claim_error(name, Problem::Malformed, "a number of seconds from 0")
                     })?;
-                    Some(self.moment.asked.saturating_add(Duration::from_secs(left)))
+                    Some(
+                        self.received
+                            .requested_at
+                            .saturating_add(Duration::from_secs(left)),
+                    )
                 }
             },
         };
         Ok(match (absolute, relative) {
             (Some(one), Some(other)) => one.min(other),
             (Some(end), None) | (None, Some(end)) => end,
-            (None, None) => self.moment.asked.saturating_add(self.moment.brief),
+            (None, None) => self
+                .received
+                .requested_at
+                .saturating_add(self.received.brief),
         })
     }
 }
@@ -153,10 +160,10 @@ pub(crate) struct ExpectedSigner<'e> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnswerTime {
     /// The time of the request.
-    pub(crate) asked: UnixTime,
-    /// The time of use: later than `asked` where another instance made the request.
+    pub(crate) requested_at: UnixTime,
+    /// The time of use: later than `requested_at` where another instance made the request.
     pub(crate) used: UnixTime,
-    /// How far `iat` may be from `asked`; the leeway is added.
+    /// How far `iat` may be from `requested_at`; the leeway is added.
     pub(crate) apart: Duration,
     pub(crate) leeway: Duration,
 }
@@ -247,8 +254,8 @@ impl AnswerTime {
         let apart = self.apart.saturating_add(self.leeway);
         match read("iat", Rounding::Down)? {
             Some(made)
-                if made > self.asked.saturating_add(apart)
-                    || made.saturating_add(apart) < self.asked =>
+                if made > self.requested_at.saturating_add(apart)
+                    || made.saturating_add(apart) < self.requested_at =>
             {
                 Err(SignatureProblem::Age)
             }
@@ -262,17 +269,17 @@ mod tests {
     use super::*;
     use crate::model::error::rejection::TokenFault;
 
-    const MOMENT: ReceivedAt = ReceivedAt {
-        asked: UnixTime::from_secs(1000),
+    const RECEIVED_AT: ReceivedAt = ReceivedAt {
+        requested_at: UnixTime::from_secs(1000),
         brief: Duration::from_secs(10),
     };
 
     fn read(
         text: &str,
-        idiom: &ResponseFormat,
+        format: &ResponseFormat,
     ) -> Result<Option<Result<i64, TokenFault>>, ResponseError> {
         let text: Arc<str> = text.into();
-        let read = ActiveToken::read(&text, idiom, MOMENT)?;
+        let read = ActiveToken::read(&text, format, RECEIVED_AT)?;
         Ok(read.map(|answer| {
             answer
                 .end()
@@ -328,11 +335,11 @@ mod tests {
 
     #[test]
     fn an_end_is_stated_as_a_date_or_as_a_span_and_the_earlier_one_counts() {
-        let idiom = ResponseFormat {
+        let format = ResponseFormat {
             states_active: false,
             lifetime: Some("expires_in".into()),
         };
-        let end = |text| read(text, &idiom).expect("an answer").expect("active");
+        let end = |text| read(text, &format).expect("an answer").expect("active");
         assert_eq!(end(r#"{"expires_in":60}"#), Ok(1060));
         assert_eq!(end(r#"{"expires_in":60.9}"#), Ok(1060));
         assert_eq!(end(r#"{"expires_in":0}"#), Ok(1000));
@@ -344,9 +351,9 @@ mod tests {
             Ok(1010),
             "where it is stated it counts"
         );
-        assert_eq!(read(r#"{"active":false}"#, &idiom), Ok(None));
+        assert_eq!(read(r#"{"active":false}"#, &format), Ok(None));
         assert_eq!(
-            read(r#"{"active":"yes"}"#, &idiom),
+            read(r#"{"active":"yes"}"#, &format),
             Err(ResponseError::NoActive)
         );
         for odd in [

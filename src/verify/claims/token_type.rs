@@ -160,7 +160,7 @@ pub(super) fn check_not_for_the_client(
         is_other.then_some("typ")
     };
     // Names that other servers use; unknown values are ignored.
-    let says_other_kind = || {
+    let states_other_kind = || {
         ["type", "token_type", "token_class"]
             .into_iter()
             .find(|name| {
@@ -176,7 +176,7 @@ pub(super) fn check_not_for_the_client(
         .or_else(|| has("events").then_some("events"))
         .or_else(other_use)
         .or_else(other_kind)
-        .or_else(says_other_kind);
+        .or_else(states_other_kind);
     match mark {
         None => Ok(()),
         Some(mark) => Err(marked_by(mark, claims)),

@@ -31,7 +31,7 @@ pub(crate) struct UserClaims {
     seal: Option<SignedResponse>,
     text: Arc<str>,
     custom: CustomClaims,
-    was_doubted: AtomicBool,
+    was_reported: AtomicBool,
 }
 
 /// The claims of a signed response about itself.
@@ -100,7 +100,7 @@ impl UserClaims {
             seal,
             text: Arc::clone(text),
             custom: CustomClaims::default(),
-            was_doubted: AtomicBool::new(false),
+            was_reported: AtomicBool::new(false),
         })
     }
 
@@ -124,8 +124,8 @@ impl UserClaims {
     }
 
     /// Whether this is the first call: a fault of a response is logged once.
-    pub(crate) fn is_news(&self) -> bool {
-        !self.was_doubted.swap(true, Ordering::Relaxed)
+    pub(crate) fn first_report(&self) -> bool {
+        !self.was_reported.swap(true, Ordering::Relaxed)
     }
 
     /// Its `exp`, where it has one.

@@ -225,10 +225,10 @@ mod tests {
         ] {
             assert!(opened(&answers, other, &sealed, NOW).is_none(), "{other:?}");
         }
-        let strangers = ClusterKey::new([7; 32])
+        let other_cluster = ClusterKey::new([7; 32])
             .seals(Purpose::Answer)
             .expect("keys");
-        assert!(opened(&strangers, about, &sealed, NOW).is_none());
+        assert!(opened(&other_cluster, about, &sealed, NOW).is_none());
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl<'r> Evidence<'r> {
     }
 
     /// Whether any evidence speaks of a machine. One piece excludes a user and a principal.
-    pub(super) fn speaks_of_a_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
+    pub(super) fn has_machine_evidence(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
         token.is_machine() || self.is_marked(rules)
     }
 
@@ -134,7 +134,7 @@ impl<'r> Evidence<'r> {
         tenant: &TenantClaims,
         rules: &IssuerPolicy,
     ) -> Option<(UserId, SubjectId)> {
-        if self.speaks_of_a_machine(token, tenant)
+        if self.has_machine_evidence(token, tenant)
             || self.from_portal_client
             || !self.is_marked_as_user(tenant)
         {

@@ -47,7 +47,7 @@ enum MemberAccounts {
 impl Member {
     /// Whether any workspace beside the token's own can be entered.
     pub(crate) fn has_grounds(&self, rules: &TenantClaims) -> bool {
-        !self.listed.is_empty() || self.admin_role.is_some() || rules.asks_memberships()
+        !self.listed.is_empty() || self.admin_role.is_some() || rules.needs_memberships()
     }
 
     pub(crate) const fn user(&self) -> &UserId {

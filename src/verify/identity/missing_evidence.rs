@@ -52,7 +52,7 @@ pub(crate) fn missing_evidence(
     };
     if evidence.from_portal_client || case.is_in_portal() {
         case.not_a_principal()
-    } else if evidence.speaks_of_a_machine(token, tenant) || evidence.mapped.is_some() {
+    } else if evidence.has_machine_evidence(token, tenant) || evidence.mapped.is_some() {
         case.not_a_client()
     } else {
         case.not_a_user()
@@ -172,7 +172,7 @@ impl EvidenceCase<'_> {
 
     /// Evidence of a machine, where the kind of caller excludes it.
     fn machine_contradicts(&self) -> Option<RejectionDetail> {
-        if !self.evidence.speaks_of_a_machine(self.token, self.tenant) {
+        if !self.evidence.has_machine_evidence(self.token, self.tenant) {
             return None;
         }
         Some(match &self.tenant.machine {

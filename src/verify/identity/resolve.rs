@@ -51,7 +51,7 @@ pub(crate) fn identify(
     });
     let stated = match &tenant.contexts_meant {
         ContextsMeant::One(context) => Some(context.clone()),
-        ContextsMeant::Unsaid | ContextsMeant::Every => stated,
+        ContextsMeant::Unstated | ContextsMeant::Every => stated,
     };
     let Ok(evidence) = Evidence::read(token, claims, tenant, rules) else {
         return Identified {
@@ -119,7 +119,7 @@ fn principal(
         || evidence.workspace.is_some()
         || evidence.account.is_some()
         || evidence.role.is_some()
-        || evidence.speaks_of_a_machine(token, tenant);
+        || evidence.has_machine_evidence(token, tenant);
     if !in_portal || !evidence.from_portal_client || contradicted {
         return None;
     }

@@ -72,14 +72,14 @@ impl<'r> Compact<'r> {
     pub(crate) fn decode(
         credential: Credential<'r>,
         max_bytes: usize,
-        room: &'r mut ScratchParts,
+        scratch: &'r mut ScratchParts,
     ) -> Result<Self, RejectionKind> {
         let token = credential.as_bytes();
         if token.len() > max_bytes {
             return Err(TokenFault::TooLarge.into());
         }
         // Strict base64url is a subset of the b64token grammar, so only a failure needs the check.
-        Self::decode_parts(token, room).map_err(|fault| classify_fault(token, fault))
+        Self::decode_parts(token, scratch).map_err(|fault| classify_fault(token, fault))
     }
 
     /// The refusal of a credential without a dot.
@@ -103,7 +103,7 @@ impl<'r> Compact<'r> {
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn decode_parts(
         token: &'r [u8],
-        room: &'r mut ScratchParts,
+        scratch: &'r mut ScratchParts,
     ) -> Result<Self, TokenFault> {
         let (header, rest) = split_at_dot(token).ok_or(TokenFault::Malformed)?;
         let (payload, signature) = split_at_dot(rest).ok_or(TokenFault::Malformed)?;
@@ -116,8 +116,8 @@ impl<'r> Compact<'r> {
         let signed = header.len() + 1 + payload.len();
         Ok(Self {
             signing_input: token.get(..signed).ok_or(TokenFault::Malformed)?,
-            header: text(decode(header, &mut room.header)?)?,
-            payload: text(decode(payload, &mut room.payload)?)?,
+            header: text(decode(header, &mut scratch.header)?)?,
+            payload: text(decode(payload, &mut scratch.payload)?)?,
             signature: Signature::check(signature)?,
         })
     }
@@ -127,8 +127,8 @@ impl<'r> Compact<'r> {
 impl Compact<'_> {
     /// The `iss` of a JWT that is not verified here. It selects the endpoint for introspection only.
     pub(crate) fn claimed_issuer(token: &[u8]) -> Option<String> {
-        let mut room = ScratchParts::default();
-        let compact = Compact::decode_parts(token, &mut room).ok()?;
+        let mut scratch = ScratchParts::default();
+        let compact = Compact::decode_parts(token, &mut scratch).ok()?;
         let payload = Object::parse_str(compact.payload).ok()?;
         payload.get("iss")?.as_text().map(Cow::into_owned)
     }
@@ -160,18 +160,18 @@ const fn decoded_bytes(characters: usize) -> usize {
 }
 
 /// Decodes into a buffer that grows on demand.
-fn decode<'b>(part: &[u8], room: &'b mut Vec<u8>) -> Result<&'b [u8], TokenFault> {
+fn decode<'b>(part: &[u8], scratch: &'b mut Vec<u8>) -> Result<&'b [u8], TokenFault> {
     let needed = decoded_bytes(part.len());
-    if room.len() < needed {
-        room.resize(needed, 0);
+    if scratch.len() < needed {
+        scratch.resize(needed, 0);
     }
-    decode_within(part, room)
+    decode_within(part, scratch)
 }
 
 // RFC 7515 s2 and RFC 4648 s3.5: no padding, no other alphabet, unused bits zero.
-fn decode_within<'b>(part: &[u8], room: &'b mut [u8]) -> Result<&'b [u8], TokenFault> {
+fn decode_within<'b>(part: &[u8], scratch: &'b mut [u8]) -> Result<&'b [u8], TokenFault> {
     URL_SAFE_NO_PAD
-        .decode(part, Out::from_slice(room))
+        .decode(part, Out::from_slice(scratch))
         .map(|decoded| &*decoded)
         .map_err(|_| TokenFault::Malformed)
 }

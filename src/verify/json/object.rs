@@ -235,7 +235,7 @@ impl<'a> Value<'a> {
             Self::Array(text) => Some(Elements {
                 text,
                 at: 1,
-                room: Vec::new(),
+                buffer: Vec::new(),
             }),
             _ => None,
         }
@@ -257,14 +257,14 @@ impl<'a> Quoted<'a> {
 pub(crate) struct Elements<'a> {
     text: &'a str,
     at: usize,
-    room: Vec<Member>,
+    buffer: Vec<Member>,
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        let mut scanner = Scanner::new(self.text, self.at, &mut self.room);
+        let mut scanner = Scanner::new(self.text, self.at, &mut self.buffer);
         scanner.blanks();
         if scanner.peek() == Some(b',') {
             scanner.at += 1;

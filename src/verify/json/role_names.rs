@@ -42,7 +42,7 @@ impl NameForms {
                 let members = object.members();
                 Some(
                     members
-                        .filter(|(_, value)| grants(*value))
+                        .filter(|(_, value)| counts_as_true(*value))
                         .map(|(name, _)| name)
                         .collect(),
                 )
@@ -85,8 +85,8 @@ impl NameForms {
     }
 }
 
-/// Whether a member with this value counts: `null`, `false`, zero and what is empty are a "no".
-fn grants(value: Value<'_>) -> bool {
+/// Whether a member with this value counts: `null`, `false`, zero and empty values do not count.
+fn counts_as_true(value: Value<'_>) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => value,

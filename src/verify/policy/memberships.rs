@@ -139,11 +139,11 @@ impl TenantClaims {
 
     /// Whether a user may enter another workspace than the one that the token names.
     pub(crate) fn has_members(&self) -> bool {
-        self.members.listed.is_some() || self.asks_memberships() || self.has_account_admins()
+        self.members.listed.is_some() || self.needs_memberships() || self.has_account_admins()
     }
 
     /// Whether the membership directory is asked.
-    pub(crate) const fn asks_memberships(&self) -> bool {
+    pub(crate) const fn needs_memberships(&self) -> bool {
         self.members.from_directory
     }
 

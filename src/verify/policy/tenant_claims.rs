@@ -90,7 +90,7 @@ impl TenantClaims {
             machine_claim_suffices: false,
             user_mark: None,
             context: None,
-            contexts_meant: ContextsMeant::Unsaid,
+            contexts_meant: ContextsMeant::Unstated,
             portal_clients: Vec::new(),
             reach: Vec::new(),
             reach_list: AccountAllowList::new(Vec::new()),
@@ -392,7 +392,7 @@ impl TenantClaims {
     }
 
     /// Whether these rules say what their tokens are for, where others tell contexts apart.
-    pub(crate) fn says_contexts(&self) -> bool {
+    pub(crate) fn states_contexts(&self) -> bool {
         self.has_contexts() || matches!(self.contexts_meant, ContextsMeant::Every)
     }
 

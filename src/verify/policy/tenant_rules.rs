@@ -80,7 +80,7 @@ impl AccountAllowList {
 #[derive(Clone, Debug)]
 pub(crate) enum ContextsMeant {
     /// Not configured.
-    Unsaid,
+    Unstated,
     One(SharedStr),
     Every,
 }

@@ -77,14 +77,14 @@ impl TenantClaims {
 
     fn mistaken_account(&self) -> Invalid {
         let is_left_open =
-            matches!(self.workspace, WorkspaceRule::Unnamed) && self.asks_memberships();
+            matches!(self.workspace, WorkspaceRule::Unnamed) && self.needs_memberships();
         (matches!(self.account, AccountRule::Undecided) && !is_left_open).then_some(
             "say where the account is with `account_claim(..)`, or that there are none with `without_accounts()`",
         )
     }
 
     fn mistaken_contexts(&self) -> Invalid {
-        let is_meant = !matches!(self.contexts_meant, ContextsMeant::Unsaid);
+        let is_meant = !matches!(self.contexts_meant, ContextsMeant::Unstated);
         if is_meant && self.context.is_some() {
             return Some(
                 "`contexts(..)` says that tokens state their context; leave out `in_context(..)` and `in_every_context()`",
@@ -156,7 +156,7 @@ impl TenantClaims {
     fn mistaken_members(&self) -> Invalid {
         if matches!(self.workspace, WorkspaceRule::Unnamed)
             && self.members.listed.is_none()
-            && !self.asks_memberships()
+            && !self.needs_memberships()
         {
             return Some(
                 "`by_membership()` needs `workspaces_claim(..)` or `memberships_from_directory()`",

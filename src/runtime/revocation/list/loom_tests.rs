@@ -31,7 +31,7 @@ fn entry(id: &str) -> RevocationEntry {
 }
 
 /// Checks the token with the id `1`.
-fn check(list: &RevocationList, check: &RevocationCheck) -> Result<(), NotClean> {
+fn check(list: &RevocationList, check: &RevocationCheck) -> Result<(), RevocationCheckError> {
     let revocation = entry("1").revocation().clone();
     let mut hashes = [0; NAMES];
     let [first, .., last] = &mut hashes;
@@ -60,11 +60,15 @@ fn loom_revocation_is_seen_by_every_later_check() {
         add(&list, "1");
         assert_eq!(
             check(&list, &cached),
-            Err(NotClean::Revoked),
+            Err(RevocationCheckError::Revoked),
             "revoked before"
         );
         let _ = reader.join().expect("no panic");
-        assert_eq!(check(&list, &cached), Err(NotClean::Revoked), "after both");
+        assert_eq!(
+            check(&list, &cached),
+            Err(RevocationCheckError::Revoked),
+            "after both"
+        );
     });
 }
 

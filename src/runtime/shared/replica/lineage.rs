@@ -81,7 +81,7 @@ impl LineageRecord {
         if live.at != StreamId::START {
             replaced.push(live.at);
         }
-        // INVARIANT: a later message says at least as much.
+        // INVARIANT: a later message revokes at least as much.
         let entry = live.entry.joined(entry);
         *live = LiveEntry { serial, entry, at };
         Entered::Extended

@@ -1,7 +1,7 @@
 //! What instances tell each other: revocations and withdrawals, with ids.
 //!
 //! An id is a random lineage, which belongs to one revoked thing and one instance, and a serial number
-//! within it. A later message of a lineage says at least as much as the earlier ones and replaces
+//! within it. A later message of a lineage revokes at least as much as the earlier ones and replaces
 //! them, so a subject that is revoked again and again stays one entry.
 
 use crate::model::revocation::Revocation;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
-use crate::runtime::revocation::timed_entry::{AFTERLIFE, ClockReading};
+use crate::runtime::revocation::timed_entry::{ClockReading, RETENTION_AFTER_END};
 use crate::runtime::shared::replica::lineage::{Entered, LineageRecord, LiveEntry};
 use crate::runtime::shared::replica::message::{
     Lineage, ListUpdate, MessageId, SyncMessage, id_of, lineage_of, serial_of,
@@ -66,7 +66,7 @@ struct StreamPlace {
 
 #[derive(Clone, Copy)]
 enum MessageBody {
-    /// A message that could not be decrypted: a stranger's, or of another version.
+    /// A message that could not be decrypted: it has another key or another version.
     Unknown,
     One(Lineage),
     Several,
@@ -104,7 +104,7 @@ impl Replica {
         }
     }
 
-    /// Whether a live entry says as much as this one.
+    /// Whether a live entry revokes at least as much as this one.
     pub(in crate::runtime::shared) fn covers(&self, entry: &RevocationEntry) -> bool {
         let about = self.about.get(&entry.revocation().without_moment());
         // The latest one reaches furthest, as a rule.
@@ -211,8 +211,8 @@ impl Replica {
         });
         match message {
             Some(SyncMessage::Revoked(id, entry)) => {
-                let is_news = self.enter(id, &entry, at, until);
-                let update = is_news.then_some(ListUpdate::Add(entry));
+                let is_new = self.enter(id, &entry, at, until);
+                let update = is_new.then_some(ListUpdate::Add(entry));
                 update.into_iter().collect()
             }
             Some(SyncMessage::Withdrawn(ids, end)) => {
@@ -418,7 +418,7 @@ impl Replica {
 
     /// Forgets what has ended by both clocks.
     pub(in crate::runtime::shared) fn forget(&mut self, now: ClockReading) {
-        let then = now.wall.saturating_sub(AFTERLIFE);
+        let then = now.wall.saturating_sub(RETENTION_AFTER_END);
         let mut ended = HashSet::new();
         self.lineages.retain(|lineage, record| {
             let is_over = now.monotonic >= record.until && record.end() <= Some(then);
@@ -444,7 +444,7 @@ impl Replica {
         &mut self,
         now: ClockReading,
     ) -> Option<StreamId> {
-        let then = now.wall.saturating_sub(AFTERLIFE);
+        let then = now.wall.saturating_sub(RETENTION_AFTER_END);
         let is_over = |place: &&StreamPlace| place.end <= then && now.monotonic >= place.until;
         let mut last_ended = None;
         while let Some(place) = self.stream.front().filter(is_over) {

@@ -1,7 +1,7 @@
 //! The store's URL: which ones are accepted, and what of them is shown.
 //!
 //! 1. Off loopback the connection is encrypted and the server's certificate checked, unless the
-//!    application says otherwise.
+//!    application allows it.
 //! 2. User and password appear in no `Debug` and in no error.
 
 use std::fmt;

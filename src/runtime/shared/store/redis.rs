@@ -90,13 +90,13 @@ impl Connection {
         }
     }
 
-    /// The mode of the server: `standalone`, `sentinel` or `cluster`. `None` where it does not say.
+    /// The mode of the server: `standalone`, `sentinel` or `cluster`. `None` where the server does not state it.
     pub(crate) async fn mode(&mut self) -> Result<Option<String>, StoreError> {
-        let mut asked = redis::cmd("INFO");
-        let told = self.permitted(asked.arg("server")).await?;
-        let told = told.as_ref().and_then(text_of).unwrap_or_default();
+        let mut command = redis::cmd("INFO");
+        let reply = self.permitted(command.arg("server")).await?;
+        let reply = reply.as_ref().and_then(text_of).unwrap_or_default();
         // Valkey states it under a second name too.
-        Ok(told.lines().find_map(|line| {
+        Ok(reply.lines().find_map(|line| {
             let mode = line.strip_prefix("redis_mode:");
             let mode = mode.or_else(|| line.strip_prefix("server_mode:"))?;
             Some(mode.trim().to_owned())
@@ -105,8 +105,8 @@ impl Connection {
 
     /// The store's clock, in milliseconds. `None` where the command is not permitted.
     pub(crate) async fn time(&mut self) -> Result<Option<u64>, StoreError> {
-        let told = self.permitted(&redis::cmd("TIME")).await?;
-        let Some(Value::Array(parts)) = told else {
+        let reply = self.permitted(&redis::cmd("TIME")).await?;
+        let Some(Value::Array(parts)) = reply else {
             return Ok(None);
         };
         let number = |part: &Value| text_of(part)?.parse::<u64>().ok();
@@ -119,22 +119,22 @@ impl Connection {
         })
     }
 
-    /// `maxmemory-policy`: what the store evicts when its memory is full. `None` where it does not say.
+    /// `maxmemory-policy`: what the store evicts when its memory is full. `None` where the server does not state it.
     pub(crate) async fn eviction_policy(&mut self) -> Result<Option<String>, StoreError> {
         // Managed stores forbid `CONFIG`, and ACLs may forbid `INFO`.
-        let mut asked = redis::cmd("INFO");
-        let told = self.permitted(asked.arg("memory")).await?;
-        let told = told.as_ref().and_then(text_of).unwrap_or_default();
-        let policy = told.lines().find_map(|line| {
+        let mut command = redis::cmd("INFO");
+        let reply = self.permitted(command.arg("memory")).await?;
+        let reply = reply.as_ref().and_then(text_of).unwrap_or_default();
+        let policy = reply.lines().find_map(|line| {
             let policy = line.strip_prefix("maxmemory_policy:")?;
             Some(policy.trim().to_owned())
         });
         if policy.is_some() {
             return Ok(policy);
         }
-        let mut asked = redis::cmd("CONFIG");
-        let told = self.permitted(asked.arg("GET").arg("maxmemory-policy"));
-        match told.await? {
+        let mut command = redis::cmd("CONFIG");
+        let reply = self.permitted(command.arg("GET").arg("maxmemory-policy"));
+        match reply.await? {
             Some(Value::Array(pair)) => Ok(pair.get(1).and_then(text_of)),
             _ => Ok(None),
         }
@@ -188,7 +188,7 @@ impl Connection {
             match self.get(key, COMMAND_TIME).await {
                 Ok(Some(settled)) => return Ok(settled),
                 Ok(None) => {}
-                // A value of another type would stay there for good.
+                // A value of another type would stay there permanently.
                 Err(error) if error.is_wrong_type() => self.set(key, value).await?,
                 Err(error) => return Err(error),
             }
@@ -217,9 +217,9 @@ impl Connection {
 
     /// The last id that the stream has given out; [`StreamId::START`] where there is no stream.
     pub(crate) async fn last_id(&mut self, stream: &str) -> Result<StreamId, StoreError> {
-        let mut asked = redis::cmd("XINFO");
+        let mut command = redis::cmd("XINFO");
         match self
-            .query(asked.arg("STREAM").arg(stream), COMMAND_TIME)
+            .query(command.arg("STREAM").arg(stream), COMMAND_TIME)
             .await
         {
             Ok(Value::Array(parts)) => {

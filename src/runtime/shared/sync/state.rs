@@ -37,7 +37,7 @@ const JITTER: RangeInclusive<u32> = 100..=125;
 pub(crate) struct RevocationSync {
     pub(super) shared: Arc<SyncState>,
     /// Closed with the handle.
-    pub(super) alive: watch::Sender<()>,
+    pub(super) shutdown: watch::Sender<()>,
 }
 
 /// What the handle and the task share.
@@ -48,7 +48,7 @@ pub(super) struct SyncState {
     pub(super) list: Arc<RevocationList>,
     /// The longest life of a revocation, by issuer. Messages about other issuers are replicated and
     /// not applied to the list.
-    pub(super) lives: HashMap<Arc<str>, Duration>,
+    pub(super) token_lifetimes: HashMap<Arc<str>, Duration>,
     pub(super) clock: Arc<dyn Clock>,
     refuse_after: Option<Duration>,
     state: Mutex<SharedState>,
@@ -85,7 +85,7 @@ pub(crate) struct StoreLocation {
     pub(crate) seals: SealedBox,
     pub(crate) keys: StoreKeys,
     /// The longest life of a revocation, by issuer.
-    pub(crate) lives: HashMap<Arc<str>, Duration>,
+    pub(crate) token_lifetimes: HashMap<Arc<str>, Duration>,
     pub(crate) refuse_after: Option<Duration>,
 }
 
@@ -105,7 +105,7 @@ impl RevocationSync {
             seals: place.seals,
             keys: place.keys,
             list,
-            lives: place.lives,
+            token_lifetimes: place.token_lifetimes,
             clock,
             refuse_after: place.refuse_after,
             state: Mutex::new(SharedState {
@@ -125,7 +125,7 @@ impl RevocationSync {
         };
         Self {
             shared: Arc::new(shared),
-            alive: watch::Sender::new(()),
+            shutdown: watch::Sender::new(()),
         }
     }
 
@@ -197,9 +197,9 @@ impl SyncState {
     pub(super) fn read_to_end(&self, since: Duration) {
         let mut state = self.state();
         state.confirmed_at = Some(since);
-        if let Some(patience) = self.refuse_after {
+        if let Some(wait_limit) = self.refuse_after {
             let ago = self.clock.monotonic().saturating_sub(since);
-            let left = patience.saturating_sub(ago);
+            let left = wait_limit.saturating_sub(ago);
             self.list
                 .complete_until(self.clock.now().saturating_add(left));
         }
@@ -210,7 +210,7 @@ impl SyncState {
 
     /// An attempt succeeded: the stream was read to its end, and the pending messages were written.
     pub(super) fn confirm(&self, attempt: u64) {
-        let is_news = {
+        let should_log = {
             let mut state = self.state();
             let was_confirmed = std::mem::replace(&mut state.has_succeeded, true);
             state.backlog = 0;
@@ -218,8 +218,8 @@ impl SyncState {
             state.backoff.reset();
             state.last_error.take().is_some() || !was_confirmed
         };
-        // Not under the lock: a subscriber may ask for the status.
-        if is_news {
+        // Not under the lock: a log subscriber may call `status`.
+        if should_log {
             logging::emit(Event::SharingRestored);
         }
         self.progress
@@ -230,16 +230,16 @@ impl SyncState {
     /// the next one, if the connection is at fault.
     pub(super) fn fail(&self, attempt: u64, failure: &SyncFailure, backlog: usize) -> Duration {
         let now = self.clock.monotonic();
-        let (pause, is_news) = {
+        let (pause, should_log) = {
             let mut state = self.state();
-            let is_news = state.last_error.as_ref() != Some(failure);
+            let should_log = state.last_error.as_ref() != Some(failure);
             let pause = state.backoff.failed();
             state.backlog = backlog;
             state.failing_since.get_or_insert(now);
             state.last_error = Some(failure.clone());
-            (pause, is_news)
+            (pause, should_log)
         };
-        if is_news {
+        if should_log {
             logging::emit(Event::SharingFailed { error: failure });
         }
         self.progress
@@ -272,7 +272,7 @@ impl SyncState {
         let now = self.clock.monotonic();
         let mut state = self.state();
         let since = state.confirmed_at.zip(self.refuse_after);
-        let is_over = since.is_some_and(|(at, patience)| now >= at.saturating_add(patience));
+        let is_over = since.is_some_and(|(at, wait_limit)| now >= at.saturating_add(wait_limit));
         if is_over && !std::mem::replace(&mut state.is_incomplete, true) {
             self.list.mark_incomplete();
         }

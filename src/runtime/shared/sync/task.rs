@@ -1,6 +1,6 @@
 //! The task that synchronizes the list with the store.
 //!
-//! 1. A round compares the stream, reads its news, appends the pending messages, and repeats until
+//! 1. A round compares the stream, reads its new entries, appends the pending messages, and repeats until
 //!    neither is left. After connecting, the mode and the eviction policy of the store are checked.
 //! 2. Between rounds it waits for the next entry of the stream, by a blocking read on a second
 //!    connection; for a change of the list; or for a request to synchronize.
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::runtime::revocation::timed_entry::{AFTERLIFE, ClockReading, MonotonicSpan};
+use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, RETENTION_AFTER_END};
 use crate::runtime::shared::replica::codec;
 use crate::runtime::shared::replica::message::{ListUpdate, SyncMessage};
 use crate::runtime::shared::replica::replicated_set::Replica;
@@ -61,7 +61,7 @@ impl RevocationSync {
         if !self.shared.begin() {
             return Ok(());
         }
-        let longest = self.shared.lives.values().max();
+        let longest = self.shared.token_lifetimes.values().max();
         let task = SyncTask {
             longest_life: longest.copied().unwrap_or_default(),
             epoch: StreamEpoch::new(&self.shared.keys),
@@ -75,17 +75,17 @@ impl RevocationSync {
             swept_at: self.shared.clock.monotonic(),
             shared: Arc::clone(&self.shared),
         };
-        runtime.spawn(task.run(self.alive.subscribe()));
+        runtime.spawn(task.run(self.shutdown.subscribe()));
         if self.shared.can_time_out() {
             let shared = Arc::clone(&self.shared);
-            runtime.spawn(watch_timeout(shared, self.alive.subscribe()));
+            runtime.spawn(watch_timeout(shared, self.shutdown.subscribe()));
         }
         Ok(())
     }
 }
 
 /// Marks the list incomplete when the stream was not read to its end for too long.
-async fn watch_timeout(shared: Arc<SyncState>, mut alive: watch::Receiver<()>) {
+async fn watch_timeout(shared: Arc<SyncState>, mut shutdown: watch::Receiver<()>) {
     let mut progress = shared.progress.subscribe();
     let watching = async {
         loop {
@@ -100,12 +100,12 @@ async fn watch_timeout(shared: Arc<SyncState>, mut alive: watch::Receiver<()>) {
             shared.check_timeout();
         }
     };
-    let _: Either<Infallible, ()> = race(watching, closed(&mut alive)).await;
+    let _: Either<Infallible, ()> = race(watching, closed(&mut shutdown)).await;
 }
 
 /// Ends when the handle is gone.
-async fn closed(alive: &mut watch::Receiver<()>) {
-    while alive.changed().await.is_ok() {}
+async fn closed(shutdown: &mut watch::Receiver<()>) {
+    while shutdown.changed().await.is_ok() {}
 }
 
 struct SyncTask {
@@ -129,13 +129,13 @@ struct SyncTask {
 type StreamEntries = Pin<Box<dyn Future<Output = Result<Vec<Entry>, StoreError>> + Send>>;
 
 impl SyncTask {
-    async fn run(mut self, mut alive: watch::Receiver<()>) {
+    async fn run(mut self, mut shutdown: watch::Receiver<()>) {
         // Entries that the list holds already count as revoked here; pending changes are newer.
         for (number, entry) in self.shared.list.live().into_iter().enumerate() {
             self.shared.pending.push_present(entry);
             yield_now_and_then(number).await;
         }
-        let _: Either<Infallible, ()> = race(self.attempts(), closed(&mut alive)).await;
+        let _: Either<Infallible, ()> = race(self.attempts(), closed(&mut shutdown)).await;
     }
 
     async fn attempts(&mut self) -> Infallible {
@@ -167,7 +167,7 @@ impl SyncTask {
         check_mode(store.mode().await?.as_deref())?;
         check_eviction(store.eviction_policy().await?)?;
         let listener = Connection::open(&shared.address).await?;
-        let mut news: Option<StreamEntries> = None;
+        let mut unread: Option<StreamEntries> = None;
         loop {
             self.attempt = shared.requested_attempts();
             let refused = self.round(&mut store).await?;
@@ -178,7 +178,7 @@ impl SyncTask {
                     shared.fail(self.attempt, &failure, self.replica.backlog());
                 }
             }
-            let mut listening = news.take().unwrap_or_else(|| self.listen(&listener));
+            let mut listening = unread.take().unwrap_or_else(|| self.listen(&listener));
             let here = race(
                 shared.pending.changed.notified(),
                 shared.requested.notified(),
@@ -187,7 +187,7 @@ impl SyncTask {
                 // A stream that is deleted is an error too; the next round finds out.
                 Either::First(Err(error)) if !error.is_refusal() => return Err(error.into()),
                 Either::First(_) => {}
-                Either::Second(_) => news = Some(listening),
+                Either::Second(_) => unread = Some(listening),
             }
         }
     }
@@ -221,7 +221,7 @@ impl SyncTask {
                 Err(failure) => return Err(failure),
             }
         }
-        // Also where nothing can be written: trimming makes room.
+        // Also where no write is possible: trimming frees memory.
         match self.trim(store).await {
             Err(failure) if failure.is_refusal() => refused = refused.or(Some(failure)),
             outcome => outcome?,
@@ -313,17 +313,17 @@ impl SyncTask {
         codec::read(&text, end)
     }
 
-    /// When a message may be forgotten whose tokens live for so long.
+    /// When a message may be dropped, from the lifetime of its tokens.
     fn needed_until(&self, left: Duration) -> Duration {
         let now = self.shared.clock.monotonic();
-        now.saturating_add(left).saturating_add(AFTERLIFE)
+        now.saturating_add(left).saturating_add(RETENTION_AFTER_END)
     }
 
     fn apply(&mut self, update: ListUpdate, age: Duration) {
         let shared = &self.shared;
         match update {
             ListUpdate::Add(entry) => {
-                let Some(life) = shared.lives.get(entry.revocation().issuer()) else {
+                let Some(life) = shared.token_lifetimes.get(entry.revocation().issuer()) else {
                     return;
                 };
                 let (wall, end) = (shared.clock.now(), entry.ends_at());
@@ -332,7 +332,7 @@ impl SyncTask {
                     shared
                         .list
                         .add_remote(entry, MonotonicSpan::until(end, wall, *life));
-                } else if !rest.is_zero() || wall < end.saturating_add(AFTERLIFE) {
+                } else if !rest.is_zero() || wall < end.saturating_add(RETENTION_AFTER_END) {
                     // It has ended by this clock, although the store has held it for less than
                     // tokens live: one of the clocks is wrong, so it is in force for the rest.
                     shared.list.add_remote(entry, MonotonicSpan::lasting(rest));

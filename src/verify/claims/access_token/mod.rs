@@ -3,7 +3,7 @@
 pub(crate) mod audience;
 pub(crate) mod client;
 pub(crate) mod confirmation;
-pub(crate) mod grants;
+pub(crate) mod permissions;
 pub(crate) mod required_values;
 pub(crate) mod revocation_ids;
 pub(crate) mod validity;

@@ -24,7 +24,7 @@ use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::audience::check_audience;
 use crate::verify::claims::access_token::client::{check_client, client_id};
 use crate::verify::claims::access_token::confirmation::Confirmation;
-use crate::verify::claims::access_token::grants::{list, scope};
+use crate::verify::claims::access_token::permissions::{list, scope};
 use crate::verify::claims::access_token::required_values::{
     check_required_claims, check_required_headers,
 };

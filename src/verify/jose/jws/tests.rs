@@ -30,10 +30,10 @@ fn decoded(token: &str) -> Result<(String, String, Vec<u8>), RejectionKind> {
     let parts = RequestParts::of(&request);
     let credential = Credential::find(&TokenSources::default(), parts)?;
     let credential = credential.expect("a field was sent");
-    let mut room = ScratchParts::default();
+    let mut scratch = ScratchParts::default();
     // Room that a longer token has used before.
-    room.payload.resize(64, b'x');
-    let compact = Compact::decode(credential, 16 * 1024, &mut room)?;
+    scratch.payload.resize(64, b'x');
+    let compact = Compact::decode(credential, 16 * 1024, &mut scratch)?;
     let signed = std::str::from_utf8(compact.signing_input).expect("ascii");
     assert!(token.starts_with(signed) && token[signed.len()..].starts_with('.'));
     Ok((

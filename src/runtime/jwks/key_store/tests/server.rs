@@ -46,7 +46,7 @@ pub(super) fn status(status: u16, headers: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} X\r\nconnection: close\r\n{headers}\r\n").into_bytes()
 }
 
-/// A clock that moves when it is told to.
+/// A clock that the test advances.
 #[derive(Default)]
 pub(super) struct TestClock(watch::Sender<Duration>);
 
@@ -75,7 +75,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A loopback server that says what it is told to; `404` otherwise.
+/// A loopback server with scripted responses; `404` otherwise.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) url: String,

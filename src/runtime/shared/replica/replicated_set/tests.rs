@@ -300,8 +300,8 @@ fn only_what_has_ended_by_both_clocks_is_forgotten_and_trimmed() {
         UNTIL,
     );
     replica.read(StreamId::at(4), None, UNTIL);
-    let soon = NOW.saturating_add(AFTERLIFE);
-    let late = LATER.saturating_add(AFTERLIFE);
+    let soon = NOW.saturating_add(RETENTION_AFTER_END);
+    let late = LATER.saturating_add(RETENTION_AFTER_END);
     let before = Duration::from_secs(7199);
     for moment in [
         at(UnixTime::from_secs(soon.as_secs() - 1), UNTIL),

@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Own {
     }
 }
 
-fn told(payload: &str) -> String {
+fn error_message(payload: &str) -> String {
     assert!(
         serde_json::from_str::<MetadataQuery>(payload).is_err(),
         "{payload}"
@@ -139,8 +139,8 @@ fn custom_claims_misfit_names_place_and_types_and_no_value() {
             "claim=own problem=malformed",
         ),
     ] {
-        let told = told(payload);
-        assert_eq!(told, expected, "{payload}");
-        assert!(!told.contains("secret"), "{told}");
+        let message = error_message(payload);
+        assert_eq!(message, expected, "{payload}");
+        assert!(!message.contains("secret"), "{message}");
     }
 }

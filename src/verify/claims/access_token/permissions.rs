@@ -1,4 +1,4 @@
-//! What a token grants: its scope, roles and groups.
+//! The permissions of a token: its scope, roles and groups.
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::token_error::TokenError;
