@@ -2,7 +2,7 @@
 //!
 //! | chapter | content |
 //! |---|---|
-//! | [`getting_started`] | the first program, the first requests, what the log says, and the next steps |
+//! | [`getting_started`] | the first program, the first requests, what the log says, optional authentication, GraphQL |
 //! | [`configuration`] | every setting and every fixed limit: value, bounds, reason; settings from a file |
 //! | [`tenants`] | accounts, workspaces, users, machine clients and principals: who may act where, by which claims |
 //! | [`introspection`] | opaque tokens: when to use them, how their issuer is called, how long an answer is cached |

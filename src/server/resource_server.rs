@@ -183,10 +183,10 @@ impl ResourceServer {
         &self.0.resource
     }
 
-    /// Whether every request can be judged: the clock is set, each issuer has keys that are young enough, it is known
-    /// where to ask the one that is asked, and what has been revoked is loaded. An issuer form that
-    /// is loaded on its first token counts from then on. Whether the issuer of opaque tokens answers is another question: see
-    /// `introspection()`.
+    /// Whether every request can be judged: the clock is set, each issuer has keys that are not too
+    /// old, the address of the introspection endpoint is known, and the revocations are loaded. An
+    /// issuer form that is loaded on its first token counts from then on. The availability of the
+    /// introspection endpoint does not count: see `introspection_status()`.
     #[must_use]
     pub fn ready(&self) -> bool {
         self.0.is_clock_set(self.0.clock.now())
@@ -293,7 +293,7 @@ impl TokenCacheStatus {
         self.0.misses
     }
 
-    /// Tokens that had to make room for others.
+    /// Tokens that were evicted by others.
     #[must_use]
     pub const fn evictions(&self) -> u64 {
         self.0.evictions

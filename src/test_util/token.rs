@@ -300,6 +300,7 @@ impl TokenBuilder {
     }
 
     /// The signed token as the value of an `Authorization` field: `Bearer`, a space, the token.
+    /// [`sign`](Self::sign) gives the token alone, as a `String`.
     ///
     /// # Panics
     ///

@@ -101,7 +101,7 @@ guard! {
     /// `T`, for callers who have a role that `R` names: in the issuer's roles claim, or as a
     /// [`WorkspaceUser`](crate::WorkspaceUser)'s role. Where the tenant rules let users into several
     /// workspaces, that is the role in the workspace that the route addresses, and the directories
-    /// are asked for it (see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership)). Others are refused with 403. `T` may be
+    /// are called for it (see [`TenantClaims::by_membership`](crate::TenantClaims::by_membership)). Others are refused with 403. `T` may be
     /// any extractor of request parts.
     ///
     /// Where the issuer's [`TenantClaims`](crate::TenantClaims) know API contexts, the layer must

@@ -25,8 +25,8 @@ const MAX_SHOWN: usize = 200;
 const FARTHEST_AHEAD: Duration = Duration::from_secs(300);
 
 impl ResourceServer {
-    /// The list of what is no longer good, which every request is held against. All clones of a
-    /// server have one list.
+    /// The list of revocations, against which every request is checked. All clones of a server have
+    /// one list; another server, in the same process too, has its own.
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         Revocations(self.clone())
@@ -43,10 +43,11 @@ impl ResourceServer {
     }
 }
 
-/// The list of what is no longer good, of one server: in memory, and gone with the process unless
-/// you keep a [`snapshot`](Self::snapshot) and load it again.
+/// The list of revocations of one server: in memory, and gone with the process unless you keep a
+/// [`snapshot`](Self::snapshot) and load it again. A new server gets the entries of an old one by
+/// `new.revocations().load(&old.revocations().snapshot())`.
 ///
-/// Cheap to clone. When [`revoke`](Self::revoke) has returned, no request that comes after it is
+/// Cheap to clone; a clone keeps its server and the server's refresh tasks alive. When [`revoke`](Self::revoke) has returned, no request that comes after it is
 /// admitted with what was revoked, in this process. See [the manual](crate::manual::revocation) for
 /// what to revoke, and for several instances.
 ///
