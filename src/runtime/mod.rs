@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod directory_fn;
 pub(crate) mod cache;
+pub(crate) mod replay;
 pub(crate) mod http;
 #[cfg(feature = "jwks")]
 pub(crate) mod discovery;

@@ -14,9 +14,10 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
 };
-use aws_lc_rs::{error::Unspecified, hmac};
+use aws_lc_rs::{digest, error::Unspecified, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Algorithm;
@@ -217,6 +218,11 @@ pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&key, message).as_ref().to_vec()
 }
 
+/// SHA-256, for thumbprints.
+pub(super) fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
+}
+
 /// Random bytes.
 pub(super) fn random_bytes(count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
@@ -234,6 +240,13 @@ pub(super) fn random_text(length: usize) -> String {
     }
     text.truncate(length);
     text
+}
+
+/// Writes a value as JSON. It panics where that cannot be done; documented at the setters.
+#[allow(clippy::expect_used)] // Test tooling; documented at the setters.
+pub(super) fn json_of(value: impl Serialize) -> Value {
+    serde_json::to_value(value)
+        .expect("the value of a claim or header parameter must be writable as json")
 }
 
 /// A test cannot go on without the cryptographic library.

@@ -64,6 +64,7 @@ mod keys;
 mod certificate;
 mod register;
 mod issuer;
+mod proof;
 mod token;
 mod issue;
 mod logout;
@@ -76,6 +77,7 @@ pub use certificate::TestCertificate;
 pub use clock::ManualClock;
 pub use fault::{Endpoint, Fault};
 pub use issuer::MockIssuer;
+pub use proof::{DpopKey, ProofBuilder};
 pub use serve::ServedIssuer;
 pub use token::TokenBuilder;
 

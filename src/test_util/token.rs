@@ -16,7 +16,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::issuer::MockIssuer;
-use super::keys::{SigningKey, hmac_sha256, random_text};
+use super::keys::{SigningKey, hmac_sha256, json_of, random_text};
+use super::proof::DpopKey;
 use crate::Algorithm;
 use crate::binding::ClientCertificate;
 use crate::time::UnixTime;
@@ -209,10 +210,20 @@ impl TokenBuilder {
 
     /// Binds the token to this certificate: the member `x5t#S256` of `cnf` (RFC 8705 section 3.1).
     /// Other members of `cnf` stay.
-    pub fn bound_to_certificate(mut self, certificate: &ClientCertificate) -> Self {
+    pub fn bound_to_certificate(self, certificate: &ClientCertificate) -> Self {
+        self.confirmed_by("x5t#S256", certificate.to_x5t_s256())
+    }
+
+    /// Binds the token to this key: the member `jkt` of `cnf` (RFC 9449 section 6.1). Other members of
+    /// `cnf` stay.
+    pub fn bound_to_key(self, key: &DpopKey) -> Self {
+        self.confirmed_by("jkt", key.thumbprint())
+    }
+
+    fn confirmed_by(mut self, member: &str, thumbprint: String) -> Self {
         let confirmation = self.claims.entry("cnf").or_insert_with(|| json!({}));
         if let Some(members) = confirmation.as_object_mut() {
-            members.insert("x5t#S256".into(), certificate.to_x5t_s256().into());
+            members.insert(member.into(), thumbprint.into());
         }
         self
     }
@@ -458,10 +469,4 @@ fn texts<S: Into<String>>(all: impl IntoIterator<Item = S>) -> Vec<String> {
 
 fn join(input: &str, signature: &[u8]) -> String {
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-#[allow(clippy::expect_used)] // Test tooling; documented at the setters.
-fn json_of(value: impl Serialize) -> Value {
-    serde_json::to_value(value)
-        .expect("the value of a claim or header parameter must be writable as json")
 }

@@ -69,9 +69,11 @@ impl ChallengePolicy {
         nonces: Option<ResourceServer>,
     ) -> Self {
         Self {
-            missing_token: Challenge::missing_token(&wording).header_value(Scheme::Bearer, &wording),
+            missing_token: Challenge::missing_token(&wording)
+                .header_value(Scheme::Bearer, &wording),
             invalid_request: Challenge::INVALID_REQUEST.header_value(Scheme::Bearer, &wording),
-            invalid_token: Challenge::invalid_token(&wording).header_value(Scheme::Bearer, &wording),
+            invalid_token: Challenge::invalid_token(&wording)
+                .header_value(Scheme::Bearer, &wording),
             wording,
             renderer,
             nonces,

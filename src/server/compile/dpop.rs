@@ -167,15 +167,14 @@ fn nonces(dpop: &Dpop) -> Result<Option<DpopNonces>, ConfigError> {
         return Ok(None);
     }
     let given = [&dpop.nonce_key, &dpop.previous_nonce_key];
-    let roots: Vec<[u8; 32]> = given
+    let keys: Vec<[u8; 32]> = given
         .into_iter()
         .flatten()
         .map(GivenNonceKey::bytes)
         .collect::<Result<_, _>>()?;
-    let nonces = if roots.is_empty() {
-        DpopNonces::with_random_key(dpop.nonce_lifetime)
-    } else {
-        DpopNonces::with_keys(&roots, dpop.nonce_lifetime)
+    let nonces = match keys.split_first() {
+        None => DpopNonces::of_process(dpop.nonce_lifetime),
+        Some((signing, previous)) => DpopNonces::under(signing, previous, dpop.nonce_lifetime),
     };
     match nonces {
         Some(nonces) => Ok(Some(nonces)),

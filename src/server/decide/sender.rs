@@ -112,7 +112,7 @@ impl DpopRules {
 
     /// A nonce for a response; `None` where none are demanded.
     pub(in crate::server) fn fresh_nonce(&self, now: UnixTime) -> Option<Box<str>> {
-        self.nonces.as_ref().map(|nonces| nonces.issue(now).into())
+        self.nonces.as_ref().map(|nonces| nonces.issue(now))
     }
 
     /// Whether the nonce of a proof is good, and a fresh one where it soon is not.

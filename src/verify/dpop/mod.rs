@@ -3,3 +3,4 @@
 pub(crate) mod target_uri;
 pub(crate) mod proof_key;
 pub(crate) mod proof;
+pub(crate) mod nonce;

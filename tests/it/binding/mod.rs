@@ -1,0 +1,3 @@
+//! Tokens that are bound to their sender.
+
+mod dpop;
