@@ -101,7 +101,7 @@ impl Issuer {
         let issuer = issuer.into();
         self.once.set("identified_as", &issuer);
         self.introspection_setting("identified_as", |settings| {
-            settings.identifier = Some(issuer)
+            settings.identifier = Some(issuer);
         })
     }
 
@@ -133,7 +133,7 @@ impl Issuer {
     /// be refused.
     pub fn bad_token_status(self, status: u16) -> Self {
         self.introspection_setting("bad_token_status", |settings| {
-            settings.bad_token.push(status)
+            settings.bad_token.push(status);
         })
     }
 
@@ -232,7 +232,7 @@ impl Issuer {
     pub fn without_introspection_cache(mut self) -> Self {
         self.once.set("introspection_cache_life", &None::<Duration>);
         self.introspection_setting("without_introspection_cache", |settings| {
-            settings.life = None
+            settings.life = None;
         })
     }
 
@@ -241,7 +241,7 @@ impl Issuer {
     pub fn concurrent_introspections(mut self, most: usize) -> Self {
         self.once.set("concurrent_introspections", &most);
         self.introspection_setting("concurrent_introspections", |settings| {
-            settings.calls = most
+            settings.calls = most;
         })
     }
 
