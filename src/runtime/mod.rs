@@ -5,6 +5,8 @@ pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod directory_fn;
 pub(crate) mod cache;
+#[allow(dead_code, unused_imports)] // Until the check of proofs uses it.
+pub(crate) mod replay;
 pub(crate) mod http;
 #[cfg(feature = "jwks")]
 pub(crate) mod discovery;

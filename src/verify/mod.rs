@@ -4,6 +4,8 @@ pub(crate) mod crypto;
 pub(crate) mod json;
 pub(crate) mod request;
 pub(crate) mod jose;
+#[allow(dead_code)] // Until the check of proofs uses it.
+pub(crate) mod dpop;
 pub(crate) mod policy;
 pub(crate) mod claims;
 pub(crate) mod identity;

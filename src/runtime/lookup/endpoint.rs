@@ -180,8 +180,8 @@ pub(super) async fn health_check<E: RemoteEndpoint>(
     endpoint: &E,
     asked: RequestTime,
 ) -> Result<(), EndpointError> {
-    let text =
-        random_bytes().ok_or_else(|| EndpointError::failed("the system gives no randomness"))?;
+    let text = random_bytes::<16>()
+        .ok_or_else(|| EndpointError::failed("the system gives no randomness"))?;
     let text = URL_SAFE_NO_PAD.encode(text);
     look_up(endpoint, &text, asked).await.map(drop)
 }

@@ -1,11 +1,11 @@
 //! Cryptography: the only folder that names `aws-lc-rs`.
 
-#[cfg(feature = "jwks")]
 pub(crate) mod random;
 pub(crate) mod public_key;
 #[cfg(feature = "jwks")]
 pub(crate) mod private_key;
 pub(crate) mod token_hash;
+pub(crate) mod key_derivation;
 #[cfg(feature = "redis")]
 pub(crate) mod aead;
 pub(crate) mod pem;

@@ -7,15 +7,14 @@ pub(crate) fn random_u128() -> Option<u128> {
 }
 
 /// 32 random bits, for jitter. 0 when the system has no randomness, which costs only the jitter.
+#[cfg(feature = "jwks")]
 pub(crate) fn random_u32() -> u32 {
-    let mut bytes = [0; 4];
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u32::from_ne_bytes(bytes)
+    random_bytes().map(u32::from_ne_bytes).unwrap_or_default()
 }
 
-/// 16 random bytes. `None` when the system has no randomness.
-pub(crate) fn random_bytes() -> Option<[u8; 16]> {
-    let mut bytes = [0; 16];
+/// So many random bytes. `None` when the system has no randomness.
+pub(crate) fn random_bytes<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).ok()?;
     Some(bytes)
 }

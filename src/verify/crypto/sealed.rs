@@ -16,7 +16,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
-use crate::verify::crypto::aead::{AeadCipher, KeyedHasher, RootKey};
+use crate::verify::crypto::aead::AeadCipher;
+use crate::verify::crypto::key_derivation::{KeyedHasher, RootKey};
 
 /// The version of the format, of the derivation of keys and of the names.
 const VERSION: u8 = 1;
@@ -33,6 +34,8 @@ pub(crate) enum Purpose {
     Answer,
     /// A revocation.
     Revocation,
+    /// A used DPoP proof. It has a name and no text.
+    Proof,
 }
 
 impl Purpose {
@@ -40,6 +43,7 @@ impl Purpose {
         match self {
             Self::Answer => "answer",
             Self::Revocation => "revocation",
+            Self::Proof => "proof",
         }
     }
 }
@@ -71,7 +75,7 @@ impl ClusterKey {
         let (root, word) = (self.root(), purpose.as_str());
         Some(SealedBox {
             purpose,
-            cipher: root.cipher(&format!("{word} cipher"))?,
+            cipher: AeadCipher::derived(&root, &format!("{word} cipher"))?,
             hasher: root.keyed_hasher(&format!("{word} name"))?,
         })
     }
@@ -289,6 +293,7 @@ mod tests {
             seals(Purpose::Answer).name(&[b"ab", b"c"]),
             seals(Purpose::Answer).name(&[b"abc"]),
             seals(Purpose::Revocation).name(&[b"a", b"bc"]),
+            seals(Purpose::Proof).name(&[b"a", b"bc"]),
             ClusterKey::new([7; 32])
                 .seals(Purpose::Answer)
                 .expect("keys")

@@ -55,7 +55,7 @@ impl ClientAssertion<'_> {
             iss: self.client_id,
             sub: self.client_id,
             aud: self.audience,
-            jti: &URL_SAFE_NO_PAD.encode(random_bytes()?),
+            jti: &URL_SAFE_NO_PAD.encode(random_bytes::<16>()?),
             iat: now.as_secs().saturating_sub(DRIFT),
             exp: now.as_secs().saturating_add(LIFE),
         };

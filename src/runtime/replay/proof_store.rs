@@ -1,0 +1,145 @@
+//! The bounded store of used DPoP proofs of one process.
+//!
+//! 1. A proof is identified by the thumbprint of its key and its `jti`. The store keeps a keyed 64-bit
+//!    fingerprint of both, with a key that is random for each store (`SipHash`). A recorded proof is
+//!    never fresh again. A fresh proof is taken for a replay with a probability of 2^-64 for each
+//!    entry, and a client cannot search for such collisions without the key.
+//! 2. A fail-closed bound: no entry is evicted before its expiry. A proof for which there is no place is
+//!    not recorded, and the caller refuses it ([`Replay::Full`]).
+//! 3. Fairness by dynamic thresholds (Choudhury and Hahne, 1998, with a factor of 1): an owner may hold
+//!    at most as many places as are free. One owner alone gets half of the places, and `n` greedy
+//!    owners get `1/(n+1)` each, so another owner always finds a place. An owner is what the
+//!    authorization server limits, such as a client and its subject, and never a key: a client makes
+//!    as many keys as it likes.
+//! 4. Shards with a mutex each, chosen by the fingerprint, so that threads seldom contend. Capacity and
+//!    thresholds hold for each shard. An attacker cannot aim at one shard.
+//! 5. Expiry is by the monotonic clock. It is the upper bound of the life of a proof, so the order of
+//!    insertion is the order of expiry, and each call removes what has expired from the front.
+//! 6. The store allocates nothing before its first use, and gives memory back when it empties.
+
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::shard::{Replay, Shard};
+
+/// The largest number of shards, a power of two.
+const MOST_SHARDS: usize = 64;
+
+/// The least capacity of a shard, except where the store has only one. In a smaller one, an uneven
+/// distribution would cost a large share of the places.
+const LEAST_SHARD_CAPACITY: usize = 256;
+
+/// The bits of a fingerprint that choose the shard: not those that hash tables use.
+const SHARD_BITS: u32 = 40;
+
+/// A bounded store of used proofs.
+pub(crate) struct ProofStore {
+    capacity: usize,
+    proof_hasher: RandomState,
+    owner_hasher: RandomState,
+    shards: OnceLock<Box<[AlignedShard]>>,
+}
+
+/// Aligned to two cache lines, since processors prefetch lines in pairs.
+#[repr(align(128))]
+struct AlignedShard(Mutex<Shard>);
+
+impl ProofStore {
+    /// A store for up to `capacity` proofs. A store of capacity 0 refuses every proof.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            proof_hasher: RandomState::new(),
+            owner_hasher: RandomState::new(),
+            shards: OnceLock::new(),
+        }
+    }
+
+    /// Records a proof, unless it was recorded before.
+    ///
+    /// * `owner`: whose share of the places the proof takes, in parts: issuer, subject and client of
+    ///   the token.
+    /// * `proof`: the thumbprint of the key and the `jti`.
+    /// * `life`: the upper bound of the time for which a proof that arrives now can be valid, the same
+    ///   for all calls. A shorter one than before expires with those before it.
+    /// * `now`: the monotonic time of the server's clock.
+    pub(crate) fn use_once(
+        &self,
+        owner: &[&[u8]],
+        proof: (&[u8; 32], &[u8]),
+        life: Duration,
+        now: Duration,
+    ) -> Replay {
+        let fingerprint = self.fingerprint(proof);
+        let owner = self.owner(owner);
+        match self.shard(fingerprint) {
+            Some(mut shard) => shard.use_once(fingerprint, owner, life, now),
+            // There is at least one shard.
+            None => Replay::Full {
+                retry_after: life.max(Duration::from_secs(1)),
+            },
+        }
+    }
+
+    /// Entries, those included that have expired since the last use of their shard.
+    pub(crate) fn len(&self) -> usize {
+        let shards = self.shards.get().map(AsRef::as_ref).unwrap_or_default();
+        shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// The number of proofs for which the store has places.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn fingerprint(&self, (thumbprint, jti): (&[u8; 32], &[u8])) -> u64 {
+        let mut hasher = self.proof_hasher.build_hasher();
+        // The thumbprint has one length, so the concatenation is unambiguous.
+        hasher.write(thumbprint);
+        hasher.write(jti);
+        hasher.finish()
+    }
+
+    fn owner(&self, parts: &[&[u8]]) -> u32 {
+        let mut hasher = self.owner_hasher.build_hasher();
+        // Each part with its length.
+        parts.hash(&mut hasher);
+        u32::try_from(hasher.finish() >> 32).unwrap_or_default()
+    }
+
+    fn shard(&self, fingerprint: u64) -> Option<MutexGuard<'_, Shard>> {
+        let shards = self.shards.get_or_init(|| shards(self.capacity));
+        // A power of two.
+        let mask = shards.len().saturating_sub(1);
+        let bits = usize::try_from((fingerprint >> SHARD_BITS) & 0xffff).unwrap_or_default();
+        shards.get(bits & mask).map(lock)
+    }
+}
+
+/// Shards that have this capacity together.
+fn shards(capacity: usize) -> Box<[AlignedShard]> {
+    let mut count = MOST_SHARDS;
+    while count > 1 && capacity / count < LEAST_SHARD_CAPACITY {
+        count /= 2;
+    }
+    let (each, rest) = (capacity / count, capacity % count);
+    let shard = |at| AlignedShard(Mutex::new(Shard::new(each + usize::from(at < rest))));
+    (0..count).map(shard).collect()
+}
+
+fn lock(shard: &AlignedShard) -> MutexGuard<'_, Shard> {
+    // Poisoning is harmless: a panic could at most leave a fingerprint without an entry, and a proof
+    // with a recorded fingerprint is refused.
+    shard.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+impl ProofStore {
+    /// Poisons the first lock.
+    pub(super) fn panic_under_the_lock(&self) {
+        let shards = self.shards.get().map(AsRef::as_ref).unwrap_or_default();
+        let _guard = shards.first().map(lock);
+        panic!("expected");
+    }
+}

@@ -1,0 +1,3 @@
+//! DPoP (RFC 9449): server nonces.
+
+pub(crate) mod nonce;
