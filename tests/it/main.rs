@@ -8,6 +8,7 @@
     clippy::too_many_lines
 )]
 
+mod binding;
 mod cache;
 mod claims;
 mod interop;

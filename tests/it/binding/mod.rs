@@ -1,0 +1,3 @@
+//! Tokens bound to their sender.
+
+mod client_certificate_headers;
