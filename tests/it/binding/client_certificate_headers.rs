@@ -95,7 +95,10 @@ fn url_encoded(text: &str, safe: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// Each form, the name of its field, and the value that its proxy sends.
@@ -173,7 +176,7 @@ async fn every_form_is_removed_from_requests_of_others() {
 }
 
 #[tokio::test]
-async fn what_a_trusted_peer_garbles_is_refused_and_never_believed() {
+async fn a_faulty_or_repeated_field_of_a_trusted_peer_is_refused() {
     let issuer = MockIssuer::new();
     let client = TestCertificate::self_signed("client");
     for (form, field, value) in forms(&client) {
@@ -182,14 +185,14 @@ async fn what_a_trusted_peer_garbles_is_refused_and_never_believed() {
         let good = sent().with(&field, &value).to(&app).await;
         assert_eq!(good.verdict(), "200", "the accepted twin");
         let long = "a".repeat(16 * 1024 + 1);
-        for garbled in [
+        for faulty in [
             sent().with(&field, &value).with(&field, &value),
             sent().with(&field, &format!("{value},{value}")),
             sent().with(&field, &format!("{value},")),
             sent().with(&field, "a"),
             sent().with(&field, &long),
         ] {
-            assert_eq!(garbled.to(&app).await.verdict(), REFUSED, "{field}");
+            assert_eq!(faulty.to(&app).await.verdict(), REFUSED, "{field}");
         }
     }
 }
@@ -247,7 +250,7 @@ async fn without_the_setting_no_field_is_read_or_removed() {
 }
 
 #[tokio::test]
-async fn other_fields_about_the_certificate_and_other_names_are_told_apart() {
+async fn fields_of_the_same_proxy_are_removed_and_others_stay() {
     let issuer = MockIssuer::new();
     let client = TestCertificate::self_signed("client");
     for (form, field, value) in forms(&client) {
@@ -279,7 +282,7 @@ async fn other_fields_about_the_certificate_and_other_names_are_told_apart() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_meant_are_answered_500() {
+async fn layers_with_an_unusable_setting_answer_500() {
     let issuer = MockIssuer::new();
     let fault = "500 misconfigured layer_setting";
     let client = TestCertificate::self_signed("client");
