@@ -1,3 +1,4 @@
 //! Tokens that are bound to their sender.
 
+mod client_certificate_headers;
 mod dpop;
