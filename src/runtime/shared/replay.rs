@@ -95,5 +95,6 @@ impl SharedProofStore {
     }
 }
 
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(feature = "test-util")]
+#[cfg(test)]
 mod tests;
