@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn random_bytes_differ() {
-        let next = || random_bytes().expect("a random source");
+        let next = || random_bytes::<16>().expect("a random source");
         assert_ne!(next(), next());
     }
 }
