@@ -4,5 +4,5 @@ pub(crate) mod store;
 pub(crate) mod replica;
 pub(crate) mod sync;
 pub(crate) mod introspection_cache;
-#[allow(dead_code)] // Until the check of proofs uses it.
+
 pub(crate) mod replay;

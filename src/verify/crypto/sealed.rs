@@ -35,7 +35,6 @@ pub(crate) enum Purpose {
     /// A revocation.
     Revocation,
     /// A used DPoP proof. It has a name and no text.
-    #[allow(dead_code)] // Until the server uses it.
     Proof,
 }
 

@@ -15,7 +15,7 @@ use portcullis::test_util::{MockIssuer, TestCertificate};
 use tokio::net::TcpListener;
 
 use crate::support::logs::Logs;
-use crate::support::{Answer, exchange, server};
+use crate::support::{Requests as _, TestResponse, server};
 
 const PROXY: &str = "10.1.2.3";
 const STRANGER: &str = "203.0.113.7";
@@ -79,8 +79,8 @@ impl Sent {
         self
     }
 
-    async fn to(self, app: &Router) -> Answer {
-        exchange(app, self.request).await
+    async fn to(self, app: &Router) -> TestResponse {
+        app.exchange(self.request).await
     }
 }
 
