@@ -79,7 +79,9 @@ impl Stage {
         for proof in proofs {
             request = request.header("dpop", *proof);
         }
-        self.app.exchange(request.body(Body::empty()).expect("a request")).await
+        self.app
+            .exchange(request.body(Body::empty()).expect("a request"))
+            .await
     }
 
     /// The verdict on a request with this proof.
@@ -326,7 +328,10 @@ async fn challenges_name_the_schemes_in_the_order_that_clients_understand() {
     let request = Request::get("/orders")
         .header("authorization", format!("Bearer {token}"))
         .header("authorization", format!("DPoP {token}"));
-    let answer = stage.app.exchange(request.body(Body::empty()).expect("a request")).await;
+    let answer = stage
+        .app
+        .exchange(request.body(Body::empty()).expect("a request"))
+        .await;
     assert_eq!(answer.verdict(), "400 invalid_request several_credentials");
     assert_eq!(
         challenges(&answer),
@@ -402,7 +407,9 @@ async fn a_binding_can_be_demanded_of_routes_and_issuers() {
         let request = key.proof("GET", URL).authorize(request, &bound);
         assert_eq!(app.exchange(request).await.verdict(), "200");
         let request = Request::get("/orders").header("authorization", &bearer);
-        let answer = app.exchange(request.body(Body::empty()).expect("a request")).await;
+        let answer = app
+            .exchange(request.body(Body::empty()).expect("a request"))
+            .await;
         assert_eq!(answer.verdict(), "401 invalid_token binding");
     }
     let layer = plain.authenticate().require_binding(Binding::MutualTls);
@@ -448,7 +455,10 @@ async fn the_target_uri_is_what_clients_see() {
             .header("forwarded", "host=evil.example;proto=https")
             .header("authorization", &dpop)
             .header("dpop", proof);
-        let answer = stage.app.exchange(request.body(Body::empty()).expect("a request")).await;
+        let answer = stage
+            .app
+            .exchange(request.body(Body::empty()).expect("a request"))
+            .await;
         assert_eq!(answer.verdict(), verdict, "{htu}");
     }
     // A proxy that serves `/api/orders` and passes `/orders` on; and another origin.
