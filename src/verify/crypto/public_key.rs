@@ -242,6 +242,8 @@ mod tests {
             "leading zeros"
         );
         assert!(prepare(odd(256), &[3]));
+        assert!(prepare(odd(256), &[1, 0, 0, 0, 1]), "exponent of 33 bits");
+        assert!(!prepare(odd(256), &[2, 0, 0, 0, 1]), "exponent of 34 bits");
         assert!(!prepare(odd(255), &[1, 0, 1]), "2040 bits");
         assert!(!prepare(odd(1025), &[1, 0, 1]), "8200 bits");
         assert!(!prepare(vec![0xfe; 256], &[1, 0, 1]), "even modulus");
