@@ -13,6 +13,7 @@
 
 #![allow(dead_code)] // Each benchmark uses a part of it.
 
+pub(crate) mod bound;
 pub(crate) mod refusals;
 pub(crate) mod seen;
 pub(crate) mod tokens;
@@ -124,6 +125,7 @@ pub(crate) fn makers(scale: Scale) -> Vec<Maker> {
         Box::new(move || seen::claims(scale)),
     ));
     makers.push(("opaque".to_owned(), Box::new(seen::opaque)));
+    makers.push(("DPoP".to_owned(), Box::new(move || bound::scene(scale))));
     makers.push(("issuers".to_owned(), Box::new(move || seen::issuers(scale))));
     makers
 }

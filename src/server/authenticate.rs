@@ -1,7 +1,7 @@
 //! The decision on a request, in order, in one file.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
@@ -23,6 +23,7 @@ use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::dpop::proof::ClientKey;
 use crate::verify::identity::resolve::identify;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
@@ -55,14 +56,17 @@ impl ResourceServer {
                 Decision::Done(Some(AuthenticatedRequest::without_proof(verified))),
             ),
             Decision::Done(verified) => {
-                let is_bound = verified.token.is_bound();
-                let sender = self.sender(request, credential, is_bound);
+                let known = verified.client_key.get().map(|key| &**key);
+                let sender = match verified.token.is_bound() {
+                    true => self.sender(request, credential, known),
+                    false => Sender::without_proof(request, credential),
+                };
                 self.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
             }
             #[cfg(feature = "jwks")]
             Decision::Pending(pending) => {
                 // The decision outlives the request.
-                let sender = self.sender(request, credential, true);
+                let sender = self.sender(request, credential, None);
                 let server = self.clone();
                 let pending = pending.and_then(move |verified| {
                     server.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
@@ -72,17 +76,17 @@ impl ResourceServer {
         }
     }
 
-    /// What the request shows of its sender. The proof is read only for a token that may be bound.
+    /// What the request shows of its sender. `known` is the key that was kept with the token.
     #[inline(never)]
     fn sender(
         &self,
         request: RequestParts<'_>,
         credential: Credential<'_>,
-        is_bound: bool,
+        known: Option<&ClientKey>,
     ) -> Sender {
-        let rules = self.0.dpop.as_ref().filter(|_| is_bound);
+        let rules = self.0.dpop.as_ref();
         let now = self.0.clock.now();
-        with_scratch(|scratch| Sender::of(request, credential, rules, now, scratch))
+        with_scratch(|scratch| Sender::of(request, credential, rules, known, now, scratch))
     }
 
     /// Checks the sender of a verified token, which uses its proof up.
@@ -336,6 +340,7 @@ fn verified_request(
         identified,
         rules: Arc::clone(policy),
         revocation_check: RevocationCheck::default(),
+        client_key: OnceLock::new(),
     };
     Ok(Arc::new(Cached::unkept(verified, validity)))
 }

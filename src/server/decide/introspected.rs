@@ -13,7 +13,7 @@
 //! 4. A signed response is cached only as long as the key that verified it is valid.
 //! 5. Time and the application's checks are decided on every request, cached or not.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::logging;
@@ -395,6 +395,7 @@ impl IntrospectionHandler {
             identified,
             rules: Arc::clone(rules),
             revocation_check: RevocationCheck::default(),
+            client_key: OnceLock::new(),
         };
         Ok((Ok(verified), left))
     }

@@ -22,7 +22,7 @@ use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 #[cfg(feature = "redis")]
 use crate::server::settings::dpop::ReplayStoreOutage;
 use crate::verify::dpop::nonce::{DpopNonces, NonceCheck};
-use crate::verify::dpop::proof::{ProofPolicy, ProvenRequest, VerifiedProof};
+use crate::verify::dpop::proof::{ClientKey, ProofPolicy, ProvenRequest, VerifiedProof};
 use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath, TargetUri};
 use crate::verify::jose::jws::Scratch;
 use crate::verify::request::client_certificate::ClientCertificate;
@@ -85,13 +85,28 @@ impl Sender {
         request: RequestParts<'_>,
         credential: Credential<'_>,
         rules: Option<&DpopRules>,
+        known: Option<&ClientKey>,
         now: UnixTime,
         scratch: &mut Scratch,
     ) -> Self {
         let rules = rules.filter(|_| credential.is_dpop());
         Self {
             is_dpop: credential.is_dpop(),
-            proof: rules.map(|rules| rules.check_proof(request, credential, now, scratch)),
+            proof: rules.map(|rules| rules.check_proof(request, credential, known, now, scratch)),
+            certificate: request.extensions.get::<ClientCertificate>().cloned(),
+        }
+    }
+}
+
+impl Sender {
+    /// For a token that is not bound: a proof beside it is not read.
+    pub(in crate::server) fn without_proof(
+        request: RequestParts<'_>,
+        credential: Credential<'_>,
+    ) -> Self {
+        Self {
+            is_dpop: credential.is_dpop(),
+            proof: None,
             certificate: request.extensions.get::<ClientCertificate>().cloned(),
         }
     }
@@ -103,6 +118,7 @@ impl DpopRules {
         &self,
         request: RequestParts<'_>,
         credential: Credential<'_>,
+        known: Option<&ClientKey>,
         now: UnixTime,
         scratch: &mut Scratch,
     ) -> Result<VerifiedProof, Rejection> {
@@ -116,7 +132,7 @@ impl DpopRules {
             },
             token: credential.as_bytes(),
         };
-        VerifiedProof::check(request.headers, &proven, &self.proofs, now, scratch)
+        VerifiedProof::check(request.headers, &proven, &self.proofs, now, known, scratch)
     }
 
     /// A nonce for a response; `None` where none are demanded.
@@ -250,9 +266,13 @@ fn check_bindings(
         // RFC 9449 s7.2: a bound token under the scheme `Bearer` is refused.
         (Some(_), _, _) => return Err(unproven("cnf.jkt", "the scheme `DPoP` and a proof")),
     };
-    let proof = proof?;
+    let mut proof = proof?;
     if proof.thumbprint != *expected {
         return Err(unproven("cnf.jkt", "a proof by the token's key"));
+    }
+    if let Some(key) = proof.new_key.take() {
+        // Another request may have kept the same key meanwhile.
+        let _ = verified.client_key.set(key);
     }
     let nonce = rules.check_nonce(&proof, now.wall)?;
     rules.use_once(verified, &proof, now.monotonic)?;

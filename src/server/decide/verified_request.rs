@@ -1,6 +1,6 @@
 //! The result of authentication: the token, the caller's identity, and the issuer's policy.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 
@@ -9,6 +9,7 @@ use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
 use crate::verify::claims::access_token::{AccessToken, Validity};
+use crate::verify::dpop::proof::ClientKey;
 use crate::verify::identity::kinds::Identity;
 use crate::verify::identity::member::Member;
 use crate::verify::identity::memory_footprint::footprint;
@@ -32,6 +33,8 @@ pub(crate) struct VerifiedRequest {
     pub(crate) rules: Arc<IssuerPolicy>,
     /// The cached result of the revocation check.
     pub(crate) revocation_check: RevocationCheck,
+    /// The client's key of a bound token, from its first proof on.
+    pub(crate) client_key: OnceLock<Box<ClientKey>>,
 }
 
 impl VerifiedRequest {
@@ -47,7 +50,11 @@ impl VerifiedRequest {
     /// The bytes that it takes in a cache: the payload, and everything that was read from it.
     pub(crate) fn bytes(&self) -> usize {
         let own = COUNTS + size_of::<Cached<Self>>();
-        own + footprint(&self.token, &self.identified, &self.rules)
+        let client_key = match self.token.is_bound() {
+            true => ClientKey::MOST_BYTES,
+            false => 0,
+        };
+        own + footprint(&self.token, &self.identified, &self.rules) + client_key
     }
 
     /// The configured issuer of the token.

@@ -7,6 +7,8 @@
 //!    never read, and nothing is fetched.
 //! 4. Cheap checks come before the signature.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use base64_simd::URL_SAFE_NO_PAD;
@@ -57,23 +59,53 @@ pub(crate) struct ProvenRequest<'r> {
     pub(crate) token: &'r [u8],
 }
 
+/// The key of a token's client, prepared, so that the next proof with the same token costs its
+/// signature and little else. It is kept only after a proof by this key was good for this token.
+pub(crate) struct ClientKey {
+    /// The `jwk` of the proof, byte for byte.
+    jwk: Box<str>,
+    algorithm: Algorithm,
+    prepared: PublicKey,
+    thumbprint: [u8; 32],
+    /// The `ath` of the token.
+    token_hash: Box<str>,
+}
+
+impl ClientKey {
+    /// An upper bound of the memory that it takes, for tokens that are kept: the key in the
+    /// cryptographic library included.
+    pub(crate) const MOST_BYTES: usize = 2048;
+
+    /// Longer keys are not kept.
+    const MOST_JWK_BYTES: usize = 1024;
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientKey").finish_non_exhaustive()
+    }
+}
+
 /// A proof that passed every check that needs no state.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct VerifiedProof {
     /// Of its key (RFC 7638).
     pub(crate) thumbprint: [u8; 32],
     /// The `jti`.
     pub(crate) id: Box<str>,
     pub(crate) nonce: Option<Box<str>>,
+    /// Its key, to be kept with the token; `None` where that key is known.
+    pub(crate) new_key: Option<Box<ClientKey>>,
 }
 
 impl VerifiedProof {
-    /// Checks the one proof in these header fields.
+    /// Checks the one proof in these header fields. `known` is the key that was kept with the token.
     pub(crate) fn check(
         headers: &HeaderMap,
         request: &ProvenRequest<'_>,
         policy: &ProofPolicy,
         now: UnixTime,
+        known: Option<&ClientKey>,
         scratch: &mut Scratch,
     ) -> Result<Self, Rejection> {
         let mut fields = headers.get_all(DPOP).iter();
@@ -92,7 +124,7 @@ impl VerifiedProof {
                 TokenFault::Algorithm => DpopFault::Algorithm,
                 _ => DpopFault::Malformed,
             })?;
-        Self::check_parsed(&unverified, request, policy, now)
+        Self::check_parsed(&unverified, request, policy, now, known)
     }
 
     fn check_parsed(
@@ -100,6 +132,7 @@ impl VerifiedProof {
         request: &ProvenRequest<'_>,
         policy: &ProofPolicy,
         now: UnixTime,
+        known: Option<&ClientKey>,
     ) -> Result<Self, Rejection> {
         let header = proof.header();
         // RFC 9449 s4.2: the value is `dpop+jwt`. RFC 7515 s4.1.9: media types have no case.
@@ -137,24 +170,61 @@ impl VerifiedProof {
             return Err(Rejection::from(DpopFault::Uri).with_detail(detail));
         }
         check_time(proof, policy, now)?;
-        if URL_SAFE_NO_PAD.encode_to_string(sha256(request.token)) != *token_hash {
+        let own_hash = match known {
+            Some(known) => Cow::Borrowed(&*known.token_hash),
+            None => Cow::Owned(URL_SAFE_NO_PAD.encode_to_string(sha256(request.token))),
+        };
+        if own_hash != token_hash {
             return Err(about(DpopFault::AccessToken, "ath", Problem::Differs));
         }
-        let key = header.get("jwk").and_then(ProofKey::read);
-        let key = key.ok_or(DpopFault::Key)?;
+        let jwk = header.get("jwk").ok_or(DpopFault::Key)?;
+        let (id, nonce) = (id.into(), nonce.map(Into::into));
+        let is_known = |known: &&ClientKey| {
+            known.algorithm == proof.algorithm() && jwk == Value::Object(&known.jwk)
+        };
+        if let Some(known) = known.filter(is_known) {
+            check_signature(proof, &known.prepared)?;
+            return Ok(Self {
+                thumbprint: known.thumbprint,
+                id,
+                nonce,
+                new_key: None,
+            });
+        }
+        let key = ProofKey::read(jwk).ok_or(DpopFault::Key)?;
         let prepared = PublicKey::prepare(&key.material, proof.algorithm());
         let prepared = prepared.ok_or(DpopFault::Key)?;
-        let verifies = proof
-            .signature()
-            .decoded(|signature| prepared.verifies(proof.signing_input(), signature));
-        if verifies != Ok(true) {
-            return Err(DpopFault::Signature.into());
-        }
+        check_signature(proof, &prepared)?;
+        let kept = match jwk {
+            Value::Object(text) if text.len() <= ClientKey::MOST_JWK_BYTES => Some(text),
+            _ => None,
+        };
         Ok(Self {
             thumbprint: key.thumbprint,
-            id: id.into(),
-            nonce: nonce.map(Into::into),
+            id,
+            nonce,
+            new_key: kept.map(|jwk| {
+                Box::new(ClientKey {
+                    jwk: jwk.into(),
+                    algorithm: proof.algorithm(),
+                    prepared,
+                    thumbprint: key.thumbprint,
+                    token_hash: own_hash.into(),
+                })
+            }),
         })
+    }
+}
+
+/// RFC 9449 s4.3 number 6.
+fn check_signature(proof: &Unverified<'_>, key: &PublicKey) -> Result<(), DpopFault> {
+    let verifies = proof
+        .signature()
+        .decoded(|signature| key.verifies(proof.signing_input(), signature));
+    if verifies == Ok(true) {
+        Ok(())
+    } else {
+        Err(DpopFault::Signature)
     }
 }
 
