@@ -1,3 +1,4 @@
 //! Tokens that are bound to their sender.
 
 mod dpop;
+mod introspected;
