@@ -109,7 +109,7 @@ async fn dpop_tokens_of_oidc_provider_are_good_with_their_clients_key_alone() {
             assert_eq!(by_proof(&app, &token, &proof).await, "200", "{way}");
             assert_eq!(
                 by_proof(&app, &token, &proof).await,
-                "401 invalid_dpop_proof replayed",
+                "401 invalid_dpop_proof proof_replayed",
                 "{way}"
             );
         }
