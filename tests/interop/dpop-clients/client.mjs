@@ -5,6 +5,9 @@
 //    what `cnf.jkt` of a token for this client must be.
 // 2. Each line on standard input is a command, answered by a line `answer ...`:
 //      token TOKEN   uses this token from now on
+//      grant ISSUER RESOURCE
+//                    gets a token bound to its key, by discovery and client credentials, and
+//                    answers with `token_type`
 //      get URL       fetches with a proof, as the library's manual says
 //      stolen URL    fetches with a proof by another key
 //      bearer URL    fetches without a proof
@@ -17,6 +20,8 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
 const load = (name) => import(pathToFileURL(`${process.cwd()}/node_modules/${name}/build/index.js`));
+
+const MACHINE = { id: 'machine', secret: 'machine-secret', scope: 'missions/read' };
 
 let token;
 let last;
@@ -44,7 +49,18 @@ async function oauth4webapi() {
       return once(url, DPoP);
     }
   };
-  return { own: await handle(), other: await handle(), send };
+  const grant = async (issuer, resource, DPoP) => {
+    const identifier = new URL(issuer);
+    const options = { [oauth.allowInsecureRequests]: true };
+    const found = await oauth.discoveryRequest(identifier, options);
+    const as = await oauth.processDiscoveryResponse(identifier, found);
+    const client = { client_id: MACHINE.id };
+    const secret = oauth.ClientSecretPost(MACHINE.secret);
+    const form = new URLSearchParams({ scope: MACHINE.scope, resource });
+    const response = await oauth.clientCredentialsGrantRequest(as, client, secret, form, { ...options, DPoP });
+    return oauth.processClientCredentialsResponse(as, client, response);
+  };
+  return { own: await handle(), other: await handle(), send, grant };
 }
 
 async function openidClient() {
@@ -55,11 +71,17 @@ async function openidClient() {
   const handle = async () => client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'));
   const send = (url, DPoP) =>
     client.fetchProtectedResource(config, token, new URL(url), 'GET', undefined, undefined, { DPoP });
-  return { own: await handle(), other: await handle(), send };
+  const grant = async (issuer, resource, DPoP) => {
+    const secret = client.ClientSecretPost(MACHINE.secret);
+    const options = { execute: [client.allowInsecureRequests] };
+    const found = await client.discovery(new URL(issuer), MACHINE.id, undefined, secret, options);
+    return client.clientCredentialsGrant(found, { scope: MACHINE.scope, resource }, { DPoP });
+  };
+  return { own: await handle(), other: await handle(), send, grant };
 }
 
 const library = { oauth4webapi, 'openid-client': openidClient }[process.argv[2]];
-const { own, other, send } = await library();
+const { own, other, send, grant } = await library();
 
 async function answer(request) {
   try {
@@ -82,10 +104,15 @@ const commands = {
     token = text;
     return 'kept';
   },
+  grant: async (issuer, resource) => {
+    const response = await grant(issuer, resource, own);
+    token = response.access_token;
+    return response.token_type;
+  },
 };
 
 console.log(`ready ${await own.calculateThumbprint()}`);
 for await (const line of createInterface({ input: process.stdin })) {
-  const [verb, argument] = line.split(' ');
-  console.log(`answer ${await commands[verb](argument)}`);
+  const [verb, ...words] = line.split(' ');
+  console.log(`answer ${await commands[verb](...words)}`);
 }

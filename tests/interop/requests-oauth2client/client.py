@@ -11,7 +11,7 @@
 import sys
 
 import requests
-from requests_oauth2client import BearerToken, DPoPKey, DPoPToken
+from requests_oauth2client import BearerToken, DPoPKey, DPoPToken, OAuth2Client
 from requests_oauth2client.dpop import InvalidUseDPoPNonceResponse
 
 own = DPoPKey.generate()
@@ -36,8 +36,22 @@ def keep(token):
     return "kept"
 
 
+def grant(issuer, resource):
+    client = OAuth2Client.from_discovery_endpoint(
+        issuer=issuer,
+        client_id="machine",
+        client_secret="machine-secret",
+        session=session,
+        testing=True,  # Loopback: no TLS.
+    )
+    token = client.client_credentials("missions/read", dpop_key=own, dpop=True, resource=resource)
+    state["token"] = token.access_token
+    return token.token_type
+
+
 commands = {
     "token": keep,
+    "grant": grant,
     "get": lambda url: send(url, DPoPToken(state["token"], _dpop_key=own)),
     "stolen": lambda url: send(url, DPoPToken(state["token"], _dpop_key=other)),
     "bearer": lambda url: send(url, BearerToken(state["token"])),
@@ -46,5 +60,5 @@ commands = {
 
 print("ready", own.dpop_jkt, flush=True)
 for line in sys.stdin:
-    verb, argument = line.split()
-    print("answer", commands[verb](argument), flush=True)
+    verb, *words = line.split()
+    print("answer", commands[verb](*words), flush=True)

@@ -9,23 +9,17 @@ use axum::body::Body;
 use axum::routing::get;
 use http::Request;
 use portcullis::binding::{Binding, Dpop};
-use portcullis::config::ClientAuthentication;
 use portcullis::test_util::{DpopKey, TestCertificate};
 use portcullis::{Issuer, Scoped};
 use serde_json::{Value, json};
 
 use super::house::{Foreign, builder, clock, json as answer_of, names, opened, posting, text};
 use super::oidc_provider::{bound_to_certificate, bound_to_key, machine};
+use super::opaque::{OPAQUE, ours};
 use crate::support::{API, exchange, get as fetch};
 
 portcullis::scopes! {
     Read = "missions/read";
-}
-
-const OPAQUE: &str = "https://api.example.com/opaque";
-
-fn ours() -> ClientAuthentication {
-    ClientAuthentication::basic("api", "api: a secret, 100% of it")
 }
 
 /// The API with this issuer, which demands bound tokens.

@@ -1,7 +1,8 @@
 //! Real DPoP clients fetch from an API of this library: `oauth4webapi`, `openid-client` and
 //! `requests-oauth2client`.
 //!
-//! 1. Each client makes its own key; the issuer is this library's.
+//! 1. Each client makes its own key. The issuer is this library's, or `oidc-provider`, from which the
+//!    client gets its token itself.
 //! 2. Both sides are recorded: what the client's library says, and each request as the API has
 //!    answered it, with the schemes of the challenges and `+nonce` for a field `DPoP-Nonce`.
 //!
@@ -11,7 +12,8 @@
 //!    `openid-client` and `requests-oauth2client` do so themselves. All end with the same requests.
 //! 2. `requests-oauth2client` takes each 401 that begins with `DPoP` for the demand for a nonce. A
 //!    refused token it sends twice; it raises an error where there is no nonce, or the one it has.
-//! 3. `requests-oauth2client` does not keep the nonce of a 200.
+//! 3. `requests-oauth2client` does not keep the nonce of a 200, and sends the last nonce of an API to
+//!    every server, the authorization server included.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,10 +26,11 @@ use axum::routing::get;
 use http::HeaderMap;
 use portcullis::binding::{Binding, Dpop};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{AccessToken, RejectionKind, ResourceServer};
+use portcullis::{AccessToken, Issuer, RejectionKind};
 use serde_json::json;
 
-use super::house::{Foreign, clock, serve_at, socket};
+use super::house::{Foreign, builder, clock, serve_at, socket};
+use super::opaque::{OPAQUE, ours};
 use crate::support::API;
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -35,22 +38,22 @@ type Log = Arc<Mutex<Vec<String>>>;
 /// An API on loopback that records its answers.
 struct Site {
     base: String,
-    issuer: MockIssuer,
     log: Log,
 }
 
 impl Site {
-    async fn start(dpop: Dpop, clock: &ManualClock) -> Self {
+    async fn start(issuer: Issuer, dpop: Dpop, clock: &ManualClock) -> Self {
         let (socket, base) = socket().await;
-        let issuer = MockIssuer::new().with_clock(clock.clone());
-        let server = ResourceServer::builder(API)
+        let server = builder(issuer, clock)
             .public_origin(&*base)
-            .issuer(issuer.trusted())
-            .dpop(dpop)
+            // A machine's clock runs on while the API's stands.
+            .dpop(dpop.max_future(Duration::from_secs(300)))
             .require_binding(Binding::Dpop)
-            .clock(clock.clone())
             .build()
-            .expect("sound settings");
+            .expect("sound settings")
+            .connect()
+            .await
+            .expect("the issuer is up");
         let orders = Router::new()
             .route("/orders/{*rest}", get(|_: AccessToken| async {}))
             .layer(server.authenticate());
@@ -59,7 +62,7 @@ impl Site {
             .nest("/v1", orders)
             .layer(from_fn_with_state(Arc::clone(&log), record));
         serve_at(socket, app);
-        Self { base, issuer, log }
+        Self { base, log }
     }
 
     /// A client's command for this API: `COMMAND: what the client says <- what the API answered`.
@@ -70,13 +73,13 @@ impl Site {
         let seen = std::mem::take(&mut *self.log.lock().expect("no panic while held"));
         format!("{verb}: {said} <- {}", seen.join(", "))
     }
+}
 
-    /// Gives a client a token that is bound to its key.
-    async fn admit(&self, client: &mut Foreign) {
-        let token = self.issuer.token().audience(API);
-        let token = token.claim("cnf", json!({"jkt": client.url()})).sign();
-        client.command(&format!("token {token}")).await;
-    }
+/// Gives a client a token of this issuer that is bound to the client's key.
+async fn admit(client: &mut Foreign, issuer: &MockIssuer) {
+    let token = issuer.token().audience(API);
+    let token = token.claim("cnf", json!({"jkt": client.url()})).sign();
+    client.command(&format!("token {token}")).await;
 }
 
 async fn record(State(log): State<Log>, request: Request, next: Next) -> Response {
@@ -102,12 +105,11 @@ fn schemes(headers: &HeaderMap) -> impl Iterator<Item = String> {
     })
 }
 
-/// The difference between the machine's clock and the API's, which stands.
-const DIFFERENCE: Duration = Duration::from_secs(300);
-
 async fn without_nonces(client: &mut Foreign) -> Vec<String> {
-    let site = Site::start(Dpop::accepted().max_future(DIFFERENCE), &clock()).await;
-    site.admit(client).await;
+    let clock = clock();
+    let issuer = MockIssuer::new().with_clock(clock.clone());
+    let site = Site::start(issuer.trusted(), Dpop::accepted(), &clock).await;
+    admit(client, &issuer).await;
     let mut lines = Vec::new();
     for verb in ["get", "get", "replay", "stolen", "bearer", "get"] {
         lines.push(site.run(client, verb).await);
@@ -118,12 +120,12 @@ async fn without_nonces(client: &mut Foreign) -> Vec<String> {
 async fn with_nonces(client: &mut Foreign) -> Vec<String> {
     let seconds = Duration::from_secs;
     let clock = clock();
+    let issuer = MockIssuer::new().with_clock(clock.clone());
     let dpop = Dpop::accepted()
         .require_nonces()
-        .nonce_lifetime(seconds(80))
-        .max_future(DIFFERENCE);
-    let site = Site::start(dpop, &clock).await;
-    site.admit(client).await;
+        .nonce_lifetime(seconds(80));
+    let site = Site::start(issuer.trusted(), dpop, &clock).await;
+    admit(client, &issuer).await;
     let mut lines = Vec::new();
     for (wait, verb) in [
         (0, "get"),
@@ -208,4 +210,42 @@ async fn requests_oauth2client_is_admitted_and_stolen_tokens_and_used_proofs_are
     assert_eq!(without_nonces(&mut client).await, PYTHON);
     let mut client = Foreign::requests_oauth2client().await;
     assert_eq!(with_nonces(&mut client).await, PYTHON_WITH_NONCES);
+}
+
+#[tokio::test]
+#[ignore = "needs dpop-clients, oidc-provider, requests-oauth2client from tests/interop/install"]
+async fn clients_are_admitted_with_the_bound_tokens_that_they_get_from_oidc_provider() {
+    let provider = Foreign::oidc_provider(0).await;
+    let opaque = Issuer::introspection_discovered(provider.url())
+        .client_authentication(ours())
+        .audience(OPAQUE);
+    let clock = clock();
+    let dpop = || Dpop::accepted().require_nonces();
+    let sites = [
+        (
+            API,
+            Site::start(Issuer::rfc9068(provider.url()), dpop(), &clock).await,
+        ),
+        (OPAQUE, Site::start(opaque, dpop(), &clock).await),
+    ];
+    for library in ["oauth4webapi", "openid-client", "requests-oauth2client"] {
+        for (resource, site) in &sites {
+            let mut client = match library {
+                "requests-oauth2client" => Foreign::requests_oauth2client().await,
+                library => Foreign::dpop_client(library).await,
+            };
+            let grant = format!("grant {} {resource}", provider.url());
+            // The clients of Node write it in small letters.
+            let token_type = client.command(&grant).await;
+            assert!(token_type.eq_ignore_ascii_case("DPoP"), "{token_type}");
+            for (verb, seen) in [
+                ("get", "200 <- 401 nonce_missing DPoP +nonce, 200"),
+                ("get", "200 <- 200"),
+                ("stolen", "<- 401 binding DPoP +nonce"),
+            ] {
+                let line = site.run(&mut client, verb).await;
+                assert!(line.contains(seen), "{library}, {resource}: {line}");
+            }
+        }
+    }
 }
