@@ -228,6 +228,8 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+    use crate::test_util::certificate::TestCertificate;
+    use crate::test_util::proof::DpopKey;
     use super::*;
     use crate::Algorithm;
     use crate::test_util::clock::ManualClock;
@@ -298,6 +300,21 @@ mod tests {
         assert_eq!(introspect(&site, &early)["active"], true);
         clock.advance(HOUR);
         assert_eq!(introspect(&site, &good), inactive);
+    }
+
+    #[test]
+    fn introspection_states_the_key_of_a_bound_token_and_the_type_dpop() {
+        let site = site(&ManualClock::new());
+        let key = DpopKey::generate();
+        let bound = introspect(&site, &site.issuer.token().bound_to_key(&key).issue());
+        assert_eq!(bound["token_type"], "DPoP");
+        assert_eq!(bound["cnf"]["jkt"], key.thumbprint());
+        let certificate = TestCertificate::self_signed("client");
+        let token = site.issuer.token();
+        let token = token
+            .bound_to_certificate(certificate.certificate())
+            .issue();
+        assert_eq!(introspect(&site, &token)["token_type"], "Bearer");
     }
 
     #[test]

@@ -70,10 +70,10 @@ pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
     match claims.get("token_type").map(Value::as_text) {
         None => Ok(()),
         Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
+        // RFC 9449 s6.2: a bound token; that it states its key is checked with `cnf`.
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Ok(()),
         // Older versions of Ory Hydra write the kind of token here.
         Some(Some(kind)) if kind.eq_ignore_ascii_case("access_token") => Ok(()),
-        // RFC 9449 s6.2: bound to a key, even where the response does not name it.
-        Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Err(TokenFault::Binding),
         Some(_) => Err(TokenFault::TokenUse),
     }
 }

@@ -7,7 +7,7 @@
 //    clients and grants stay: that is a rotation.
 // 3. It ends with its standard input, so that it cannot outlive the test that started it.
 
-import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createSecretKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
@@ -71,6 +71,10 @@ function app(id, more) {
   };
 }
 
+function certificateIn(field) {
+  return field ? new X509Certificate(Buffer.from(field.slice(1, -1), 'base64')) : undefined;
+}
+
 function configuration(names) {
   return {
     jwks: { keys: [...names.map(rsaKey), ...others] },
@@ -81,6 +85,15 @@ function configuration(names) {
         grant_types: ['client_credentials'],
         response_types: [],
         redirect_uris: [],
+      },
+      // Its tokens are bound to the certificate of the request (RFC 8705 section 3).
+      {
+        client_id: 'machine-with-certificate',
+        client_secret: 'machine-secret',
+        grant_types: ['client_credentials'],
+        response_types: [],
+        redirect_uris: [],
+        tls_client_certificate_bound_access_tokens: true,
       },
       app('app', {}),
       app('app-signed', { userinfo_signed_response_alg: 'RS256' }),
@@ -102,6 +115,13 @@ function configuration(names) {
       introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === 'api' },
       jwtIntrospection: { enabled: true },
       jwtUserinfo: { enabled: true },
+      dPoP: { enabled: true },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        // As a proxy that terminates TLS sends it (RFC 9440): DER in base64 between colons.
+        getCertificate: (ctx) => certificateIn(ctx.get('client-cert')),
+      },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,

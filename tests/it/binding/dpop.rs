@@ -632,6 +632,15 @@ async fn nonces_are_demanded_checked_and_renewed() {
     );
 }
 
+// `requests-oauth2client` sends the last nonce that it has received to every server.
+#[tokio::test]
+async fn a_nonce_of_another_server_is_ignored_where_none_is_demanded() {
+    let stage = Stage::accepting();
+    let token = stage.token();
+    let proof = stage.proof(&token).nonce("nonce-of-another-server").sign();
+    assert_eq!(stage.verdict(&token, &proof).await, "200");
+}
+
 #[tokio::test]
 async fn a_cached_token_never_skips_its_proof() {
     let stage = Stage::accepting();

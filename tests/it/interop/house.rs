@@ -22,6 +22,7 @@ use portcullis::test_util::ManualClock;
 use portcullis::time::{Clock as _, SystemClock};
 use portcullis::{Issuer, ResourceServer, ResourceServerBuilder};
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::support::API;
@@ -81,13 +82,32 @@ impl Foreign {
         Self::start(python, "authlib/server.py", 0, &home).await
     }
 
-    async fn start(mut command: Command, starter: &str, port: u16, home: &Path) -> Self {
+    /// Starts a DPoP client by a library of Node. Its [`url`](Self::url) is the thumbprint of its key.
+    pub(super) async fn dpop_client(library: &str) -> Self {
+        let home = home("dpop-clients");
+        let node = Command::new("node");
+        Self::start(node, "dpop-clients/client.mjs", library, &home).await
+    }
+
+    /// Starts `requests-oauth2client`, with the same commands and answers.
+    pub(super) async fn requests_oauth2client() -> Self {
+        let home = home("requests-oauth2client");
+        let python = Command::new(home.join("bin/python"));
+        Self::start(python, "requests-oauth2client/client.py", "", &home).await
+    }
+
+    async fn start(
+        mut command: Command,
+        starter: &str,
+        argument: impl ToString,
+        home: &Path,
+    ) -> Self {
         let starter = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/interop")
             .join(starter);
         let mut child = command
             .arg(starter)
-            .arg(port.to_string())
+            .arg(argument.to_string())
             .current_dir(home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -130,9 +150,19 @@ impl Foreign {
 
     /// Tells the server something and waits until it says the same.
     pub(super) async fn tell(&mut self, line: &str) {
+        self.write(line);
+        self.line_that_starts_with(line).await;
+    }
+
+    /// Sends a client a command and returns its answer.
+    pub(super) async fn command(&mut self, line: &str) -> String {
+        self.write(line);
+        self.line_that_starts_with("answer ").await
+    }
+
+    fn write(&mut self, line: &str) {
         let input = self.input.as_mut().expect("open");
         writeln!(input, "{line}").expect("the server reads");
-        self.line_that_starts_with(line).await;
     }
 
     /// The rest of the next line that starts so.
@@ -274,10 +304,19 @@ pub(super) async fn connected(issuer: Issuer, clock: &ManualClock) -> ResourceSe
 
 /// Serves an application on loopback until the runtime of the test ends; gives its base URL.
 pub(super) async fn serve(app: Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port");
-    let address = listener.local_addr().expect("an address");
+    let (listener, url) = socket().await;
+    serve_at(listener, app);
+    url
+}
+
+/// The same, on this socket.
+pub(super) fn serve_at(listener: TcpListener, app: Router) {
     tokio::spawn(async move { axum::serve(listener, app).await });
-    format!("http://{address}")
+}
+
+/// A socket on a free port, and the base URL of what will be served on it.
+pub(super) async fn socket() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    (listener, format!("http://{address}"))
 }

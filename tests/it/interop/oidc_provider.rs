@@ -7,14 +7,12 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use axum::routing::get;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use portcullis::error::ConnectError;
 use portcullis::status::KeySetState;
-use portcullis::time::{Clock as _, SystemClock};
+use portcullis::test_util::{DpopKey, TestCertificate};
 use portcullis::{Algorithm, Claims, Identity, InGroup, InRole, Issuer, ResourceServer, Scoped};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -22,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::house::{
     Foreign, builder, client, clock, connected, form, free_port, json as answer_of, names, opened,
-    post, serve, text,
+    post, posting, serve, text,
 };
 use crate::support::{API, Requests as _, TestApp};
 
@@ -94,36 +92,28 @@ pub(super) async fn machine(provider: &Foreign, resource: &str) -> String {
     )
 }
 
-/// A machine's token for this resource, bound to a key of its own (RFC 9449).
-async fn bound_machine(provider: &Foreign, resource: &str) -> String {
-    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
-    let point = key.public_key().as_ref(); // 4, x, y
+/// A machine's token for this resource, bound to this key (RFC 9449 section 5).
+pub(super) async fn bound_to_key(provider: &Foreign, resource: &str, key: &DpopKey) -> String {
     let url = format!("{}/token", provider.url());
-    let header = json!({
-        "typ": "dpop+jwt",
-        "alg": "ES256",
-        "jwk": {
-            "kty": "EC",
-            "crv": "P-256",
-            "x": URL_SAFE_NO_PAD.encode(&point[1..33]),
-            "y": URL_SAFE_NO_PAD.encode(&point[33..]),
-        },
-    });
-    let now = SystemClock::new().now().as_secs();
-    let payload = json!({"jti": "a-proof", "htm": "POST", "htu": url, "iat": now});
-    let signed = [header, payload]
-        .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
-        .join(".");
-    let random = SystemRandom::new();
-    let signature = key.sign(&random, signed.as_bytes()).expect("a signature");
-    let proof = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
-    let request = client()
-        .post(url)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("dpop", proof)
-        .body(form(&machines_request(resource)));
+    let request = posting(&url, &machines_request(resource));
+    let request = request.header("dpop", key.proof("POST", &url).sign());
     let answer = answer_of(request).await;
     assert_eq!(text(&answer, "token_type"), "DPoP");
+    text(&answer, "access_token")
+}
+
+/// A machine's token for this resource, bound to this certificate (RFC 8705 section 3).
+pub(super) async fn bound_to_certificate(
+    provider: &Foreign,
+    resource: &str,
+    certificate: &TestCertificate,
+) -> String {
+    let mut fields = machines_request(resource);
+    fields[0] = ("client_id", "machine-with-certificate");
+    let request = posting(&format!("{}/token", provider.url()), &fields);
+    let field = format!(":{}:", STANDARD.encode(certificate.der()));
+    let answer = answer_of(request.header("client-cert", field)).await;
+    assert_eq!(text(&answer, "token_type"), "Bearer");
     text(&answer, "access_token")
 }
 
@@ -266,12 +256,12 @@ async fn a_machines_token_is_a_client_and_goes_as_far_as_its_scope_and_audience(
         "403 wrong_caller"
     );
 
-    let bound = bound_machine(&provider, API).await;
+    let bound = bound_to_key(&provider, API, &DpopKey::generate()).await;
     assert_eq!(names(&opened(&bound).1["cnf"]), ["jkt"]);
     assert_eq!(
         app.get("/read", &bound).await.verdict(),
         "401 invalid_token binding",
-        "whoever shows it has not shown the key"
+        "without a proof"
     );
     let other = machine(&provider, "https://api.example.com/other").await;
     assert_eq!(

@@ -25,7 +25,7 @@ portcullis::scopes! {
     Write = "missions/write";
 }
 
-const OPAQUE: &str = "https://api.example.com/opaque";
+pub(super) const OPAQUE: &str = "https://api.example.com/opaque";
 
 /// How long a token that was seen may be used after its issuer has revoked it.
 const CACHE_LIFE: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ async fn who(identity: Identity) -> String {
     }
 }
 
-fn ours() -> ClientAuthentication {
+pub(super) fn ours() -> ClientAuthentication {
     ClientAuthentication::basic("api", "api: a secret, 100% of it")
 }
 
