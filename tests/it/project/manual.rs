@@ -26,7 +26,7 @@ fn check_named_tests(chapter: &str, heading: &str) -> usize {
     let page = page.expect("a chapter");
     let (_, table) = page.split_once(heading).expect("its table");
     let (table, _) = table.split_once("<!--").expect("the links below");
-    let (table, _) = table.split_once("\n# ").unwrap_or((table, ""));
+    let (table, _) = table.split_once("\n\n# ").unwrap_or((table, ""));
     let mut named = 0;
     let is_row = |line: &&str| line.starts_with('|') && line.trim_end_matches(" |").ends_with('`');
     for line in table
