@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Replay;
 use super::proof_store::ProofStore;
+use super::shard::Replay;
 
 const LIFE: Duration = Duration::from_secs(360);
 /// A later moment of a clock that does not start at 0.
