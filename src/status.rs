@@ -17,6 +17,6 @@ pub use crate::server::operate::connect::IssuerKeys;
 #[doc(inline)]
 pub use crate::server::operate::shared_status::SharedStoreStatus;
 #[doc(inline)]
-pub use crate::server::resource_server::TokenCacheStatus;
+pub use crate::server::resource_server::{ReplayStoreStatus, TokenCacheStatus};
 #[doc(inline)]
 pub use crate::verify::jose::jwk_set::SkippedKey;

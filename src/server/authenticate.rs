@@ -10,9 +10,13 @@ use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::Now;
 use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
 use crate::server::decide::decision::Decision;
+#[cfg(feature = "redis")]
+use crate::server::decide::decision::PendingDecision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
+#[cfg(feature = "redis")]
+use crate::server::decide::sender::CheckedSender;
 use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
@@ -88,7 +92,29 @@ impl ResourceServer {
         sender: Sender,
     ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
         let now = Now::of(&*self.0.clock);
-        sender::check(verified, sender, self.0.dpop.as_ref(), now).map(Decision::Done)
+        let checked = sender::check(verified, sender, self.0.dpop.as_ref(), now)?;
+        #[cfg(feature = "redis")]
+        if let Some(pending) = self.look_up_shared(&checked) {
+            return Ok(Decision::Pending(pending));
+        }
+        Ok(Decision::Done(checked.request))
+    }
+
+    /// Where instances share a store, the look-up of the proof there.
+    #[cfg(feature = "redis")]
+    fn look_up_shared(
+        &self,
+        checked: &CheckedSender,
+    ) -> Option<PendingDecision<AuthenticatedRequest>> {
+        let proof = checked.proof.as_ref()?;
+        let rules = self.0.dpop.as_ref()?;
+        let store = rules.store.as_ref()?;
+        let proofs = &self.0.shared.as_ref()?.proofs;
+        let id = (&proof.thumbprint, proof.id.as_bytes());
+        let lookup = proofs.use_once(id, rules.proofs.longest_life());
+        let request = checked.request.clone();
+        let outcome = sender::check_shared(lookup, store.outage, request);
+        Some(PendingDecision::new(outcome))
     }
 
     /// Both phases. A cached token skips the first, and never the second.

@@ -201,6 +201,17 @@ impl ResourceServer {
         Some(TokenCacheStatus(tally))
     }
 
+    /// The status of the store of used DPoP proofs; `None` where proofs are not accepted, or replay is
+    /// not checked.
+    #[must_use]
+    pub fn replay_store_status(&self) -> Option<ReplayStoreStatus> {
+        let store = self.0.dpop.as_ref()?.store.as_ref()?;
+        Some(ReplayStoreStatus {
+            entries: store.local.len(),
+            capacity: store.local.capacity(),
+        })
+    }
+
     pub(crate) fn refusals(&self) -> &RefusalCounters {
         &self.0.refusals
     }
@@ -297,6 +308,28 @@ impl TokenCacheStatus {
     #[must_use]
     pub const fn evictions(&self) -> u64 {
         self.0.evictions
+    }
+}
+
+/// The status of the store of used DPoP proofs of this instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayStoreStatus {
+    entries: usize,
+    capacity: usize,
+}
+
+impl ReplayStoreStatus {
+    /// The proofs that it remembers; some of them may be too old to be valid by now.
+    #[must_use]
+    pub const fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// The proofs for which it has places; see
+    /// [`Dpop::replay_capacity`](crate::binding::Dpop::replay_capacity).
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 }
 

@@ -77,23 +77,19 @@ impl TestCertificate {
     /// The certificate as one `CERTIFICATE` block (RFC 7468 section 5).
     #[must_use]
     pub fn pem(&self) -> String {
-        let base64 = STANDARD.encode(self.der());
-        let mut lines = String::from("-----BEGIN CERTIFICATE-----\n");
-        let mut rest = base64.as_str();
-        while let Some((line, after)) = rest.split_at_checked(64) {
-            lines.extend([line, "\n"]);
-            rest = after;
-        }
-        if !rest.is_empty() {
-            lines.extend([rest, "\n"]);
-        }
-        lines + "-----END CERTIFICATE-----\n"
+        pem("CERTIFICATE", self.der())
     }
 
     /// The private key in DER: PKCS#8 (RFC 5958).
     #[must_use]
     pub fn private_key_der(&self) -> &[u8] {
         &self.private_key
+    }
+
+    /// The private key as one `PRIVATE KEY` block (RFC 7468 section 10).
+    #[must_use]
+    pub fn private_key_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.private_key)
     }
 
     /// The certificate as a request extension, as the TLS acceptor puts it there.
@@ -107,6 +103,20 @@ impl fmt::Debug for TestCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestCertificate").finish_non_exhaustive()
     }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let mut lines = format!("-----BEGIN {label}-----\n");
+    let mut rest = base64.as_str();
+    while let Some((line, after)) = rest.split_at_checked(64) {
+        lines.extend([line, "\n"]);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        lines.extend([rest, "\n"]);
+    }
+    lines + &format!("-----END {label}-----\n")
 }
 
 // RFC 5280 s4.1
@@ -169,4 +179,33 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     }
     element.extend(content);
     element
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::test_util::MockIssuer;
+
+    #[test]
+    fn a_token_names_its_certificate_beside_other_members() {
+        let [client, other] = ["client", "client"].map(TestCertificate::self_signed);
+        assert_ne!(client.der(), other.der(), "each has a key of its own");
+        let issuer = MockIssuer::new();
+        let token = issuer.token().claim("cnf", json!({"jkt": "a"}));
+        let token = token.bound_to_certificate(client.certificate()).sign();
+        let payload = token.split('.').nth(1).unwrap();
+        let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
+        let claims: Value = serde_json::from_slice(&payload).unwrap();
+        let x5t = client.certificate().to_x5t_s256();
+        assert_eq!(claims["cnf"], json!({"jkt": "a", "x5t#S256": x5t}));
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_a_certificate_or_its_key() {
+        let client = TestCertificate::self_signed("::1");
+        assert_eq!(format!("{client:?}"), "TestCertificate { .. }");
+    }
 }

@@ -68,17 +68,13 @@ mod proof;
 mod token;
 mod issue;
 mod logout;
-mod fault;
-mod wire;
-mod endpoints;
-mod serve;
+mod served;
 
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
-pub use fault::{Endpoint, Fault};
 pub use issuer::MockIssuer;
 pub use proof::{DpopKey, ProofBuilder};
-pub use serve::ServedIssuer;
+pub use served::{Endpoint, Fault, ServedIssuer};
 pub use token::TokenBuilder;
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 
 use crate::support::endpoint::{Endpoint, Question, json as answer};
-use crate::support::introspection::{TOKEN, app, good, issuer, ours, server, verdict};
+use crate::support::introspection::{TOKEN, app, good, issuer, ours, server};
 use crate::support::logs::Logs;
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -56,15 +56,15 @@ impl Random {
 
 /// Sends odd tokens and good ones at random, each of them new, at this rate, about 50 good ones in
 /// all. How many good ones there were, and how many of them were not admitted.
-async fn flood(app: &Router, clock: &ManualClock, bad: u32, good: u32) -> (u32, u32) {
+async fn flood(app: &TestApp, clock: &ManualClock, bad: u32, good: u32) -> (u32, u32) {
     let (mut random, mut sent, mut lost) = (Random(0x9e37_79b9_7f4a_7c15), 0, 0);
     for number in 0..(bad + good) * (50 / good) {
         clock.advance(SECOND / (bad + good));
         if random.below(bad + good) < good {
             sent += 1;
-            lost += u32::from(verdict(app, &format!("good-{number}")).await != "200");
+            lost += u32::from(app.verdict(&format!("good-{number}")).await != "200");
         } else {
-            let found = verdict(app, &format!("bad-{number}")).await;
+            let found = app.verdict(&format!("bad-{number}")).await;
             assert!(found.starts_with("503 unavailable"), "{found}");
         }
     }
@@ -122,9 +122,9 @@ async fn flood_that_meets_no_good_token_for_long_does_not_close_an_endpoint_that
     for minute in 0..3 {
         for number in 0..200 {
             clock.advance(SECOND / 10);
-            verdict(&app, &format!("bad-{minute}-{number}")).await;
+            app.verdict(&format!("bad-{minute}-{number}")).await;
         }
-        assert_eq!(verdict(&app, &format!("good-{minute}")).await, "200");
+        assert_eq!(app.verdict(&format!("good-{minute}")).await, "200");
     }
     let own = endpoint.calls() - 603;
     assert!((40..=61).contains(&own), "at most once a second: {own}");
@@ -144,15 +144,15 @@ async fn odd_token_is_not_asked_about_again_for_a_second_and_others_are() {
         let server = server(issuer(&endpoint), &clock);
         let app = app(&server);
         for _ in 0..20 {
-            let reply = fetch(&app, "/", TOKEN).await;
+            let reply = app.get("/", TOKEN).await;
             assert_eq!(reply.status, 503);
             assert_eq!(reply.header("retry-after"), Some(&*rest.to_string()));
         }
         assert_eq!(endpoint.calls(), 1, "{refused:?}");
-        assert_eq!(verdict(&app, "good-1").await, "200", "{refused:?}");
+        assert_eq!(app.verdict("good-1").await, "200", "{refused:?}");
         clock.advance(rest * SECOND);
         endpoint.turn(|_| answer(200, &good()));
-        assert_eq!(verdict(&app, TOKEN).await, "200", "{refused:?}");
+        assert_eq!(app.verdict(TOKEN).await, "200", "{refused:?}");
         assert_eq!(endpoint.calls(), 3);
     }
 }
@@ -164,13 +164,13 @@ async fn failure_that_may_be_chance_is_asked_about_once_more_at_once() {
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
     for _ in 0..20 {
-        let found = verdict(&app, TOKEN).await;
+        let found = app.verdict(TOKEN).await;
         assert_eq!(found, "503 unavailable introspection_failed");
     }
     assert_eq!(endpoint.calls(), 2);
     clock.advance(SECOND);
     endpoint.turn(|_| answer(200, &good()));
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn endpoint_that_cannot_be_reached_is_left_alone_after_a_few_tokens_and_pr
     let calls = || server.introspection_status().expect("asked").calls();
     let mut before = 0;
     for name in 0.. {
-        verdict(&app, &format!("token-{name}")).await;
+        app.verdict(&format!("token-{name}")).await;
         // Our own question comes behind an answer.
         tokio::task::yield_now().await;
         if calls() == before {
@@ -197,14 +197,14 @@ async fn endpoint_that_cannot_be_reached_is_left_alone_after_a_few_tokens_and_pr
     }
     assert!(before >= 6, "five tokens, and our own question: {before}");
     for name in 0..50 {
-        let found = verdict(&app, &format!("more-{name}")).await;
+        let found = app.verdict(&format!("more-{name}")).await;
         assert_eq!(found, "503 unavailable introspection_failed");
     }
     assert_eq!(calls(), before, "nobody is asked");
     for second in 1..=4 {
         clock.advance(SECOND);
         for name in 0..10 {
-            verdict(&app, &format!("at-{second}-{name}")).await;
+            app.verdict(&format!("at-{second}-{name}")).await;
         }
         assert_eq!(calls(), before + second, "one probe a second");
     }
@@ -218,31 +218,31 @@ async fn endpoint_that_fails_for_everybody_is_probed_by_one_while_others_are_tur
     let app = app(&server);
     // Some seconds of ordinary use.
     for number in 0..60 {
-        verdict(&app, &format!("user-{number}")).await;
+        app.verdict(&format!("user-{number}")).await;
         clock.advance(SECOND / 10);
     }
-    verdict(&app, "perhaps-a-probe").await;
+    app.verdict("perhaps-a-probe").await;
     let before = endpoint.calls();
     for number in 0..50 {
-        verdict(&app, &format!("late-{number}")).await;
+        app.verdict(&format!("late-{number}")).await;
     }
     assert_eq!(endpoint.calls(), before, "it is left alone");
     endpoint.close();
     clock.advance(SECOND);
     let probe = tokio::spawn({
         let app = app.clone();
-        async move { verdict(&app, "probe").await }
+        async move { app.verdict("probe").await }
     });
     endpoint.asked(before + 1).await;
     for number in 0..50 {
-        let found = verdict(&app, &format!("beside-{number}")).await;
+        let found = app.verdict(&format!("beside-{number}")).await;
         assert_eq!(found, "503 unavailable introspection_failed");
     }
     endpoint.turn(|_| answer(200, &good()));
     endpoint.open();
     assert_eq!(probe.await.expect("it ends"), "200");
     for number in 0..10 {
-        assert_eq!(verdict(&app, &format!("back-{number}")).await, "200");
+        assert_eq!(app.verdict(&format!("back-{number}")).await, "200");
     }
 }
 
@@ -253,19 +253,19 @@ async fn probe_whose_client_goes_away_leaves_room_for_the_next() {
     let server = server(issuer(&endpoint).concurrent_introspections(1), &clock);
     let app = app(&server);
     for number in 0..60 {
-        verdict(&app, &format!("user-{number}")).await;
+        app.verdict(&format!("user-{number}")).await;
         clock.advance(SECOND / 10);
     }
     clock.advance(SECOND);
     endpoint.turn(|_| answer(200, &good()));
     // It is dropped before its task runs: nobody waits for it any more.
-    let probe = fetch(&app, "/", "probe");
+    let probe = app.get("/", "probe");
     assert!(futures_now(probe).is_none());
     tokio::task::yield_now().await;
     while server.introspection_status().expect("asked").in_flight() > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
 }
 
 /// Polls once, and drops what is not ready.
@@ -285,7 +285,7 @@ async fn odd_token_that_always_comes_first_keeps_nobody_out_for_long() {
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
     for number in 0..60 {
-        verdict(&app, &format!("user-{number}")).await;
+        app.verdict(&format!("user-{number}")).await;
         clock.advance(SECOND / 10);
     }
     // It is well again, but for odd tokens.
@@ -297,8 +297,8 @@ async fn odd_token_that_always_comes_first_keeps_nobody_out_for_long() {
     let mut lost = 0;
     for second in 0..20 {
         clock.advance(SECOND);
-        verdict(&app, &format!("bad-{second}")).await;
-        lost += u32::from(verdict(&app, &format!("good-{second}")).await != "200");
+        app.verdict(&format!("bad-{second}")).await;
+        lost += u32::from(app.verdict(&format!("good-{second}")).await != "200");
     }
     assert!(lost <= 1, "{lost} of 20");
 }
@@ -361,16 +361,16 @@ async fn userinfo_that_refuses_one_users_token_is_there_for_others() {
         let app = telling(&mock, &endpoint, &clock);
         let mallory = mock.token().subject("mallory").sign();
         for _ in 0..20 {
-            let found = verdict(&app, &mallory).await;
+            let found = app.verdict(&mallory).await;
             assert!(found.starts_with("503 unavailable"), "{refused:?}: {found}");
         }
         assert!(endpoint.calls() <= 2, "{refused:?}");
         let alice = mock.token().subject("alice").sign();
-        assert_eq!(verdict(&app, &alice).await, "200", "{refused:?}");
+        assert_eq!(app.verdict(&alice).await, "200", "{refused:?}");
         clock.advance(61 * SECOND);
         endpoint.turn(but_mallory((200, None)));
         let bob = mock.token().subject("bob").sign();
-        assert_eq!(verdict(&app, &bob).await, "200", "{refused:?}");
+        assert_eq!(app.verdict(&bob).await, "200", "{refused:?}");
     }
 }
 
@@ -385,14 +385,14 @@ async fn userinfo_that_is_busy_with_one_user_is_not_asked_about_that_user_and_is
         token.sign()
     };
     for number in 0..100 {
-        let reply = fetch(&app, "/", &token("mallory", number)).await;
+        let reply = app.get("/", &token("mallory", number)).await;
         assert_eq!(reply.verdict(), "503 unavailable user_info_busy");
         assert_eq!(reply.header("retry-after"), Some("60"));
     }
     assert_eq!(endpoint.calls(), 1, "each of them is Mallory's");
-    assert_eq!(verdict(&app, &token("alice", 0)).await, "200");
+    assert_eq!(app.verdict(&token("alice", 0)).await, "200");
     clock.advance(60 * SECOND);
-    verdict(&app, &token("mallory", 0)).await;
+    app.verdict(&token("mallory", 0)).await;
     assert_eq!(endpoint.calls(), 3, "and then Mallory's is asked about");
 }
 
@@ -411,11 +411,11 @@ async fn userinfo_flood_of_many_refused_users_keeps_no_other_out() {
         for round in 0..6 {
             for number in 0..20 {
                 let user = format!("mallory-{round}-{number}");
-                verdict(&app, &mock.token().subject(&user).sign()).await;
+                app.verdict(&mock.token().subject(&user).sign()).await;
                 clock.advance(SECOND / 10);
             }
             let user = format!("alice-{round}");
-            let found = verdict(&app, &mock.token().subject(&user).sign()).await;
+            let found = app.verdict(&mock.token().subject(&user).sign()).await;
             assert_eq!(found, "200", "{refused:?}, {round}");
         }
     }
@@ -441,8 +441,8 @@ async fn log_lines_that_odd_tokens_cause_are_one_pair_a_minute() {
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
     for number in 0..240 {
-        verdict(&app, &format!("bad-{number}")).await;
-        assert_eq!(verdict(&app, &format!("good-{number}")).await, "200");
+        app.verdict(&format!("bad-{number}")).await;
+        assert_eq!(app.verdict(&format!("good-{number}")).await, "200");
         clock.advance(SECOND / 2);
     }
     let count = |what: &str| logs.text().matches(what).count();
@@ -452,7 +452,7 @@ async fn log_lines_that_odd_tokens_cause_are_one_pair_a_minute() {
     // What was kept back is told when the minute is over: it is no stranger's any longer.
     endpoint.turn(|_| refusal((500, None)));
     for number in 0..120 {
-        verdict(&app, &format!("down-{number}")).await;
+        app.verdict(&format!("down-{number}")).await;
         clock.advance(SECOND);
     }
     assert_eq!(count("tokens cannot be introspected"), 3);
@@ -475,7 +475,7 @@ async fn log_lines_about_userinfo_that_cannot_be_used_are_one_a_minute() {
     let app = telling(&mock, &endpoint, &clock);
     for number in 0..90 {
         let token = mock.token().subject("mallory").claim("number", number);
-        let found = verdict(&app, &token.sign()).await;
+        let found = app.verdict(&token.sign()).await;
         assert_eq!(found, "503 unavailable user_info_failed");
         clock.advance(SECOND);
     }
@@ -501,7 +501,7 @@ async fn key_set_failures_that_strangers_cause_are_told_by_the_schedule_alone() 
     let app = app(&server);
     mock.break_key_set_with(portcullis::test_util::Fault::Status(500));
     for _ in 0..100 {
-        verdict(&app, &mock.token().sign_with_unknown_key()).await;
+        app.verdict(&mock.token().sign_with_unknown_key()).await;
         clock.advance(SECOND);
     }
     drop(listening);
@@ -516,7 +516,7 @@ async fn ordinary_use_causes_no_question_of_our_own() {
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
     for number in 0..200 {
-        assert_eq!(verdict(&app, &format!("good-{number}")).await, "200");
+        assert_eq!(app.verdict(&format!("good-{number}")).await, "200");
     }
     assert_eq!(endpoint.calls(), 200, "none of our own");
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{AccessToken, Algorithm, ResourceServer};
 
-use crate::support::{API, builder, get as fetch};
+use crate::support::{API, Requests as _, builder};
 
 fn issuer() -> MockIssuer {
     MockIssuer::new().with_algorithms([Algorithm::ES256])
@@ -19,10 +19,6 @@ fn app(server: &ResourceServer) -> Router {
     Router::new()
         .route("/", get(|_: AccessToken| async {}))
         .route_layer(server.authenticate())
-}
-
-async fn verdict(app: &Router, token: &str) -> String {
-    fetch(app, "/", token).await.verdict()
 }
 
 /// The same token in the name of another key.
@@ -46,10 +42,12 @@ async fn ten_thousand_random_key_ids_cause_one_fetch_and_keep_nobody_out() {
         .expect("up");
     let app = app(&server);
     let good = issuer.token().sign();
-    assert_eq!(verdict(&app, &good).await, "200");
+    assert_eq!(app.verdict(&good).await, "200");
     let before = issuer.fetches();
     for stranger in 0..10_000 {
-        let answer = verdict(&app, &under(&format!("random-{stranger}"), &good)).await;
+        let answer = app
+            .verdict(&under(&format!("random-{stranger}"), &good))
+            .await;
         if stranger == 0 {
             assert_eq!(answer, "401 invalid_token unknown_key");
         } else {
@@ -57,7 +55,7 @@ async fn ten_thousand_random_key_ids_cause_one_fetch_and_keep_nobody_out() {
         }
     }
     assert_eq!(issuer.fetches() - before, 1);
-    assert_eq!(verdict(&app, &good).await, "200");
+    assert_eq!(app.verdict(&good).await, "200");
     let cache = server.token_cache_status().expect("it is on");
     assert_eq!(cache.entries(), 1, "no stranger came in");
 
@@ -65,7 +63,7 @@ async fn ten_thousand_random_key_ids_cause_one_fetch_and_keep_nobody_out() {
     issuer.rotate();
     clock.advance(Duration::from_secs(31));
     let rotated = issuer.token().sign();
-    assert_eq!(verdict(&app, &rotated).await, "200");
+    assert_eq!(app.verdict(&rotated).await, "200");
     assert_eq!(issuer.fetches() - before, 2);
 }
 
@@ -85,15 +83,15 @@ async fn a_flood_of_distinct_valid_tokens_leaves_regulars_their_hits() {
         .map(|name| issuer.token().subject(&format!("regular-{name}")).sign())
         .collect();
     for token in &regulars {
-        assert_eq!(verdict(&app, token).await, "200");
+        assert_eq!(app.verdict(token).await, "200");
     }
     let mut asked = 0;
     for stranger in 0..STRANGERS {
         let token = issuer.token().subject(&format!("stranger-{stranger}"));
-        assert_eq!(verdict(&app, &token.sign()).await, "200");
+        assert_eq!(app.verdict(&token.sign()).await, "200");
         if stranger % 9 == 0 {
             let regular = &regulars[asked % regulars.len()];
-            assert_eq!(verdict(&app, regular).await, "200");
+            assert_eq!(app.verdict(regular).await, "200");
             asked += 1;
         }
     }

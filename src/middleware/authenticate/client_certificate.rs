@@ -7,7 +7,11 @@
 //!    else reads it. The certificate of the peer's own connection stays.
 
 use std::net::IpAddr;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use std::net::SocketAddr;
 
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use axum::extract::ConnectInfo;
 use http::{Extensions, Request};
 
 use crate::model::error::rejection::{Rejection, RequestFault};
@@ -63,17 +67,18 @@ impl CertificateProxy {
 
 /// The address of the connection's other end, where the server has put it into the request.
 fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
-    if let Some(PeerAddress(address)) = extensions.get() {
-        return Some(*address);
-    }
-    #[cfg(all(feature = "axum", feature = "jwks"))]
-    {
-        use axum::extract::ConnectInfo;
-        use std::net::SocketAddr;
+    let stated = extensions.get().map(|PeerAddress(address)| *address);
+    stated.or_else(|| connected_address(extensions))
+}
 
-        let connected = extensions.get::<ConnectInfo<SocketAddr>>();
-        return connected.map(|ConnectInfo(address)| address.ip());
-    }
-    #[cfg(not(all(feature = "axum", feature = "jwks")))]
+/// The address that axum puts into a request.
+#[cfg(all(feature = "axum", feature = "jwks"))]
+fn connected_address(extensions: &Extensions) -> Option<IpAddr> {
+    let connected = extensions.get::<ConnectInfo<SocketAddr>>();
+    connected.map(|ConnectInfo(address)| address.ip())
+}
+
+#[cfg(not(all(feature = "axum", feature = "jwks")))]
+const fn connected_address(_: &Extensions) -> Option<IpAddr> {
     None
 }

@@ -17,7 +17,7 @@
 //!    insertion is the order of expiry, and each call removes what has expired from the front.
 //! 6. The store allocates nothing before its first use, and gives memory back when it empties.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -102,10 +102,8 @@ impl ProofStore {
     }
 
     fn owner(&self, parts: &[&[u8]]) -> u32 {
-        let mut hasher = self.owner_hasher.build_hasher();
         // Each part with its length.
-        parts.hash(&mut hasher);
-        u32::try_from(hasher.finish() >> 32).unwrap_or_default()
+        u32::try_from(self.owner_hasher.hash_one(parts) >> 32).unwrap_or_default()
     }
 
     fn shard(&self, fingerprint: u64) -> Option<MutexGuard<'_, Shard>> {

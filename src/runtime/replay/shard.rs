@@ -67,16 +67,22 @@ impl Shard {
     ) -> Replay {
         let passed = Seconds::passed(now);
         self.drop_expired(passed);
-        if self.fingerprints.contains(&fingerprint) {
+        // One probe of each table: what does not enter after all is taken back.
+        if !self.fingerprints.insert(fingerprint) {
             return Replay::Replayed;
         }
         let free = self.capacity.saturating_sub(self.entries.len());
-        let held = self.owners.get(&owner).copied().unwrap_or_default();
-        if held as usize >= free {
+        let held = self.owners.entry(owner).or_default();
+        if *held as usize >= free {
+            if *held == 0 {
+                self.owners.remove(&owner);
+            }
+            self.fingerprints.remove(&fingerprint);
             return Replay::Full {
                 retry_after: self.retry_after(passed),
             };
         }
+        *held = held.saturating_add(1);
         let expiry = Seconds::expiry(now, life);
         // Readings of different threads arrive out of order by a little. The order of expiry holds.
         let expiry = match self.entries.back() {
@@ -84,13 +90,11 @@ impl Shard {
             _ => expiry,
         };
         self.make_room();
-        self.fingerprints.insert(fingerprint);
         self.entries.push_back(Entry {
             fingerprint,
             owner,
             expiry,
         });
-        *self.owners.entry(owner).or_default() += 1;
         Replay::Fresh
     }
 

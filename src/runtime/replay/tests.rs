@@ -246,10 +246,10 @@ proptest! {
             now += Duration::from_millis(millis);
             let replay = store.use_once(OWNER, (&KEY, &jti.to_be_bytes()), LIFE, now);
             match last_use.get(&jti) {
-                Some(used) if now - *used <= LIFE + SECOND => {
+                Some(used) if now.saturating_sub(*used) <= LIFE + SECOND => {
                     prop_assert_eq!(replay, Replay::Replayed);
                 }
-                Some(used) if now - *used < LIFE + SECOND * 3 => {}
+                Some(used) if now.saturating_sub(*used) < LIFE + SECOND * 3 => {}
                 _ => prop_assert_eq!(replay, Replay::Fresh),
             }
             if replay == Replay::Fresh {

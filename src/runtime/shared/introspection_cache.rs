@@ -7,22 +7,16 @@
 //! 3. A response ends when it would have ended where it was received, or earlier where it is found.
 //! 4. The store gets a keyed digest in place of the token.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::task::JoinHandle;
 
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
 use crate::runtime::shared::store::address::Address;
-use crate::runtime::shared::store::redis::{Connection, StoreError};
-use crate::runtime::util::backoff::Backoff;
+use crate::runtime::shared::store::redis::StoreError;
+use crate::runtime::shared::store::request_connection::RequestConnection;
 use crate::verify::crypto::sealed::{SealedBox, joined};
-
-/// Bounds of the backoff.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The largest difference between the clocks of instances.
 const SKEW: Duration = Duration::from_secs(30);
@@ -101,54 +95,12 @@ impl IssuerCache {
 
 /// The cache in the store.
 pub(crate) struct SharedIntrospectionCache {
-    address: Address,
+    connection: RequestConnection,
     sealed_box: SealedBox,
     prefix: String,
     clock: Arc<dyn Clock>,
-    timeout: Duration,
-    connection_state: Arc<Mutex<ConnectionState>>,
     hits: AtomicU64,
     misses: AtomicU64,
-}
-
-struct ConnectionState {
-    connection: Option<Connection>,
-    connecting: bool,
-    backoff: Backoff,
-    /// By the monotonic clock.
-    not_before: Duration,
-    last_error: Option<StoreError>,
-}
-
-impl ConnectionState {
-    fn new() -> Self {
-        Self {
-            connection: None,
-            connecting: false,
-            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
-            not_before: Duration::ZERO,
-            last_error: None,
-        }
-    }
-
-    fn opened(&mut self, outcome: Result<Connection, StoreError>, now: Duration) {
-        self.connecting = false;
-        match outcome {
-            Ok(connection) => self.connection = Some(connection),
-            Err(error) => self.failed(error, now),
-        }
-    }
-
-    fn failed(&mut self, error: StoreError, now: Duration) {
-        self.connection = None;
-        self.not_before = now.saturating_add(self.backoff.failed());
-        self.last_error = Some(error);
-    }
-
-    fn worked(&mut self) {
-        self.backoff.reset();
-        self.last_error = None;
-    }
 }
 
 impl SharedIntrospectionCache {
@@ -161,12 +113,10 @@ impl SharedIntrospectionCache {
         timeout: Duration,
     ) -> Self {
         Self {
-            address,
+            connection: RequestConnection::new(address, Arc::clone(&clock), timeout),
             sealed_box,
             prefix,
             clock,
-            timeout,
-            connection_state: Arc::new(Mutex::new(ConnectionState::new())),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -174,10 +124,7 @@ impl SharedIntrospectionCache {
 
     /// Connects, so that the first look-up finds a connection.
     pub(crate) async fn open(&self) {
-        if self.may_connect() {
-            // The task records the outcome itself.
-            let _ = self.connect().await;
-        }
+        self.connection.open().await;
     }
 
     async fn get(&self, query: SharedQuery<'_>, life: Duration) -> Option<SharedResponse> {
@@ -193,9 +140,10 @@ impl SharedIntrospectionCache {
 
     async fn look_up(&self, query: SharedQuery<'_>, life: Duration) -> Option<SharedResponse> {
         let name = self.name(query);
-        let mut connection = self.connection()?;
-        let outcome = connection.get(&self.key(&name), self.timeout).await;
-        let sealed = self.noted(outcome)??;
+        let mut connection = self.connection.now()?;
+        let timeout = self.connection.timeout();
+        let outcome = connection.get(&self.key(&name), timeout).await;
+        let sealed = self.connection.noted(outcome)??;
         let now = self.clock.now();
         let context = context(query, &name);
         let (opened, _) = self.sealed_box.open(&context, &sealed, now, LONGEST_LIFE)?;
@@ -213,7 +161,7 @@ impl SharedIntrospectionCache {
     async fn put(&self, query: SharedQuery<'_>, response: &SharedResponse, end: UnixTime) {
         let left = end.as_secs().saturating_sub(self.clock.now().as_secs());
         let life = Duration::from_secs(u64::try_from(left).unwrap_or_default());
-        let Some(mut connection) = self.connection().filter(|_| !life.is_zero()) else {
+        let Some(mut connection) = self.connection.now().filter(|_| !life.is_zero()) else {
             return;
         };
         let name = self.name(query);
@@ -224,8 +172,9 @@ impl SharedIntrospectionCache {
         .concat();
         if let Some(sealed) = self.sealed_box.seal(&context(query, &name), end, &text) {
             let key = self.key(&name);
-            let outcome = connection.put(&key, &sealed, life, self.timeout).await;
-            self.noted(outcome);
+            let timeout = self.connection.timeout();
+            let outcome = connection.put(&key, &sealed, life, timeout).await;
+            self.connection.noted(outcome);
         }
     }
 
@@ -235,7 +184,7 @@ impl SharedIntrospectionCache {
         (
             hits.load(Ordering::Relaxed),
             misses.load(Ordering::Relaxed),
-            lock(&self.connection_state).last_error.clone(),
+            self.connection.last_error(),
         )
     }
 
@@ -251,64 +200,8 @@ impl SharedIntrospectionCache {
     fn key(&self, name: &str) -> String {
         format!("{}:answer:{name}", self.prefix)
     }
-
-    /// The connection. Where there is none, one is opened in the background, and this look-up misses.
-    fn connection(&self) -> Option<Connection> {
-        let connection = lock(&self.connection_state).connection.clone();
-        if connection.is_none() && self.may_connect() {
-            drop(self.connect());
-        }
-        connection
-    }
-
-    /// Connects in a task of its own, so that a cancelled request does not interrupt it.
-    fn connect(&self) -> JoinHandle<()> {
-        let (address, connection_state) =
-            (self.address.clone(), Arc::clone(&self.connection_state));
-        let clock = Arc::clone(&self.clock);
-        tokio::spawn(async move {
-            let outcome = Connection::open(&address).await;
-            // The clock is the application's code: not under the lock.
-            let now = clock.monotonic();
-            lock(&connection_state).opened(outcome, now);
-        })
-    }
-
-    fn may_connect(&self) -> bool {
-        let now = self.clock.monotonic();
-        let mut connection_state = lock(&self.connection_state);
-        let is_due = now >= connection_state.not_before;
-        let may = connection_state.connection.is_none() && !connection_state.connecting && is_due;
-        connection_state.connecting |= may;
-        may
-    }
-
-    fn noted<T>(&self, outcome: Result<T, StoreError>) -> Option<T> {
-        match outcome {
-            Ok(value) => {
-                lock(&self.connection_state).worked();
-                Some(value)
-            }
-            Err(error) => {
-                let now = self.clock.monotonic();
-                let mut connection_state = lock(&self.connection_state);
-                // Of the look-ups that fail with one connection, one counts.
-                if connection_state.connection.is_some() {
-                    connection_state.failed(error, now);
-                }
-                None
-            }
-        }
-    }
 }
 
 fn context<'a>(query: SharedQuery<'a>, name: &'a str) -> [&'a [u8]; 3] {
     [query.issuer, query.cache_scope, name.as_bytes()]
-}
-
-fn lock(connection_state: &Mutex<ConnectionState>) -> MutexGuard<'_, ConnectionState> {
-    // Poisoning is harmless: each change under the lock is complete or has not begun.
-    connection_state
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
 }

@@ -69,6 +69,8 @@ impl BindingSettings {
             mapping,
             store: dpop.checks_replay.then(|| StoreRules {
                 local: ProofStore::new(dpop.replay_capacity),
+                #[cfg(feature = "redis")]
+                outage: dpop.store_outage,
             }),
             nonces,
             is_advertised: dpop.mode == DpopMode::Accepted,

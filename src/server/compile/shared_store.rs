@@ -11,6 +11,7 @@ use crate::model::url;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::introspection_cache::SharedIntrospectionCache;
+use crate::runtime::shared::replay::SharedProofStore;
 use crate::runtime::shared::store::address::Address;
 use crate::runtime::shared::sync::state::{RevocationSync, StoreLocation};
 use crate::runtime::shared::sync::store_keys::StoreKeys;
@@ -25,6 +26,7 @@ const SETTING: &str = "shared_store";
 pub(in crate::server) struct Shared {
     pub(in crate::server) sharing: Arc<RevocationSync>,
     pub(in crate::server) answers: Arc<SharedIntrospectionCache>,
+    pub(in crate::server) proofs: Arc<SharedProofStore>,
 }
 
 /// A store with its settings checked.
@@ -121,10 +123,18 @@ impl CheckedSharedStore {
             token_lifetimes: realms.collect(),
             refuse_after: store.refuse_after,
         };
+        let prefix = format!("{}:{fingerprint}", store.namespace);
+        let proofs = SharedProofStore::new(
+            address.clone(),
+            key.seals(Purpose::Proof).ok_or_else(broken)?,
+            prefix.clone(),
+            Arc::clone(clock),
+            store.answer_timeout,
+        );
         let answers = SharedIntrospectionCache::new(
             address,
             key.seals(Purpose::Answer).ok_or_else(broken)?,
-            format!("{}:{fingerprint}", store.namespace),
+            prefix,
             Arc::clone(clock),
             store.answer_timeout,
         );
@@ -135,6 +145,7 @@ impl CheckedSharedStore {
                 Arc::clone(clock),
             )),
             answers: Arc::new(answers),
+            proofs: Arc::new(proofs),
         })
     }
 }

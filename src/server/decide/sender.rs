@@ -14,7 +14,13 @@ use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
 use crate::runtime::replay::Replay;
 use crate::runtime::replay::proof_store::ProofStore;
+#[cfg(feature = "redis")]
+use crate::runtime::shared::replay::SharedReplay;
+#[cfg(feature = "redis")]
+use crate::server::decide::decision::Decision;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+#[cfg(feature = "redis")]
+use crate::server::settings::dpop::ReplayStoreOutage;
 use crate::verify::dpop::nonce::{DpopNonces, NonceCheck};
 use crate::verify::dpop::proof::{ProofPolicy, ProvenRequest, VerifiedProof};
 use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath, TargetUri};
@@ -40,6 +46,9 @@ pub(in crate::server) struct DpopRules {
 /// Where used proofs are remembered.
 pub(in crate::server) struct StoreRules {
     pub(in crate::server) local: ProofStore,
+    /// What holds while the shared store does not answer.
+    #[cfg(feature = "redis")]
+    pub(in crate::server) outage: ReplayStoreOutage,
 }
 
 /// A request whose token and sender are verified.
@@ -165,32 +174,59 @@ pub(in crate::server) fn is_needed(verified: &VerifiedRequest, credential: Crede
     credential.is_dpop() || verified.token.is_bound() || !verified.rules.required_bindings.is_none()
 }
 
+/// A request whose sender is verified here, and its proof, which another instance may have seen.
+pub(in crate::server) struct CheckedSender {
+    pub(in crate::server) request: AuthenticatedRequest,
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    pub(in crate::server) proof: Option<VerifiedProof>,
+}
+
 /// Checks the sender of a request with a verified token.
 pub(in crate::server) fn check(
     verified: SharedRequest,
     sender: Sender,
     rules: Option<&DpopRules>,
     now: Now,
-) -> Result<AuthenticatedRequest, Rejection> {
+) -> Result<CheckedSender, Rejection> {
     let is_dpop = sender.is_dpop;
     match check_bindings(&verified, sender, rules, now) {
-        Ok(fresh_nonce) => Ok(AuthenticatedRequest {
-            verified,
-            is_dpop,
-            fresh_nonce,
+        Ok((proof, fresh_nonce)) => Ok(CheckedSender {
+            request: AuthenticatedRequest {
+                verified,
+                is_dpop,
+                fresh_nonce,
+            },
+            proof,
         }),
         Err(rejection) => Err(rejection.by(verified.realm())),
     }
 }
 
-/// Checks every binding, and returns a nonce for the response where one is due.
+/// The look-up of a proof in the store that instances share, after it is fresh at this instance.
+#[cfg(feature = "redis")]
+pub(in crate::server) async fn check_shared(
+    lookup: impl Future<Output = SharedReplay>,
+    outage: ReplayStoreOutage,
+    request: AuthenticatedRequest,
+) -> Result<Decision<AuthenticatedRequest>, Rejection> {
+    let rejection: Rejection = match (lookup.await, outage) {
+        (SharedReplay::Fresh, _) | (SharedReplay::Down, ReplayStoreOutage::UseLocalStore) => {
+            return Ok(Decision::Done(request));
+        }
+        (SharedReplay::Replayed, _) => DpopFault::Replayed.into(),
+        (SharedReplay::Down, _) => Outage::ReplayStoreDown.into(),
+    };
+    Err(rejection.by(request.verified.realm()))
+}
+
+/// Checks every binding, and returns the proof and a nonce for the response where one is due.
 
 fn check_bindings(
     verified: &VerifiedRequest,
     sender: Sender,
     rules: Option<&DpopRules>,
     now: Now,
-) -> Result<Option<Box<str>>, Rejection> {
+) -> Result<(Option<VerifiedProof>, Option<Box<str>>), Rejection> {
     let confirmation = verified.token.confirmation();
     let key = confirmation.and_then(|keys| keys.jwk_thumbprint());
     let certificate = confirmation.and_then(|keys| keys.certificate_thumbprint());
@@ -209,7 +245,7 @@ fn check_bindings(
     }
     let (expected, rules, proof) = match (key, rules, sender.proof) {
         (None, _, _) if sender.is_dpop => return Err(TokenFault::Scheme.into()),
-        (None, _, _) => return Ok(None),
+        (None, _, _) => return Ok((None, None)),
         (Some(expected), Some(rules), Some(proof)) => (expected, rules, proof),
         // RFC 9449 s7.2: a bound token under the scheme `Bearer` is refused.
         (Some(_), _, _) => return Err(unproven("cnf.jkt", "the scheme `DPoP` and a proof")),
@@ -220,7 +256,7 @@ fn check_bindings(
     }
     let nonce = rules.check_nonce(&proof, now.wall)?;
     rules.use_once(verified, &proof, now.monotonic)?;
-    Ok(nonce)
+    Ok((Some(proof), nonce))
 }
 
 #[cold]

@@ -255,8 +255,10 @@ impl ResourceServer {
             })
         });
         let answers = Arc::clone(&shared.answers);
+        let proofs = Arc::clone(&shared.proofs);
         attempts.spawn(async move {
             answers.open().await;
+            proofs.open().await;
             Ok(())
         });
         Ok(())

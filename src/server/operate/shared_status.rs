@@ -17,6 +17,7 @@ impl ResourceServer {
             sync: shared.sharing.status(),
             answers: (hits, misses),
             answer_error: answer_error.map(|error| error.to_string()),
+            proof_error: shared.proofs.last_error().map(|error| error.to_string()),
         })
     }
 
@@ -98,9 +99,16 @@ pub struct SharedStoreStatus {
     sync: SyncStatus,
     answers: (u64, u64),
     answer_error: Option<String>,
+    proof_error: Option<String>,
 }
 
 impl SharedStoreStatus {
+    /// Why the last look-up of a used DPoP proof failed; `None` where it succeeded or none was made.
+    #[must_use]
+    pub fn proof_error(&self) -> Option<&str> {
+        self.proof_error.as_deref()
+    }
+
     /// Whether the stream of revocations was read to its end at least once. Before, every token is
     /// answered 503.
     #[must_use]

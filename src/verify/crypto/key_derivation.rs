@@ -38,6 +38,7 @@ pub(crate) struct KeyedHasher(hmac::Key);
 pub(crate) const SHORT_TAG_BYTES: usize = 16;
 
 impl KeyedHasher {
+    #[cfg(feature = "redis")]
     pub(crate) fn digest(&self, text: &[u8]) -> [u8; 32] {
         self.leading(text)
     }

@@ -18,3 +18,27 @@ pub(crate) fn random_bytes<const N: usize>() -> Option<[u8; N]> {
     aws_lc_rs::rand::fill(&mut bytes).ok()?;
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn random_numbers_of_128_bits_differ() {
+        let next = || random_u128().expect("a random source");
+        assert_ne!(next(), next());
+    }
+
+    #[test]
+    fn random_numbers_of_32_bits_differ() {
+        let first = random_u32();
+        assert!((0..8).any(|_| random_u32() != first));
+    }
+
+    #[test]
+    fn random_bytes_differ() {
+        let next = || random_bytes::<16>().expect("a random source");
+        assert_ne!(next(), next());
+    }
+}

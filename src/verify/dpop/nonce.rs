@@ -68,12 +68,11 @@ impl DpopNonces {
     /// randomness.
     pub(crate) fn of_process(lifetime: Duration) -> Option<Self> {
         static ROOT: OnceLock<[u8; 32]> = OnceLock::new();
-        let root = match ROOT.get() {
-            Some(root) => root,
-            None => {
-                let random = random_bytes()?;
-                ROOT.get_or_init(|| random)
-            }
+        let root = if let Some(root) = ROOT.get() {
+            root
+        } else {
+            let random = random_bytes()?;
+            ROOT.get_or_init(|| random)
         };
         Self::under(root, &[], lifetime)
     }

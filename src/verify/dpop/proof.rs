@@ -123,9 +123,10 @@ impl VerifiedProof {
         let method = required("htm")?;
         let uri = required("htu")?;
         let token_hash = required("ath")?;
+        // An empty one is a wrong nonce, for which the client gets another.
         let nonce = match claims.get("nonce") {
             None => None,
-            Some(_) => Some(required("nonce")?),
+            Some(value) => Some(value.as_text().ok_or_else(|| claim_fault("nonce"))?),
         };
         // RFC 9110 s9.1: methods have case.
         if *method != *request.method.as_str() {

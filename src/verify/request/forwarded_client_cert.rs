@@ -70,12 +70,13 @@ fn element(value: &str) -> Result<Described<'_>, CertificateHeaderFault> {
         if place.is_some_and(|place| place.replace(content).is_some()) {
             return Err(CertificateHeaderFault::Contradicts);
         }
+        if after.is_empty() {
+            return Ok(described);
+        }
         rest = match after.split_at_checked(1) {
             Some((";", next)) => next,
             Some((",", _)) => return Err(CertificateHeaderFault::SeveralCertificates),
-            Some(_) => return Err(CertificateHeaderFault::Malformed),
-            None if after.is_empty() => return Ok(described),
-            None => return Err(CertificateHeaderFault::Malformed),
+            _ => return Err(CertificateHeaderFault::Malformed),
         };
     }
 }

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use http::{HeaderValue, Method, Request};
@@ -13,7 +12,7 @@ use portcullis::revocation::Revocation;
 use portcullis::test_util::{DpopKey, ManualClock, MockIssuer, TestCertificate, TokenBuilder};
 use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer, Scoped};
 
-use crate::support::{API, exchange};
+use crate::support::{API, Requests as _, TestApp};
 
 const URL: &str = "https://api.example.com/accounts";
 
@@ -31,7 +30,7 @@ struct Stage {
     clock: ManualClock,
     issuer: MockIssuer,
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
     key: DpopKey,
     certificate: TestCertificate,
 }
@@ -56,10 +55,9 @@ impl Stage {
             .clock(clock.clone())
             .build()
             .expect("sound settings");
-        let app = Router::new()
+        let app = TestApp::behind(server.authenticate())
             .route("/accounts", any(async |_: AccessToken| {}))
-            .route("/scoped", any(async |_: Scoped<ReadAccounts>| {}))
-            .layer(server.authenticate());
+            .route("/scoped", any(async |_: Scoped<ReadAccounts>| {}));
         Self {
             app,
             key: DpopKey::generate().with_clock(clock.clone()),
@@ -95,7 +93,7 @@ impl Stage {
         if let Sender::Certificate(certificate) = sender {
             request.extensions_mut().insert(certificate.clone());
         }
-        exchange(&self.app, request).await.verdict()
+        self.app.exchange(request).await.verdict()
     }
 }
 
@@ -141,7 +139,7 @@ async fn tokens_are_read_from_the_authorization_field_alone() {
             request = request.header("authorization", format!("DPoP {token}"));
         }
         let request = request.body(Body::empty()).expect("a request");
-        assert_eq!(exchange(&stage.app, request).await.verdict(), verdict);
+        assert_eq!(stage.app.exchange(request).await.verdict(), verdict);
     }
     // RFC 6750 s2.2: a form in the body is not read either.
     let request = Request::builder()
@@ -155,7 +153,7 @@ async fn tokens_are_read_from_the_authorization_field_alone() {
         .body(Body::from(format!("access_token={token}")))
         .expect("a request");
     assert_eq!(
-        exchange(&stage.app, request).await.verdict(),
+        stage.app.exchange(request).await.verdict(),
         "401 missing_token"
     );
 }
@@ -251,7 +249,7 @@ async fn clocks_may_differ_by_ten_seconds() {
         let proof = stage.key.proof("GET", URL).issued_in(seconds(ahead));
         let request = Request::get("/accounts").body(Body::empty());
         let request = proof.authorize(request.expect("a request"), &token);
-        let verdict = exchange(&stage.app, request).await.verdict();
+        let verdict = stage.app.exchange(request).await.verdict();
         assert_eq!(verdict, expected, "{ahead}");
     }
     // Past the end of the token: 10 s and no more.

@@ -1,5 +1,6 @@
 //! Tokens that are bound to their sender.
 
+mod client_certificate_headers;
 mod dpop;
 mod fapi2;
 mod opaque;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::endpoint::Endpoint;
 use crate::support::introspection::{TOKEN, app, issuer, server, with};
-use crate::support::{API, exchange, get as fetch};
+use crate::support::{API, Requests as _};
 
 #[tokio::test]
 async fn an_opaque_token_is_bound_by_what_its_issuer_reports() {
@@ -22,10 +22,10 @@ async fn an_opaque_token_is_bound_by_what_its_issuer_reports() {
         for (key, expected) in [(&key, "200"), (&thief, "401 invalid_token binding")] {
             let request = Request::get("/").body(Body::empty()).expect("a request");
             let proof = key.proof("GET", &format!("{API}/"));
-            let answer = exchange(&app, proof.authorize(request, TOKEN)).await;
+            let answer = app.exchange(proof.authorize(request, TOKEN)).await;
             assert_eq!(answer.verdict(), expected, "{token_type}");
         }
-        let answer = fetch(&app, "/", TOKEN).await;
+        let answer = app.get("/", TOKEN).await;
         assert_eq!(answer.verdict(), "401 invalid_token binding");
         assert_eq!(endpoint.calls(), 1, "a cached token never skips the proof");
     }
@@ -37,7 +37,7 @@ async fn an_opaque_token_is_bound_by_what_its_issuer_reports() {
         let app = app(&server(issuer(&endpoint), &clock));
         let request = Request::get("/").body(Body::empty()).expect("a request");
         let proof = key.proof("GET", &format!("{API}/"));
-        let answer = exchange(&app, proof.authorize(request, TOKEN)).await;
+        let answer = app.exchange(proof.authorize(request, TOKEN)).await;
         assert_eq!(answer.verdict(), "401 invalid_token binding");
     }
 }

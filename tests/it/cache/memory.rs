@@ -1,13 +1,12 @@
 //! The memory of remembered tokens is what the cache says that it is, whatever their shape.
 
 use allocation_counter::measure;
-use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer, TenantClaims};
 use serde_json::json;
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 /// Whether what is counted is what is really held, within 1.3 times.
 fn agree(counted: usize, held: usize) -> bool {
@@ -44,14 +43,12 @@ async fn filled(
         .token_cache_entries(5_000)
         .build()
         .expect("sound");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
+    let app = TestApp::new(&server);
     let status = || server.token_cache_status().expect("it is on");
     for name in 0..2_000 {
         let token = token(name).sign();
         assert!(token.len() <= 16 << 10, "{} bytes", token.len());
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+        assert_eq!(app.get("/", &token).await.verdict(), "200");
         if status().evictions() > 40 {
             break;
         }
@@ -206,19 +203,15 @@ async fn token_cache_bytes_do_not_count_the_reach_that_a_setting_gives() {
     let rules = TenantClaims::aworld()
         .portal_client(MockIssuer::PORTAL_CLIENT_ID)
         .principals_reach(many);
-    let server = ResourceServer::builder(API)
-        .issuer(pool.trusted().tenant_claims(rules))
-        .build()
-        .expect("sound");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate().context("portal").admit_principals());
+    let server = trusting([pool.trusted().tenant_claims(rules)]);
+    let app = TestApp::behind(server.authenticate().context("portal").admit_principals())
+        .route("/", get(|_: AccessToken| async {}));
     for at in 0..10 {
         let token = pool
             .aworld_principal()
             .claim("jti", format!("t-{at}"))
             .sign();
-        let answer = fetch(&app, "/", &token).await.verdict();
+        let answer = app.get("/", &token).await.verdict();
         assert!(answer == "200" || answer.starts_with("403"), "{answer}");
     }
     let status = server.token_cache_status().expect("it is on");
@@ -230,13 +223,8 @@ async fn token_cache_bytes_do_not_count_the_reach_that_a_setting_gives() {
 #[tokio::test]
 async fn token_of_a_kilobyte_takes_at_most_seventeen_hundred_bytes() {
     let issuer = issuer();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted())
-        .build()
-        .expect("sound");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
+    let server = trusting([issuer.trusted()]);
+    let app = TestApp::new(&server);
     let token = issuer
         .token()
         .scope("orders:read orders:write profile email")
@@ -245,7 +233,7 @@ async fn token_of_a_kilobyte_takes_at_most_seventeen_hundred_bytes() {
         .claim("x", "a".repeat(300))
         .sign();
     assert!((900..1100).contains(&token.len()), "{}", token.len());
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
     let status = server.token_cache_status().expect("it is on");
     assert_eq!(status.entries(), 1);
     assert!(status.bytes() <= 1_700, "{status:?}");

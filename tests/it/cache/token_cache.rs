@@ -4,38 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::error::Objection;
 use portcullis::status::TokenCacheStatus;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer, TokenBuilder};
 use portcullis::{
-    AccessToken, Algorithm, Claims, ResourceServer, ResourceServerBuilder, TenantClaims,
-    WorkspaceAccess,
+    Algorithm, Claims, ResourceServer, ResourceServerBuilder, TenantClaims, WorkspaceAccess,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, builder, trusting};
 
 fn issuer() -> MockIssuer {
     MockIssuer::new().with_algorithms([Algorithm::ES256])
 }
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route(
-            "/claims",
-            get(|Claims(claims): Claims<serde_json::Value>| async move {
-                format!("{:p}", Arc::as_ptr(&claims))
-            }),
-        )
-        .route_layer(server.authenticate())
-}
-
-async fn verdict(app: &Router, token: &str) -> String {
-    fetch(app, "/", token).await.verdict()
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::new(server).route(
+        "/claims",
+        get(|Claims(claims): Claims<serde_json::Value>| async move {
+            format!("{:p}", Arc::as_ptr(&claims))
+        }),
+    )
 }
 
 fn status(server: &ResourceServer) -> TokenCacheStatus {
@@ -48,24 +39,16 @@ fn counts(server: &ResourceServer) -> (u64, u64) {
     (status.hits(), status.misses())
 }
 
-fn builder(issuer: &MockIssuer) -> ResourceServerBuilder {
-    ResourceServer::builder(API).issuer(issuer.trusted())
-}
-
 #[tokio::test]
 async fn a_token_seen_again_is_found_and_its_claims_are_not_read_again() {
     let issuer = issuer();
     let server = builder(&issuer).build().expect("sound");
     let app = app(&server);
     let token = issuer.token().sign();
-    let first = fetch(&app, "/claims", &token).await.body;
+    let first = app.get("/claims", &token).await.body;
     assert_eq!(counts(&server), (0, 1));
     for seen in 1..=5 {
-        assert_eq!(
-            fetch(&app, "/claims", &token).await.body,
-            first,
-            "one payload"
-        );
+        assert_eq!(app.get("/claims", &token).await.body, first, "one payload");
         assert_eq!(counts(&server), (seen, 1));
     }
     let status = status(&server);
@@ -98,12 +81,12 @@ async fn a_token_that_fails_is_never_remembered() {
         "a.b.c".to_owned(),
     ] {
         for _ in 0..2 {
-            assert_ne!(verdict(&app, &bad).await, "200", "{bad}");
+            assert_ne!(app.verdict(&bad).await, "200", "{bad}");
         }
     }
     assert_eq!(status(&server).entries(), 0);
     assert_eq!(status(&server).hits(), 0);
-    assert_eq!(verdict(&app, &good.sign()).await, "200");
+    assert_eq!(app.verdict(&good.sign()).await, "200");
     assert_eq!(status(&server).entries(), 1);
 }
 
@@ -113,7 +96,7 @@ async fn another_payload_under_the_same_signature_is_another_token() {
     let server = builder(&issuer).build().expect("sound");
     let app = app(&server);
     let token = issuer.token().sign();
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     let parts: Vec<&str> = token.split('.').collect();
     let other = issuer.token().subject("somebody-else").sign();
     let others: Vec<&str> = other.split('.').collect();
@@ -124,7 +107,7 @@ async fn another_payload_under_the_same_signature_is_another_token() {
         token[..token.len() - 1].to_owned(),
         format!("{token}="),
     ] {
-        assert_ne!(verdict(&app, &forged).await, "200", "{forged}");
+        assert_ne!(app.verdict(&forged).await, "200", "{forged}");
     }
     assert_eq!(status(&server).hits(), 0);
 }
@@ -150,17 +133,17 @@ async fn time_and_the_applications_check_are_judged_on_every_request() {
         .expect("sound");
     let app = app(&server);
     let token = issuer.token().expires_in(Duration::from_secs(120)).sign();
-    assert_eq!(verdict(&app, &token).await, "200");
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     barred.store(true, Ordering::SeqCst);
-    assert_eq!(verdict(&app, &token).await, "403 wrong_caller");
+    assert_eq!(app.verdict(&token).await, "403 wrong_caller");
     barred.store(false, Ordering::SeqCst);
 
     clock.advance(Duration::from_secs(149));
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     clock.advance(Duration::from_secs(1));
-    assert_eq!(verdict(&app, &token).await, "401 invalid_token expired");
+    assert_eq!(app.verdict(&token).await, "401 invalid_token expired");
     assert_eq!(
         counts(&server).1,
         1,
@@ -169,12 +152,9 @@ async fn time_and_the_applications_check_are_judged_on_every_request() {
 
     // A wall clock that is set back: the same as without a cache.
     let later = issuer.token().not_before_in(Duration::ZERO).sign();
-    assert_eq!(verdict(&app, &later).await, "200");
+    assert_eq!(app.verdict(&later).await, "200");
     clock.set_wall(ManualClock::START);
-    assert_eq!(
-        verdict(&app, &later).await,
-        "401 invalid_token not_yet_valid"
-    );
+    assert_eq!(app.verdict(&later).await, "401 invalid_token not_yet_valid");
 }
 
 #[tokio::test]
@@ -188,13 +168,13 @@ async fn an_entry_lives_as_long_as_was_said_and_no_longer() {
         .expect("sound");
     let app = app(&server);
     let token = issuer.token().sign();
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     clock.advance(Duration::from_secs(59));
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     assert_eq!(counts(&server), (1, 1));
     clock.advance(Duration::from_secs(1));
     // Hits lengthen nobody's life.
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     assert_eq!(counts(&server), (1, 2));
     assert_eq!(status(&server).entries(), 1);
 }
@@ -202,25 +182,21 @@ async fn an_entry_lives_as_long_as_was_said_and_no_longer() {
 #[tokio::test]
 async fn guards_judge_a_token_that_is_found_like_any_other() {
     let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
-    let server = ResourceServer::builder(API)
-        .issuer(pool.trusted().tenant_claims(TenantClaims::aworld()))
-        .build()
-        .expect("sound");
+    let server = trusting([pool.trusted().tenant_claims(TenantClaims::aworld())]);
     let behind = |context: &str| {
-        Router::new()
+        TestApp::behind(server.authenticate().context(context))
             .route("/{workspace_id}", get(|_: WorkspaceAccess| async {}))
-            .route_layer(server.authenticate().context(context))
     };
     let (app, dashboard) = (behind("app"), behind("dashboard"));
     let token = pool.aworld_user().sign();
     for _ in 0..2 {
-        assert_eq!(fetch(&app, "/acme-prod", &token).await.verdict(), "200");
+        assert_eq!(app.get("/acme-prod", &token).await.verdict(), "200");
         assert_eq!(
-            fetch(&app, "/acme-dev", &token).await.verdict(),
+            app.get("/acme-dev", &token).await.verdict(),
             "403 wrong_tenant"
         );
         assert_eq!(
-            fetch(&dashboard, "/acme-prod", &token).await.verdict(),
+            dashboard.get("/acme-prod", &token).await.verdict(),
             "403 wrong_caller"
         );
     }
@@ -248,23 +224,23 @@ async fn a_swap_that_keeps_the_key_keeps_the_entry_and_one_that_drops_it_ends_it
     let (_served, server) = fetched(&issuer, &clock).await;
     let app = app(&server);
     let old = issuer.token().sign();
-    assert_eq!(verdict(&app, &old).await, "200");
+    assert_eq!(app.verdict(&old).await, "200");
     server.refresh_now().await.expect("up");
-    assert_eq!(verdict(&app, &old).await, "200");
+    assert_eq!(app.verdict(&old).await, "200");
     assert_eq!(counts(&server), (1, 1), "the same set again");
 
     issuer.rotate();
     server.refresh_now().await.expect("up");
     let new = issuer.token().sign();
-    assert_eq!(verdict(&app, &new).await, "200");
-    assert_eq!(verdict(&app, &old).await, "200");
+    assert_eq!(app.verdict(&new).await, "200");
+    assert_eq!(app.verdict(&old).await, "200");
     assert_eq!(counts(&server), (2, 2), "another key beside it");
 
     issuer.retire_old_keys();
     server.refresh_now().await.expect("up");
-    assert_eq!(verdict(&app, &old).await, "401 invalid_token unknown_key");
+    assert_eq!(app.verdict(&old).await, "401 invalid_token unknown_key");
     let before = counts(&server);
-    assert_eq!(verdict(&app, &new).await, "200");
+    assert_eq!(app.verdict(&new).await, "200");
     assert_eq!(counts(&server), (before.0 + 1, before.1));
 }
 
@@ -275,19 +251,16 @@ async fn a_token_without_kid_is_judged_anew_after_any_change() {
     let (_served, server) = fetched(&issuer, &clock).await;
     let app = app(&server);
     let token = issuer.token().without_header("kid").sign();
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     server.refresh_now().await.expect("up");
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     assert_eq!(counts(&server), (1, 1));
     for _ in 0..4 {
         issuer.rotate();
     }
     server.refresh_now().await.expect("up");
     // Five keys fit now, and where more than four do, none is tried.
-    assert_eq!(
-        verdict(&app, &token).await,
-        "401 invalid_token ambiguous_key"
-    );
+    assert_eq!(app.verdict(&token).await, "401 invalid_token ambiguous_key");
 }
 
 #[tokio::test]
@@ -297,11 +270,11 @@ async fn keys_that_are_dropped_end_what_they_verified() {
     let (served, server) = fetched(&issuer, &clock).await;
     let app = app(&server);
     let token = issuer.token().sign();
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     served.break_key_set_with(Fault::Status(500));
     let keys = server.issuer_keys(&issuer.issuer()).expect("configured");
     keys.drop_keys();
-    assert!(verdict(&app, &token).await.starts_with("503"));
+    assert!(app.verdict(&token).await.starts_with("503"));
 }
 
 #[tokio::test]
@@ -324,12 +297,12 @@ async fn keys_that_grow_too_old_end_what_they_verified() {
     let app = app(&server);
     let token = issuer.token().sign();
     served.break_key_set_with(Fault::Status(500));
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     clock.advance(Duration::from_secs(75));
-    assert_eq!(verdict(&app, &token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
     assert_eq!(counts(&server).0, 1);
     clock.advance(Duration::from_secs(1));
-    assert!(verdict(&app, &token).await.starts_with("503"));
+    assert!(app.verdict(&token).await.starts_with("503"));
 }
 
 #[tokio::test]
@@ -338,11 +311,11 @@ async fn two_servers_remember_nothing_for_each_other() {
     let (one, other) = (builder(&issuer).build(), builder(&issuer).build());
     let (one, other) = (one.expect("sound"), other.expect("sound"));
     let token = issuer.token().sign();
-    assert_eq!(verdict(&app(&one), &token).await, "200");
-    assert_eq!(verdict(&app(&other), &token).await, "200");
+    assert_eq!(app(&one).verdict(&token).await, "200");
+    assert_eq!(app(&other).verdict(&token).await, "200");
     assert_eq!((counts(&one), counts(&other)), ((0, 1), (0, 1)));
     // Clones of one server are that server.
-    assert_eq!(verdict(&app(&one.clone()), &token).await, "200");
+    assert_eq!(app(&one.clone()).verdict(&token).await, "200");
     assert_eq!(counts(&one), (1, 1));
 }
 
@@ -360,13 +333,13 @@ async fn entries_and_bytes_are_bounded_and_a_flood_spares_what_is_used() {
         .map(|name| issuer.token().subject(&format!("regular-{name}")).sign())
         .collect();
     for token in used.iter().chain(&used) {
-        assert_eq!(verdict(&app, token).await, "200");
+        assert_eq!(app.verdict(token).await, "200");
     }
     for stranger in 0..3 * MOST {
         let token = issuer.token().subject(&format!("stranger-{stranger}"));
-        assert_eq!(verdict(&app, &token.sign()).await, "200");
+        assert_eq!(app.verdict(&token.sign()).await, "200");
         let bad = token.claim("exp", 1).sign();
-        assert_eq!(verdict(&app, &bad).await, "401 invalid_token expired");
+        assert_eq!(app.verdict(&bad).await, "401 invalid_token expired");
         let status = status(&server);
         assert!(
             status.entries() <= MOST && status.bytes() <= 1 << 20,
@@ -375,7 +348,7 @@ async fn entries_and_bytes_are_bounded_and_a_flood_spares_what_is_used() {
     }
     let before = counts(&server).0;
     for token in &used {
-        assert_eq!(verdict(&app, token).await, "200");
+        assert_eq!(app.verdict(token).await, "200");
     }
     assert_eq!(
         counts(&server).0 - before,
@@ -395,7 +368,7 @@ async fn the_cache_can_be_switched_off_and_its_settings_have_bounds() {
     let app = app(&server);
     let token = issuer.token().sign();
     for _ in 0..2 {
-        assert_eq!(verdict(&app, &token).await, "200");
+        assert_eq!(app.verdict(&token).await, "200");
     }
     assert_eq!(server.token_cache_status(), None);
     let second = Duration::from_secs(1);
@@ -436,7 +409,7 @@ async fn the_cache_can_be_switched_off_and_its_settings_have_bounds() {
     ] {
         let app = self::app(&builder.build().expect("sound"));
         for _ in 0..2 {
-            assert_eq!(verdict(&app, &token).await, "200");
+            assert_eq!(app.verdict(&token).await, "200");
         }
     }
 }
@@ -520,7 +493,7 @@ async fn compare(sequence: Vec<Happening>) {
         match &happening {
             Happening::Ask { token } => {
                 let token = &tokens[*token];
-                assert_eq!(verdict(&cached, token).await, verdict(&plain, token).await);
+                assert_eq!(cached.verdict(token).await, plain.verdict(token).await);
             }
             Happening::Advance { secs } => clock.advance(Duration::from_secs(*secs)),
             Happening::SetBack { secs } => {

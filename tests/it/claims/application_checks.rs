@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::error::{Objection, TokenFault};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{AccessToken, Algorithm, RejectionKind};
+use portcullis::{AccessToken, Algorithm, AuthenticateLayer, RejectionKind};
 
-use crate::support::{API, builder, get as fetch, send};
+use crate::support::{API, Requests as _, TestApp, builder};
 
 /// A counter, and a check that counts its calls.
 fn counting(
@@ -32,8 +31,8 @@ fn issuer() -> MockIssuer {
     MockIssuer::new().with_algorithms([Algorithm::ES256])
 }
 
-fn routes() -> Router {
-    Router::new().route("/", get(|_: AccessToken| async {}))
+fn routes(layer: AuthenticateLayer) -> TestApp {
+    TestApp::behind(layer).route("/", get(|_: AccessToken| async {}))
 }
 
 #[tokio::test]
@@ -47,11 +46,11 @@ async fn an_objection_to_the_token_is_401_and_one_to_the_caller_403() {
         })
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate());
+    let app = routes(server.authenticate());
     let of = |subject| issuer.token().subject(subject).sign();
-    assert_eq!(fetch(&app, "/", &of("alice")).await.verdict(), "200");
+    assert_eq!(app.get("/", &of("alice")).await.verdict(), "200");
 
-    let lost = fetch(&app, "/", &of("lost")).await;
+    let lost = app.get("/", &of("lost")).await;
     assert_eq!(lost.verdict(), "401 invalid_token objection");
     assert_eq!(
         lost.kind,
@@ -60,7 +59,7 @@ async fn an_objection_to_the_token_is_401_and_one_to_the_caller_403() {
     let challenge = format!("Bearer realm=\"{API}\", error=\"invalid_token\"");
     assert_eq!(lost.header("www-authenticate"), Some(&*challenge));
 
-    let barred = fetch(&app, "/", &of("barred")).await;
+    let barred = app.get("/", &of("barred")).await;
     assert_eq!(barred.verdict(), "403 wrong_caller");
     assert_eq!(barred.header("www-authenticate"), None);
 }
@@ -75,10 +74,10 @@ async fn a_check_runs_on_every_request_with_a_good_token_and_on_no_other() {
         .check(check)
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate());
+    let app = routes(server.authenticate());
     let good = issuer.token().sign();
     for calls_so_far in 1..=3 {
-        assert_eq!(fetch(&app, "/", &good).await.verdict(), "200");
+        assert_eq!(app.get("/", &good).await.verdict(), "200");
         assert_eq!(calls.load(Ordering::SeqCst), calls_so_far);
     }
     for (name, token) in [
@@ -100,13 +99,13 @@ async fn a_check_runs_on_every_request_with_a_good_token_and_on_no_other() {
         ),
         ("a refresh token", issuer.refresh_token()),
     ] {
-        assert_eq!(fetch(&app, "/", &token).await.status, 401, "{name}");
+        assert_eq!(app.get("/", &token).await.status, 401, "{name}");
         assert_eq!(calls.load(Ordering::SeqCst), 3, "{name}");
     }
-    assert_eq!(send(&app, "/", &[]).await.verdict(), "401 missing_token");
+    assert_eq!(app.send("/", &[]).await.verdict(), "401 missing_token");
     clock.advance(Duration::from_secs(2 * 3600));
     assert_eq!(
-        fetch(&app, "/", &good).await.verdict(),
+        app.get("/", &good).await.verdict(),
         "401 invalid_token expired"
     );
     assert_eq!(calls.load(Ordering::SeqCst), 3, "what was good once");
@@ -132,7 +131,7 @@ async fn all_checks_must_pass_in_their_order() {
         .check(two)
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate());
+    let app = routes(server.authenticate());
     for (scope, expected, calls) in [
         ("one two", "200", (1, 1)),
         ("one", "401 invalid_token objection", (2, 2)),
@@ -140,11 +139,7 @@ async fn all_checks_must_pass_in_their_order() {
         ("three", "403 wrong_caller", (4, 2)),
     ] {
         let token = issuer.token().scope(scope).sign();
-        assert_eq!(
-            fetch(&app, "/", &token).await.verdict(),
-            expected,
-            "{scope}"
-        );
+        assert_eq!(app.get("/", &token).await.verdict(), expected, "{scope}");
         let counted = (first.load(Ordering::SeqCst), second.load(Ordering::SeqCst));
         assert_eq!(counted, calls, "{scope}");
     }
@@ -155,13 +150,12 @@ async fn an_optional_route_asks_the_checks_about_every_token_that_was_sent() {
     let issuer = issuer();
     let (calls, check) = counting(|_| Err(Objection::Token));
     let server = builder(&issuer).check(check).build().expect("sound");
-    let app = Router::new()
-        .route("/", get(|_: Option<AccessToken>| async {}))
-        .route_layer(server.authenticate().optional());
-    assert_eq!(send(&app, "/", &[]).await.verdict(), "200");
+    let app = TestApp::behind(server.authenticate().optional())
+        .route("/", get(|_: Option<AccessToken>| async {}));
+    assert_eq!(app.send("/", &[]).await.verdict(), "200");
     assert_eq!(calls.load(Ordering::SeqCst), 0);
     assert_eq!(
-        fetch(&app, "/", &issuer.token().sign()).await.verdict(),
+        app.get("/", &issuer.token().sign()).await.verdict(),
         "401 invalid_token objection"
     );
     assert_eq!(calls.load(Ordering::SeqCst), 1);

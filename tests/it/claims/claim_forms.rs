@@ -1,6 +1,5 @@
 //! Tokens that say the same in other words and other forms, each beside the twin that is refused.
 
-use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -13,7 +12,7 @@ use portcullis::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 portcullis::roles! { Admin = "admin"; Seven = "7"; }
 portcullis::scopes! { Read = "read"; }
@@ -36,12 +35,9 @@ async fn who(token: AccessToken) -> String {
     format!("{subject:?} {client:?} {:?}", token.id())
 }
 
-fn behind(issuer: Issuer) -> Router {
-    let server = ResourceServer::builder(API)
-        .issuer(issuer)
-        .build()
-        .expect("sound");
-    Router::new()
+fn behind(issuer: Issuer) -> TestApp {
+    let server = trusting([issuer]);
+    TestApp::behind(server.authenticate().renderer(Telling))
         .route("/", get(who))
         .route("/read", get(|_: Scoped<Read>| async {}))
         .route(
@@ -53,15 +49,14 @@ fn behind(issuer: Issuer) -> Router {
         .route("/seven", get(|_: InRole<Seven>| async {}))
         .route("/identity", get(|_: Identity| async {}))
         .route("/w/{workspace_id}", get(|_: WorkspaceAccess| async {}))
-        .route_layer(server.authenticate().renderer(Telling))
 }
 
-async fn of(app: &Router, path: &str, token: TokenBuilder) -> (String, String) {
-    let answer = fetch(app, path, &token.sign()).await;
+async fn of(app: &TestApp, path: &str, token: TokenBuilder) -> (String, String) {
+    let answer = app.get(path, &token.sign()).await;
     (answer.verdict(), answer.body)
 }
 
-async fn verdict(app: &Router, token: TokenBuilder) -> String {
+async fn verdict(app: &TestApp, token: TokenBuilder) -> String {
     of(app, "/", token).await.0
 }
 

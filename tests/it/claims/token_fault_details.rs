@@ -1,7 +1,6 @@
 //! The cause of a refusal in detail: which claim, what is wrong with it, which setting demands it.
 //! It is for the operator and the program; these tests show it in a body that only they render.
 
-use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::endpoint::Endpoint;
 use crate::support::introspection::{issuer as introspected, with};
-use crate::support::{API, Answer, get as fetch};
+use crate::support::{API, Requests as _, TestApp, TestResponse, trusting};
 
 /// Writes the detail into the body, which no application should do.
 struct Telling;
@@ -38,14 +37,14 @@ struct Own {
     email_verified: Option<bool>,
 }
 
-fn routes(builder: ResourceServerBuilder, context: Option<&str>) -> Router {
+fn routes(builder: ResourceServerBuilder, context: Option<&str>) -> TestApp {
     let server = builder.build().expect("sound");
     let layer = server.authenticate().renderer(Telling);
     let layer = match context {
         Some(context) => layer.context(context),
         None => layer,
     };
-    Router::new()
+    TestApp::behind(layer)
         .route("/", get(|_: AccessToken| async { "ok" }))
         .route("/own", get(|_: Claims<Own>| async { "ok" }))
         .route("/user", get(|_: WorkspaceUser| async { "ok" }))
@@ -54,15 +53,14 @@ fn routes(builder: ResourceServerBuilder, context: Option<&str>) -> Router {
             "/w/{workspace_id}",
             get(|_: WorkspaceAccess| async { "ok" }),
         )
-        .route_layer(layer)
 }
 
-fn behind(issuer: Issuer) -> Router {
+fn behind(issuer: Issuer) -> TestApp {
     routes(ResourceServer::builder(API).issuer(issuer), None)
 }
 
 /// The verdict and the detail. Nothing of it is in a header.
-fn told(answer: &Answer) -> (String, String) {
+fn told(answer: &TestResponse) -> (String, String) {
     for (name, value) in &answer.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
         assert!(!value.contains("problem="), "{name}: {value}");
@@ -71,8 +69,8 @@ fn told(answer: &Answer) -> (String, String) {
     (answer.verdict(), answer.body.clone())
 }
 
-async fn of(app: &Router, path: &str, token: TokenBuilder) -> (String, String) {
-    told(&fetch(app, path, &token.sign()).await)
+async fn of(app: &TestApp, path: &str, token: TokenBuilder) -> (String, String) {
+    told(&app.get(path, &token.sign()).await)
 }
 
 #[tokio::test]
@@ -328,7 +326,7 @@ async fn algorithm_refusal_names_those_allowed_and_the_one_found() {
         of(&app, "/", token().algorithm(Algorithm::ES256)).await.0,
         "200"
     );
-    let none = told(&fetch(&app, "/", &token().unsigned()).await);
+    let none = told(&app.get("/", &token().unsigned()).await);
     assert!(
         none.1.starts_with("claim=alg problem=malformed"),
         "{none:?}"
@@ -376,20 +374,16 @@ async fn custom_claims_refusal_names_path_and_types_and_no_value() {
 #[tokio::test]
 async fn introspected_token_refusal_names_its_cause_again_when_it_is_remembered() {
     let endpoint = Endpoint::saying(with("aud", "https://secret.example".into())).await;
-    let server = ResourceServer::builder(API)
-        .issuer(introspected(&endpoint))
-        .build()
-        .expect("sound")
+    let server = trusting([introspected(&endpoint)])
         .connect()
         .await
         .expect("a runtime");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async { "ok" }))
-        .route_layer(server.authenticate().renderer(Telling));
+    let app = TestApp::behind(server.authenticate().renderer(Telling))
+        .route("/", get(|_: AccessToken| async { "ok" }));
     let expected =
         format!("claim=aud problem=differs setting=audience expected={API} found=string");
     for _ in 0..2 {
-        let told = told(&fetch(&app, "/", "opaque1").await);
+        let told = told(&app.get("/", "opaque1").await);
         let verdict = "401 invalid_token audience".to_owned();
         assert_eq!(told, (verdict, expected.clone()));
     }

@@ -2,31 +2,24 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::time::UnixTime;
 use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
 
-use crate::support::{API, builder, get as fetch};
+use crate::support::{API, Requests as _, TestApp, builder};
 
 fn issuer() -> MockIssuer {
     MockIssuer::new().with_algorithms([Algorithm::ES256])
 }
 
-fn built(builder: ResourceServerBuilder) -> (ResourceServer, Router) {
+fn built(builder: ResourceServerBuilder) -> (ResourceServer, TestApp) {
     let server = builder.build().expect("sound");
-    let app = Router::new()
-        .route(
-            "/",
-            get(|token: AccessToken| async move { token.id().unwrap_or_default().to_owned() }),
-        )
-        .route_layer(server.authenticate());
+    let app = TestApp::behind(server.authenticate()).route(
+        "/",
+        get(|token: AccessToken| async move { token.id().unwrap_or_default().to_owned() }),
+    );
     (server, app)
-}
-
-async fn verdict(app: &Router, token: &str) -> String {
-    fetch(app, "/", token).await.verdict()
 }
 
 /// Hits and misses.
@@ -41,18 +34,18 @@ async fn a_token_that_differs_in_any_one_byte_is_not_found() {
     let (server, cached) = built(builder(&issuer));
     let (_, plain) = built(builder(&issuer).without_token_cache());
     let token = issuer.token().sign();
-    assert_eq!(verdict(&cached, &token).await, "200");
+    assert_eq!(cached.verdict(&token).await, "200");
     for place in 0..token.len() {
         let mut twin = token.clone().into_bytes();
         // One bit, and still a character of base64url, or nearly.
         twin[place] ^= 1;
         let twin = String::from_utf8(twin).expect("ascii");
-        let answer = verdict(&cached, &twin).await;
+        let answer = cached.verdict(&twin).await;
         assert_ne!(answer, "200", "byte {place}");
-        assert_eq!(answer, verdict(&plain, &twin).await, "byte {place}");
+        assert_eq!(answer, plain.verdict(&twin).await, "byte {place}");
     }
     assert_eq!(counts(&server).0, 0);
-    assert_eq!(verdict(&cached, &token).await, "200");
+    assert_eq!(cached.verdict(&token).await, "200");
     assert_eq!(counts(&server).0, 1);
 }
 
@@ -64,11 +57,11 @@ async fn the_same_claims_under_another_signature_are_another_entry() {
     let (first, second) = (token.sign(), token.sign());
     assert_ne!(first, second, "ECDSA signs with a fresh number each time");
     for twin in [&first, &second] {
-        assert_eq!(verdict(&app, twin).await, "200");
+        assert_eq!(app.verdict(twin).await, "200");
     }
     assert_eq!(counts(&server), (0, 2));
     for twin in [&first, &second] {
-        assert_eq!(verdict(&app, twin).await, "200");
+        assert_eq!(app.verdict(twin).await, "200");
     }
     assert_eq!(counts(&server), (2, 2));
 }
@@ -84,7 +77,7 @@ async fn tokens_of_one_length_and_key_keep_their_own_claims() {
         .collect();
     for _ in 0..2 {
         for (name, token) in names.iter().zip(&tokens) {
-            assert_eq!(fetch(&app, "/", token).await.body, *name);
+            assert_eq!(app.get("/", token).await.body, *name);
         }
     }
 }
@@ -99,7 +92,7 @@ async fn other_rules_judge_a_remembered_token_anew() {
     let of = |builder: ResourceServerBuilder| built(builder.clock(clock.clone()));
     let (_, lax) = of(builder(&issuer));
     let token = issuer.token().claim("padding", "x".repeat(1000)).sign();
-    assert_eq!(verdict(&lax, &token).await, "200");
+    assert_eq!(lax.verdict(&token).await, "200");
     let trusting = |issuer| ResourceServer::builder(API).issuer(issuer);
     for (strict, answer) in [
         (
@@ -117,8 +110,8 @@ async fn other_rules_judge_a_remembered_token_anew() {
     ] {
         let (_, strict) = of(strict);
         for _ in 0..2 {
-            assert_eq!(verdict(&strict, &token).await, answer);
-            assert_eq!(verdict(&lax, &token).await, "200");
+            assert_eq!(strict.verdict(&token).await, answer);
+            assert_eq!(lax.verdict(&token).await, "200");
         }
     }
 }
@@ -139,7 +132,7 @@ async fn a_clock_that_jumps_past_the_expiry_and_back_decides_each_time() {
         (start + 10, "200"),
     ] {
         clock.set_wall(UnixTime::from_secs(wall));
-        assert_eq!(verdict(&app, &token).await, answer, "at {wall}");
+        assert_eq!(app.verdict(&token).await, answer, "at {wall}");
     }
     assert_eq!(counts(&server), (4, 1), "found each time");
 }

@@ -4,27 +4,18 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
+use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{AccessToken, Algorithm, Claims, Issuer, ResourceServer};
 use serde_json::json;
 
-use crate::support::{API, get as fetch, server};
+use crate::support::{API, Requests as _, TestApp, server, trusting};
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async { "ok" }))
-        .route_layer(server.authenticate())
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::behind(server.authenticate()).route("/", get(|_: AccessToken| async { "ok" }))
 }
 
-fn behind(trusted: Issuer) -> Router {
-    app(&ResourceServer::builder(API)
-        .issuer(trusted)
-        .build()
-        .expect("sound"))
-}
-
-async fn verdict(app: &Router, token: TokenBuilder) -> String {
-    fetch(app, "/", &token.sign()).await.verdict()
+fn behind(trusted: Issuer) -> TestApp {
+    app(&trusting([trusted]))
 }
 
 #[tokio::test]
@@ -33,12 +24,14 @@ async fn every_algorithm_verifies_and_is_confined_to_its_issuer() {
     let all = app(&server(&issuer));
     for algorithm in Algorithm::all() {
         let token = issuer.token().algorithm(algorithm);
-        assert_eq!(verdict(&all, token.clone()).await, "200", "{algorithm}");
-        let tampered = fetch(&all, "/", &token.tampered_payload()).await.verdict();
+        assert_eq!(
+            all.verdict(&token.clone().sign()).await,
+            "200",
+            "{algorithm}"
+        );
+        let tampered = all.get("/", &token.tampered_payload()).await.verdict();
         assert_eq!(tampered, "401 invalid_token signature", "{algorithm}");
-        let tampered = fetch(&all, "/", &token.tampered_signature())
-            .await
-            .verdict();
+        let tampered = all.get("/", &token.tampered_signature()).await.verdict();
         assert_eq!(tampered, "401 invalid_token signature", "{algorithm}");
         for only in Algorithm::all() {
             let confined = behind(issuer.trusted().algorithms([only]));
@@ -48,7 +41,7 @@ async fn every_algorithm_verifies_and_is_confined_to_its_issuer() {
                 "401 invalid_token algorithm"
             };
             assert_eq!(
-                verdict(&confined, token.clone()).await,
+                confined.verdict(&token.clone().sign()).await,
                 expected,
                 "{algorithm} at {only}"
             );
@@ -80,21 +73,17 @@ async fn a_token_that_says_itself_that_it_is_over_costs_no_signature_and_no_ques
         over.tampered_signature(),
         over.sign_with_unknown_key(),
     ] {
-        let verdict = fetch(&app, "/", &bad).await.verdict();
+        let verdict = app.get("/", &bad).await.verdict();
         assert_eq!(verdict, "401 invalid_token expired");
     }
     assert_eq!(served.fetches(), 1, "nobody was asked");
 
     // What it says to its favour is not believed.
     let good = issuer.token();
-    assert_eq!(verdict(&app, good.clone()).await, "200");
-    let forged = fetch(&app, "/", &good.sign_with_wrong_key())
-        .await
-        .verdict();
+    assert_eq!(app.verdict(&good.clone().sign()).await, "200");
+    let forged = app.get("/", &good.sign_with_wrong_key()).await.verdict();
     assert_eq!(forged, "401 invalid_token signature");
-    let unknown = fetch(&app, "/", &good.sign_with_unknown_key())
-        .await
-        .verdict();
+    let unknown = app.get("/", &good.sign_with_unknown_key()).await.verdict();
     assert_eq!(unknown, "401 invalid_token unknown_key");
     assert_eq!(served.fetches(), 2);
 }
@@ -263,7 +252,7 @@ async fn forged_and_broken_tokens_are_refused() {
             "401 invalid_token malformed",
         ),
     ] {
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), expected, "{name}");
+        assert_eq!(app.get("/", &token).await.verdict(), expected, "{name}");
     }
 }
 
@@ -281,13 +270,13 @@ async fn keys_that_a_token_brings_along_are_not_looked_at() {
         };
         let forged = attacker.token().header(parameter, &value);
         assert_eq!(
-            verdict(&app, forged).await,
+            app.verdict(&forged.sign()).await,
             "401 invalid_token signature",
             "{parameter}"
         );
         let genuine = issuer.token().header(parameter, &value);
         assert_eq!(
-            verdict(&app, genuine).await,
+            app.verdict(&genuine.sign()).await,
             "200",
             "{parameter} beside a genuine signature"
         );
@@ -436,7 +425,7 @@ async fn required_claims_are_there_and_have_their_type() {
             "401 invalid_token claims",
         ),
     ] {
-        assert_eq!(verdict(&app, token).await, expected, "{name}");
+        assert_eq!(app.verdict(&token.sign()).await, expected, "{name}");
     }
 }
 
@@ -456,39 +445,39 @@ async fn times_are_judged_with_the_leeway_on_the_servers_clock() {
         .token()
         .not_before_in(Duration::from_secs(100))
         .sign();
-    assert_eq!(fetch(&app, "/", &short).await.verdict(), "200");
+    assert_eq!(app.get("/", &short).await.verdict(), "200");
     assert_eq!(
-        fetch(&app, "/", &early).await.verdict(),
+        app.get("/", &early).await.verdict(),
         "401 invalid_token not_yet_valid"
     );
     clock.advance(Duration::from_secs(39));
     assert_eq!(
-        fetch(&app, "/", &early).await.verdict(),
+        app.get("/", &early).await.verdict(),
         "401 invalid_token not_yet_valid"
     );
     clock.advance(Duration::from_secs(1));
-    assert_eq!(fetch(&app, "/", &early).await.verdict(), "200");
+    assert_eq!(app.get("/", &early).await.verdict(), "200");
     clock.advance(Duration::from_secs(49));
-    assert_eq!(fetch(&app, "/", &short).await.verdict(), "200");
+    assert_eq!(app.get("/", &short).await.verdict(), "200");
     clock.advance(Duration::from_secs(1));
     assert_eq!(
-        fetch(&app, "/", &short).await.verdict(),
+        app.get("/", &short).await.verdict(),
         "401 invalid_token expired"
     );
     // A clock that jumps back makes neither panic nor a longer life of what is not yet valid.
     clock.set_wall(ManualClock::START.saturating_sub(Duration::from_secs(5)));
     assert_eq!(
-        fetch(&app, "/", &early).await.verdict(),
+        app.get("/", &early).await.verdict(),
         "401 invalid_token not_yet_valid"
     );
     clock.set_wall(portcullis::time::UnixTime::from_secs(-5));
     assert_eq!(
-        fetch(&app, "/", &early).await.verdict(),
+        app.get("/", &early).await.verdict(),
         "503 unavailable clock_unset"
     );
     clock.set_wall(portcullis::time::UnixTime::from_secs(i64::MAX));
     assert_eq!(
-        fetch(&app, "/", &early).await.verdict(),
+        app.get("/", &early).await.verdict(),
         "401 invalid_token expired"
     );
 }
@@ -504,7 +493,11 @@ async fn rfc9068_is_taken_to_the_letter() {
         "application/at+jwt",
         "Application/At+Jwt",
     ] {
-        assert_eq!(verdict(&app, good.clone().typ(typ)).await, "200", "{typ}");
+        assert_eq!(
+            app.verdict(&good.clone().typ(typ).sign()).await,
+            "200",
+            "{typ}"
+        );
     }
     for typ in [
         "JWT",
@@ -516,28 +509,29 @@ async fn rfc9068_is_taken_to_the_letter() {
         "x/at+jwt",
     ] {
         assert_eq!(
-            verdict(&app, good.clone().typ(typ)).await,
+            app.verdict(&good.clone().typ(typ).sign()).await,
             "401 invalid_token token_type",
             "{typ:?}"
         );
     }
     assert_eq!(
-        verdict(&app, good.clone().without_header("typ")).await,
+        app.verdict(&good.clone().without_header("typ").sign())
+            .await,
         "401 invalid_token token_type"
     );
     for claim in ["sub", "client_id", "iat", "jti"] {
         assert_eq!(
-            verdict(&app, good.clone().without(claim)).await,
+            app.verdict(&good.clone().without(claim).sign()).await,
             "401 invalid_token claims",
             "{claim}"
         );
     }
     assert_eq!(
-        verdict(&app, good.clone().without("aud")).await,
+        app.verdict(&good.clone().without("aud").sign()).await,
         "401 invalid_token audience"
     );
     assert_eq!(
-        verdict(&app, good.without("exp")).await,
+        app.verdict(&good.without("exp").sign()).await,
         "401 invalid_token no_expiry"
     );
 }
@@ -549,7 +543,11 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
     let app = app(&server(&issuer));
     let good = issuer.token();
     for typ in ["JWT", "jwt", "at+jwt", "application/at+jwt"] {
-        assert_eq!(verdict(&app, good.clone().typ(typ)).await, "200", "{typ}");
+        assert_eq!(
+            app.verdict(&good.clone().typ(typ).sign()).await,
+            "200",
+            "{typ}"
+        );
     }
     for typ in [
         "logout+jwt",
@@ -560,17 +558,20 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
         "",
     ] {
         assert_eq!(
-            verdict(&app, good.clone().typ(typ)).await,
+            app.verdict(&good.clone().typ(typ).sign()).await,
             "401 invalid_token token_type",
             "{typ:?}"
         );
     }
     assert_eq!(
-        verdict(&app, good.clone().header("typ", ["JWT"])).await,
+        app.verdict(&good.clone().header("typ", ["JWT"]).sign())
+            .await,
         "401 invalid_token token_type"
     );
     assert_eq!(
-        verdict(&lenient, good.clone().typ("application/secevent+jwt")).await,
+        lenient
+            .verdict(&good.clone().typ("application/secevent+jwt").sign())
+            .await,
         "200"
     );
     for (claim, value) in [
@@ -588,7 +589,7 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
     ] {
         let token = good.clone().claim(claim, &value);
         assert_eq!(
-            verdict(&app, token).await,
+            app.verdict(&token.sign()).await,
             "401 invalid_token token_use",
             "{claim} {value}"
         );
@@ -602,7 +603,7 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
     ] {
         let token = good.clone().claim(claim, value);
         assert_eq!(
-            verdict(&app, token).await,
+            app.verdict(&token.sign()).await,
             "401 invalid_token token_use",
             "{claim} {value}"
         );
@@ -610,11 +611,11 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
     // A `nonce` is for the client, unless the token has what no ID token has.
     let answer = good.clone().without("jti").claim("nonce", "n-1");
     assert_eq!(
-        verdict(&app, answer.clone()).await,
+        app.verdict(&answer.clone().sign()).await,
         "401 invalid_token token_use"
     );
-    assert_eq!(verdict(&app, answer.clone().scope("a")).await, "200");
-    assert_eq!(verdict(&app, answer.claim("jti", "j-1")).await, "200");
+    assert_eq!(app.verdict(&answer.clone().scope("a").sign()).await, "200");
+    assert_eq!(app.verdict(&answer.claim("jti", "j-1").sign()).await, "200");
     for (claim, value) in [
         ("token_use", "access"),
         ("typ", "Bearer"),
@@ -624,25 +625,30 @@ async fn tokens_for_somebody_else_are_no_access_tokens() {
         ("token_class", "whatever"),
     ] {
         assert_eq!(
-            verdict(&app, good.clone().claim(claim, value)).await,
+            app.verdict(&good.clone().claim(claim, value).sign()).await,
             "200",
             "{claim} {value}"
         );
     }
     assert!(
-        verdict(&app, issuer.id_token())
+        app.verdict(&issuer.id_token().sign())
             .await
             .starts_with("401 invalid_token")
     );
     // Where any audience goes, a token for its own client alone is still an ID token.
     let any = behind(issuer.trusted().danger().accept_any_audience());
     assert_eq!(
-        verdict(&any, good.clone().audience("https://other.example.com")).await,
+        any.verdict(&good.clone().audience("https://other.example.com").sign())
+            .await,
         "200"
     );
-    assert_eq!(verdict(&any, good.clone().without("aud")).await, "200");
     assert_eq!(
-        verdict(&any, good.audience(MockIssuer::CLIENT_ID)).await,
+        any.verdict(&good.clone().without("aud").sign()).await,
+        "200"
+    );
+    assert_eq!(
+        any.verdict(&good.audience(MockIssuer::CLIENT_ID).sign())
+            .await,
         "401 invalid_token audience"
     );
 }
@@ -741,10 +747,10 @@ async fn cognito_access_tokens_pass_and_everything_else_of_the_pool_does_not() {
             "401 invalid_token unknown_key",
         ),
     ] {
-        assert_eq!(verdict(&app, token).await, expected, "{name}");
+        assert_eq!(app.verdict(&token.sign()).await, expected, "{name}");
     }
     assert_eq!(
-        fetch(&app, "/", &pool.refresh_token()).await.verdict(),
+        app.get("/", &pool.refresh_token()).await.verdict(),
         "401 invalid_token encrypted"
     );
 }
@@ -764,9 +770,9 @@ async fn cognito_partitions_have_their_own_domains() {
             "https://cognito-idp.{region}.example.com/{region}_AbCdEf"
         ));
         let app = app(&server(&pool));
-        assert_eq!(verdict(&app, own).await, "200", "{region}");
+        assert_eq!(app.verdict(&own.sign()).await, "200", "{region}");
         assert_eq!(
-            verdict(&app, other).await,
+            app.verdict(&other.sign()).await,
             "401 invalid_token unknown_issuer",
             "{region}"
         );
@@ -810,21 +816,21 @@ async fn large_tokens_pass_up_to_the_limit() {
             .claim("padding", "x".repeat(bytes))
             .sign()
     };
-    assert_eq!(fetch(&by_default, "/", &sized(3000)).await.body, "u-1");
-    assert_eq!(fetch(&by_default, "/", &sized(11_000)).await.body, "u-1");
+    assert_eq!(by_default.get("/", &sized(3000)).await.body, "u-1");
+    assert_eq!(by_default.get("/", &sized(11_000)).await.body, "u-1");
     assert_eq!(
-        fetch(&by_default, "/", &sized(13_000)).await.verdict(),
+        by_default.get("/", &sized(13_000)).await.verdict(),
         "401 invalid_token too_large"
     );
-    assert_eq!(fetch(&wide, "/", &sized(13_000)).await.body, "u-1");
-    assert_eq!(fetch(&wide, "/", &sized(45_000)).await.body, "u-1");
+    assert_eq!(wide.get("/", &sized(13_000)).await.body, "u-1");
+    assert_eq!(wide.get("/", &sized(45_000)).await.body, "u-1");
     assert_eq!(
-        fetch(&wide, "/", &sized(50_000)).await.verdict(),
+        wide.get("/", &sized(50_000)).await.verdict(),
         "401 invalid_token too_large"
     );
-    assert_eq!(fetch(&tight, "/", &sized(2000)).await.body, "u-1");
+    assert_eq!(tight.get("/", &sized(2000)).await.body, "u-1");
     assert_eq!(
-        fetch(&tight, "/", &sized(3000)).await.verdict(),
+        tight.get("/", &sized(3000)).await.verdict(),
         "401 invalid_token too_large"
     );
 }
@@ -846,13 +852,13 @@ async fn nesting_is_bounded() {
         );
         issuer.token().payload_json(payload)
     };
-    assert_eq!(verdict(&app, nested(60)).await, "200");
+    assert_eq!(app.verdict(&nested(60).sign()).await, "200");
     assert_eq!(
-        verdict(&app, nested(64)).await,
+        app.verdict(&nested(64).sign()).await,
         "401 invalid_token malformed"
     );
     assert_eq!(
-        verdict(&app, nested(5000)).await,
+        app.verdict(&nested(5000).sign()).await,
         "401 invalid_token malformed"
     );
 }
@@ -862,21 +868,24 @@ async fn a_token_without_kid_is_tried_with_the_few_keys_that_fit() {
     let issuer = MockIssuer::new();
     let rotate = |times: usize| (0..times).for_each(|_| issuer.rotate());
     let token = |issuer: &MockIssuer| issuer.token().without_header("kid");
-    assert_eq!(verdict(&app(&server(&issuer)), token(&issuer)).await, "200");
+    assert_eq!(
+        app(&server(&issuer)).verdict(&token(&issuer).sign()).await,
+        "200"
+    );
     rotate(3);
     assert_eq!(
-        verdict(&app(&server(&issuer)), token(&issuer)).await,
+        app(&server(&issuer)).verdict(&token(&issuer).sign()).await,
         "200",
         "four keys fit"
     );
     let forged = MockIssuer::new().token().without_header("kid");
     assert_eq!(
-        verdict(&app(&server(&issuer)), forged).await,
+        app(&server(&issuer)).verdict(&forged.sign()).await,
         "401 invalid_token signature"
     );
     rotate(1);
     assert_eq!(
-        verdict(&app(&server(&issuer)), token(&issuer)).await,
+        app(&server(&issuer)).verdict(&token(&issuer).sign()).await,
         "401 invalid_token ambiguous_key"
     );
 }
@@ -890,12 +899,16 @@ async fn any_client_of_a_pool_is_accepted_only_where_that_is_said_to_be_dangerou
     let any = behind(issuer(&pool).danger().accept_any_audience());
     let named = behind(issuer(&pool).client_id("a"));
     let token = pool.token().client("b");
-    assert_eq!(verdict(&any, token.clone()).await, "200");
+    assert_eq!(any.verdict(&token.clone().sign()).await, "200");
     assert_eq!(
-        verdict(&any, token.clone().claim("token_use", "id")).await,
+        any.verdict(&token.clone().claim("token_use", "id").sign())
+            .await,
         "401 invalid_token token_use"
     );
-    assert_eq!(verdict(&named, token).await, "401 invalid_token client_id");
+    assert_eq!(
+        named.verdict(&token.sign()).await,
+        "401 invalid_token client_id"
+    );
 }
 
 #[tokio::test]
@@ -911,7 +924,7 @@ async fn only_spaces_stand_between_scheme_and_token() {
         ("\t", "400 invalid_request not_a_token"),
     ] {
         let field = format!("Bearer{blanks}{token}");
-        let answer = crate::support::send(&app, "/", &[("authorization", &field)]).await;
+        let answer = app.send("/", &[("authorization", &field)]).await;
         assert_eq!(answer.verdict(), expected, "{blanks:?}");
     }
 }
@@ -921,9 +934,9 @@ async fn a_strict_issuer_with_another_type_still_refuses_id_tokens() {
     let issuer = MockIssuer::rfc9068("https://issuer.test");
     let app = behind(issuer.trusted().accept_type("JWT"));
     let token = issuer.token().typ("JWT");
-    assert_eq!(verdict(&app, token.clone()).await, "200");
+    assert_eq!(app.verdict(&token.clone().sign()).await, "200");
     assert_eq!(
-        verdict(&app, token.claim("at_hash", "x")).await,
+        app.verdict(&token.claim("at_hash", "x").sign()).await,
         "401 invalid_token token_use"
     );
 }
@@ -934,12 +947,16 @@ async fn a_token_for_its_own_client_is_an_id_token_wherever_the_audience_is_name
     let app = behind(issuer.trusted().audience_claim("resource"));
     let token = issuer.token().claim("resource", API);
     assert_eq!(
-        verdict(&app, token.clone().audience("another")).await,
+        app.verdict(&token.clone().audience("another").sign()).await,
         "200"
     );
-    assert_eq!(verdict(&app, token.clone().without("aud")).await, "200");
     assert_eq!(
-        verdict(&app, token.audience(MockIssuer::CLIENT_ID)).await,
+        app.verdict(&token.clone().without("aud").sign()).await,
+        "200"
+    );
+    assert_eq!(
+        app.verdict(&token.audience(MockIssuer::CLIENT_ID).sign())
+            .await,
         "401 invalid_token token_use"
     );
 }
@@ -950,7 +967,7 @@ fn a_server_that_was_never_connected_answers_503_even_outside_a_runtime() {
     let trusted = Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json");
     let app = behind(trusted);
     let token = issuer.token().sign();
-    let mut asked = std::pin::pin!(fetch(&app, "/", &token));
+    let mut asked = std::pin::pin!(app.get("/", &token));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match asked.as_mut().poll(&mut context) {
         std::task::Poll::Ready(answer) => {

@@ -1,12 +1,12 @@
 //! What the tests with emulated Cognito user pools share: a pool, its clients and users.
 
-use portcullis::{AccessToken, Claims, Identity, InGroup, ResourceServer, Scoped};
+use portcullis::{Claims, Identity, InGroup, ResourceServer, Scoped};
 
-use axum::Router;
 use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::house::{Foreign, client, json as answer_of, text};
+use crate::support::TestApp;
 
 portcullis::scopes! {
     Read = "app/read";
@@ -123,9 +123,8 @@ struct Named {
 }
 
 /// An API behind a user pool.
-pub(super) fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
+pub(super) fn app(server: &ResourceServer) -> TestApp {
+    TestApp::new(server)
         .route("/kind", get(kind))
         .route("/staff", get(|_: InGroup<Staff>| async {}))
         .route("/admin", get(|_: InGroup<Admin>| async {}))
@@ -135,7 +134,6 @@ pub(super) fn app(server: &ResourceServer) -> Router {
             "/name",
             get(|Claims(named): Claims<Named>| async move { named.username.clone() }),
         )
-        .route_layer(server.authenticate())
 }
 
 async fn kind(identity: Identity) -> String {

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::cognito::{Pool, app};
 use super::house::{Foreign, builder, clock, connected, names, opened};
-use crate::support::get as fetch;
+use crate::support::Requests as _;
 
 #[tokio::test]
 #[ignore = "needs cognito-local from tests/interop/install"]
@@ -60,9 +60,9 @@ async fn of_what_a_user_of_an_emulated_pool_gets_the_access_token_alone_is_admit
         .client_id(&client)
         .endpoint(emulator.url());
     let app = app(&connected(issuer, &clock).await);
-    let kind = fetch(&app, "/kind", &user.access).await.body;
+    let kind = app.get("/kind", &user.access).await.body;
     assert_eq!(kind, format!("subject by {client}"));
-    let name = fetch(&app, "/name", &user.access).await.body;
+    let name = app.get("/name", &user.access).await.body;
     assert_eq!(name, payload["sub"], "they sign in by e-mail");
     for (path, verdict) in [
         ("/staff", "200"),
@@ -71,7 +71,7 @@ async fn of_what_a_user_of_an_emulated_pool_gets_the_access_token_alone_is_admit
         ("/read", "403 insufficient_scope"),
     ] {
         assert_eq!(
-            fetch(&app, path, &user.access).await.verdict(),
+            app.get(path, &user.access).await.verdict(),
             verdict,
             "{path}"
         );
@@ -81,19 +81,19 @@ async fn of_what_a_user_of_an_emulated_pool_gets_the_access_token_alone_is_admit
         ("refresh token", &user.refresh, "token_use"),
     ] {
         assert_eq!(
-            fetch(&app, "/", token).await.verdict(),
+            app.get("/", token).await.verdict(),
             format!("401 invalid_token {fault}"),
             "{what}"
         );
     }
     let renewed = pool.renew(&client, &user.refresh).await;
-    assert_eq!(fetch(&app, "/", &renewed).await.verdict(), "200");
+    assert_eq!(app.get("/", &renewed).await.verdict(), "200");
 
     clock.advance(Duration::from_secs(24 * 3600));
-    assert_eq!(fetch(&app, "/", &user.access).await.verdict(), "200");
+    assert_eq!(app.get("/", &user.access).await.verdict(), "200");
     clock.advance(Duration::from_secs(60));
     assert_eq!(
-        fetch(&app, "/", &user.access).await.verdict(),
+        app.get("/", &user.access).await.verdict(),
         "401 invalid_token expired"
     );
 }
@@ -122,7 +122,7 @@ async fn another_pool_and_another_client_of_the_same_emulator_are_strangers() {
             "401 invalid_token unknown_issuer",
         ),
     ] {
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), verdict);
+        assert_eq!(app.get("/", &token).await.verdict(), verdict);
     }
 }
 
@@ -154,5 +154,5 @@ async fn an_emulators_wrong_discovery_document_is_found_and_its_key_set_works() 
     }
     let by_url = issuer.key_set_url(format!("{url}/.well-known/jwks.json"));
     let app = app(&connected(by_url, &clock).await);
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::cognito::{Pool, app};
 use super::house::{Foreign, clock, connected, names, opened};
-use crate::support::get as fetch;
+use crate::support::Requests as _;
 
 fn issuer(emulator: &Foreign, pool: &Pool<'_>) -> Issuer {
     let keys = format!("{}/{}/.well-known/jwks.json", emulator.url(), pool.id);
@@ -62,9 +62,9 @@ async fn of_what_a_user_of_a_pool_on_aws_gets_the_access_token_alone_is_admitted
 
     let clock = clock();
     let app = app(&connected(issuer(&emulator, &pool).client_id(&client), &clock).await);
-    let kind = fetch(&app, "/kind", &user.access).await.body;
+    let kind = app.get("/kind", &user.access).await.body;
     assert_eq!(kind, format!("subject by {client}"));
-    let name = fetch(&app, "/name", &user.access).await.body;
+    let name = app.get("/name", &user.access).await.body;
     assert_eq!(name, "alice@example.com");
     for (path, verdict) in [
         ("/staff", "200"),
@@ -73,7 +73,7 @@ async fn of_what_a_user_of_a_pool_on_aws_gets_the_access_token_alone_is_admitted
         ("/read", "403 insufficient_scope"),
     ] {
         assert_eq!(
-            fetch(&app, path, &user.access).await.verdict(),
+            app.get(path, &user.access).await.verdict(),
             verdict,
             "{path}"
         );
@@ -83,19 +83,19 @@ async fn of_what_a_user_of_a_pool_on_aws_gets_the_access_token_alone_is_admitted
         ("refresh token", &user.refresh, "malformed"),
     ] {
         assert_eq!(
-            fetch(&app, "/", token).await.verdict(),
+            app.get("/", token).await.verdict(),
             format!("401 invalid_token {fault}"),
             "{what}"
         );
     }
     let renewed = pool.renew(&client, &user.refresh).await;
-    assert_eq!(fetch(&app, "/", &renewed).await.verdict(), "200");
+    assert_eq!(app.get("/", &renewed).await.verdict(), "200");
 
     clock.advance(Duration::from_secs(3600));
-    assert_eq!(fetch(&app, "/", &user.access).await.verdict(), "200");
+    assert_eq!(app.get("/", &user.access).await.verdict(), "200");
     clock.advance(Duration::from_secs(60));
     assert_eq!(
-        fetch(&app, "/", &user.access).await.verdict(),
+        app.get("/", &user.access).await.verdict(),
         "401 invalid_token expired"
     );
 }
@@ -123,7 +123,7 @@ async fn another_pool_and_another_client_are_strangers_although_all_share_a_key(
             "401 invalid_token unknown_issuer",
         ),
     ] {
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), verdict);
+        assert_eq!(app.get("/", &token).await.verdict(), verdict);
     }
 }
 
@@ -143,9 +143,9 @@ async fn the_pools_discovery_document_leads_to_the_same_keys() {
         .discovery_url(document);
     let app = app(&connected(issuer, &clock()).await);
     let user = pool.sign_in(&client).await;
-    assert_eq!(fetch(&app, "/", &user.access).await.verdict(), "200");
+    assert_eq!(app.get("/", &user.access).await.verdict(), "200");
     assert_eq!(
-        fetch(&app, "/", &user.id).await.verdict(),
+        app.get("/", &user.id).await.verdict(),
         "401 invalid_token token_use"
     );
 }

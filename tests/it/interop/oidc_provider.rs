@@ -9,7 +9,6 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use axum::Router;
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +24,7 @@ use super::house::{
     Foreign, builder, client, clock, connected, form, free_port, json as answer_of, names, opened,
     post, serve, text,
 };
-use crate::support::{API, get as fetch, send};
+use crate::support::{API, Requests as _, TestApp};
 
 portcullis::scopes! {
     Read = "missions/read";
@@ -45,8 +44,8 @@ struct Standard {
     client_id: String,
 }
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::behind(server.authenticate())
         .route("/whoami", get(whoami))
         .route("/read", get(|_: Scoped<Read>| async {}))
         .route("/write", get(|_: Scoped<Write>| async {}))
@@ -58,8 +57,7 @@ fn app(server: &ResourceServer) -> Router {
                 format!("{} {}", claims.iss, claims.client_id)
             }),
         )
-        .route_layer(server.authenticate())
-        .route_service("/ready", server.readiness())
+        .public("/ready", server.readiness())
 }
 
 async fn whoami(identity: Identity) -> String {
@@ -250,40 +248,40 @@ async fn a_machines_token_is_a_client_and_goes_as_far_as_its_scope_and_audience(
     );
     assert_eq!(payload["aud"], API);
 
-    assert_eq!(fetch(&app, "/whoami", &token).await.body, "client machine");
+    assert_eq!(app.get("/whoami", &token).await.body, "client machine");
     assert_eq!(
-        fetch(&app, "/claims", &token).await.body,
+        app.get("/claims", &token).await.body,
         format!("{} machine", provider.url())
     );
-    assert_eq!(fetch(&app, "/read", &token).await.verdict(), "200");
-    let answer = fetch(&app, "/write", &token).await;
+    assert_eq!(app.get("/read", &token).await.verdict(), "200");
+    let answer = app.get("/write", &token).await;
     assert_eq!(answer.verdict(), "403 insufficient_scope");
-    let challenge = answer.header("www-authenticate").expect("a challenge");
+    let challenge = answer.challenge();
     assert!(
         challenge.contains("scope=\"missions/write\""),
         "{challenge}"
     );
     assert_eq!(
-        fetch(&app, "/editor", &token).await.verdict(),
+        app.get("/editor", &token).await.verdict(),
         "403 wrong_caller"
     );
 
     let bound = bound_machine(&provider, API).await;
     assert_eq!(names(&opened(&bound).1["cnf"]), ["jkt"]);
     assert_eq!(
-        fetch(&app, "/read", &bound).await.verdict(),
+        app.get("/read", &bound).await.verdict(),
         "401 invalid_token binding",
         "whoever shows it has not shown the key"
     );
     let other = machine(&provider, "https://api.example.com/other").await;
     assert_eq!(
-        fetch(&app, "/read", &other).await.verdict(),
+        app.get("/read", &other).await.verdict(),
         "401 invalid_token audience"
     );
     let (signed, _) = token.rsplit_once('.').expect("a signature");
     let (_, signature) = other.rsplit_once('.').expect("a signature");
     assert_eq!(
-        fetch(&app, "/read", &format!("{signed}.{signature}"))
+        app.get("/read", &format!("{signed}.{signature}"))
             .await
             .verdict(),
         "401 invalid_token signature"
@@ -291,13 +289,13 @@ async fn a_machines_token_is_a_client_and_goes_as_far_as_its_scope_and_audience(
 
     clock.advance(Duration::from_secs(3600));
     assert_eq!(
-        fetch(&app, "/read", &token).await.verdict(),
+        app.get("/read", &token).await.verdict(),
         "200",
         "30 s of leeway"
     );
     clock.advance(Duration::from_secs(40));
     assert_eq!(
-        fetch(&app, "/read", &token).await.verdict(),
+        app.get("/read", &token).await.verdict(),
         "401 invalid_token expired"
     );
 }
@@ -346,23 +344,23 @@ async fn of_what_a_user_gets_at_sign_in_the_access_token_alone_is_admitted() {
     ] {
         let app = app(&connected(issuer.clone(), &clock).await);
         assert_eq!(
-            fetch(&app, "/whoami", &access).await.body,
+            app.get("/whoami", &access).await.body,
             "subject alice by app"
         );
         for path in ["/read", "/editor", "/staff"] {
-            assert_eq!(fetch(&app, path, &access).await.verdict(), "200", "{path}");
+            assert_eq!(app.get(path, &access).await.verdict(), "200", "{path}");
         }
         assert_eq!(
-            fetch(&app, "/write", &access).await.verdict(),
+            app.get("/write", &access).await.verdict(),
             "403 insufficient_scope"
         );
         assert_eq!(
-            fetch(&app, "/read", &id).await.verdict(),
+            app.get("/read", &id).await.verdict(),
             format!("401 invalid_token {fault}"),
             "{issuer:?}"
         );
         assert_eq!(
-            fetch(&app, "/read", &refresh).await.verdict(),
+            app.get("/read", &refresh).await.verdict(),
             "401 invalid_token malformed"
         );
     }
@@ -371,7 +369,7 @@ async fn of_what_a_user_gets_at_sign_in_the_access_token_alone_is_admitted() {
     let own = text(&sign_in(&provider, "bob", None).await, "access_token");
     assert_eq!(own.matches('.').count(), 0, "for the provider: opaque");
     assert_eq!(
-        fetch(&app, "/read", &own).await.verdict(),
+        app.get("/read", &own).await.verdict(),
         "401 invalid_token malformed"
     );
     let renewed = post(
@@ -385,7 +383,7 @@ async fn of_what_a_user_gets_at_sign_in_the_access_token_alone_is_admitted() {
     )
     .await;
     assert_eq!(
-        fetch(&app, "/whoami", &text(&renewed, "access_token"))
+        app.get("/whoami", &text(&renewed, "access_token"))
             .await
             .body,
         "subject alice by app"
@@ -420,21 +418,13 @@ async fn every_family_of_algorithms_is_verified_and_only_where_it_is_allowed() {
     for name in all {
         let token = machine(&provider, &at(name)).await;
         assert_eq!(opened(&token).0["alg"], name);
-        assert_eq!(
-            fetch(&any, "/read", &token).await.verdict(),
-            "200",
-            "{name}"
-        );
+        assert_eq!(any.get("/read", &token).await.verdict(), "200", "{name}");
         let expected = if name == "ES256" {
             "200"
         } else {
             "401 invalid_token algorithm"
         };
-        assert_eq!(
-            fetch(&one, "/read", &token).await.verdict(),
-            expected,
-            "{name}"
-        );
+        assert_eq!(one.get("/read", &token).await.verdict(), expected, "{name}");
     }
     for (name, parts, fault) in [
         ("HS256", 3, "algorithm"),
@@ -444,7 +434,7 @@ async fn every_family_of_algorithms_is_verified_and_only_where_it_is_allowed() {
         let token = machine(&provider, &at(name)).await;
         assert_eq!(token.split('.').count(), parts, "{name}");
         assert_eq!(
-            fetch(&any, "/read", &token).await.verdict(),
+            any.get("/read", &token).await.verdict(),
             format!("401 invalid_token {fault}"),
             "{name}"
         );
@@ -480,8 +470,8 @@ struct Traffic {
 }
 
 impl Traffic {
-    async fn with(app: Router, token: &str) -> Self {
-        let url = format!("{}/read", serve(app).await);
+    async fn with(app: TestApp, token: &str) -> Self {
+        let url = format!("{}/read", serve(app.into()).await);
         let (tokens, present) = watch::channel(vec![token.to_owned()]);
         let (count, rounds) = watch::channel(0);
         let mut callers = JoinSet::new();
@@ -555,7 +545,7 @@ async fn while_keys_rotate_no_good_token_is_refused_and_a_dropped_key_is_none() 
     assert_eq!(server.key_set_status()[0].keys(), 5);
     clock.advance(Duration::from_secs(31)); // past the cooldown, so that it may be asked
     assert_eq!(
-        fetch(&app, "/read", &old).await.verdict(),
+        app.get("/read", &old).await.verdict(),
         "401 invalid_token unknown_key"
     );
     traffic.goes_on().await;
@@ -579,22 +569,22 @@ async fn while_the_provider_is_gone_its_tokens_stay_good_and_a_new_one_of_its_na
     drop(provider);
     assert!(server.refresh_now().await.is_err());
     traffic.goes_on().await;
-    assert_eq!(send(&app, "/ready", &[]).await.status, 200);
+    assert_eq!(app.send("/ready", &[]).await.status, 200);
 
     // It comes back without its keys: the same key ids, other keys.
     let provider = Foreign::oidc_provider(port.expect("a port")).await;
     assert_eq!(provider.url(), issuer);
     let new = machine(&provider, API).await;
     assert_eq!(
-        fetch(&app, "/read", &new).await.verdict(),
+        app.get("/read", &new).await.verdict(),
         "401 invalid_token signature"
     );
     traffic.goes_on().await;
     traffic.stop().await;
     server.refresh_now().await.expect("the provider is up");
-    assert_eq!(fetch(&app, "/read", &new).await.verdict(), "200");
+    assert_eq!(app.get("/read", &new).await.verdict(), "200");
     assert_eq!(
-        fetch(&app, "/read", &old).await.verdict(),
+        app.get("/read", &old).await.verdict(),
         "401 invalid_token signature"
     );
 }
@@ -611,17 +601,17 @@ async fn a_provider_that_is_down_at_the_start_is_an_outage_until_it_is_up() {
     let clock = clock();
     let server = connected(issuer, &clock).await;
     let app = app(&server);
-    let answer = fetch(&app, "/read", &token).await;
+    let answer = app.get("/read", &token).await;
     assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
     assert!(answer.header("retry-after").is_some());
-    assert_eq!(send(&app, "/ready", &[]).await.status, 503);
+    assert_eq!(app.send("/ready", &[]).await.status, 503);
     assert_eq!(server.key_set_status()[0].state(), KeySetState::NeverLoaded);
 
     let provider = Foreign::oidc_provider(port).await;
     clock.advance(Duration::from_secs(31));
     let token = machine(&provider, API).await;
-    assert_eq!(fetch(&app, "/read", &token).await.verdict(), "200");
-    assert_eq!(send(&app, "/ready", &[]).await.status, 200);
+    assert_eq!(app.get("/read", &token).await.verdict(), "200");
+    assert_eq!(app.send("/ready", &[]).await.status, 200);
     assert_eq!(server.key_set_status()[0].state(), KeySetState::Fresh);
 }
 
@@ -636,7 +626,7 @@ async fn an_issuer_that_is_configured_by_almost_its_name_is_found_at_the_start()
     };
     let exact = connect(provider.url()).await.expect("its name");
     let token = machine(&provider, API).await;
-    assert_eq!(fetch(&app(&exact), "/read", &token).await.verdict(), "200");
+    assert_eq!(app(&exact).get("/read", &token).await.verdict(), "200");
     let almost = format!("{}/", provider.url());
     match connect(&almost).await {
         Err(ConnectError::IssuerMismatch {

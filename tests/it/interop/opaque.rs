@@ -14,11 +14,11 @@ use axum::Router;
 use axum::routing::get;
 use portcullis::config::ClientAuthentication;
 use portcullis::extract::UserInfo;
-use portcullis::{AccessToken, Identity, Issuer, ResourceServer, Scoped};
+use portcullis::{Identity, Issuer, ResourceServer, Scoped};
 
 use super::house::{Foreign, clock, connected, json, names, post, posting, tell, text};
 use super::oidc_provider::{machine, sign_in_with};
-use crate::support::get as fetch;
+use crate::support::{Requests as _, TestApp};
 
 portcullis::scopes! {
     Read = "missions/read";
@@ -35,20 +35,18 @@ struct Contact {
     email: String,
 }
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::new(server)
         .route("/who", get(who))
         .route("/read", get(|_: Scoped<Read>| async {}))
         .route("/write", get(|_: Scoped<Write>| async {}))
-        .route_layer(server.authenticate())
 }
 
 /// The same, and a handler that asks for more.
-fn telling(server: &ResourceServer) -> Router {
+fn telling(server: &ResourceServer) -> TestApp {
     let email = get(|UserInfo(contact): UserInfo<Contact>| async move { contact.email.clone() });
     let email = Router::new().route("/email", email);
-    app(server).merge(email.route_layer(server.authenticate()))
+    app(server).routes(email)
 }
 
 async fn who(identity: Identity) -> String {
@@ -90,17 +88,14 @@ async fn opaque_tokens_of_oidc_provider_are_introspected_and_end_where_they_are_
         let app = app(&connected(issuer, &clock).await);
         let token = machine(&provider, OPAQUE).await;
         assert_eq!(token.matches('.').count(), 0);
-        assert_eq!(fetch(&app, "/read", &token).await.verdict(), "200", "{way}");
+        assert_eq!(app.get("/read", &token).await.verdict(), "200", "{way}");
+        assert_eq!(app.get("/who", &token).await.body, "subject  by machine");
         assert_eq!(
-            fetch(&app, "/who", &token).await.body,
-            "subject  by machine"
-        );
-        assert_eq!(
-            fetch(&app, "/write", &token).await.verdict(),
+            app.get("/write", &token).await.verdict(),
             "403 insufficient_scope"
         );
         assert_eq!(
-            fetch(&app, "/read", "none-of-theirs").await.verdict(),
+            app.get("/read", "none-of-theirs").await.verdict(),
             "401 invalid_token inactive",
             "{way}"
         );
@@ -110,18 +105,15 @@ async fn opaque_tokens_of_oidc_provider_are_introspected_and_end_where_they_are_
             text(&tokens, "access_token"),
             text(&tokens, "refresh_token"),
         );
+        assert_eq!(app.get("/who", &users).await.body, "subject alice by app");
         assert_eq!(
-            fetch(&app, "/who", &users).await.body,
-            "subject alice by app"
-        );
-        assert_eq!(
-            fetch(&app, "/read", &refresh).await.verdict(),
+            app.get("/read", &refresh).await.verdict(),
             "401 invalid_token audience",
             "{way}: a refresh token"
         );
         let id = text(&tokens, "id_token");
         assert_eq!(
-            fetch(&app, "/read", &id).await.verdict(),
+            app.get("/read", &id).await.verdict(),
             "401 invalid_token unknown_issuer",
             "{way}: a JWT goes nowhere"
         );
@@ -133,12 +125,12 @@ async fn opaque_tokens_of_oidc_provider_are_introspected_and_end_where_they_are_
         tell(&revocation, &[&secret[..], &[("token", &token)]].concat()).await;
         tell(&revocation, &[("client_id", "app"), ("token", &users)]).await;
         for token in [&token, &users] {
-            assert_eq!(fetch(&app, "/read", token).await.verdict(), "200", "{way}");
+            assert_eq!(app.get("/read", token).await.verdict(), "200", "{way}");
         }
         clock.advance(CACHE_LIFE);
         for token in [&token, &users] {
             assert_eq!(
-                fetch(&app, "/read", token).await.verdict(),
+                app.get("/read", token).await.verdict(),
                 "401 invalid_token inactive",
                 "{way}"
             );
@@ -187,9 +179,9 @@ async fn an_endpoint_that_does_not_know_us_is_an_outage() {
             .audience(OPAQUE)
     };
     let known = app(&connected(issuer("api: a secret, 100% of it"), &clock()).await);
-    assert_eq!(fetch(&known, "/read", &token).await.verdict(), "200");
+    assert_eq!(known.get("/read", &token).await.verdict(), "200");
     let unknown = app(&connected(issuer("another"), &clock()).await);
-    let answer = fetch(&unknown, "/read", &token).await;
+    let answer = unknown.get("/read", &token).await;
     assert_eq!(answer.verdict(), "503 unavailable introspection_refused_us");
     assert!(answer.header("retry-after").is_some());
 }
@@ -209,7 +201,7 @@ async fn oidc_provider_tells_the_users_address_to_who_asks_for_it() {
     for client in ["app", "app-signed"] {
         let tokens = sign_in_with(client, &provider, "alice", None).await;
         let token = text(&tokens, "access_token");
-        let answer = fetch(&app, "/email", &token).await;
+        let answer = app.get("/email", &token).await;
         assert_eq!(
             (answer.verdict(), answer.body),
             ("200".into(), "alice@example.com".into()),
@@ -218,7 +210,7 @@ async fn oidc_provider_tells_the_users_address_to_who_asks_for_it() {
     }
     let elsewhere = sign_in_with("app", &provider, "alice", Some(OPAQUE)).await;
     assert_eq!(
-        fetch(&app, "/email", &text(&elsewhere, "access_token"))
+        app.get("/email", &text(&elsewhere, "access_token"))
             .await
             .verdict(),
         "401 invalid_token audience"
@@ -261,7 +253,7 @@ async fn opaque_tokens_of_authlib_are_introspected_and_end_where_they_are_revoke
         (&users, "/write", "200", ""),
         (&users, "/email", "200", "alice@example.com"),
     ] {
-        let answer = fetch(&app, path, token).await;
+        let answer = app.get(path, token).await;
         assert_eq!(
             (answer.verdict(), answer.body),
             (expected.into(), body.into()),
@@ -269,7 +261,7 @@ async fn opaque_tokens_of_authlib_are_introspected_and_end_where_they_are_revoke
         );
     }
     assert_eq!(
-        fetch(&app, "/read", "none-of-theirs").await.verdict(),
+        app.get("/read", "none-of-theirs").await.verdict(),
         "401 invalid_token inactive"
     );
 
@@ -278,11 +270,11 @@ async fn opaque_tokens_of_authlib_are_introspected_and_end_where_they_are_revoke
         &[&app_secret[..], &[("token", &users)]].concat(),
     )
     .await;
-    assert_eq!(fetch(&app, "/read", &users).await.verdict(), "200");
+    assert_eq!(app.get("/read", &users).await.verdict(), "200");
     clock.advance(CACHE_LIFE);
     assert_eq!(
-        fetch(&app, "/read", &users).await.verdict(),
+        app.get("/read", &users).await.verdict(),
         "401 invalid_token inactive"
     );
-    assert_eq!(fetch(&app, "/read", &machines).await.verdict(), "200");
+    assert_eq!(app.get("/read", &machines).await.verdict(), "200");
 }

@@ -1,13 +1,12 @@
 //! Several foreign servers behind one API: each is judged by its own rules and keys.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::{AccessToken, Issuer, ResourceServer};
 
 use super::cognito::Pool;
 use super::house::{Foreign, clock};
 use super::oidc_provider::machine;
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 #[tokio::test]
 #[ignore = "needs oidc-provider, cognito-local, moto from tests/interop/install"]
@@ -37,12 +36,10 @@ async fn one_api_takes_tokens_of_three_servers_and_mixes_nothing_up() {
         .await
         .expect("all are up");
     assert!(server.ready());
-    let app = Router::new()
-        .route(
-            "/",
-            get(|token: AccessToken| async move { token.issuer().to_owned() }),
-        )
-        .route_layer(server.authenticate());
+    let app = TestApp::behind(server.authenticate()).route(
+        "/",
+        get(|token: AccessToken| async move { token.issuer().to_owned() }),
+    );
 
     let tokens = [
         machine(&provider, API).await,
@@ -55,14 +52,14 @@ async fn one_api_takes_tokens_of_three_servers_and_mixes_nothing_up() {
         format!("https://cognito-idp.eu-west-1.amazonaws.com/{}", second.id),
     ];
     for (token, issuer) in tokens.iter().zip(issuers) {
-        assert_eq!(fetch(&app, "/", token).await.body, issuer);
+        assert_eq!(app.get("/", token).await.body, issuer);
     }
     // What one server signed, under the header of another: the key id is the other's.
     for (mine, other) in [(0, 1), (1, 2), (2, 0)] {
         let (_, signed) = tokens[mine].split_once('.').expect("parts");
         let (header, _) = tokens[other].split_once('.').expect("parts");
         let mixed = format!("{header}.{signed}");
-        let verdict = fetch(&app, "/", &mixed).await.verdict();
+        let verdict = app.get("/", &mixed).await.verdict();
         assert_eq!(verdict, "401 invalid_token unknown_key", "{mine} {other}");
     }
 }

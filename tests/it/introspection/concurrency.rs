@@ -9,11 +9,9 @@ use portcullis::test_util::ManualClock;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::support::Requests as _;
 use crate::support::endpoint::{Endpoint, json as answer};
-use crate::support::get as fetch;
-use crate::support::introspection::{
-    AS, TOKEN, app, builder, good, issuer, ours, server, verdict, with,
-};
+use crate::support::introspection::{AS, TOKEN, app, builder, good, issuer, ours, server, with};
 use crate::support::logs::Logs;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,7 +32,7 @@ async fn a_thousand_requests_with_one_unseen_token_ask_once() {
     let mut requests = JoinSet::new();
     for _ in 0..1000 {
         let app = app.clone();
-        requests.spawn(async move { verdict(&app, TOKEN).await });
+        requests.spawn(async move { app.verdict(TOKEN).await });
     }
     endpoint.asked(1).await;
     // All others find it remembered, or under way.
@@ -60,7 +58,7 @@ async fn each_token_gets_its_own_answer() {
     for number in 0..40 {
         let (app, token) = (app.clone(), format!("{prefix}{number}"));
         requests.spawn(async move {
-            let reply = fetch(&app, "/", &token).await;
+            let reply = app.get("/", &token).await;
             (reply.body.contains(&format!(" {token} ")), reply.status)
         });
     }
@@ -72,7 +70,7 @@ async fn each_token_gets_its_own_answer() {
     // The same letters in another case are another token.
     endpoint.turn(|_| answer(200, &json!({"active": false})));
     let other = format!("{}0", "P".repeat(200));
-    assert_eq!(verdict(&app, &other).await, "401 invalid_token inactive");
+    assert_eq!(app.verdict(&other).await, "401 invalid_token inactive");
 }
 
 #[tokio::test]
@@ -83,12 +81,12 @@ async fn a_client_that_goes_away_cancels_nothing_for_others() {
     endpoint.close();
     let leader = tokio::spawn({
         let app = app.clone();
-        async move { verdict(&app, TOKEN).await }
+        async move { app.verdict(TOKEN).await }
     });
     endpoint.asked(1).await;
     let follower = tokio::spawn({
         let app = app.clone();
-        async move { verdict(&app, TOKEN).await }
+        async move { app.verdict(TOKEN).await }
     });
     leader.abort();
     assert!(leader.await.expect_err("aborted").is_cancelled());
@@ -107,7 +105,7 @@ async fn only_so_many_questions_are_under_way_and_the_others_wait_their_turn() {
     let mut requests = JoinSet::new();
     for number in 0..10 {
         let app = app.clone();
-        requests.spawn(async move { verdict(&app, &format!("{TOKEN}{number}")).await });
+        requests.spawn(async move { app.verdict(&format!("{TOKEN}{number}")).await });
     }
     until(|| server.introspection_status().expect("asked").in_flight() == 10).await;
     endpoint.asked(2).await;
@@ -127,7 +125,7 @@ async fn a_storm_of_tokens_is_refused_where_it_is_too_much() {
     let mut requests = JoinSet::new();
     for number in 0..300 {
         let app = app.clone();
-        requests.spawn(async move { verdict(&app, &format!("{TOKEN}{number}")).await });
+        requests.spawn(async move { app.verdict(&format!("{TOKEN}{number}")).await });
     }
     let mut turned_away = 0;
     while let Some(done) = requests.join_next().await {
@@ -155,7 +153,7 @@ async fn nobody_waits_longer_than_the_patience_and_the_answer_serves_the_next() 
     endpoint.close();
     let waiting = tokio::spawn({
         let app = app.clone();
-        async move { fetch(&app, "/", TOKEN).await }
+        async move { app.get("/", TOKEN).await }
     });
     endpoint.asked(1).await;
     until(|| clock.sleepers() > 0).await;
@@ -165,7 +163,7 @@ async fn nobody_waits_longer_than_the_patience_and_the_answer_serves_the_next() 
     assert_eq!(reply.header("retry-after"), Some("1"));
     endpoint.open();
     until(|| server.introspection_status().expect("asked").in_flight() == 0).await;
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.calls(), 1, "it was answered meanwhile");
 }
 
@@ -182,17 +180,17 @@ async fn an_endpoint_that_asks_for_a_rest_gets_it() {
     .await;
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
-    let reply = fetch(&app, "/", TOKEN).await;
+    let reply = app.get("/", TOKEN).await;
     assert_eq!(reply.verdict(), "503 unavailable introspection_busy");
     assert_eq!(reply.header("retry-after"), Some("7"));
     endpoint.turn(|_| answer(200, &good()));
     clock.advance(3 * SECOND);
-    let reply = fetch(&app, "/", TOKEN).await;
+    let reply = app.get("/", TOKEN).await;
     assert_eq!(reply.verdict(), "503 unavailable introspection_busy");
     assert_eq!(reply.header("retry-after"), Some("4"), "what is left of it");
     assert_eq!(endpoint.calls(), 1);
     clock.advance(4 * SECOND);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
 
     // An hour is more than anybody may ask for.
     endpoint.turn(|_| {
@@ -202,7 +200,7 @@ async fn an_endpoint_that_asks_for_a_rest_gets_it() {
             .body("".into())
             .expect("an answer")
     });
-    let reply = fetch(&app, "/", "other").await;
+    let reply = app.get("/", "other").await;
     assert_eq!(reply.header("retry-after"), Some("60"));
 }
 
@@ -213,7 +211,7 @@ async fn an_endpoint_that_keeps_failing_is_asked_once_a_second() {
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
     let fail = async |name: usize| {
-        let failed = verdict(&app, &format!("{TOKEN}{name}")).await;
+        let failed = app.verdict(&format!("{TOKEN}{name}")).await;
         assert_eq!(failed, "503 unavailable introspection_failed");
     };
     for name in 0..200 {
@@ -230,8 +228,8 @@ async fn an_endpoint_that_keeps_failing_is_asked_once_a_second() {
     }
     endpoint.turn(|_| answer(200, &good()));
     clock.advance(SECOND);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
-    assert_eq!(verdict(&app, "another").await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
+    assert_eq!(app.verdict("another").await, "200");
     let status = server.introspection_status().expect("asked");
     assert_eq!((status.calls(), status.failures()), (71, 69));
     assert_eq!(status.failing_for(), None);
@@ -256,13 +254,13 @@ async fn what_is_no_token_is_never_asked_about() {
         "=",
         "a=b",
     ] {
-        let found = verdict(&app, bad).await;
+        let found = app.verdict(bad).await;
         assert_eq!(found, "400 invalid_request not_a_token", "{bad}");
     }
     let long = "a".repeat(1025);
-    assert_eq!(verdict(&app, &long).await, "401 invalid_token too_large");
+    assert_eq!(app.verdict(&long).await, "401 invalid_token too_large");
     assert_eq!(endpoint.calls(), 0);
-    assert_eq!(verdict(&app, &long[1..]).await, "200");
+    assert_eq!(app.verdict(&long[1..]).await, "200");
 }
 
 #[tokio::test]
@@ -274,13 +272,13 @@ async fn operators_hear_when_trouble_starts_changes_and_ends_and_never_a_secret(
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
     for _ in 0..3 {
-        verdict(&app, TOKEN).await;
+        app.verdict(TOKEN).await;
     }
     endpoint.turn(|_| answer(401, &json!({})));
     clock.advance(60 * SECOND);
-    verdict(&app, TOKEN).await;
+    app.verdict(TOKEN).await;
     endpoint.turn(|_| answer(200, &good()));
-    verdict(&app, TOKEN).await;
+    app.verdict(TOKEN).await;
     drop(listening);
     let text = logs.text();
     let times = |what: &str| text.matches(what).count();

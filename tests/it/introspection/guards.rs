@@ -19,7 +19,7 @@ use portcullis::{
 };
 use serde_json::json;
 
-use crate::support::{API, send};
+use crate::support::{API, Requests as _, TestApp};
 
 portcullis::scopes! { Read = "app/read"; Both = "app/read app/write"; }
 portcullis::roles! { Editor = "editor"; Admin = "admin"; }
@@ -61,7 +61,7 @@ async fn token(token: AccessToken) -> String {
 
 fn app(server: &ResourceServer) -> Router {
     let inside =
-        Router::new()
+        TestApp::behind(server.authenticate().context("app"))
             .route("/who", get(who))
             .route("/token", get(token))
             .route("/user", get(|_: WorkspaceUser| async {}))
@@ -84,13 +84,11 @@ fn app(server: &ResourceServer) -> Router {
             .route(
                 "/for/{workspace_id}",
                 get(|delegation: Delegation| async move { delegation.user().to_string() }),
-            )
-            .route_layer(server.authenticate().context("app"));
-    let portal = Router::new()
+            );
+    let portal = TestApp::behind(server.authenticate().context("portal"))
         .route("/principal", get(|_: Principal| async {}))
-        .route("/accounts/{account_id}", get(|_: AccountAccess| async {}))
-        .route_layer(server.authenticate().context("portal"));
-    inside.nest("/portal", portal)
+        .route("/accounts/{account_id}", get(|_: AccountAccess| async {}));
+    Router::from(inside).nest("/portal", portal.into())
 }
 
 async fn server(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
@@ -129,7 +127,7 @@ async fn compare(issuer: &ServedIssuer, clock: &ManualClock, cases: &[Case<'_>])
             if !user.is_empty() {
                 fields.push(("x-user-id", user));
             }
-            let answer = send(app, path, &fields).await;
+            let answer = app.send(path, &fields).await;
             let found = format!("{} {}", answer.verdict(), answer.body);
             assert_eq!(found.trim_end(), *expected, "{what} at {path}: {token}");
         }

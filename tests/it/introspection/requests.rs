@@ -10,14 +10,14 @@ use portcullis::{ResourceServer, TenantClaims};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoint, json as answer, raw};
-use crate::support::introspection::{AS, TOKEN, app, builder, good, issuer, server, verdict, with};
-use crate::support::{API, get as fetch};
+use crate::support::introspection::{AS, TOKEN, app, builder, good, issuer, server, with};
+use crate::support::{API, Requests as _};
 
 /// The verdict on one token of which the endpoint says this.
 async fn verdict_on(said: Value) -> String {
     let endpoint = Endpoint::saying(said).await;
     let server = server(issuer(&endpoint), &ManualClock::new());
-    verdict(&app(&server), TOKEN).await
+    app(&server).verdict(TOKEN).await
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn an_active_token_reaches_the_handler_and_is_remembered() {
     let server = server(issuer(&endpoint), &ManualClock::new());
     let app = app(&server);
     for _ in 0..3 {
-        let reply = fetch(&app, "/", TOKEN).await;
+        let reply = app.get("/", TOKEN).await;
         assert_eq!(reply.status, 200);
         assert_eq!(reply.body, format!("subject user-1 of {AS}"));
     }
@@ -145,19 +145,19 @@ async fn scopes_tenants_and_own_checks_hold_for_opaque_tokens() {
         ("/workspaces/acme", "200"),
         ("/workspaces/other", "403 wrong_tenant"),
     ] {
-        assert_eq!(fetch(&app, path, TOKEN).await.verdict(), expected, "{path}");
+        assert_eq!(app.get(path, TOKEN).await.verdict(), expected, "{path}");
     }
-    let kind = fetch(&app, "/", TOKEN).await.body;
+    let kind = app.get("/", TOKEN).await.body;
     assert!(kind.starts_with("user user-1"), "{kind}");
     endpoint.turn(|_| answer(200, &with("scope", "other".into())));
     assert_eq!(
-        fetch(&app, "/orders", "another").await.verdict(),
+        app.get("/orders", "another").await.verdict(),
         "403 insufficient_scope"
     );
     endpoint.turn(|_| answer(200, &with("client_id", "barred".into())));
     for _ in 0..2 {
         assert_eq!(
-            verdict(&app, "third").await,
+            app.verdict("third").await,
             "401 invalid_token objection",
             "on every request"
         );
@@ -172,7 +172,7 @@ async fn a_machine_is_known_by_its_own_id_where_no_user_is_named() {
         said["username"] = username;
         let endpoint = Endpoint::saying(said).await;
         let server = server(issuer(&endpoint), &ManualClock::new());
-        let body = fetch(&app(&server), "/", TOKEN).await.body;
+        let body = app(&server).get("/", TOKEN).await.body;
         assert!(body.starts_with(expected), "{body}");
     }
 }
@@ -184,38 +184,38 @@ async fn an_answer_is_remembered_for_its_life_and_never_past_the_tokens_end() {
     let settings = issuer(&endpoint).introspection_cache_life(Duration::from_secs(30));
     let server = server(settings, &clock);
     let app = app(&server);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     endpoint.turn(|_| answer(200, &json!({"active": false})));
     clock.advance(Duration::from_secs(29));
     assert_eq!(
-        verdict(&app, TOKEN).await,
+        app.verdict(TOKEN).await,
         "200",
         "a look does not prolong it"
     );
     clock.advance(Duration::from_secs(1));
-    assert_eq!(verdict(&app, TOKEN).await, "401 invalid_token inactive");
+    assert_eq!(app.verdict(TOKEN).await, "401 invalid_token inactive");
     assert_eq!(endpoint.calls(), 2);
 
     // Refusals are remembered for ten seconds.
     endpoint.turn(|_| answer(200, &good()));
     clock.advance(Duration::from_secs(9));
-    assert_eq!(verdict(&app, TOKEN).await, "401 invalid_token inactive");
+    assert_eq!(app.verdict(TOKEN).await, "401 invalid_token inactive");
     clock.advance(Duration::from_secs(1));
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.calls(), 3);
 
     // Five seconds to live, and thirty of leeway: asked again, and good until the issuer says no.
     let end = clock.now().as_secs() + 5;
     endpoint.turn(move |_| answer(200, &with("exp", end.into())));
-    assert_eq!(verdict(&app, "short").await, "200");
+    assert_eq!(app.verdict("short").await, "200");
     clock.advance(Duration::from_secs(4));
-    assert_eq!(verdict(&app, "short").await, "200");
+    assert_eq!(app.verdict("short").await, "200");
     assert_eq!(endpoint.calls(), 4);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(verdict(&app, "short").await, "200", "within the leeway");
+    assert_eq!(app.verdict("short").await, "200", "within the leeway");
     assert_eq!(endpoint.calls(), 5);
     clock.advance(Duration::from_secs(30));
-    assert_eq!(verdict(&app, "short").await, "401 invalid_token expired");
+    assert_eq!(app.verdict("short").await, "401 invalid_token expired");
 }
 
 #[tokio::test]
@@ -224,12 +224,12 @@ async fn an_answer_without_an_end_is_remembered_briefly() {
     let endpoint = Endpoint::saying(with("exp", Value::Null)).await;
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     clock.advance(Duration::from_secs(9));
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.calls(), 1);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.calls(), 2);
 }
 
@@ -242,7 +242,7 @@ async fn nothing_is_remembered_where_that_is_switched_off() {
     );
     let app = app(&server);
     for calls in 1..=3 {
-        assert_eq!(verdict(&app, TOKEN).await, "200");
+        assert_eq!(app.verdict(TOKEN).await, "200");
         assert_eq!(endpoint.calls(), calls);
     }
 }
@@ -253,7 +253,7 @@ async fn an_outage_is_never_a_verdict_and_what_is_remembered_stays_good() {
     let endpoint = Endpoint::saying(good()).await;
     let server = server(issuer(&endpoint), &clock);
     let app = app(&server);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     for (number, (status, fault)) in [
         (500, "introspection_failed"),
         (404, "introspection_failed"),
@@ -268,18 +268,18 @@ async fn an_outage_is_never_a_verdict_and_what_is_remembered_stays_good() {
     .enumerate()
     {
         endpoint.turn(move |_| answer(status, &good()));
-        let reply = fetch(&app, "/", &format!("other-{number}")).await;
+        let reply = app.get("/", &format!("other-{number}")).await;
         assert_eq!(reply.verdict(), format!("503 unavailable {fault}"));
         assert_eq!(reply.header("retry-after"), Some("1"));
         assert_eq!(reply.header("www-authenticate"), None);
-        assert_eq!(verdict(&app, TOKEN).await, "200", "it is remembered");
+        assert_eq!(app.verdict(TOKEN).await, "200", "it is remembered");
         let status = server.introspection_status().expect("it is asked");
         assert!(status.is_failing() && status.last_error().is_some());
         // The next one is asked all the same, and this one after a second.
         endpoint.turn(|_| answer(200, &good()));
-        assert_eq!(verdict(&app, &format!("next-{number}")).await, "200");
+        assert_eq!(app.verdict(&format!("next-{number}")).await, "200");
         clock.advance(Duration::from_secs(1));
-        assert_eq!(verdict(&app, &format!("other-{number}")).await, "200");
+        assert_eq!(app.verdict(&format!("other-{number}")).await, "200");
         let status = server.introspection_status().expect("it is asked");
         assert!(!status.is_failing() && status.last_error().is_none());
     }
@@ -312,11 +312,11 @@ async fn html_and_broken_bodies_are_no_answer() {
         let server = server(issuer(&endpoint), &ManualClock::new());
         let app = app(&server);
         assert_eq!(
-            verdict(&app, TOKEN).await,
+            app.verdict(TOKEN).await,
             "503 unavailable introspection_failed"
         );
         endpoint.turn(|_| answer(200, &good()));
-        assert_eq!(verdict(&app, TOKEN).await, "200");
+        assert_eq!(app.verdict(TOKEN).await, "200");
     }
 }
 
@@ -331,7 +331,7 @@ async fn jwts_of_another_issuer_are_verified_here_and_never_asked_about() {
         .expect("sound");
     let app = app(&server);
     let token = mock.token();
-    assert_eq!(verdict(&app, &token.sign()).await, "200");
+    assert_eq!(app.verdict(&token.sign()).await, "200");
     for bad in [
         token.tampered_signature(),
         token.unsigned(),
@@ -341,12 +341,12 @@ async fn jwts_of_another_issuer_are_verified_here_and_never_asked_about() {
         "abc.def.ghi".to_owned(),
         "a.b.c.d.e".to_owned(),
     ] {
-        let reply = fetch(&app, "/", &bad).await;
+        let reply = app.get("/", &bad).await;
         assert_eq!(reply.status, 401, "{bad}");
     }
     assert_eq!(endpoint.calls(), 0);
     for opaque in [TOKEN, "a.b", "a.b.c.d", "a.b.c.d.e.f", "a~b.c", "a/b+c=="] {
-        assert_eq!(verdict(&app, opaque).await, "200", "{opaque}");
+        assert_eq!(app.verdict(opaque).await, "200", "{opaque}");
         assert_eq!(endpoint.last().field("token").as_deref(), Some(opaque));
     }
     assert_eq!(endpoint.calls(), 6);

@@ -1,7 +1,6 @@
 //! Members of answers about tokens and users: what is empty is absent, and which words mark an
 //! access token.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::config::TokenInformation;
 use portcullis::test_util::ManualClock;
@@ -9,8 +8,8 @@ use portcullis::{AccessToken, Issuer};
 use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoint, json as answer};
-use crate::support::get as fetch;
-use crate::support::introspection::{AS, TOKEN, app, good, issuer, server, verdict};
+use crate::support::introspection::{AS, TOKEN, app, good, issuer, server};
+use crate::support::{Requests as _, TestApp};
 
 /// The good answer with this member set, to `null` as well.
 fn but(member: &str, value: Value) -> Value {
@@ -23,7 +22,7 @@ fn but(member: &str, value: Value) -> Value {
 async fn reply_to(said: Value, settings: impl FnOnce(Issuer) -> Issuer) -> (String, String) {
     let endpoint = Endpoint::saying(said).await;
     let server = server(settings(issuer(&endpoint)), &ManualClock::new());
-    let reply = fetch(&app(&server), "/", TOKEN).await;
+    let reply = app(&server).get("/", TOKEN).await;
     (reply.verdict(), reply.body)
 }
 
@@ -188,7 +187,7 @@ async fn token_information_has_the_same_rule() {
             .token_dialect(dialect())
             .subject_claim("user");
         let server = server(service, &ManualClock::new());
-        assert_eq!(verdict(&app(&server), TOKEN).await, expected, "{said}");
+        assert_eq!(app(&server).verdict(TOKEN).await, expected, "{said}");
     }
 }
 
@@ -208,10 +207,8 @@ async fn custom_claims_read_the_answer_as_it_came() {
         let whole = token.claims::<Whole>().expect("it fits");
         format!("{:?} {:?}", whole.plan, whole.tags)
     };
-    let app = Router::new()
-        .route("/", get(whole))
-        .route_layer(server.authenticate());
-    assert_eq!(fetch(&app, "/", TOKEN).await.body, "None []");
+    let app = TestApp::behind(server.authenticate()).route("/", get(whole));
+    assert_eq!(app.get("/", TOKEN).await.body, "None []");
 }
 
 #[tokio::test]
@@ -231,12 +228,10 @@ async fn userinfo_without_a_subject_is_none_and_other_members_are_the_applicatio
         .clock(clock.clone())
         .build()
         .expect("sound");
-    let app = Router::new()
-        .route(
-            "/",
-            get(|contact: UserInfo<Contact>| async move { format!("{:?}", contact.email) }),
-        )
-        .route_layer(server.authenticate());
+    let app = TestApp::behind(server.authenticate()).route(
+        "/",
+        get(|contact: UserInfo<Contact>| async move { format!("{:?}", contact.email) }),
+    );
     for (number, (said, expected)) in [
         (json!({"sub": "alice", "email": null}), "200"),
         (json!({"sub": null}), "503 unavailable user_info_failed"),
@@ -250,11 +245,7 @@ async fn userinfo_without_a_subject_is_none_and_other_members_are_the_applicatio
         let shown = said.to_string();
         endpoint.turn(move |_| answer(200, &said));
         let token = mock.token().subject("alice").claim("number", number).sign();
-        assert_eq!(
-            fetch(&app, "/", &token).await.verdict(),
-            expected,
-            "{shown}"
-        );
+        assert_eq!(app.get("/", &token).await.verdict(), expected, "{shown}");
     }
 }
 

@@ -21,9 +21,9 @@ use serde_json::{Value, json};
 
 use crate::support::endpoint::{Endpoint, field, json as answer, raw};
 use crate::support::introspection::{
-    AS, SIGNED, TOKEN, app, builder, good, issuer, issuer_by, ours, server, signed, verdict, with,
+    AS, SIGNED, TOKEN, app, builder, good, issuer, issuer_by, ours, server, signed, with,
 };
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, trusting};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -55,7 +55,7 @@ async fn each_way_of_client_authentication_is_spoken() {
         ),
     ] {
         let server = server(issuer_by(&endpoint, ours.clone()), &ManualClock::new());
-        assert_eq!(verdict(&app(&server), TOKEN).await, "200");
+        assert_eq!(app(&server).verdict(TOKEN).await, "200");
         let question = endpoint.last();
         assert_eq!(question.header("authorization"), header, "{ours:?}");
         assert_eq!(question.field("token").as_deref(), Some(TOKEN));
@@ -120,7 +120,7 @@ async fn we_sign_who_we_are_anew_for_each_question() {
         let app = app(&server);
         let mut ids = Vec::new();
         for token in ["one", "two"] {
-            assert_eq!(verdict(&app, token).await, "200");
+            assert_eq!(app.verdict(token).await, "200");
             let question = endpoint.last();
             assert_eq!(question.header("authorization"), "");
             assert_eq!(
@@ -155,7 +155,7 @@ async fn the_audience_of_our_statement_can_be_named() {
     let (_, pem, _, _) = keys().remove(0);
     let ours = ClientAuthentication::private_key_jwt("id", pem).for_audience("https://as/token");
     let server = server(issuer_by(&endpoint, ours), &ManualClock::new());
-    assert_eq!(verdict(&app(&server), TOKEN).await, "200");
+    assert_eq!(app(&server).verdict(TOKEN).await, "200");
     let assertion = endpoint.last().field("client_assertion").expect("one");
     let claims = assertion.split('.').nth(1).expect("three parts");
     let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
@@ -178,10 +178,10 @@ async fn a_token_information_service_is_asked_in_its_dialect() {
     let endpoint = Endpoint::saying(said).await;
     let server = server(service(&endpoint), &clock);
     let app = app(&server);
-    let reply = fetch(&app, "/", TOKEN).await;
+    let reply = app.get("/", TOKEN).await;
     assert_eq!(reply.verdict(), "200");
     assert!(reply.body.starts_with("subject admin of http://127.0.0.1"));
-    assert_eq!(fetch(&app, "/orders", TOKEN).await.verdict(), "200");
+    assert_eq!(app.get("/orders", TOKEN).await.verdict(), "200");
     let question = endpoint.last();
     assert_eq!(
         (&*question.method, &*question.target),
@@ -193,20 +193,20 @@ async fn a_token_information_service_is_asked_in_its_dialect() {
     // It is remembered until its own end.
     endpoint.turn(|_| answer(400, &json!({"error": "invalid_request"})));
     clock.advance(24 * SECOND);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     clock.advance(SECOND);
-    assert_eq!(verdict(&app, TOKEN).await, "401 invalid_token inactive");
-    assert_eq!(verdict(&app, TOKEN).await, "401 invalid_token inactive");
+    assert_eq!(app.verdict(TOKEN).await, "401 invalid_token inactive");
+    assert_eq!(app.verdict(TOKEN).await, "401 invalid_token inactive");
     assert_eq!(endpoint.calls(), 2);
     endpoint.turn(|_| answer(500, &json!({})));
     assert_eq!(
-        verdict(&app, "other").await,
+        app.verdict("other").await,
         "503 unavailable introspection_failed"
     );
     endpoint.turn(|_| answer(200, &json!({"user_id": "admin", "active": false})));
-    assert_eq!(verdict(&app, "third").await, "401 invalid_token inactive");
+    assert_eq!(app.verdict("third").await, "401 invalid_token inactive");
     endpoint.turn(|_| answer(200, &json!({"user_id": "admin", "expires_in": "soon"})));
-    assert_eq!(verdict(&app, "fourth").await, "401 invalid_token claims");
+    assert_eq!(app.verdict("fourth").await, "401 invalid_token claims");
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn another_dialect_is_a_few_lines() {
         .scope_claim("rights");
     let server = server(service, &ManualClock::new());
     let app = app(&server);
-    assert_eq!(fetch(&app, "/orders", TOKEN).await.verdict(), "200");
+    assert_eq!(app.get("/orders", TOKEN).await.verdict(), "200");
     assert_eq!(endpoint.last().body, format!("ticket={TOKEN}"));
     assert!(
         endpoint
@@ -234,10 +234,10 @@ async fn another_dialect_is_a_few_lines() {
             .starts_with("Basic ")
     );
     endpoint.turn(|_| answer(404, &json!({})));
-    assert_eq!(verdict(&app, "other").await, "401 invalid_token inactive");
+    assert_eq!(app.verdict("other").await, "401 invalid_token inactive");
     endpoint.turn(|_| answer(400, &json!({})));
     assert_eq!(
-        verdict(&app, "third").await,
+        app.verdict("third").await,
         "503 unavailable introspection_failed"
     );
 }
@@ -255,7 +255,7 @@ async fn an_old_service_gets_the_token_in_the_query_and_nobody_reads_it_in_a_log
     };
     let server = server(service(), &ManualClock::new());
     let app = app(&server);
-    assert_eq!(verdict(&app, "a/b+c=").await, "200");
+    assert_eq!(app.verdict("a/b+c=").await, "200");
     let question = endpoint.last();
     assert_eq!((&*question.method, &*question.body), ("GET", ""));
     let (path, query) = question.target.split_once('?').expect("a query");
@@ -264,12 +264,12 @@ async fn an_old_service_gets_the_token_in_the_query_and_nobody_reads_it_in_a_log
     assert_eq!(field(query, "v").as_deref(), Some("1"));
     endpoint.turn(|_| answer(500, &json!({})));
     assert_eq!(
-        verdict(&app, TOKEN).await,
+        app.verdict(TOKEN).await,
         "503 unavailable introspection_failed"
     );
     // More fits into no address.
     let long = "a".repeat(1025);
-    assert_eq!(verdict(&app, &long).await, "401 invalid_token too_large");
+    assert_eq!(app.verdict(&long).await, "401 invalid_token too_large");
     assert_eq!(endpoint.calls(), 2);
     drop(listening);
     let text = logs.text();
@@ -289,12 +289,12 @@ async fn a_status_is_about_the_token_only_where_the_configuration_says_so() {
     let endpoint = Endpoint::doing(|_| answer(400, &json!({"error": "invalid_request"}))).await;
     let plain = server(issuer(&endpoint), &ManualClock::new());
     assert_eq!(
-        verdict(&app(&plain), TOKEN).await,
+        app(&plain).verdict(TOKEN).await,
         "503 unavailable introspection_failed"
     );
     let told = server(issuer(&endpoint).bad_token_status(400), &ManualClock::new());
     assert_eq!(
-        verdict(&app(&told), TOKEN).await,
+        app(&told).verdict(TOKEN).await,
         "401 invalid_token inactive"
     );
     for about_us in [200, 302, 401, 403, 429, 500] {
@@ -310,7 +310,7 @@ async fn an_answer_without_an_audience_is_accepted_where_the_configuration_says_
     let endpoint = Endpoint::saying(with("aud", Value::Null)).await;
     let strict = server(issuer(&endpoint), &ManualClock::new());
     assert_eq!(
-        verdict(&app(&strict), TOKEN).await,
+        app(&strict).verdict(TOKEN).await,
         "401 invalid_token audience"
     );
     let lenient = server(
@@ -318,9 +318,9 @@ async fn an_answer_without_an_audience_is_accepted_where_the_configuration_says_
         &ManualClock::new(),
     );
     let app = app(&lenient);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     endpoint.turn(|_| answer(200, &with("aud", "https://other.example".into())));
-    assert_eq!(verdict(&app, "other").await, "401 invalid_token audience");
+    assert_eq!(app.verdict("other").await, "401 invalid_token audience");
 }
 
 /// Metadata of the issuer, and its introspection endpoint.
@@ -360,8 +360,8 @@ async fn the_endpoint_is_found_by_the_issuers_metadata() {
     let server = server.connect().await.expect("it is there");
     assert!(server.ready());
     let app = app(&server);
-    assert_eq!(verdict(&app, "one").await, "200");
-    assert_eq!(verdict(&app, "two").await, "200");
+    assert_eq!(app.verdict("one").await, "200");
+    assert_eq!(app.verdict("two").await, "200");
     assert_eq!(
         targets(&endpoint),
         [
@@ -381,7 +381,7 @@ async fn metadata_that_was_not_there_is_looked_for_again_by_a_request() {
     let app = app(&server);
     assert!(!server.ready());
     assert_eq!(
-        verdict(&app, TOKEN).await,
+        app.verdict(TOKEN).await,
         "503 unavailable introspection_failed"
     );
     let status = server.introspection_status().expect("asked");
@@ -394,7 +394,7 @@ async fn metadata_that_was_not_there_is_looked_for_again_by_a_request() {
             &json!({"issuer": origin, "introspection_endpoint": format!("{origin}/introspect")}),
         ),
     });
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     assert!(server.ready());
 }
 
@@ -404,7 +404,7 @@ async fn metadata_of_another_issuer_is_a_mistake_and_is_never_followed() {
     let server = server(by(&endpoint), &ManualClock::new());
     let app = app(&server);
     assert_eq!(
-        verdict(&app, TOKEN).await,
+        app.verdict(TOKEN).await,
         "503 unavailable introspection_failed"
     );
     match server.connect().await {
@@ -426,30 +426,30 @@ async fn a_jwt_is_asked_about_only_where_the_configuration_says_so() {
     let plain = server(issuer(&endpoint), &clock);
     let plain = app(&plain);
     assert_eq!(
-        verdict(&plain, &own).await,
+        plain.verdict(&own).await,
         "401 invalid_token unknown_issuer"
     );
     let settings = builder(issuer(&endpoint).introspect_jwts(), &clock);
     let both = settings.issuer(other.trusted()).build().expect("sound");
     let app = app(&both);
-    assert_eq!(verdict(&app, &foreign).await, "200", "verified here");
+    assert_eq!(app.verdict(&foreign).await, "200", "verified here");
     assert_eq!(endpoint.calls(), 0);
     for _ in 0..2 {
-        assert_eq!(verdict(&app, &own).await, "200");
+        assert_eq!(app.verdict(&own).await, "200");
     }
     assert_eq!(endpoint.calls(), 1);
     assert_eq!(endpoint.last().field("token"), Some(own.clone()));
     // The answer counts, whatever the token says of itself.
     endpoint.turn(|_| answer(200, &json!({"active": false})));
     let forged = mock.token().subject("admin").sign_with_wrong_key();
-    assert_eq!(verdict(&app, &forged).await, "401 invalid_token inactive");
+    assert_eq!(app.verdict(&forged).await, "401 invalid_token inactive");
     for nobodys in [
         other.token().tampered_signature(),
         MockIssuer::named(format!("{AS}/")).token().sign(),
         "abc.def.ghi".to_owned(),
         "a.b.c.d.e".to_owned(),
     ] {
-        assert_eq!(fetch(&app, "/", &nobodys).await.status, 401);
+        assert_eq!(app.get("/", &nobodys).await.status, 401);
     }
     assert_eq!(endpoint.calls(), 2);
     let twice = builder(issuer(&endpoint).introspect_jwts(), &clock).issuer(mock.trusted());
@@ -590,7 +590,7 @@ async fn a_signed_answer_counts_only_if_all_of_it_is_right() {
     ] {
         let endpoint = Endpoint::doing(move |_| raw(200, media_type, body.clone())).await;
         let server = server(settings(&endpoint), &ManualClock::new());
-        let found = verdict(&app(&server), TOKEN).await;
+        let found = app(&server).verdict(TOKEN).await;
         assert_eq!(found, expected, "{what}");
         assert_eq!(endpoint.last().header("accept"), SIGNED);
     }
@@ -599,19 +599,16 @@ async fn a_signed_answer_counts_only_if_all_of_it_is_right() {
 #[tokio::test]
 async fn a_signed_answer_is_no_access_token() {
     let mock = MockIssuer::named(AS);
-    let server = ResourceServer::builder(API)
-        .issuer(mock.trusted())
-        .build()
-        .expect("sound");
+    let server = trusting([mock.trusted()]);
     let app = app(&server);
     let mut claims = good();
     claims["token_introspection"] = good();
     claims["iat"] = 1.into();
     let token = mock.token().payload_json(claims.to_string());
-    assert_eq!(verdict(&app, &token.sign()).await, "200", "the twin");
+    assert_eq!(app.verdict(&token.sign()).await, "200", "the twin");
     for kind in ["token-introspection+jwt", SIGNED] {
         let answer = token.clone().typ(kind).sign();
-        assert_eq!(verdict(&app, &answer).await, "401 invalid_token token_type");
+        assert_eq!(app.verdict(&answer).await, "401 invalid_token token_type");
     }
 }
 
@@ -638,11 +635,11 @@ async fn keys_of_signed_answers_are_fetched_and_followed() {
         .expect("it is there");
     assert!(server.ready());
     let app = app(&server);
-    assert_eq!(verdict(&app, "one").await, "200");
+    assert_eq!(app.verdict("one").await, "200");
     mock.rotate();
     clock.advance(31 * SECOND);
     assert_eq!(
-        verdict(&app, "two").await,
+        app.verdict("two").await,
         "200",
         "after a look for the new key"
     );

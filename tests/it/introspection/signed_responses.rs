@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::extract::UserInfo;
 use portcullis::test_util::{
@@ -14,8 +13,10 @@ use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
 use crate::support::API;
+use crate::support::Requests as _;
+use crate::support::TestApp;
 use crate::support::endpoint::{Endpoint, json as answer, raw};
-use crate::support::introspection::{AS, TOKEN, app, good, issuer, ours, server, verdict, with};
+use crate::support::introspection::{AS, TOKEN, app, good, issuer, ours, server, with};
 use crate::support::introspection::{SIGNED, signed};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -73,7 +74,7 @@ async fn signed_answer_of_another_time_is_no_answer() {
         let endpoint = Endpoint::doing(move |_| raw(200, SIGNED, body.clone())).await;
         let settings = issuer(&endpoint).signed_answers().key_set(mock.key_set());
         let server = server(settings, &clock);
-        assert_eq!(verdict(&app(&server), TOKEN).await, expected, "{members}");
+        assert_eq!(app(&server).verdict(TOKEN).await, expected, "{members}");
     }
 }
 
@@ -95,9 +96,9 @@ async fn signed_answer_that_is_played_back_is_good_for_its_age_alone_which_is_a_
         let server = server(issuer, &clock);
         let app = app(&server);
         clock.advance(age * SECOND);
-        assert_eq!(verdict(&app, "one").await, "200", "{settings:?}");
+        assert_eq!(app.verdict("one").await, "200", "{settings:?}");
         clock.advance(SECOND);
-        assert_eq!(verdict(&app, "two").await, FAILED, "{settings:?}");
+        assert_eq!(app.verdict("two").await, FAILED, "{settings:?}");
     }
     for bad in [Duration::ZERO, Duration::from_secs(3601)] {
         let issuer = Issuer::introspected("https://as.example/introspect")
@@ -119,7 +120,7 @@ async fn signed_answer_is_remembered_no_longer_than_it_is_good() {
     let app = app(&server);
     for (seconds, calls) in [(0, 1), (19, 1), (1, 2)] {
         clock.advance(seconds * SECOND);
-        assert_eq!(verdict(&app, TOKEN).await, "200");
+        assert_eq!(app.verdict(TOKEN).await, "200");
         assert_eq!(endpoint.calls(), calls);
     }
 }
@@ -162,7 +163,7 @@ async fn dropped_keys_end_the_answers_that_they_verified() {
     let server = connected(&endpoint, &mock, &clock).await;
     let app = app(&server);
     for _ in 0..2 {
-        assert_eq!(verdict(&app, TOKEN).await, "200");
+        assert_eq!(app.verdict(TOKEN).await, "200");
     }
     assert_eq!(endpoint.calls(), 1);
     mock.break_key_set_with(Fault::Status(503));
@@ -172,7 +173,7 @@ async fn dropped_keys_end_the_answers_that_they_verified() {
         .drop_keys();
     endpoint.turn(|_| answer(503, &json!({})));
     for token in [TOKEN, "another"] {
-        assert_eq!(verdict(&app, token).await, FAILED, "{token}");
+        assert_eq!(app.verdict(token).await, FAILED, "{token}");
     }
     // Its twin: with keys and the endpoint back the same token is good again.
     mock.recover();
@@ -184,7 +185,7 @@ async fn dropped_keys_end_the_answers_that_they_verified() {
     clock.advance(61 * SECOND);
     let keys = server.issuer_keys(&mock.issuer()).expect("its keys");
     keys.refresh_now().await.expect("keys");
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
 }
 
 #[tokio::test]
@@ -205,7 +206,7 @@ async fn dropped_keys_end_refusals_that_stand_on_them_too() {
     let server = connected(&endpoint, &mock, &clock).await;
     let app = app(&server);
     for _ in 0..2 {
-        assert_eq!(verdict(&app, TOKEN).await, "401 invalid_token inactive");
+        assert_eq!(app.verdict(TOKEN).await, "401 invalid_token inactive");
     }
     assert_eq!(endpoint.calls(), 1);
     mock.break_key_set_with(Fault::Status(503));
@@ -213,11 +214,7 @@ async fn dropped_keys_end_refusals_that_stand_on_them_too() {
         .issuer_keys(&mock.issuer())
         .expect("its keys")
         .drop_keys();
-    assert_eq!(
-        verdict(&app, TOKEN).await,
-        FAILED,
-        "by somebody else's word"
-    );
+    assert_eq!(app.verdict(TOKEN).await, FAILED, "by somebody else's word");
 }
 
 #[tokio::test]
@@ -228,14 +225,14 @@ async fn key_that_leaves_the_set_ends_its_answers_and_one_that_stays_keeps_them(
         let endpoint = signing(&mock).await;
         let server = connected(&endpoint, &mock, &clock).await;
         let app = app(&server);
-        assert_eq!(verdict(&app, TOKEN).await, "200");
+        assert_eq!(app.verdict(TOKEN).await, "200");
         mock.rotate();
         if retires {
             mock.retire_old_keys();
         }
         let keys = server.issuer_keys(&mock.issuer()).expect("its keys");
         keys.refresh_now().await.expect("keys");
-        assert_eq!(verdict(&app, TOKEN).await, "200");
+        assert_eq!(app.verdict(TOKEN).await, "200");
         let calls = if retires { 2 } else { 1 };
         assert_eq!(
             endpoint.calls(),
@@ -256,7 +253,7 @@ async fn static_keys_stay_until_they_are_dropped_and_so_do_their_answers() {
     let app = app(&server);
     for _ in 0..3 {
         clock.advance(19 * SECOND);
-        assert_eq!(verdict(&app, TOKEN).await, "200");
+        assert_eq!(app.verdict(TOKEN).await, "200");
     }
     assert_eq!(endpoint.calls(), 1);
     server
@@ -264,7 +261,7 @@ async fn static_keys_stay_until_they_are_dropped_and_so_do_their_answers() {
         .expect("it is configured")
         .drop_keys();
     let failed = "503 unavailable introspection_failed";
-    assert_eq!(verdict(&app, TOKEN).await, failed, "no key verifies it");
+    assert_eq!(app.verdict(TOKEN).await, failed, "no key verifies it");
 }
 
 #[derive(serde::Deserialize)]
@@ -277,7 +274,7 @@ async fn telling(
     mock: &ServedIssuer,
     fetched: bool,
     clock: &ManualClock,
-) -> (ResourceServer, Router) {
+) -> (ResourceServer, TestApp) {
     let keys = if fetched {
         mock.trusted()
     } else {
@@ -291,12 +288,10 @@ async fn telling(
         .connect()
         .await
         .expect("it is there");
-    let app = Router::new()
-        .route(
-            "/",
-            get(|UserInfo(contact): UserInfo<Contact>| async move { contact.email.clone() }),
-        )
-        .route_layer(server.authenticate());
+    let app = TestApp::behind(server.authenticate()).route(
+        "/",
+        get(|UserInfo(contact): UserInfo<Contact>| async move { contact.email.clone() }),
+    );
     (server, app)
 }
 
@@ -312,7 +307,7 @@ async fn dropped_keys_end_signed_userinfo() {
         let (server, app) = telling(&mock, true, &clock).await;
         let token = mock.token().subject("alice").audience(API).sign();
         for _ in 0..2 {
-            assert_eq!(verdict(&app, &token).await, "200");
+            assert_eq!(app.verdict(&token).await, "200");
         }
         assert_eq!(mock.requests(Page::UserInfo), 1);
         let keys = server
@@ -320,7 +315,7 @@ async fn dropped_keys_end_signed_userinfo() {
             .expect("it is configured");
         keys.drop_keys();
         keys.refresh_now().await.expect("keys");
-        assert_eq!(verdict(&app, &token).await, "200");
+        assert_eq!(app.verdict(&token).await, "200");
         let found = mock.requests(Page::UserInfo);
         assert_eq!(found, calls, "{is_signed}");
     }
@@ -367,6 +362,6 @@ async fn signed_userinfo_of_another_time_is_no_answer() {
         let typed = Fault::BodyOfType("application/jwt".into(), body);
         mock.break_endpoint_with(Page::UserInfo, typed);
         let token = mock.token().subject("alice").claim("number", number);
-        assert_eq!(verdict(&app, &token.sign()).await, expected, "{what}");
+        assert_eq!(app.verdict(&token.sign()).await, expected, "{what}");
     }
 }

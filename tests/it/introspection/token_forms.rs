@@ -4,9 +4,9 @@ use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{Algorithm, Issuer, TenantClaims};
 use serde_json::{Value, json};
 
+use crate::support::Requests as _;
 use crate::support::endpoint::{Endpoint, json as answer};
-use crate::support::get as fetch;
-use crate::support::introspection::{AS, TOKEN, app, builder, good, issuer, server, verdict, with};
+use crate::support::introspection::{AS, TOKEN, app, builder, good, issuer, server, with};
 use crate::support::logs::Logs;
 
 const PASETO: &str = "v4.public.eyJkYXRhIjoidGhpcyBpcyBhIHNpZ25lZCBtZXNzYWdlIn0";
@@ -41,17 +41,17 @@ async fn token_of_every_form_is_asked_about_where_no_other_issuer_is_configured(
     for token in others(&clock) {
         let before = endpoint.calls();
         for _ in 0..2 {
-            assert_eq!(verdict(&app, &token).await, "200", "{token}");
+            assert_eq!(app.verdict(&token).await, "200", "{token}");
         }
         assert_eq!(endpoint.calls(), before + 1, "and remembered: {token}");
         assert_eq!(endpoint.last().field("token"), Some(token));
     }
     for bad in ["a.b;c.d", "a.b.c&x=y"] {
-        let found = verdict(&app, bad).await;
+        let found = app.verdict(bad).await;
         assert_eq!(found, "400 invalid_request not_a_token", "{bad}");
     }
     let long = format!("a.b.{}", "c".repeat(17_000));
-    assert_eq!(verdict(&app, &long).await, "401 invalid_token too_large");
+    assert_eq!(app.verdict(&long).await, "401 invalid_token too_large");
 }
 
 #[tokio::test]
@@ -65,18 +65,15 @@ async fn token_of_another_form_is_asked_about_nowhere_where_tokens_are_verified_
     for token in others(&clock) {
         let dots = token.matches('.').count();
         let is_asked = dots != 2 && dots != 4;
-        let found = verdict(&both, &token).await;
+        let found = both.verdict(&token).await;
         assert_eq!(found == "200", is_asked, "{token}: {found}");
     }
-    assert_eq!(verdict(&both, &other.token().sign()).await, "200");
-    assert_eq!(
-        verdict(&both, &mock(AS, &clock).token().sign()).await,
-        "200"
-    );
+    assert_eq!(both.verdict(&other.token().sign()).await, "200");
+    assert_eq!(both.verdict(&mock(AS, &clock).token().sign()).await, "200");
     // Without the setting three and five parts are refused, alone or not.
     let plain = app(&server(issuer(&endpoint), &clock));
     for token in [PASETO, "a.b.c.d.e"] {
-        let reply = fetch(&plain, "/", token).await;
+        let reply = plain.get("/", token).await;
         assert_eq!(reply.status, 401, "{token}");
     }
 }
@@ -88,13 +85,13 @@ async fn token_that_is_no_jwt_is_refused_unasked_where_only_jwts_are_asked_about
     let only = server(issuer(&endpoint).introspect_only_jwts(), &clock);
     let app = app(&only);
     for token in others(&clock) {
-        let reply = fetch(&app, "/", &token).await;
+        let reply = app.get("/", &token).await;
         assert_eq!(reply.status, 401, "{token}");
     }
     assert_eq!(endpoint.calls(), 0);
     let own = mock(AS, &clock).token().sign();
     for _ in 0..2 {
-        assert_eq!(verdict(&app, &own).await, "200");
+        assert_eq!(app.verdict(&own).await, "200");
     }
     assert_eq!(endpoint.calls(), 1);
     let setting = portcullis::ResourceServer::builder(crate::support::API)
@@ -126,7 +123,7 @@ async fn jwt_that_the_endpoint_does_not_judge_is_refused_and_not_unavailable_for
     let own = mock(AS, &clock);
     for number in 0..20 {
         let token = own.token().claim("number", number).sign();
-        let found = verdict(&app, &token).await;
+        let found = app.verdict(&token).await;
         assert_eq!(found, "401 invalid_token inactive");
     }
     drop(listening);
@@ -138,9 +135,9 @@ async fn jwt_that_the_endpoint_does_not_judge_is_refused_and_not_unavailable_for
     let status = server.introspection_status().expect("asked");
     assert_eq!(status.failures(), 0);
     // Another 400 says nothing about the token.
-    let found = verdict(&app, "a.b").await;
+    let found = app.verdict("a.b").await;
     assert_eq!(found, "503 unavailable introspection_failed");
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
 }
 
 #[tokio::test]
@@ -151,12 +148,12 @@ async fn jwts_and_opaque_tokens_of_one_issuer_are_told_apart_by_their_form() {
     let settings = builder(issuer(&endpoint), &clock).issuer(own.trusted());
     let both = settings.build().expect("one issuer, two kinds of token");
     let app = app(&both);
-    assert_eq!(verdict(&app, &own.token().sign()).await, "200");
+    assert_eq!(app.verdict(&own.token().sign()).await, "200");
     assert_eq!(endpoint.calls(), 0);
-    assert_eq!(verdict(&app, TOKEN).await, "200");
+    assert_eq!(app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.calls(), 1);
     let forged = own.token().sign_with_wrong_key();
-    assert_eq!(verdict(&app, &forged).await, "401 invalid_token signature");
+    assert_eq!(app.verdict(&forged).await, "401 invalid_token signature");
     assert_eq!(endpoint.calls(), 1);
 }
 
@@ -164,7 +161,7 @@ async fn jwts_and_opaque_tokens_of_one_issuer_are_told_apart_by_their_form() {
 async fn caller(said: Value, settings: impl FnOnce(Issuer) -> Issuer) -> String {
     let endpoint = Endpoint::saying(said).await;
     let server = server(settings(issuer(&endpoint)), &ManualClock::new());
-    let reply = fetch(&app(&server), "/", TOKEN).await;
+    let reply = app(&server).get("/", TOKEN).await;
     assert_eq!(reply.status, 200);
     reply.body.split(' ').next().unwrap_or_default().to_owned()
 }
@@ -236,7 +233,7 @@ async fn subject_with_the_clients_id_is_a_client_unless_a_user_is_named() {
             token = token.claim(member, "web");
         }
         let server = crate::support::server(&own);
-        let reply = fetch(&app(&server), "/", &token.sign()).await;
+        let reply = app(&server).get("/", &token.sign()).await;
         assert!(
             reply.body.starts_with(expected),
             "{member:?}: {}",

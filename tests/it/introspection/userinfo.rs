@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::{HeaderValue, Request};
@@ -14,7 +13,7 @@ use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 
 use crate::support::logs::Logs;
-use crate::support::{API, Answer, exchange, get as fetch, send};
+use crate::support::{API, Requests as _, TestApp, TestResponse};
 
 #[derive(serde::Deserialize)]
 struct Contact {
@@ -26,8 +25,8 @@ struct Anything {}
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::behind(server.authenticate())
         .route(
             "/email",
             get(|UserInfo(contact): UserInfo<Contact>| async move { contact.email.clone() }),
@@ -39,7 +38,6 @@ fn app(server: &ResourceServer) -> Router {
             }),
         )
         .route("/plain", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
 }
 
 /// An issuer with one user whose address userinfo tells.
@@ -77,20 +75,20 @@ async fn userinfo_is_asked_for_when_a_handler_wants_it_and_then_not_again_for_a_
         let before = issuer.requests(Endpoint::UserInfo);
         let app = app(&server(trusted, &clock).await);
         let token = issuer.token().subject("alice").sign();
-        assert_eq!(fetch(&app, "/plain", &token).await.verdict(), "200");
+        assert_eq!(app.get("/plain", &token).await.verdict(), "200");
         let asked = || issuer.requests(Endpoint::UserInfo) - before;
         assert_eq!(asked(), 0, "nobody wanted it");
         for path in ["/email", "/email", "/both"] {
-            let answer = fetch(&app, path, &token).await;
+            let answer = app.get(path, &token).await;
             assert_eq!(answer.verdict(), "200", "{path}, {known}");
             assert_eq!(answer.body, "alice@example.com");
         }
         assert_eq!(asked(), 1);
         clock.advance(Duration::from_secs(59));
-        assert_eq!(fetch(&app, "/email", &token).await.verdict(), "200");
+        assert_eq!(app.get("/email", &token).await.verdict(), "200");
         assert_eq!(asked(), 1);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(fetch(&app, "/email", &token).await.verdict(), "200");
+        assert_eq!(app.get("/email", &token).await.verdict(), "200");
         assert_eq!(asked(), 2);
     }
 }
@@ -105,12 +103,9 @@ async fn the_answer_is_about_the_user_of_the_token_or_it_is_an_outage() {
     let token = |subject| issuer.token().subject(subject).sign();
     let logs = Logs::default();
     let listening = logs.listen();
-    assert_eq!(
-        fetch(&app, "/email", &token("alice")).await.verdict(),
-        "200"
-    );
+    assert_eq!(app.get("/email", &token("alice")).await.verdict(), "200");
     for other in ["mallory", "nobody"] {
-        let answer = fetch(&app, "/email", &token(other)).await;
+        let answer = app.get("/email", &token(other)).await;
         assert_eq!(
             answer.verdict(),
             "503 unavailable user_info_failed",
@@ -127,12 +122,9 @@ async fn the_answer_is_about_the_user_of_the_token_or_it_is_an_outage() {
     );
     // One token's trouble is nobody else's.
     for _ in 0..10 {
-        fetch(&app, "/email", &token("mallory")).await;
+        app.get("/email", &token("mallory")).await;
     }
-    assert_eq!(
-        fetch(&app, "/email", &token("alice")).await.verdict(),
-        "200"
-    );
+    assert_eq!(app.get("/email", &token("alice")).await.verdict(), "200");
 }
 
 #[tokio::test]
@@ -141,23 +133,20 @@ async fn a_token_that_the_issuer_calls_bad_is_refused_as_a_bad_token() {
     let issuer = issuer(&clock).await;
     let app = app(&server(asked(&issuer), &clock).await);
     let token = issuer.token().subject("alice").sign();
-    assert_eq!(fetch(&app, "/email", &token).await.verdict(), "200");
+    assert_eq!(app.get("/email", &token).await.verdict(), "200");
     issuer.revoke(&token);
     assert_eq!(
-        fetch(&app, "/email", &token).await.verdict(),
+        app.get("/email", &token).await.verdict(),
         "200",
         "for a minute"
     );
     clock.advance(MINUTE);
-    let refused = fetch(&app, "/email", &token).await;
+    let refused = app.get("/email", &token).await;
     assert_eq!(refused.verdict(), "401 invalid_token inactive");
-    let challenge = refused.header("www-authenticate").expect("a challenge");
+    let challenge = refused.challenge();
     assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
     let calls = issuer.requests(Endpoint::UserInfo);
-    assert_eq!(
-        fetch(&app, "/email", &token).await.verdict(),
-        refused.verdict()
-    );
+    assert_eq!(app.get("/email", &token).await.verdict(), refused.verdict());
     assert_eq!(
         issuer.requests(Endpoint::UserInfo),
         calls,
@@ -167,10 +156,10 @@ async fn a_token_that_the_issuer_calls_bad_is_refused_as_a_bad_token() {
     let fresh = issuer.token().subject("alice").sign();
     issuer.break_endpoint_with(Endpoint::UserInfo, Fault::Status(403));
     assert_eq!(
-        fetch(&app, "/email", &fresh).await.verdict(),
+        app.get("/email", &fresh).await.verdict(),
         "403 wrong_caller"
     );
-    assert_eq!(fetch(&app, "/plain", &fresh).await.verdict(), "200");
+    assert_eq!(app.get("/plain", &fresh).await.verdict(), "200");
 }
 
 #[tokio::test]
@@ -192,23 +181,23 @@ async fn an_issuer_that_cannot_be_asked_is_an_outage_and_what_is_known_stays_kno
         Fault::Body(large.into_bytes()),
     ] {
         let known = issuer.token().subject("alice").sign();
-        assert_eq!(fetch(&app, "/email", &known).await.verdict(), "200");
+        assert_eq!(app.get("/email", &known).await.verdict(), "200");
         issuer.break_endpoint_with(Endpoint::UserInfo, fault.clone());
         let unseen = issuer.token().subject("alice").sign();
         let calls = issuer.requests(Endpoint::UserInfo);
-        let answer = fetch(&app, "/email", &unseen).await;
+        let answer = app.get("/email", &unseen).await;
         assert!(answer.verdict().starts_with("503 unavailable"), "{fault:?}");
         assert!(answer.header("retry-after").is_some(), "{fault:?}");
         assert_eq!(issuer.requests(Endpoint::UserInfo), calls + 1, "{fault:?}");
         assert_eq!(
-            fetch(&app, "/email", &known).await.verdict(),
+            app.get("/email", &known).await.verdict(),
             "200",
             "{fault:?}"
         );
         issuer.recover();
         clock.advance(Duration::from_secs(8)); // as long as it was asked to be left alone
         assert_eq!(
-            fetch(&app, "/email", &unseen).await.verdict(),
+            app.get("/email", &unseen).await.verdict(),
             "200",
             "{fault:?}"
         );
@@ -221,7 +210,7 @@ async fn a_signed_answer_counts_by_the_issuers_key_and_for_the_tokens_client() {
     let issuer = issuer(&clock).await;
     let app = app(&server(asked(&issuer), &clock).await);
     issuer.sign_user_info();
-    let ask = async |token: &str| fetch(&app, "/email", token).await;
+    let ask = async |token: &str| app.get("/email", token).await;
     let good = ask(&issuer.token().subject("alice").sign()).await;
     assert_eq!(
         (good.verdict(), good.body),
@@ -285,24 +274,21 @@ async fn who_is_no_user_has_no_userinfo_and_nobody_is_asked() {
     let issuer = issuer(&clock).await;
     let app = app(&server(asked(&issuer), &clock).await);
     let user = issuer.token().subject("alice").sign();
-    assert_eq!(fetch(&app, "/email", &user).await.verdict(), "200");
+    assert_eq!(app.get("/email", &user).await.verdict(), "200");
     for other in [issuer.client_token(), issuer.token().without("sub")] {
         assert_eq!(
-            fetch(&app, "/email", &other.sign()).await.verdict(),
+            app.get("/email", &other.sign()).await.verdict(),
             "403 wrong_caller"
         );
     }
     let unfit = issuer.token().subject("bob").sign();
     assert_eq!(
-        fetch(&app, "/email", &unfit).await.verdict(),
+        app.get("/email", &unfit).await.verdict(),
         "401 invalid_token custom_claims",
         "bob has no address"
     );
     assert_eq!(issuer.requests(Endpoint::UserInfo), 2);
-    assert_eq!(
-        send(&app, "/email", &[]).await.verdict(),
-        "401 missing_token"
-    );
+    assert_eq!(app.send("/email", &[]).await.verdict(), "401 missing_token");
 }
 
 #[tokio::test]
@@ -315,12 +301,12 @@ async fn many_requests_with_one_unseen_token_are_one_call() {
     let mut requests = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let (app, token) = (app.clone(), token.clone());
-        requests.spawn(async move { fetch(&app, "/email", &token).await });
+        requests.spawn(async move { app.get("/email", &token).await });
     }
     issuer.await_requests(Endpoint::UserInfo, 1).await;
     issuer.recover();
     while let Some(answer) = requests.join_next().await {
-        let answer: Answer = answer.expect("no panic");
+        let answer: TestResponse = answer.expect("no panic");
         assert_eq!(answer.verdict(), "200");
     }
     assert_eq!(issuer.requests(Endpoint::UserInfo), 1);
@@ -333,14 +319,14 @@ async fn nobody_waits_longer_than_two_seconds_and_the_answer_serves_the_next() {
     let app = app(&server(asked(&issuer), &clock).await);
     let token = issuer.token().subject("alice").sign();
     issuer.break_endpoint_with(Endpoint::UserInfo, Fault::Hang);
-    let (answer, ()) = tokio::join!(fetch(&app, "/email", &token), async {
+    let (answer, ()) = tokio::join!(app.get("/email", &token), async {
         issuer.await_requests(Endpoint::UserInfo, 1).await;
         clock.advance(Duration::from_secs(2));
     });
     assert_eq!(answer.verdict(), "503 unavailable user_info_timed_out");
     assert!(answer.header("retry-after").is_some());
     issuer.recover();
-    assert_eq!(fetch(&app, "/email", &token).await.verdict(), "200");
+    assert_eq!(app.get("/email", &token).await.verdict(), "200");
     assert_eq!(issuer.requests(Endpoint::UserInfo), 1);
 }
 
@@ -356,14 +342,13 @@ async fn what_takes_the_token_from_the_request_is_wired_wrongly() {
             request
         },
     ));
-    let app = Router::new()
+    let app = TestApp::behind(server.authenticate())
         .route("/whole", email)
-        .route("/stripped", stripped)
-        .route_layer(server.authenticate());
+        .route("/stripped", stripped);
     let token = issuer.token().subject("alice").sign();
-    assert_eq!(fetch(&app, "/whole", &token).await.verdict(), "200");
+    assert_eq!(app.get("/whole", &token).await.verdict(), "200");
     assert_eq!(
-        fetch(&app, "/stripped", &token).await.verdict(),
+        app.get("/stripped", &token).await.verdict(),
         "500 misconfigured token_removed"
     );
 }
@@ -375,10 +360,10 @@ async fn a_handler_that_wants_userinfo_where_no_issuer_has_any_is_wired_wrongly(
     let without = app(&server(issuer.trusted(), &clock).await);
     let token = issuer.token().subject("alice").sign();
     assert_eq!(
-        fetch(&without, "/email", &token).await.verdict(),
+        without.get("/email", &token).await.verdict(),
         "500 misconfigured no_user_info"
     );
-    assert_eq!(fetch(&without, "/plain", &token).await.verdict(), "200");
+    assert_eq!(without.get("/plain", &token).await.verdict(), "200");
 
     // Where another issuer has it, that is how its callers are.
     let other = MockIssuer::named("https://other.example").with_clock(clock.clone());
@@ -392,11 +377,9 @@ async fn a_handler_that_wants_userinfo_where_no_issuer_has_any_is_wired_wrongly(
         .await
         .expect("the issuer is the one that was configured");
     let both = app(&both);
-    assert_eq!(fetch(&both, "/email", &token).await.verdict(), "200");
+    assert_eq!(both.get("/email", &token).await.verdict(), "200");
     assert_eq!(
-        fetch(&both, "/email", &other.token().sign())
-            .await
-            .verdict(),
+        both.get("/email", &other.token().sign()).await.verdict(),
         "403 wrong_caller"
     );
 }
@@ -406,21 +389,19 @@ async fn an_optional_layer_makes_an_option_of_it() {
     let clock = ManualClock::new();
     let issuer = issuer(&clock).await;
     let server = server(asked(&issuer), &clock).await;
-    let app = Router::new()
-        .route(
-            "/",
-            get(|contact: Option<UserInfo<Contact>>| async move {
-                contact.map_or_else(|| "nobody".to_owned(), |contact| contact.email.clone())
-            }),
-        )
-        .route_layer(server.authenticate().optional());
+    let app = TestApp::behind(server.authenticate().optional()).route(
+        "/",
+        get(|contact: Option<UserInfo<Contact>>| async move {
+            contact.map_or_else(|| "nobody".to_owned(), |contact| contact.email.clone())
+        }),
+    );
     let token = issuer.token().subject("alice").sign();
-    assert_eq!(fetch(&app, "/", &token).await.body, "alice@example.com");
-    assert_eq!(send(&app, "/", &[]).await.body, "nobody");
+    assert_eq!(app.get("/", &token).await.body, "alice@example.com");
+    assert_eq!(app.send("/", &[]).await.body, "nobody");
     issuer.break_endpoint_with(Endpoint::UserInfo, Fault::Status(500));
     let unseen = issuer.token().subject("alice").sign();
     assert_eq!(
-        fetch(&app, "/", &unseen).await.verdict(),
+        app.get("/", &unseen).await.verdict(),
         "503 unavailable user_info_failed"
     );
 }
@@ -452,7 +433,7 @@ async fn a_bound_token_is_not_sent_to_the_userinfo_endpoint() {
     let logs = Logs::default();
     let listening = logs.listen();
     for request in requests("/email") {
-        let answer = exchange(&app, request).await;
+        let answer = app.exchange(request).await;
         assert_eq!(answer.verdict(), "503 unavailable user_info_failed");
     }
     drop(listening);
@@ -463,8 +444,8 @@ async fn a_bound_token_is_not_sent_to_the_userinfo_endpoint() {
     assert_eq!(issuer.requests(Endpoint::UserInfo), 0);
     // The same tokens without `UserInfo`, and a bearer token with it.
     for request in requests("/plain") {
-        assert_eq!(exchange(&app, request).await.verdict(), "200");
+        assert_eq!(app.exchange(request).await.verdict(), "200");
     }
-    let answer = fetch(&app, "/email", &token().sign()).await;
+    let answer = app.get("/email", &token().sign()).await;
     assert_eq!(answer.verdict(), "200");
 }

@@ -3,17 +3,16 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::extract::UserInfo;
 use portcullis::status::KeySetState;
 use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer, ServedIssuer};
 use portcullis::time::{Clock as _, UnixTime};
-use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
+use portcullis::{Algorithm, ResourceServer, ResourceServerBuilder};
 use serde_json::json;
 
 use crate::support::introspection::{TOKEN, builder as asking, good, issuer as asked};
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -26,12 +25,6 @@ fn signer(clock: &ManualClock) -> MockIssuer {
     MockIssuer::new()
         .with_algorithms([Algorithm::ES256])
         .with_clock(clock.clone())
-}
-
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
 }
 
 async fn started(served: &ServedIssuer, clock: &ManualClock) -> ResourceServer {
@@ -47,7 +40,7 @@ async fn introspection_cache_life_ends_by_the_wall_clock_too() {
     let endpoint = crate::support::endpoint::Endpoint::saying(good()).await;
     let server = asking(asked(&endpoint), &clock).build().expect("sound");
     let app = crate::support::introspection::app(&server);
-    let verdict = async || fetch(&app, "/", TOKEN).await.verdict();
+    let verdict = async || app.get("/", TOKEN).await.verdict();
     assert_eq!(verdict().await, "200");
     endpoint.turn(|_| crate::support::endpoint::json(200, &json!({"active": false})));
     suspend(&clock, Duration::from_secs(59));
@@ -72,13 +65,13 @@ async fn max_staleness_ends_by_the_wall_clock_too_and_the_next_request_fetches()
     let issuer = signer(&clock);
     let served = issuer.serve().await;
     let server = started(&served, &clock).await;
-    let app = app(&server);
+    let app = TestApp::new(&server);
     let token = issuer.token().expires_in(1000 * HOUR).sign();
     let new = || issuer.token().expires_in(1000 * HOUR).sign();
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
     suspend(&clock, HOUR);
     assert_eq!(
-        fetch(&app, "/", &new()).await.verdict(),
+        app.get("/", &new()).await.verdict(),
         "200",
         "as old as it may be"
     );
@@ -93,12 +86,12 @@ async fn max_staleness_ends_by_the_wall_clock_too_and_the_next_request_fetches()
     assert_eq!(status.age(), Some(301 * HOUR));
     assert!(!server.ready());
     assert_eq!(
-        fetch(&app, "/", &token).await.verdict(),
+        app.get("/", &token).await.verdict(),
         "401 invalid_token unknown_key",
         "remembered or not: the keys are fetched first"
     );
     assert_eq!(served.fetches(), 2);
-    assert_eq!(fetch(&app, "/", &new()).await.verdict(), "200");
+    assert_eq!(app.get("/", &new()).await.verdict(), "200");
 }
 
 #[tokio::test]
@@ -107,13 +100,13 @@ async fn max_staleness_that_is_over_by_the_wall_clock_is_an_outage_where_nobody_
     let issuer = signer(&clock);
     let served = issuer.serve().await;
     let server = started(&served, &clock).await;
-    let app = app(&server);
+    let app = TestApp::new(&server);
     let token = issuer.token().expires_in(1000 * HOUR).sign();
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
     served.break_key_set_with(Fault::Status(500));
     suspend(&clock, HOUR + Duration::from_secs(1));
     assert_eq!(
-        fetch(&app, "/", &token).await.verdict(),
+        app.get("/", &token).await.verdict(),
         "503 unavailable keys_too_stale"
     );
 }
@@ -124,20 +117,20 @@ async fn cooldown_is_over_by_the_wall_clock_too() {
     let issuer = signer(&clock);
     let served = issuer.serve().await;
     let server = started(&served, &clock).await;
-    let app = app(&server);
+    let app = TestApp::new(&server);
     let unknown = issuer.token().key_id("stranger").sign();
     assert_eq!(
-        fetch(&app, "/", &unknown).await.verdict(),
+        app.get("/", &unknown).await.verdict(),
         "401 invalid_token unknown_key"
     );
     issuer.rotate();
     let rotated = issuer.token().sign();
     assert_eq!(
-        fetch(&app, "/", &rotated).await.verdict(),
+        app.get("/", &rotated).await.verdict(),
         "503 unavailable key_unconfirmed"
     );
     suspend(&clock, Duration::from_secs(30));
-    assert_eq!(fetch(&app, "/", &rotated).await.verdict(), "200");
+    assert_eq!(app.get("/", &rotated).await.verdict(), "200");
 }
 
 #[tokio::test]
@@ -149,15 +142,15 @@ async fn token_cache_life_ends_by_the_wall_clock_too() {
         .clock(clock.clone())
         .build()
         .expect("sound");
-    let app = app(&server);
+    let app = TestApp::new(&server);
     let token = issuer.token().expires_in(1000 * HOUR).sign();
     let misses = || server.token_cache_status().expect("it is on").misses();
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
     suspend(&clock, Duration::from_secs(299));
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
     assert_eq!(misses(), 1);
     suspend(&clock, Duration::from_secs(1));
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
     assert_eq!(misses(), 2);
 }
 
@@ -171,13 +164,12 @@ async fn userinfo_is_remembered_for_a_minute_by_the_wall_clock_too() {
     let server = ResourceServer::builder(API).issuer(trusted);
     let server = server.clock(clock.clone()).build().expect("sound");
     let server = server.connect().await.expect("up");
-    let app = Router::new()
-        .route("/", get(|_: UserInfo<serde_json::Value>| async {}))
-        .route_layer(server.authenticate());
+    let app = TestApp::behind(server.authenticate())
+        .route("/", get(|_: UserInfo<serde_json::Value>| async {}));
     let token = issuer.token().subject("alice").sign();
     for (slept, asked) in [(0, 1), (59, 1), (1, 2)] {
         suspend(&clock, Duration::from_secs(slept));
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+        assert_eq!(app.get("/", &token).await.verdict(), "200");
         assert_eq!(served.requests(Endpoint::UserInfo), asked);
     }
 }
@@ -200,23 +192,23 @@ async fn clock_that_is_not_set_is_an_outage_and_no_token_is_judged_by_it() {
     // 1970, 2001, 2020 and the last second before the floor.
     for wall in [-5, 0, 1_000_000_000, 1_577_836_800, 1_759_276_799] {
         let (clock, issuer, server) = at(wall, |builder| builder);
-        let app = app(&server);
+        let app = TestApp::new(&server);
         let in_2001 = issuer.token().claim("exp", 1_000_000_000 + 3600);
         let early = issuer.token().claim("nbf", ManualClock::START.as_secs());
         for token in [issuer.token().sign(), early.sign()] {
-            let answer = fetch(&app, "/", &token).await;
+            let answer = app.get("/", &token).await;
             assert_eq!(answer.verdict(), "503 unavailable clock_unset", "at {wall}");
             assert_eq!(answer.header("retry-after"), Some("5"));
         }
         assert_ne!(
-            fetch(&app, "/", &in_2001.sign()).await.verdict(),
+            app.get("/", &in_2001.sign()).await.verdict(),
             "200",
             "at {wall}"
         );
         assert!(!server.ready(), "at {wall}");
         // What needs no clock is judged without one.
         assert_eq!(
-            fetch(&app, "/", &issuer.token().sign_with_wrong_key())
+            app.get("/", &issuer.token().sign_with_wrong_key())
                 .await
                 .verdict(),
             "401 invalid_token signature"
@@ -224,12 +216,12 @@ async fn clock_that_is_not_set_is_an_outage_and_no_token_is_judged_by_it() {
         // Once the clock is set, all is as ever.
         clock.set_wall(ManualClock::START);
         let token = issuer.token().sign();
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+        assert_eq!(app.get("/", &token).await.verdict(), "200");
         assert!(server.ready());
         // And a token that was remembered is not judged by a clock that loses its time.
         clock.set_wall(UnixTime::from_secs(wall));
         assert_eq!(
-            fetch(&app, "/", &token).await.verdict(),
+            app.get("/", &token).await.verdict(),
             "503 unavailable clock_unset"
         );
     }
@@ -239,14 +231,11 @@ async fn clock_that_is_not_set_is_an_outage_and_no_token_is_judged_by_it() {
 async fn earliest_time_moves_the_floor_for_tests_with_old_tokens() {
     let lowered = |builder: ResourceServerBuilder| builder.earliest_time(UnixTime::from_secs(0));
     let (_, issuer, server) = at(1_000_000_000, lowered);
-    let app = app(&server);
-    assert_eq!(
-        fetch(&app, "/", &issuer.token().sign()).await.verdict(),
-        "200"
-    );
+    let app = TestApp::new(&server);
+    assert_eq!(app.get("/", &issuer.token().sign()).await.verdict(), "200");
     assert!(server.ready());
     let (_, issuer, server) = at(1_759_276_800, |builder| builder);
-    let answer = fetch(&self::app(&server), "/", &issuer.token().sign()).await;
+    let answer = TestApp::new(&server).get("/", &issuer.token().sign()).await;
     assert_eq!(answer.verdict(), "200", "the floor itself");
 }
 
@@ -257,9 +246,9 @@ async fn clock_that_is_not_set_is_an_outage_for_opaque_tokens_too() {
     let server = asking(asked(&endpoint), &clock).build().expect("sound");
     let app = crate::support::introspection::app(&server);
     assert_eq!(
-        fetch(&app, "/", TOKEN).await.verdict(),
+        app.get("/", TOKEN).await.verdict(),
         "503 unavailable clock_unset"
     );
     clock.set_wall(ManualClock::START);
-    assert_eq!(fetch(&app, "/", TOKEN).await.verdict(), "200");
+    assert_eq!(app.get("/", TOKEN).await.verdict(), "200");
 }

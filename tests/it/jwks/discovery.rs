@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::routing::get;
 use http::{StatusCode, Uri};
 use portcullis::error::ConnectError;
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 /// A server on loopback that has the pages it is given, and notes what it is asked for.
 struct Site {
@@ -75,16 +74,7 @@ fn named(name: &str) -> MockIssuer {
 }
 
 fn server(issuer: Issuer) -> ResourceServer {
-    ResourceServer::builder(API)
-        .issuer(issuer)
-        .build()
-        .expect("sound")
-}
-
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
+    trusting([issuer])
 }
 
 #[tokio::test]
@@ -100,7 +90,7 @@ async fn the_document_is_found_behind_the_path_and_in_both_places_before_it() {
         site.publish(place, &issuer);
         let server = server(Issuer::oidc(issuer.issuer()));
         let server = server.connect().await.expect("a runtime");
-        let answer = fetch(&app(&server), "/", &issuer.token().sign()).await;
+        let answer = TestApp::new(&server).get("/", &issuer.token().sign()).await;
         assert_eq!(answer.verdict(), "200", "{place}");
         let mut expected = places[..=tried].to_vec();
         expected.push("/keys");
@@ -125,7 +115,7 @@ async fn an_issuer_without_a_path_has_two_places() {
         site.publish(place, &issuer);
         let server = server(Issuer::oidc(issuer.issuer()));
         let server = server.connect().await.expect("a runtime");
-        let answer = fetch(&app(&server), "/", &issuer.token().sign()).await;
+        let answer = TestApp::new(&server).get("/", &issuer.token().sign()).await;
         assert_eq!(answer.verdict(), "200", "{place}");
     }
     site.asked();
@@ -144,11 +134,11 @@ async fn a_slash_at_the_end_makes_another_issuer() {
         site.publish(place, own);
         let server = server(Issuer::oidc(own.issuer()));
         let server = server.connect().await.expect("it names its own name");
-        let app = app(&server);
-        assert_eq!(fetch(&app, "/", &own.token().sign()).await.verdict(), "200");
+        let app = TestApp::new(&server);
+        assert_eq!(app.get("/", &own.token().sign()).await.verdict(), "200");
         let other = own.token().issuer(&other.issuer()).sign();
         assert_eq!(
-            fetch(&app, "/", &other).await.verdict(),
+            app.get("/", &other).await.verdict(),
             "401 invalid_token unknown_issuer"
         );
     }
@@ -163,7 +153,7 @@ async fn a_slash_at_the_end_makes_another_issuer() {
         .issuer(slash.trusted())
         .build()
         .expect("two issuers");
-    let app = app(&both);
+    let app = TestApp::new(&both);
     for (name, token, expected) in [
         ("plain", plain.token(), "200"),
         ("slash", slash.token(), "200"),
@@ -174,7 +164,7 @@ async fn a_slash_at_the_end_makes_another_issuer() {
         ),
     ] {
         assert_eq!(
-            fetch(&app, "/", &token.sign()).await.verdict(),
+            app.get("/", &token.sign()).await.verdict(),
             expected,
             "{name}"
         );

@@ -3,20 +3,18 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::status::KeySetState;
 use portcullis::test_util::{Fault, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
 use crate::support::logs::Logs;
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 struct Set {
     served: ServedIssuer,
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
 }
 
 /// An issuer whose set is what a test says, and a server with these settings.
@@ -24,16 +22,8 @@ async fn set(body: impl Into<Vec<u8>>, settings: impl Fn(Issuer) -> Issuer) -> S
     let served = SIGNER.serve().await;
     served.break_key_set_with(Fault::Body(body.into()));
     let trusted = settings(Issuer::oidc(NAME).key_set_url(served.key_set_url()));
-    let server = ResourceServer::builder(API)
-        .issuer(trusted)
-        .build()
-        .expect("sound")
-        .connect()
-        .await
-        .expect("a runtime");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
+    let server = trusting([trusted]).connect().await.expect("a runtime");
+    let app = TestApp::new(&server);
     Set {
         served,
         server,
@@ -44,7 +34,7 @@ async fn set(body: impl Into<Vec<u8>>, settings: impl Fn(Issuer) -> Issuer) -> S
 impl Set {
     async fn verdict(&self, key_id: &str) -> String {
         let token = self.served.token().key_id(key_id).sign();
-        fetch(&self.app, "/", &token).await.verdict()
+        self.app.get("/", &token).await.verdict()
     }
 }
 
@@ -316,10 +306,7 @@ async fn metadata_member_that_is_null_or_empty_is_one_that_is_not_there() {
         let mut odd = document.clone();
         odd[member] = value;
         served.break_discovery_with(Fault::Body(odd.to_string().into_bytes()));
-        let server = ResourceServer::builder(API)
-            .issuer(Issuer::oidc(served.url()))
-            .build()
-            .expect("sound")
+        let server = trusting([Issuer::oidc(served.url())])
             .connect()
             .await
             .expect("no mistake that stays");

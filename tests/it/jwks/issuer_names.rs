@@ -1,6 +1,5 @@
 //! An issuer's name is compared and never fetched, and an issuer may have several names.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::config::ClientAuthentication;
 use portcullis::revocation::Revocation;
@@ -11,15 +10,13 @@ use serde_json::json;
 
 use crate::support::endpoint::Endpoint;
 use crate::support::introspection::with as answer_with;
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route(
-            "/",
-            get(|token: AccessToken| async move { token.issuer().to_owned() }),
-        )
-        .route_layer(server.authenticate())
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::behind(server.authenticate()).route(
+        "/",
+        get(|token: AccessToken| async move { token.issuer().to_owned() }),
+    )
 }
 
 #[tokio::test]
@@ -33,21 +30,12 @@ async fn iss_over_plain_http_is_a_name_where_keys_come_from_elsewhere() {
             .scope_claim("scp")
             .client_id_claim("appid")
     };
-    let by_url = ResourceServer::builder(API)
-        .issuer(configured().key_set_url(served.key_set_url()))
-        .build()
-        .expect("a name is not an address")
+    let by_url = trusting([configured().key_set_url(served.key_set_url())])
         .connect()
         .await
         .expect("up");
-    let fixed = ResourceServer::builder(API)
-        .issuer(configured().key_set(issuer.key_set()))
-        .build()
-        .expect("a name is not an address");
-    let by_pem = ResourceServer::builder(API)
-        .issuer(configured().pem(issuer.public_key_pem()))
-        .build()
-        .expect("a name is not an address");
+    let fixed = trusting([configured().key_set(issuer.key_set())]);
+    let by_pem = trusting([configured().pem(issuer.public_key_pem())]);
     let token = issuer
         .token()
         .audience("microsoft:identityserver:api-1")
@@ -58,12 +46,12 @@ async fn iss_over_plain_http_is_a_name_where_keys_come_from_elsewhere() {
         .claim("ver", "1.0")
         .claim("scp", "read openid");
     for server in [by_url, fixed, by_pem] {
-        let answer = fetch(&app(&server), "/", &token.sign()).await;
+        let answer = app(&server).get("/", &token.sign()).await;
         assert_eq!((answer.verdict(), &*answer.body), ("200".to_owned(), adfs));
         // Another name is another issuer, also one that differs in its scheme alone.
         let other = token.clone().issuer(&adfs.replace("http:", "https:"));
         assert_eq!(
-            fetch(&app(&server), "/", &other.sign()).await.verdict(),
+            app(&server).get("/", &other.sign()).await.verdict(),
             "401 invalid_token unknown_issuer"
         );
     }
@@ -161,7 +149,7 @@ async fn iss_of_a_named_replica_region_is_the_pools_and_another_region_is_a_stra
             "401 invalid_token unknown_issuer",
         ),
     ] {
-        let answer = fetch(&app, "/", &from(&issuer)).await;
+        let answer = app.get("/", &from(&issuer)).await;
         assert_eq!(answer.verdict(), expected, "{issuer}");
     }
     // A revocation under the pool's name reaches the tokens of every region.
@@ -172,12 +160,12 @@ async fn iss_of_a_named_replica_region_is_the_pools_and_another_region_is_a_stra
         .expect("room");
     for issuer in [&home, &west] {
         assert_eq!(
-            fetch(&app, "/", &from(issuer)).await.verdict(),
+            app.get("/", &from(issuer)).await.verdict(),
             "401 invalid_token revoked"
         );
     }
     let other = pool.token().subject("user-2").issuer(&west).sign();
-    assert_eq!(fetch(&app, "/", &other).await.verdict(), "200");
+    assert_eq!(app.get("/", &other).await.verdict(), "200");
     // And one under a replica's name, those of the others.
     server
         .revocations()
@@ -185,7 +173,7 @@ async fn iss_of_a_named_replica_region_is_the_pools_and_another_region_is_a_stra
         .expect("room");
     let at_home = pool.token().subject("user-2").sign();
     assert_eq!(
-        fetch(&app, "/", &at_home).await.verdict(),
+        app.get("/", &at_home).await.verdict(),
         "401 invalid_token revoked"
     );
 }
@@ -234,14 +222,9 @@ fn replica_regions_are_other_regions_of_the_same_partition() {
 #[tokio::test]
 async fn replicas_keys_are_fetched_when_its_first_token_comes() {
     // Nothing answers there; what counts is that nobody asks before a token, and a 503 after.
-    let server = ResourceServer::builder(API)
-        .issuer(
-            Issuer::cognito("us-east-1", POOL)
-                .client_id("c")
-                .replica_region("us-west-2"),
-        )
-        .build()
-        .expect("sound");
+    let server = trusting([Issuer::cognito("us-east-1", POOL)
+        .client_id("c")
+        .replica_region("us-west-2")]);
     let status = server.key_set_status();
     assert_eq!(
         status.len(),
@@ -277,7 +260,7 @@ async fn iss_that_is_an_alias_is_the_same_issuer() {
         ("ACME", "401 invalid_token unknown_issuer"),
     ] {
         assert_eq!(
-            fetch(&app, "/", &from(name)).await.verdict(),
+            app.get("/", &from(name)).await.verdict(),
             expected,
             "{name}"
         );
@@ -294,7 +277,7 @@ async fn iss_that_is_an_alias_is_the_same_issuer() {
         ))
         .expect("room");
     assert_eq!(
-        fetch(&app, "/", &from(old)).await.verdict(),
+        app.get("/", &from(old)).await.verdict(),
         "401 invalid_token revoked"
     );
 }
@@ -311,7 +294,7 @@ async fn iss_of_an_introspection_answer_may_be_an_alias() {
             crate::support::introspection::issuer(&endpoint).also_named("http://as.internal");
         let server = crate::support::introspection::server(issuer, &ManualClock::new());
         let app = crate::support::introspection::app(&server);
-        let answer = fetch(&app, "/", crate::support::introspection::TOKEN).await;
+        let answer = app.get("/", crate::support::introspection::TOKEN).await;
         assert_eq!(answer.verdict(), expected, "{named}");
     }
 }

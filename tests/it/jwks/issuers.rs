@@ -1,32 +1,18 @@
 //! Several issuers in one server keep apart; keys come from a set, a PEM or discovery.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::error::ConnectError;
 use portcullis::test_util::{Fault, MockIssuer};
 use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 async fn issuer_of(token: AccessToken) -> String {
     token.issuer().to_owned()
 }
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(issuer_of))
-        .route_layer(server.authenticate())
-}
-
-fn trusting(issuers: impl IntoIterator<Item = Issuer>) -> ResourceServer {
-    issuers
-        .into_iter()
-        .fold(
-            ResourceServer::builder(API),
-            portcullis::ResourceServerBuilder::issuer,
-        )
-        .build()
-        .expect("sound")
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::behind(server.authenticate()).route("/", get(issuer_of))
 }
 
 #[tokio::test]
@@ -50,7 +36,7 @@ async fn the_same_key_id_at_two_issuers_is_two_keys() {
         ),
         (one.token(), "200"),
     ] {
-        assert_eq!(fetch(&app, "/", &token.sign()).await.verdict(), expected);
+        assert_eq!(app.get("/", &token.sign()).await.verdict(), expected);
     }
 }
 
@@ -128,7 +114,7 @@ async fn audiences_algorithms_and_required_values_belong_to_one_issuer() {
         ),
     ] {
         assert_eq!(
-            fetch(&app, "/", &token.sign()).await.verdict(),
+            app.get("/", &token.sign()).await.verdict(),
             expected,
             "{name}"
         );
@@ -144,19 +130,17 @@ async fn claims_are_found_where_the_issuer_puts_them() {
         .subject_claim("uid")
         .client_id_claim(["app", "id"])
         .audience_claim("resource");
-    let app = Router::new()
-        .route(
-            "/",
-            get(|token: AccessToken| async move {
-                format!(
-                    "{:?} {:?} {}",
-                    token.subject().map(ToString::to_string),
-                    token.client_id().map(ToString::to_string),
-                    token.scope()
-                )
-            }),
-        )
-        .route_layer(trusting([trusted]).authenticate());
+    let app = TestApp::behind(trusting([trusted]).authenticate()).route(
+        "/",
+        get(|token: AccessToken| async move {
+            format!(
+                "{:?} {:?} {}",
+                token.subject().map(ToString::to_string),
+                token.client_id().map(ToString::to_string),
+                token.scope()
+            )
+        }),
+    );
     let token = issuer
         .token()
         .claim("scp", ["a", "b c", "d"])
@@ -164,7 +148,7 @@ async fn claims_are_found_where_the_issuer_puts_them() {
         .claim("app", serde_json::json!({"id": "c"}))
         .claim("resource", API);
     assert_eq!(
-        fetch(&app, "/", &token.sign()).await.body,
+        app.get("/", &token.sign()).await.body,
         r#"Some("u") Some("c") a d"#
     );
     let elsewhere = issuer
@@ -172,7 +156,7 @@ async fn claims_are_found_where_the_issuer_puts_them() {
         .claim("resource", "https://other.example.com")
         .sign();
     assert_eq!(
-        fetch(&app, "/", &elsewhere).await.verdict(),
+        app.get("/", &elsewhere).await.verdict(),
         "401 invalid_token audience"
     );
 }
@@ -182,19 +166,19 @@ async fn azp_stands_in_for_the_client_id_where_there_is_none() {
     let issuer = MockIssuer::new();
     let app = app(&trusting([issuer.trusted().client_id("good")]));
     let by_azp = |azp| issuer.token().without("client_id").claim("azp", azp).sign();
-    assert_eq!(fetch(&app, "/", &by_azp("good")).await.verdict(), "200");
+    assert_eq!(app.get("/", &by_azp("good")).await.verdict(), "200");
     assert_eq!(
-        fetch(&app, "/", &by_azp("bad")).await.verdict(),
+        app.get("/", &by_azp("bad")).await.verdict(),
         "401 invalid_token client_id"
     );
     let both = issuer.token().client("bad").claim("azp", "good").sign();
     assert_eq!(
-        fetch(&app, "/", &both).await.verdict(),
+        app.get("/", &both).await.verdict(),
         "401 invalid_token client_id"
     );
     let none = issuer.token().without("client_id").sign();
     assert_eq!(
-        fetch(&app, "/", &none).await.verdict(),
+        app.get("/", &none).await.verdict(),
         "401 invalid_token client_id"
     );
 }
@@ -216,23 +200,24 @@ async fn a_pem_serves_tokens_without_kid_and_a_named_one_its_own_kid() {
         let without = app(&trusting([Issuer::oidc(name).pem(pem)]));
         let token = issuer.token();
         assert_eq!(
-            fetch(&by_id, "/", &token.sign()).await.verdict(),
+            by_id.get("/", &token.sign()).await.verdict(),
             "200",
             "{algorithm}"
         );
         assert_eq!(
-            fetch(&without, "/", &token.sign()).await.verdict(),
+            without.get("/", &token.sign()).await.verdict(),
             "200",
             "{algorithm}"
         );
         let other = token.clone().key_id("key-2");
         assert_eq!(
-            fetch(&by_id, "/", &other.sign()).await.verdict(),
+            by_id.get("/", &other.sign()).await.verdict(),
             "401 invalid_token unknown_key",
             "{algorithm}"
         );
         assert_eq!(
-            fetch(&without, "/", &token.sign_with_wrong_key())
+            without
+                .get("/", &token.sign_with_wrong_key())
                 .await
                 .verdict(),
             "401 invalid_token unknown_key",
@@ -247,9 +232,7 @@ async fn discovery_must_name_the_issuer_that_the_tokens_have() {
     let served = issuer.serve().await;
     let good = trusting([served.trusted()]).connect().await.expect("sound");
     assert_eq!(
-        fetch(&app(&good), "/", &issuer.token().sign())
-            .await
-            .verdict(),
+        app(&good).get("/", &issuer.token().sign()).await.verdict(),
         "200"
     );
     assert!(good.ready());
@@ -270,14 +253,14 @@ async fn discovery_must_name_the_issuer_that_the_tokens_have() {
     }
     // Whoever goes on all the same gets no token past.
     let token = issuer.token().issuer(&slash).sign();
-    assert_eq!(fetch(&app(&kept), "/", &token).await.status, 503);
+    assert_eq!(app(&kept).get("/", &token).await.status, 503);
     assert!(!kept.ready());
     // The same keys by their own url, with the name that the tokens have.
     let by_url = trusting([Issuer::oidc(slash).key_set_url(served.key_set_url())])
         .connect()
         .await
         .expect("sound");
-    assert_eq!(fetch(&app(&by_url), "/", &token).await.verdict(), "200");
+    assert_eq!(app(&by_url).get("/", &token).await.verdict(), "200");
 }
 
 #[tokio::test]
@@ -290,7 +273,8 @@ async fn rfc_8414_metadata_is_the_second_place_to_look() {
         .accept_type("JWT")]);
     let server = server.connect().await.expect("sound");
     assert_eq!(
-        fetch(&app(&server), "/", &issuer.token().sign())
+        app(&server)
+            .get("/", &issuer.token().sign())
             .await
             .verdict(),
         "200"
@@ -310,21 +294,15 @@ async fn the_second_form_of_a_pool_is_loaded_on_its_first_token_and_never_counts
     assert!(server.ready());
     assert_eq!(server.key_set_status().len(), 1);
     let updated = "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf";
-    assert_eq!(
-        fetch(&app, "/", &pool.token().sign()).await.verdict(),
-        "200"
-    );
+    assert_eq!(app.get("/", &pool.token().sign()).await.verdict(), "200");
     served.break_with(Fault::Status(404));
     assert_eq!(
-        fetch(&app, "/", &pool.token().issuer(updated).sign())
+        app.get("/", &pool.token().issuer(updated).sign())
             .await
             .status,
         503
     );
     assert!(server.ready(), "a form that may not exist does not count");
     assert_eq!(server.key_set_status().len(), 1);
-    assert_eq!(
-        fetch(&app, "/", &pool.token().sign()).await.verdict(),
-        "200"
-    );
+    assert_eq!(app.get("/", &pool.token().sign()).await.verdict(), "200");
 }

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::error::ConnectError;
 use portcullis::tenant::SubjectId;
@@ -10,7 +9,7 @@ use portcullis::test_util::{Fault, MockIssuer, TokenBuilder};
 use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 const TEMPLATE: &str = "https://login.example.com/{tenant}/v2.0";
 
@@ -32,24 +31,7 @@ fn of(login: &MockIssuer, tenant: &str) -> TokenBuilder {
 }
 
 fn server(issuers: impl IntoIterator<Item = Issuer>) -> ResourceServer {
-    issuers
-        .into_iter()
-        .fold(
-            ResourceServer::builder(API),
-            portcullis::ResourceServerBuilder::issuer,
-        )
-        .build()
-        .expect("sound")
-}
-
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
-}
-
-async fn verdict(app: &Router, token: TokenBuilder) -> String {
-    fetch(app, "/", &token.sign()).await.verdict()
+    trusting(issuers)
 }
 
 #[tokio::test]
@@ -60,7 +42,7 @@ async fn a_listed_tenant_is_admitted_when_iss_and_claim_agree() {
         .connect()
         .await
         .expect("a runtime");
-    let app = app(&server);
+    let app = TestApp::new(&server);
     for (name, token, expected) in [
         ("the first", of(&login, "t-1"), "200"),
         ("the second", of(&login, "t-2"), "200"),
@@ -105,7 +87,7 @@ async fn a_listed_tenant_is_admitted_when_iss_and_claim_agree() {
             "401 invalid_token unknown_issuer",
         ),
     ] {
-        assert_eq!(verdict(&app, token).await, expected, "{name}");
+        assert_eq!(app.verdict(&token.sign()).await, expected, "{name}");
     }
     assert_eq!(served.fetches(), 1, "strangers ask nobody");
 }
@@ -118,7 +100,7 @@ async fn tenants_share_one_fetch_one_status_and_one_rotation() {
         .connect()
         .await
         .expect("a runtime");
-    let app = app(&server);
+    let app = TestApp::new(&server);
     assert_eq!(served.fetches(), 1);
     let status = server.key_set_status();
     assert_eq!(status.len(), 1);
@@ -131,15 +113,12 @@ async fn tenants_share_one_fetch_one_status_and_one_rotation() {
     server.refresh_now().await.expect("the server is up");
     assert_eq!(served.fetches(), 2);
     login.rotate();
-    assert_eq!(verdict(&app, of(&login, "t-1")).await, "200");
-    assert_eq!(verdict(&app, of(&login, "t-2")).await, "200");
+    assert_eq!(app.verdict(&of(&login, "t-1").sign()).await, "200");
+    assert_eq!(app.verdict(&of(&login, "t-2").sign()).await, "200");
     assert_eq!(served.fetches(), 3, "what one tenant's token asked for");
     served.break_with(Fault::Status(500));
     server.issuer_keys(&iss("t-2")).expect("listed").drop_keys();
-    assert_eq!(
-        fetch(&app, "/", &of(&login, "t-1").sign()).await.status,
-        503
-    );
+    assert_eq!(app.get("/", &of(&login, "t-1").sign()).await.status, 503);
     assert!(!server.ready());
 }
 
@@ -153,11 +132,13 @@ async fn ids_of_two_tenants_are_never_equal() {
         noted.lock().expect("no panic").push(subject);
         async {}
     };
-    let app = Router::new()
-        .route("/", get(note))
-        .route_layer(server([two().key_set(login.key_set())]).authenticate());
+    let app = TestApp::behind(server([two().key_set(login.key_set())]).authenticate())
+        .route("/", get(note));
     for tenant in ["t-1", "t-2", "t-1"] {
-        assert_eq!(verdict(&app, of(&login, tenant).subject("u")).await, "200");
+        assert_eq!(
+            app.verdict(&of(&login, tenant).subject("u").sign()).await,
+            "200"
+        );
     }
     let seen = seen.lock().expect("no panic");
     assert_eq!(seen[0].as_str(), seen[1].as_str());
@@ -193,7 +174,9 @@ async fn a_shared_discovery_document_names_a_tenant_or_leaves_their_place_open()
         match (connected, accepted) {
             (Ok(server), true) => {
                 assert_eq!(
-                    verdict(&app(&server), of(&login, "t-2")).await,
+                    TestApp::new(&server)
+                        .verdict(&of(&login, "t-2").sign())
+                        .await,
                     "200",
                     "{issuer}"
                 );
@@ -223,8 +206,8 @@ fn keys_that_name_issuers(login: &MockIssuer) -> String {
 async fn a_key_that_names_an_issuer_verifies_no_other_ones_tokens() {
     let login = login();
     let keys = keys_that_name_issuers(&login);
-    let tenants = app(&server([two().key_set(keys.clone())]));
-    let lone = app(&server([Issuer::oidc(iss("t-1")).key_set(keys)]));
+    let tenants = TestApp::new(&server([two().key_set(keys.clone())]));
+    let lone = TestApp::new(&server([Issuer::oidc(iss("t-1")).key_set(keys)]));
     for (tenant, key, expected) in [
         ("t-1", "key-1", "200"),
         ("t-2", "key-1", "200"),
@@ -234,20 +217,24 @@ async fn a_key_that_names_an_issuer_verifies_no_other_ones_tokens() {
         ("t-2", "key-3", "200"),
     ] {
         let token = of(&login, tenant).key_id(key);
-        assert_eq!(verdict(&tenants, token).await, expected, "{tenant} {key}");
+        assert_eq!(
+            tenants.verdict(&token.sign()).await,
+            expected,
+            "{tenant} {key}"
+        );
         if tenant == "t-1" {
             let token = of(&login, tenant).key_id(key);
-            assert_eq!(verdict(&lone, token).await, expected, "alone, {key}");
+            assert_eq!(lone.verdict(&token.sign()).await, expected, "alone, {key}");
         }
     }
     // Nor where the token names no key.
     let mut named: Value = serde_json::from_str(&login.key_set()).expect("json");
     named["keys"][2]["issuer"] = iss("t-2").into();
-    let tenants = app(&server([two().key_set(named.to_string())]));
+    let tenants = TestApp::new(&server([two().key_set(named.to_string())]));
     let unnamed = |tenant| of(&login, tenant).without_header("kid");
-    assert_eq!(verdict(&tenants, unnamed("t-2")).await, "200");
+    assert_eq!(tenants.verdict(&unnamed("t-2").sign()).await, "200");
     assert_eq!(
-        verdict(&tenants, unnamed("t-1")).await,
+        tenants.verdict(&unnamed("t-1").sign()).await,
         "401 invalid_token signature"
     );
 }
@@ -263,7 +250,7 @@ async fn a_foreign_key_asks_nobody_and_an_odd_name_is_nobodys() {
         .expect("a runtime");
     let foreign = of(&login, "t-1").key_id("key-2");
     assert_eq!(
-        verdict(&app(&fetched), foreign).await,
+        TestApp::new(&fetched).verdict(&foreign.sign()).await,
         "401 invalid_token foreign_key"
     );
     assert_eq!(served.fetches(), 1);
@@ -287,9 +274,9 @@ async fn a_foreign_key_asks_nobody_and_an_odd_name_is_nobodys() {
         (json!(null), "200"),
     ] {
         set["keys"][0]["issuer"] = name.clone();
-        let app = app(&server([two().key_set(set.to_string())]));
+        let app = TestApp::new(&server([two().key_set(set.to_string())]));
         let token = of(&login, "t-1").key_id("key-1");
-        assert_eq!(verdict(&app, token).await, expected, "{name}");
+        assert_eq!(app.verdict(&token.sign()).await, expected, "{name}");
     }
 }
 
@@ -302,7 +289,7 @@ async fn both_versions_of_entras_tokens_stand_beside_one_another() {
     let login = login();
     let mut named: Value = serde_json::from_str(&login.key_set()).expect("json");
     named["keys"][0]["issuer"] = v2("{tenantid}").into();
-    let app = app(&server([
+    let app = TestApp::new(&server([
         Issuer::oidc_tenants(v2("{tenantid}"), "tid", [tenant]).key_set(named.to_string()),
         // Whoever names the keys' address of the second version here gets its keys' names too.
         Issuer::oidc_tenants(v1("{tenantid}"), "tid", [tenant]).key_set(named.to_string()),
@@ -329,7 +316,7 @@ async fn both_versions_of_entras_tokens_stand_beside_one_another() {
             "401 invalid_token unknown_issuer",
         ),
     ] {
-        assert_eq!(verdict(&app, token).await, expected, "{name}");
+        assert_eq!(app.verdict(&token.sign()).await, expected, "{name}");
     }
 }
 

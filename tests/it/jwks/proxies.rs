@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis::status::KeySetState;
 use portcullis::test_util::MockIssuer;
-use portcullis::{Algorithm, Issuer, ResourceServer};
+use portcullis::{Algorithm, Issuer};
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
-use crate::support::API;
 use crate::support::certificate::{Authority, Host};
 use crate::support::tls_key_set::TlsKeySet;
+use crate::support::trusting;
 
 const KEYS: &str = "PORTCULLIS_TEST_KEYS";
 const PROXIED: &str = "PORTCULLIS_TEST_PROXIED";
@@ -45,13 +45,7 @@ async fn fetches_as_its_environment_says(keys: String) {
     if let Ok(root) = env::var(ROOT) {
         issuer = issuer.root_certificate(root);
     }
-    let server = ResourceServer::builder(API)
-        .issuer(issuer)
-        .build()
-        .expect("sound")
-        .connect()
-        .await
-        .expect("a runtime");
+    let server = trusting([issuer]).connect().await.expect("a runtime");
     let status = &server.key_set_status()[0];
     assert_eq!(status.state(), KeySetState::Fresh, "{status:?}");
 }

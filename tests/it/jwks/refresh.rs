@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::status::KeySetState;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 
-use crate::support::{API, get as fetch, send};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 struct House {
     issuer: MockIssuer,
     served: ServedIssuer,
     clock: ManualClock,
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
 }
 
 async fn house() -> House {
@@ -31,10 +29,7 @@ async fn house() -> House {
         .connect()
         .await
         .expect("a runtime");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
-        .route_service("/ready", server.readiness());
+    let app = TestApp::new(&server).public("/ready", server.readiness());
     House {
         issuer,
         served,
@@ -45,10 +40,6 @@ async fn house() -> House {
 }
 
 impl House {
-    async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
-    }
-
     fn state(&self) -> KeySetState {
         self.server.key_set_status()[0].state()
     }
@@ -62,22 +53,25 @@ async fn a_new_key_is_admitted_at_its_first_token_and_a_retired_one_ends_with_th
         .token()
         .expires_in(Duration::from_secs(86_400))
         .sign();
-    assert_eq!(house.verdict(&old).await, "200");
+    assert_eq!(house.app.verdict(&old).await, "200");
     house.issuer.rotate();
     let new = house.issuer.token().sign();
     assert_eq!(
-        house.verdict(&new).await,
+        house.app.verdict(&new).await,
         "200",
         "after one refresh, inside the request"
     );
     assert_eq!(house.served.fetches(), 2);
-    assert_eq!(house.verdict(&old).await, "200", "still published");
+    assert_eq!(house.app.verdict(&old).await, "200", "still published");
     house.issuer.retire_old_keys();
     house.clock.advance(Duration::from_secs(700));
     house.served.await_fetches(3).await;
     house.server.refresh_now().await.expect("the issuer is up");
-    assert_eq!(house.verdict(&old).await, "401 invalid_token unknown_key");
-    assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200");
+    assert_eq!(
+        house.app.verdict(&old).await,
+        "401 invalid_token unknown_key"
+    );
+    assert_eq!(house.app.verdict(&house.issuer.token().sign()).await, "200");
 }
 
 #[tokio::test]
@@ -85,21 +79,16 @@ async fn algorithm_outside_the_allow_list_causes_no_fetch() {
     let issuer = MockIssuer::new().with_algorithms([Algorithm::RS256, Algorithm::ES256]);
     let served = issuer.serve().await;
     let trusted = Issuer::oidc(served.url()).key_set_url(served.key_set_url());
-    let server = ResourceServer::builder(API)
-        .issuer(trusted.algorithms([Algorithm::ES256]))
-        .build()
-        .expect("sound")
+    let server = trusting([trusted.algorithms([Algorithm::ES256])])
         .connect()
         .await
         .expect("a runtime");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
+    let app = TestApp::new(&server);
     let stranger = |algorithm| issuer.token().algorithm(algorithm).key_id("other").sign();
-    let refused = fetch(&app, "/", &stranger(Algorithm::RS256)).await;
+    let refused = app.get("/", &stranger(Algorithm::RS256)).await;
     assert_eq!(refused.verdict(), "401 invalid_token algorithm");
     assert_eq!(served.fetches(), 1);
-    let looked_for = fetch(&app, "/", &stranger(Algorithm::ES256)).await;
+    let looked_for = app.get("/", &stranger(Algorithm::ES256)).await;
     assert_eq!(looked_for.verdict(), "401 invalid_token unknown_key");
     assert_eq!(served.fetches(), 2, "the accepted twin is looked for");
 }
@@ -111,8 +100,8 @@ async fn the_same_key_id_with_other_material_is_another_key() {
     let other = MockIssuer::named(house.issuer.issuer()).with_clock(house.clock.clone());
     assert_eq!(house.issuer.key_ids(), other.key_ids());
     let new = other.token().sign();
-    assert_eq!(house.verdict(&old).await, "200");
-    assert_eq!(house.verdict(&new).await, "401 invalid_token signature");
+    assert_eq!(house.app.verdict(&old).await, "200");
+    assert_eq!(house.app.verdict(&new).await, "401 invalid_token signature");
     assert_eq!(
         house.served.fetches(),
         1,
@@ -122,8 +111,8 @@ async fn the_same_key_id_with_other_material_is_another_key() {
         .served
         .break_key_set_with(Fault::Body(other.key_set().into()));
     house.server.refresh_now().await.expect("the issuer is up");
-    assert_eq!(house.verdict(&new).await, "200");
-    assert_eq!(house.verdict(&old).await, "401 invalid_token signature");
+    assert_eq!(house.app.verdict(&new).await, "200");
+    assert_eq!(house.app.verdict(&old).await, "401 invalid_token signature");
 }
 
 #[tokio::test]
@@ -131,17 +120,17 @@ async fn strangers_key_ids_cause_one_fetch_in_the_cooldown_and_waste_no_rotation
     let house = house().await;
     let strange = |id: &str| house.issuer.token().key_id(id).sign();
     assert_eq!(
-        house.verdict(&strange("a")).await,
+        house.app.verdict(&strange("a")).await,
         "401 invalid_token unknown_key"
     );
     assert_eq!(house.served.fetches(), 2);
     assert_eq!(
-        house.verdict(&strange("a")).await,
+        house.app.verdict(&strange("a")).await,
         "401 invalid_token unknown_key",
         "known to be absent"
     );
     for n in 0..1000 {
-        let answer = fetch(&house.app, "/", &strange(&format!("k{n}"))).await;
+        let answer = house.app.get("/", &strange(&format!("k{n}"))).await;
         assert_eq!(answer.verdict(), "503 unavailable key_unconfirmed");
         assert_eq!(answer.header("retry-after"), Some("30"));
     }
@@ -151,7 +140,7 @@ async fn strangers_key_ids_cause_one_fetch_in_the_cooldown_and_waste_no_rotation
         house.issuer.token().sign()
     };
     house.clock.advance(Duration::from_secs(12));
-    let answer = fetch(&house.app, "/", &rotated).await;
+    let answer = house.app.get("/", &rotated).await;
     assert_eq!(answer.verdict(), "503 unavailable key_unconfirmed");
     assert_eq!(
         answer.header("retry-after"),
@@ -159,7 +148,7 @@ async fn strangers_key_ids_cause_one_fetch_in_the_cooldown_and_waste_no_rotation
         "the rest of the cooldown"
     );
     house.clock.advance(Duration::from_secs(18));
-    assert_eq!(house.verdict(&rotated).await, "200");
+    assert_eq!(house.app.verdict(&rotated).await, "200");
     assert_eq!(house.served.fetches(), 3);
 }
 
@@ -172,17 +161,17 @@ async fn many_first_requests_under_a_new_key_share_one_fetch() {
     let waiting: Vec<_> = (0..50)
         .map(|_| {
             let (house, token) = (Arc::clone(&house), token.clone());
-            tokio::spawn(async move { house.verdict(&token).await })
+            tokio::spawn(async move { house.app.verdict(&token).await })
         })
         .collect();
     let gone = tokio::spawn({
         let (house, token) = (Arc::clone(&house), token.clone());
-        async move { house.verdict(&token).await }
+        async move { house.app.verdict(&token).await }
     });
     house.served.await_fetches(2).await;
     gone.abort(); // a client that disconnects cancels nothing
     assert_eq!(
-        house.verdict(&token_under_the_old_key(&house)).await,
+        house.app.verdict(&token_under_the_old_key(&house)).await,
         "200",
         "known keys do not wait"
     );
@@ -205,7 +194,7 @@ async fn a_request_waits_two_seconds_of_the_servers_clock_and_no_longer() {
     house.served.break_with(Fault::Hang);
     let waiting = tokio::spawn({
         let house = Arc::clone(&house);
-        async move { house.verdict(&token).await }
+        async move { house.app.verdict(&token).await }
     });
     house.served.await_fetches(2).await;
     house.clock.advance(Duration::from_secs(2));
@@ -229,22 +218,19 @@ async fn an_outage_is_no_denial_and_ends_by_itself() {
         .connect()
         .await
         .expect("down is a status");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
-        .route_service("/ready", server.readiness());
+    let app = TestApp::new(&server).public("/ready", server.readiness());
     let token = issuer.token().sign();
-    let answer = fetch(&app, "/", &token).await;
+    let answer = app.get("/", &token).await;
     assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
     assert!(answer.header("retry-after").is_some());
-    assert_eq!(send(&app, "/ready", &[]).await.status, 503);
+    assert_eq!(app.send("/ready", &[]).await.status, 503);
     let status = &server.key_set_status()[0];
     assert_eq!(status.state(), KeySetState::NeverLoaded);
     assert!(status.last_error().is_some() && status.is_failing());
     served.recover();
     clock.advance(Duration::from_secs(31));
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
-    assert_eq!(send(&app, "/ready", &[]).await.status, 200);
+    assert_eq!(app.get("/", &token).await.verdict(), "200");
+    assert_eq!(app.send("/ready", &[]).await.status, 200);
     assert_eq!(server.key_set_status()[0].state(), KeySetState::Fresh);
     assert!(!server.key_set_status()[0].is_failing());
 }
@@ -282,7 +268,7 @@ async fn a_broken_set_never_replaces_a_good_one() {
     ] {
         house.served.break_with(fault.clone());
         assert!(house.server.refresh_now().await.is_err(), "{fault:?}");
-        assert_eq!(house.verdict(&token).await, "200", "{fault:?}");
+        assert_eq!(house.app.verdict(&token).await, "200", "{fault:?}");
         assert_eq!(house.state(), KeySetState::Stale, "{fault:?}");
         assert!(house.server.ready(), "{fault:?}");
         house.served.recover();
@@ -339,7 +325,7 @@ async fn odd_entries_cost_themselves_alone() {
             .break_key_set_with(Fault::Body(body.into_bytes()));
         house.server.refresh_now().await.expect("one key is good");
         assert_eq!(
-            house.verdict(&house.issuer.token().sign()).await,
+            house.app.verdict(&house.issuer.token().sign()).await,
             "200",
             "{entry}"
         );
@@ -350,7 +336,7 @@ async fn odd_entries_cost_themselves_alone() {
             "{entry}"
         );
         let named = house.issuer.token().key_id("odd").sign();
-        assert_ne!(house.verdict(&named).await, "200", "{entry}");
+        assert_ne!(house.app.verdict(&named).await, "200", "{entry}");
     }
     // What is odd and usable is used.
     let twin = |change: serde_json::Value| {
@@ -377,7 +363,7 @@ async fn odd_entries_cost_themselves_alone() {
             .break_key_set_with(Fault::Body(body.into_bytes()));
         house.server.refresh_now().await.expect("one key is good");
         assert_eq!(
-            house.verdict(&house.issuer.token().sign()).await,
+            house.app.verdict(&house.issuer.token().sign()).await,
             "200",
             "{entry}"
         );
@@ -402,10 +388,10 @@ async fn stale_keys_serve_until_the_maximum_and_then_count_as_none() {
         .sign();
     house.served.break_with(Fault::Status(503));
     house.clock.advance(Duration::from_secs(24 * 3600));
-    assert_eq!(house.verdict(&token).await, "200");
+    assert_eq!(house.app.verdict(&token).await, "200");
     house.clock.advance(Duration::from_secs(1));
     assert_eq!(
-        house.verdict(&token).await,
+        house.app.verdict(&token).await,
         "503 unavailable keys_too_stale"
     );
     assert!(!house.server.ready());
@@ -416,7 +402,7 @@ async fn stale_keys_serve_until_the_maximum_and_then_count_as_none() {
 async fn dropped_keys_are_gone_at_once_and_come_back_with_the_next_fetch() {
     let house = house().await;
     let token = house.issuer.token().sign();
-    assert_eq!(house.verdict(&token).await, "200");
+    assert_eq!(house.app.verdict(&token).await, "200");
     house.served.break_with(Fault::Hang);
     let keys = house
         .server
@@ -428,7 +414,7 @@ async fn dropped_keys_are_gone_at_once_and_come_back_with_the_next_fetch() {
     house.served.await_fetches(2).await;
     house.served.recover();
     assert_eq!(
-        house.verdict(&token).await,
+        house.app.verdict(&token).await,
         "200",
         "waits for the fetch that was asked for"
     );
@@ -443,7 +429,7 @@ async fn a_set_that_has_not_changed_is_not_sent_again() {
     house.server.refresh_now().await.expect("up");
     assert_eq!(house.served.not_modified(), 1);
     assert_eq!(house.state(), KeySetState::Fresh);
-    assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200");
+    assert_eq!(house.app.verdict(&house.issuer.token().sign()).await, "200");
 }
 
 #[tokio::test]
@@ -472,11 +458,14 @@ async fn a_token_without_kid_finds_a_rotated_key_too() {
     house.issuer.rotate();
     house.issuer.retire_old_keys();
     let token = house.issuer.token().without_header("kid").sign();
-    assert_eq!(house.verdict(&token).await, "200");
+    assert_eq!(house.app.verdict(&token).await, "200");
     let forged = MockIssuer::named(house.issuer.issuer()).with_clock(house.clock.clone());
     let forged = forged.token().without_header("kid").sign();
     for _ in 0..20 {
-        assert_eq!(house.verdict(&forged).await, "401 invalid_token signature");
+        assert_eq!(
+            house.app.verdict(&forged).await,
+            "401 invalid_token signature"
+        );
     }
     assert_eq!(house.served.fetches(), 2);
 }
@@ -485,14 +474,8 @@ async fn a_token_without_kid_finds_a_rotated_key_too() {
 async fn connecting_without_a_runtime_is_an_error_and_static_keys_need_none() {
     let outcome = std::thread::spawn(|| {
         let issuer = MockIssuer::new();
-        let fetched = ResourceServer::builder(API)
-            .issuer(Issuer::oidc("https://id.example.com"))
-            .build()
-            .expect("sound");
-        let fixed = ResourceServer::builder(API)
-            .issuer(issuer.trusted())
-            .build()
-            .expect("sound");
+        let fetched = trusting([Issuer::oidc("https://id.example.com")]);
+        let fixed = trusting([issuer.trusted()]);
         (
             poll_once(fetched.connect()).map(|end| end.is_err()),
             fixed.ready(),
@@ -541,14 +524,17 @@ async fn a_retired_key_is_refused_at_once_even_inside_the_cooldown() {
     let old = house.issuer.token().sign();
     house.issuer.rotate();
     assert_eq!(
-        house.verdict(&house.issuer.token().sign()).await,
+        house.app.verdict(&house.issuer.token().sign()).await,
         "200",
         "uses up the cooldown"
     );
     house.issuer.retire_old_keys();
     house.server.refresh_now().await.expect("up");
-    assert_eq!(house.verdict(&old).await, "401 invalid_token unknown_key");
-    assert_eq!(house.verdict(&house.issuer.token().sign()).await, "200");
+    assert_eq!(
+        house.app.verdict(&old).await,
+        "401 invalid_token unknown_key"
+    );
+    assert_eq!(house.app.verdict(&house.issuer.token().sign()).await, "200");
 }
 
 #[tokio::test]
@@ -558,22 +544,22 @@ async fn a_token_without_kid_is_not_denied_while_the_issuer_is_down() {
     let token = house.issuer.token().without_header("kid").sign();
     house.served.break_with(Fault::Status(500));
     assert_eq!(
-        house.verdict(&token).await,
+        house.app.verdict(&token).await,
         "503 unavailable key_unconfirmed"
     );
     assert_eq!(
-        house.verdict(&token).await,
+        house.app.verdict(&token).await,
         "503 unavailable key_unconfirmed",
         "in the cooldown"
     );
     house.served.recover();
     assert_eq!(
-        house.verdict(&token).await,
+        house.app.verdict(&token).await,
         "503 unavailable key_unconfirmed",
         "still"
     );
     house.clock.advance(Duration::from_secs(31));
-    assert_eq!(house.verdict(&token).await, "200");
+    assert_eq!(house.app.verdict(&token).await, "200");
 }
 
 #[tokio::test]
@@ -617,10 +603,8 @@ async fn who_waits_for_an_issuer_holds_no_place_under_a_limit() {
 #[tokio::test]
 async fn a_refresher_that_is_gone_shows_in_the_status() {
     let issuer = MockIssuer::new();
-    let server = ResourceServer::builder(API)
-        .issuer(Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json"))
-        .build()
-        .expect("sound");
+    let server =
+        trusting([Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json")]);
     let status = server.key_set_status().remove(0);
     assert_eq!(status.next_attempt(), None);
     assert!(
@@ -634,18 +618,12 @@ async fn a_refresher_that_is_gone_shows_in_the_status() {
 #[test]
 fn static_keys_connect_and_refresh_anywhere() {
     let issuer = MockIssuer::new();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted())
-        .build()
-        .expect("sound");
+    let server = trusting([issuer.trusted()]);
     let connected = poll_once(server.connect())
         .expect("at once")
         .expect("nothing to do");
     assert!(poll_once(connected.refresh_now()).expect("at once").is_ok());
-    let fetched = ResourceServer::builder(API)
-        .issuer(Issuer::oidc("https://id.example.com"))
-        .build()
-        .expect("sound");
+    let fetched = trusting([Issuer::oidc("https://id.example.com")]);
     assert!(poll_once(fetched.refresh_now()).expect("at once").is_err());
 }
 
@@ -674,10 +652,8 @@ async fn coordinates_of_another_length_that_mean_one_number_are_read() {
             let Ok(server) = built else {
                 return "no key".to_owned();
             };
-            let app = Router::new()
-                .route("/", get(|_: AccessToken| async {}))
-                .route_layer(server.authenticate());
-            fetch(&app, "/", &issuer.token().sign()).await.verdict()
+            let app = TestApp::new(&server);
+            app.get("/", &issuer.token().sign()).await.verdict()
         };
         let bare = |bytes: Vec<u8>| bytes.into_iter().skip_while(|byte| *byte == 0).collect();
         assert_eq!(verdict(with(&|bytes| bytes)).await, "200");

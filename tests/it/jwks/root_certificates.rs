@@ -1,38 +1,24 @@
 //! Extra root certificates: trusted for one issuer's fetches, and for the right host alone.
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::test_util::MockIssuer;
-use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 
 use crate::support::certificate::{Authority, Host};
 use crate::support::tls_key_set::TlsKeySet;
-use crate::support::{API, Answer, get as fetch};
+use crate::support::{API, Requests as _, TestApp, TestResponse, trusting};
 
 fn named(name: &str) -> MockIssuer {
     MockIssuer::named(name).with_algorithms([Algorithm::ES256])
 }
 
-async fn app(issuers: impl IntoIterator<Item = Issuer>) -> (ResourceServer, Router) {
-    let server = issuers
-        .into_iter()
-        .fold(
-            ResourceServer::builder(API),
-            portcullis::ResourceServerBuilder::issuer,
-        )
-        .build()
-        .expect("sound")
-        .connect()
-        .await
-        .expect("down is a status");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
+async fn app(issuers: impl IntoIterator<Item = Issuer>) -> (ResourceServer, TestApp) {
+    let server = trusting(issuers).connect().await.expect("down is a status");
+    let app = TestApp::new(&server);
     (server, app)
 }
 
-async fn judged(app: &Router, issuer: &MockIssuer) -> Answer {
-    fetch(app, "/", &issuer.token().sign()).await
+async fn judged(app: &TestApp, issuer: &MockIssuer) -> TestResponse {
+    app.get("/", &issuer.token().sign()).await
 }
 
 #[tokio::test]

@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::status::KeySetState;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer};
-use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 const NAME: &str = "https://t.b2clogin.example/g/v2.0/";
 
@@ -20,7 +18,7 @@ struct Sets {
     flows: ServedIssuer,
     policies: ServedIssuer,
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
 }
 
 fn signer(clock: &ManualClock) -> MockIssuer {
@@ -52,9 +50,7 @@ async fn sets_of(clock: ManualClock, flows: ServedIssuer, policies: ServedIssuer
         .connect()
         .await
         .expect("a runtime");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
+    let app = TestApp::new(&server);
     Sets {
         clock,
         flows,
@@ -65,10 +61,6 @@ async fn sets_of(clock: ManualClock, flows: ServedIssuer, policies: ServedIssuer
 }
 
 impl Sets {
-    async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
-    }
-
     fn states(&self) -> Vec<KeySetState> {
         let status = self.server.key_set_status();
         status
@@ -81,10 +73,11 @@ impl Sets {
 #[tokio::test]
 async fn key_set_url_given_twice_keeps_both_sets_and_each_has_a_status() {
     let sets = sets().await;
-    assert_eq!(sets.verdict(&sets.flows.token().sign()).await, "200");
-    assert_eq!(sets.verdict(&sets.policies.token().sign()).await, "200");
+    assert_eq!(sets.app.verdict(&sets.flows.token().sign()).await, "200");
+    assert_eq!(sets.app.verdict(&sets.policies.token().sign()).await, "200");
     assert_eq!(
-        sets.verdict(&sets.flows.token().sign_with_wrong_key())
+        sets.app
+            .verdict(&sets.flows.token().sign_with_wrong_key())
             .await,
         "401 invalid_token signature"
     );
@@ -117,16 +110,16 @@ async fn key_set_that_is_down_leaves_the_keys_of_the_other_good() {
         [KeySetState::Fresh, KeySetState::NeverLoaded]
     );
     assert!(!sets.server.ready());
-    assert_eq!(sets.verdict(&sets.flows.token().sign()).await, "200");
+    assert_eq!(sets.app.verdict(&sets.flows.token().sign()).await, "200");
     // The key may be in the set that is missing: an outage, and no denial.
     let missing = sets.policies.token().sign();
-    assert!(sets.verdict(&missing).await.starts_with("503"));
+    assert!(sets.app.verdict(&missing).await.starts_with("503"));
     let unknown = sets.flows.token().sign_with_unknown_key();
-    assert!(sets.verdict(&unknown).await.starts_with("503"));
+    assert!(sets.app.verdict(&unknown).await.starts_with("503"));
 
     sets.policies.recover();
     sets.server.refresh_now().await.expect("both are up");
-    assert_eq!(sets.verdict(&missing).await, "200");
+    assert_eq!(sets.app.verdict(&missing).await, "200");
     assert_eq!(sets.states(), [KeySetState::Fresh, KeySetState::Fresh]);
 }
 
@@ -151,10 +144,8 @@ async fn key_set_that_grows_too_old_ends_its_own_keys_alone() {
         .connect()
         .await
         .expect("a runtime");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
-    let verdict = async |token: &str| fetch(&app, "/", token).await.verdict();
+    let app = TestApp::new(&server);
+    let verdict = async |token: &str| app.get("/", token).await.verdict();
     let (flow, policy) = (flows.token().sign(), policies.token().sign());
     assert_eq!(verdict(&flow).await, "200");
     assert_eq!(verdict(&policy).await, "200");
@@ -173,14 +164,14 @@ async fn unknown_kid_is_unknown_when_every_set_has_confirmed_it() {
     let sets = sets().await;
     let unknown = sets.flows.token().key_id("stranger").sign();
     assert_eq!(
-        sets.verdict(&unknown).await,
+        sets.app.verdict(&unknown).await,
         "401 invalid_token unknown_key"
     );
     assert_eq!((sets.flows.fetches(), sets.policies.fetches()), (2, 2));
     // Each set has a cooldown of its own, and both are in it.
     let other = sets.flows.token().key_id("other").sign();
     assert_eq!(
-        sets.verdict(&other).await,
+        sets.app.verdict(&other).await,
         "503 unavailable key_unconfirmed"
     );
     assert_eq!((sets.flows.fetches(), sets.policies.fetches()), (2, 2));
@@ -188,8 +179,8 @@ async fn unknown_kid_is_unknown_when_every_set_has_confirmed_it() {
     // One of them cannot confirm it any more.
     sets.clock.advance(Duration::from_secs(31));
     sets.policies.break_with(Fault::Status(500));
-    assert!(sets.verdict(&unknown).await.starts_with("503"));
-    assert_eq!(sets.verdict(&sets.flows.token().sign()).await, "200");
+    assert!(sets.app.verdict(&unknown).await.starts_with("503"));
+    assert_eq!(sets.app.verdict(&sets.flows.token().sign()).await, "200");
 }
 
 #[tokio::test]
@@ -198,8 +189,8 @@ async fn kid_of_a_rotated_key_is_found_while_the_other_set_hangs() {
     sets.flows.break_with(Fault::Hang);
     sets.policies.rotate();
     // Within the patience of a request: the set that answers has the key.
-    assert_eq!(sets.verdict(&sets.policies.token().sign()).await, "200");
-    assert_eq!(sets.verdict(&sets.flows.token().sign()).await, "200");
+    assert_eq!(sets.app.verdict(&sets.policies.token().sign()).await, "200");
+    assert_eq!(sets.app.verdict(&sets.flows.token().sign()).await, "200");
     sets.flows.recover();
 }
 
@@ -212,15 +203,16 @@ async fn same_kid_in_two_sets_is_two_keys_and_either_verifies() {
     new.break_with(Fault::Status(500));
     let sets = sets_of(clock, old, new).await;
     let token = sets.policies.token().sign();
-    assert_eq!(sets.verdict(&sets.flows.token().sign()).await, "200");
+    assert_eq!(sets.app.verdict(&sets.flows.token().sign()).await, "200");
     // The set that is there has a key of this id, and another one may have it too.
-    assert!(sets.verdict(&token).await.starts_with("503"));
+    assert!(sets.app.verdict(&token).await.starts_with("503"));
     sets.policies.recover();
     sets.server.refresh_now().await.expect("both are up");
-    assert_eq!(sets.verdict(&token).await, "200");
-    assert_eq!(sets.verdict(&sets.flows.token().sign()).await, "200");
+    assert_eq!(sets.app.verdict(&token).await, "200");
+    assert_eq!(sets.app.verdict(&sets.flows.token().sign()).await, "200");
     assert_eq!(
-        sets.verdict(&sets.flows.token().sign_with_wrong_key())
+        sets.app
+            .verdict(&sets.flows.token().sign_with_wrong_key())
             .await,
         "401 invalid_token signature"
     );
@@ -230,15 +222,15 @@ async fn same_kid_in_two_sets_is_two_keys_and_either_verifies() {
 async fn token_without_kid_finds_its_key_in_any_set_and_four_are_tried_in_all() {
     let sets = sets().await;
     let nameless = |issuer: &MockIssuer| issuer.token().without_header("kid").sign();
-    assert_eq!(sets.verdict(&nameless(&sets.flows)).await, "200");
-    assert_eq!(sets.verdict(&nameless(&sets.policies)).await, "200");
+    assert_eq!(sets.app.verdict(&nameless(&sets.flows)).await, "200");
+    assert_eq!(sets.app.verdict(&nameless(&sets.policies)).await, "200");
     // Three keys in one set and two in the other: more than four, whichever set they are in.
     sets.flows.rotate();
     sets.flows.rotate();
     sets.policies.rotate();
     sets.server.refresh_now().await.expect("both are up");
     assert_eq!(
-        sets.verdict(&nameless(&sets.flows)).await,
+        sets.app.verdict(&nameless(&sets.flows)).await,
         "401 invalid_token ambiguous_key"
     );
 }
@@ -247,18 +239,18 @@ async fn token_without_kid_finds_its_key_in_any_set_and_four_are_tried_in_all() 
 async fn dropped_keys_are_those_of_every_set() {
     let sets = sets().await;
     let (flow, policy) = (sets.flows.token().sign(), sets.policies.token().sign());
-    assert_eq!(sets.verdict(&flow).await, "200");
-    assert_eq!(sets.verdict(&policy).await, "200");
+    assert_eq!(sets.app.verdict(&flow).await, "200");
+    assert_eq!(sets.app.verdict(&policy).await, "200");
     sets.flows.break_with(Fault::Status(500));
     sets.policies.break_with(Fault::Status(500));
     let keys = sets.server.issuer_keys(NAME).expect("configured");
     keys.drop_keys();
-    assert!(sets.verdict(&flow).await.starts_with("503"));
-    assert!(sets.verdict(&policy).await.starts_with("503"));
+    assert!(sets.app.verdict(&flow).await.starts_with("503"));
+    assert!(sets.app.verdict(&policy).await.starts_with("503"));
     sets.policies.recover();
     keys.refresh_now().await.expect_err("one is still down");
-    assert!(sets.verdict(&flow).await.starts_with("503"));
-    assert_eq!(sets.verdict(&policy).await, "200");
+    assert!(sets.app.verdict(&flow).await.starts_with("503"));
+    assert_eq!(sets.app.verdict(&policy).await, "200");
 }
 
 #[tokio::test]
@@ -270,26 +262,24 @@ async fn dropped_static_keys_verify_nothing_any_more_and_remembered_tokens_end()
         .issuer(other.trusted())
         .build()
         .expect("sound");
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate());
+    let app = TestApp::new(&server);
     let (seen, new) = (
         issuer.token().sign(),
         issuer.token().subject("user-2").sign(),
     );
-    assert_eq!(fetch(&app, "/", &seen).await.verdict(), "200");
+    assert_eq!(app.get("/", &seen).await.verdict(), "200");
     assert!(server.ready());
     let keys = server.issuer_keys(&issuer.issuer()).expect("configured");
     keys.drop_keys();
     for token in [&seen, &new] {
         assert_eq!(
-            fetch(&app, "/", token).await.verdict(),
+            app.get("/", token).await.verdict(),
             "503 unavailable keys_not_loaded"
         );
     }
     assert!(!server.ready());
     assert_eq!(
-        fetch(&app, "/", &other.token().sign()).await.verdict(),
+        app.get("/", &other.token().sign()).await.verdict(),
         "200",
         "another issuer's are another's"
     );

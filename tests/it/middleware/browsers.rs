@@ -10,7 +10,7 @@ use portcullis::test_util::MockIssuer;
 use portcullis::{AccessToken, Scoped};
 use tower_http::cors::CorsLayer;
 
-use crate::support::{Answer, exchange, server};
+use crate::support::{Requests as _, TestResponse, server};
 
 const APP: &str = "https://app.example.com";
 const COOKIE: &str = "__Host-token";
@@ -34,8 +34,9 @@ fn app(issuer: &MockIssuer) -> Router {
         .layer(cors)
 }
 
-async fn ask(app: &Router, request: request::Builder) -> Answer {
-    exchange(app, request.body(Body::empty()).expect("a request")).await
+async fn ask(app: &Router, request: request::Builder) -> TestResponse {
+    app.exchange(request.body(Body::empty()).expect("a request"))
+        .await
 }
 
 #[tokio::test]

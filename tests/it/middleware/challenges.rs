@@ -12,7 +12,7 @@ use portcullis::{
     WorkspaceUser,
 };
 
-use crate::support::{API, Answer, exchange, send, server};
+use crate::support::{API, Requests as _, TestApp, TestResponse, server, trusting};
 
 portcullis::scopes! {
     Write = "app/write app/read";
@@ -25,24 +25,19 @@ struct Strict {
     _must_be_there: u8,
 }
 
-async fn app() -> Vec<(&'static str, Answer)> {
+async fn app() -> Vec<(&'static str, TestResponse)> {
     let issuer = MockIssuer::new();
     let trusted = issuer
         .trusted()
         .tenant_claims(TenantClaims::aworld().portal_client("portal-client"));
-    let plain = ResourceServer::builder(API)
-        .issuer(trusted.clone())
-        .build()
-        .expect("sound");
+    let plain = trusting([trusted.clone()]);
     let with_metadata = ResourceServer::builder(API)
         .issuer(trusted)
         .resource_metadata("https://api.example.com/.well-known/oauth-protected-resource")
         .build()
         .expect("sound");
-    let never_connected = ResourceServer::builder(API)
-        .issuer(Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json"))
-        .build()
-        .expect("sound");
+    let never_connected =
+        trusting([Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json")]);
 
     let routes = Router::new()
         .route("/", get(|_: AccessToken| async { "ok" }))
@@ -82,23 +77,19 @@ async fn app() -> Vec<(&'static str, Answer)> {
     let mut answers = Vec::new();
     let mut add = |name, answer| answers.push((name, answer));
 
-    add("nothing sent", send(&app, "/", &[]).await);
-    add(
-        "nothing sent, every setting on",
-        send(&loud, "/", &[]).await,
-    );
+    add("nothing sent", app.send("/", &[]).await);
+    add("nothing sent, every setting on", loud.send("/", &[]).await);
     add(
         "another scheme",
-        send(&app, "/", &[("authorization", "Basic dTpw")]).await,
+        app.send("/", &[("authorization", "Basic dTpw")]).await,
     );
     add(
         "an empty field",
-        send(&app, "/", &[("authorization", "")]).await,
+        app.send("/", &[("authorization", "")]).await,
     );
     add(
         "two fields",
-        send(
-            &app,
+        app.send(
             "/",
             &[
                 ("authorization", &bearer(&user)),
@@ -109,48 +100,53 @@ async fn app() -> Vec<(&'static str, Answer)> {
     );
     add(
         "no b64token",
-        send(&app, "/", &[("authorization", "Bearer a,b")]).await,
+        app.send("/", &[("authorization", "Bearer a,b")]).await,
     );
     add(
         "no b64token, every setting on",
-        send(&loud, "/", &[("authorization", "Bearer a,b")]).await,
+        loud.send("/", &[("authorization", "Bearer a,b")]).await,
     );
     add(
         "garbage",
-        send(&app, "/", &[("authorization", "Bearer garbage")]).await,
+        app.send("/", &[("authorization", "Bearer garbage")]).await,
     );
     add(
         "expired",
-        send(&app, "/", &[("authorization", &bearer(&expired))]).await,
+        app.send("/", &[("authorization", &bearer(&expired))]).await,
     );
     add(
         "expired, every setting on",
-        send(&loud, "/", &[("authorization", &bearer(&expired))]).await,
+        loud.send("/", &[("authorization", &bearer(&expired))])
+            .await,
     );
     add(
         "claims that do not fit",
-        send(&app, "/claims", &[("authorization", &bearer(&user))]).await,
+        app.send("/claims", &[("authorization", &bearer(&user))])
+            .await,
     );
     add(
         "a scope of two tokens lacking",
-        send(&app, "/write", &[("authorization", &bearer(&subject))]).await,
+        app.send("/write", &[("authorization", &bearer(&subject))])
+            .await,
     );
     add(
         "the same, every setting on",
-        send(&loud, "/write", &[("authorization", &bearer(&subject))]).await,
+        loud.send("/write", &[("authorization", &bearer(&subject))])
+            .await,
     );
     add(
         "of several alternatives the first",
-        send(&app, "/audit", &[("authorization", &bearer(&subject))]).await,
+        app.send("/audit", &[("authorization", &bearer(&subject))])
+            .await,
     );
     add(
         "the wrong kind of caller",
-        send(&app, "/users", &[("authorization", &bearer(&client))]).await,
+        app.send("/users", &[("authorization", &bearer(&client))])
+            .await,
     );
     add(
         "another workspace",
-        send(
-            &app,
+        app.send(
             "/workspaces/elsewhere",
             &[("authorization", &bearer(&user))],
         )
@@ -158,8 +154,7 @@ async fn app() -> Vec<(&'static str, Answer)> {
     );
     add(
         "no tenant",
-        send(
-            &app,
+        app.send(
             "/workspaces/elsewhere",
             &[("authorization", &bearer(&subject))],
         )
@@ -167,33 +162,29 @@ async fn app() -> Vec<(&'static str, Answer)> {
     );
     add(
         "never connected",
-        send(&down, "/", &[("authorization", &bearer(&subject))]).await,
+        down.send("/", &[("authorization", &bearer(&subject))])
+            .await,
     );
     add(
         "no layer",
-        send(&bare, "/", &[("authorization", &bearer(&user))]).await,
+        bare.send("/", &[("authorization", &bearer(&user))]).await,
     );
     add(
         "no context named",
-        send(
-            &no_context,
-            "/workspaces/ws-1",
-            &[("authorization", &bearer(&user))],
-        )
-        .await,
+        no_context
+            .send("/workspaces/ws-1", &[("authorization", &bearer(&user))])
+            .await,
     );
     add(
         "an unknown context named",
-        send(
-            &odd_context,
-            "/users",
-            &[("authorization", &bearer(&subject))],
-        )
-        .await,
+        odd_context
+            .send("/users", &[("authorization", &bearer(&subject))])
+            .await,
     );
     add(
         "no parameter in the route",
-        send(&app, "/no-parameter", &[("authorization", &bearer(&user))]).await,
+        app.send("/no-parameter", &[("authorization", &bearer(&user))])
+            .await,
     );
     answers
 }
@@ -221,9 +212,8 @@ async fn every_refusal_is_the_golden_one() {
 #[tokio::test]
 async fn no_refusal_shows_what_the_request_said() {
     let issuer = MockIssuer::new();
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async { "ok" }))
-        .route_layer(server(&issuer).authenticate().error_descriptions());
+    let app = TestApp::behind(server(&issuer).authenticate().error_descriptions())
+        .route("/", get(|_: AccessToken| async { "ok" }));
     let evil = "evil\"\\<script>";
     for token in [
         issuer.token().header("kid", evil).sign(),
@@ -232,7 +222,9 @@ async fn no_refusal_shows_what_the_request_said() {
         issuer.token().claim("iss", evil).sign(),
         issuer.token().claim("aud", evil).sign(),
     ] {
-        let answer = send(&app, "/", &[("authorization", &format!("Bearer {token}"))]).await;
+        let answer = app
+            .send("/", &[("authorization", &format!("Bearer {token}"))])
+            .await;
         assert_eq!(answer.status, 401);
         assert!(!answer.wire().contains("evil"), "{}", answer.wire());
     }
@@ -241,9 +233,8 @@ async fn no_refusal_shows_what_the_request_said() {
 #[tokio::test]
 async fn every_method_needs_a_token_and_no_body_is_read() {
     let issuer = MockIssuer::new();
-    let app = Router::new()
-        .route("/", axum::routing::any(|_: AccessToken| async { "ok" }))
-        .route_layer(server(&issuer).authenticate());
+    let app = TestApp::behind(server(&issuer).authenticate())
+        .route("/", axum::routing::any(|_: AccessToken| async { "ok" }));
     for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get", "POST"] {
         let body = axum::body::Body::from_stream(Unread);
         let request = http::Request::builder()
@@ -251,14 +242,14 @@ async fn every_method_needs_a_token_and_no_body_is_read() {
             .uri("/")
             .body(body)
             .expect("a request");
-        assert_eq!(exchange(&app, request).await.status, 401, "{method}");
+        assert_eq!(app.exchange(request).await.status, 401, "{method}");
         let request = http::Request::builder()
             .method(method)
             .uri("/")
             .header("authorization", format!("Bearer {}", issuer.token().sign()))
             .body(axum::body::Body::empty())
             .expect("a request");
-        assert_eq!(exchange(&app, request).await.status, 200, "{method}");
+        assert_eq!(app.exchange(request).await.status, 200, "{method}");
     }
 }
 

@@ -18,7 +18,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::support::{API, Answer, exchange, server};
+use crate::support::{Requests as _, TestResponse, server, trusting};
 
 portcullis::scopes! { Check = "health:check"; }
 
@@ -128,10 +128,8 @@ async fn a_client_of_tonic_understands_every_refusal_and_gets_in_with_a_good_tok
 #[tokio::test]
 async fn an_outage_is_unavailable_and_says_when_to_come_again() {
     let issuer = MockIssuer::new();
-    let down = ResourceServer::builder(API)
-        .issuer(Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json"))
-        .build()
-        .expect("sound");
+    let down =
+        trusting([Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json")]);
     let (mut client, task) = served(&down).await;
     let token = issuer.token().scope("health:check").sign();
     let status = check(&mut client, Some(&token)).await.expect_err("down");
@@ -156,11 +154,12 @@ fn routes() -> Router {
         .route("/fault", any(|_: WorkspaceAccess| async { "ok" }))
 }
 
-async fn post(app: &Router, path: &str, media_type: &str, token: &str) -> Answer {
+async fn post(app: &Router, path: &str, media_type: &str, token: &str) -> TestResponse {
     let request = Request::post(path)
         .header("content-type", media_type)
         .header("authorization", format!("Bearer {token}"));
-    exchange(app, request.body(Body::empty()).expect("a request")).await
+    app.exchange(request.body(Body::empty()).expect("a request"))
+        .await
 }
 
 #[tokio::test]
@@ -239,17 +238,14 @@ async fn a_message_is_the_fixed_sentence_where_the_layer_gives_sentences() {
     let answer = post(&app, "/", "application/grpc", "garbage").await;
     let sentence = "the access token is not valid here";
     assert_eq!(answer.header("grpc-message"), Some(sentence));
-    let challenge = answer.header("www-authenticate").expect("a challenge");
+    let challenge = answer.challenge();
     assert!(challenge.contains(sentence), "{challenge}");
 }
 
 #[tokio::test]
 async fn the_answer_after_a_wait_for_the_issuer_is_in_grpc_too() {
     let served = MockIssuer::new().serve().await;
-    let server = ResourceServer::builder(API)
-        .issuer(served.trusted())
-        .build()
-        .expect("sound")
+    let server = trusting([served.trusted()])
         .connect()
         .await
         .expect("it connects");

@@ -10,7 +10,7 @@ use portcullis::{
     TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 
-use crate::support::{API, get as fetch, send, server};
+use crate::support::{API, Requests as _, TestApp, server, trusting};
 
 portcullis::scopes! {
     Read = "orders:read";
@@ -63,13 +63,11 @@ async fn guards_stack_in_any_order_on_one_handler_and_in_nested_routers() {
         .claim("UAID", "u-1")
         .claim("roles", ["user", "editor"])
         .claim("groups", ["admin"]);
-    let answer = fetch(&app, "/outer/inner/all", &token.clone().sign()).await;
+    let answer = app.get("/outer/inner/all", &token.clone().sign()).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "u-1"));
 
     let verdict = async |token: portcullis::test_util::TokenBuilder| {
-        fetch(&app, "/outer/inner/all", &token.sign())
-            .await
-            .verdict()
+        app.get("/outer/inner/all", &token.sign()).await.verdict()
     };
     assert_eq!(
         verdict(token.clone().scope("orders:read")).await,
@@ -92,10 +90,9 @@ async fn guards_stack_in_any_order_on_one_handler_and_in_nested_routers() {
 #[tokio::test]
 async fn requirements_demand_all_of_a_scope_and_any_of_the_alternatives() {
     let issuer = MockIssuer::new();
-    let app = Router::new()
+    let app = TestApp::behind(server(&issuer).authenticate())
         .route("/both", get(|_: Scoped<Both>| async {}))
-        .route("/either", get(|_: Scoped<Either>| async {}))
-        .route_layer(server(&issuer).authenticate());
+        .route("/either", get(|_: Scoped<Either>| async {}));
     for (scope, both, either) in [
         ("orders:read orders:write", 200, 200),
         ("orders:write  orders:read", 200, 200),
@@ -109,12 +106,8 @@ async fn requirements_demand_all_of_a_scope_and_any_of_the_alternatives() {
         ("", 403, 403),
     ] {
         let token = issuer.token().claim("scope", scope).sign();
-        assert_eq!(fetch(&app, "/both", &token).await.status, both, "{scope:?}");
-        assert_eq!(
-            fetch(&app, "/either", &token).await.status,
-            either,
-            "{scope:?}"
-        );
+        assert_eq!(app.get("/both", &token).await.status, both, "{scope:?}");
+        assert_eq!(app.get("/either", &token).await.status, either, "{scope:?}");
     }
 }
 
@@ -138,30 +131,29 @@ async fn optional_means_that_nothing_was_sent_and_nothing_else() {
         all[0].to_string()
     }
     let issuer = MockIssuer::new();
-    let app = Router::new()
+    let app = TestApp::behind(server(&issuer).authenticate().optional())
         .route("/", get(seen))
         .route("/required", get(|_: AccessToken| async {}))
         .route(
             "/scoped",
             get(|| async {}).layer(RequireScopeLayer::of::<Read>()),
-        )
-        .route_layer(server(&issuer).authenticate().optional());
+        );
     let token = issuer.token().scope("orders:read").sign();
-    assert_eq!(send(&app, "/", &[]).await.body, "false");
-    assert_eq!(fetch(&app, "/", &token).await.body, "true");
+    assert_eq!(app.send("/", &[]).await.body, "false");
+    assert_eq!(app.get("/", &token).await.body, "true");
     assert_eq!(
-        send(&app, "/required", &[]).await.verdict(),
+        app.send("/required", &[]).await.verdict(),
         "401 missing_token"
     );
     assert_eq!(
-        send(&app, "/scoped", &[]).await.verdict(),
+        app.send("/scoped", &[]).await.verdict(),
         "401 missing_token"
     );
-    assert_eq!(fetch(&app, "/required", &token).await.status, 200);
-    assert_eq!(fetch(&app, "/scoped", &token).await.status, 200);
+    assert_eq!(app.get("/required", &token).await.status, 200);
+    assert_eq!(app.get("/scoped", &token).await.status, 200);
     let weak = issuer.token().scope("none").sign();
     assert_eq!(
-        fetch(&app, "/", &weak).await.verdict(),
+        app.get("/", &weak).await.verdict(),
         "403 insufficient_scope"
     );
     for (bad, status) in [
@@ -172,14 +164,14 @@ async fn optional_means_that_nothing_was_sent_and_nothing_else() {
         ("Bearer a,b", 400),
     ] {
         assert_eq!(
-            send(&app, "/", &[("authorization", bad)]).await.status,
+            app.send("/", &[("authorization", bad)]).await.status,
             status,
             "{bad:?}"
         );
     }
     let expired = issuer.token().expired().sign();
     assert_eq!(
-        fetch(&app, "/", &expired).await.verdict(),
+        app.get("/", &expired).await.verdict(),
         "401 invalid_token expired"
     );
 }
@@ -212,11 +204,11 @@ async fn without_a_layer_every_extractor_answers_500_even_as_an_option() {
         "/layer",
         "/w/x",
     ] {
-        let verdict = send(&app, path, &[]).await.verdict();
+        let verdict = app.send(path, &[]).await.verdict();
         assert_eq!(verdict, "500 not_authenticated", "{path}");
     }
     for path in ["/option", "/identity", "/scoped", "/w/x"] {
-        assert_eq!(send(&covered, path, &[]).await.status, 200, "{path}");
+        assert_eq!(covered.send(path, &[]).await.status, 200, "{path}");
     }
 }
 
@@ -239,11 +231,11 @@ async fn the_innermost_layer_speaks() {
         .route_layer(server(&inner).authenticate())
         .layer(both.authenticate());
     assert_eq!(
-        fetch(&app, "/", &inner.token().sign()).await.body,
+        app.get("/", &inner.token().sign()).await.body,
         "https://inner.test"
     );
     assert_eq!(
-        fetch(&app, "/", &outer.token().sign()).await.verdict(),
+        app.get("/", &outer.token().sign()).await.verdict(),
         "401 invalid_token unknown_issuer"
     );
     // An optional layer inside finds nothing to say, and does not pass on what is outside.
@@ -254,20 +246,15 @@ async fn the_innermost_layer_speaks() {
         )
         .route_layer(server(&inner).authenticate().optional())
         .layer(both.authenticate().optional());
-    assert_eq!(send(&lenient, "/", &[]).await.body, "false");
+    assert_eq!(lenient.send("/", &[]).await.body, "false");
 }
 
 #[tokio::test]
 async fn each_kind_of_caller_has_its_extractor() {
     let issuer = MockIssuer::new();
-    let server = ResourceServer::builder(API)
-        .issuer(
-            issuer
-                .trusted()
-                .tenant_claims(TenantClaims::aworld().portal_client("portal-client")),
-        )
-        .build()
-        .expect("sound");
+    let server = trusting([issuer
+        .trusted()
+        .tenant_claims(TenantClaims::aworld().portal_client("portal-client"))]);
     let routes = Router::new()
         .route(
             "/user",
@@ -306,7 +293,7 @@ async fn each_kind_of_caller_has_its_extractor() {
         (&portal, &principal, "/principal"),
     ] {
         for path in ["/user", "/client", "/subject", "/principal"] {
-            let answer = fetch(router, path, token).await;
+            let answer = router.get(path, token).await;
             if path == own {
                 assert_eq!(answer.status, 200, "{path}");
                 assert!(!answer.body.is_empty());
@@ -316,7 +303,7 @@ async fn each_kind_of_caller_has_its_extractor() {
                 assert_eq!(answer.verdict(), "403 wrong_caller", "{own} at {path}");
             }
         }
-        let debug = fetch(router, "/identity", token).await.body;
+        let debug = router.get("/identity", token).await.body;
         assert!(
             !debug.contains("ws-") && !debug.contains("user-"),
             "{debug}"
@@ -328,13 +315,8 @@ async fn each_kind_of_caller_has_its_extractor() {
 async fn a_lone_role_counts_only_where_the_issuer_is_said_to_write_one() {
     let issuer = MockIssuer::new();
     let router = |trusted: Issuer| {
-        let server = ResourceServer::builder(API)
-            .issuer(trusted)
-            .build()
-            .expect("sound");
-        Router::new()
-            .route("/", get(|_: InRole<Admin>| async {}))
-            .route_layer(server.authenticate())
+        let server = trusting([trusted]);
+        TestApp::behind(server.authenticate()).route("/", get(|_: InRole<Admin>| async {}))
     };
     let urn = "urn:anyid:role";
     let strict = router(issuer.trusted().roles_claim(urn));
@@ -346,12 +328,12 @@ async fn a_lone_role_counts_only_where_the_issuer_is_said_to_write_one() {
         .token()
         .claim("realm_access", serde_json::json!({"roles": ["admin"]}))
         .sign();
-    assert_eq!(fetch(&strict, "/", &array).await.status, 200);
-    assert_eq!(fetch(&strict, "/", &lone).await.status, 403);
-    assert_eq!(fetch(&lenient, "/", &array).await.status, 200);
-    assert_eq!(fetch(&lenient, "/", &lone).await.status, 200);
-    assert_eq!(fetch(&nested, "/", &deep).await.status, 200);
-    assert_eq!(fetch(&nested, "/", &array).await.status, 403);
+    assert_eq!(strict.get("/", &array).await.status, 200);
+    assert_eq!(strict.get("/", &lone).await.status, 403);
+    assert_eq!(lenient.get("/", &array).await.status, 200);
+    assert_eq!(lenient.get("/", &lone).await.status, 200);
+    assert_eq!(nested.get("/", &deep).await.status, 200);
+    assert_eq!(nested.get("/", &array).await.status, 403);
     for not_admin in [
         serde_json::json!("superadmin"),
         serde_json::json!("admin,user"),
@@ -364,11 +346,7 @@ async fn a_lone_role_counts_only_where_the_issuer_is_said_to_write_one() {
         serde_json::json!(null),
     ] {
         let token = issuer.token().claim(urn, &not_admin).sign();
-        assert_eq!(
-            fetch(&lenient, "/", &token).await.status,
-            403,
-            "{not_admin}"
-        );
+        assert_eq!(lenient.get("/", &token).await.status, 403, "{not_admin}");
     }
 }
 
@@ -431,14 +409,13 @@ async fn a_cors_layer_outside_answers_preflights_and_shows_the_challenge() {
     use tower_http::cors::{Any, CorsLayer};
 
     let issuer = MockIssuer::new();
-    let routes = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server(&issuer).authenticate());
+    let routes =
+        TestApp::behind(server(&issuer).authenticate()).route("/", get(|_: AccessToken| async {}));
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_headers([HeaderName::from_static("authorization")])
         .expose_headers([HeaderName::from_static("www-authenticate")]);
-    let outside = routes.clone().layer(cors);
+    let outside = Router::from(routes.clone()).layer(cors);
     let preflight = || {
         Request::builder()
             .method(Method::OPTIONS)
@@ -448,15 +425,11 @@ async fn a_cors_layer_outside_answers_preflights_and_shows_the_challenge() {
             .body(axum::body::Body::empty())
             .expect("a request")
     };
-    assert_eq!(
-        crate::support::exchange(&outside, preflight()).await.status,
-        200
-    );
-    assert_ne!(
-        crate::support::exchange(&routes, preflight()).await.status,
-        200
-    );
-    let refused = send(&outside, "/", &[("origin", "https://app.example.com")]).await;
+    assert_eq!(outside.exchange(preflight()).await.status, 200);
+    assert_ne!(routes.exchange(preflight()).await.status, 200);
+    let refused = outside
+        .send("/", &[("origin", "https://app.example.com")])
+        .await;
     assert_eq!(refused.verdict(), "401 missing_token");
     assert_eq!(
         refused.header("access-control-expose-headers"),

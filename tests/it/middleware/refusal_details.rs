@@ -17,7 +17,7 @@ use portcullis::{
 };
 
 use crate::support::logs::Logs;
-use crate::support::{API, builder, get as fetch, send, server};
+use crate::support::{API, Requests as _, TestApp, builder, server, trusting};
 
 portcullis::scopes! {
     Read = "read";
@@ -50,13 +50,12 @@ impl Last {
 async fn scope_that_is_lacking_is_named_beside_the_one_that_is_there() {
     let issuer = MockIssuer::new();
     let last = Last::default();
-    let app = Router::new()
+    let app = TestApp::behind(last.on(server(&issuer).authenticate()))
         .route("/handler", get(|_: Scoped<Wide>| async {}))
         .route(
             "/layer",
             get(|_: AccessToken| async {}).layer(RequireScopeLayer::of::<Wide>().rendered()),
-        )
-        .route_layer(last.on(server(&issuer).authenticate()));
+        );
     let demanded = "setting=scope_claim expected=write all | admin | role Writer";
     for path in ["/handler", "/layer"] {
         for (scope, expected) in [
@@ -67,13 +66,13 @@ async fn scope_that_is_lacking_is_named_beside_the_one_that_is_there() {
             ("", format!("problem=missing {demanded}")),
         ] {
             let token = issuer.token().audience(API).scope(scope).sign();
-            assert_eq!(fetch(&app, path, &token).await.status, 403);
+            assert_eq!(app.get(path, &token).await.status, 403);
             let expected = format!("claim=scope {expected}");
             assert_eq!(last.detail(), expected);
         }
         let long = "s".repeat(5_000);
         let token = issuer.token().audience(API).scope(&long).sign();
-        fetch(&app, path, &token).await;
+        app.get(path, &token).await;
         assert!(last.detail().len() < 500, "bounded");
     }
 }
@@ -82,11 +81,10 @@ async fn scope_that_is_lacking_is_named_beside_the_one_that_is_there() {
 async fn token_that_is_no_jwt_is_told_apart_from_one_that_is_broken() {
     let issuer = MockIssuer::new();
     let last = Last::default();
-    let app = Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(last.on(server(&issuer).authenticate()));
+    let app = TestApp::behind(last.on(server(&issuer).authenticate()))
+        .route("/", get(|_: AccessToken| async {}));
     assert_eq!(
-        fetch(&app, "/", "2YotnFZFEjr1zCsicMWpAA").await.verdict(),
+        app.get("/", "2YotnFZFEjr1zCsicMWpAA").await.verdict(),
         "401 invalid_token malformed"
     );
     assert_eq!(
@@ -95,17 +93,16 @@ async fn token_that_is_no_jwt_is_told_apart_from_one_that_is_broken() {
          found=a token without a dot"
     );
     let token = issuer.token().audience(API).sign();
-    assert_eq!(fetch(&app, "/", &token).await.status, 200);
+    assert_eq!(app.get("/", &token).await.status, 200);
 }
 
 #[tokio::test]
 async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim() {
     let issuer = MockIssuer::new();
     let last = Last::default();
-    let app = Router::new()
+    let app = TestApp::behind(last.on(server(&issuer).authenticate()))
         .route("/role", get(|_: InRole<Admin>| async {}))
-        .route("/group", get(|_: InGroup<Admin>| async {}))
-        .route_layer(last.on(server(&issuer).authenticate()));
+        .route("/group", get(|_: InGroup<Admin>| async {}));
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
     for (path, claim) in [("/role", "roles"), ("/group", "groups")] {
         for (value, expected) in [
@@ -130,7 +127,7 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
             if let Some(value) = value {
                 token = token.claim(claim, json(value));
             }
-            assert_eq!(fetch(&app, path, &token.sign()).await.status, 403);
+            assert_eq!(app.get(path, &token.sign()).await.status, 403);
             let (problem, found) = expected.split_once(' ').expect("two");
             let found = if found.is_empty() {
                 String::new()
@@ -148,20 +145,20 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
             .token()
             .audience(API)
             .claim(claim, json(r#"["owner"]"#));
-        assert_eq!(fetch(&app, path, &good.sign()).await.status, 200);
+        assert_eq!(app.get(path, &good.sign()).await.status, 200);
     }
     let odd = issuer
         .token()
         .audience(API)
         .roles(["a\nb\u{1b}[31m"])
         .sign();
-    fetch(&app, "/role", &odd).await;
+    app.get("/role", &odd).await;
     assert!(last.detail().ends_with(r"found=a\nb\u{1b}[31m"), "escaped");
     // However long the names are, and however long their escapes.
     for name in ["\u{10ffff}", "\u{1b}", "x", "\u{e9}"] {
         for roles in [vec![name.repeat(1_000)], vec![name.to_owned(); 1_000]] {
             let token = issuer.token().audience(API).roles(roles).sign();
-            fetch(&app, "/role", &token).await;
+            app.get("/role", &token).await;
             let detail = last.detail();
             let found = detail.split("found=").nth(1).expect("roles");
             assert!(found.ends_with("...") && found.len() < 280, "{found}");
@@ -170,7 +167,7 @@ async fn role_and_group_that_are_lacking_are_named_with_the_shape_of_the_claim()
     let mut empty = vec!["x"];
     empty.resize(1_000, "");
     let token = issuer.token().audience(API).roles(empty).sign();
-    fetch(&app, "/role", &token).await;
+    app.get("/role", &token).await;
     assert!(last.detail().len() < 400, "{}", last.detail());
 }
 
@@ -181,12 +178,9 @@ async fn caller_and_place_that_differ_are_named_without_any_id() {
         .portal_client(MockIssuer::PORTAL_CLIENT_ID)
         .principals_reach(["acme"])
         .delegation();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted().tenant_claims(rules))
-        .build()
-        .expect("sound");
+    let server = trusting([issuer.trusted().tenant_claims(rules)]);
     let last = Last::default();
-    let app = Router::new()
+    let app = TestApp::behind(last.on(server.authenticate().context("app")))
         .route("/user", get(|_: WorkspaceUser| async {}))
         .route("/principal", get(|_: Principal| async {}))
         .route("/client", get(|_: Client| async {}))
@@ -196,8 +190,7 @@ async fn caller_and_place_that_differ_are_named_without_any_id() {
         .route(
             "/a/{account_id}/w/{workspace_id}",
             get(|_: WorkspaceAccess| async {}),
-        )
-        .route_layer(last.on(server.authenticate().context("app")));
+        );
     let user = issuer.aworld_user();
     let client = issuer.aworld_client();
     let subject = issuer.token();
@@ -254,11 +247,11 @@ async fn caller_and_place_that_differ_are_named_without_any_id() {
             "problem=differs setting=context expected=app".to_owned(),
         ),
     ] {
-        let answer = fetch(&app, path, &token.sign()).await;
+        let answer = app.get(path, &token.sign()).await;
         assert_eq!(answer.status, 403, "{path}");
         assert_eq!(last.detail(), expected, "{path}");
     }
-    assert_eq!(fetch(&app, "/w/acme-prod", &user.sign()).await.status, 200);
+    assert_eq!(app.get("/w/acme-prod", &user.sign()).await.status, 200);
 }
 
 /// The summaries among the lines, and the events of single refusals.
@@ -282,22 +275,20 @@ async fn refusal_summaries_come_at_once_and_then_once_a_minute() {
         .clock(clock.clone())
         .build()
         .expect("sound");
-    let app = Router::new()
-        .route("/", get(|_: Scoped<Read>| async {}))
-        .route_layer(server.authenticate());
+    let app = TestApp::behind(server.authenticate()).route("/", get(|_: Scoped<Read>| async {}));
     let lacking = issuer.token().audience(API).scope("other").sign();
     let logs = Logs::default();
     let listening = logs.listen();
     for _ in 0..100 {
-        assert_eq!(send(&app, "/", &[]).await.status, 401);
-        assert_eq!(fetch(&app, "/", "garbage.x.y").await.status, 401);
-        assert_eq!(fetch(&app, "/", &lacking).await.status, 403);
+        assert_eq!(app.send("/", &[]).await.status, 401);
+        assert_eq!(app.get("/", "garbage.x.y").await.status, 401);
+        assert_eq!(app.get("/", &lacking).await.status, 403);
     }
     let (summaries, events) = lines(&logs);
     assert_eq!(events, 300);
     assert_eq!(summaries.len(), 3, "{summaries:#?}");
     clock.advance(Duration::from_secs(60));
-    assert_eq!(send(&app, "/", &[]).await.status, 401);
+    assert_eq!(app.send("/", &[]).await.status, 401);
     drop(listening);
     let (summaries, _) = lines(&logs);
     assert_eq!(summaries.len(), 6, "{summaries:#?}");
@@ -336,14 +327,11 @@ async fn wiring_faults_that_a_caller_provokes_are_summarised_too() {
     let logs = Logs::default();
     let listening = logs.listen();
     for _ in 0..50 {
-        let answer = fetch(&app, "/w/acme-prod/other", &user).await;
+        let answer = app.get("/w/acme-prod/other", &user).await;
         assert_eq!(answer.verdict(), "500 misconfigured repeated_parameter");
     }
     drop(listening);
     let (summaries, events) = lines(&logs);
     assert_eq!((summaries.len(), events), (1, 50), "{summaries:#?}");
-    assert_eq!(
-        fetch(&app, "/w/acme-prod/acme-prod", &user).await.status,
-        200
-    );
+    assert_eq!(app.get("/w/acme-prod/acme-prod", &user).await.status, 200);
 }

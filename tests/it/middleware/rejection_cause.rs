@@ -1,6 +1,5 @@
 //! What operators read about a caller who may not: which check said so, and by whose token.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::error::Objection;
 use portcullis::tenant::{AccountId, WorkspaceId};
@@ -10,12 +9,12 @@ use portcullis::{
 };
 
 use crate::support::logs::Logs;
-use crate::support::{API, send};
+use crate::support::{API, Requests as _, TestApp};
 
 portcullis::roles! { Admin = "admin"; }
 
 /// The line about the refusal of this request.
-async fn event(app: &Router, path: &str, token: &TokenBuilder, user: &str) -> String {
+async fn event(app: &TestApp, path: &str, token: &TokenBuilder, user: &str) -> String {
     let logs = Logs::default();
     let listening = logs.listen();
     let bearer = format!("Bearer {}", token.sign());
@@ -23,7 +22,7 @@ async fn event(app: &Router, path: &str, token: &TokenBuilder, user: &str) -> St
     if !user.is_empty() {
         fields.push(("x-user-id", user));
     }
-    let answer = send(app, path, &fields).await;
+    let answer = app.send(path, &fields).await;
     drop(listening);
     assert_eq!(answer.verdict(), "403 wrong_caller", "{path}");
     let text = logs.text();
@@ -49,7 +48,7 @@ async fn each_check_that_refuses_a_caller_has_a_name_of_its_own() {
         })
         .build()
         .expect("sound");
-    let app = Router::new()
+    let app = TestApp::behind(server.authenticate().context("app").admit_principals())
         .route("/token", get(|_: AccessToken| async {}))
         .route("/user", get(|_: WorkspaceUser| async {}))
         .route("/role", get(|_: InRole<Admin>| async {}))
@@ -57,8 +56,7 @@ async fn each_check_that_refuses_a_caller_has_a_name_of_its_own() {
         .route(
             "/workspaces/{workspace_id}",
             get(|_: WorkspaceAccess| async {}),
-        )
-        .route_layer(server.authenticate().context("app").admit_principals());
+        );
     let user = issuer.aworld_user();
     let here = "/workspaces/acme-prod";
     for (path, token, named, cause) in [

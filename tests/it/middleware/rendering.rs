@@ -13,13 +13,13 @@ use portcullis::extract::Refuser;
 use portcullis::layer::{ProblemJson, RefusalBody, RefusedRequest, Renderer, RequireScopeLayer};
 use portcullis::test_util::MockIssuer;
 use portcullis::{
-    AccessToken, InRole, Issuer, RejectionKind, ResourceServer, Scope, Scoped, TenantClaims,
-    WorkspaceAccess, WorkspaceUser,
+    AccessToken, InRole, Issuer, RejectionKind, Scope, Scoped, TenantClaims, WorkspaceAccess,
+    WorkspaceUser,
 };
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::support::logs::Logs;
-use crate::support::{API, Answer, get as fetch, send, server};
+use crate::support::{Requests as _, TestApp, TestResponse, server, trusting};
 
 portcullis::scopes! { Write = "app/write"; }
 portcullis::roles! { Admin = "admin"; }
@@ -45,7 +45,7 @@ fn routes() -> Router {
 }
 
 /// Headers that a renderer must leave as they are without it.
-fn without_type(answer: &Answer) -> String {
+fn without_type(answer: &TestResponse) -> String {
     let lines = answer.wire();
     let lines = lines.lines();
     lines
@@ -57,10 +57,7 @@ fn without_type(answer: &Answer) -> String {
 #[tokio::test]
 async fn layer_and_guards_answer_with_the_same_renderer_and_change_only_the_body() {
     let issuer = MockIssuer::new();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted().tenant_claims(TenantClaims::aworld()))
-        .build()
-        .expect("sound");
+    let server = trusting([issuer.trusted().tenant_claims(TenantClaims::aworld())]);
     let layer = || server.authenticate().context("app").error_descriptions();
     let plain = routes().route_layer(layer());
     let rendering = routes().route_layer(layer().renderer(ProblemJson));
@@ -80,8 +77,8 @@ async fn layer_and_guards_answer_with_the_same_renderer_and_change_only_the_body
     ] {
         let fields = [("authorization", &*format!("Bearer {token}"))];
         let fields = if token.is_empty() { &[] } else { &fields[..] };
-        let bare = send(&plain, path, fields).await;
-        let answer = send(&rendering, path, fields).await;
+        let bare = plain.send(path, fields).await;
+        let answer = rendering.send(path, fields).await;
         assert_eq!(answer.verdict(), expected, "{path}");
         assert_eq!(without_type(&answer), without_type(&bare), "{path}");
         assert_eq!(
@@ -106,14 +103,14 @@ async fn layer_and_guards_answer_with_the_same_renderer_and_change_only_the_body
         );
     }
     // A layer that does not say `rendered` stays silent, and good tokens see no renderer.
-    let silent = fetch(&rendering, "/empty", &weak).await;
+    let silent = rendering.get("/empty", &weak).await;
     assert_eq!(silent.verdict(), "403 insufficient_scope");
     assert_eq!(
         (silent.body.as_str(), silent.header("content-type")),
         ("", None)
     );
     for path in ["/", "/write", "/user", "/rendered", "/empty"] {
-        let answer = fetch(&rendering, path, &good).await;
+        let answer = rendering.get(path, &good).await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "ok"));
     }
 }
@@ -125,7 +122,7 @@ async fn without_a_layer_or_a_renderer_bodies_are_empty() {
     let plain = routes().route_layer(server(&issuer).authenticate());
     for path in ["/", "/write", "/rendered", "/empty"] {
         for (app, status) in [(&bare, 500), (&plain, 401)] {
-            let answer = send(app, path, &[]).await;
+            let answer = app.send(path, &[]).await;
             assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, ""));
             assert_eq!(answer.header("content-type"), None);
         }
@@ -134,13 +131,11 @@ async fn without_a_layer_or_a_renderer_bodies_are_empty() {
 
 #[tokio::test]
 async fn an_outage_is_rendered_and_keeps_its_retry_after() {
-    let down = ResourceServer::builder(API)
-        .issuer(Issuer::oidc("https://id.test").key_set_url("http://127.0.0.1:9/jwks.json"))
-        .build()
-        .expect("sound");
+    let down =
+        trusting([Issuer::oidc("https://id.test").key_set_url("http://127.0.0.1:9/jwks.json")]);
     let app = routes().route_layer(down.authenticate().renderer(ProblemJson));
     let token = MockIssuer::named("https://id.test").token().sign();
-    let answer = fetch(&app, "/", &token).await;
+    let answer = app.get("/", &token).await;
     assert_eq!(answer.status, 503);
     assert!(answer.header("retry-after").is_some());
     assert!(answer.body.contains("\"unavailable\""), "{}", answer.body);
@@ -280,11 +275,11 @@ async fn renderer_sees_the_request_wherever_it_is_refused() {
         ("/own?q=1", &good, "forbidden"),
     ] {
         let fields = [("authorization", token), ("x-id", "7")];
-        let answer = send(&app, path, &fields).await;
+        let answer = app.send(path, &fields).await;
         assert_eq!(answer.body, format!("{kind} GET {path} 7"), "{path}");
     }
     let fields = [("authorization", good.as_str()), ("x-id", "7")];
-    assert_eq!(send(&app, "/", &fields).await.body, "ok");
+    assert_eq!(app.send("/", &fields).await.body, "ok");
     // A service that has only the extensions shows no request.
     let layer = server.authenticate().optional().renderer(Echo);
     let service = layer.layer(tower::service_fn(|request: Request<()>| async move {
@@ -305,30 +300,29 @@ async fn application_refuses_with_the_layers_challenge_renderer_event_and_kind()
     let refused = |rejection: fn(&Refuser) -> Refusal| {
         get(move |refuser: Refuser| async move { Err::<(), _>(rejection(&refuser)) })
     };
-    let app = Router::new()
-        .route("/forbidden", refused(|it| it.forbidden("not_the_author")))
-        .route(
-            "/scope",
-            refused(|it| it.insufficient_scope(&"app/write".parse().expect("a scope"))),
-        )
-        .route(
-            "/no-scope",
-            refused(|it| it.insufficient_scope(&Scope::default())),
-        )
-        .route("/token", refused(|it| it.refuse(Objection::Token)))
-        .route(
-            "/login",
-            refused(|it| it.refuse(RejectionKind::MissingToken)),
-        )
-        .route("/outage", refused(|it| it.refuse(Outage::DirectoryFailed)))
-        .route("/good", get(|_: Refuser| async { "ok" }))
-        .route_layer(
-            server
-                .authenticate()
-                .realm("r")
-                .optional()
-                .renderer(ProblemJson),
-        );
+    let app = TestApp::behind(
+        server
+            .authenticate()
+            .realm("r")
+            .optional()
+            .renderer(ProblemJson),
+    )
+    .route("/forbidden", refused(|it| it.forbidden("not_the_author")))
+    .route(
+        "/scope",
+        refused(|it| it.insufficient_scope(&"app/write".parse().expect("a scope"))),
+    )
+    .route(
+        "/no-scope",
+        refused(|it| it.insufficient_scope(&Scope::default())),
+    )
+    .route("/token", refused(|it| it.refuse(Objection::Token)))
+    .route(
+        "/login",
+        refused(|it| it.refuse(RejectionKind::MissingToken)),
+    )
+    .route("/outage", refused(|it| it.refuse(Outage::DirectoryFailed)))
+    .route("/good", get(|_: Refuser| async { "ok" }));
     let token = issuer.token().sign();
     let realm = "Bearer realm=\"r\"";
     let challenge = |parameters: &str| Some(format!("{realm}{parameters}"));
@@ -352,7 +346,7 @@ async fn application_refuses_with_the_layers_challenge_renderer_event_and_kind()
         ("/login", "401 missing_token", challenge("")),
         ("/outage", "503 unavailable directory_failed", None),
     ] {
-        let answer = fetch(&app, path, &token).await;
+        let answer = app.get(path, &token).await;
         let kind = verdict.split(' ').nth(1).expect("a kind");
         assert_eq!(answer.verdict(), verdict, "{path}");
         assert_eq!(
@@ -371,8 +365,8 @@ async fn application_refuses_with_the_layers_challenge_renderer_event_and_kind()
         );
         assert!(!answer.body.contains("not_the_author"), "{path}");
     }
-    assert_eq!(fetch(&app, "/good", &token).await.body, "ok");
-    assert_eq!(send(&app, "/good", &[]).await.body, "ok");
+    assert_eq!(app.get("/good", &token).await.body, "ok");
+    assert_eq!(app.send("/good", &[]).await.body, "ok");
     let text = logs.text();
     let events = text.lines().filter(|line| line.contains("request refused"));
     assert_eq!(events.count(), 6, "{text}");
@@ -380,7 +374,7 @@ async fn application_refuses_with_the_layers_challenge_renderer_event_and_kind()
     // Where no layer is, the application cannot refuse by one.
     let bare = Router::new().route("/", get(|_: Refuser| async {}));
     assert_eq!(
-        fetch(&bare, "/", &token).await.verdict(),
+        bare.get("/", &token).await.verdict(),
         "500 not_authenticated"
     );
 }

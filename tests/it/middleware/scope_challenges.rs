@@ -7,7 +7,7 @@ use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::MockIssuer;
 use portcullis::{AccessToken, AuthenticateLayer, ResourceServer, Scoped, TenantClaims};
 
-use crate::support::{API, Answer, exchange, get as fetch, send, server};
+use crate::support::{API, Requests as _, TestApp, TestResponse, server, trusting};
 
 portcullis::scopes! {
     Read = "read";
@@ -19,7 +19,7 @@ portcullis::scopes! {
 }
 
 /// The scope that the challenge of an answer names.
-fn scope_of(answer: &Answer) -> Option<&str> {
+fn scope_of(answer: &TestResponse) -> Option<&str> {
     let challenge = answer.header("www-authenticate")?;
     let (_, rest) = challenge.split_once("scope=\"")?;
     rest.split_once('"').map(|(scope, _)| scope)
@@ -33,7 +33,7 @@ async fn tokens_until_in(issuer: &MockIssuer, app: &Router, paths: &[&str], firs
         let token = issuer.token().audience(API).scope(&scope).sign();
         let mut all_in = true;
         for path in paths {
-            let answer = fetch(app, path, &token).await;
+            let answer = app.get(path, &token).await;
             if answer.status != 200 {
                 assert_eq!(answer.verdict(), "403 insufficient_scope", "{path}");
                 scope_of(&answer).expect("a scope").clone_into(&mut scope);
@@ -96,7 +96,7 @@ async fn routes_with_different_scopes_do_not_take_them_from_each_other() {
         .audience(API)
         .scope("openid read.all other")
         .sign();
-    let answer = fetch(&app, "/admin", &token).await;
+    let answer = app.get("/admin", &token).await;
     assert_eq!(
         scope_of(&answer),
         Some("admin read.all"),
@@ -117,7 +117,7 @@ async fn outer_guard_names_what_it_is_told_of_the_inner_ones() {
     assert_eq!(tokens_until_in(&issuer, &app, &["/"], "").await, 1);
     // It demands no more than before: this is refused by the inner one.
     let token = issuer.token().audience(API).scope("read").sign();
-    let answer = fetch(&app, "/", &token).await;
+    let answer = app.get("/", &token).await;
     assert_eq!(scope_of(&answer), Some("write read"));
 }
 
@@ -125,11 +125,10 @@ async fn outer_guard_names_what_it_is_told_of_the_inner_ones() {
 async fn known_scopes_of_the_token_stay_and_others_are_never_named() {
     let issuer = MockIssuer::new();
     let ask = async |layer: &dyn Fn(AuthenticateLayer) -> AuthenticateLayer, scope: &str| {
-        let app = Router::new()
-            .route("/", get(|_: Scoped<Admin>| async {}))
-            .route_layer(layer(server(&issuer).authenticate()));
+        let app = TestApp::behind(layer(server(&issuer).authenticate()))
+            .route("/", get(|_: Scoped<Admin>| async {}));
         let token = issuer.token().audience(API).scope(scope).sign();
-        scope_of(&fetch(&app, "/", &token).await).map(ToOwned::to_owned)
+        scope_of(&app.get("/", &token).await).map(ToOwned::to_owned)
     };
     let known = |layer: AuthenticateLayer| layer.known_scope::<Either>().known_scope::<Write>();
     let session = |layer: AuthenticateLayer| layer.challenge_scope::<Session>();
@@ -159,11 +158,11 @@ async fn challenge_scope_is_named_with_bad_tokens_too_and_settings_add_up() {
         (&two, Some("read write")),
         (&none, None),
     ] {
-        assert_eq!(scope_of(&send(app, "/", &[]).await), expected);
-        let answer = fetch(app, "/", &expired).await;
+        assert_eq!(scope_of(&app.send("/", &[]).await), expected);
+        let answer = app.get("/", &expired).await;
         assert_eq!(answer.verdict(), "401 invalid_token expired");
         assert_eq!(scope_of(&answer), expected);
-        let answer = send(app, "/", &[("authorization", "Bearer a,b")]).await;
+        let answer = app.send("/", &[("authorization", "Bearer a,b")]).await;
         assert_eq!(scope_of(&answer), None, "invalid_request needs no scope");
     }
 }
@@ -184,8 +183,8 @@ async fn resource_metadata_is_that_of_the_layer_before_that_of_the_server() {
     let bad = [("authorization", "Bearer bad")];
     for (app, expected) in [(of_server, address), (of_layer, &*own)] {
         for fields in [&[][..], &bad] {
-            let answer = send(&app, "/", fields).await;
-            let challenge = answer.header("www-authenticate").expect("a challenge");
+            let answer = app.send("/", fields).await;
+            let challenge = answer.challenge();
             let expected = format!("resource_metadata=\"{expected}\"");
             assert!(challenge.ends_with(&expected), "{challenge}");
         }
@@ -199,20 +198,18 @@ async fn probe_with_get_meets_the_challenge_where_the_layer_covers_every_method(
     let handler = |_: AccessToken| async {};
     // Before its layer: a client that probes with GET learns nothing.
     let method_route = Router::new().route("/", post(handler).route_layer(layer.clone()));
-    assert_eq!(send(&method_route, "/", &[]).await.verdict(), "405");
-    let of_router = Router::new()
-        .route("/", post(handler))
-        .route_layer(layer.clone());
+    assert_eq!(method_route.send("/", &[]).await.verdict(), "405");
+    let of_router = TestApp::behind(layer.clone()).route("/", post(handler));
     let of_method = Router::new().route("/", post(handler).layer(layer));
     let token = issuer.token().audience(API).sign();
-    for app in [of_router, of_method] {
-        let answer = send(&app, "/", &[]).await;
+    for app in [of_router.into(), of_method] {
+        let answer = app.send("/", &[]).await;
         assert_eq!(answer.verdict(), "401 missing_token");
         assert!(answer.header("www-authenticate").is_some());
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), "405");
+        assert_eq!(app.get("/", &token).await.verdict(), "405");
         let request = Request::post("/").header("authorization", format!("Bearer {token}"));
         let request = request.body(axum::body::Body::empty()).expect("a request");
-        assert_eq!(exchange(&app, request).await.verdict(), "200");
+        assert_eq!(app.exchange(request).await.verdict(), "200");
     }
 }
 
@@ -239,12 +236,12 @@ async fn dpop_scheme_is_answered_as_a_token_that_is_not_good() {
         routes().route_layer(server.authenticate()),
         routes().route_layer(server.authenticate().optional()),
     ] {
-        let ask = async |field: String| send(&app, "/", &[("authorization", &field)]).await;
+        let ask = async |field: String| app.send("/", &[("authorization", &field)]).await;
         for token in [&*bound, &free, "opaque"] {
             for scheme in ["DPoP", "dpop", "DPOP"] {
                 let answer = ask(format!("{scheme} {token}")).await;
                 assert_eq!(answer.verdict(), "401 invalid_token scheme");
-                let challenge = answer.header("www-authenticate").expect("a challenge");
+                let challenge = answer.challenge();
                 assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
                 assert!(challenge.starts_with("Bearer "), "{challenge}");
             }
@@ -271,7 +268,7 @@ async fn dpop_scheme_is_answered_as_a_token_that_is_not_good() {
             ("authorization", &*format!("DPoP {bound}")),
             ("authorization", &format!("Bearer {free}")),
         ];
-        let answer = send(&app, "/", &twice).await;
+        let answer = app.send("/", &twice).await;
         assert_eq!(answer.verdict(), "400 invalid_request several_credentials");
     }
 }
@@ -280,17 +277,13 @@ async fn dpop_scheme_is_answered_as_a_token_that_is_not_good() {
 async fn scope_or_role_is_one_guard_in_both_forms() {
     let issuer = MockIssuer::new();
     let trusted = issuer.trusted().roles_claim("roles").scope_claim("scp");
-    let server = ResourceServer::builder(API)
-        .issuer(trusted)
-        .build()
-        .expect("sound");
-    let app = Router::new()
+    let server = trusting([trusted]);
+    let app = TestApp::behind(server.authenticate())
         .route("/handler", get(|_: Scoped<Permission>| async {}))
         .route(
             "/layer",
             get(|_: AccessToken| async {}).layer(RequireScopeLayer::of::<Permission>()),
-        )
-        .route_layer(server.authenticate());
+        );
     let token = || issuer.token().audience(API).without("scope");
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
     for path in ["/handler", "/layer"] {
@@ -312,7 +305,7 @@ async fn scope_or_role_is_one_guard_in_both_forms() {
             ("other", r#"["Orders.Admin"]"#, "403 insufficient_scope"),
         ] {
             let token = token().claim(name, json(value)).sign();
-            let answer = fetch(&app, path, &token).await;
+            let answer = app.get(path, &token).await;
             assert_eq!(answer.verdict(), expected, "{path} {name} {value}");
             if expected != "200" {
                 assert_eq!(scope_of(&answer), Some("orders.read"));
@@ -331,17 +324,10 @@ async fn layer_setting_that_is_given_twice_is_kept_or_refused_and_never_replaced
 
     let issuer = MockIssuer::new();
     let rules = TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID);
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted().tenant_claims(rules))
-        .build()
-        .expect("sound");
+    let server = trusting([issuer.trusted().tenant_claims(rules)]);
     let verdict = async |layer: AuthenticateLayer| {
-        let app = Router::new()
-            .route("/", get(|_: AccessToken| async {}))
-            .route_layer(layer);
-        fetch(&app, "/", &issuer.aworld_user().sign())
-            .await
-            .verdict()
+        let app = TestApp::behind(layer).route("/", get(|_: AccessToken| async {}));
+        app.get("/", &issuer.aworld_user().sign()).await.verdict()
     };
     let new = || server.authenticate().context("app");
     let second = Duration::from_secs;
@@ -391,10 +377,8 @@ async fn layer_setting_that_is_given_twice_is_kept_or_refused_and_never_replaced
         assert_eq!(verdict(layer).await, "500 misconfigured layer_setting");
     }
     let layer = new().renderer(ProblemJson).renderer(ProblemJson);
-    let app = Router::new()
-        .route("/", get(|| async {}))
-        .route_layer(layer);
-    let answer = send(&app, "/", &[]).await;
+    let app = TestApp::behind(layer).route("/", get(|| async {}));
+    let answer = app.send("/", &[]).await;
     let fault = RejectionKind::Misconfigured(WiringFault::LayerSetting);
     assert_eq!(answer.kind, Some(fault));
 }

@@ -6,7 +6,7 @@ use portcullis::test_util::MockIssuer;
 use portcullis::{AccessToken, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 
 use crate::support::logs::Logs;
-use crate::support::{API, get as fetch, send};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 #[tokio::test]
 async fn events_name_kind_fault_and_issuer_and_no_secret() {
@@ -15,14 +15,11 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
 
     let issuer = MockIssuer::new();
     let served = issuer.serve().await;
-    let server = ResourceServer::builder(API)
-        .issuer(served.trusted().tenant_claims(TenantClaims::aworld()))
-        .build()
-        .expect("sound")
+    let server = trusting([served.trusted().tenant_claims(TenantClaims::aworld())])
         .connect()
         .await
         .expect("up");
-    let app = Router::new()
+    let app = TestApp::behind(server.authenticate().context("app"))
         .route("/", get(|_: AccessToken| async {}))
         .route(
             "/debug",
@@ -31,8 +28,7 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
         .route(
             "/workspaces/{workspace_id}",
             get(|access: WorkspaceAccess| async move { format!("{access:?}") }),
-        )
-        .route_layer(server.authenticate().context("app"));
+        );
     let user = issuer.aworld_user().claim("secret", "s3cr3t-claim");
     let tokens = [
         user.sign(),
@@ -50,15 +46,15 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
             auth.refusal = tracing::field::Empty
         );
         let _entered = span.enter();
-        shown.push_str(&fetch(&app, "/", &tokens[0]).await.body);
-        shown.push_str(&fetch(&app, "/", &tokens[1]).await.body);
+        shown.push_str(&app.get("/", &tokens[0]).await.body);
+        shown.push_str(&app.get("/", &tokens[1]).await.body);
     }
     for token in &tokens {
         for path in ["/", "/debug", "/workspaces/acme-prod", "/workspaces/other"] {
-            shown.push_str(&fetch(&app, path, token).await.body);
+            shown.push_str(&app.get(path, token).await.body);
         }
     }
-    send(&app, "/", &[("authorization", "Basic c2VjcmV0")]).await;
+    app.send("/", &[("authorization", "Basic c2VjcmV0")]).await;
     let text = logs.text();
     for expected in [
         "token admitted",
@@ -99,10 +95,7 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
 async fn whoever_writes_events_down_may_ask_for_the_status() {
     let issuer = MockIssuer::new();
     let served = issuer.serve().await;
-    let server = ResourceServer::builder(API)
-        .issuer(served.trusted())
-        .build()
-        .expect("sound");
+    let server = trusting([served.trusted()]);
     let asked = server.clone();
     let logs = Logs::asking(move || drop(asked.key_set_status()));
     let _listening = logs.listen();
@@ -117,7 +110,7 @@ async fn a_route_without_a_layer_is_told_to_the_operator() {
     let logs = Logs::default();
     let _listening = logs.listen();
     let app = Router::new().route("/", get(|_: AccessToken| async {}));
-    assert_eq!(send(&app, "/", &[]).await.status, 500);
+    assert_eq!(app.send("/", &[]).await.status, 500);
     assert!(
         logs.text().contains("kind=not_authenticated"),
         "{}",
@@ -131,28 +124,19 @@ async fn forgotten_connect_is_one_event_at_error_and_a_reason_of_its_own() {
     let _listening = logs.listen();
     let issuer = MockIssuer::new();
     let served = issuer.serve().await;
-    let build = || {
-        ResourceServer::builder(API)
-            .issuer(served.trusted())
-            .build()
-            .expect("sound")
-    };
-    let app = |server: &ResourceServer| {
-        Router::new()
-            .route("/", get(|_: AccessToken| async {}))
-            .route_layer(server.authenticate())
-    };
+    let build = || trusting([served.trusted()]);
+    let app = |server: &ResourceServer| TestApp::new(server);
     let token = issuer.token().sign();
     let server = build();
     let forgotten = app(&server);
     for _ in 0..3 {
-        let answer = fetch(&forgotten, "/", &token).await;
+        let answer = forgotten.get("/", &token).await;
         assert_eq!(answer.verdict(), "503 unavailable not_connected");
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
     // What needs no keys is answered as ever.
     let expired = issuer.token().expired().sign();
-    let answer = fetch(&forgotten, "/", &expired).await;
+    let answer = forgotten.get("/", &expired).await;
     assert_eq!(answer.verdict(), "401 invalid_token expired");
     let loud = |text: &str| {
         text.matches("`connect()` was never called, so no keys")
@@ -161,18 +145,15 @@ async fn forgotten_connect_is_one_event_at_error_and_a_reason_of_its_own() {
     assert_eq!(loud(&logs.text()), 1, "{}", logs.text());
     // A layer that was made before takes the keys that come now.
     server.connect().await.expect("a runtime");
-    assert_eq!(fetch(&forgotten, "/", &token).await.verdict(), "200");
+    assert_eq!(forgotten.get("/", &token).await.verdict(), "200");
     // Static keys need no `connect`.
-    let fixed = ResourceServer::builder(API)
-        .issuer(issuer.trusted())
-        .build()
-        .expect("sound");
-    assert_eq!(fetch(&app(&fixed), "/", &token).await.verdict(), "200");
+    let fixed = trusting([issuer.trusted()]);
+    assert_eq!(app(&fixed).get("/", &token).await.verdict(), "200");
     // An issuer that is down is no forgotten `connect`.
     let down = Issuer::oidc(issuer.issuer()).key_set_url("http://127.0.0.1:9/jwks.json");
     let down = ResourceServer::builder(API).issuer(down).build();
     let down = down.expect("sound").connect().await.expect("a runtime");
-    let answer = fetch(&app(&down), "/", &token).await;
+    let answer = app(&down).get("/", &token).await;
     assert_eq!(answer.verdict(), "503 unavailable keys_not_loaded");
     assert_eq!(loud(&logs.text()), 1);
 }

@@ -1,26 +1,23 @@
 //! Tokens in cookies and in other headers: one credential in all, and no cookie for strangers.
 
-use axum::Router;
 use axum::body::Body;
 use axum::routing::any;
 use http::{HeaderName, HeaderValue, Request};
 use portcullis::test_util::MockIssuer;
 use portcullis::{AccessToken, AuthenticateLayer};
 
-use crate::support::{Answer, exchange, server};
+use crate::support::{Requests as _, TestApp, TestResponse, server};
 
 const OURS: &str = "https://app.example.com";
 
-fn app(layer: AuthenticateLayer) -> Router {
-    Router::new()
-        .route(
-            "/",
-            any(|token: Option<AccessToken>| async move { token.is_some().to_string() }),
-        )
-        .route_layer(layer)
+fn app(layer: AuthenticateLayer) -> TestApp {
+    TestApp::behind(layer).route(
+        "/",
+        any(|token: Option<AccessToken>| async move { token.is_some().to_string() }),
+    )
 }
 
-async fn ask(app: &Router, method: &str, fields: &[(&str, &str)]) -> Answer {
+async fn ask(app: &TestApp, method: &str, fields: &[(&str, &str)]) -> TestResponse {
     let mut request = Request::builder()
         .method(method)
         .uri("/")
@@ -32,7 +29,7 @@ async fn ask(app: &Router, method: &str, fields: &[(&str, &str)]) -> Answer {
             HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
         );
     }
-    exchange(app, request).await
+    app.exchange(request).await
 }
 
 const ADMITTED: &str = "200";

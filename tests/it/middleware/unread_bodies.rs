@@ -16,7 +16,7 @@ use portcullis::{AccessToken, AuthenticateLayer, ResourceServer, Scoped, Workspa
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{API, server};
+use crate::support::{API, Requests as _, TestApp, server};
 
 portcullis::scopes! {
     Read = "read";
@@ -382,7 +382,7 @@ async fn layers_around_each_other_wait_for_a_refused_body_once() {
             .body(Body::new(Endless))
             .expect("a request");
         let begin = std::time::Instant::now();
-        let answer = within(crate::support::exchange(&app, request)).await;
+        let answer = within(app.exchange(request)).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
         let took = begin.elapsed();
         assert!(took >= wait && took < 5 * wait, "{path} {took:?}");
@@ -407,12 +407,10 @@ impl axum::body::HttpBody for Endless {
 #[tokio::test]
 async fn admitted_bodies_reach_the_handler_whole_with_their_limits() {
     let issuer = MockIssuer::new();
-    let app = Router::new()
-        .route(
-            "/",
-            post(|_: AccessToken, body: Bytes| async move { body.len().to_string() }),
-        )
-        .route_layer(server(&issuer).authenticate());
+    let app = TestApp::behind(server(&issuer).authenticate()).route(
+        "/",
+        post(|_: AccessToken, body: Bytes| async move { body.len().to_string() }),
+    );
     let token = issuer.token().audience(API).sign();
     for (size, expected) in [
         (0, StatusCode::OK),
@@ -425,7 +423,7 @@ async fn admitted_bodies_reach_the_handler_whole_with_their_limits() {
             .header("authorization", format!("Bearer {token}"))
             .body(Body::from(vec![b'x'; size]))
             .expect("a request");
-        let answer = crate::support::exchange(&app, request).await;
+        let answer = app.exchange(request).await;
         assert_eq!(answer.status, expected, "{size}");
         if expected == StatusCode::OK {
             assert_eq!(answer.body, size.to_string());

@@ -9,10 +9,14 @@ use portcullis::AccessToken;
 use portcullis::test_util::MockIssuer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{API, exchange, server};
+use crate::support::{API, Requests as _, TestApp, server};
 
-fn app(issuer: &MockIssuer) -> Router {
-    Router::new()
+fn app(issuer: &MockIssuer) -> TestApp {
+    TestApp::behind(server(issuer)
+                .authenticate()
+                .optional()
+                .danger()
+                .token_subprotocol("bearer"))
         .route("/", any(|_: AccessToken| async {}))
         .route(
             "/optional",
@@ -20,18 +24,11 @@ fn app(issuer: &MockIssuer) -> Router {
                 [("x-has-token", token.is_some().to_string())]
             }),
         )
-        .route_layer(
-            server(issuer)
-                .authenticate()
-                .optional()
-                .danger()
-                .token_subprotocol("bearer"),
-        )
 }
 
 /// The verdict on a request with these fields.
 async fn verdict(
-    app: &Router,
+    app: &TestApp,
     (method, version): (Method, Version),
     fields: &[(&str, &str)],
 ) -> String {
@@ -45,7 +42,7 @@ async fn verdict(
             request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).expect("a request");
-        let answer = exchange(app, request).await;
+        let answer = app.exchange(request).await;
         let anonymous = path == "/optional" && answer.header("x-has-token") == Some("false");
         verdicts.push(if anonymous {
             "anonymous".to_owned()
@@ -139,11 +136,9 @@ async fn field_of_subprotocols_is_no_token_header() {
         (&both, token.clone(), "401 missing_token"),
         (&both, format!("bearer, {token}"), "200"),
     ] {
-        let app = Router::new()
-            .route("/", any(|_: AccessToken| async {}))
-            .route_layer(layer.clone());
+        let app = TestApp::behind(layer.clone()).route("/", any(|_: AccessToken| async {}));
         let fields = [("upgrade", "websocket"), ("sec-websocket-protocol", &*list)];
-        let answer = crate::support::send(&app, "/", &fields).await;
+        let answer = app.send("/", &fields).await;
         assert_eq!(answer.verdict(), expected, "{list}");
     }
 }
@@ -192,24 +187,23 @@ async fn subprotocol_counts_for_requests_that_open_a_websocket_alone() {
 #[tokio::test]
 async fn websocket_opens_by_its_subprotocol_and_the_token_is_not_repeated() {
     let issuer = MockIssuer::new();
-    let app = Router::new()
-        .route(
-            "/",
-            any(|_: AccessToken, upgrade: WebSocketUpgrade| async {
-                upgrade.protocols(["bearer"]).on_upgrade(|_| async {})
-            }),
-        )
-        .route_layer(
-            server(&issuer)
-                .authenticate()
-                .danger()
-                .token_subprotocol("bearer"),
-        );
+    let app = TestApp::behind(
+        server(&issuer)
+            .authenticate()
+            .danger()
+            .token_subprotocol("bearer"),
+    )
+    .route(
+        "/",
+        any(|_: AccessToken, upgrade: WebSocketUpgrade| async {
+            upgrade.protocols(["bearer"]).on_upgrade(|_| async {})
+        }),
+    );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    tokio::spawn(async move { axum::serve(listener, Router::from(app)).await });
     let open = async |token: &str| {
         let mut stream = tokio::net::TcpStream::connect(address)
             .await

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer, ServedIssuer};
 use portcullis::{Algorithm, Identity, Issuer, ResourceServer, Scoped};
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 // Its scopes are URLs.
 portcullis::scopes! {
@@ -25,17 +24,16 @@ async fn gateway(clock: &ManualClock) -> ServedIssuer {
         .await
 }
 
-fn app(issuer: Issuer, clock: &ManualClock) -> Router {
+fn app(issuer: Issuer, clock: &ManualClock) -> TestApp {
     let server = ResourceServer::builder(API)
         .issuer(issuer)
         .clock(clock.clone())
         .build()
         .expect("sound");
-    Router::new()
+    TestApp::behind(server.authenticate())
         .route("/read", get(|_: Scoped<Read>| async {}))
         .route("/write", get(|_: Scoped<Write>| async {}))
         .route("/who", get(who))
-        .route_layer(server.authenticate())
 }
 
 async fn who(identity: Identity) -> String {
@@ -59,17 +57,17 @@ async fn an_opaque_token_goes_as_far_as_its_scope_and_is_asked_about_once_a_minu
     let app = app(gateway.token_information(), &clock);
     let token = gateway.token().subject("admin").scope(READ).issue();
     for _ in 0..2 {
-        assert_eq!(fetch(&app, "/read", &token).await.verdict(), "200");
+        assert_eq!(app.get("/read", &token).await.verdict(), "200");
         assert_eq!(
-            fetch(&app, "/write", &token).await.verdict(),
+            app.get("/write", &token).await.verdict(),
             "403 insufficient_scope"
         );
-        let who = fetch(&app, "/who", &token).await.body;
+        let who = app.get("/who", &token).await.body;
         assert_eq!(who, format!("admin by {}", MockIssuer::CLIENT_ID));
     }
     assert_eq!(gateway.requests(Endpoint::TokenInformation), 1);
     clock.advance(Duration::from_secs(60));
-    assert_eq!(fetch(&app, "/read", &token).await.verdict(), "200");
+    assert_eq!(app.get("/read", &token).await.verdict(), "200");
     assert_eq!(gateway.requests(Endpoint::TokenInformation), 2);
 }
 
@@ -84,7 +82,7 @@ async fn unknown_expired_and_revoked_tokens_are_refused() {
         token.clone().expires_in(Duration::from_secs(10)).issue(),
     );
     for token in [&good, &short] {
-        assert_eq!(fetch(&app, "/read", token).await.verdict(), "200");
+        assert_eq!(app.get("/read", token).await.verdict(), "200");
     }
     let never = "Z".repeat(54);
     let late = token.clone().expired().issue();
@@ -92,21 +90,21 @@ async fn unknown_expired_and_revoked_tokens_are_refused() {
     gateway.revoke(&revoked);
     for bad in [&never, &late, &revoked] {
         assert_eq!(
-            fetch(&app, "/read", bad).await.verdict(),
+            app.get("/read", bad).await.verdict(),
             "401 invalid_token inactive"
         );
     }
     // What is remembered ends with the token, leeway aside, and with its minute.
     gateway.revoke(&good);
     clock.advance(Duration::from_secs(59));
-    assert_eq!(fetch(&app, "/read", &good).await.verdict(), "200");
+    assert_eq!(app.get("/read", &good).await.verdict(), "200");
     assert_eq!(
-        fetch(&app, "/read", &short).await.verdict(),
+        app.get("/read", &short).await.verdict(),
         "401 invalid_token inactive"
     );
     clock.advance(Duration::from_secs(1));
     assert_eq!(
-        fetch(&app, "/read", &good).await.verdict(),
+        app.get("/read", &good).await.verdict(),
         "401 invalid_token inactive"
     );
 }
@@ -118,7 +116,7 @@ async fn a_service_that_is_down_is_an_outage_and_no_verdict() {
     let app = app(gateway.token_information(), &clock);
     let token = gateway.token().scope(READ);
     let (seen, unseen) = (token.issue(), token.issue());
-    assert_eq!(fetch(&app, "/read", &seen).await.verdict(), "200");
+    assert_eq!(app.get("/read", &seen).await.verdict(), "200");
     for fault in [
         Fault::Refuse,
         Fault::Status(500),
@@ -128,12 +126,12 @@ async fn a_service_that_is_down_is_an_outage_and_no_verdict() {
         Fault::TooManyRequests(Duration::from_secs(1)),
     ] {
         gateway.break_endpoint_with(Endpoint::TokenInformation, fault.clone());
-        let answer = fetch(&app, "/read", &unseen).await;
+        let answer = app.get("/read", &unseen).await;
         assert!(answer.verdict().starts_with("503 unavailable"), "{fault:?}");
         assert!(answer.header("retry-after").is_some(), "{fault:?}");
-        assert_eq!(fetch(&app, "/read", &seen).await.verdict(), "200");
+        assert_eq!(app.get("/read", &seen).await.verdict(), "200");
         clock.advance(Duration::from_secs(2)); // past the rest that it asked for
     }
     gateway.recover();
-    assert_eq!(fetch(&app, "/read", &unseen).await.verdict(), "200");
+    assert_eq!(app.get("/read", &unseen).await.verdict(), "200");
 }

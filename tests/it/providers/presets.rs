@@ -1,6 +1,5 @@
 //! Presets: for each provider a token of its shape is admitted, and one that differs is refused.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{MockIssuer, TokenBuilder};
 use portcullis::{
@@ -9,7 +8,7 @@ use portcullis::{
 use serde_json::json;
 
 use crate::support::endpoint::Endpoint;
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 portcullis::scopes! { Read = "read"; }
 portcullis::roles! { Admin = "admin"; }
@@ -35,25 +34,24 @@ async fn who(token: AccessToken, caller: Identity) -> String {
     }
 }
 
-fn app(issuer: Issuer, context: Option<&str>) -> Router {
+fn app(issuer: Issuer, context: Option<&str>) -> TestApp {
     let server = ResourceServer::builder(API).issuer(issuer).build();
     let layer = server.expect("sound").authenticate();
     let layer = match context {
         Some(name) => layer.context(name),
         None => layer,
     };
-    Router::new()
+    TestApp::behind(layer)
         .route("/who", get(who))
         .route("/read", get(|_: Scoped<Read>| async {}))
         .route("/admin", get(|_: InRole<Admin>| async {}))
         .route("/w/{workspace_id}", get(|_: WorkspaceAccess| async {}))
-        .route_layer(layer)
 }
 
 /// What each token is answered on each path.
-async fn check(app: &Router, cases: &[(&TokenBuilder, &str, &str)]) {
+async fn check(app: &TestApp, cases: &[(&TokenBuilder, &str, &str)]) {
     for (at, (token, path, expected)) in cases.iter().enumerate() {
-        let answer = fetch(app, path, &token.sign()).await;
+        let answer = app.get(path, &token.sign()).await;
         let said = if answer.status == 200 {
             answer.body.clone()
         } else {
@@ -421,13 +419,13 @@ async fn axway_preset_asks_in_the_gateways_dialect() {
     let endpoint = Endpoint::saying(good).await;
     let gateway = presets::axway(endpoint.url()).client_id("web");
     let app = app(gateway, None);
-    let good = fetch(&app, "/read", "opaque-1").await;
+    let good = app.get("/read", "opaque-1").await;
     assert_eq!(good.verdict(), "200");
     let question = endpoint.last();
     assert_eq!(question.method, "POST");
     assert_eq!(question.field("access_token").as_deref(), Some("opaque-1"));
     endpoint.turn(|_| crate::support::endpoint::json(400, &json!({})));
-    let bad = fetch(&app, "/read", "opaque-2").await;
+    let bad = app.get("/read", "opaque-2").await;
     assert_eq!(bad.verdict(), "401 invalid_token inactive");
     assert!(
         ResourceServer::builder(API)

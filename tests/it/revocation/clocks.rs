@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::error::RevocationError;
 use portcullis::revocation::{Revocation, Revocations};
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::time::UnixTime;
-use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
+use portcullis::{Algorithm, ResourceServer, ResourceServerBuilder};
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 const REVOKED: &str = "401 invalid_token revoked";
 const UNKNOWN: &str = "503 unavailable revocations_not_loaded";
@@ -21,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Site {
     clock: ManualClock,
     issuer: MockIssuer,
-    app: Router,
+    app: TestApp,
     list: Revocations,
     server: ResourceServer,
 }
@@ -38,9 +36,7 @@ impl Site {
             .issuer(issuer.trusted().longest_token_life(HOUR))
             .clock(clock.clone());
         let server = settings(builder).build().expect("sound");
-        let app = Router::new()
-            .route("/", get(|_: AccessToken| async {}))
-            .route_layer(server.authenticate());
+        let app = TestApp::new(&server);
         let list = server.revocations();
         Self {
             clock,
@@ -74,10 +70,6 @@ impl Site {
     fn revoke(&self, id: &str) {
         self.list.revoke(self.revocation(id)).expect("room");
     }
-
-    async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
-    }
 }
 
 #[tokio::test]
@@ -85,14 +77,14 @@ async fn revoked_while_the_clock_is_behind_is_revoked_when_it_is_set_right() {
     let site = Site::at(-2 * 3600, |builder| builder);
     let token = site.token("1");
     site.revoke("1");
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     site.set(0);
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     assert_eq!(site.list.list().len(), 1);
     site.clock.advance(HOUR + 59 * SECOND);
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     site.clock.advance(SECOND);
-    assert_eq!(site.verdict(&token).await, "200", "a life has passed");
+    assert_eq!(site.app.verdict(&token).await, "200", "a life has passed");
     assert!(site.list.list().is_empty());
 }
 
@@ -102,9 +94,9 @@ async fn revoked_is_no_less_so_while_the_clock_is_ahead() {
     let token = site.token("1");
     site.revoke("1");
     site.set(25 * 3600);
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     site.set(1);
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
 }
 
 #[tokio::test]
@@ -112,17 +104,17 @@ async fn clean_result_is_not_remembered_where_an_entry_has_merely_ended() {
     let site = Site::new();
     let (token, other) = (site.token("1"), site.token("2"));
     site.revoke("1");
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     site.clock.advance(HOUR + 60 * SECOND);
     for _ in 0..2 {
-        assert_eq!(site.verdict(&token).await, "200", "it lives too long");
-        assert_eq!(site.verdict(&other).await, "200");
+        assert_eq!(site.app.verdict(&token).await, "200", "it lives too long");
+        assert_eq!(site.app.verdict(&other).await, "200");
     }
     site.set(1);
-    assert_eq!(site.verdict(&token).await, REVOKED);
-    assert_eq!(site.verdict(&other).await, "200", "the accepted twin");
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&other).await, "200", "the accepted twin");
     site.clock.advance(HOUR + 60 * SECOND);
-    assert_eq!(site.verdict(&token).await, "200");
+    assert_eq!(site.app.verdict(&token).await, "200");
 }
 
 #[tokio::test]
@@ -135,7 +127,7 @@ async fn load_while_the_clock_is_ahead_keeps_what_seems_to_have_ended() {
     let snapshot = snapshot.replace(&name, &site.issuer.issuer());
     assert_eq!(site.list.load(&snapshot), Ok(0), "none is in force");
     let (token, other) = (site.token("1"), site.token("2"));
-    assert_eq!(site.verdict(&token).await, "200");
+    assert_eq!(site.app.verdict(&token).await, "200");
     assert!(site.list.list().is_empty());
     // Also through another snapshot.
     let again = Site::at(2 * 3600, |builder| builder);
@@ -144,12 +136,12 @@ async fn load_while_the_clock_is_ahead_keeps_what_seems_to_have_ended() {
     assert_eq!(again.list.load(&copy), Ok(0));
     for site in [&site, &again] {
         site.set(5);
-        assert_eq!(site.verdict(&site.token("1")).await, REVOKED);
-        assert_eq!(site.verdict(&site.token("2")).await, "200");
+        assert_eq!(site.app.verdict(&site.token("1")).await, REVOKED);
+        assert_eq!(site.app.verdict(&site.token("2")).await, "200");
         assert_eq!(site.list.list().len(), 1);
     }
-    assert_eq!(site.verdict(&token).await, REVOKED);
-    assert_eq!(site.verdict(&other).await, "200");
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&other).await, "200");
 }
 
 #[tokio::test]
@@ -168,16 +160,20 @@ async fn load_of_more_than_there_is_room_for_admits_nothing_when_the_clock_goes_
     );
     site.revoke("new");
     let (new, other) = (site.token("new"), site.token("other"));
-    assert_eq!(site.verdict(&new).await, REVOKED, "it has the place of one");
-    assert_eq!(site.verdict(&other).await, "200");
+    assert_eq!(
+        site.app.verdict(&new).await,
+        REVOKED,
+        "it has the place of one"
+    );
+    assert_eq!(site.app.verdict(&other).await, "200");
     site.set(5);
-    assert_eq!(site.verdict(&other).await, UNKNOWN);
+    assert_eq!(site.app.verdict(&other).await, UNKNOWN);
     assert!(!site.server.ready());
     for id in ["1", "2", "3"] {
-        assert_ne!(site.verdict(&site.token(id)).await, "200", "{id}");
+        assert_ne!(site.app.verdict(&site.token(id)).await, "200", "{id}");
     }
     site.set(2 * 3600);
-    assert_eq!(site.verdict(&other).await, "200");
+    assert_eq!(site.app.verdict(&other).await, "200");
     assert!(site.server.ready());
 }
 
@@ -190,13 +186,13 @@ async fn full_list_gives_up_nothing_that_a_clock_may_still_need_without_saying_s
     // By the wall clock alone its time is over, and its place is taken.
     site.set(0);
     let (first, second, other) = (site.token("1"), site.token("2"), site.token("3"));
-    assert_eq!(site.verdict(&first).await, REVOKED);
+    assert_eq!(site.app.verdict(&first).await, REVOKED);
     site.revoke("2");
-    assert_eq!(site.verdict(&second).await, REVOKED);
-    assert_eq!(site.verdict(&first).await, UNKNOWN);
-    assert_eq!(site.verdict(&other).await, UNKNOWN);
+    assert_eq!(site.app.verdict(&second).await, REVOKED);
+    assert_eq!(site.app.verdict(&first).await, UNKNOWN);
+    assert_eq!(site.app.verdict(&other).await, UNKNOWN);
     site.clock.advance(HOUR + 60 * SECOND);
-    assert_eq!(site.verdict(&other).await, "200", "a life has passed");
+    assert_eq!(site.app.verdict(&other).await, "200", "a life has passed");
 }
 
 #[tokio::test]
@@ -207,6 +203,6 @@ async fn withdrawal_while_the_clock_is_ahead_is_one_when_it_is_set_right() {
     site.set(25 * 3600);
     assert!(site.list.withdraw(&site.revocation("1")));
     site.set(1);
-    assert_eq!(site.verdict(&token).await, "200");
+    assert_eq!(site.app.verdict(&token).await, "200");
     assert!(!site.list.withdraw(&site.revocation("1")), "once");
 }

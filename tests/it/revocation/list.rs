@@ -4,19 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::error::RevocationError;
 use portcullis::revocation::{Revocation, RevocationKind, RevocationLoader, Revocations};
 use portcullis::tenant::LookupError;
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::time::{Clock as _, UnixTime};
-use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
+use portcullis::{Algorithm, ResourceServer, ResourceServerBuilder};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 const POOL: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf";
 const OTHER_FORM: &str = "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf";
@@ -27,7 +25,7 @@ struct Site {
     clock: ManualClock,
     issuer: MockIssuer,
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
     list: Revocations,
 }
 
@@ -46,7 +44,7 @@ impl Site {
             .clock(clock.clone());
         let server = settings(builder).build().expect("sound");
         Self {
-            app: app(&server),
+            app: TestApp::new(&server),
             list: server.revocations(),
             clock,
             issuer,
@@ -70,16 +68,6 @@ impl Site {
     fn token(&self) -> TokenBuilder {
         self.issuer.token().expires_in(1000 * HOUR)
     }
-
-    async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
-    }
-}
-
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
 }
 
 #[tokio::test]
@@ -90,22 +78,22 @@ async fn a_token_is_revoked_by_its_id_also_when_it_was_seen_before() {
     let without = site.token().without("jti").sign();
     let unseen = site.token().claim("jti", "stolen").subject("else").sign();
     for token in [&stolen, &other, &without] {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
     let revocation = Revocation::token(&site.name(), "stolen");
     site.revoke(revocation.clone());
     for _ in 0..2 {
-        assert_eq!(site.verdict(&stolen).await, REVOKED);
-        assert_eq!(site.verdict(&unseen).await, REVOKED);
-        assert_eq!(site.verdict(&other).await, "200");
-        assert_eq!(site.verdict(&without).await, "200");
+        assert_eq!(site.app.verdict(&stolen).await, REVOKED);
+        assert_eq!(site.app.verdict(&unseen).await, REVOKED);
+        assert_eq!(site.app.verdict(&other).await, "200");
+        assert_eq!(site.app.verdict(&without).await, "200");
     }
     let hits = site.server.token_cache_status().expect("it is on").hits();
     assert!(hits >= 5, "the cache answered: {hits}");
     assert!(site.list.withdraw(&revocation));
     assert!(!site.list.withdraw(&revocation), "once");
-    assert_eq!(site.verdict(&stolen).await, "200", "taken back");
-    assert_eq!(site.verdict(&unseen).await, "200");
+    assert_eq!(site.app.verdict(&stolen).await, "200", "taken back");
+    assert_eq!(site.app.verdict(&unseen).await, "200");
 }
 
 #[tokio::test]
@@ -120,13 +108,17 @@ async fn a_session_is_revoked_by_either_of_its_names() {
         .sign();
     let id_alone = site.token().claim("jti", "s-1").sign();
     for token in [&cognitos, &openid, &both] {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
     site.revoke(Revocation::session(&site.name(), "s-1"));
     for token in [&cognitos, &openid, &both] {
-        assert_eq!(site.verdict(token).await, REVOKED);
+        assert_eq!(site.app.verdict(token).await, REVOKED);
     }
-    assert_eq!(site.verdict(&id_alone).await, "200", "an id is no session");
+    assert_eq!(
+        site.app.verdict(&id_alone).await,
+        "200",
+        "an id is no session"
+    );
 }
 
 #[tokio::test]
@@ -136,13 +128,15 @@ async fn a_session_that_is_no_text_is_a_fault_and_hides_nothing() {
         for value in [json!(7), json!(["s-1"]), json!(null), json!("")] {
             let token = site.token().claim(name, &value).sign();
             assert_eq!(
-                site.verdict(&token).await,
+                site.app.verdict(&token).await,
                 "401 invalid_token claims",
                 "{name} {value}"
             );
         }
         assert_eq!(
-            site.verdict(&site.token().claim(name, "s-1").sign()).await,
+            site.app
+                .verdict(&site.token().claim(name, "s-1").sign())
+                .await,
             "200"
         );
     }
@@ -200,7 +194,7 @@ async fn a_subject_is_signed_out_up_to_a_moment() {
         early(site.token().subject("user-2").client("user-1")),
     ];
     for token in revoked.iter().chain(&good) {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
     site.revoke(Revocation::subject(
         &site.name(),
@@ -208,10 +202,10 @@ async fn a_subject_is_signed_out_up_to_a_moment() {
         UnixTime::from_secs(cut_off),
     ));
     for (place, token) in revoked.iter().enumerate() {
-        assert_eq!(site.verdict(token).await, REVOKED, "{place}");
+        assert_eq!(site.app.verdict(token).await, REVOKED, "{place}");
     }
     for (place, token) in good.iter().enumerate() {
-        assert_eq!(site.verdict(token).await, "200", "{place}");
+        assert_eq!(site.app.verdict(token).await, "200", "{place}");
     }
 }
 
@@ -229,16 +223,16 @@ async fn a_later_moment_holds_and_is_withdrawn_by_none_before_it() {
         .claim("auth_time", now.as_secs() - 500)
         .sign();
     site.revoke(before(1000));
-    assert_eq!(site.verdict(&token).await, "200");
+    assert_eq!(site.app.verdict(&token).await, "200");
     site.revoke(before(100));
     site.revoke(before(2000));
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     assert_eq!(site.list.len(), 1, "one entry for one subject");
     assert_eq!(site.list.list()[0].revocation(), &before(100));
     assert!(!site.list.withdraw(&before(1000)));
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     assert!(site.list.withdraw(&before(100)));
-    assert_eq!(site.verdict(&token).await, "200");
+    assert_eq!(site.app.verdict(&token).await, "200");
 }
 
 #[tokio::test]
@@ -256,16 +250,16 @@ async fn a_client_and_a_whole_issuer_are_revoked_up_to_a_moment() {
         "leaky",
         now.saturating_sub(Duration::from_secs(50)),
     ));
-    assert_eq!(site.verdict(&old).await, REVOKED);
+    assert_eq!(site.app.verdict(&old).await, REVOKED);
     for token in [&young, &other, &named_alike] {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
     site.revoke(Revocation::whole_issuer(
         &site.name(),
         now.saturating_sub(Duration::from_secs(50)),
     ));
-    assert_eq!(site.verdict(&other).await, REVOKED);
-    assert_eq!(site.verdict(&young).await, "200");
+    assert_eq!(site.app.verdict(&other).await, REVOKED);
+    assert_eq!(site.app.verdict(&young).await, "200");
 }
 
 #[tokio::test]
@@ -282,8 +276,8 @@ async fn a_token_that_names_a_session_is_left_to_what_revokes_that() {
         "user-1",
         site.now(),
     ));
-    assert_eq!(site.verdict(&without).await, REVOKED);
-    assert_eq!(site.verdict(&with).await, "200");
+    assert_eq!(site.app.verdict(&without).await, REVOKED);
+    assert_eq!(site.app.verdict(&with).await, "200");
 }
 
 #[tokio::test]
@@ -300,7 +294,7 @@ async fn another_issuers_tokens_are_somebody_elses() {
         .clock(clock.clone())
         .build()
         .expect("sound");
-    let (app, list) = (app(&server), server.revocations());
+    let (app, list) = (TestApp::new(&server), server.revocations());
     let token = |issuer: &MockIssuer| {
         issuer
             .token()
@@ -319,10 +313,10 @@ async fn another_issuers_tokens_are_somebody_elses() {
         Revocation::whole_issuer("https://one.example", now),
     ] {
         list.revoke(revocation.clone()).expect("there is room");
-        assert_eq!(fetch(&app, "/", &token(&one)).await.verdict(), REVOKED);
-        assert_eq!(fetch(&app, "/", &token(&two)).await.verdict(), "200");
+        assert_eq!(app.get("/", &token(&one)).await.verdict(), REVOKED);
+        assert_eq!(app.get("/", &token(&two)).await.verdict(), "200");
         assert!(list.withdraw(&revocation));
-        assert_eq!(fetch(&app, "/", &token(&one)).await.verdict(), "200");
+        assert_eq!(app.get("/", &token(&one)).await.verdict(), "200");
     }
     let stranger = list.revoke(Revocation::token("https://three.example", "1"));
     assert!(matches!(
@@ -334,20 +328,17 @@ async fn another_issuers_tokens_are_somebody_elses() {
 #[tokio::test]
 async fn both_forms_of_a_pool_are_one_issuer() {
     let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
-    let server = ResourceServer::builder(API)
-        .issuer(pool.trusted())
-        .build()
-        .expect("sound");
-    let (app, list) = (app(&server), server.revocations());
+    let server = trusting([pool.trusted()]);
+    let (app, list) = (TestApp::new(&server), server.revocations());
     let token = |form: &str| pool.token().issuer(form).claim("origin_jti", "s-1").sign();
     for named in [POOL, OTHER_FORM] {
         let revocation = Revocation::session(named, "s-1");
         for form in [POOL, OTHER_FORM] {
-            assert_eq!(fetch(&app, "/", &token(form)).await.verdict(), "200");
+            assert_eq!(app.get("/", &token(form)).await.verdict(), "200");
         }
         list.revoke(revocation.clone()).expect("there is room");
         for form in [POOL, OTHER_FORM] {
-            assert_eq!(fetch(&app, "/", &token(form)).await.verdict(), REVOKED);
+            assert_eq!(app.get("/", &token(form)).await.verdict(), REVOKED);
         }
         assert_eq!(list.list()[0].revocation().issuer(), POOL);
         assert!(list.withdraw(&revocation));
@@ -357,18 +348,15 @@ async fn both_forms_of_a_pool_are_one_issuer() {
 #[tokio::test]
 async fn where_another_claim_is_the_subject_both_are_one() {
     let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted().subject_claim("uid"))
-        .build()
-        .expect("sound");
-    let (app, list) = (app(&server), server.revocations());
+    let server = trusting([issuer.trusted().subject_claim("uid")]);
+    let (app, list) = (TestApp::new(&server), server.revocations());
     let token = issuer.token().subject("s-1").claim("uid", "u-1").sign();
     for name in ["u-1", "s-1"] {
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), "200");
+        assert_eq!(app.get("/", &token).await.verdict(), "200");
         let now = UnixTime::from_secs(issued_at(&token) + 1);
         let revocation = Revocation::subject(&issuer.issuer(), name, now);
         list.revoke(revocation.clone()).expect("there is room");
-        assert_eq!(fetch(&app, "/", &token).await.verdict(), REVOKED);
+        assert_eq!(app.get("/", &token).await.verdict(), REVOKED);
         assert!(list.withdraw(&revocation));
     }
 }
@@ -395,7 +383,7 @@ async fn an_entry_ends_when_no_token_of_its_issuer_can_outlive_it() {
         .clock(clock.clone())
         .build()
         .expect("sound");
-    let (app, list) = (app(&server), server.revocations());
+    let (app, list) = (TestApp::new(&server), server.revocations());
     // Issued by a clock that is 30 s ahead, the last token before the revocation.
     let last = issuer
         .token()
@@ -415,15 +403,15 @@ async fn an_entry_ends_when_no_token_of_its_issuer_can_outlive_it() {
         clock.now().saturating_add(life + Duration::from_secs(60))
     );
     clock.advance(life + Duration::from_secs(59));
-    assert_eq!(fetch(&app, "/", &last).await.verdict(), REVOKED);
-    assert_eq!(fetch(&app, "/", &longer).await.verdict(), REVOKED);
+    assert_eq!(app.get("/", &last).await.verdict(), REVOKED);
+    assert_eq!(app.get("/", &longer).await.verdict(), REVOKED);
     clock.advance(Duration::from_secs(1));
     assert_eq!(
-        fetch(&app, "/", &last).await.verdict(),
+        app.get("/", &last).await.verdict(),
         "401 invalid_token expired"
     );
     assert_eq!(
-        fetch(&app, "/", &longer).await.verdict(),
+        app.get("/", &longer).await.verdict(),
         "200",
         "the setting was wrong"
     );
@@ -445,7 +433,7 @@ async fn an_entry_comes_back_with_the_time_when_the_clock_is_set_back() {
     );
     site.clock
         .set_wall(end.saturating_sub(Duration::from_secs(1)));
-    assert_eq!(site.verdict(&token).await, REVOKED);
+    assert_eq!(site.app.verdict(&token).await, REVOKED);
     site.clock
         .set_wall(end.saturating_add(Duration::from_secs(3600)));
     site.revoke(Revocation::token(&site.name(), "2"));
@@ -470,7 +458,7 @@ async fn a_full_list_is_an_error_and_forgets_nothing() {
     site.revoke(revocation(1)); // What is in there needs no room.
     for id in 0..3 {
         let token = site.token().claim("jti", format!("t-{id}")).sign();
-        assert_eq!(site.verdict(&token).await, REVOKED);
+        assert_eq!(site.app.verdict(&token).await, REVOKED);
     }
     assert!(site.list.withdraw(&revocation(0)));
     site.revoke(revocation(3));
@@ -545,10 +533,10 @@ async fn a_snapshot_brings_back_what_a_restart_forgets() {
         .clock(before.clock.clone())
         .build()
         .expect("sound");
-    let (app, list) = (app(&server), server.revocations());
+    let (app, list) = (TestApp::new(&server), server.revocations());
     let token = before.token().claim("jti", "1").sign();
     let subject = before.token().subject("user-\"2\"").sign();
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), "200", "forgotten");
+    assert_eq!(app.get("/", &token).await.verdict(), "200", "forgotten");
     let cut = &snapshot[..snapshot.len() / 2];
     assert!(matches!(
         list.load(cut),
@@ -558,8 +546,8 @@ async fn a_snapshot_brings_back_what_a_restart_forgets() {
     assert_eq!(list.load(&snapshot), Ok(3));
     assert_eq!(list.load(&snapshot), Ok(3), "again changes nothing");
     assert_eq!(list.len(), 3);
-    assert_eq!(fetch(&app, "/", &token).await.verdict(), REVOKED);
-    assert_eq!(fetch(&app, "/", &subject).await.verdict(), REVOKED);
+    assert_eq!(app.get("/", &token).await.verdict(), REVOKED);
+    assert_eq!(app.get("/", &subject).await.verdict(), REVOKED);
     let mut ends: Vec<_> = list
         .list()
         .iter()
@@ -576,10 +564,7 @@ async fn a_snapshot_brings_back_what_a_restart_forgets() {
     assert_eq!(ends, had);
 
     let foreign = MockIssuer::named("https://else.example").with_algorithms([Algorithm::ES256]);
-    let other = ResourceServer::builder(API)
-        .issuer(foreign.trusted())
-        .build()
-        .expect("sound");
+    let other = trusting([foreign.trusted()]);
     assert_eq!(
         other.revocations().load(&snapshot),
         Ok(0),
@@ -603,7 +588,7 @@ fn no_request_that_begins_after_a_revocation_is_admitted() {
         .collect();
     runtime().block_on(async {
         for token in &tokens {
-            assert_eq!(site.verdict(token).await, "200");
+            assert_eq!(site.app.verdict(token).await, "200");
         }
     });
     // How many have been revoked: counted after `revoke` has returned.
@@ -622,13 +607,13 @@ fn no_request_that_begins_after_a_revocation_is_admitted() {
                 loop {
                     let known = revoked.load(order);
                     if known > 0 {
-                        let verdict = runtime.block_on(site.verdict(&tokens[known - 1]));
+                        let verdict = runtime.block_on(site.app.verdict(&tokens[known - 1]));
                         assert_eq!(verdict, REVOKED, "{known}");
                     }
                     if known == tokens.len() {
                         return;
                     }
-                    let next = runtime.block_on(site.verdict(&tokens[known]));
+                    let next = runtime.block_on(site.app.verdict(&tokens[known]));
                     assert!(next == "200" || next == REVOKED, "{next}");
                 }
             });
@@ -749,7 +734,7 @@ fn the_list_says_what_a_slow_look_at_every_entry_says() {
         let make = || {
             let builder = ResourceServer::builder(API).issuer(issuer.trusted());
             let server = builder.clock(clock.clone()).build().expect("sound");
-            (app(&server), server.revocations())
+            (TestApp::new(&server), server.revocations())
         };
         let (mut app, mut list) = make();
         // One entry about each thing.
@@ -793,7 +778,7 @@ fn the_list_says_what_a_slow_look_at_every_entry_says() {
             for (facts, token) in tokens.iter().zip(&signed) {
                 let mut live = slow.iter().filter(|(_, end)| now < *end);
                 let revoked = live.any(|(revocation, _)| facts.is_revoked_by(revocation));
-                let verdict = runtime.block_on(fetch(&app, "/", token)).verdict();
+                let verdict = runtime.block_on(app.get("/", token)).verdict();
                 prop_assert_eq!(
                     verdict,
                     if revoked { REVOKED } else { "200" },
@@ -845,7 +830,7 @@ async fn nobody_is_admitted_before_what_was_revoked_is_loaded() {
     let (good, known, late) = (token("good"), token("known"), token("late"));
     assert!(!site.server.ready() && !site.list.is_loaded());
     assert_eq!(
-        site.verdict(&good).await,
+        site.app.verdict(&good).await,
         "503 unavailable not_connected",
         "before `connect`"
     );
@@ -861,16 +846,18 @@ async fn nobody_is_admitted_before_what_was_revoked_is_loaded() {
         sleeps(&site.clock, attempt).await;
         assert_eq!(asked.load(Ordering::SeqCst) as u64, attempt);
         assert!(!server.ready());
-        let answer = fetch(&site.app, "/", &good).await;
+        let answer = site.app.get("/", &good).await;
         assert_eq!(answer.verdict(), UNKNOWN);
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(
-            site.verdict(&known).await,
+            site.app.verdict(&known).await,
             REVOKED,
             "what is known is judged"
         );
         assert_eq!(
-            site.verdict(&site.issuer.token().expired().sign()).await,
+            site.app
+                .verdict(&site.issuer.token().expired().sign())
+                .await,
             "401 invalid_token expired"
         );
         site.clock.advance(Duration::from_secs(attempt));
@@ -879,9 +866,9 @@ async fn nobody_is_admitted_before_what_was_revoked_is_loaded() {
         tokio::task::yield_now().await;
     }
     assert_eq!(asked.load(Ordering::SeqCst), 3);
-    assert_eq!(site.verdict(&good).await, "200");
-    assert_eq!(site.verdict(&known).await, REVOKED);
-    assert_eq!(site.verdict(&late).await, REVOKED);
+    assert_eq!(site.app.verdict(&good).await, "200");
+    assert_eq!(site.app.verdict(&known).await, REVOKED);
+    assert_eq!(site.app.verdict(&late).await, REVOKED);
     server.connect().await.expect("again");
     assert_eq!(asked.load(Ordering::SeqCst), 3, "once loaded, never again");
 }
@@ -943,7 +930,7 @@ async fn an_opaque_token_is_revoked_like_any_other_also_when_its_answer_is_remem
     said["sid"] = json!("s-1");
     let endpoint = crate::support::endpoint::Endpoint::saying(said).await;
     let server = server(issuer(&endpoint), &clock);
-    let (app, list) = (app(&server), server.revocations());
+    let (app, list) = (TestApp::new(&server), server.revocations());
     for revocation in [
         Revocation::token(AS, "o-1"),
         Revocation::session(AS, "s-1"),
@@ -951,10 +938,10 @@ async fn an_opaque_token_is_revoked_like_any_other_also_when_its_answer_is_remem
         Revocation::client(AS, "web", clock.now()),
         Revocation::whole_issuer(AS, clock.now()),
     ] {
-        assert_eq!(fetch(&app, "/", TOKEN).await.verdict(), "200");
+        assert_eq!(app.get("/", TOKEN).await.verdict(), "200");
         list.revoke(revocation.clone()).expect("there is room");
         assert_eq!(
-            fetch(&app, "/", TOKEN).await.verdict(),
+            app.get("/", TOKEN).await.verdict(),
             REVOKED,
             "{revocation:?}"
         );

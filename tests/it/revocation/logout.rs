@@ -3,17 +3,15 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
 use http::Request;
 use portcullis::revocation::{Revocation, RevocationKind};
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, TokenBuilder};
 use portcullis::time::Clock as _;
-use portcullis::{AccessToken, Algorithm, ResourceServer, ResourceServerBuilder};
+use portcullis::{Algorithm, ResourceServer, ResourceServerBuilder};
 use serde_json::json;
 
-use crate::support::{API, Answer, exchange, get as fetch};
+use crate::support::{API, Requests as _, TestApp, TestResponse, trusting};
 
 const REVOKED: &str = "401 invalid_token revoked";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -23,7 +21,7 @@ struct Site {
     clock: ManualClock,
     issuer: MockIssuer,
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
 }
 
 impl Site {
@@ -62,29 +60,23 @@ impl Site {
         self.issuer.logout_token()
     }
 
-    async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
-    }
-
     async fn send(&self, logout: &str) -> u16 {
         send(&self.app, logout).await.status.as_u16()
     }
 }
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async {}))
-        .route_layer(server.authenticate())
-        .route_service("/logout", server.backchannel_logout().expect("a client"))
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::new(server).public("/logout", server.backchannel_logout().expect("a client"))
 }
 
-async fn send(app: &Router, logout: &str) -> Answer {
+async fn send(app: &TestApp, logout: &str) -> TestResponse {
     send_form(app, FORM, format!("logout_token={logout}")).await
 }
 
-async fn send_form(app: &Router, content_type: &str, form: impl Into<Body>) -> Answer {
+async fn send_form(app: &TestApp, content_type: &str, form: impl Into<Body>) -> TestResponse {
     let request = Request::post("/logout").header("content-type", content_type);
-    exchange(app, request.body(form.into()).expect("a request")).await
+    app.exchange(request.body(form.into()).expect("a request"))
+        .await
 }
 
 #[tokio::test]
@@ -100,17 +92,17 @@ async fn a_session_ends_and_no_other() {
         site.token(None, "user-2", 100),
     ];
     for token in ended.iter().chain(&other) {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
     let logout = site.logout().without("sub").claim("sid", "s-1").sign();
     let answer = send(&site.app, &logout).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, ""));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     for token in &ended {
-        assert_eq!(site.verdict(token).await, REVOKED);
+        assert_eq!(site.app.verdict(token).await, REVOKED);
     }
     for token in &other {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
 }
 
@@ -127,13 +119,13 @@ async fn a_subject_without_a_session_is_signed_out_of_all() {
         200
     );
     for token in &old {
-        assert_eq!(site.verdict(token).await, REVOKED);
+        assert_eq!(site.app.verdict(token).await, REVOKED);
     }
-    assert_eq!(site.verdict(&other).await, "200");
+    assert_eq!(site.app.verdict(&other).await, "200");
     site.clock.advance(Duration::from_secs(31));
     let again = site.token(Some("s-2"), "user-1", 0);
-    assert_eq!(site.verdict(&again).await, "200", "signed in again");
-    assert_eq!(site.verdict(&old[0]).await, REVOKED);
+    assert_eq!(site.app.verdict(&again).await, "200", "signed in again");
+    assert_eq!(site.app.verdict(&old[0]).await, REVOKED);
 }
 
 #[tokio::test]
@@ -150,10 +142,10 @@ async fn a_session_of_a_subject_takes_tokens_along_that_name_no_session() {
     let logout = site.logout().subject("user-1").claim("sid", "s-1");
     assert_eq!(site.send(&logout.sign()).await, 200);
     for token in &ended {
-        assert_eq!(site.verdict(token).await, REVOKED);
+        assert_eq!(site.app.verdict(token).await, REVOKED);
     }
     for token in &other {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
     let list = site.server.revocations().list();
     let mut kinds: Vec<_> = list
@@ -177,7 +169,7 @@ async fn the_same_token_again_changes_nothing() {
     let again = site.server.revocations().list();
     assert_eq!(again[0].revocation(), first[0].revocation());
     assert_eq!(
-        site.verdict(&since).await,
+        site.app.verdict(&since).await,
         "200",
         "who signed in since stays"
     );
@@ -324,12 +316,16 @@ async fn a_logout_token_opens_no_door() {
         logout.typ("at+jwt"),
     ] {
         assert!(
-            site.verdict(&token.sign())
+            site.app
+                .verdict(&token.sign())
                 .await
                 .starts_with("401 invalid_token")
         );
     }
-    assert_eq!(site.verdict(&site.token(None, "user-1", 0)).await, "200");
+    assert_eq!(
+        site.app.verdict(&site.token(None, "user-1", 0)).await,
+        "200"
+    );
 }
 
 #[tokio::test]
@@ -366,7 +362,10 @@ async fn one_token_comes_in_a_form_and_in_no_other_way() {
     for method in ["GET", "PUT", "HEAD", "DELETE"] {
         let request = Request::builder().method(method);
         let request = request.uri(format!("/logout?logout_token={token}"));
-        let answer = exchange(&site.app, request.body(Body::empty()).expect("a request")).await;
+        let answer = site
+            .app
+            .exchange(request.body(Body::empty()).expect("a request"))
+            .await;
         assert_eq!(answer.status.as_u16(), 405, "{method}");
         assert_eq!(answer.header("allow"), Some("POST"));
     }
@@ -447,10 +446,7 @@ async fn a_logout_without_room_is_no_success() {
 #[test]
 fn without_a_logout_client_there_is_no_logout() {
     let issuer = MockIssuer::new();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted())
-        .build()
-        .expect("sound");
+    let server = trusting([issuer.trusted()]);
     let mistake = server.backchannel_logout().expect_err("nobody to log out");
     assert_eq!(mistake.setting(), "logout_client");
     let empty = ResourceServer::builder(API)

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use http::Request;
@@ -13,7 +12,7 @@ use portcullis::time::Clock as _;
 use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 
 use crate::support::logs::Logs;
-use crate::support::{API, exchange, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 const REVOKED: &str = "401 invalid_token revoked";
 
@@ -21,7 +20,7 @@ struct Site {
     clock: ManualClock,
     issuer: MockIssuer,
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
 }
 
 impl Site {
@@ -35,15 +34,14 @@ impl Site {
             .clock(clock.clone())
             .build()
             .expect("sound");
-        let app = Router::new()
+        let app = TestApp::behind(server.authenticate())
             .route(
                 "/",
                 get(|token: AccessToken| async move {
                     token.session_ids().collect::<Vec<_>>().join(" ")
                 }),
             )
-            .route_layer(server.authenticate())
-            .route_service("/logout", server.backchannel_logout().expect("a client"));
+            .public("/logout", server.backchannel_logout().expect("a client"));
         Self {
             clock,
             issuer,
@@ -56,19 +54,15 @@ impl Site {
         self.issuer.token()
     }
 
-    async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
-    }
-
     async fn sessions(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.body
+        self.app.get("/", token).await.body
     }
 
     async fn log_out(&self, token: &str) -> u16 {
         let request = Request::post("/logout")
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Body::from(format!("logout_token={token}")));
-        let answer = exchange(&self.app, request.expect("a request")).await;
+        let answer = self.app.exchange(request.expect("a request")).await;
         answer.status.as_u16()
     }
 
@@ -97,15 +91,15 @@ async fn session_claim_is_what_revocations_and_logouts_go_by() {
         (&other, "S3"),
         (&cognitos, ""),
     ] {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
         assert_eq!(site.sessions(token).await, sessions);
     }
     site.revoke_session("S1");
     for token in [&named, &standard, &both] {
-        assert_eq!(site.verdict(token).await, REVOKED);
+        assert_eq!(site.app.verdict(token).await, REVOKED);
     }
     for token in [&other, &cognitos] {
-        assert_eq!(site.verdict(token).await, "200");
+        assert_eq!(site.app.verdict(token).await, "200");
     }
     let logout = site
         .issuer
@@ -113,7 +107,7 @@ async fn session_claim_is_what_revocations_and_logouts_go_by() {
         .without("sub")
         .claim("session_id", "S3");
     assert_eq!(site.log_out(&logout.sign()).await, 200);
-    assert_eq!(site.verdict(&other).await, REVOKED);
+    assert_eq!(site.app.verdict(&other).await, REVOKED);
 }
 
 #[tokio::test]
@@ -126,26 +120,26 @@ async fn session_claim_may_be_nested_or_the_usual_one() {
         .sign();
     assert_eq!(nested.sessions(&token).await, "S1");
     nested.revoke_session("S1");
-    assert_eq!(nested.verdict(&token).await, REVOKED);
+    assert_eq!(nested.app.verdict(&token).await, REVOKED);
 
     let usual = Site::with(|issuer| issuer.session_claim("sid"));
     let token = usual.token().claim("sid", "S1").sign();
     assert_eq!(usual.sessions(&token).await, "S1", "once");
     usual.revoke_session("S1");
-    assert_eq!(usual.verdict(&token).await, REVOKED);
+    assert_eq!(usual.app.verdict(&token).await, REVOKED);
 }
 
 #[tokio::test]
 async fn session_claim_that_is_no_text_hides_nothing() {
     let site = Site::with(|issuer| issuer.session_claim("session_id"));
     let token = site.token().claim("session_id", 7).sign();
-    assert_eq!(site.verdict(&token).await, "401 invalid_token claims");
+    assert_eq!(site.app.verdict(&token).await, "401 invalid_token claims");
     let without = site.token().sign();
-    assert_eq!(site.verdict(&without).await, "200", "the accepted twin");
+    assert_eq!(site.app.verdict(&without).await, "200", "the accepted twin");
     // Where it is no session, it may be anything.
     let site = Site::with(|issuer| issuer);
     let token = site.token().claim("session_id", 7).sign();
-    assert_eq!(site.verdict(&token).await, "200");
+    assert_eq!(site.app.verdict(&token).await, "200");
 }
 
 #[test]
@@ -161,10 +155,10 @@ async fn logout_token_without_exp_is_taken_for_two_minutes_where_that_is_allowed
     let lenient = Site::with(Issuer::logout_tokens_without_exp);
     for (site, expected) in [(&strict, 400), (&lenient, 200)] {
         let token = site.token().claim("sid", "S2").sign();
-        assert_eq!(site.verdict(&token).await, "200");
+        assert_eq!(site.app.verdict(&token).await, "200");
         let logout = site.issuer.logout_token().claim("sid", "S2").without("exp");
         assert_eq!(site.log_out(&logout.sign()).await, expected);
-        let verdict = site.verdict(&token).await;
+        let verdict = site.app.verdict(&token).await;
         assert_eq!(verdict == REVOKED, expected == 200, "{verdict}");
     }
     let now = lenient.clock.now().as_secs();

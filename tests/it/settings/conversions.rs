@@ -5,20 +5,17 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::config::ClaimPath;
 use portcullis::extract::ScopeToken;
 use portcullis::tenant::{AccountId, IdentityKind, WorkspaceId};
 use portcullis::test_util::MockIssuer;
 use portcullis::time::UnixTime;
-use portcullis::{
-    AccessToken, Algorithm, Identity, Issuer, ResourceServer, Scope, TenantClaims, WorkspaceAccess,
-};
+use portcullis::{AccessToken, Algorithm, Identity, Issuer, Scope, TenantClaims, WorkspaceAccess};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::support::{API, get as fetch};
+use crate::support::{Requests as _, TestApp, trusting};
 
 /// Every way from text to this type and back agrees.
 fn round_trips<T, E>(text: &str)
@@ -245,13 +242,8 @@ async fn identities_answer_without_a_match() {
     let issuer = MockIssuer::new();
     let tenants = TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID);
     let app = |trusted: Issuer| {
-        let server = ResourceServer::builder(API)
-            .issuer(trusted)
-            .build()
-            .expect("sound");
-        Router::new()
-            .route("/", get(seen))
-            .route_layer(server.authenticate())
+        let server = trusting([trusted]);
+        TestApp::behind(server.authenticate()).route("/", get(seen))
     };
     let with_tenants = app(issuer.trusted().tenant_claims(tenants));
     let plain = app(issuer.trusted());
@@ -286,7 +278,7 @@ async fn identities_answer_without_a_match() {
             r#"subject Some("\"alice\"") Some("some-client")"#,
         ),
     ] {
-        let answer = fetch(router, "/", &token).await;
+        let answer = router.get("/", &token).await;
         assert_eq!(answer.body, expected);
     }
     assert_eq!(IdentityKind::Client.as_str(), "client");
@@ -295,18 +287,13 @@ async fn identities_answer_without_a_match() {
 #[tokio::test]
 async fn proofs_show_their_shape_and_no_id() {
     let issuer = MockIssuer::new();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted().tenant_claims(TenantClaims::aworld()))
-        .build()
-        .expect("sound");
-    let app = Router::new()
-        .route(
-            "/workspaces/{workspace_id}",
-            get(|access: WorkspaceAccess| async move { format!("{access:?}") }),
-        )
-        .route_layer(server.authenticate().context("app"));
+    let server = trusting([issuer.trusted().tenant_claims(TenantClaims::aworld())]);
+    let app = TestApp::behind(server.authenticate().context("app")).route(
+        "/workspaces/{workspace_id}",
+        get(|access: WorkspaceAccess| async move { format!("{access:?}") }),
+    );
     let token = issuer.aworld_user().workspace("secret-place").sign();
-    let shown = fetch(&app, "/workspaces/secret-place", &token).await;
+    let shown = app.get("/workspaces/secret-place", &token).await;
     assert_eq!(shown.verdict(), "200");
     let shown = shown.body;
     assert!(

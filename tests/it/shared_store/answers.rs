@@ -2,41 +2,33 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::config::SharedStore;
 use portcullis::revocation::Revocation;
 use portcullis::test_util::ManualClock;
 use portcullis::time::{Clock as _, UnixTime};
-use portcullis::{AccessToken, Issuer, ResourceServer};
+use portcullis::{Issuer, ResourceServer};
 use serde_json::json;
 
 use super::engine::{Engine, PATIENCE, Wire};
 use super::{REVOKED, store};
 use crate::support::endpoint::{Endpoint, json as says};
-use crate::support::get as fetch;
 use crate::support::introspection::{AS, TOKEN, builder, good, issuer, with};
+use crate::support::{Requests as _, TestApp};
 
 const INACTIVE: &str = "401 invalid_token inactive";
 
 /// One instance that asks the endpoint about opaque tokens.
 struct Asker {
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
 }
 
 impl Asker {
     async fn new(clock: &ManualClock, issuer: Issuer, store: SharedStore) -> Self {
         let server = builder(issuer, clock).shared_store(store).build();
         let server = server.expect("sound").connect().await.expect("a runtime");
-        let app = Router::new()
-            .route("/", get(|_: AccessToken| async {}))
-            .route_layer(server.authenticate());
+        let app = TestApp::new(&server);
         Self { server, app }
-    }
-
-    async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
     }
 
     fn hits(&self) -> u64 {
@@ -69,12 +61,12 @@ async fn what_one_instance_was_told_spares_the_others_the_question() {
     let (clock, endpoint) = (ManualClock::new(), Endpoint::saying(good()).await);
     let new = || Asker::new(&clock, issuer(&endpoint), store(&engine.url()));
     let (one, two) = (new().await, new().await);
-    assert_eq!(one.verdict(TOKEN).await, "200");
+    assert_eq!(one.app.verdict(TOKEN).await, "200");
     let keys = holds(&engine, 1).await;
-    assert_eq!(two.verdict(TOKEN).await, "200");
+    assert_eq!(two.app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.questions().len(), 1, "asked once");
     assert_eq!((one.hits(), two.hits()), (0, 1));
-    assert_eq!(two.verdict("another").await, "200");
+    assert_eq!(two.app.verdict("another").await, "200");
     assert_eq!(
         endpoint.questions().len(),
         2,
@@ -99,16 +91,16 @@ async fn an_answer_ends_for_all_when_it_ends_for_the_first() {
     let (clock, endpoint) = (ManualClock::new(), Endpoint::saying(good()).await);
     let new = || Asker::new(&clock, issuer(&endpoint), store(&engine.url()));
     let (one, two) = (new().await, new().await);
-    assert_eq!(one.verdict(TOKEN).await, "200");
+    assert_eq!(one.app.verdict(TOKEN).await, "200");
     holds(&engine, 1).await;
     endpoint.turn(|_| says(200, &json!({"active": false})));
     clock.advance(Duration::from_secs(50));
-    assert_eq!(two.verdict(TOKEN).await, "200", "as old as it is");
+    assert_eq!(two.app.verdict(TOKEN).await, "200", "as old as it is");
     clock.advance(Duration::from_secs(9));
-    assert_eq!(two.verdict(TOKEN).await, "200");
+    assert_eq!(two.app.verdict(TOKEN).await, "200");
     clock.advance(Duration::from_secs(2));
-    assert_eq!(two.verdict(TOKEN).await, INACTIVE, "its minute is over");
-    assert_eq!(one.verdict(TOKEN).await, INACTIVE);
+    assert_eq!(two.app.verdict(TOKEN).await, INACTIVE, "its minute is over");
+    assert_eq!(one.app.verdict(TOKEN).await, INACTIVE);
     assert_eq!(endpoint.questions().len(), 3);
 }
 
@@ -122,15 +114,15 @@ async fn whoever_believes_answers_for_a_shorter_time_believes_those_of_others_no
     let two = Asker::new(&clock, brief, store(&engine.url())).await;
     let forgetful = issuer(&endpoint).without_introspection_cache();
     let three = Asker::new(&clock, forgetful, store(&engine.url())).await;
-    assert_eq!(one.verdict(TOKEN).await, "200");
+    assert_eq!(one.app.verdict(TOKEN).await, "200");
     holds(&engine, 1).await;
     clock.advance(Duration::from_secs(9));
-    assert_eq!(two.verdict(TOKEN).await, "200");
+    assert_eq!(two.app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.questions().len(), 1);
     clock.advance(Duration::from_secs(2));
-    assert_eq!(two.verdict(TOKEN).await, "200");
+    assert_eq!(two.app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.questions().len(), 2, "asked anew");
-    assert_eq!(three.verdict(TOKEN).await, "200");
+    assert_eq!(three.app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.questions().len(), 3, "who remembers nothing asks");
 }
 
@@ -142,11 +134,11 @@ async fn a_refusal_is_shared_with_nobody() {
     let endpoint = Endpoint::saying(json!({"active": false})).await;
     let new = || Asker::new(&clock, issuer(&endpoint), store(&engine.url()));
     let (one, two) = (new().await, new().await);
-    assert_eq!(one.verdict(TOKEN).await, INACTIVE);
+    assert_eq!(one.app.verdict(TOKEN).await, INACTIVE);
     endpoint.turn(|_| says(200, &with("aud", json!("https://else.example"))));
-    assert_ne!(one.verdict("other").await, "200");
+    assert_ne!(one.app.verdict("other").await, "200");
     endpoint.turn(|_| says(200, &good()));
-    assert_eq!(two.verdict(TOKEN).await, "200");
+    assert_eq!(two.app.verdict(TOKEN).await, "200");
     holds(&engine, 1).await;
 }
 
@@ -158,16 +150,19 @@ async fn each_instance_holds_an_answer_against_its_own_rules() {
     let one = Asker::new(&clock, issuer(&endpoint), store(&engine.url())).await;
     let strict = issuer(&endpoint).require_claim("tier", "gold");
     let two = Asker::new(&clock, strict, store(&engine.url())).await;
-    assert_eq!(one.verdict(TOKEN).await, "200");
+    assert_eq!(one.app.verdict(TOKEN).await, "200");
     holds(&engine, 1).await;
-    assert_eq!(two.verdict(TOKEN).await, "401 invalid_token required_value");
+    assert_eq!(
+        two.app.verdict(TOKEN).await,
+        "401 invalid_token required_value"
+    );
     // And what is revoked is, whoever vouches for it.
     let three = Asker::new(&clock, issuer(&endpoint), store(&engine.url())).await;
     let revocation = Revocation::subject(AS, "user-1", clock.now());
     one.server.revocations().revoke(revocation).expect("room");
     one.server.synchronize().await.expect("a store");
     three.server.synchronize().await.expect("a store");
-    assert_eq!(three.verdict(TOKEN).await, REVOKED);
+    assert_eq!(three.app.verdict(TOKEN).await, REVOKED);
 }
 
 #[tokio::test]
@@ -177,7 +172,7 @@ async fn servers_that_ask_as_somebody_else_or_for_another_api_share_no_answer() 
     let (clock, endpoint) = (ManualClock::new(), Endpoint::saying(good()).await);
     let url = engine.url();
     let one = Asker::new(&clock, issuer(&endpoint), store(&url)).await;
-    assert_eq!(one.verdict(TOKEN).await, "200");
+    assert_eq!(one.app.verdict(TOKEN).await, "200");
     holds(&engine, 1).await;
     let basic = portcullis::config::ClientAuthentication::basic;
     let other_client = Issuer::introspected(endpoint.url())
@@ -192,12 +187,12 @@ async fn servers_that_ask_as_somebody_else_or_for_another_api_share_no_answer() 
         Asker::new(&clock, other_name, store(&url)).await,
         Asker::new(&clock, issuer(&endpoint), store(&url).namespace("staging")).await,
     ] {
-        let _ = stranger.verdict(TOKEN).await;
+        let _ = stranger.app.verdict(TOKEN).await;
         asked += 1;
         assert_eq!((endpoint.questions().len(), stranger.hits()), (asked, 0));
     }
     let twin = Asker::new(&clock, issuer(&endpoint), store(&url)).await;
-    assert_eq!(twin.verdict(TOKEN).await, "200");
+    assert_eq!(twin.app.verdict(TOKEN).await, "200");
     assert_eq!((endpoint.questions().len(), twin.hits()), (asked, 1));
 }
 
@@ -208,12 +203,12 @@ async fn what_is_altered_or_stands_under_another_tokens_name_is_not_there() {
     let (clock, endpoint) = (ManualClock::new(), Endpoint::saying(good()).await);
     let new = || Asker::new(&clock, issuer(&endpoint), store(&engine.url()));
     let (one, two) = (new().await, new().await);
-    assert_eq!(one.verdict(TOKEN).await, "200");
+    assert_eq!(one.app.verdict(TOKEN).await, "200");
     let good_one = holds(&engine, 1).await.remove(0);
     endpoint.turn(|_| says(200, &json!({"active": false})));
     // The answer about the good token, under the name that belongs to a bad one.
     endpoint.turn(|_| says(200, &with("sub", json!("user-2"))));
-    assert_eq!(one.verdict("bad").await, "200");
+    assert_eq!(one.app.verdict("bad").await, "200");
     let both = holds(&engine, 2).await;
     let bad_one = both
         .iter()
@@ -227,7 +222,7 @@ async fn what_is_altered_or_stands_under_another_tokens_name_is_not_there() {
     engine
         .run_command(&[b"SET", bad_one.as_bytes(), &sealed])
         .await;
-    assert_eq!(two.verdict("bad").await, INACTIVE, "asked");
+    assert_eq!(two.app.verdict("bad").await, INACTIVE, "asked");
     // One bit, anywhere.
     for at in [0, 5, 9, 30, sealed.len() - 1] {
         let three = new().await;
@@ -236,7 +231,7 @@ async fn what_is_altered_or_stands_under_another_tokens_name_is_not_there() {
         engine
             .run_command(&[b"SET", good_one.as_bytes(), &altered])
             .await;
-        assert_eq!(three.verdict(TOKEN).await, INACTIVE, "byte {at}");
+        assert_eq!(three.app.verdict(TOKEN).await, INACTIVE, "byte {at}");
     }
     // A revocation is no answer, though one key sealed both.
     let revocation = Revocation::token(AS, "some");
@@ -246,11 +241,15 @@ async fn what_is_altered_or_stands_under_another_tokens_name_is_not_there() {
     engine
         .run_command(&[b"SET", good_one.as_bytes(), &notice])
         .await;
-    assert_eq!(new().await.verdict(TOKEN).await, INACTIVE);
+    assert_eq!(new().await.app.verdict(TOKEN).await, INACTIVE);
     engine
         .run_command(&[b"SET", good_one.as_bytes(), &sealed])
         .await;
-    assert_eq!(new().await.verdict(TOKEN).await, "200", "the accepted twin");
+    assert_eq!(
+        new().await.app.verdict(TOKEN).await,
+        "200",
+        "the accepted twin"
+    );
 }
 
 #[tokio::test]
@@ -259,7 +258,7 @@ async fn an_old_answer_that_is_played_back_has_ended() {
     let engine = Engine::start(&[]).await;
     let (clock, endpoint) = (ManualClock::new(), Endpoint::saying(good()).await);
     let new = || Asker::new(&clock, issuer(&endpoint), store(&engine.url()));
-    assert_eq!(new().await.verdict(TOKEN).await, "200");
+    assert_eq!(new().await.app.verdict(TOKEN).await, "200");
     let key = holds(&engine, 1).await.remove(0);
     let sealed = engine
         .run_command(&[b"GET", key.as_bytes()])
@@ -268,10 +267,10 @@ async fn an_old_answer_that_is_played_back_has_ended() {
     endpoint.turn(|_| says(200, &json!({"active": false})));
     clock.advance(Duration::from_secs(61));
     engine.run_command(&[b"SET", key.as_bytes(), &sealed]).await;
-    assert_eq!(new().await.verdict(TOKEN).await, INACTIVE);
+    assert_eq!(new().await.app.verdict(TOKEN).await, INACTIVE);
     // A clock that stands still does not see the end; one that is behind does not believe it.
     clock.set_wall(UnixTime::from_secs(clock.now().as_secs() - 61 - 3600));
-    assert_eq!(new().await.verdict(TOKEN).await, INACTIVE);
+    assert_eq!(new().await.app.verdict(TOKEN).await, INACTIVE);
 }
 
 #[tokio::test]
@@ -281,11 +280,11 @@ async fn without_the_store_the_issuer_is_asked_and_nobody_waits_for_long() {
     let (clock, endpoint) = (ManualClock::new(), Endpoint::saying(good()).await);
     let wire = Wire::to(&engine).await;
     let one = Asker::new(&clock, issuer(&endpoint), store(&wire.url())).await;
-    assert_eq!(one.verdict("first").await, "200");
+    assert_eq!(one.app.verdict("first").await, "200");
     wire.cut();
     engine.kill().await;
     for (asked, token) in ["second", "third", "fourth"].into_iter().enumerate() {
-        assert_eq!(one.verdict(token).await, "200", "{token}");
+        assert_eq!(one.app.verdict(token).await, "200", "{token}");
         assert_eq!(endpoint.questions().len(), asked + 2);
     }
     let status = one.server.shared_store_status().expect("a store");
@@ -302,7 +301,7 @@ async fn a_store_that_is_silent_costs_no_more_than_its_time() {
     let one = Asker::new(&clock, issuer(&endpoint), patient).await;
     // It answers nobody for as long as this test can last.
     engine.say("CLIENT PAUSE 600000 ALL").await;
-    assert_eq!(one.verdict(TOKEN).await, "200");
+    assert_eq!(one.app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.questions().len(), 1);
     let status = one.server.shared_store_status().expect("a store");
     assert!(status.answer_error().expect("late").contains("in time"));

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::engine::Engine;
 use super::{Instance, REVOKED, UNKNOWN, World, store};
 use crate::support::logs::Logs;
-use crate::support::{API, exchange};
+use crate::support::{API, Requests as _};
 
 fn builder(world: &World, url: &str) -> ResourceServerBuilder {
     ResourceServer::builder(API)
@@ -201,7 +201,7 @@ async fn logout_token_that_comes_again_leaves_the_stream_as_it_was() {
         let request = Request::post("/")
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Body::from(format!("logout_token={logout}")));
-        let answer = exchange(&app, request.expect("a request")).await;
+        let answer = app.exchange(request.expect("a request")).await;
         assert_eq!(answer.status, 200);
         server.synchronize().await.expect("a store");
         let stream = engine.stream().await;

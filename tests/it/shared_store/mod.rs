@@ -9,16 +9,14 @@ mod tls;
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis::config::SharedStore;
 use portcullis::error::ConnectError;
 use portcullis::revocation::Revocation;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::time::{Clock as _, SystemClock};
-use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer};
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 use engine::{Engine, PATIENCE, Wire};
 
 const REVOKED: &str = "401 invalid_token revoked";
@@ -35,7 +33,7 @@ struct World {
 /// One instance.
 struct Instance {
     server: ResourceServer,
-    app: Router,
+    app: TestApp,
     name: String,
 }
 
@@ -83,9 +81,7 @@ impl World {
     }
 
     fn around(&self, server: ResourceServer) -> Instance {
-        let app = Router::new()
-            .route("/", get(|_: AccessToken| async {}))
-            .route_layer(server.authenticate());
+        let app = TestApp::new(&server);
         let name = self.issuer.issuer();
         Instance { server, app, name }
     }
@@ -107,7 +103,7 @@ impl Instance {
     }
 
     async fn verdict(&self, token: &str) -> String {
-        fetch(&self.app, "/", token).await.verdict()
+        self.app.verdict(token).await
     }
 
     async fn synchronize(&self) {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::config::ClientAuthentication;
 use portcullis::test_util::{ManualClock, MockIssuer};
@@ -13,7 +12,7 @@ use portcullis::{
 use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
-use super::{API, get as fetch};
+use super::{API, TestApp};
 
 scopes! {
     ReadOrders = "orders:read";
@@ -68,7 +67,7 @@ pub(crate) fn server(issuer: Issuer, clock: &ManualClock) -> ResourceServer {
     builder(issuer, clock).build().expect("sound")
 }
 
-pub(crate) fn app(server: &ResourceServer) -> Router {
+pub(crate) fn app(server: &ResourceServer) -> TestApp {
     let whoami = |token: AccessToken, identity: Identity| async move {
         let kind = match identity {
             Identity::User(_) => "user",
@@ -83,7 +82,7 @@ pub(crate) fn app(server: &ResourceServer) -> Router {
             token.issuer()
         )
     };
-    Router::new()
+    TestApp::behind(server.authenticate())
         .route("/", get(whoami))
         .route(
             "/orders",
@@ -93,11 +92,6 @@ pub(crate) fn app(server: &ResourceServer) -> Router {
             "/workspaces/{workspace_id}",
             get(|_: WorkspaceAccess| async {}),
         )
-        .route_layer(server.authenticate())
-}
-
-pub(crate) async fn verdict(app: &Router, token: &str) -> String {
-    fetch(app, "/", token).await.verdict()
 }
 
 /// The signed form of an answer.

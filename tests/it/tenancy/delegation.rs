@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::tenant::{
     AccountAccess, Client, Delegation, LookupError, Principal, UncheckedDelegation, UserDirectory,
@@ -10,11 +9,11 @@ use portcullis::tenant::{
 };
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::{
-    Identity, Issuer, ResourceServer, ResourceServerBuilder, Scoped, TenantClaims, WorkspaceAccess,
-    WorkspaceUser,
+    AuthenticateLayer, Identity, Issuer, ResourceServer, ResourceServerBuilder, Scoped,
+    TenantClaims, WorkspaceAccess, WorkspaceUser,
 };
 
-use crate::support::{API, Answer, send};
+use crate::support::{API, Requests as _, TestApp, TestResponse};
 
 portcullis::scopes! { Read = "app/read"; }
 
@@ -55,8 +54,8 @@ async fn claim(delegation: UncheckedDelegation) -> String {
     )
 }
 
-fn routes() -> Router {
-    Router::new()
+fn routes(layer: AuthenticateLayer) -> TestApp {
+    TestApp::behind(layer)
         .route("/workspaces/{workspace_id}/act", get(act))
         .route("/workspaces/{workspace_id}/claim", get(claim))
         .route(
@@ -82,28 +81,23 @@ fn builder(issuer: Issuer) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer)
 }
 
-fn app(issuer: &MockIssuer, rules: TenantClaims) -> Router {
+fn app(issuer: &MockIssuer, rules: TenantClaims) -> TestApp {
     let server = builder(issuer.trusted().tenant_claims(rules))
         .user_directory(Users)
         .build()
         .expect("sound");
-    routes().route_layer(server.authenticate().context("app"))
+    routes(server.authenticate().context("app"))
 }
 
-async fn ask(app: &Router, path: &str, token: &TokenBuilder, users: &[&str]) -> Answer {
+async fn ask(app: &TestApp, path: &str, token: &TokenBuilder, users: &[&str]) -> TestResponse {
     let bearer = format!("Bearer {}", token.sign());
     let mut fields = vec![("authorization", &*bearer)];
     fields.extend(users.iter().map(|user| ("x-user-id", *user)));
-    send(app, path, &fields).await
+    app.send(path, &fields).await
 }
 
-async fn said(app: &Router, path: &str, token: &TokenBuilder, users: &[&str]) -> String {
-    let answer = ask(app, path, token, users).await;
-    if answer.status == 200 {
-        answer.body
-    } else {
-        answer.verdict()
-    }
+async fn said(app: &TestApp, path: &str, token: &TokenBuilder, users: &[&str]) -> String {
+    ask(app, path, token, users).await.body_or_verdict()
 }
 
 #[tokio::test]
@@ -153,7 +147,7 @@ async fn a_client_with_the_write_scope_acts_for_a_user_of_its_workspace() {
     let reader = issuer.aworld_client().scope("app/read dashboard/write");
     let refused = ask(&app, HERE, &reader, &["user-1"]).await;
     assert_eq!(refused.verdict(), "403 insufficient_scope");
-    let challenge = refused.header("www-authenticate").unwrap_or_default();
+    let challenge = refused.challenge();
     assert!(
         challenge.ends_with(r#"error="insufficient_scope", scope="app/write""#),
         "{challenge}"
@@ -174,8 +168,8 @@ async fn nobody_but_a_client_acts_for_anybody() {
         }))
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
-    let portal = routes().route_layer(server.authenticate().context("portal"));
+    let app = routes(server.authenticate().context("app").admit_principals());
+    let portal = routes(server.authenticate().context("portal"));
     let plain = "/workspaces/acme-prod/plain";
     let (user, principal) = (issuer.aworld_user(), issuer.aworld_principal());
     for token in [&user, &principal] {
@@ -253,7 +247,7 @@ async fn a_user_is_named_once_and_well() {
             format!("400 invalid_request {fault}"),
             "{named:?}"
         );
-        let challenge = refused.header("www-authenticate").unwrap_or_default();
+        let challenge = refused.challenge();
         assert!(
             challenge.ends_with(r#"error="invalid_request""#),
             "{challenge}"
@@ -288,7 +282,7 @@ async fn delegation_belongs_to_the_issuer_that_switched_it_on() {
     .user_directory(Users)
     .build()
     .expect("sound");
-    let app = routes().route_layer(server.authenticate().context("app"));
+    let app = routes(server.authenticate().context("app"));
     assert!(
         said(&app, HERE, &on.aworld_client(), &["user-1"])
             .await
@@ -318,7 +312,7 @@ async fn nobody_has_checked_an_unchecked_user() {
     )
     .build()
     .expect("sound");
-    let app = routes().route_layer(server.authenticate().context("app"));
+    let app = routes(server.authenticate().context("app"));
     let client = issuer.aworld_client();
     let path = "/workspaces/acme-prod/claim";
     assert_eq!(
@@ -356,7 +350,7 @@ async fn a_directory_of_users_that_fails_or_hangs_is_an_outage_and_not_a_no() {
     .clock(clock.clone())
     .build()
     .expect("sound");
-    let app = routes().route_layer(server.authenticate().context("app"));
+    let app = routes(server.authenticate().context("app"));
     let client = issuer.aworld_client();
     let failed = ask(&app, HERE, &client, &["broken"]).await;
     assert_eq!(failed.verdict(), "503 unavailable directory_failed");
@@ -383,11 +377,13 @@ async fn header_and_scope_are_settings() {
         .user_directory(Users)
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate());
+    let app = routes(server.authenticate());
     let client = issuer.aworld_client().without("context").scope("act");
     let bearer = format!("Bearer {}", client.sign());
-    let by =
-        async |name: &str| send(&app, HERE, &[("authorization", &bearer), (name, "user-1")]).await;
+    let by = async |name: &str| {
+        app.send(HERE, &[("authorization", &bearer), (name, "user-1")])
+            .await
+    };
     assert_eq!(by("x-on-behalf-of").await.status, 200);
     assert_eq!(
         by("x-user-id").await.verdict(),
@@ -399,12 +395,12 @@ async fn header_and_scope_are_settings() {
         "400 invalid_request no_user"
     );
     let bearer = format!("Bearer {}", other.sign());
-    let refused = send(
-        &app,
-        HERE,
-        &[("authorization", &bearer), ("x-on-behalf-of", "user-1")],
-    )
-    .await;
+    let refused = app
+        .send(
+            HERE,
+            &[("authorization", &bearer), ("x-on-behalf-of", "user-1")],
+        )
+        .await;
     assert_eq!(refused.verdict(), "403 insufficient_scope");
 }
 
@@ -441,10 +437,9 @@ async fn an_option_finds_what_a_delegation_lacks() {
         let server = builder(issuer.trusted().tenant_claims(rules))
             .build()
             .expect("sound");
-        let app = Router::new()
-            .route("/{workspace_id}", get(async |_: Option<Delegation>| {}))
-            .route_layer(server.authenticate().context("app").optional());
-        let answer = send(&app, "/acme-prod", &[]).await;
+        let app = TestApp::behind(server.authenticate().context("app").optional())
+            .route("/{workspace_id}", get(async |_: Option<Delegation>| {}));
+        let answer = app.send("/acme-prod", &[]).await;
         assert_eq!(answer.verdict(), format!("500 misconfigured {fault}"));
     }
 }

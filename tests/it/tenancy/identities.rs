@@ -10,7 +10,7 @@ use portcullis::{
 };
 use serde_json::json;
 
-use crate::support::{API, get as fetch, send};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 fn pool() -> MockIssuer {
     MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf")
@@ -73,10 +73,7 @@ struct Apps {
 
 fn apps() -> Apps {
     let issuer = pool();
-    let server = ResourceServer::builder(API)
-        .issuer(trusted(&issuer))
-        .build()
-        .expect("sound");
+    let server = trusting([trusted(&issuer)]);
     let behind = |context: &str| routes().route_layer(server.authenticate().context(context));
     Apps {
         app: behind("app"),
@@ -94,9 +91,8 @@ async fn aworld_callers_are_told_apart() {
         portal,
         dashboard,
     } = apps();
-    let body = async |router: &Router, token: TokenBuilder| {
-        fetch(router, "/who", &token.sign()).await.body
-    };
+    let body =
+        async |router: &Router, token: TokenBuilder| router.get("/who", &token.sign()).await.body;
     assert_eq!(
         body(&app, issuer.aworld_user()).await,
         "user user-1 of acme/acme-prod as editor"
@@ -129,26 +125,25 @@ async fn a_token_of_one_context_is_never_good_for_another() {
     let principal = issuer.aworld_principal();
     for path in ["/token", "/who", "/workspaces/acme-prod"] {
         for token in [user.clone(), client.clone()] {
-            assert_eq!(fetch(&app, path, &token.clone().sign()).await.status, 200);
+            assert_eq!(app.get(path, &token.clone().sign()).await.status, 200);
             assert_eq!(
-                fetch(&dashboard, path, &token.clone().sign())
-                    .await
-                    .verdict(),
+                dashboard.get(path, &token.clone().sign()).await.verdict(),
                 "403 wrong_caller"
             );
             assert_eq!(
-                fetch(&portal, path, &token.sign()).await.verdict(),
+                portal.get(path, &token.sign()).await.verdict(),
                 "403 wrong_caller"
             );
         }
         assert_eq!(
-            fetch(&app, path, &principal.sign()).await.verdict(),
+            app.get(path, &principal.sign()).await.verdict(),
             "403 wrong_caller"
         );
     }
-    assert_eq!(fetch(&portal, "/who", &principal.sign()).await.status, 200);
+    assert_eq!(portal.get("/who", &principal.sign()).await.status, 200);
     assert_eq!(
-        fetch(&portal, "/workspaces/acme-prod", &principal.sign())
+        portal
+            .get("/workspaces/acme-prod", &principal.sign())
             .await
             .verdict(),
         "403 wrong_caller"
@@ -164,7 +159,7 @@ async fn a_user_and_a_client_enter_their_own_workspace_and_no_other() {
             ("/workspaces/acme%2Dprod", "acme/acme-prod"),
             ("/accounts/acme/workspaces/acme-prod", "acme/acme-prod"),
         ] {
-            assert_eq!(fetch(&app, path, &token).await.body, expected, "{path}");
+            assert_eq!(app.get(path, &token).await.body, expected, "{path}");
         }
         for path in [
             "/workspaces/acme-dev",
@@ -180,7 +175,7 @@ async fn a_user_and_a_client_enter_their_own_workspace_and_no_other() {
             "/accounts/%ff/workspaces/acme-prod",
         ] {
             assert_eq!(
-                fetch(&app, path, &token).await.verdict(),
+                app.get(path, &token).await.verdict(),
                 "403 wrong_tenant",
                 "{path}"
             );
@@ -267,13 +262,13 @@ async fn incomplete_or_contradictory_evidence_reaches_nothing() {
         ),
     ];
     for (name, token) in app_cases {
-        let answer = fetch(&app, "/who", &token.sign()).await;
+        let answer = app.get("/who", &token.sign()).await;
         assert_eq!(
             (answer.status.as_u16(), answer.body.as_str()),
             (200, "subject"),
             "{name}"
         );
-        let answer = fetch(&app, "/workspaces/acme-prod", &token.sign()).await;
+        let answer = app.get("/workspaces/acme-prod", &token.sign()).await;
         assert_eq!(answer.verdict(), "403 no_tenant", "{name}");
     }
     let portal_cases = [
@@ -323,7 +318,7 @@ async fn incomplete_or_contradictory_evidence_reaches_nothing() {
         ),
     ];
     for (name, token) in portal_cases {
-        let answer = fetch(&portal, "/who", &token.sign()).await;
+        let answer = portal.get("/who", &token.sign()).await;
         assert_eq!(
             (answer.status.as_u16(), answer.body.as_str()),
             (200, "subject"),
@@ -340,54 +335,46 @@ async fn nobody_is_a_principal_before_it_is_switched_on() {
             .trusted()
             .client_id(MockIssuer::PORTAL_CLIENT_ID)
             .tenant_claims(rules);
-        let server = ResourceServer::builder(API)
-            .issuer(trusted)
-            .build()
-            .expect("sound");
+        let server = trusting([trusted]);
         routes().route_layer(server.authenticate().context("portal"))
     };
     let off = server(TenantClaims::aworld());
     let on = server(TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID));
     let token = issuer.aworld_principal().sign();
-    assert_eq!(fetch(&off, "/who", &token).await.body, "subject");
-    assert_eq!(
-        fetch(&on, "/who", &token).await.body,
-        "principal principal-1"
-    );
+    assert_eq!(off.get("/who", &token).await.body, "subject");
+    assert_eq!(on.get("/who", &token).await.body, "principal principal-1");
 }
 
 #[tokio::test]
 async fn a_forgotten_or_misspelt_context_and_a_route_without_its_parameter_are_500() {
     let issuer = pool();
-    let server = ResourceServer::builder(API)
-        .issuer(trusted(&issuer))
-        .build()
-        .expect("sound");
+    let server = trusting([trusted(&issuer)]);
     let token = issuer.aworld_user().sign();
     let forgotten = routes().route_layer(server.authenticate());
     assert_eq!(
-        fetch(&forgotten, "/workspaces/acme-prod", &token)
+        forgotten
+            .get("/workspaces/acme-prod", &token)
             .await
             .verdict(),
         "500 misconfigured no_context"
     );
-    assert_eq!(fetch(&forgotten, "/token", &token).await.status, 200);
+    assert_eq!(forgotten.get("/token", &token).await.status, 200);
     let misspelt = routes().route_layer(server.authenticate().context("ap"));
     let silent = issuer.aworld_user().without("context").sign();
     assert_eq!(
-        fetch(&misspelt, "/workspaces/acme-prod", &silent)
+        misspelt
+            .get("/workspaces/acme-prod", &silent)
             .await
             .verdict(),
         "500 misconfigured unknown_context"
     );
 
-    let odd = Router::new()
+    let odd = TestApp::behind(server.authenticate().context("app"))
         .route("/none", get(enter))
-        .route("/x/{id}", get(enter))
-        .route_layer(server.authenticate().context("app"));
+        .route("/x/{id}", get(enter));
     for path in ["/none", "/x/acme-prod"] {
         assert_eq!(
-            fetch(&odd, path, &token).await.verdict(),
+            odd.get(path, &token).await.verdict(),
             "500 misconfigured no_workspace_parameter"
         );
     }
@@ -396,10 +383,7 @@ async fn a_forgotten_or_misspelt_context_and_a_route_without_its_parameter_are_5
 #[tokio::test]
 async fn a_server_without_tenant_rules_knows_clients_and_subjects() {
     let issuer = pool();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted())
-        .build()
-        .expect("sound");
+    let server = trusting([issuer.trusted()]);
     let app = routes()
         .route(
             "/client",
@@ -409,27 +393,23 @@ async fn a_server_without_tenant_rules_knows_clients_and_subjects() {
         )
         .route_layer(server.authenticate());
     assert_eq!(
-        fetch(&app, "/who", &issuer.client_token().sign())
-            .await
-            .body,
+        app.get("/who", &issuer.client_token().sign()).await.body,
         "client of "
     );
     assert_eq!(
-        fetch(&app, "/who", &issuer.aworld_user().sign()).await.body,
+        app.get("/who", &issuer.aworld_user().sign()).await.body,
         "subject"
     );
     assert_eq!(
-        fetch(&app, "/client", &issuer.client_token().sign())
-            .await
-            .body,
+        app.get("/client", &issuer.client_token().sign()).await.body,
         format!("{} None", MockIssuer::CLIENT_ID)
     );
     // A user whose name was chosen to equal a client's id is no machine.
     let confused = issuer.token().subject(MockIssuer::CLIENT_ID).sign();
-    assert_eq!(fetch(&app, "/who", &confused).await.body, "subject");
+    assert_eq!(app.get("/who", &confused).await.body, "subject");
     for token in [issuer.client_token().sign(), issuer.aworld_user().sign()] {
         assert_eq!(
-            fetch(&app, "/workspaces/acme-prod", &token).await.verdict(),
+            app.get("/workspaces/acme-prod", &token).await.verdict(),
             "403 no_tenant"
         );
     }
@@ -442,10 +422,7 @@ async fn a_platform_of_its_own_names_its_own_claims() {
     let flat = TenantClaims::by_workspace("workspace_id").without_accounts();
     let router = |rules: TenantClaims| {
         let trusted = issuer.trusted().tenant_claims(rules);
-        let server = ResourceServer::builder(API)
-            .issuer(trusted)
-            .build()
-            .expect("sound");
+        let server = trusting([trusted]);
         routes().route_layer(server.authenticate())
     };
     let nested = router(rules);
@@ -454,20 +431,23 @@ async fn a_platform_of_its_own_names_its_own_claims() {
         .claim("org", json!({"id": "acme", "workspace": "w-1"}))
         .sign();
     assert_eq!(
-        fetch(&nested, "/accounts/acme/workspaces/w-1", &token)
+        nested
+            .get("/accounts/acme/workspaces/w-1", &token)
             .await
             .body,
         "acme/w-1"
     );
     assert_eq!(
-        fetch(&nested, "/accounts/acme2/workspaces/w-1", &token)
+        nested
+            .get("/accounts/acme2/workspaces/w-1", &token)
             .await
             .verdict(),
         "403 wrong_tenant"
     );
     let not_an_object = issuer.token().claim("org", "acme").sign();
     assert_eq!(
-        fetch(&nested, "/workspaces/w-1", &not_an_object)
+        nested
+            .get("/workspaces/w-1", &not_an_object)
             .await
             .verdict(),
         "403 no_tenant"
@@ -477,14 +457,14 @@ async fn a_platform_of_its_own_names_its_own_claims() {
     let user = issuer.token().claim("workspace_id", "w-1").sign();
     let machine = issuer.client_token().claim("workspace_id", "w-1").sign();
     assert_eq!(
-        fetch(&flat, "/who", &user).await.body,
+        flat.get("/who", &user).await.body,
         format!("user {} of /w-1 as ", MockIssuer::SUBJECT)
     );
-    assert_eq!(fetch(&flat, "/who", &machine).await.body, "client of w-1");
-    assert_eq!(fetch(&flat, "/workspaces/w-1", &user).await.body, "/w-1");
+    assert_eq!(flat.get("/who", &machine).await.body, "client of w-1");
+    assert_eq!(flat.get("/workspaces/w-1", &user).await.body, "/w-1");
     // A place in an account is nobody's who has none.
     assert_eq!(
-        fetch(&flat, "/accounts/acme/workspaces/w-1", &user)
+        flat.get("/accounts/acme/workspaces/w-1", &user)
             .await
             .verdict(),
         "403 wrong_tenant"
@@ -501,15 +481,13 @@ async fn what_one_issuer_asserts_is_read_by_its_own_rules_alone() {
         .expect("sound");
     let app = routes().route_layer(server.authenticate().context("app"));
     let forged = partner.aworld_user().sign();
-    assert_eq!(fetch(&app, "/who", &forged).await.body, "subject");
+    assert_eq!(app.get("/who", &forged).await.body, "subject");
     assert_eq!(
-        fetch(&app, "/workspaces/acme-prod", &forged)
-            .await
-            .verdict(),
+        app.get("/workspaces/acme-prod", &forged).await.verdict(),
         "403 no_tenant"
     );
     assert_eq!(
-        fetch(&app, "/workspaces/acme-prod", &ours.aworld_user().sign())
+        app.get("/workspaces/acme-prod", &ours.aworld_user().sign())
             .await
             .status,
         200
@@ -529,20 +507,18 @@ async fn ids_of_different_issuers_are_never_equal() {
         .expect("sound");
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let keep = std::sync::Arc::clone(&seen);
-    let app = Router::new()
-        .route(
-            "/",
-            get(move |token: AccessToken, identity: Identity| async move {
-                keep.lock().expect("a lock").push((
-                    token.subject().cloned(),
-                    token.client_id().cloned(),
-                    identity,
-                ));
-            }),
-        )
-        .route_layer(server.authenticate());
+    let app = TestApp::behind(server.authenticate()).route(
+        "/",
+        get(move |token: AccessToken, identity: Identity| async move {
+            keep.lock().expect("a lock").push((
+                token.subject().cloned(),
+                token.client_id().cloned(),
+                identity,
+            ));
+        }),
+    );
     for token in [one.token().sign(), two.token().sign(), one.token().sign()] {
-        assert_eq!(fetch(&app, "/", &token).await.status, 200);
+        assert_eq!(app.get("/", &token).await.status, 200);
     }
     let seen = seen.lock().expect("a lock");
     assert_eq!(
@@ -567,23 +543,17 @@ async fn a_parameter_that_nesting_brings_twice_must_agree() {
     let trusted = issuer
         .trusted()
         .tenant_claims(TenantClaims::by_workspace("workspace_id").without_accounts());
-    let server = ResourceServer::builder(API)
-        .issuer(trusted)
-        .build()
-        .expect("sound");
+    let server = trusting([trusted]);
     // A handler behind a service of its own sees the parameters of both routers.
     let inner = Router::new().route("/inner/{workspace_id}", get(enter));
     let app = Router::new()
         .nest_service("/outer/{workspace_id}", inner)
         .layer(server.authenticate());
     let token = issuer.token().claim("workspace_id", "w-1").sign();
-    assert_eq!(
-        fetch(&app, "/outer/w-1/inner/w-1", &token).await.body,
-        "/w-1"
-    );
+    assert_eq!(app.get("/outer/w-1/inner/w-1", &token).await.body, "/w-1");
     for path in ["/outer/w-1/inner/w-2", "/outer/w-2/inner/w-1"] {
         assert_eq!(
-            fetch(&app, path, &token).await.verdict(),
+            app.get(path, &token).await.verdict(),
             "500 misconfigured repeated_parameter",
             "{path}"
         );
@@ -597,10 +567,7 @@ async fn an_empty_list_of_groups_is_no_group() {
         .aworld_client()
         .claim("cognito:groups", json!([]))
         .sign();
-    assert_eq!(
-        fetch(&app, "/who", &token).await.body,
-        "client of acme-prod"
-    );
+    assert_eq!(app.get("/who", &token).await.body, "client of acme-prod");
 }
 
 #[tokio::test]
@@ -633,33 +600,33 @@ async fn a_role_in_a_workspace_counts_in_its_own_context_alone() {
     let forgotten = routes.clone().route_layer(server.authenticate());
     let optional = routes.route_layer(server.authenticate().optional());
     let user = issuer.aworld_user();
-    assert_eq!(fetch(&app, "/role", &user.sign()).await.status, 200);
-    assert_eq!(fetch(&app, "/option", &user.sign()).await.body, "true");
+    assert_eq!(app.get("/role", &user.sign()).await.status, 200);
+    assert_eq!(app.get("/option", &user.sign()).await.body, "true");
     assert_eq!(
-        fetch(&app, "/role", &user.clone().role("viewer").sign())
+        app.get("/role", &user.clone().role("viewer").sign())
             .await
             .verdict(),
         "403 wrong_caller"
     );
     let dashboard = user.clone().context("dashboard").sign();
     assert_eq!(
-        fetch(&app, "/role", &dashboard).await.verdict(),
+        app.get("/role", &dashboard).await.verdict(),
         "403 wrong_caller"
     );
     assert_eq!(
-        fetch(&forgotten, "/role", &user.sign()).await.verdict(),
+        forgotten.get("/role", &user.sign()).await.verdict(),
         "500 misconfigured no_context"
     );
     let named = server_with(&issuer).authenticate().context("app");
     let named = optional_routes().route_layer(named.optional());
-    assert_eq!(send(&named, "/option", &[]).await.body, "false");
+    assert_eq!(named.send("/option", &[]).await.body, "false");
     // A forgotten context shows in an `Option` too, whether anything was sent or not.
     for path in ["/option", "/user", "/client", "/principal"] {
-        let verdict = send(&optional, path, &[]).await.verdict();
+        let verdict = optional.send(path, &[]).await.verdict();
         assert_eq!(verdict, "500 misconfigured no_context", "{path}");
     }
     assert_eq!(
-        send(&optional, "/workspaces/x", &[]).await.verdict(),
+        optional.send("/workspaces/x", &[]).await.verdict(),
         "500 misconfigured no_context"
     );
 }
@@ -671,24 +638,19 @@ async fn naming_a_portal_client_accepts_its_tokens() {
         .client_id("app-client")
         .key_set(issuer.key_set())
         .tenant_claims(TenantClaims::aworld().portal_client("portal-client"));
-    let server = ResourceServer::builder(API)
-        .issuer(only)
-        .build()
-        .expect("sound");
+    let server = trusting([only]);
     let portal = routes().route_layer(server.authenticate().context("portal"));
     let principal = issuer.aworld_principal();
     assert_eq!(
-        fetch(
-            &portal,
-            "/who",
-            &principal.clone().client("portal-client").sign()
-        )
-        .await
-        .body,
+        portal
+            .get("/who", &principal.clone().client("portal-client").sign())
+            .await
+            .body,
         "principal principal-1"
     );
     assert_eq!(
-        fetch(&portal, "/who", &principal.client("other").sign())
+        portal
+            .get("/who", &principal.client("other").sign())
             .await
             .verdict(),
         "401 invalid_token client_id"

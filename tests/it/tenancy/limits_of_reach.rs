@@ -1,7 +1,6 @@
 //! Single conditions between a caller and more reach, or between a token and more keys: each test
 //! fails when that condition alone is left out.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::tenant::{AccountId, WorkspaceId};
 use portcullis::test_util::{ManualClock, MockIssuer};
@@ -10,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::endpoint::Endpoint;
 use crate::support::introspection::{builder, issuer as introspected, with};
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
-fn behind(issuer: Issuer, context: &str) -> Router {
+fn behind(issuer: Issuer, context: &str) -> TestApp {
     let server = ResourceServer::builder(API)
         .issuer(issuer)
         .workspace_directory(portcullis::tenant::workspace_directory_fn(
@@ -31,13 +30,12 @@ fn behind(issuer: Issuer, context: &str) -> Router {
             Identity::Subject(_) => "subject",
         }
     };
-    Router::new()
+    TestApp::behind(server.authenticate().context(context).admit_principals())
         .route("/who", get(kind))
         .route(
             "/accounts/{account_id}/workspaces/{workspace_id}",
             get(|_: WorkspaceAccess| async { "in" }),
         )
-        .route_layer(server.authenticate().context(context).admit_principals())
 }
 
 fn pool() -> (MockIssuer, Issuer) {
@@ -61,11 +59,7 @@ async fn principal_enters_a_workspace_under_its_owners_account_alone() {
         ("/accounts/globex/workspaces/acme-prod", "403 wrong_tenant"),
         ("/accounts/acme/workspaces/globex-prod", "403 wrong_tenant"),
     ] {
-        assert_eq!(
-            fetch(&app, path, &token).await.verdict(),
-            expected,
-            "{path}"
-        );
+        assert_eq!(app.get(path, &token).await.verdict(), expected, "{path}");
     }
 }
 
@@ -75,21 +69,19 @@ async fn principal_is_one_in_the_portals_context_alone() {
     let portal = behind(trusted.clone(), "portal");
     let app = behind(trusted, "app");
     let principal = issuer.aworld_principal();
-    let who = async |app: &Router, context: &str| {
+    let who = async |app: &TestApp, context: &str| {
         let token = principal.clone().context(context).sign();
-        fetch(app, "/who", &token).await.body
+        app.get("/who", &token).await.body
     };
     assert_eq!(who(&portal, "portal").await, "principal");
     assert_eq!(who(&app, "app").await, "subject");
 }
 
-fn app(server: &ResourceServer) -> Router {
-    Router::new()
-        .route("/", get(|_: AccessToken| async { "ok" }))
-        .route_layer(server.authenticate())
+fn app(server: &ResourceServer) -> TestApp {
+    TestApp::behind(server.authenticate()).route("/", get(|_: AccessToken| async { "ok" }))
 }
 
-fn with_keys(issuer: &MockIssuer, keys: &[Value]) -> Option<Router> {
+fn with_keys(issuer: &MockIssuer, keys: &[Value]) -> Option<TestApp> {
     let trusted = Issuer::oidc(issuer.issuer()).key_set(json!({ "keys": keys }).to_string());
     let built = ResourceServer::builder(API).issuer(trusted).build();
     built.ok().map(|server| app(&server))
@@ -117,9 +109,9 @@ async fn key_beyond_the_limit_of_a_set_verifies_nothing() {
         keys
     };
     let most = with_keys(&issuer, &set(99)).expect("a hundred keys");
-    assert_eq!(fetch(&most, "/", &token).await.verdict(), "200");
+    assert_eq!(most.get("/", &token).await.verdict(), "200");
     if let Some(more) = with_keys(&issuer, &set(100)) {
-        let verdict = fetch(&more, "/", &token).await.verdict();
+        let verdict = more.get("/", &token).await.verdict();
         assert_eq!(verdict, "401 invalid_token unknown_key");
     }
 }
@@ -133,23 +125,20 @@ async fn key_id_of_an_unusable_entry_is_not_tried_with_keys_without_an_id() {
     let app = with_keys(&issuer, &[without_id, unusable]).expect("one good key");
     let with_id = |id: &str| issuer.token().header("kid", id).sign();
     // An id that the set does not have may be that of a key without one.
-    assert_eq!(fetch(&app, "/", &with_id("other")).await.verdict(), "200");
-    assert_ne!(fetch(&app, "/", &with_id("broken")).await.verdict(), "200");
+    assert_eq!(app.get("/", &with_id("other")).await.verdict(), "200");
+    assert_ne!(app.get("/", &with_id("broken")).await.verdict(), "200");
 }
 
 #[tokio::test]
 async fn empty_audience_list_is_never_as_good_as_none() {
     let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
-    let server = ResourceServer::builder(API)
-        .issuer(pool.trusted())
-        .build()
-        .expect("sound");
+    let server = trusting([pool.trusted()]);
     let cognito = app(&server);
     let token = pool.token();
-    assert_eq!(fetch(&cognito, "/", &token.sign()).await.verdict(), "200");
+    assert_eq!(cognito.get("/", &token.sign()).await.verdict(), "200");
     let empty = token.claim("aud", json!([])).sign();
     let refused = "401 invalid_token audience";
-    assert_eq!(fetch(&cognito, "/", &empty).await.verdict(), refused);
+    assert_eq!(cognito.get("/", &empty).await.verdict(), refused);
 
     for (aud, expected) in [
         (json!(null), "200"),
@@ -162,7 +151,7 @@ async fn empty_audience_list_is_never_as_good_as_none() {
         let server = builder(trusted, &ManualClock::new())
             .build()
             .expect("sound");
-        let verdict = fetch(&app(&server), "/", "opaque1").await.verdict();
+        let verdict = app(&server).get("/", "opaque1").await.verdict();
         assert_eq!(verdict, expected, "{aud}");
     }
 }

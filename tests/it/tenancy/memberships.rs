@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::tenant::{AccountAccess, AccountId, UserId, WorkspaceId};
 use portcullis::tenant::{
@@ -18,7 +17,7 @@ use portcullis::{
 };
 use serde_json::json;
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 portcullis::roles! { Editor = "editor"; Owner = "owner"; }
 
@@ -39,8 +38,8 @@ async fn account(access: AccountAccess) -> String {
     access.account().to_string()
 }
 
-fn routes(layer: AuthenticateLayer) -> Router {
-    Router::new()
+fn routes(layer: AuthenticateLayer) -> TestApp {
+    TestApp::behind(layer)
         .route("/w/{workspace_id}", get(enter))
         .route("/a/{account_id}/w/{workspace_id}", get(enter))
         .route("/a/{account_id}", get(account))
@@ -58,7 +57,6 @@ fn routes(layer: AuthenticateLayer) -> Router {
             "/me",
             get(|user: WorkspaceUser| async move { user.workspace().to_string() }),
         )
-        .route_layer(layer)
 }
 
 fn builder(issuer: &MockIssuer, rules: TenantClaims) -> ResourceServerBuilder {
@@ -75,16 +73,16 @@ fn owners() -> impl WorkspaceDirectory {
     })
 }
 
-fn app(builder: ResourceServerBuilder) -> Router {
+fn app(builder: ResourceServerBuilder) -> TestApp {
     routes(builder.build().expect("sound").authenticate())
 }
 
-async fn check(app: &Router, token: &TokenBuilder, cases: &[(&str, &str)]) {
+async fn check(app: &TestApp, token: &TokenBuilder, cases: &[(&str, &str)]) {
     let token = token.sign();
     for (path, expected) in cases {
         // Twice: the second time the token is a remembered one.
         for _ in 0..2 {
-            let answer = fetch(app, path, &token).await;
+            let answer = app.get(path, &token).await;
             let said = match answer.status.as_u16() {
                 200 => answer.body.clone(),
                 _ => answer.verdict(),
@@ -445,7 +443,7 @@ async fn user_enters_the_workspaces_that_the_directory_says() {
     directory.asked.store(0, Ordering::Relaxed);
     let token = bob.sign();
     for expected in ["200", "403 wrong_tenant", "200"] {
-        assert_eq!(fetch(&app, "/w/once", &token).await.verdict(), expected);
+        assert_eq!(app.get("/w/once", &token).await.verdict(), expected);
     }
 }
 
@@ -543,7 +541,7 @@ async fn membership_directory_that_is_late_is_an_outage() {
         .lookup_timeout(Duration::from_secs(1))
         .membership_directory(members(&issuer)));
     let token = issuer.token().subject("bob").sign();
-    let waiting = tokio::spawn(async move { fetch(&app, "/w/slow", &token).await });
+    let waiting = tokio::spawn(async move { app.get("/w/slow", &token).await });
     clock.await_sleepers(1).await;
     clock.advance(Duration::from_secs(1));
     let answer = waiting.await.expect("an answer");

@@ -1,6 +1,5 @@
 //! The names of the route parameters that address a tenant are settings of server and layer.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::tenant::AccountAccess;
 use portcullis::test_util::MockIssuer;
@@ -9,7 +8,7 @@ use portcullis::{
 };
 
 use crate::support::logs::Logs;
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 const ROUTE: &str = "/orgs/{org}/projects/{project}";
 
@@ -24,8 +23,8 @@ fn builder(issuer: &MockIssuer) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer.trusted().tenant_claims(rules))
 }
 
-fn routes(layer: AuthenticateLayer) -> Router {
-    Router::new()
+fn routes(layer: AuthenticateLayer) -> TestApp {
+    TestApp::behind(layer)
         .route(ROUTE, get(|_: WorkspaceAccess| async {}))
         .route("/orgs/{org}", get(|_: AccountAccess| async {}))
         .route(
@@ -36,7 +35,6 @@ fn routes(layer: AuthenticateLayer) -> Router {
             "/accounts/{account_id}/workspaces/{workspace_id}",
             get(|_: WorkspaceAccess| async {}),
         )
-        .route_layer(layer)
 }
 
 #[tokio::test]
@@ -60,7 +58,7 @@ async fn route_parameters_have_the_names_that_the_server_sets() {
             "500 misconfigured no_workspace_parameter",
         ),
     ] {
-        assert_eq!(fetch(&app, path, &user).await.verdict(), expected, "{path}");
+        assert_eq!(app.get(path, &user).await.verdict(), expected, "{path}");
     }
     let principal = issuer.aworld_principal().sign();
     let portal = routes(server.authenticate().context("portal"));
@@ -72,7 +70,7 @@ async fn route_parameters_have_the_names_that_the_server_sets() {
             "500 misconfigured workspace_parameter",
         ),
     ] {
-        let verdict = fetch(&portal, path, &principal).await.verdict();
+        let verdict = portal.get(path, &principal).await.verdict();
         assert_eq!(verdict, expected, "{path}");
     }
 }
@@ -92,16 +90,16 @@ async fn route_parameters_of_a_layer_stand_in_for_the_servers() {
             .workspace_parameter("project")
             .account_parameter("org"),
     );
-    assert_eq!(fetch(&named, path, &user).await.verdict(), "200");
+    assert_eq!(named.get(path, &user).await.verdict(), "200");
     let unnamed = routes(layer());
     assert_eq!(
-        fetch(&unnamed, path, &user).await.verdict(),
+        unnamed.get(path, &user).await.verdict(),
         "500 misconfigured no_workspace_parameter"
     );
     // The account is compared where the route has it, under the name that was set.
     let foreign = "/orgs/globex/projects/acme-prod";
     assert_eq!(
-        fetch(&named, foreign, &user).await.verdict(),
+        named.get(foreign, &user).await.verdict(),
         "403 wrong_tenant"
     );
     for faulty in [
@@ -116,7 +114,7 @@ async fn route_parameters_of_a_layer_stand_in_for_the_servers() {
     ] {
         let app = routes(faulty);
         assert_eq!(
-            fetch(&app, path, &user).await.verdict(),
+            app.get(path, &user).await.verdict(),
             "500 misconfigured layer_setting"
         );
     }
@@ -134,7 +132,7 @@ async fn route_without_the_parameter_names_it_and_the_setting() {
     let logs = Logs::default();
     let listening = logs.listen();
     let user = issuer.aworld_user().sign();
-    let answer = fetch(&app, "/orgs/acme/projects/acme-prod", &user).await;
+    let answer = app.get("/orgs/acme/projects/acme-prod", &user).await;
     drop(listening);
     assert_eq!(answer.verdict(), "500 misconfigured no_workspace_parameter");
     let text = logs.text();

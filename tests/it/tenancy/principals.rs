@@ -14,12 +14,13 @@ use portcullis::tenant::{
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::time::Clock as _;
 use portcullis::{
-    AccessToken, Claims, Identity, InGroup, InRole, RejectionKind, ResourceServer,
-    ResourceServerBuilder, Scope, Scoped, TenantClaims, WorkspaceAccess, WorkspaceUser,
+    AccessToken, AuthenticateLayer, Claims, Identity, InGroup, InRole, RejectionKind,
+    ResourceServer, ResourceServerBuilder, Scope, Scoped, TenantClaims, WorkspaceAccess,
+    WorkspaceUser,
 };
 
 use crate::support::logs::Logs;
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp};
 
 portcullis::scopes! { ReadReports = "reports/read"; }
 portcullis::roles! { Auditor = "auditor"; }
@@ -81,17 +82,13 @@ async fn reach(principal: Principal) -> String {
     }
 }
 
-fn routes() -> Router {
-    Router::new()
+fn routes(layer: AuthenticateLayer) -> TestApp {
+    TestApp::behind(layer)
         .route("/reach", get(reach))
         .route("/me", get(|_: WorkspaceUser| async {}))
         .route("/machine", get(|_: Client| async {}))
         .route("/accounts/{account_id}", get(account))
-        .route("/workspaces/{workspace_id}", get(enter))
-        .route(
-            "/accounts/{account_id}/workspaces/{workspace_id}",
-            get(enter),
-        )
+        .workspaces(get(enter))
         .route(
             "/reports/{workspace_id}",
             get(async |_: Scoped<ReadReports, WorkspaceAccess>| {}),
@@ -114,10 +111,10 @@ struct World {
     issuer: MockIssuer,
     directory: Workspaces,
     /// The context `app`, where principals are guests.
-    open: Router,
+    open: TestApp,
     /// The context `app`, where they are not.
-    closed: Router,
-    portal: Router,
+    closed: TestApp,
+    portal: TestApp,
 }
 
 fn world(rules: TenantClaims) -> World {
@@ -129,21 +126,16 @@ fn world(rules: TenantClaims) -> World {
         .expect("sound");
     let layer = |context| server.authenticate().context(context);
     World {
-        open: routes().route_layer(layer("app").admit_principals()),
-        closed: routes().route_layer(layer("app")),
-        portal: routes().route_layer(layer("portal")),
+        open: routes(layer("app").admit_principals()),
+        closed: routes(layer("app")),
+        portal: routes(layer("portal")),
         issuer,
         directory,
     }
 }
 
 async fn said(app: &Router, path: &str, token: &TokenBuilder) -> String {
-    let answer = fetch(app, path, &token.sign()).await;
-    if answer.status == 200 {
-        answer.body
-    } else {
-        answer.verdict()
-    }
+    app.get(path, &token.sign()).await.body_or_verdict()
 }
 
 const NOT_YOURS: &str = "403 wrong_tenant";
@@ -454,7 +446,7 @@ async fn directory_errors_are_logged_once_a_minute() {
         .build()
         .expect("sound");
     let issuer = issuer.with_clock(clock.clone());
-    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
+    let app = routes(server.authenticate().context("app").admit_principals());
     let token = issuer.aworld_principal().sign();
     let logs = Logs::default();
     let listening = logs.listen();
@@ -464,12 +456,12 @@ async fn directory_errors_are_logged_once_a_minute() {
             .count()
     };
     for _ in 0..50 {
-        let answer = fetch(&app, "/workspaces/broken", &token).await;
+        let answer = app.get("/workspaces/broken", &token).await;
         assert_eq!(answer.status, 503);
     }
     assert_eq!(lines(), 1);
     clock.advance(Duration::from_secs(60));
-    fetch(&app, "/workspaces/broken", &token).await;
+    app.get("/workspaces/broken", &token).await;
     assert_eq!(lines(), 2);
     drop(listening);
 }
@@ -485,10 +477,10 @@ async fn a_directory_that_fails_or_hangs_is_an_outage_and_not_a_no() {
         .build()
         .expect("sound");
     let issuer = issuer.with_clock(clock.clone());
-    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
+    let app = routes(server.authenticate().context("app").admit_principals());
     let token = issuer.aworld_principal().sign();
 
-    let failed = fetch(&app, "/workspaces/broken", &token).await;
+    let failed = app.get("/workspaces/broken", &token).await;
     assert_eq!(
         failed.kind,
         Some(RejectionKind::Unavailable(Outage::DirectoryFailed))
@@ -500,7 +492,7 @@ async fn a_directory_that_fails_or_hangs_is_an_outage_and_not_a_no() {
     assert_eq!(failed.header("www-authenticate"), None);
 
     let start = clock.monotonic();
-    let hanging = fetch(&app, "/workspaces/hanging", &token);
+    let hanging = app.get("/workspaces/hanging", &token);
     let time = async {
         clock.await_sleepers(1).await;
         clock.advance(Duration::from_millis(500));
@@ -511,10 +503,7 @@ async fn a_directory_that_fails_or_hangs_is_an_outage_and_not_a_no() {
         clock.monotonic().saturating_sub(start),
         Duration::from_millis(500)
     );
-    assert_eq!(
-        fetch(&app, "/workspaces/acme-prod", &token).await.status,
-        200
-    );
+    assert_eq!(app.get("/workspaces/acme-prod", &token).await.status, 200);
 }
 
 #[tokio::test]
@@ -524,10 +513,7 @@ async fn guests_without_a_directory_and_accounts_without_a_parameter_are_wiring_
         .build()
         .expect("sound");
     let layer = || server.authenticate().context("app");
-    let (open, closed) = (
-        routes().route_layer(layer().admit_principals()),
-        routes().route_layer(layer()),
-    );
+    let (open, closed) = (routes(layer().admit_principals()), routes(layer()));
     let user = issuer.aworld_user();
     // Whoever calls: the first request shows the mistake.
     let fault = "500 misconfigured no_workspace_directory";
@@ -541,9 +527,8 @@ async fn guests_without_a_directory_and_accounts_without_a_parameter_are_wiring_
         "user user-1 in acme/acme-prod"
     );
 
-    let portal = Router::new()
-        .route("/account/{id}", get(account))
-        .route_layer(server.authenticate().context("portal"));
+    let portal = TestApp::behind(server.authenticate().context("portal"))
+        .route("/account/{id}", get(account));
     assert_eq!(
         said(&portal, "/account/acme", &issuer.aworld_principal()).await,
         "500 misconfigured no_account_parameter"
@@ -589,8 +574,8 @@ async fn an_issuer_limited_to_accounts_asserts_no_other_and_no_workspace_of_anot
         .workspace_directory(directory.clone())
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
-    let portal = routes().route_layer(server.authenticate().context("portal"));
+    let app = routes(server.authenticate().context("app").admit_principals());
+    let portal = routes(server.authenticate().context("portal"));
 
     let user = partner
         .aworld_user()
@@ -677,7 +662,7 @@ async fn a_closure_is_a_directory() {
         ))
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
+    let app = routes(server.authenticate().context("app").admit_principals());
     let principal = issuer.aworld_principal();
     assert!(
         said(&app, "/workspaces/acme-new", &principal)
@@ -786,10 +771,9 @@ async fn an_account_is_no_proof_for_a_workspace_below_it() {
     let server = builder(&issuer, rules().principals_reach(["acme"]))
         .build()
         .expect("sound");
-    let app = Router::new()
+    let app = TestApp::behind(server.authenticate().context("portal"))
         .route("/{account_id}", get(account))
-        .route("/{account_id}/{workspace_id}", get(account))
-        .route_layer(server.authenticate().context("portal"));
+        .route("/{account_id}/{workspace_id}", get(account));
     let token = issuer.aworld_principal();
     assert_eq!(said(&app, "/acme", &token).await, "principal-1 in acme");
     assert_eq!(
@@ -805,9 +789,8 @@ async fn a_role_that_a_limited_issuer_gives_counts_where_the_directory_agrees() 
         .workspace_directory(Workspaces::default())
         .build()
         .expect("sound");
-    let app = Router::new()
-        .route("/", get(async |_: InRole<Auditor>| {}))
-        .route_layer(server.authenticate().context("app"));
+    let app = TestApp::behind(server.authenticate().context("app"))
+        .route("/", get(async |_: InRole<Auditor>| {}));
     let auditor = partner.aworld_user().role("auditor");
     assert_eq!(said(&app, "/", &auditor).await, "");
     assert_eq!(
@@ -828,7 +811,7 @@ fn a_directory_that_answers_at_once_needs_no_timer() {
         .workspace_directory(Workspaces::default())
         .build()
         .expect("sound");
-    let app = routes().route_layer(server.authenticate().context("app").admit_principals());
+    let app = routes(server.authenticate().context("app").admit_principals());
     let token = issuer.aworld_principal();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

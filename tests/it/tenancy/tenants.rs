@@ -1,13 +1,14 @@
 //! Tenants that other platforms' tokens state, or that the configuration knows.
 
-use axum::Router;
 use axum::routing::get;
 use portcullis::tenant::ClientTenant;
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
+use portcullis::{
+    AuthenticateLayer, Identity, Issuer, ResourceServer, TenantClaims, WorkspaceAccess,
+};
 use serde_json::json;
 
-use crate::support::{API, get as fetch};
+use crate::support::{API, Requests as _, TestApp, trusting};
 
 async fn enter(access: WorkspaceAccess) -> String {
     let account = access.account().map(ToString::to_string);
@@ -23,38 +24,24 @@ async fn enter(access: WorkspaceAccess) -> String {
     )
 }
 
-fn routes() -> Router {
-    Router::new()
-        .route("/workspaces/{workspace_id}", get(enter))
-        .route(
-            "/accounts/{account_id}/workspaces/{workspace_id}",
-            get(enter),
-        )
-        .route(
-            "/who",
-            get(async |identity: Identity| format!("{identity:?}")),
-        )
+fn routes(layer: AuthenticateLayer) -> TestApp {
+    TestApp::behind(layer).workspaces(get(enter)).route(
+        "/who",
+        get(async |identity: Identity| format!("{identity:?}")),
+    )
 }
 
-fn app(issuer: Issuer, context: Option<&str>) -> Router {
-    let server = ResourceServer::builder(API)
-        .issuer(issuer)
-        .build()
-        .expect("sound");
+fn app(issuer: Issuer, context: Option<&str>) -> TestApp {
+    let server = trusting([issuer]);
     let layer = server.authenticate();
-    routes().route_layer(match context {
+    routes(match context {
         Some(context) => layer.context(context),
         None => layer,
     })
 }
 
-async fn said(app: &Router, path: &str, token: &TokenBuilder) -> String {
-    let answer = fetch(app, path, &token.sign()).await;
-    if answer.status == 200 {
-        answer.body
-    } else {
-        answer.verdict()
-    }
+async fn said(app: &TestApp, path: &str, token: &TokenBuilder) -> String {
+    app.get(path, &token.sign()).await.body_or_verdict()
 }
 
 fn pool() -> MockIssuer {
@@ -351,7 +338,7 @@ async fn an_issuer_whose_tokens_state_no_context_means_one() {
     let verdicts = async |server: ResourceServer| {
         let mut verdicts = Vec::new();
         for context in ["app", "dashboard", "portal"] {
-            let app = routes().route_layer(server.authenticate().context(context));
+            let app = routes(server.authenticate().context(context));
             verdicts.push(said(&app, "/workspaces/w-1", &token).await);
         }
         verdicts
@@ -369,10 +356,7 @@ async fn an_issuer_whose_tokens_state_no_context_means_one() {
     assert_eq!(verdicts(every).await, ["user user-1 in /w-1"; 3]);
 
     // Alone, it may mean a context too, and its layers then name it.
-    let alone = ResourceServer::builder(API)
-        .issuer(partner.trusted().tenant_claims(rules().in_context("app")))
-        .build()
-        .expect("sound");
+    let alone = trusting([partner.trusted().tenant_claims(rules().in_context("app"))]);
     assert_eq!(
         verdicts(alone).await,
         [
@@ -386,13 +370,10 @@ async fn an_issuer_whose_tokens_state_no_context_means_one() {
 #[tokio::test]
 async fn a_slip_in_the_layers_context_is_a_wiring_fault_whatever_the_token_states() {
     let issuer = pool();
-    let server = ResourceServer::builder(API)
-        .issuer(issuer.trusted().tenant_claims(TenantClaims::aworld()))
-        .build()
-        .expect("sound");
+    let server = trusting([issuer.trusted().tenant_claims(TenantClaims::aworld())]);
     let (good, slip) = (
-        routes().route_layer(server.authenticate().context("app")),
-        routes().route_layer(server.authenticate().context("ap")),
+        routes(server.authenticate().context("app")),
+        routes(server.authenticate().context("ap")),
     );
     let user = issuer.aworld_user();
     let here = "/workspaces/acme-prod";

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use portcullis::binding::{ClientCertificateHeader, TrustedPeers};
 use portcullis::extract::ScopeToken;
 use portcullis::layer::RequireScopeLayer;
 use portcullis::tenant::{ClientId, SubjectId};
@@ -34,7 +35,19 @@ impl Reached {
 }
 
 /// The routes behind `server`, and one with a layer of its own behind `second`.
-pub(super) fn router(server: &ResourceServer, second: Option<&ResourceServer>) -> Router {
+/// `proxies` are believed about the certificates of their clients.
+pub(super) fn router(
+    server: &ResourceServer,
+    second: Option<&ResourceServer>,
+    proxies: Option<TrustedPeers>,
+) -> Router {
+    let authenticate = || match &proxies {
+        None => server.authenticate(),
+        Some(proxies) => server
+            .authenticate()
+            .danger()
+            .client_certificate_header(ClientCertificateHeader::Rfc9440, proxies.clone()),
+    };
     let orders = get(scoped::<Read>)
         .post(scoped::<Write>)
         .delete(scoped::<Write>);
@@ -45,10 +58,10 @@ pub(super) fn router(server: &ResourceServer, second: Option<&ResourceServer>) -
         .route("/whoami", get(known))
         .route("/workspaces/{workspace_id}/items", get(in_workspace))
         .route("/roles-admin", get(in_role))
-        .route_layer(server.authenticate());
+        .route_layer(authenticate());
     let optional = Router::new()
         .route("/optional", get(perhaps_known))
-        .route_layer(server.authenticate().optional());
+        .route_layer(authenticate().optional());
     let public = Router::new().route("/public", get(anybody));
     let app = guarded.merge(optional).merge(public);
     match second {

@@ -2,6 +2,7 @@
 //! of a case is passed over in silence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,6 +14,8 @@ use serde_json::value::RawValue;
 pub(super) struct Corpus {
     pub(super) profiles: BTreeMap<String, Profile>,
     pub(super) jwks: BTreeMap<String, Box<RawValue>>,
+    /// In base64 of DER.
+    pub(super) certificates: BTreeMap<String, String>,
     pub(super) counts: Counts,
     pub(super) cases: Vec<Case>,
 }
@@ -44,11 +47,43 @@ pub(super) struct Profile {
     _types: IgnoredAny,
     #[serde(rename = "routes")]
     _routes: IgnoredAny,
-    // What the library cannot be configured for. Cases whose answer depends on it are skipped.
-    #[serde(rename = "dpop")]
-    _dpop: Option<IgnoredAny>,
-    #[serde(rename = "mtls")]
-    _mtls: Option<IgnoredAny>,
+    pub(super) dpop: Option<Proofs>,
+    pub(super) mtls: Option<Certificates>,
+}
+
+/// How DPoP proofs are accepted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proofs {
+    pub(super) algs: Vec<String>,
+    pub(super) max_age_s: u64,
+    pub(super) future_s: u64,
+    /// `optional` or `required`.
+    pub(super) mode: String,
+    /// A nonce of another server: the library makes its own.
+    pub(super) nonce: Option<IgnoredAny>,
+    /// Always `on`.
+    #[serde(rename = "replay")]
+    _replay: IgnoredAny,
+}
+
+/// How certificates of clients come.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificates {
+    pub(super) trusted_proxy: Option<TrustedProxy>,
+    /// Always that of RFC 8705.
+    #[serde(rename = "mode")]
+    _mode: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrustedProxy {
+    pub(super) addresses: Vec<String>,
+    /// Always `Client-Cert`.
+    #[serde(rename = "header")]
+    _header: IgnoredAny,
 }
 
 /// An issuer of a profile: its keys have one of three origins.
@@ -169,9 +204,8 @@ pub(super) struct Case {
     _latitude: Option<IgnoredAny>,
     #[serde(rename = "latitude_note")]
     _latitude_note: Option<IgnoredAny>,
-    /// Where the client seems to be; nothing in the library asks.
-    #[serde(rename = "peer_addr")]
-    _peer_addr: Option<IgnoredAny>,
+    /// The address of the connection's other end.
+    pub(super) peer_addr: Option<IpAddr>,
     pub(super) introspection_response: Option<Told>,
     pub(super) expect_introspection: Option<Asked>,
     pub(super) max_concurrent_introspections: Option<usize>,

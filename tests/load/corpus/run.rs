@@ -67,10 +67,6 @@ struct Run<'c> {
 impl<'c> Run<'c> {
     async fn of(corpus: &Arc<Corpus>, case: &'c Case, logs: &Logs) -> Outcome {
         let mut outcome = Outcome::default();
-        if case.tls_client_cert.is_some() {
-            outcome.problem("no client certificate can be shown here");
-            return outcome;
-        }
         let mut world = World::of(corpus, case).await;
         let application = match world.application(&case.profile).await {
             Ok(_) if case.config_must_fail => {

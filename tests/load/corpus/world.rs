@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use portcullis::binding::{Binding, ClientCertificate, Dpop, PeerAddress, TrustedPeers};
 use portcullis::config::ClientAuthentication;
 use portcullis::revocation::Revocation;
 use portcullis::test_util::ManualClock;
@@ -18,7 +21,8 @@ use tokio::task::block_in_place;
 
 use super::app;
 use super::data::{
-    Ability, Answer, Answers, Case, Certificate, Corpus, Introspection, Profile, Told, Trusted,
+    Ability, Answer, Answers, Case, Certificate, Corpus, Introspection, Profile, Proofs, Told,
+    Trusted,
 };
 use super::site::{INTROSPECTION, Ledger, Site};
 
@@ -51,6 +55,8 @@ pub(super) struct World {
     has_second_layer: bool,
     /// Whether memory is measured, with as much room as a server has by default.
     is_weighed: bool,
+    /// The certificate of the client's connection, and its address.
+    client: Client,
     /// Whether its servers remember verified tokens.
     pub(super) remembers: bool,
 }
@@ -77,6 +83,7 @@ impl World {
             is_slow: false,
             has_second_layer: true,
             is_weighed: false,
+            client: Client::default(),
             remembers: true,
         }
     }
@@ -85,6 +92,13 @@ impl World {
     pub(super) async fn of(corpus: &Arc<Corpus>, case: &Case) -> Self {
         let mut world = Self::quiet(corpus).await;
         world.show(case.clock());
+        world.client = Client {
+            certificate: case.tls_client_cert.as_ref().map(|name| {
+                let der = STANDARD.decode(&corpus.certificates[name]).expect("base64");
+                ClientCertificate::from_der(der)
+            }),
+            address: case.peer_addr.map(PeerAddress),
+        };
         world.certificate = case.answers().find_map(|answer| answer.tls);
         world.is_weighed = case.needs(Ability::MemoryWatch);
         world.has_second_layer = case
@@ -121,7 +135,11 @@ impl World {
             None
         };
         Ok(Application {
-            router: app::router(&server, second.as_ref()),
+            router: self.client.connected(app::router(
+                &server,
+                second.as_ref(),
+                trusted_peers(profile),
+            )),
             server,
         })
     }
@@ -227,6 +245,9 @@ impl World {
                 builder = builder.issuer(with_rules(issuer, profile, trusted, audience));
             }
         }
+        if let Some(proofs) = &profile.dpop {
+            builder = with_proofs(builder, proofs);
+        }
         if let Some(asked) = &profile.introspection {
             builder = builder.issuer(self.introspected(profile, asked, audience));
         }
@@ -331,6 +352,53 @@ impl Application {
             }
         };
         let _ = tokio::time::timeout(at_most, changed).await;
+    }
+}
+
+/// The other end of the connection.
+#[derive(Default)]
+struct Client {
+    certificate: Option<ClientCertificate>,
+    address: Option<PeerAddress>,
+}
+
+impl Client {
+    /// The router behind a connection with this client.
+    fn connected(&self, router: Router) -> Router {
+        let router = match self.certificate.clone() {
+            Some(certificate) => router.layer(Extension(certificate)),
+            None => router,
+        };
+        match self.address {
+            Some(address) => router.layer(Extension(address)),
+            None => router,
+        }
+    }
+}
+
+fn trusted_peers(profile: &Profile) -> Option<TrustedPeers> {
+    let proxy = profile.mtls.as_ref()?.trusted_proxy.as_ref()?;
+    let peers = proxy.addresses.iter();
+    Some(
+        peers
+            .map(|peer| peer.parse::<std::net::IpAddr>().expect("an address"))
+            .collect(),
+    )
+}
+
+fn with_proofs(builder: ResourceServerBuilder, proofs: &Proofs) -> ResourceServerBuilder {
+    let dpop = Dpop::accepted()
+        .algorithms(proofs.algs.iter().filter_map(known))
+        .max_age(Duration::from_secs(proofs.max_age_s))
+        .max_future(Duration::from_secs(proofs.future_s));
+    let dpop = match proofs.nonce {
+        Some(_) => dpop.require_nonces(),
+        None => dpop,
+    };
+    match &*proofs.mode {
+        "optional" => builder.dpop(dpop),
+        "required" => builder.dpop(dpop).require_binding(Binding::Dpop),
+        other => panic!("an unknown mode of proofs: {other}"),
     }
 }
 

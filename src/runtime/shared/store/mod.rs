@@ -4,3 +4,4 @@ pub(crate) mod tls;
 pub(crate) mod address;
 pub(crate) mod stream;
 pub(crate) mod redis;
+pub(crate) mod request_connection;

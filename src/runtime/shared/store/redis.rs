@@ -170,9 +170,24 @@ impl Connection {
         time: Duration,
     ) -> Result<(), StoreError> {
         let mut put = redis::cmd("SET");
-        let millis = u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1);
-        put.arg(key).arg(value).arg("PX").arg(millis);
+        put.arg(key).arg(value).arg("PX").arg(millis(life));
         self.query(&put, time).await.map(|_| ())
+    }
+
+    /// Sets a key that does not exist, for this life (`SET NX PX`). Whether it did not exist.
+    pub(crate) async fn record(
+        &mut self,
+        key: &str,
+        life: Duration,
+        time: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut set = redis::cmd("SET");
+        set.arg(key).arg(1).arg("NX").arg("PX").arg(millis(life));
+        match self.query(&set, time).await? {
+            Value::Okay => Ok(true),
+            Value::Nil => Ok(false),
+            _ => Err(self.unexpected_reply()),
+        }
     }
 
     /// The value of a key, set to `value` first where it has none (`SET NX`). Empty where it has
@@ -374,6 +389,11 @@ where
     // The driver ends with the last handle of the connection.
     tokio::spawn(driver);
     Ok(connection)
+}
+
+/// At least 1, which is the least that the store accepts.
+fn millis(life: Duration) -> u64 {
+    u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 /// The cause in words. A server chooses its error texts, so they are cut and escaped.

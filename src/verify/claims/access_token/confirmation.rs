@@ -81,6 +81,23 @@ impl fmt::Debug for Confirmation {
     }
 }
 
+/// Checks an introspection response: a token of the type `DPoP` is bound to a key (RFC 9449 s6.2), so
+/// one without a key is refused.
+#[cfg(feature = "jwks")]
+pub(super) fn check_dpop_type(
+    claims: &Object<'_>,
+    confirmation: Option<&Confirmation>,
+) -> Result<(), TokenError> {
+    let kind = claims.get("token_type").and_then(Value::as_text);
+    let is_dpop = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP"));
+    let has_key = confirmation.is_some_and(|keys| keys.jwk_thumbprint.is_some());
+    if is_dpop && !has_key {
+        let missing = TokenError::about(TokenFault::Binding, "cnf.jkt", Problem::Missing);
+        return Err(missing);
+    }
+    Ok(())
+}
+
 /// RFC 9449 s6.1, RFC 8705 s3.1: base64url of 32 bytes, without padding.
 fn thumbprint(
     confirmation: &Object<'_>,

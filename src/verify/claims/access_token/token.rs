@@ -24,6 +24,8 @@ use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::audience::check_audience;
 use crate::verify::claims::access_token::client::{check_client, client_id};
 use crate::verify::claims::access_token::confirmation::Confirmation;
+#[cfg(feature = "jwks")]
+use crate::verify::claims::access_token::confirmation::check_dpop_type;
 use crate::verify::claims::access_token::permissions::{list, scope};
 use crate::verify::claims::access_token::required_values::{
     check_required_claims, check_required_headers,
@@ -233,7 +235,9 @@ impl AccessToken {
         }
         // The response may leave it out.
         let issuer = SharedStr::new(&rules.realm);
-        Self::made_of(claims, answer.text(), Some(answer), issuer, rules)
+        let token = Self::made_of(claims, answer.text(), Some(answer), issuer, rules)?;
+        check_dpop_type(claims, token.confirmation())?;
+        Ok(token)
     }
 
     /// The checks of signed and of introspected tokens; `answer` is `None` for signed ones.

@@ -234,7 +234,7 @@ fn empty_members_are_absent_at_every_depth_and_full_ones_stay() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8 * ProptestConfig::default().cases, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn generated_objects_are_read_as_the_reference_reads_them(text in json()) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// An endpoint of a [`ServedIssuer`](super::ServedIssuer).
+/// An endpoint of a [`ServedIssuer`](crate::test_util::ServedIssuer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Endpoint {

@@ -14,8 +14,8 @@ use http::header::{ACCEPT, IF_NONE_MATCH};
 use serde_json::{Map, Value, json};
 
 use super::fault::Endpoint;
-use super::issuer::MockIssuer;
 use super::wire::{Answer, Form, Request};
+use crate::test_util::issuer::MockIssuer;
 
 /// The media type of a signed introspection answer, and its `typ` (RFC 9701 section 5).
 const INTROSPECTION_JWT: &str = "token-introspection+jwt";
@@ -228,9 +228,9 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-    use super::super::clock::ManualClock;
     use super::*;
     use crate::Algorithm;
+    use crate::test_util::clock::ManualClock;
 
     const HOUR: Duration = Duration::from_secs(3600);
 

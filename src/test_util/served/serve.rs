@@ -19,10 +19,10 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::endpoints::Site;
 use super::fault::{Endpoint, Fault, Faults};
-use super::issuer::MockIssuer;
 use super::wire::{Answer, Request, write_all};
 use crate::Issuer;
 use crate::config::ClientAuthentication;
+use crate::test_util::issuer::MockIssuer;
 
 /// A [`MockIssuer`] on a free port of 127.0.0.1. It stops when this handle is dropped.
 ///
@@ -37,7 +37,7 @@ use crate::config::ClientAuthentication;
 ///
 /// Introspection and revocation want a client, [`MockIssuer::RESOURCE_SERVER_ID`] with
 /// [`MockIssuer::RESOURCE_SERVER_SECRET`], by Basic or in the form. The server knows the tokens
-/// that [`sign`](super::TokenBuilder::sign) and [`issue`](super::TokenBuilder::issue) made.
+/// that [`sign`](crate::test_util::TokenBuilder::sign) and [`issue`](crate::test_util::TokenBuilder::issue) made.
 /// It dereferences to the issuer, so tokens come from it too.
 ///
 /// ```

@@ -1,0 +1,10 @@
+//! The served issuer: its endpoints over HTTP on loopback, and their ways to fail.
+
+// In the order in which they may name each other.
+mod fault;
+mod wire;
+mod endpoints;
+mod serve;
+
+pub use fault::{Endpoint, Fault};
+pub use serve::ServedIssuer;
