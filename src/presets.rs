@@ -17,7 +17,8 @@
 //! | Safewhere Identify | [`safewhere`](crate::presets::safewhere()) | |
 //! | ZITADEL | [`zitadel`](crate::presets::zitadel()) | |
 //!
-//! Any other OpenID Provider: [`Issuer::oidc`](crate::Issuer::oidc), or
+//! An issuer of a profile, and not of a product: [`Issuer::fapi2`](crate::Issuer::fapi2) for the FAPI 2.0
+//! Security Profile. Any other OpenID Provider: [`Issuer::oidc`](crate::Issuer::oidc), or
 //! [`Issuer::rfc9068`](crate::Issuer::rfc9068) where it follows the JWT profile for access tokens.
 //! The manual's chapter on [providers](crate::manual::providers) has the notes for each.
 //!

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
+use portcullis::extract::SenderConstrained;
 use portcullis::tenant::{AccountAccess, Delegation, Principal};
 use portcullis::{ResourceServer, Scoped, WorkspaceAccess, scopes};
 
@@ -20,6 +21,7 @@ pub(crate) fn routes(server: &ResourceServer) -> Router {
     let app = Router::new()
         .route("/workspaces/{workspace_id}/missions", missions)
         .route("/workspaces/{workspace_id}/inbox", get(inbox))
+        .route("/workspaces/{workspace_id}/export", get(export))
         .route_layer(server.authenticate().context("app"));
     let dashboard = Router::new()
         .route("/workspaces/{workspace_id}", get(overview))
@@ -48,6 +50,11 @@ async fn list_missions(access: Scoped<ReadMissions, WorkspaceAccess>) -> String 
 async fn add_mission(access: Scoped<EditMissions, WorkspaceAccess>) -> (StatusCode, String) {
     let text = format!("a new mission in {}\n", access.workspace());
     (StatusCode::CREATED, text)
+}
+
+/// Everything at once: a token that is bound to its client's key, so that a stolen one is useless.
+async fn export(access: SenderConstrained<Scoped<ReadMissions, WorkspaceAccess>>) -> String {
+    format!("all missions of {}\n", access.workspace())
 }
 
 /// A customer's backend asks for one of its users: the log tells who asked, and for whom.

@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     status: u16,
     /// The `error` of the challenge (RFC 6750 section 3).
     error: Option<String>,
+    /// The server's nonce for the next proof (RFC 9449 section 8.1).
+    nonce: Option<String>,
 }
 
 impl Answer {
@@ -23,20 +25,29 @@ impl Answer {
         matches!(self.status, 200..=299)
     }
 
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
     fn parse(response: &str) -> Option<Self> {
         let (head, _) = response.split_once("\r\n\r\n")?;
-        let mut lines = head.lines();
-        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let challenge = lines.find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("www-authenticate")
-                .then_some(value)
-        });
-        let error = challenge
+        let (first, fields) = head.split_once("\r\n")?;
+        let status = first.split(' ').nth(1)?.parse().ok()?;
+        let field = |wanted: &str| {
+            let mut lines = fields.lines().filter_map(|line| line.split_once(':'));
+            let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+            Some(value.trim())
+        };
+        let error = field("www-authenticate")
             .and_then(|challenge| challenge.split_once("error=\""))
             .and_then(|(_, rest)| rest.split_once('"'))
             .map(|(error, _)| error.to_owned());
-        Some(Self { status, error })
+        let nonce = field("dpop-nonce").map(ToOwned::to_owned);
+        Some(Self {
+            status,
+            error,
+            nonce,
+        })
     }
 }
 
@@ -57,15 +68,27 @@ pub(crate) async fn send(
     tokens: &[String],
     users: &[&str],
 ) -> io::Result<Answer> {
+    let tokens = tokens.iter().map(|token| format!("Bearer {token}"));
+    let users = users.iter().map(|user| (*user).to_owned());
+    let fields: Vec<_> = tokens
+        .map(|token| ("authorization", token))
+        .chain(users.map(|user| ("x-user-id", user)))
+        .collect();
+    send_fields(address, request, &fields).await
+}
+
+/// Sends a request with these header fields.
+pub(crate) async fn send_fields(
+    address: SocketAddr,
+    request: &str,
+    fields: &[(&str, String)],
+) -> io::Result<Answer> {
     let (method, path) = split(request);
     let mut head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 0\r\n",
     );
-    for token in tokens {
-        head.extend(["authorization: Bearer ", token, "\r\n"]);
-    }
-    for user in users {
-        head.extend(["x-user-id: ", user, "\r\n"]);
+    for (name, value) in fields {
+        head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
     let exchange = async {

@@ -8,12 +8,14 @@
 //! 1. All servers speak real HTTP on free ports of 127.0.0.1; nothing else is contacted.
 //! 2. The authorization servers are mocks: an Amazon Cognito user pool with AWorld's claims, and a
 //!    gateway that issues opaque tokens for the same callers and says what they are (RFC 7662).
-//! 3. While callers keep asking, its keys rotate: a key never seen before is found at its first
+//! 3. A token that is bound to its client's key is stolen, and a proof is replayed.
+//! 4. While callers keep asking, its keys rotate: a key never seen before is found at its first
 //!    token, and a retired one ends.
 //!
 //! `api.rs` is what an application would write. The other files play its callers.
 
 mod api;
+mod bound;
 mod callers;
 mod client;
 mod directory;
@@ -26,6 +28,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use portcullis::binding::Dpop;
 use portcullis::test_util::{Endpoint, MockIssuer};
 use portcullis::{Algorithm, Issuer, ResourceServer, TenantClaims};
 use tokio::net::TcpListener;
@@ -57,6 +60,10 @@ async fn main() -> Result<ExitCode, Fault> {
         .serve()
         .await;
 
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let origin = format!("http://{address}");
+
     // The resource server. In production, in place of `authorization.trusted()`:
     // `Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").client_id("...").client_id("...")`.
     let trusted: Issuer = authorization.trusted();
@@ -71,14 +78,16 @@ async fn main() -> Result<ExitCode, Fault> {
         )
         // In production: `Issuer::introspected("https://...").client_authentication(...)`.
         .issuer(gateway.introspected().tenant_claims(TenantClaims::aworld()))
+        // Where clients reach it, for the proofs of bound tokens. In production: `https://...`.
+        .public_origin(&*origin)
+        .dpop(Dpop::accepted())
         .workspace_directory(Workspaces)
         .user_directory(Users)
         .build()?
         .connect()
         .await?;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
-    let serving = tokio::spawn(axum::serve(listener, api::routes(&server)).into_future());
+    let routes = api::routes(&server).merge(bound::routes(&pool, &origin)?);
+    let serving = tokio::spawn(axum::serve(listener, routes).into_future());
 
     writeln!(
         io::stdout(),
@@ -94,6 +103,10 @@ async fn main() -> Result<ExitCode, Fault> {
     for call in callers::opaque(&gateway) {
         table.ask(&call).await?;
     }
+    table::title(
+        "tokens that are bound to their client's key (DPoP), and a thief who reads requests",
+    )?;
+    bound::show(&mut table, &pool, &origin).await?;
     table::title("tokens are revoked here")?;
     revocation::show(&mut table, &pool, &gateway, &server).await?;
     table::title("keys rotate, and callers keep asking")?;

@@ -2,12 +2,15 @@
 //!
 //! 1. A token goes only to the issuer that issued it, and only where its subject is a user.
 //! 2. A response about another subject is an outage, and not the caller's fault.
+//! 3. A bound token is sent nowhere: the endpoint would demand a proof by the client's key or the
+//!    client's certificate (RFC 9449 section 7.1, RFC 8705 section 3), which only the client has.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logging;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
+use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
@@ -46,6 +49,9 @@ impl ResourceServer {
         let (lookup, subject) = lookup
             .zip(subject)
             .ok_or(Rejection::wrong_caller("user_info"))?;
+        if verified.token.is_bound() {
+            return Err(bound_token());
+        }
         // The layer has seen a b64token, so something behind it has replaced the field.
         let text = std::str::from_utf8(token.as_bytes())
             .ok()
@@ -83,4 +89,16 @@ impl ResourceServer {
             }
         }
     }
+}
+
+/// The token of the request is bound to its client.
+#[cold]
+fn bound_token() -> Rejection {
+    let detail = RejectionDetail::new()
+        .with_claim("cnf")
+        .with_problem(Problem::Differs)
+        .with_setting("userinfo")
+        .with_expected("a bearer token")
+        .with_found("a bound token");
+    Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER).with_detail(detail)
 }

@@ -25,7 +25,9 @@ use crate::verify::request::request_parts::RequestParts;
 /// 1. The answer counts only if its `sub` is the token's; else 503, and the operator is told.
 /// 2. A token that the issuer calls bad is refused with 401, one that it lets see nothing with 403,
 ///    like a caller who is no user. An issuer that cannot be asked is an outage: 503.
-/// 3. An answer that does not fit `T` is refused like claims that do not: see
+/// 3. A token that is bound to its client (`cnf`) is sent nowhere, since the endpoint would demand the
+///    client's proof or certificate: 503.
+/// 4. An answer that does not fit `T` is refused like claims that do not: see
 ///    [`Claims`](crate::Claims).
 ///
 /// ```

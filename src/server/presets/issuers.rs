@@ -1,8 +1,57 @@
-//! Issuers of providers.
+//! Issuers of providers and of profiles.
 
+use std::time::Duration;
+
+use crate::model::algorithm::Algorithm;
+use crate::model::binding::Binding;
 #[cfg(feature = "jwks")]
 use crate::runtime::introspection::dialect::TokenInformation;
 use crate::server::settings::issuer::Issuer;
+
+impl Issuer {
+    /// An issuer that follows the FAPI 2.0 Security Profile (final, 2025): [`Issuer::oidc`] with the
+    /// rules of section 5.3.4 for resource servers and of section 5.4 for cryptography.
+    ///
+    /// | rule | value |
+    /// |---|---|
+    /// | [`require_binding`](Self::require_binding) | [`Binding::Any`]: to a DPoP key or to a client certificate |
+    /// | [`algorithms`](Self::algorithms) | PS256, ES256, EdDSA and Ed25519 |
+    /// | [`leeway`](Self::leeway) | 10 s: the difference of clocks that the profile has servers accept (section 5.3.2.1) |
+    ///
+    /// The same setters replace algorithms and leeway. The proofs of clients are a setting of the server:
+    /// name the algorithms of the profile with [`Dpop::algorithms`](crate::binding::Dpop::algorithms).
+    /// The manual has [each clause](crate::manual::bound_tokens#fapi-20), and the test that shows it.
+    ///
+    /// ```
+    /// use portcullis::binding::Dpop;
+    /// use portcullis::{Algorithm, Issuer, ResourceServer};
+    ///
+    /// let proofs = Dpop::accepted().algorithms([
+    ///     Algorithm::PS256,
+    ///     Algorithm::ES256,
+    ///     Algorithm::EdDSA,
+    ///     Algorithm::Ed25519,
+    /// ]);
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .issuer(Issuer::fapi2("https://as.example.com"))
+    ///     .dpop(proofs);
+    /// # #[cfg(feature = "jwks")]
+    /// assert!(server.build().is_ok());
+    /// ```
+    #[doc(alias("financial_grade", "open_banking"))]
+    pub fn fapi2(issuer: impl Into<String>) -> Self {
+        Self::oidc(issuer)
+            .algorithms([
+                Algorithm::PS256,
+                Algorithm::ES256,
+                Algorithm::EdDSA,
+                Algorithm::Ed25519,
+            ])
+            .leeway(Duration::from_secs(10))
+            .require_binding(Binding::Any)
+            .preset()
+    }
+}
 
 /// An Amazon Cognito user pool: the same as [`Issuer::cognito`]. At least one
 /// [`client_id`](Issuer::client_id) must follow.

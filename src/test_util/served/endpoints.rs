@@ -228,11 +228,11 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-    use crate::test_util::certificate::TestCertificate;
-    use crate::test_util::proof::DpopKey;
     use super::*;
     use crate::Algorithm;
+    use crate::test_util::certificate::TestCertificate;
     use crate::test_util::clock::ManualClock;
+    use crate::test_util::proof::DpopKey;
 
     const HOUR: Duration = Duration::from_secs(3600);
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::endpoint::Endpoint;
 use crate::support::introspection::{TOKEN, app, issuer, server, with};
-use crate::support::{API, get as fetch, send};
+use crate::support::{API, Requests as _};
 
 /// The verdict on the token with a proof by this key.
 async fn verdict(app: &Router, key: &DpopKey) -> String {
@@ -14,7 +14,7 @@ async fn verdict(app: &Router, key: &DpopKey) -> String {
     let proof = proof.access_token(TOKEN).sign();
     let authorization = format!("DPoP {TOKEN}");
     let fields = [("authorization", &*authorization), ("dpop", &*proof)];
-    send(app, "/", &fields).await.verdict()
+    app.send("/", &fields).await.verdict()
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn an_opaque_token_is_bound_by_the_response_and_its_type_may_say_so() {
             (verdict(&app, &key).await, "200"),
             (verdict(&app, &other).await, "401 invalid_token binding"),
             (
-                fetch(&app, "/", TOKEN).await.verdict(),
+                app.get("/", TOKEN).await.verdict(),
                 "401 invalid_token binding",
             ),
         ] {
@@ -58,7 +58,7 @@ async fn a_response_of_the_type_dpop_without_a_key_is_refused() {
         let app = app(&server(issuer(&endpoint), &clock));
         for found in [
             verdict(&app, &key).await,
-            fetch(&app, "/", TOKEN).await.verdict(),
+            app.get("/", TOKEN).await.verdict(),
         ] {
             assert_eq!(found, "401 invalid_token binding", "{confirmation}");
         }

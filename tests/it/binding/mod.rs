@@ -2,4 +2,6 @@
 
 mod client_certificate_headers;
 mod dpop;
+mod fapi2;
 mod introspected;
+mod opaque;

@@ -220,7 +220,14 @@ async fn rejection_detail_names_the_claim_its_problem_and_the_setting() {
             &oidc,
             plain.token().claim("cnf", json!({"jkt": "x"})),
             "401 invalid_token binding",
-            "claim=cnf found=object".to_owned(),
+            "claim=cnf.jkt problem=malformed expected=32 bytes in base64url without padding"
+                .to_owned(),
+        ),
+        (
+            &oidc,
+            plain.token().claim("cnf", json!({"kid": "x"})),
+            "401 invalid_token binding",
+            "claim=cnf expected=jkt | x5t#S256 found=neither".to_owned(),
         ),
         (
             &oidc,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::house::{Foreign, builder, clock, json as answer_of, names, opened, posting, text};
 use super::oidc_provider::{bound_to_certificate, bound_to_key, machine};
 use super::opaque::{OPAQUE, ours};
-use crate::support::{API, exchange, get as fetch};
+use crate::support::{API, Requests as _};
 
 portcullis::scopes! {
     Read = "missions/read";
@@ -69,7 +69,7 @@ async fn by_proof(app: &Router, token: &str, proof: &str) -> String {
         .header("authorization", format!("DPoP {token}"))
         .header("dpop", proof);
     let request = request.body(Body::empty()).expect("a request");
-    exchange(app, request).await.verdict()
+    app.exchange(request).await.verdict()
 }
 
 async fn by_certificate(app: &Router, token: &str, shown: &TestCertificate) -> String {
@@ -77,7 +77,7 @@ async fn by_certificate(app: &Router, token: &str, shown: &TestCertificate) -> S
         .header("authorization", format!("Bearer {token}"))
         .extension(shown.certificate().clone());
     let request = request.body(Body::empty()).expect("a request");
-    exchange(app, request).await.verdict()
+    app.exchange(request).await.verdict()
 }
 
 #[tokio::test]
@@ -110,13 +110,13 @@ async fn dpop_tokens_of_oidc_provider_are_good_with_their_clients_key_alone() {
         let stolen = thief.proof("GET", &url).access_token(&token).sign();
         for refused in [
             by_proof(&app, &token, &stolen).await,
-            fetch(&app, "/read", &token).await.verdict(),
+            app.get("/read", &token).await.verdict(),
         ] {
             assert_eq!(refused, "401 invalid_token binding", "{way}");
         }
         let unbound = machine(&provider, resource).await;
         assert_eq!(
-            fetch(&app, "/read", &unbound).await.verdict(),
+            app.get("/read", &unbound).await.verdict(),
             "401 invalid_token binding",
             "{way}: unbound"
         );
@@ -147,7 +147,7 @@ async fn certificate_tokens_of_oidc_provider_are_good_with_their_clients_certifi
         }
         for refused in [
             by_certificate(&app, &token, &thief).await,
-            fetch(&app, "/read", &token).await.verdict(),
+            app.get("/read", &token).await.verdict(),
         ] {
             assert_eq!(refused, "401 invalid_token binding", "{way}");
         }

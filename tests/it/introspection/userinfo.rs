@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::routing::get;
+use http::{HeaderValue, Request};
 use portcullis::extract::UserInfo;
-use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer, ServedIssuer};
+use portcullis::test_util::{
+    DpopKey, Endpoint, Fault, ManualClock, MockIssuer, ServedIssuer, TestCertificate,
+};
 use portcullis::{AccessToken, Algorithm, Issuer, ResourceServer};
 use serde_json::json;
 
@@ -400,4 +404,48 @@ async fn an_optional_layer_makes_an_option_of_it() {
         app.get("/", &unseen).await.verdict(),
         "503 unavailable user_info_failed"
     );
+}
+
+/// The endpoint would demand the client's proof or certificate (RFC 9449 section 7.1, RFC 8705
+/// section 3), so it is not called.
+#[tokio::test]
+async fn a_bound_token_is_not_sent_to_the_userinfo_endpoint() {
+    let clock = ManualClock::new();
+    let issuer = issuer(&clock).await;
+    let app = app(&server(asked(&issuer), &clock).await);
+    let key = DpopKey::generate().with_clock(clock.clone());
+    let certificate = TestCertificate::self_signed("client");
+    let token = || issuer.token().audience(API).subject("alice");
+    let by_key = token().bound_to_key(&key).sign();
+    let by_certificate = token()
+        .bound_to_certificate(certificate.certificate())
+        .sign();
+    let request = |path: &str| Request::get(path).body(Body::empty()).expect("a request");
+    let requests = |path: &str| {
+        let proof = key.proof("GET", &format!("{API}{path}"));
+        let mut certified = request(path);
+        let bearer = HeaderValue::try_from(format!("Bearer {by_certificate}")).expect("a token");
+        certified.headers_mut().insert("authorization", bearer);
+        let extensions = certified.extensions_mut();
+        extensions.insert(certificate.certificate().clone());
+        [proof.authorize(request(path), &by_key), certified]
+    };
+    let logs = Logs::default();
+    let listening = logs.listen();
+    for request in requests("/email") {
+        let answer = app.exchange(request).await;
+        assert_eq!(answer.verdict(), "503 unavailable user_info_failed");
+    }
+    drop(listening);
+    let text = logs.text();
+    for field in ["claim=cnf", "setting=userinfo", "found=a bound token"] {
+        assert!(text.contains(field), "{text}");
+    }
+    assert_eq!(issuer.requests(Endpoint::UserInfo), 0);
+    // The same tokens without `UserInfo`, and a bearer token with it.
+    for request in requests("/plain") {
+        assert_eq!(app.exchange(request).await.verdict(), "200");
+    }
+    let answer = app.get("/email", &token().sign()).await;
+    assert_eq!(answer.verdict(), "200");
 }

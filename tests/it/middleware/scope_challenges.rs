@@ -3,11 +3,12 @@
 use axum::Router;
 use axum::routing::{get, post};
 use http::Request;
+use portcullis::binding::Dpop;
 use portcullis::layer::RequireScopeLayer;
 use portcullis::test_util::MockIssuer;
 use portcullis::{AccessToken, AuthenticateLayer, ResourceServer, Scoped, TenantClaims};
 
-use crate::support::{API, Requests as _, TestApp, TestResponse, server, trusting};
+use crate::support::{API, Requests as _, TestApp, TestResponse, builder, server, trusting};
 
 portcullis::scopes! {
     Read = "read";
@@ -214,9 +215,10 @@ async fn probe_with_get_meets_the_challenge_where_the_layer_covers_every_method(
 }
 
 #[tokio::test]
-async fn dpop_scheme_is_answered_as_a_token_that_is_not_good() {
+async fn dpop_scheme_is_never_answered_as_if_nothing_was_sent() {
     let issuer = MockIssuer::new();
-    let server = server(&issuer);
+    let accepting = server(&issuer);
+    let off = builder(&issuer).dpop(Dpop::off()).build().expect("sound");
     let routes = || {
         Router::new().route(
             "/",
@@ -232,18 +234,34 @@ async fn dpop_scheme_is_answered_as_a_token_that_is_not_good() {
         )
         .sign();
     let free = issuer.token().audience(API).sign();
-    for app in [
-        routes().route_layer(server.authenticate()),
-        routes().route_layer(server.authenticate().optional()),
+    let scheme = "401 invalid_token scheme";
+    // Without a proof. Where the scheme is off, the challenge offers the other one.
+    let with_scheme = (
+        "DPoP ",
+        [
+            "401 invalid_dpop_proof proof_missing",
+            scheme,
+            "401 invalid_token malformed",
+        ],
+    );
+    let without = ("Bearer ", [scheme; 3]);
+    for (layer, (offered, verdicts)) in [
+        (accepting.authenticate(), with_scheme),
+        (accepting.authenticate().optional(), with_scheme),
+        (off.authenticate(), without),
+        (off.authenticate().optional(), without),
     ] {
+        let app = routes().route_layer(layer);
         let ask = async |field: String| app.send("/", &[("authorization", &field)]).await;
-        for token in [&*bound, &free, "opaque"] {
+        for (token, expected) in [&*bound, &free, "opaque"].into_iter().zip(verdicts) {
             for scheme in ["DPoP", "dpop", "DPOP"] {
                 let answer = ask(format!("{scheme} {token}")).await;
-                assert_eq!(answer.verdict(), "401 invalid_token scheme");
+                assert_eq!(answer.verdict(), expected);
                 let challenge = answer.challenge();
-                assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
-                assert!(challenge.starts_with("Bearer "), "{challenge}");
+                let error = expected.split(' ').nth(1).expect("a kind");
+                let error = format!("error=\"{error}\"");
+                assert!(challenge.contains(&error), "{challenge}");
+                assert!(challenge.starts_with(offered), "{challenge}");
             }
         }
         // The twins.

@@ -4,19 +4,34 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The table of the chapter on testing: the test in the last column.
+/// The tables of the chapters on testing and on bound tokens: the test in the last column.
 #[test]
 fn every_test_that_the_manual_names_exists() {
+    for (chapter, heading, least) in [
+        ("testing", "# What is shown by which test", 20),
+        ("bound_tokens", "\n# FAPI 2.0\n", 8),
+    ] {
+        let named = check_named_tests(chapter, heading);
+        assert!(
+            named >= least,
+            "{chapter}: {named} rows; has the table moved?"
+        );
+    }
+}
+
+/// How many tests the section of a chapter names. Each must exist.
+fn check_named_tests(chapter: &str, heading: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chapter = fs::read_to_string(root.join("src/manual/testing.md")).expect("a chapter");
-    let (_, table) = chapter
-        .split_once("# What is shown by which test")
-        .expect("its table");
+    let page = fs::read_to_string(root.join(format!("src/manual/{chapter}.md")));
+    let page = page.expect("a chapter");
+    let (_, table) = page.split_once(heading).expect("its table");
     let (table, _) = table.split_once("<!--").expect("the links below");
+    let (table, _) = table.split_once("\n\n# ").unwrap_or((table, ""));
     let mut named = 0;
+    let is_row = |line: &&str| line.starts_with('|') && line.trim_end_matches(" |").ends_with('`');
     for line in table
         .lines()
-        .filter(|line| line.starts_with('|') && line.contains("::"))
+        .filter(|line| is_row(line) && line.contains("::"))
     {
         let test = line.trim_end_matches([' ', '|']).rsplit('`').nth(1);
         let (file, test) = test.and_then(|test| test.rsplit_once("::")).expect(line);
@@ -35,7 +50,7 @@ fn every_test_that_the_manual_names_exists() {
         );
         named += 1;
     }
-    assert!(named >= 20, "{named} rows; has the table moved?");
+    named
 }
 
 /// Every test that may be ignored says what it needs, in words that the README has too.
@@ -133,6 +148,7 @@ fn troubleshooting_has_every_kind_and_fault_and_no_other() {
         ("missing_token", none()),
         ("invalid_request", faults_of("RequestFault")),
         ("invalid_token", faults_of("TokenFault")),
+        ("invalid_dpop_proof", faults_of("DpopFault")),
         ("insufficient_scope", none()),
         ("wrong_caller", callers.map(ToOwned::to_owned).into()),
         ("wrong_tenant", none()),
@@ -396,12 +412,14 @@ fn pages_use_plain_words() {
 }
 
 /// Every setting, that is every public method that takes and returns the settings, has a row in
-/// the configuration reference.
+/// the configuration reference or, for DPoP, in the chapter on bound tokens.
 #[test]
 fn every_setting_has_a_row_in_the_configuration_reference() {
-    const TYPES: [&str; 9] = [
+    const TYPES: [&str; 11] = [
         "Issuer",
         "DangerousIssuer",
+        "Dpop",
+        "DangerousDpop",
         "ResourceServerBuilder",
         "SharedStore",
         "DangerousSharedStore",
@@ -411,8 +429,12 @@ fn every_setting_has_a_row_in_the_configuration_reference() {
         "RequireScopeLayer",
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = root.join("src/manual/configuration.md");
-    let page = fs::read_to_string(page).expect("a chapter");
+    let chapters = ["configuration", "bound_tokens"];
+    let page = chapters.map(|chapter| {
+        let page = root.join(format!("src/manual/{chapter}.md"));
+        fs::read_to_string(page).expect("a chapter")
+    });
+    let page = page.concat();
     let mut folders = vec![root.join("src")];
     let mut settings = 0;
     while let Some(folder) = folders.pop() {
