@@ -126,6 +126,7 @@ impl Algorithm {
     }
 
     /// Whether its keys and signatures take kilobytes.
+    #[allow(clippy::unused_self)]
     pub(crate) const fn has_long_signatures(self) -> bool {
         false
     }

@@ -57,9 +57,10 @@ impl ResourceServer {
             ),
             Decision::Done(verified) => {
                 let known = verified.client_key.get().map(|key| &**key);
-                let sender = match verified.token.is_bound() {
-                    true => self.sender(request, credential, known),
-                    false => Sender::without_proof(request, credential),
+                let sender = if verified.token.is_bound() {
+                    self.sender(request, credential, known)
+                } else {
+                    Sender::without_proof(request, credential)
                 };
                 self.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
             }

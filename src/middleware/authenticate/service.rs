@@ -110,9 +110,10 @@ impl Authenticator {
         let mut other_context = false;
         let (verified, schemes, nonce) = match authenticated {
             Some(request) => {
-                let schemes = match request.is_dpop {
-                    true => SentSchemes::Dpop,
-                    false => SentSchemes::Bearer,
+                let schemes = if request.is_dpop {
+                    SentSchemes::Dpop
+                } else {
+                    SentSchemes::Bearer
                 };
                 (Some(request.verified), schemes, request.fresh_nonce)
             }

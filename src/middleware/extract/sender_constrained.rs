@@ -81,8 +81,7 @@ where
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
-        let context =
-            AuthContext::of(&parts.extensions).map_err(|refusal| refusal.into_response())?;
+        let context = AuthContext::of(&parts.extensions).map_err(Refusal::into_response)?;
         if context.nothing_sent() {
             return Ok(None);
         }

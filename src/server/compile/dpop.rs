@@ -79,33 +79,27 @@ impl BindingSettings {
 
     /// The origin that clients use. None where DPoP is not asked for and the resource is not a URL.
     fn origin(&self, resource: &str) -> Result<Option<PublicOrigin>, ConfigError> {
-        match &self.public_origin {
-            Some(given) => {
-                let is_sound = url::check(given, true).is_ok();
-                let (_, path) = url::split_origin(given);
-                let origin = PublicOrigin::of(given)
-                    .filter(|_| is_sound && matches!(path, "" | "/") && !given.contains('?'));
-                match origin {
-                    Some(origin) => Ok(Some(origin)),
-                    None => Err(ConfigError::new(
-                        "public_origin",
-                        "it must be scheme, host and port, such as `https://api.example.com`",
-                    )),
-                }
-            }
-            None => {
-                let origin = PublicOrigin::of(resource);
-                let is_demanded =
-                    self.required.demands_dpop() || self.dpop.mode == DpopMode::Accepted;
-                if origin.is_none() && is_demanded {
-                    return Err(ConfigError::missing(
-                        "public_origin",
-                        "proofs name the URL of the request, and the resource is not a URL; give the origin that clients use",
-                    ));
-                }
-                Ok(origin)
-            }
+        if let Some(given) = &self.public_origin {
+            let is_sound = url::check(given, true).is_ok();
+            let (_, path) = url::split_origin(given);
+            let has_origin_alone = matches!(path, "" | "/") && !given.contains('?');
+            let origin = PublicOrigin::of(given).filter(|_| is_sound && has_origin_alone);
+            return origin.map(Some).ok_or_else(|| {
+                ConfigError::new(
+                    "public_origin",
+                    "it must be scheme, host and port, such as `https://api.example.com`",
+                )
+            });
         }
+        let origin = PublicOrigin::of(resource);
+        let is_demanded = self.required.demands_dpop() || self.dpop.mode == DpopMode::Accepted;
+        if origin.is_none() && is_demanded {
+            return Err(ConfigError::missing(
+                "public_origin",
+                "proofs name the URL of the request, and the resource is not a URL; give the origin that clients use",
+            ));
+        }
+        Ok(origin)
     }
 }
 

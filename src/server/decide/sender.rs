@@ -236,7 +236,6 @@ pub(in crate::server) async fn check_shared(
 }
 
 /// Checks every binding, and returns the proof and a nonce for the response where one is due.
-
 fn check_bindings(
     verified: &VerifiedRequest,
     sender: Sender,

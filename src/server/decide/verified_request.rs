@@ -50,9 +50,10 @@ impl VerifiedRequest {
     /// The bytes that it takes in a cache: the payload, and everything that was read from it.
     pub(crate) fn bytes(&self) -> usize {
         let own = COUNTS + size_of::<Cached<Self>>();
-        let client_key = match self.token.is_bound() {
-            true => ClientKey::MOST_BYTES,
-            false => 0,
+        let client_key = if self.token.is_bound() {
+            ClientKey::MOST_BYTES
+        } else {
+            0
         };
         own + footprint(&self.token, &self.identified, &self.rules) + client_key
     }

@@ -143,12 +143,13 @@ fn split_port(authority: &str, is_https: bool) -> Option<(&str, u16)> {
     let (host, port) = authority.split_at_checked(host_end)?;
     let default = if is_https { 443 } else { 80 };
     // RFC 3986 s6.2.3: no port and an empty one are the default port.
-    let port = match port.strip_prefix(':') {
-        None if port.is_empty() => default,
-        None => return None,
-        Some("") => default,
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
-        Some(_) => return None,
+    let port = match port {
+        "" | ":" => default,
+        port => {
+            let digits = port.strip_prefix(':')?;
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| digits.parse().ok())??
+        }
     };
     Some((host, port))
 }
@@ -313,6 +314,8 @@ mod tests {
             ("https://user@api.example.com/orders", "/orders"),
             ("https://api.example.com@evil.example/orders", "/orders"),
             ("https://api.example.com\\/orders", "/orders"),
+            ("https://api.example.com]x/orders", "/orders"),
+            ("https://api.example.com:+443/orders", "/orders"),
             ("https:///orders", "/orders"),
             ("https:/api.example.com/orders", "/orders"),
             ("//api.example.com/orders", "/orders"),

@@ -4,4 +4,3 @@ mod client_certificate_headers;
 mod dpop;
 mod fapi2;
 mod introspected;
-mod opaque;
