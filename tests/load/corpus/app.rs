@@ -39,9 +39,9 @@ impl Reached {
 pub(super) fn router(
     server: &ResourceServer,
     second: Option<&ResourceServer>,
-    proxies: Option<TrustedPeers>,
+    proxies: Option<&TrustedPeers>,
 ) -> Router {
-    let authenticate = || match &proxies {
+    let authenticate = || match proxies {
         None => server.authenticate(),
         Some(proxies) => server
             .authenticate()

@@ -138,7 +138,7 @@ impl World {
             router: self.client.connected(app::router(
                 &server,
                 second.as_ref(),
-                trusted_peers(profile),
+                trusted_peers(profile).as_ref(),
             )),
             server,
         })
