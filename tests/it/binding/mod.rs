@@ -2,3 +2,4 @@
 
 mod client_certificate_headers;
 mod dpop;
+mod ml_dsa;
