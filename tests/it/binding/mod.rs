@@ -3,3 +3,4 @@
 mod client_certificate_headers;
 mod dpop;
 mod ml_dsa;
+mod proofs_property;
