@@ -6,12 +6,17 @@ use crate::model::text_conversions::{converts_from_text, converts_to_text};
 
 /// An asymmetric JWS algorithm
 /// ([RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3),
-/// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)).
+/// [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037),
+/// [RFC 9964](https://www.rfc-editor.org/rfc/rfc9964)).
 ///
 /// `none` and the HMAC family do not exist here, so no configuration can admit them
 /// (RFC 8725 section 3.1). The header's name is compared byte for byte, and must itself be
 /// allowed: `EdDSA` and its fully specified name `Ed25519` (RFC 9864 section 2.2) sign alike and
 /// are two entries of the allow-list. A key that states either is good for both.
+///
+/// `MlDsa44`, `MlDsa65` and `MlDsa87` are ML-DSA (FIPS 204), the post-quantum signature, with the
+/// JOSE names `ML-DSA-44`, `ML-DSA-65` and `ML-DSA-87`. They are accepted where `algorithms(..)` names
+/// them. Their tokens have 4 to 8 KB, which the header limits of some proxies do not admit.
 ///
 /// `FromStr`, `TryFrom` and `Deserialize` read the JOSE name, case-sensitively; `Display`, `AsRef<str>`
 /// and `Serialize` give it.
@@ -39,6 +44,12 @@ pub enum Algorithm {
     ES512,
     EdDSA,
     Ed25519,
+    #[doc(alias("ML-DSA-44", "AKP"))]
+    MlDsa44,
+    #[doc(alias("ML-DSA-65", "AKP"))]
+    MlDsa65,
+    #[doc(alias("ML-DSA-87", "AKP"))]
+    MlDsa87,
 }
 
 impl Algorithm {
@@ -54,6 +65,9 @@ impl Algorithm {
         Self::ES512,
         Self::EdDSA,
         Self::Ed25519,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
     ];
 
     /// The algorithms that [`Issuer::oidc`](crate::Issuer::oidc) and
@@ -98,6 +112,9 @@ impl Algorithm {
             Self::ES512 => "ES512",
             Self::EdDSA => "EdDSA",
             Self::Ed25519 => "Ed25519",
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
         }
     }
 
@@ -122,13 +139,16 @@ impl Algorithm {
             Self::ES384 => &[Self::ES384],
             Self::ES512 => &[Self::ES512],
             Self::EdDSA | Self::Ed25519 => &[Self::EdDSA, Self::Ed25519],
+            Self::MlDsa44 => &[Self::MlDsa44],
+            Self::MlDsa65 => &[Self::MlDsa65],
+            Self::MlDsa87 => &[Self::MlDsa87],
         }
     }
 
     /// Whether its keys and signatures take kilobytes.
     #[allow(clippy::unused_self)]
     pub(crate) const fn has_long_signatures(self) -> bool {
-        false
+        matches!(self, Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87)
     }
 
     const fn bit(self) -> u16 {
@@ -207,6 +227,20 @@ mod tests {
             .map(Algorithm::as_str)
             .collect();
         assert_eq!(allowed, FROZEN);
+    }
+
+    #[test]
+    fn long_signatures_are_those_that_no_default_admits() {
+        let long: Vec<&str> = Algorithm::all()
+            .filter(|one| one.has_long_signatures())
+            .map(Algorithm::as_str)
+            .collect();
+        assert_eq!(long, ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
+        assert!(
+            Algorithm::DEFAULTS
+                .iter()
+                .all(|one| !one.has_long_signatures())
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, PqdsaKeyPair,
+    PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
 };
 use aws_lc_rs::{digest, error::Unspecified, hmac};
 use base64::Engine as _;
@@ -34,6 +35,7 @@ enum Pair {
     Rsa(Arc<RsaKeyPair>, &'static dyn RsaEncoding),
     Ec(EcdsaKeyPair, &'static str),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
 }
 
 impl SigningKey {
@@ -123,6 +125,9 @@ impl Pair {
         let ec = |signing: &'static EcdsaSigningAlgorithm, curve| {
             Ok(Self::Ec(EcdsaKeyPair::generate(signing)?, curve))
         };
+        let ml_dsa = |signing: &'static PqdsaSigningAlgorithm| {
+            Ok(Self::MlDsa(PqdsaKeyPair::generate(signing)?))
+        };
         match algorithm {
             Algorithm::RS256 => rsa(&signature::RSA_PKCS1_SHA256),
             Algorithm::RS384 => rsa(&signature::RSA_PKCS1_SHA384),
@@ -134,6 +139,9 @@ impl Pair {
             Algorithm::ES384 => ec(&signature::ECDSA_P384_SHA384_FIXED_SIGNING, "P-384"),
             Algorithm::ES512 => ec(&signature::ECDSA_P521_SHA512_FIXED_SIGNING, "P-521"),
             Algorithm::EdDSA | Algorithm::Ed25519 => Ok(Self::Ed25519(Ed25519KeyPair::generate()?)),
+            Algorithm::MlDsa44 => ml_dsa(&signature::ML_DSA_44_SIGNING),
+            Algorithm::MlDsa65 => ml_dsa(&signature::ML_DSA_65_SIGNING),
+            Algorithm::MlDsa87 => ml_dsa(&signature::ML_DSA_87_SIGNING),
         }
     }
 
@@ -146,6 +154,11 @@ impl Pair {
             }
             Self::Ec(pair, _) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
             Self::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
+            Self::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature)?;
+                Ok(signature)
+            }
         }
     }
 
@@ -154,6 +167,7 @@ impl Pair {
             Self::Rsa(pair, _) => pair.public_key().as_der(),
             Self::Ec(pair, _) => pair.public_key().as_der(),
             Self::Ed25519(pair) => pair.public_key().as_der(),
+            Self::MlDsa(pair) => pair.public_key().as_der(),
         }
     }
 
@@ -173,6 +187,7 @@ impl Pair {
             Self::Ed25519(pair) => {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": base64(pair.public_key().as_ref())})
             }
+            Self::MlDsa(pair) => json!({"kty": "AKP", "pub": base64(pair.public_key().as_ref())}),
         }
     }
 }
@@ -285,6 +300,10 @@ mod tests {
             let ec = |parameters| {
                 UnparsedPublicKey::new(parameters, point()).verify(b"message", &signature)
             };
+            let ml_dsa = |parameters| {
+                UnparsedPublicKey::new(parameters, member(&jwk, "pub"))
+                    .verify(b"message", &signature)
+            };
             let outcome = match algorithm {
                 Algorithm::RS256 => rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
                 Algorithm::RS384 => rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
@@ -299,10 +318,13 @@ mod tests {
                     UnparsedPublicKey::new(&signature::ED25519, member(&jwk, "x"))
                         .verify(b"message", &signature)
                 }
+                Algorithm::MlDsa44 => ml_dsa(&signature::ML_DSA_44),
+                Algorithm::MlDsa65 => ml_dsa(&signature::ML_DSA_65),
+                Algorithm::MlDsa87 => ml_dsa(&signature::ML_DSA_87),
             };
             assert!(outcome.is_ok(), "{algorithm}");
             assert_eq!(jwk["alg"], algorithm.as_str());
-            assert!(jwk.get("d").is_none());
+            assert!(jwk.get("d").or(jwk.get("priv")).is_none());
         }
     }
 

@@ -112,6 +112,8 @@ impl DpopKey {
             now,
             header,
             claims,
+            raw_header: None,
+            raw_payload: None,
         }
     }
 }
@@ -132,6 +134,8 @@ pub struct ProofBuilder {
     now: UnixTime,
     header: Map<String, Value>,
     claims: Map<String, Value>,
+    raw_header: Option<Vec<u8>>,
+    raw_payload: Option<Vec<u8>>,
 }
 
 impl ProofBuilder {
@@ -194,6 +198,19 @@ impl ProofBuilder {
         self
     }
 
+    /// Writes exactly these bytes as the payload. Default: the claims.
+    pub fn payload_json(mut self, payload: impl Into<Vec<u8>>) -> Self {
+        self.raw_payload = Some(payload.into());
+        self
+    }
+
+    /// Writes exactly these bytes as the header. What signs stays what it is.
+    /// Default: the header parameters.
+    pub fn header_json(mut self, header: impl Into<Vec<u8>>) -> Self {
+        self.raw_header = Some(header.into());
+        self
+    }
+
     /// The proof as built, signed by its key.
     #[must_use]
     pub fn sign(&self) -> String {
@@ -235,8 +252,13 @@ impl ProofBuilder {
     }
 
     fn signing_input(&self) -> String {
-        let encode = |part: &Map<String, Value>| URL_SAFE_NO_PAD.encode(json!(part).to_string());
-        format!("{}.{}", encode(&self.header), encode(&self.claims))
+        let encode = |raw: &Option<Vec<u8>>, part: &Map<String, Value>| match raw {
+            Some(raw) => URL_SAFE_NO_PAD.encode(raw),
+            None => URL_SAFE_NO_PAD.encode(json!(part).to_string()),
+        };
+        let header = encode(&self.raw_header, &self.header);
+        let payload = encode(&self.raw_payload, &self.claims);
+        format!("{header}.{payload}")
     }
 }
 

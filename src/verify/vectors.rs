@@ -1,6 +1,6 @@
-//! Public test vectors: Wycheproof, the examples of RFC 7515 and RFC 8037, the IETF JOSE cookbook,
-//! key sets of real issuers. They are not part of this repository; `PORTCULLIS_VECTORS` names the
-//! folder that holds them.
+//! Public test vectors: Wycheproof, the examples of RFC 7515, RFC 8037 and RFC 9964, the IETF JOSE
+//! cookbook, key sets of real issuers. Except the examples of RFC 9964 they are not part of this
+//! repository; `PORTCULLIS_VECTORS` names the folder that holds them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::crypto::pem;
 use crate::verify::crypto::public_key::{Material, PublicKey};
+use crate::verify::dpop::proof_key::ProofKey;
 use crate::verify::jose::jwk_set::{KeySet, Selection, select};
 use crate::verify::json::object::{Object, Value as Claim};
 
@@ -51,7 +52,7 @@ fn public(key: &Value) -> Value {
     };
     fields.retain(|name, _| {
         [
-            "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e",
+            "kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e", "pub",
         ]
         .contains(&name.as_str())
     });
@@ -227,6 +228,34 @@ fn rfc_examples_verify() {
         set_of(&[key]).is_none(),
         "a private key in the open is nobody's key"
     );
+}
+
+#[test]
+fn rfc_examples_of_ml_dsa_verify() {
+    let examples: Value =
+        serde_json::from_str(include_str!("rfc9964_examples.json")).expect("json");
+    let examples = examples["examples"].as_array().expect("examples");
+    for example in examples {
+        let (key, jws) = (&example["jwk"], text(example, "jws"));
+        let set = set_of(std::slice::from_ref(key)).expect("a key");
+        assert!(verifies(jws, &set), "{}", key["alg"]);
+        let (signed, signature) = jws.rsplit_once('.').expect("three parts");
+        let forged = format!("{signed}.A{}", &signature[1..]);
+        assert!(!verifies(&forged, &set), "{}", key["alg"]);
+        let mut private = key.clone();
+        private["priv"] = "A".repeat(43).into();
+        assert!(
+            set_of(&[private]).is_none(),
+            "a private key that is published is not used"
+        );
+        // The `kid` of the examples is the thumbprint (RFC 9964 section 6).
+        let header = serde_json::json!({ "jwk": key }).to_string();
+        let header = Object::parse_str(&header).expect("json");
+        let read = header.get("jwk").and_then(ProofKey::read).expect("a key");
+        let thumbprint = URL_SAFE_NO_PAD.encode(read.thumbprint);
+        assert_eq!(thumbprint, text(key, "kid"));
+    }
+    assert_eq!(examples.len(), 3);
 }
 
 #[test]

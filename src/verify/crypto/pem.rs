@@ -3,7 +3,7 @@
 //!
 //! 1. Exactly one `PUBLIC KEY` block, where it is an issuer's; certificates and private keys are
 //!    refused by name.
-//! 2. RSA, P-256, P-384, P-521 and Ed25519; the key's numbers are taken out and checked
+//! 2. RSA, P-256, P-384, P-521, Ed25519 and ML-DSA; the key's numbers are taken out and checked
 //!    like those of a JWK.
 //! 3. Strict DER: lengths and integers in their shortest form, parameters exactly those of the
 //!    algorithm, nothing behind the key.
@@ -11,7 +11,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::verify::crypto::public_key::{Curve, Material};
+use crate::verify::crypto::public_key::{Curve, Material, MlDsa};
 
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 const END: &str = "-----END PUBLIC KEY-----";
@@ -23,6 +23,9 @@ const SECP256R1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const SECP384R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 const SECP521R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70]; // RFC 8410 s3
+const ML_DSA_44: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11]; // RFC 9881 s2
+const ML_DSA_65: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12];
+const ML_DSA_87: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13];
 
 /// Parses a public key. The error is a phrase about the key.
 pub(crate) fn parse(text: &str) -> Result<Material, &'static str> {
@@ -78,6 +81,15 @@ fn subject_public_key_info(der: &[u8]) -> Option<Material> {
         }
         // RFC 8410 s3: none.
         ED25519 if parameters.is_empty() => Some(Material::Ed25519 { x: key.to_vec() }),
+        // RFC 9881 s2: none.
+        ML_DSA_44 | ML_DSA_65 | ML_DSA_87 if parameters.is_empty() => Some(Material::MlDsa {
+            parameters: match oid {
+                ML_DSA_44 => MlDsa::MlDsa44,
+                ML_DSA_65 => MlDsa::MlDsa65,
+                _ => MlDsa::MlDsa87,
+            },
+            public: key.to_vec(),
+        }),
         _ => None,
     }
 }
@@ -224,6 +236,7 @@ mod tests {
             (RSA_ENCRYPTION, &null[..], &rsa[..]),
             (EC_PUBLIC_KEY, &p256, &POINT),
             (ED25519, &[], &[7; 32]),
+            (ML_DSA_44, &[], &[7; 100]),
         ] {
             assert!(reads(&info(oid, parameters, key)), "the accepted twin");
             let trailing = [parameters, &null].concat();

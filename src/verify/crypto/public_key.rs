@@ -4,7 +4,7 @@
 //! 2. One prepared key verifies one algorithm (RFC 8725 section 3.1).
 //! 3. A weak or degenerate key is refused: RSA below 2048 or above 8192 bits, an even
 //!    modulus or exponent, an exponent of 1 or above 33 bits, a point off its curve, an
-//!    Ed25519 point of small order.
+//!    Ed25519 point of small order, an ML-DSA key of another length than its parameter set's.
 
 use std::fmt;
 
@@ -40,6 +40,44 @@ impl Curve {
     }
 }
 
+/// A parameter set of ML-DSA (FIPS 204 section 4), which an `AKP` key names in `alg` (RFC 9964).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MlDsa {
+    MlDsa44,
+    MlDsa65,
+    MlDsa87,
+}
+
+impl MlDsa {
+    /// By the `alg` of a JWK (RFC 9964 section 5).
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match Algorithm::from_name(name)? {
+            Algorithm::MlDsa44 => Some(Self::MlDsa44),
+            Algorithm::MlDsa65 => Some(Self::MlDsa65),
+            Algorithm::MlDsa87 => Some(Self::MlDsa87),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a public key (FIPS 204 table 2).
+    const fn key_bytes(self) -> usize {
+        match self {
+            Self::MlDsa44 => 1312,
+            Self::MlDsa65 => 1952,
+            Self::MlDsa87 => 2592,
+        }
+    }
+
+    /// The bytes of a signature (FIPS 204 table 2).
+    const fn signature_bytes(self) -> usize {
+        match self {
+            Self::MlDsa44 => 2420,
+            Self::MlDsa65 => 3309,
+            Self::MlDsa87 => 4627,
+        }
+    }
+}
+
 /// The public part of a key, as numbers. Big-endian; RSA numbers may have leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Material {
@@ -54,6 +92,11 @@ pub(crate) enum Material {
     },
     Ed25519 {
         x: Vec<u8>,
+    },
+    /// Its parameter set, and the encoding of FIPS 204 section 7.2 (RFC 9964 section 5).
+    MlDsa {
+        parameters: MlDsa,
+        public: Vec<u8>,
     },
 }
 
@@ -70,12 +113,13 @@ impl PublicKey {
             Material::Rsa { n, e } => Self::rsa(rsa_parameters(algorithm)?, n, e),
             Material::Ec { curve, x, y } => Self::ec(*curve, algorithm, x, y),
             Material::Ed25519 { x } => Self::ed25519(algorithm, x),
+            Material::MlDsa { parameters, public } => Self::ml_dsa(*parameters, algorithm, public),
         }
     }
 
     /// Whether `signature` is this key's over exactly these bytes.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        // RFC 7518 s3.4, RFC 8037 s3.1: the length is fixed; no other encoding is accepted.
+        // RFC 7518 s3.4, RFC 8037 s3.1, FIPS 204 table 2: the length is fixed; no other encoding is accepted.
         if self
             .signature_bytes
             .is_some_and(|bytes| bytes != signature.len())
@@ -138,6 +182,25 @@ impl PublicKey {
             signature_bytes: Some(64),
         })
     }
+
+    fn ml_dsa(parameters: MlDsa, algorithm: Algorithm, public: &[u8]) -> Option<Self> {
+        // RFC 9964 s5: pure ML-DSA with an empty context, which is what the library verifies.
+        let verification = match (algorithm, parameters) {
+            (Algorithm::MlDsa44, MlDsa::MlDsa44) => &signature::ML_DSA_44,
+            (Algorithm::MlDsa65, MlDsa::MlDsa65) => &signature::ML_DSA_65,
+            (Algorithm::MlDsa87, MlDsa::MlDsa87) => &signature::ML_DSA_87,
+            _ => return None,
+        };
+        // The parser takes a SubjectPublicKeyInfo too; this length is that of a bare key.
+        if public.len() != parameters.key_bytes() {
+            return None;
+        }
+        let parsed = ParsedPublicKey::new(verification, public).ok()?;
+        Some(Self {
+            parsed,
+            signature_bytes: Some(parameters.signature_bytes()),
+        })
+    }
 }
 
 impl fmt::Debug for PublicKey {
@@ -166,7 +229,10 @@ const fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> 
         | Algorithm::ES384
         | Algorithm::ES512
         | Algorithm::EdDSA
-        | Algorithm::Ed25519 => return None,
+        | Algorithm::Ed25519
+        | Algorithm::MlDsa44
+        | Algorithm::MlDsa65
+        | Algorithm::MlDsa87 => return None,
     })
 }
 
@@ -267,5 +333,57 @@ mod tests {
         assert!(
             PublicKey::prepare(&Material::Ed25519 { x: base_point }, Algorithm::EdDSA).is_some()
         );
+    }
+
+    #[test]
+    fn ml_dsa_keys_are_bare_and_of_the_length_of_their_parameter_set() {
+        use aws_lc_rs::encoding::AsDer as _;
+        use aws_lc_rs::signature::{KeyPair as _, PqdsaKeyPair};
+
+        let sets = [
+            (MlDsa::MlDsa44, Algorithm::MlDsa44),
+            (MlDsa::MlDsa65, Algorithm::MlDsa65),
+            (MlDsa::MlDsa87, Algorithm::MlDsa87),
+        ];
+        let signing = [
+            &signature::ML_DSA_44_SIGNING,
+            &signature::ML_DSA_65_SIGNING,
+            &signature::ML_DSA_87_SIGNING,
+        ];
+        for ((parameters, algorithm), signing) in sets.into_iter().zip(signing) {
+            let pair = PqdsaKeyPair::generate(signing).expect("a key");
+            let bare = pair.public_key().as_ref().to_vec();
+            let prepare = |public: &[u8], algorithm| {
+                let public = public.to_vec();
+                PublicKey::prepare(&Material::MlDsa { parameters, public }, algorithm)
+            };
+            let key = prepare(&bare, algorithm).expect("the accepted twin");
+            let mut made = vec![0; signing.signature_len()];
+            pair.sign(b"message", &mut made).expect("a signature");
+            assert!(key.verifies(b"message", &made), "{algorithm}");
+            assert!(!key.verifies(b"massage", &made), "{algorithm}");
+            let length = made.len();
+            assert!(!key.verifies(b"message", &made[..length - 1]));
+            assert!(!key.verifies(b"message", &[&made[..], &[0]].concat()));
+            assert!(!key.verifies(b"message", &[]));
+            made[length / 2] ^= 1;
+            assert!(!key.verifies(b"message", &made), "{algorithm}");
+
+            let der = pair.public_key().as_der().expect("an encoding");
+            assert!(prepare(der.as_ref(), algorithm).is_none(), "an SPKI");
+            assert!(prepare(&bare[1..], algorithm).is_none());
+            assert!(prepare(&[&bare[..], &[0]].concat(), algorithm).is_none());
+            assert!(prepare(&[], algorithm).is_none());
+            for other in Algorithm::all().filter(|other| *other != algorithm) {
+                assert!(prepare(&bare, other).is_none(), "{algorithm} as {other}");
+            }
+            for (other, its_algorithm) in sets.into_iter().filter(|(one, _)| *one != parameters) {
+                let material = Material::MlDsa {
+                    parameters: other,
+                    public: bare.clone(),
+                };
+                assert!(PublicKey::prepare(&material, its_algorithm).is_none());
+            }
+        }
     }
 }

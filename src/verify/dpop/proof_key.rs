@@ -3,13 +3,13 @@
 //!
 //! 1. The key is a JWK of a type that is known here, with its members in strict base64url.
 //! 2. A key with a private or symmetric member is refused, whatever the member's value.
-//! 3. Other members, such as `alg`, `kid` and `use`, are ignored: clients add them, and the thumbprint
-//!    does not cover them.
+//! 3. Other members, such as `kid` and `use`, are ignored: clients add them, and the thumbprint does
+//!    not cover them. `alg` is one of them, except in an `AKP` key, which is for that algorithm alone.
 //! 4. RSA keys have at most 4096 bits, so that the check of a stranger's key has a bounded cost.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
-use crate::verify::crypto::public_key::{Curve, Material};
+use crate::verify::crypto::public_key::{Curve, Material, MlDsa};
 use crate::verify::crypto::sha256::sha256;
 use crate::verify::json::object::{Object, Value};
 
@@ -67,6 +67,16 @@ impl ProofKey {
                 let x = text("x")?;
                 let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
                 (Material::Ed25519 { x: decode(&x)? }, canonical)
+            }
+            // RFC 9964 s6: the thumbprint covers `alg`.
+            "AKP" => {
+                let (alg, public) = (text("alg")?, text("pub")?);
+                let material = Material::MlDsa {
+                    parameters: MlDsa::from_name(&alg)?,
+                    public: decode(&public)?,
+                };
+                let canonical = format!(r#"{{"alg":"{alg}","kty":"AKP","pub":"{public}"}}"#);
+                (material, canonical)
             }
             _ => return None,
         };

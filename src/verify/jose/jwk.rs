@@ -4,7 +4,8 @@
 //! 2. A key with an `alg` is used for that algorithm only; a key without one for those of the issuer's
 //!    algorithms that fit its type and curve (RFC 8725 section 3.1).
 //! 3. Keys for encryption, symmetric keys and entries that carry private parts are not used.
-//! 4. The reason why an entry is not used is a phrase. Names that the issuer chose are escaped and cut.
+//! 4. An `AKP` key must have an `alg`, since the type alone names no algorithm (RFC 9964 section 3).
+//! 5. The reason why an entry is not used is a phrase. Names that the issuer chose are escaped and cut.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters};
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::verify::crypto::public_key::{Curve, Material};
+use crate::verify::crypto::public_key::{Curve, Material, MlDsa};
 use crate::verify::json::object::{Object, Value};
 
 /// Longest key id that is kept, and longest that a token may name, in bytes.
@@ -119,7 +120,7 @@ fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet
         }
     }
     // RFC 7517 s9.2: a published private key proves nothing.
-    if ["d", "p", "q", "k"]
+    if ["d", "p", "q", "k", "priv"]
         .iter()
         .any(|name| optional(jwk, name).is_some())
     {
@@ -146,19 +147,22 @@ fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet
     }
 }
 
-/// Whether its type and curve are known here (RFC 7518 section 6, RFC 8037 section 2).
+/// Whether its type and curve are known here (RFC 7518 section 6, RFC 8037 section 2,
+/// RFC 9964 section 3).
 fn check_type(jwk: &Object<'_>) -> Result<(), Reason> {
     let text = |name| jwk.get(name).and_then(Value::as_text);
     let is_known: fn(&str) -> bool = match text("kty").as_deref() {
         Some("RSA") => return Ok(()),
         Some("EC") => |curve| Curve::from_name(curve).is_some(),
         Some("OKP") => |curve| curve == ED25519,
+        Some("AKP") if optional(jwk, "alg").is_some() => return Ok(()),
+        Some("AKP") => return Err("it is an `AKP` key without `alg`".into()),
         Some(other) => {
             let other = shown(other);
-            let reason = format!("its `kty` `{other}` is not `RSA`, `EC` or `OKP`");
+            let reason = format!("its `kty` `{other}` is not `RSA`, `EC`, `OKP` or `AKP`");
             return Err(reason.into());
         }
-        None => return Err("its `kty` is not `RSA`, `EC` or `OKP`".into()),
+        None => return Err("its `kty` is not `RSA`, `EC`, `OKP` or `AKP`".into()),
     };
     match text("crv").as_deref() {
         Some(curve) if is_known(curve) => Ok(()),
@@ -196,6 +200,13 @@ fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, Reason> {
             let key: OctetKeyPairParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
             Ok(Material::Ed25519 {
                 x: decode(&key.x).ok_or(MALFORMED)?,
+            })
+        }
+        Some("AKP") => {
+            let text = |name| jwk.get(name).and_then(Value::as_text).ok_or(MALFORMED);
+            Ok(Material::MlDsa {
+                parameters: MlDsa::from_name(&text("alg")?).ok_or(MALFORMED)?,
+                public: decode(&text("pub")?).ok_or(MALFORMED)?,
             })
         }
         _ => Err(MALFORMED),

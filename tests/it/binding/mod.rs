@@ -4,3 +4,5 @@ mod client_certificate_headers;
 mod dpop;
 mod fapi2;
 mod introspected;
+mod ml_dsa;
+mod proofs_property;

@@ -2,6 +2,7 @@
 
 mod application_checks;
 mod claim_forms;
+mod ml_dsa;
 mod token_fault_details;
 mod token_twins;
 mod tokens;

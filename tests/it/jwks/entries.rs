@@ -256,7 +256,15 @@ async fn jwk_of_a_curve_or_type_that_is_not_supported_is_named_as_such() {
         ),
         (
             json!({"kty": "AKP", "kid": "odd", "alg": "ML-DSA-44", "pub": "AA"}),
-            "its `kty` `AKP` is not `RSA`, `EC` or `OKP`",
+            "its `alg` `ML-DSA-44` is not allowed for this issuer",
+        ),
+        (
+            json!({"kty": "AKP", "kid": "odd", "pub": "AA"}),
+            "it is an `AKP` key without `alg`",
+        ),
+        (
+            json!({"kty": "LWE", "kid": "odd", "alg": "ML-DSA-44", "pub": "AA"}),
+            "its `kty` `LWE` is not `RSA`, `EC`, `OKP` or `AKP`",
         ),
         (
             json!({"kty": "EC", "kid": "odd", "x": "AA", "y": "AA"}),
