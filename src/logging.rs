@@ -75,14 +75,20 @@ mod records {
 
     pub(super) fn admitted(event: Event<'_>) {
         const TARGET: &str = "portcullis::middleware::authenticate::service";
-        let Event::TokenAdmitted { issuer, caller } = event else {
+        let Event::TokenAdmitted {
+            issuer,
+            caller,
+            binding,
+        } = event
+        else {
             tracing::trace!(target: TARGET, "no token was sent; the layer is optional");
             return;
         };
         tracing::Span::current()
             .record("auth.issuer", issuer)
-            .record("auth.caller", caller);
-        tracing::trace!(target: TARGET, issuer, caller, "token admitted");
+            .record("auth.caller", caller)
+            .record("auth.binding", binding);
+        tracing::trace!(target: TARGET, issuer, caller, binding, "token admitted");
     }
 
     const REFUSALS: &str = "portcullis::middleware::response::refusal_log::events";

@@ -19,6 +19,8 @@ pub(crate) enum Event<'e> {
     TokenAdmitted {
         issuer: &'e str,
         caller: &'static str,
+        /// What the token is bound to: `none`, `dpop`, `mutual_tls` or `dpop+mutual_tls`.
+        binding: &'static str,
     },
     /// A layer, a guard or the application refused a request.
     RequestRefused(&'e Rejection),

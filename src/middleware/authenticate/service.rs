@@ -316,6 +316,7 @@ fn log_admitted(verified: Option<&VerifiedRequest>) {
         Some(verified) => Event::TokenAdmitted {
             issuer: verified.token.issuer(),
             caller: verified.caller_kind(),
+            binding: verified.token.binding_name(),
         },
         None => Event::NothingSent,
     });

@@ -274,3 +274,88 @@ fn not_allowed(found: Algorithm, policy: &ProofPolicy) -> Rejection {
         .with_found(found.as_str());
     Rejection::from(DpopFault::Algorithm).with_detail(detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath};
+
+    /// RFC 9449 section 7.1, figure 12: the access token and the proof of a request.
+    const TOKEN: &str = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
+    const PROOF: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZSIsImlhdCI6MTU2MjI2MjYxOCwiYXRoIjoiZlVIeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9.2oW9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA";
+    /// RFC 9449 section 4.1, figure 2: the proof for the token endpoint, by the same key.
+    const TOKEN_REQUEST_PROOF: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
+
+    /// The thumbprint of the key, by section 6.1, figure 8.
+    const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+
+    fn check(proof: &str, token: &str, method: &Method, path: &str) -> Result<String, DpopFault> {
+        let mut headers = HeaderMap::new();
+        headers.insert(DPOP, HeaderValue::from_str(proof).expect("ascii"));
+        let request = ProvenRequest {
+            method,
+            target: TargetUri {
+                origin: &PublicOrigin::of("https://resource.example.org").expect("an origin"),
+                mapping: &PublicPath::default(),
+                path,
+                opens_websocket: false,
+            },
+            token: token.as_bytes(),
+        };
+        let policy = ProofPolicy {
+            algorithms: AlgorithmSet::of([Algorithm::ES256]),
+            max_age: Duration::from_secs(60),
+            max_future: Duration::ZERO,
+            max_bytes: 4096,
+        };
+        // Its `iat`.
+        let now = UnixTime::from_secs(1_562_262_618);
+        let scratch = &mut Scratch::default();
+        match VerifiedProof::check(&headers, &request, &policy, now, None, scratch) {
+            Ok(proof) => Ok(URL_SAFE_NO_PAD.encode_to_string(proof.thumbprint)),
+            Err(rejection) => match rejection.kind() {
+                crate::RejectionKind::InvalidDpopProof(fault) => Err(fault),
+                other => panic!("{other:?}"),
+            },
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_specification_are_judged_as_it_says() {
+        let path = "/protectedresource";
+        assert_eq!(
+            check(PROOF, TOKEN, &Method::GET, path),
+            Ok(THUMBPRINT.to_owned())
+        );
+        for (proof, token, method, path, fault) in [
+            (PROOF, TOKEN, Method::POST, path, DpopFault::Method),
+            (PROOF, TOKEN, Method::GET, "/", DpopFault::Uri),
+            (
+                PROOF,
+                &TOKEN[1..],
+                Method::GET,
+                path,
+                DpopFault::AccessToken,
+            ),
+            (
+                &PROOF[..PROOF.len() - 4],
+                TOKEN,
+                Method::GET,
+                path,
+                DpopFault::Signature,
+            ),
+            // It has no `ath`.
+            (
+                TOKEN_REQUEST_PROOF,
+                TOKEN,
+                Method::POST,
+                "/token",
+                DpopFault::Claims,
+            ),
+        ] {
+            assert_eq!(check(proof, token, &method, path), Err(fault));
+        }
+    }
+}

@@ -43,6 +43,7 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
             "request",
             auth.issuer = tracing::field::Empty,
             auth.caller = tracing::field::Empty,
+            auth.binding = tracing::field::Empty,
             auth.refusal = tracing::field::Empty
         );
         let _entered = span.enter();
@@ -60,6 +61,7 @@ async fn events_name_kind_fault_and_issuer_and_no_secret() {
         "token admitted",
         "caller=user",
         "auth.caller=user",
+        "auth.binding=none",
         "kind=invalid_token fault=expired",
         "issuer=http",
         "auth.refusal=invalid_token",

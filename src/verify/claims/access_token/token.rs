@@ -330,6 +330,22 @@ impl AccessToken {
         Err(TokenError::new(TokenFault::Binding, detail))
     }
 
+    /// What the token is bound to, as a word for an event.
+    pub(crate) fn binding_name(&self) -> &'static str {
+        let bound = self.confirmation().map(|keys| {
+            (
+                keys.jwk_thumbprint().is_some(),
+                keys.certificate_thumbprint().is_some(),
+            )
+        });
+        match bound {
+            Some((true, true)) => "dpop+mutual_tls",
+            Some((true, false)) => "dpop",
+            Some((false, _)) => "mutual_tls",
+            None => "none",
+        }
+    }
+
     /// The period in which the token is good, widened by the leeway.
     pub(crate) fn validity(&self, leeway: Duration) -> Validity {
         Validity {
