@@ -280,6 +280,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::model::error::rejection::RejectionKind;
     use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath};
 
     /// RFC 9449 section 7.1, figure 12: the access token and the proof of a request.
@@ -316,7 +317,7 @@ mod tests {
         match VerifiedProof::check(&headers, &request, &policy, now, None, scratch) {
             Ok(proof) => Ok(URL_SAFE_NO_PAD.encode_to_string(proof.thumbprint)),
             Err(rejection) => match rejection.kind() {
-                crate::RejectionKind::InvalidDpopProof(fault) => Err(fault),
+                RejectionKind::InvalidDpopProof(fault) => Err(fault),
                 other => panic!("{other:?}"),
             },
         }

@@ -613,7 +613,7 @@ async fn nonces_are_demanded_checked_and_renewed() {
         "401 invalid_dpop_proof nonce"
     );
     assert_eq!(stage.verdict(&token, &with(&next)).await, "200");
-    // Every 401 that begins with the scheme has a nonce, and one that does not has none.
+    // Every 401 whose challenges name the scheme has a nonce.
     let missing = stage.send(&dpop, &[]).await;
     assert!(missing.header("dpop-nonce").is_some());
     // Another instance with the same key takes it, one with another key does not.
