@@ -47,7 +47,12 @@ impl Register {
         };
         let mut answer = Map::new();
         answer.insert("active".into(), true.into());
-        answer.insert("token_type".into(), "Bearer".into());
+        // RFC 9449 s6.2
+        let is_dpop = claims
+            .get("cnf")
+            .is_some_and(|cnf| cnf.get("jkt").is_some());
+        let kind = if is_dpop { "DPoP" } else { "Bearer" };
+        answer.insert("token_type".into(), kind.into());
         answer.extend(claims.clone());
         Value::Object(answer)
     }

@@ -64,16 +64,15 @@ fn is_type(stated: &str, accepted: &str) -> bool {
 }
 
 // RFC 7662 s2.2: the type of an access token, RFC 6749 s5.1, in any case. An endpoint may report
-// tokens of other kinds as active.
+// tokens of other kinds as active. The result says whether the type is `DPoP`.
 #[cfg(feature = "jwks")]
-pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
+pub(super) fn check_token_type(claims: &Object<'_>) -> Result<bool, TokenFault> {
     match claims.get("token_type").map(Value::as_text) {
-        None => Ok(()),
-        Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(()),
+        None => Ok(false),
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("Bearer") => Ok(false),
         // Older versions of Ory Hydra write the kind of token here.
-        Some(Some(kind)) if kind.eq_ignore_ascii_case("access_token") => Ok(()),
-        // RFC 9449 s6.2: bound to a key, even where the response does not name it.
-        Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Err(TokenFault::Binding),
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("access_token") => Ok(false),
+        Some(Some(kind)) if kind.eq_ignore_ascii_case("DPoP") => Ok(true),
         Some(_) => Err(TokenFault::TokenUse),
     }
 }

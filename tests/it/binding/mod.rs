@@ -2,3 +2,6 @@
 
 mod client_certificate_headers;
 mod dpop;
+mod introspected;
+mod layers;
+mod requests;

@@ -219,7 +219,7 @@ impl AccessToken {
         rules: &IssuerPolicy,
     ) -> Result<Self, TokenError> {
         let claims = answer.claims();
-        check_token_type(claims)?;
+        let is_dpop = check_token_type(claims)?;
         // RFC 7662 s2.2: optional; stated, it is compared like that of a JWT.
         match text_or_absent(claims, "iss")? {
             Some(issuer) if !rules.is_named(&issuer) => {
@@ -233,7 +233,17 @@ impl AccessToken {
         }
         // The response may leave it out.
         let issuer = SharedStr::new(&rules.realm);
-        Self::made_of(claims, answer.text(), Some(answer), issuer, rules)
+        let token = Self::made_of(claims, answer.text(), Some(answer), issuer, rules)?;
+        let confirmation = token.confirmation();
+        if is_dpop && confirmation.is_none_or(|keys| keys.jwk_thumbprint().is_none()) {
+            // RFC 9449 s6.2: bound to a key, and the response does not name it.
+            return Err(TokenError::about(
+                TokenFault::Binding,
+                "cnf.jkt",
+                Problem::Missing,
+            ));
+        }
+        Ok(token)
     }
 
     /// The checks of signed and of introspected tokens; `answer` is `None` for signed ones.
