@@ -58,6 +58,7 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/extract/",
                 "middleware/authenticate/client_certificate.rs",
                 "middleware/authenticate/lent_body.rs",
+                "middleware/authenticate/original_uri.rs",
                 "middleware/services/backchannel_logout.rs",
             ],
         ),
