@@ -114,16 +114,17 @@ impl Authenticator {
         let mut other_context = false;
         let (verified, schemes, nonce, used_proof) = match authenticated {
             Some(request) => {
-                let schemes = match request.is_dpop {
-                    true => SentSchemes::Dpop,
-                    false => SentSchemes::Bearer,
-                };
                 let AuthenticatedRequest {
                     verified,
+                    is_dpop,
                     fresh_nonce,
                     used_proof,
-                    ..
                 } = request;
+                let schemes = if is_dpop {
+                    SentSchemes::Dpop
+                } else {
+                    SentSchemes::Bearer
+                };
                 (Some(verified), schemes, fresh_nonce, used_proof)
             }
             None => (None, SentSchemes::Other, None, None),

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use portcullis::ResourceServer;
 use portcullis::binding::{Dpop, ReplayStoreOutage};
 use portcullis::config::SharedStore;
@@ -40,7 +41,7 @@ impl Client {
         proof.access_token(&self.token).sign()
     }
 
-    async fn reply(&self, app: &TestApp, proof: &str) -> TestResponse {
+    async fn reply(&self, app: &Router, proof: &str) -> TestResponse {
         let authorization = format!("DPoP {}", self.token);
         let fields = [("authorization", &*authorization), ("dpop", proof)];
         app.send("/", &fields).await
@@ -299,15 +300,35 @@ async fn only_a_good_and_fresh_proof_costs_a_round_trip() {
     assert_eq!(client.verdict(&one, &proof).await, REPLAYED);
     assert_eq!(records(&engine).await, before + 1);
     // Two layers of one server use one proof once.
-    let twice = TestApp::behind(one.server.authenticate());
-    let twice = twice.route("/", axum::routing::get(async || {}));
-    let twice = axum::Router::from(twice).layer(one.server.authenticate());
-    let authorization = format!("DPoP {}", client.token);
+    let twice = inside(&one.app, &one);
     let proof = client.proof();
-    let fields = [("authorization", &*authorization), ("dpop", &*proof)];
-    assert_eq!(twice.send("/", &fields).await.verdict(), "200");
-    assert_eq!(twice.send("/", &fields).await.verdict(), REPLAYED);
+    assert_eq!(client.reply(&twice, &proof).await.verdict(), "200");
+    assert_eq!(client.reply(&twice, &proof).await.verdict(), REPLAYED);
     assert_eq!(records(&engine).await, before + 2);
+}
+
+/// The application behind another layer, of this instance.
+fn inside(app: &Router, instance: &Instance) -> Router {
+    app.clone().layer(instance.server.authenticate())
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
+async fn two_servers_that_share_a_store_use_a_proof_twice_on_one_request() {
+    let engine = Engine::start(&[]).await;
+    let world = World::new();
+    let outer = world.instance_of(patient(&engine.url())).await;
+    let inner = world.instance_of(patient(&engine.url())).await;
+    let client = Client::of(&world);
+    let nested = inside(&inner.app, &outer);
+    let reply = client.reply(&nested, &client.proof()).await;
+    assert_eq!(reply.verdict(), REPLAYED);
+    // Servers that do not share one record a proof each.
+    let apart = patient(&engine.url()).namespace("apart");
+    let apart = world.instance_of(apart).await;
+    let nested = inside(&apart.app, &outer);
+    let reply = client.reply(&nested, &client.proof()).await;
+    assert_eq!(reply.verdict(), "200");
 }
 
 #[tokio::test]
