@@ -130,12 +130,8 @@ impl Use {
     fn run(&self, store: &ProofStore) -> Replay {
         let client = self.client.as_bytes();
         let owner: [&[u8]; 3] = [b"https://as.example.com", client, client];
-        store.use_once(
-            &owner,
-            (&self.thumbprint, self.jti.as_bytes()),
-            LIFE,
-            self.now,
-        )
+        let proof = store.fingerprint(&self.thumbprint, self.jti.as_bytes());
+        store.use_once(&owner, proof, LIFE, self.now)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{Cached, TokenDigest};
 use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::Now;
+use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
 use crate::server::decide::decision::Decision;
 #[cfg(feature = "redis")]
@@ -39,11 +40,12 @@ impl ResourceServer {
     /// its size and syntax; the issuer, which chooses policy and keys; whether the token itself
     /// says that it has expired; the signature; the claims; the caller's identity; at last the sender,
     /// where the token is bound. `verify` decides what may be cached between requests, `admit` and the
-    /// check of the sender what may not.
+    /// check of the sender what may not. `used_proof` is the one that an outer layer has used up.
     pub(crate) fn authenticate_request(
         &self,
         sources: &TokenSources,
         request: RequestParts<'_>,
+        used_proof: Option<ProofFingerprint>,
     ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
         let Some(credential) = Credential::find(sources, request)? else {
             return Ok(Decision::Done(None));
@@ -58,7 +60,7 @@ impl ResourceServer {
             Decision::Done(verified) => {
                 let known = verified.client_key.get().map(|key| &**key);
                 let sender = if verified.token.is_bound() {
-                    self.sender(request, credential, known)
+                    self.sender(request, credential, used_proof, known)
                 } else {
                     Sender::without_proof(request, credential)
                 };
@@ -67,7 +69,7 @@ impl ResourceServer {
             #[cfg(feature = "jwks")]
             Decision::Pending(pending) => {
                 // The decision outlives the request.
-                let sender = self.sender(request, credential, None);
+                let sender = self.sender(request, credential, used_proof, None);
                 let server = self.clone();
                 let pending = pending.and_then(move |verified| {
                     server.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
@@ -83,11 +85,14 @@ impl ResourceServer {
         &self,
         request: RequestParts<'_>,
         credential: Credential<'_>,
+        used_proof: Option<ProofFingerprint>,
         known: Option<&ClientKey>,
     ) -> Sender {
         let rules = self.0.dpop.as_ref();
         let now = self.0.clock.now();
-        with_scratch(|scratch| Sender::of(request, credential, rules, known, now, scratch))
+        with_scratch(|scratch| {
+            Sender::of(request, credential, used_proof, rules, known, now, scratch)
+        })
     }
 
     /// Checks the sender of a verified token, which uses its proof up.
@@ -366,38 +371,51 @@ mod tests {
 
     use super::*;
     use crate::server::settings::issuer::Issuer;
-    use crate::test_util::MockIssuer;
+    use crate::test_util::{DpopKey, MockIssuer};
     use crate::verify::jose::jws::parsed;
 
     const API: &str = "https://api.example.com";
 
     #[tokio::test]
     async fn a_token_that_waits_for_its_key_is_parsed_and_digested_once() {
-        let issuer = MockIssuer::new();
-        let issuer_site = issuer.serve().await;
-        let server = ResourceServer::builder(API)
-            .issuer(Issuer::oidc(issuer_site.url()).key_set_url(issuer_site.key_set_url()))
-            .build()
-            .expect("sound settings");
-        let server = server.connect().await.expect("a runtime");
-        issuer.rotate();
-        let bearer = issuer.token().audience(API).bearer();
-        let request = Request::get("/").header("authorization", bearer);
-        let request = request.body(()).expect("a request");
-        let before = parsed::count();
-        let sources = TokenSources::default();
-        let decision = server.authenticate_request(&sources, RequestParts::of(&request));
-        let Ok(decision @ Decision::Pending(_)) = decision else {
-            panic!("the key is known or the token is refused");
-        };
-        // The decision owns the token.
-        drop(request);
-        let verified = decision.finish().await.expect("a good token");
-        let verified = verified.expect("a token was sent").verified;
-        assert_eq!(verified.token.issuer(), issuer_site.url());
-        assert_eq!(parsed::count() - before, 1);
-        // A digest is looked up once for each time that it is computed.
-        let cache = server.token_cache_status().expect("a cache");
-        assert_eq!((cache.hits(), cache.misses(), cache.entries()), (0, 1, 1));
+        let url = "https://api.example.com/";
+        // A bound token has a proof, which is parsed too.
+        for is_bound in [false, true] {
+            let issuer = MockIssuer::new();
+            let issuer_site = issuer.serve().await;
+            let server = ResourceServer::builder(API)
+                .issuer(Issuer::oidc(issuer_site.url()).key_set_url(issuer_site.key_set_url()))
+                .build()
+                .expect("sound settings");
+            let server = server.connect().await.expect("a runtime");
+            issuer.rotate();
+            let token = issuer.token().audience(API);
+            let mut request = Request::get(url).body(()).expect("a request");
+            if is_bound {
+                let key = DpopKey::generate();
+                let token = token.bound_to_key(&key).sign();
+                request = key.proof("GET", url).authorize(request, &token);
+            } else {
+                let headers = request.headers_mut();
+                headers.insert("authorization", token.bearer());
+            }
+            let before = parsed::count();
+            let sources = TokenSources::default();
+            let parts = RequestParts::of(&request);
+            let decision = server.authenticate_request(&sources, parts, None);
+            let Ok(decision @ Decision::Pending(_)) = decision else {
+                panic!("the key is known or the token is refused");
+            };
+            // The decision owns the token and what the proof states.
+            drop(request);
+            let verified = decision.finish().await.expect("a good token");
+            let verified = verified.expect("a token was sent").verified;
+            assert_eq!(verified.token.issuer(), issuer_site.url());
+            assert_eq!(verified.token.is_bound(), is_bound);
+            assert_eq!(parsed::count() - before, 1 + usize::from(is_bound));
+            // A digest is looked up once for each time that it is computed.
+            let cache = server.token_cache_status().expect("a cache");
+            assert_eq!((cache.hits(), cache.misses(), cache.entries()), (0, 1, 1));
+        }
     }
 }

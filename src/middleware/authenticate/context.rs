@@ -19,6 +19,7 @@ use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::scope::ScopeToken;
+use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
@@ -41,6 +42,8 @@ pub(crate) struct AuthContext {
     pub(in crate::middleware) reply: ReplyForm,
     /// What the guards that the request has passed demanded.
     pub(in crate::middleware) demanded: DemandedScopes,
+    /// The DPoP proof that the request has used up, for the layers inside.
+    pub(in crate::middleware) used_proof: Option<ProofFingerprint>,
 }
 
 /// What a layer admits beside good tokens of its own context.

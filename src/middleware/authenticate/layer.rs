@@ -52,6 +52,10 @@ impl ResourceServer {
 /// with that empty body, unless a [`renderer`](Self::renderer) makes others. See
 /// [`RejectionKind`](crate::RejectionKind) for what is answered.
 ///
+/// A request may pass several layers. The innermost decides, and layers of one server count its
+/// `DPoP` proof as one use. Another server uses the proof again: where both share one store, it refuses
+/// the request as a replay.
+///
 /// ```
 /// use http::{Request, Response, StatusCode};
 /// use portcullis::{Issuer, ResourceServer};

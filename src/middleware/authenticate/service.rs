@@ -1,6 +1,7 @@
 //! The service that authenticates every request before the inner service sees it.
 //!
-//! 1. What an outer layer left in the extensions is removed first: the innermost layer decides.
+//! 1. What an outer layer left in the extensions is removed first: the innermost layer decides. Only
+//!    a proof that the outer layer has used up is not used up again.
 //! 2. A refused request never reaches the inner service. A bounded rest of its body is read and
 //!    thrown away, where the connection would be closed otherwise; see `drain_body`.
 //! 3. The common case is decided inside `call`: no boxed future, no clone of the service.
@@ -33,6 +34,7 @@ use crate::middleware::response::scope_challenge::DemandedScopes;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::event::Event;
+use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArc;
 use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
@@ -77,6 +79,7 @@ impl Authenticator {
     fn authenticate<B>(
         &self,
         request: &mut Request<B>,
+        used_proof: Option<ProofFingerprint>,
     ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
         if let Some(fault) = self.0.setting_fault {
             return Err(fault.rejection());
@@ -87,7 +90,8 @@ impl Authenticator {
         let parts = RequestParts::of(request);
         #[cfg(feature = "axum")]
         let parts = parts.with_original_uri(original_uri);
-        self.0.server.authenticate_request(&self.0.sources, parts)
+        let server = &self.0.server;
+        server.authenticate_request(&self.0.sources, parts, used_proof)
     }
 
     /// How this request is answered, should it be refused here or further inside.
@@ -108,16 +112,22 @@ impl Authenticator {
         authenticated: Option<AuthenticatedRequest>,
     ) -> Result<Option<HeaderValue>, Rejection> {
         let mut other_context = false;
-        let (verified, schemes, nonce) = match authenticated {
+        let (verified, schemes, nonce, used_proof) = match authenticated {
             Some(request) => {
-                let schemes = if request.is_dpop {
+                let AuthenticatedRequest {
+                    verified,
+                    is_dpop,
+                    fresh_nonce,
+                    used_proof,
+                } = request;
+                let schemes = if is_dpop {
                     SentSchemes::Dpop
                 } else {
                     SentSchemes::Bearer
                 };
-                (Some(request.verified), schemes, request.fresh_nonce)
+                (Some(verified), schemes, fresh_nonce, used_proof)
             }
-            None => (None, SentSchemes::Other, None),
+            None => (None, SentSchemes::Other, None, None),
         };
         match &verified {
             Some(verified) if !verified.is_for(self.0.context.as_deref()) => {
@@ -140,6 +150,7 @@ impl Authenticator {
             other_context,
             reply: ReplyForm { protocol, schemes },
             demanded: DemandedScopes::default(),
+            used_proof,
         });
         Ok(nonce.and_then(|nonce| HeaderValue::try_from(&*nonce).ok()))
     }
@@ -239,10 +250,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // The innermost layer decides, so what an outer layer left is removed.
-        request.extensions_mut().remove::<AuthContext>();
+        // The innermost layer decides, so what an outer layer left is removed. A proof that it used up
+        // is no replay here.
+        let outer = request.extensions_mut().remove::<AuthContext>();
+        let used_proof = outer.and_then(|outer| outer.used_proof);
         let protocol = self.authenticator.protocol(&request);
-        let admitted = match self.authenticator.authenticate(&mut request) {
+        let admitted = match self.authenticator.authenticate(&mut request, used_proof) {
             Ok(Decision::Done(verified)) => {
                 self.authenticator.admit(&mut request, protocol, verified)
             }

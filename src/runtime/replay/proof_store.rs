@@ -18,10 +18,16 @@
 //! 6. The store allocates nothing before its first use, and gives memory back when it empties.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::shard::{Replay, Shard};
+
+/// Shards for each processor: with fewer, threads contend; with more, each has its own counts of the
+/// same owners, which no longer fit into the caches of the processor.
+const SHARDS_PER_PROCESSOR: usize = 8;
 
 /// The largest number of shards, a power of two.
 const MOST_SHARDS: usize = 64;
@@ -30,8 +36,12 @@ const MOST_SHARDS: usize = 64;
 /// distribution would cost a large share of the places.
 const LEAST_SHARD_CAPACITY: usize = 256;
 
-/// The bits of a fingerprint that choose the shard: not those that hash tables use.
-const SHARD_BITS: u32 = 40;
+/// The bits of a fingerprint that choose the shard: not those that choose the place in its table.
+const SHARD_BITS: u32 = 16;
+
+/// The fingerprint of a proof in one store, and a random number in every other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProofFingerprint(NonZeroU64);
 
 /// A bounded store of used proofs.
 pub(crate) struct ProofStore {
@@ -60,18 +70,18 @@ impl ProofStore {
     ///
     /// * `owner`: whose share of the places the proof takes, in parts: issuer, subject and client of
     ///   the token.
-    /// * `proof`: the thumbprint of the key and the `jti`.
+    /// * `proof`: its [`fingerprint`](Self::fingerprint) in this store.
     /// * `life`: the upper bound of the time for which a proof that arrives now can be valid, the same
     ///   for all calls. A shorter one than before expires with those before it.
     /// * `now`: the monotonic time of the server's clock.
     pub(crate) fn use_once(
         &self,
         owner: &[&[u8]],
-        proof: (&[u8; 32], &[u8]),
+        proof: ProofFingerprint,
         life: Duration,
         now: Duration,
     ) -> Replay {
-        let fingerprint = self.fingerprint(proof);
+        let ProofFingerprint(fingerprint) = proof;
         let owner = self.owner(owner);
         match self.shard(fingerprint) {
             Some(mut shard) => shard.use_once(fingerprint, owner, life, now),
@@ -80,6 +90,15 @@ impl ProofStore {
                 retry_after: life.max(Duration::from_secs(1)),
             },
         }
+    }
+
+    /// The fingerprint of a proof with this thumbprint of its key and this `jti`.
+    pub(crate) fn fingerprint(&self, thumbprint: &[u8; 32], jti: &[u8]) -> ProofFingerprint {
+        let mut hasher = self.proof_hasher.build_hasher();
+        // The thumbprint has one length, so the concatenation is unambiguous.
+        hasher.write(thumbprint);
+        hasher.write(jti);
+        ProofFingerprint(NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN))
     }
 
     /// Entries, those included that have expired since the last use of their shard.
@@ -93,31 +112,25 @@ impl ProofStore {
         self.capacity
     }
 
-    fn fingerprint(&self, (thumbprint, jti): (&[u8; 32], &[u8])) -> u64 {
-        let mut hasher = self.proof_hasher.build_hasher();
-        // The thumbprint has one length, so the concatenation is unambiguous.
-        hasher.write(thumbprint);
-        hasher.write(jti);
-        hasher.finish()
-    }
-
     fn owner(&self, parts: &[&[u8]]) -> u32 {
         // Each part with its length.
         u32::try_from(self.owner_hasher.hash_one(parts) >> 32).unwrap_or_default()
     }
 
-    fn shard(&self, fingerprint: u64) -> Option<MutexGuard<'_, Shard>> {
+    fn shard(&self, fingerprint: NonZeroU64) -> Option<MutexGuard<'_, Shard>> {
         let shards = self.shards.get_or_init(|| shards(self.capacity));
         // A power of two.
         let mask = shards.len().saturating_sub(1);
-        let bits = usize::try_from((fingerprint >> SHARD_BITS) & 0xffff).unwrap_or_default();
+        let bits = usize::try_from((fingerprint.get() >> SHARD_BITS) & 0xffff).unwrap_or_default();
         shards.get(bits & mask).map(lock)
     }
 }
 
 /// Shards that have this capacity together.
 fn shards(capacity: usize) -> Box<[AlignedShard]> {
-    let mut count = MOST_SHARDS;
+    let processors = available_parallelism().map_or(MOST_SHARDS, NonZeroUsize::get);
+    let wanted = processors.saturating_mul(SHARDS_PER_PROCESSOR);
+    let mut count = wanted.min(MOST_SHARDS).next_power_of_two();
     while count > 1 && capacity / count < LEAST_SHARD_CAPACITY {
         count /= 2;
     }

@@ -4,9 +4,11 @@
 //! Expiry has whole seconds, rounded up, modulo 2^32: 16 bytes hold a fingerprint, an owner and an
 //! expiry. Two such times are compared by their difference, so the start of the clock does not matter.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
+
+use super::probe_table::ProbeTable;
 
 /// Whether a proof was used before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +35,15 @@ const LEAST_SHRUNK: usize = 64;
 /// The proofs whose fingerprints belong to this shard.
 pub(super) struct Shard {
     capacity: usize,
-    fingerprints: HashSet<u64, Unhashed>,
+    fingerprints: ProbeTable<{ u64::MAX }>,
     /// In the order of insertion, which is that of expiry.
     entries: VecDeque<Entry>,
     /// How many entries each owner holds.
-    owners: HashMap<u32, u32, Unhashed>,
+    owners: Owners,
 }
 
 struct Entry {
-    fingerprint: u64,
+    fingerprint: NonZeroU64,
     owner: u32,
     expiry: Seconds,
 }
@@ -51,38 +53,33 @@ impl Shard {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity,
-            fingerprints: HashSet::default(),
+            fingerprints: ProbeTable::default(),
             entries: VecDeque::new(),
-            owners: HashMap::default(),
+            owners: Owners::default(),
         }
     }
 
     /// Records a proof, if it is fresh and its owner has a place.
     pub(super) fn use_once(
         &mut self,
-        fingerprint: u64,
+        fingerprint: NonZeroU64,
         owner: u32,
         life: Duration,
         now: Duration,
     ) -> Replay {
         let passed = Seconds::passed(now);
         self.drop_expired(passed);
-        // One probe of each table: what does not enter after all is taken back.
-        if !self.fingerprints.insert(fingerprint) {
+        if self.fingerprints.find(fingerprint).is_some() {
             return Replay::Replayed;
         }
         let free = self.capacity.saturating_sub(self.entries.len());
-        let held = self.owners.entry(owner).or_default();
-        if *held as usize >= free {
-            if *held == 0 {
-                self.owners.remove(&owner);
-            }
-            self.fingerprints.remove(&fingerprint);
+        let held = self.owners.count(owner);
+        if held as usize >= free {
             return Replay::Full {
                 retry_after: self.retry_after(passed),
             };
         }
-        *held = held.saturating_add(1);
+        self.owners.set_count(owner, held.saturating_add(1));
         let expiry = Seconds::expiry(now, life);
         // Readings of different threads arrive out of order by a little. The order of expiry holds.
         let expiry = match self.entries.back() {
@@ -90,6 +87,7 @@ impl Shard {
             _ => expiry,
         };
         self.make_room();
+        self.fingerprints.insert(fingerprint);
         self.entries.push_back(Entry {
             fingerprint,
             owner,
@@ -118,14 +116,10 @@ impl Shard {
                 return;
             }
             let owner = first.owner;
-            self.fingerprints.remove(&first.fingerprint);
+            self.fingerprints.remove(first.fingerprint);
             self.entries.pop_front();
-            if let Some(held) = self.owners.get_mut(&owner) {
-                *held = held.saturating_sub(1);
-                if *held == 0 {
-                    self.owners.remove(&owner);
-                }
-            }
+            let held = self.owners.count(owner);
+            self.owners.set_count(owner, held.saturating_sub(1));
             self.shrink();
         }
     }
@@ -146,7 +140,7 @@ impl Shard {
         if length >= LEAST_SHRUNK && length < self.entries.capacity() / 4 {
             self.entries.shrink_to(2 * length);
             self.fingerprints.shrink_to(2 * length);
-            self.owners.shrink_to(2 * self.owners.len());
+            self.owners.0.shrink_to(2 * self.owners.0.len());
         }
     }
 
@@ -156,6 +150,29 @@ impl Shard {
         let oldest = self.entries.front();
         let left = oldest.map(|first| first.expiry.since(now));
         Duration::from_secs(u64::from(left.unwrap_or_default().max(1)))
+    }
+}
+
+/// Counts of owners: the owner is the high half of an entry, and its count, at least 1, the low half.
+#[derive(Default)]
+struct Owners(ProbeTable<{ !(u32::MAX as u64) }>);
+
+impl Owners {
+    fn count(&self, owner: u32) -> u32 {
+        let held = self.0.find(Self::entry(owner, NonZeroU32::MIN));
+        let count = held.map_or(0, |held| held.get() & u64::from(u32::MAX));
+        u32::try_from(count).unwrap_or_default()
+    }
+
+    fn set_count(&mut self, owner: u32, count: u32) {
+        match NonZeroU32::new(count) {
+            Some(count) => self.0.insert(Self::entry(owner, count)),
+            None => self.0.remove(Self::entry(owner, NonZeroU32::MIN)),
+        }
+    }
+
+    fn entry(owner: u32, count: NonZeroU32) -> NonZeroU64 {
+        NonZeroU64::from(count) | u64::from(owner) << 32
     }
 }
 
@@ -195,32 +212,5 @@ impl Seconds {
     /// Seconds from `earlier` to this time.
     fn since(self, earlier: Self) -> u32 {
         self.0.wrapping_sub(earlier.0)
-    }
-}
-
-/// Hashes that are already hashes are used as they are. The table takes its bucket from the low bits
-/// and its tag from the high ones.
-#[derive(Default)]
-pub(super) struct IdentityHasher(u64);
-
-type Unhashed = BuildHasherDefault<IdentityHasher>;
-
-impl Hasher for IdentityHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u32(&mut self, hash: u32) {
-        self.0 = u64::from(hash) << 32 | u64::from(hash);
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }

@@ -18,7 +18,12 @@ const KEY: [u8; 32] = [1; 32];
 const OWNER: &[&[u8]] = &[b"https://as.example.com", b"user-1", b"client-1"];
 
 fn use_at(store: &ProofStore, owner: &str, jti: &str, now: Duration) -> Replay {
-    store.use_once(&[owner.as_bytes()], (&KEY, jti.as_bytes()), LIFE, now)
+    store.use_once(
+        &[owner.as_bytes()],
+        store.fingerprint(&KEY, jti.as_bytes()),
+        LIFE,
+        now,
+    )
 }
 
 /// Uses this many new proofs of one owner. The number that were fresh.
@@ -31,7 +36,9 @@ fn flood(store: &ProofStore, owner: &str, proofs: usize, now: Duration) -> usize
 #[test]
 fn a_proof_is_fresh_once_and_another_key_or_jti_makes_another_proof() {
     let store = ProofStore::new(100_000);
-    let use_once = |owner, proof| store.use_once(owner, proof, LIFE, NOW);
+    let use_once = |owner, (key, jti): (&[u8; 32], &[u8])| {
+        store.use_once(owner, store.fingerprint(key, jti), LIFE, NOW)
+    };
     assert_eq!(use_once(OWNER, (&KEY, b"a")), Replay::Fresh);
     assert_eq!(use_once(OWNER, (&KEY, b"a")), Replay::Replayed);
     assert_eq!(
@@ -183,7 +190,7 @@ fn a_clock_at_the_end_of_its_range_overflows_nothing() {
         assert_eq!(use_at(&store, "owner", "a", now + LIFE * 2), Replay::Fresh);
     }
     let store = ProofStore::new(100);
-    let forever = |now| store.use_once(OWNER, (&KEY, b"a"), Duration::MAX, now);
+    let forever = |now| store.use_once(OWNER, store.fingerprint(&KEY, b"a"), Duration::MAX, now);
     assert_eq!(forever(Duration::ZERO), Replay::Fresh);
     assert_eq!(forever(LIFE), Replay::Replayed);
 }
@@ -229,7 +236,7 @@ proptest! {
         let mut now = NOW;
         for (owner, jti, millis) in uses {
             now += Duration::from_millis(millis);
-            let replay = store.use_once(&[&[owner]], (&KEY, &[jti]), LIFE, now);
+            let replay = store.use_once(&[&[owner]], store.fingerprint(&KEY, &[jti]), LIFE, now);
             prop_assert_eq!(replay, model.use_once(owner, jti, now));
             prop_assert_eq!(store.len(), model.entries.len());
         }
@@ -244,7 +251,7 @@ proptest! {
         let mut last_use: HashMap<u16, Duration> = HashMap::new();
         for (jti, millis) in uses {
             now += Duration::from_millis(millis);
-            let replay = store.use_once(OWNER, (&KEY, &jti.to_be_bytes()), LIFE, now);
+            let replay = store.use_once(OWNER, store.fingerprint(&KEY, &jti.to_be_bytes()), LIFE, now);
             match last_use.get(&jti) {
                 Some(used) if now.saturating_sub(*used) <= LIFE + SECOND => {
                     prop_assert_eq!(replay, Replay::Replayed);

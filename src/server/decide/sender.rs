@@ -5,6 +5,8 @@
 //!    token's own checks. A cached token never skips it.
 //! 2. Everything that `cnf` states and that is known must be proven.
 //! 3. The proof is used up last, so that a request that is refused for another reason can be sent again.
+//! 4. A request passes several layers of one server with one proof: the layer that uses it up leaves its
+//!    fingerprint with the request, and the layers inside check all but the replay.
 
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Now;
 use crate::runtime::replay::Replay;
-use crate::runtime::replay::proof_store::ProofStore;
+use crate::runtime::replay::proof_store::{ProofFingerprint, ProofStore};
 #[cfg(feature = "redis")]
 use crate::runtime::shared::replay::SharedReplay;
 #[cfg(feature = "redis")]
@@ -58,6 +60,8 @@ pub(crate) struct AuthenticatedRequest {
     pub(crate) is_dpop: bool,
     /// A nonce for the response, since the one of the proof is past half of its life.
     pub(crate) fresh_nonce: Option<Box<str>>,
+    /// The proof that this request has used up, for the layers inside.
+    pub(crate) used_proof: Option<ProofFingerprint>,
 }
 
 impl AuthenticatedRequest {
@@ -67,6 +71,7 @@ impl AuthenticatedRequest {
             verified,
             is_dpop: false,
             fresh_nonce: None,
+            used_proof: None,
         }
     }
 }
@@ -77,13 +82,17 @@ pub(in crate::server) struct Sender {
     /// For a token under the scheme `DPoP`.
     proof: Option<Result<VerifiedProof, Rejection>>,
     certificate: Option<ClientCertificate>,
+    /// The proof that an outer layer has used up for this request.
+    used_proof: Option<ProofFingerprint>,
 }
 
 impl Sender {
-    /// Reads the proof and the certificate of a request.
+    /// Reads the proof and the certificate of a request. `used_proof` is the one that an outer layer
+    /// has used up for this request.
     pub(in crate::server) fn of(
         request: RequestParts<'_>,
         credential: Credential<'_>,
+        used_proof: Option<ProofFingerprint>,
         rules: Option<&DpopRules>,
         known: Option<&ClientKey>,
         now: UnixTime,
@@ -94,11 +103,10 @@ impl Sender {
             is_dpop: credential.is_dpop(),
             proof: rules.map(|rules| rules.check_proof(request, credential, known, now, scratch)),
             certificate: request.extensions.get::<ClientCertificate>().cloned(),
+            used_proof,
         }
     }
-}
 
-impl Sender {
     /// For a token that is not bound: a proof beside it is not read.
     pub(in crate::server) fn without_proof(
         request: RequestParts<'_>,
@@ -108,6 +116,7 @@ impl Sender {
             is_dpop: credential.is_dpop(),
             proof: None,
             certificate: request.extensions.get::<ClientCertificate>().cloned(),
+            used_proof: None,
         }
     }
 }
@@ -157,30 +166,46 @@ impl DpopRules {
         }
     }
 
-    /// Uses the proof up.
+    /// Uses the proof up in the store of this process, unless an outer layer has.
     fn use_once(
         &self,
         verified: &VerifiedRequest,
         proof: &VerifiedProof,
+        used: Option<ProofFingerprint>,
         now: Duration,
-    ) -> Result<(), Rejection> {
+    ) -> Result<ProofUse, Rejection> {
         let Some(store) = &self.store else {
-            return Ok(());
+            return Ok(ProofUse::Unchecked);
         };
+        let fingerprint = store
+            .local
+            .fingerprint(&proof.thumbprint, proof.id.as_bytes());
+        if used == Some(fingerprint) {
+            return Ok(ProofUse::OfThisRequest(fingerprint));
+        }
         let token = &verified.token;
         let subject = token.subject().map_or("", |id| id.as_str());
         let client = token.client_id().map_or("", |id| id.as_str());
         let owner = [token.issuer(), subject, client].map(str::as_bytes);
         let life = self.proofs.longest_life();
-        let id = (&proof.thumbprint, proof.id.as_bytes());
-        match store.local.use_once(&owner, id, life, now) {
-            Replay::Fresh => Ok(()),
+        match store.local.use_once(&owner, fingerprint, life, now) {
+            Replay::Fresh => Ok(ProofUse::First(fingerprint)),
             Replay::Replayed => Err(DpopFault::Replayed.into()),
             Replay::Full { retry_after } => {
                 Err(Rejection::unavailable(Outage::ReplayStoreFull, retry_after))
             }
         }
     }
+}
+
+/// The use of a proof that is not replayed.
+enum ProofUse {
+    /// Replay is not checked.
+    Unchecked,
+    /// The first use at this process.
+    First(ProofFingerprint),
+    /// An outer layer of the same server has used it up for the same request.
+    OfThisRequest(ProofFingerprint),
 }
 
 /// Whether this request needs a check of its sender: false for a bearer token where nothing is
@@ -190,7 +215,7 @@ pub(in crate::server) fn is_needed(verified: &VerifiedRequest, credential: Crede
     credential.is_dpop() || verified.token.is_bound() || !verified.rules.required_bindings.is_none()
 }
 
-/// A request whose sender is verified here, and its proof, which another instance may have seen.
+/// A request whose sender is verified here, and its proof where the shared store has not recorded it.
 pub(in crate::server) struct CheckedSender {
     pub(in crate::server) request: AuthenticatedRequest,
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
@@ -205,17 +230,28 @@ pub(in crate::server) fn check(
     now: Now,
 ) -> Result<CheckedSender, Rejection> {
     let is_dpop = sender.is_dpop;
-    match check_bindings(&verified, sender, rules, now) {
-        Ok((proof, fresh_nonce)) => Ok(CheckedSender {
-            request: AuthenticatedRequest {
-                verified,
-                is_dpop,
-                fresh_nonce,
-            },
-            proof,
-        }),
-        Err(rejection) => Err(rejection.by(verified.realm())),
+    let proven = match check_bindings(&verified, sender, rules, now) {
+        Ok(proven) => proven,
+        Err(rejection) => return Err(rejection.by(verified.realm())),
+    };
+    let mut request = AuthenticatedRequest::without_proof(verified);
+    request.is_dpop = is_dpop;
+    let mut checked = CheckedSender {
+        request,
+        proof: None,
+    };
+    if let Some(proven) = proven {
+        checked.request.fresh_nonce = proven.fresh_nonce;
+        match proven.proof_use {
+            ProofUse::Unchecked => {}
+            ProofUse::OfThisRequest(used) => checked.request.used_proof = Some(used),
+            ProofUse::First(used) => {
+                checked.request.used_proof = Some(used);
+                checked.proof = Some(proven.proof);
+            }
+        }
     }
+    Ok(checked)
 }
 
 /// The look-up of a proof in the store that instances share, after it is fresh at this instance.
@@ -235,13 +271,22 @@ pub(in crate::server) async fn check_shared(
     Err(rejection.by(request.verified.realm()))
 }
 
-/// Checks every binding, and returns the proof and a nonce for the response where one is due.
+/// What a good proof gives.
+struct Proven {
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    proof: VerifiedProof,
+    proof_use: ProofUse,
+    /// A nonce for the response where one is due.
+    fresh_nonce: Option<Box<str>>,
+}
+
+/// Checks every binding. `None` where the token is not bound to a key.
 fn check_bindings(
     verified: &VerifiedRequest,
     sender: Sender,
     rules: Option<&DpopRules>,
     now: Now,
-) -> Result<(Option<VerifiedProof>, Option<Box<str>>), Rejection> {
+) -> Result<Option<Proven>, Rejection> {
     let confirmation = verified.token.confirmation();
     let key = confirmation.and_then(|keys| keys.jwk_thumbprint());
     let certificate = confirmation.and_then(|keys| keys.certificate_thumbprint());
@@ -260,7 +305,7 @@ fn check_bindings(
     }
     let (expected, rules, proof) = match (key, rules, sender.proof) {
         (None, _, _) if sender.is_dpop => return Err(TokenFault::Scheme.into()),
-        (None, _, _) => return Ok((None, None)),
+        (None, _, _) => return Ok(None),
         (Some(expected), Some(rules), Some(proof)) => (expected, rules, proof),
         // RFC 9449 s7.2: a bound token under the scheme `Bearer` is refused.
         (Some(_), _, _) => return Err(unproven("cnf.jkt", "the scheme `DPoP` and a proof")),
@@ -273,9 +318,13 @@ fn check_bindings(
         // Another request may have kept the same key meanwhile.
         let _ = verified.client_key.set(key);
     }
-    let nonce = rules.check_nonce(&proof, now.wall)?;
-    rules.use_once(verified, &proof, now.monotonic)?;
-    Ok((Some(proof), nonce))
+    let fresh_nonce = rules.check_nonce(&proof, now.wall)?;
+    let proof_use = rules.use_once(verified, &proof, sender.used_proof, now.monotonic)?;
+    Ok(Some(Proven {
+        proof,
+        proof_use,
+        fresh_nonce,
+    }))
 }
 
 #[cold]

@@ -18,8 +18,8 @@ impl Issuer {
     /// 1. Only the boolean `active: true` is good. `aud`, `iss`, `exp`, `nbf`, `scope`,
     ///    `client_id`, the claims of tenants and `cnf` are then read and checked like those of a
     ///    JWT, and all settings of claims hold; a member that is `null` or empty is absent. A
-    ///    `token_type` other than `Bearer` or `access_token` is refused, and so is what is marked
-    ///    as an ID, refresh or logout token.
+    ///    `token_type` other than `Bearer`, `access_token` or, with `cnf.jkt`, `DPoP` is refused, and
+    ///    so is what is marked as an ID, refresh or logout token.
     /// 2. What the endpoint does not judge is 503: no answer, a broken one, any status but 200. That
     ///    concerns the token that was asked about, and others only when the endpoint is down.
     /// 3. Answers are remembered for a while; see

@@ -5,6 +5,7 @@ mod bounds;
 mod clocks;
 mod engine;
 mod processes;
+mod proofs;
 mod tls;
 
 use std::time::Duration;

@@ -3,16 +3,16 @@
 
 use std::env;
 use std::process::Stdio;
+use std::time::Duration;
 
-use portcullis::config::SharedStore;
 use portcullis::revocation::Revocation;
 use portcullis::{Issuer, ResourceServer};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines, stdin};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::engine::{Engine, Wire};
-use super::{KEY, REVOKED, World, store};
-use crate::support::API;
+use super::{REVOKED, World, store};
+use crate::support::{API, Requests as _};
 
 const STORE: &str = "PORTCULLIS_TEST_STORE";
 const KEYS: &str = "PORTCULLIS_TEST_KEY_SET";
@@ -24,7 +24,8 @@ async fn does_as_it_is_told(url: String) {
     let [keys, name] = [KEYS, NAME].map(|of| env::var(of).expect("the parent has set it"));
     let server = ResourceServer::builder(API)
         .issuer(Issuer::oidc(&name).key_set(keys))
-        .shared_store(SharedStore::redis(url).cluster_key(KEY));
+        // Long enough for a busy machine.
+        .shared_store(store(&url).answer_timeout(Duration::from_secs(2)));
     let server = server
         .build()
         .expect("sound")
@@ -40,6 +41,12 @@ async fn does_as_it_is_told(url: String) {
                 format!("{:?}", instance.server.revocations().revoke(revocation))
             }
             Some(("verdict", token)) => instance.verdict(token).await,
+            Some(("prove", pair)) => {
+                let (token, proof) = pair.split_once(' ').expect("a token and a proof");
+                let authorization = format!("DPoP {token}");
+                let fields = [("authorization", &*authorization), ("dpop", proof)];
+                instance.app.send("/", &fields).await.verdict()
+            }
             _ => format!("{}", instance.server.synchronize().await.is_ok()),
         };
         println!("{ANSWER}{answer}");
@@ -47,14 +54,14 @@ async fn does_as_it_is_told(url: String) {
 }
 
 /// Another process.
-struct Other {
+pub(super) struct Other {
     _process: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Other {
-    fn start(world: &World, url: &str) -> Self {
+    pub(super) fn start(world: &World, url: &str) -> Self {
         let child = Command::new(env::current_exe().expect("this binary"))
             .args(["--exact", "--ignored", "--nocapture"])
             .arg("shared_store::processes::two_processes_share_revocations_through_cuts_and_the_loss_of_the_store")
@@ -73,7 +80,7 @@ impl Other {
         }
     }
 
-    async fn tell(&mut self, line: &str) -> String {
+    pub(super) async fn tell(&mut self, line: &str) -> String {
         let line = format!("{line}\n");
         self.input
             .write_all(line.as_bytes())
