@@ -96,7 +96,7 @@ async fn keys_of_ml_dsa_with_faults_are_skipped_and_named() {
     let cases: [(&str, Option<&str>, Change); 14] = [
         ("the accepted twin", None, |_| {}),
         ("a member that is empty", None, |key| {
-            key["priv"] = "".into()
+            key["priv"] = "".into();
         }),
         ("padded base64", None, |key| {
             key["pub"] = format!("{}=", text(key, "pub")).into();
@@ -109,7 +109,7 @@ async fn keys_of_ml_dsa_with_faults_are_skipped_and_named() {
             },
         ),
         ("the algorithm of another type", Some(MALFORMED), |key| {
-            key["alg"] = "ES256".into()
+            key["alg"] = "ES256".into();
         }),
         ("another parameter set", Some(UNFIT), |key| {
             key["alg"] = "ML-DSA-87".into();
@@ -130,7 +130,7 @@ async fn keys_of_ml_dsa_with_faults_are_skipped_and_named() {
             key["pub"] = "!".into();
         }),
         ("not a string", Some(MALFORMED), |key| {
-            key["pub"] = json!([1])
+            key["pub"] = json!([1]);
         }),
         (
             "a private key",
@@ -138,7 +138,7 @@ async fn keys_of_ml_dsa_with_faults_are_skipped_and_named() {
             |key| key["priv"] = "A".repeat(43).into(),
         ),
         ("for encryption", Some("it is for encryption"), |key| {
-            key["use"] = "enc".into()
+            key["use"] = "enc".into();
         }),
     ];
     for (what, reason, change) in cases {
