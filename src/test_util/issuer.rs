@@ -136,6 +136,8 @@ impl MockIssuer {
 
     /// Signs with the first of these algorithms, and publishes a key for each. An empty list
     /// changes nothing. Default: RS256, and any algorithm that a token builder names.
+    /// A server that trusts it accepts the default list; name ML-DSA with
+    /// [`Issuer::algorithms`] too.
     #[must_use]
     pub fn with_algorithms(self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let algorithms: Vec<_> = algorithms.into_iter().collect();

@@ -211,7 +211,7 @@ async fn exchange(address: SocketAddr, fields: &[(&str, &str)]) -> u16 {
     let mut stream = TcpStream::connect(address).await.expect("a server");
     let mut head = String::from("GET / HTTP/1.1\r\nhost: api.example.com\r\nconnection: close\r\n");
     for (name, value) in fields {
-        head.extend([name, ": ", value, "\r\n"]);
+        head.extend([*name, ": ", *value, "\r\n"]);
     }
     head.push_str("\r\n");
     stream
