@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::Objection;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
@@ -424,7 +425,9 @@ impl ResourceServerBuilder {
             issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
         }
         mistakes.collect(self.check_settings());
-        let dpop = mistakes.collect(self.binding.compile(&self.resource));
+        let demands = self.issuers.iter().map(|issuer| issuer.required_bindings);
+        let demanded = demands.fold(self.binding.required, RequiredBindings::and);
+        let dpop = mistakes.collect(self.binding.compile(&self.resource, demanded));
         let registry = self.compile_issuers(&mut mistakes);
         mistakes.collect(self.check_registry(&registry));
         #[cfg(feature = "redis")]

@@ -30,6 +30,10 @@ pub(in crate::middleware) struct CertificateProxy {
     pub(in crate::middleware) peers: TrustedPeers,
 }
 
+/// In the extensions of a request whose certificate comes from a header field.
+#[derive(Clone, Copy)]
+struct ReadFromHeader;
+
 impl CertificateProxy {
     /// Replaces the request's [`ClientCertificate`] by the one that a trusted peer states, and
     /// removes the header field of any other peer.
@@ -43,14 +47,20 @@ impl CertificateProxy {
         request: &mut Request<B>,
     ) -> Result<(), Rejection> {
         let peer = peer_address(request.extensions());
-        if !peer.is_some_and(|address| self.peers.contains(address)) {
+        // The innermost layer decides, so the certificate that an outer one read is removed.
+        let was_read = request.extensions_mut().remove::<ReadFromHeader>();
+        let is_trusted = peer.is_some_and(|address| self.peers.contains(address));
+        if is_trusted || was_read.is_some() {
+            request.extensions_mut().remove::<ClientCertificate>();
+        }
+        if !is_trusted {
             self.header.remove_from(request.headers_mut());
             return Ok(());
         }
-        request.extensions_mut().remove::<ClientCertificate>();
         match self.header.read(request.headers()) {
             Ok(Some(certificate)) => {
                 request.extensions_mut().insert(certificate);
+                request.extensions_mut().insert(ReadFromHeader);
                 Ok(())
             }
             Ok(None) => Ok(()),

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
+use crate::model::binding::RequiredBindings;
 use crate::model::url;
 use crate::runtime::replay::proof_store::ProofStore;
 use crate::server::decide::sender::{DpopRules, StoreRules};
@@ -23,16 +24,18 @@ const SHORT_PROOF: usize = 4 * 1024;
 const LONG_PROOF: usize = 12 * 1024;
 
 impl BindingSettings {
-    /// The rules for proofs; `None` where the scheme is off.
+    /// The rules for proofs; `None` where the scheme is off. `demanded` is what the server and its issuers
+    /// demand.
     pub(in crate::server) fn compile(
         &self,
         resource: &str,
+        demanded: RequiredBindings,
     ) -> Result<Option<DpopRules>, ConfigError> {
         let dpop = &self.dpop;
         let mut mistakes = Mistakes::default();
         mistakes.collect(check_once(&dpop.once));
         mistakes.collect(check_bounds(dpop));
-        let origin = mistakes.collect(self.origin(resource));
+        let origin = mistakes.collect(self.origin(resource, demanded));
         let (internal, public) = &self.public_path;
         let mapping = PublicPath::new(internal, public);
         if mapping.is_none() {
@@ -42,7 +45,7 @@ impl BindingSettings {
             ));
         }
         let nonces = mistakes.collect(nonces(dpop));
-        if dpop.mode == DpopMode::Off && self.required.demands_dpop() {
+        if dpop.mode == DpopMode::Off && demanded.demands_dpop() {
             mistakes.add(ConfigError::conflict(
                 "require_binding",
                 "it demands DPoP, and `dpop(Dpop::off())` refuses it; keep one of them",
@@ -78,7 +81,11 @@ impl BindingSettings {
     }
 
     /// The origin that clients use. None where DPoP is not asked for and the resource is not a URL.
-    fn origin(&self, resource: &str) -> Result<Option<PublicOrigin>, ConfigError> {
+    fn origin(
+        &self,
+        resource: &str,
+        demanded: RequiredBindings,
+    ) -> Result<Option<PublicOrigin>, ConfigError> {
         if let Some(given) = &self.public_origin {
             let is_sound = url::check(given, true).is_ok();
             let (_, path) = url::split_origin(given);
@@ -92,7 +99,7 @@ impl BindingSettings {
             });
         }
         let origin = PublicOrigin::of(resource);
-        let is_demanded = self.required.demands_dpop() || self.dpop.mode == DpopMode::Accepted;
+        let is_demanded = demanded.demands_dpop() || self.dpop.mode == DpopMode::Accepted;
         if origin.is_none() && is_demanded {
             return Err(ConfigError::missing(
                 "public_origin",
@@ -169,7 +176,7 @@ fn nonces(dpop: &Dpop) -> Result<Option<DpopNonces>, ConfigError> {
         .map(GivenNonceKey::bytes)
         .collect::<Result<_, _>>()?;
     let nonces = match keys.split_first() {
-        None => DpopNonces::of_process(dpop.nonce_lifetime),
+        None => DpopNonces::with_random_key(dpop.nonce_lifetime),
         Some((signing, previous)) => DpopNonces::under(signing, previous, dpop.nonce_lifetime),
     };
     match nonces {

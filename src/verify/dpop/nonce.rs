@@ -12,7 +12,6 @@
 //! A nonce is 32 characters of base64url, all of them `NQCHAR`: one byte of version, seven bytes of
 //! big-endian seconds, and 16 bytes of HMAC-SHA-256 over both.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -63,18 +62,10 @@ pub(crate) struct DpopNonces {
 }
 
 impl DpopNonces {
-    /// Nonces under a key of this process, which is random: another process and a restart make
-    /// clients try once more. `None` when the cryptographic library fails or the system has no
-    /// randomness.
-    pub(crate) fn of_process(lifetime: Duration) -> Option<Self> {
-        static ROOT: OnceLock<[u8; 32]> = OnceLock::new();
-        let root = if let Some(root) = ROOT.get() {
-            root
-        } else {
-            let random = random_bytes()?;
-            ROOT.get_or_init(|| random)
-        };
-        Self::under(root, &[], lifetime)
+    /// Nonces under a random key: another process, a restart and another server in this process make
+    /// clients try once more. `None` when the cryptographic library fails or the system has no randomness.
+    pub(crate) fn with_random_key(lifetime: Duration) -> Option<Self> {
+        Self::under(&random_bytes()?, &[], lifetime)
     }
 
     /// Nonces under keys of 32 random bytes, the same on all instances. `signing` signs; it and
@@ -264,16 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn all_servers_of_a_process_have_one_random_key() {
-        let nonces = || DpopNonces::of_process(LIFETIME).expect("randomness");
-        let nonce = nonces().issue(NOW);
-        assert_eq!(nonces().check(&nonce, NOW), NonceCheck::Good);
-        assert_eq!(
-            DpopNonces::under(&[0; 32], &[], LIFETIME)
-                .expect("keys")
-                .check(&nonce, NOW),
-            NonceCheck::Bad
-        );
+    fn each_server_has_a_random_key_of_its_own() {
+        let nonces = || DpopNonces::with_random_key(LIFETIME).expect("randomness");
+        let (one, other) = (nonces(), nonces());
+        let nonce = one.issue(NOW);
+        assert_eq!(one.check(&nonce, NOW), NonceCheck::Good);
+        assert_eq!(other.check(&nonce, NOW), NonceCheck::Bad);
     }
 
     #[test]

@@ -461,6 +461,16 @@ async fn the_target_uri_is_what_clients_see() {
             .await;
         assert_eq!(answer.verdict(), verdict, "{htu}");
     }
+    // A router does not remove dot segments, so that no proof of another path fits.
+    for (path, htu) in [
+        ("/nested/../orders", URL),
+        ("/nested/%2e%2e/orders", URL),
+        ("/orders/../guarded", "https://api.example.com/guarded"),
+    ] {
+        let proof = stage.key.proof("GET", htu).access_token(&token).sign();
+        let answer = stage.send_to(Method::GET, path, &dpop, &[&proof]).await;
+        assert_ne!(answer.status, 200, "{path}");
+    }
     // A proxy that serves `/api/orders` and passes `/orders` on; and another origin.
     let stage = Stage::new(|server| {
         let server = server.dpop(Dpop::accepted()).public_path("", "/api");
@@ -718,4 +728,9 @@ fn settings_that_cannot_hold_are_mistakes() {
     };
     assert_eq!(urn(Dpop::default()), "none");
     assert_eq!(urn(Dpop::accepted()), "public_origin");
+    let strict = issuer.trusted().require_binding(Binding::Dpop);
+    let server = portcullis::ResourceServer::builder("urn:api").issuer(strict.clone());
+    assert_eq!(mistake(server), "public_origin");
+    let off = portcullis::ResourceServer::builder(API).issuer(strict);
+    assert_eq!(mistake(off.dpop(Dpop::off())), "require_binding");
 }
