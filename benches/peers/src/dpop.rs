@@ -5,8 +5,9 @@
 //!    the replay check records the proof.
 //! 3. huskarl-resource-server has no layer, no token cache and no replay store: its row is its
 //!    check of the request, which verifies the token's signature each time, and the same handler.
-//!    Its settings are the defaults, except for the age of a proof. It verifies by RustCrypto. A second
-//!    row verifies by aws-lc-rs, as this library does, through the trait that it offers for that.
+//!    Its settings are the defaults, except for the age of a proof: no replay check, no nonces, and
+//!    RustCrypto for signatures. A second row verifies by aws-lc-rs, as this library does, through
+//!    its trait `JwsVerifierPlatform`.
 
 use std::future::ready;
 use std::rc::Rc;
@@ -35,12 +36,12 @@ use crate::stage::bound::{Client, URL};
 use crate::stage::turns::{by_turns, lower_quartile};
 use crate::stage::{built, call, handler, now, runtime};
 
-/// Enough for the turns of a call of 8 us.
+/// Enough for all turns of a call that takes 8 us or more.
 const PROOFS: usize = 110_000;
 
 const TURNS: usize = 100;
 
-/// A call, and what it is called.
+/// One call, and its name in the table.
 struct Row {
     name: &'static str,
     run: Box<dyn FnMut()>,
@@ -122,7 +123,7 @@ fn huskarl(
         .build();
     let validator = runtime().block_on(validator).expect("sound settings");
     let (mut service, mut next) = (handler(), requests(client));
-    // The address that the client used, which it wants whole.
+    // The check compares the absolute address with the proof's `htu`.
     let target = Uri::from_static(URL);
     Row {
         name,
