@@ -15,17 +15,17 @@ use super::tokens::Mint;
 use super::tokens::Size;
 use super::{Goal, Row, Scale, Scene, built, call, handler, round};
 
-const URL: &str = "https://api.example.com/orders";
+pub(crate) const URL: &str = "https://api.example.com/orders";
 
 /// A bound token, and proofs for it.
-struct Client {
+pub(crate) struct Client {
     key: DpopKey,
     authorization: HeaderValue,
     proofs: Vec<HeaderValue>,
 }
 
 impl Client {
-    fn new(issuer: &MockIssuer, proofs: usize) -> Self {
+    pub(crate) fn new(issuer: &MockIssuer, proofs: usize) -> Self {
         let key = DpopKey::generate();
         let token = Mint::new(issuer, Size::Kb1)
             .token(0)
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    fn request(&self, proof: usize) -> Request<()> {
+    pub(crate) fn request(&self, proof: usize) -> Request<()> {
         let mut request = Request::new(());
         *request.uri_mut() = http::Uri::from_static("/orders");
         let headers = request.headers_mut();

@@ -11,6 +11,7 @@
 #[path = "../../stage/mod.rs"]
 mod stage;
 
+pub mod dpop;
 mod layers;
 
 use std::convert::Infallible;
