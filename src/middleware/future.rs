@@ -53,7 +53,7 @@ pin_project! {
     enum Kind<F, ResBody, E> {
         Inner { #[pin] future: F, lent: Lent },
         // With a fresh nonce for the response. In a box, like the next.
-        WithNonce { #[pin] future: F, lent: Lent, nonce: Box<Option<HeaderValue>> },
+        WithNonce { #[pin] future: F, lent: Lent, nonce: Box<str> },
         Refused { response: Option<Response<ResBody>> },
         // In a box, so that the future of the common case stays small.
         Reading { refused: Box<(Option<Response<ResBody>>, Reading)> },
@@ -63,14 +63,14 @@ pin_project! {
 
 impl<F, ResBody, E> ResponseFuture<F, ResBody, E> {
     /// The response of the inner service, with a fresh nonce where one is due.
-    pub(super) fn inner(future: F, lent: Lent, nonce: Option<HeaderValue>) -> Self {
+    pub(super) fn inner(future: F, lent: Lent, nonce: Option<Box<str>>) -> Self {
         Self {
             kind: match nonce {
                 None => Kind::Inner { future, lent },
-                nonce => Kind::WithNonce {
+                Some(nonce) => Kind::WithNonce {
                     future,
                     lent,
-                    nonce: Box::new(nonce),
+                    nonce,
                 },
             },
         }
@@ -124,9 +124,7 @@ where
                         Poll::Ready(Ok(response)) => response,
                         other => return other,
                     };
-                    if let Some(nonce) = nonce.take() {
-                        add_nonce(&mut response, nonce);
-                    }
+                    add_nonce(&mut response, nonce);
                     let rest = rest_of_lent(&response, std::mem::take(lent));
                     kind.set(Kind::refused(response, rest));
                 }
@@ -153,11 +151,14 @@ where
 }
 
 /// RFC 9449 s8.2: a nonce on any response, which must not be stored with it.
-pub(super) fn add_nonce<B>(response: &mut Response<B>, nonce: HeaderValue) {
+pub(super) fn add_nonce<B>(response: &mut Response<B>, nonce: &str) {
     let headers = response.headers_mut();
-    // One nonce alone: a refusal by a guard has one already.
-    headers.insert(DPOP_NONCE, nonce);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // INVARIANT: a nonce is base64url.
+    if let Ok(nonce) = HeaderValue::from_str(nonce) {
+        // One nonce alone: a refusal by a guard has one already.
+        headers.insert(DPOP_NONCE, nonce);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
 }
 
 /// A future that is polled after its end may do anything; this one never ends.

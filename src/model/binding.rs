@@ -20,61 +20,59 @@ pub enum Binding {
     MutualTls,
 }
 
-/// The bindings that are demanded, of all who demand one.
+/// The bindings that are demanded, of all who demand one: a set of flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RequiredBindings {
-    any: bool,
-    dpop: bool,
-    mutual_tls: bool,
-}
+pub(crate) struct RequiredBindings(u8);
 
 impl RequiredBindings {
-    pub(crate) const NONE: Self = Self {
-        any: false,
-        dpop: false,
-        mutual_tls: false,
-    };
+    pub(crate) const NONE: Self = Self(0);
+
+    const ANY: u8 = 1;
+    const DPOP: u8 = 2;
+    const MUTUAL_TLS: u8 = 4;
 
     #[must_use]
-    pub(crate) const fn with(mut self, binding: Binding) -> Self {
-        match binding {
-            Binding::Any => self.any = true,
-            Binding::Dpop => self.dpop = true,
-            Binding::MutualTls => self.mutual_tls = true,
-        }
-        self
+    pub(crate) const fn with(self, binding: Binding) -> Self {
+        Self(
+            self.0
+                | match binding {
+                    Binding::Any => Self::ANY,
+                    Binding::Dpop => Self::DPOP,
+                    Binding::MutualTls => Self::MUTUAL_TLS,
+                },
+        )
     }
 
     #[must_use]
     pub(crate) const fn and(self, other: Self) -> Self {
-        Self {
-            any: self.any || other.any,
-            dpop: self.dpop || other.dpop,
-            mutual_tls: self.mutual_tls || other.mutual_tls,
-        }
+        Self(self.0 | other.0)
     }
 
     pub(crate) const fn is_none(self) -> bool {
-        !self.any && !self.dpop && !self.mutual_tls
+        self.0 == 0
     }
 
     /// Whether no unbound token and no token of another binding is good.
     pub(crate) const fn demands_dpop(self) -> bool {
-        self.dpop
+        self.has(Self::DPOP)
     }
 
     /// Whether a token with these confirmations has the demanded bindings.
     pub(crate) const fn are_met_by(self, has_dpop: bool, has_mutual_tls: bool) -> bool {
-        (!self.any || has_dpop || has_mutual_tls)
-            && (!self.dpop || has_dpop)
-            && (!self.mutual_tls || has_mutual_tls)
+        (!self.has(Self::ANY) || has_dpop || has_mutual_tls)
+            && (!self.has(Self::DPOP) || has_dpop)
+            && (!self.has(Self::MUTUAL_TLS) || has_mutual_tls)
+    }
+
+    const fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
     }
 }
 
 /// What is demanded, for operators.
 impl fmt::Display for RequiredBindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.dpop, self.mutual_tls) {
+        f.write_str(match (self.has(Self::DPOP), self.has(Self::MUTUAL_TLS)) {
             (true, true) => "a token bound to a DPoP key and to a client certificate",
             (true, false) => "a token bound to a DPoP key (`cnf.jkt`)",
             (false, true) => "a token bound to a client certificate (`cnf.x5t#S256`)",

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use tower_service::Service;
 
 use crate::logging;
@@ -110,24 +110,16 @@ impl Authenticator {
         request: &mut Request<B>,
         protocol: ResponseProtocol,
         authenticated: Option<AuthenticatedRequest>,
-    ) -> Result<Option<HeaderValue>, Rejection> {
+    ) -> Result<Option<Box<str>>, Rejection> {
         let mut other_context = false;
-        let (verified, schemes, nonce, used_proof) = match authenticated {
-            Some(request) => {
-                let AuthenticatedRequest {
-                    verified,
-                    is_dpop,
-                    fresh_nonce,
-                    used_proof,
-                } = request;
-                let schemes = if is_dpop {
-                    SentSchemes::Dpop
-                } else {
-                    SentSchemes::Bearer
-                };
-                (Some(verified), schemes, fresh_nonce, used_proof)
-            }
-            None => (None, SentSchemes::Other, None, None),
+        let (verified, dpop) = match authenticated {
+            Some(AuthenticatedRequest { verified, dpop }) => (Some(verified), dpop),
+            None => (None, None),
+        };
+        let schemes = match (&verified, &dpop) {
+            (Some(_), Some(_)) => SentSchemes::Dpop,
+            (Some(_), None) => SentSchemes::Bearer,
+            (None, _) => SentSchemes::Other,
         };
         match &verified {
             Some(verified) if !verified.is_for(self.0.context.as_deref()) => {
@@ -150,9 +142,9 @@ impl Authenticator {
             other_context,
             reply: ReplyForm { protocol, schemes },
             demanded: DemandedScopes::default(),
-            used_proof,
+            used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
         });
-        Ok(nonce.and_then(|nonce| HeaderValue::try_from(&*nonce).ok()))
+        Ok(dpop.and_then(|dpop| dpop.fresh_nonce))
     }
 
     /// What the layer demands beside the server and the issuer.
@@ -315,7 +307,7 @@ where
     let lent = authenticator.lend(&mut request);
     let mut response = inner.call(request).await?;
     if let Some(nonce) = nonce {
-        add_nonce(&mut response, nonce);
+        add_nonce(&mut response, &nonce);
     }
     let rest = rest_of_lent(&response, lent);
     Ok((response, rest))

@@ -87,7 +87,7 @@ impl ChallengePolicy {
 
 struct PreparedAnswer {
     status: StatusCode,
-    challenges: Vec<HeaderValue>,
+    challenges: [Option<HeaderValue>; 2],
     /// The sentence that goes with the challenge's error code, where the layer gives sentences.
     message: Option<&'static str>,
 }
@@ -193,7 +193,7 @@ fn challenges(
     challenge: &Challenge<'_>,
     policy: &ChallengePolicy,
     sent: SentSchemes,
-) -> Vec<HeaderValue> {
+) -> [Option<HeaderValue>; 2] {
     let wording = &policy.wording;
     let OfferedSchemes { bearer, dpop } = &wording.schemes;
     // Where the scheme is off, its challenge is not understood.
@@ -215,18 +215,16 @@ fn challenges(
         _ => challenge.header_value(scheme, wording),
     };
     match sent {
-        SentSchemes::Both => vec![with_error(Scheme::Bearer), with_error(Scheme::Dpop)],
-        SentSchemes::Dpop => {
-            let mut all = vec![with_error(Scheme::Dpop)];
-            all.extend((is_401 && *bearer).then(|| policy.missing_token.clone()));
-            all
-        }
-        SentSchemes::Other if !bearer && dpop.is_some() => vec![with_error(Scheme::Dpop)],
-        SentSchemes::Bearer | SentSchemes::Other => {
-            let mut all = vec![with_error(Scheme::Bearer)];
-            all.extend((is_401 && offers_dpop).then(|| plain.header_value(Scheme::Dpop, wording)));
-            all
-        }
+        SentSchemes::Both => [Scheme::Bearer, Scheme::Dpop].map(|scheme| Some(with_error(scheme))),
+        SentSchemes::Dpop => [
+            Some(with_error(Scheme::Dpop)),
+            (is_401 && *bearer).then(|| policy.missing_token.clone()),
+        ],
+        SentSchemes::Other if !bearer && dpop.is_some() => [Some(with_error(Scheme::Dpop)), None],
+        SentSchemes::Bearer | SentSchemes::Other => [
+            Some(with_error(Scheme::Bearer)),
+            (is_401 && offers_dpop).then(|| plain.header_value(Scheme::Dpop, wording)),
+        ],
     }
 }
 
@@ -268,9 +266,10 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) ->
     };
     PreparedAnswer {
         status,
-        challenges: challenge.as_ref().map_or_else(Vec::new, |challenge| {
-            challenges(status, rejection, challenge, policy, sent)
-        }),
+        challenges: match &challenge {
+            Some(challenge) => challenges(status, rejection, challenge, policy, sent),
+            None => [None, None],
+        },
         message: challenge.and_then(|challenge| challenge.described(wording)),
     }
 }
@@ -326,13 +325,13 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     if let Some(media_type) = media_type {
         headers.insert(CONTENT_TYPE, media_type);
     }
-    // RFC 9449 s9: clients take a challenge of the scheme as the demand for a nonce.
-    let names_dpop = challenges
-        .iter()
-        .any(|one| one.as_bytes().starts_with(b"DPoP"));
-    for challenge in challenges {
+    for challenge in challenges.into_iter().flatten() {
         headers.append(WWW_AUTHENTICATE, challenge);
     }
+    // RFC 9449 s9: clients take a challenge of the scheme as the demand for a nonce.
+    let is_dpop = |one: &HeaderValue| one.as_bytes().starts_with(b"DPoP");
+    let names_dpop =
+        policy.nonces.is_some() && headers.get_all(WWW_AUTHENTICATE).iter().any(is_dpop);
     let nonces = policy.nonces.as_ref().filter(|_| names_dpop);
     let nonce = nonces.and_then(ResourceServer::fresh_dpop_nonce);
     if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::try_from(&*nonce).ok()) {

@@ -57,7 +57,13 @@ pub(in crate::server) struct StoreRules {
 #[derive(Clone, Debug)]
 pub(crate) struct AuthenticatedRequest {
     pub(crate) verified: SharedRequest,
-    pub(crate) is_dpop: bool,
+    /// In a box, so that the value stays small where no proof was sent.
+    pub(crate) dpop: Option<Box<DpopOutcome>>,
+}
+
+/// What a good proof leaves.
+#[derive(Clone, Debug)]
+pub(crate) struct DpopOutcome {
     /// A nonce for the response, since the one of the proof is past half of its life.
     pub(crate) fresh_nonce: Option<Box<str>>,
     /// The proof that this request has used up, for the layers inside.
@@ -69,9 +75,7 @@ impl AuthenticatedRequest {
     pub(in crate::server) const fn without_proof(verified: SharedRequest) -> Self {
         Self {
             verified,
-            is_dpop: false,
-            fresh_nonce: None,
-            used_proof: None,
+            dpop: None,
         }
     }
 }
@@ -212,7 +216,7 @@ enum ProofUse {
 /// demanded.
 #[inline]
 pub(in crate::server) fn is_needed(verified: &VerifiedRequest, credential: Credential<'_>) -> bool {
-    credential.is_dpop() || verified.token.is_bound() || !verified.rules.required_bindings.is_none()
+    credential.is_dpop() || verified.needs_sender
 }
 
 /// A request whose sender is verified here, and its proof where the shared store has not recorded it.
@@ -229,29 +233,27 @@ pub(in crate::server) fn check(
     rules: Option<&DpopRules>,
     now: Now,
 ) -> Result<CheckedSender, Rejection> {
-    let is_dpop = sender.is_dpop;
     let proven = match check_bindings(&verified, sender, rules, now) {
         Ok(proven) => proven,
         Err(rejection) => return Err(rejection.by(verified.realm())),
     };
     let mut request = AuthenticatedRequest::without_proof(verified);
-    request.is_dpop = is_dpop;
-    let mut checked = CheckedSender {
-        request,
-        proof: None,
-    };
+    let mut proof = None;
     if let Some(proven) = proven {
-        checked.request.fresh_nonce = proven.fresh_nonce;
-        match proven.proof_use {
-            ProofUse::Unchecked => {}
-            ProofUse::OfThisRequest(used) => checked.request.used_proof = Some(used),
+        let used_proof = match proven.proof_use {
+            ProofUse::Unchecked => None,
+            ProofUse::OfThisRequest(used) => Some(used),
             ProofUse::First(used) => {
-                checked.request.used_proof = Some(used);
-                checked.proof = Some(proven.proof);
+                proof = Some(proven.proof);
+                Some(used)
             }
-        }
+        };
+        request.dpop = Some(Box::new(DpopOutcome {
+            fresh_nonce: proven.fresh_nonce,
+            used_proof,
+        }));
     }
-    Ok(checked)
+    Ok(CheckedSender { request, proof })
 }
 
 /// The look-up of a proof in the store that instances share, after it is fresh at this instance.

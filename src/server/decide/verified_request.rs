@@ -35,6 +35,8 @@ pub(crate) struct VerifiedRequest {
     pub(crate) revocation_check: RevocationCheck,
     /// The client's key of a bound token, from its first proof on.
     pub(crate) client_key: OnceLock<Box<ClientKey>>,
+    /// Whether the sender of each request must be checked: the token is bound, or has to be.
+    pub(crate) needs_sender: bool,
 }
 
 impl VerifiedRequest {
