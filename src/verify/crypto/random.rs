@@ -30,6 +30,7 @@ mod tests {
         assert_ne!(next(), next());
     }
 
+    #[cfg(feature = "jwks")]
     #[test]
     fn random_numbers_of_32_bits_differ() {
         let first = random_u32();
