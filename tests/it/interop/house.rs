@@ -203,10 +203,14 @@ fn collect(mut from: impl Read, into: &Mutex<String>) {
     }
 }
 
-/// A port that was free a moment ago, for a server that starts later.
+/// A port that was free a moment ago, for a server that starts later. It is below those that systems
+/// give to servers which name no port (32768 to 60999 on Linux), so that no other test gets it
+/// meanwhile.
 pub(super) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+    let start = 20_000 + std::process::id() % 10_000;
+    let mut ports = (start..start + 1_000).filter_map(|port| u16::try_from(port).ok());
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).expect("a free port")
 }
 
 /// An HTTP client that follows no redirect.
