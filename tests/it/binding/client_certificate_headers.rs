@@ -376,3 +376,24 @@ async fn the_address_that_a_server_states_counts_before_the_one_of_axum() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_inner_layer_that_trusts_other_peers_does_not_believe_the_outer_one() {
+    let issuer = MockIssuer::new();
+    let client = TestCertificate::self_signed("client");
+    let outer = layer(&issuer, ClientCertificateHeader::Rfc9440);
+    let inner = server(&issuer).authenticate().danger();
+    let inner =
+        inner.client_certificate_header(ClientCertificateHeader::Rfc9440, peers("192.0.2.1"));
+    let field = format!(":{}:", STANDARD.encode(client.der()));
+    let name = HeaderName::from_static("client-cert");
+    let sent = || Sent::from(&issuer, Some(PROXY)).with(&name, &field);
+    let believed = sent().to(&app(outer.clone())).await;
+    let thumbprint = client.certificate().to_x5t_s256();
+    assert_eq!(believed.body, format!("{thumbprint} [client-cert]"));
+    let both = app(inner).layer(outer);
+    assert_eq!(sent().to(&both).await.body, "none []");
+    // The certificate of the connection stays where no header was read.
+    let strange = Sent::from(&issuer, Some(STRANGER)).over_tls(&client);
+    assert_eq!(strange.to(&both).await.body, format!("{thumbprint} []"));
+}
