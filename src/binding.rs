@@ -19,9 +19,9 @@ pub use crate::model::binding::Binding;
 pub use crate::model::error::rejection::DpopFault;
 #[cfg(feature = "redis")]
 #[doc(inline)]
-pub use crate::server::settings::dpop::ReplayStoreOutage;
+pub use crate::server::settings::bound_tokens::dpop::ReplayStoreOutage;
 #[doc(inline)]
-pub use crate::server::settings::dpop::{DangerousDpop, Dpop};
+pub use crate::server::settings::bound_tokens::dpop::{DangerousDpop, Dpop};
 #[doc(inline)]
 pub use crate::verify::claims::access_token::Confirmation;
 #[doc(inline)]

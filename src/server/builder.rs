@@ -1,49 +1,26 @@
 //! Builds a server from its settings. Every mistake is found before the first request.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::Objection;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::time::UnixTime;
-use crate::runtime::cache::token_cache::{CacheLimits, TokenCache};
+use crate::runtime::cache::token_cache::CacheLimits;
 use crate::runtime::clock::{Clock, SystemClock};
 use crate::runtime::directory::{
     DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory, MembershipDirectory,
     UserDirectory, WorkspaceDirectory,
 };
-use crate::runtime::revocation::list::RevocationList;
-use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "jwks")]
-use crate::server::compile::introspection;
-use crate::server::compile::issuer::{Members, assemble};
-#[cfg(feature = "redis")]
-use crate::server::compile::shared_store::{CheckedSharedStore, Shared};
-#[cfg(all(feature = "axum", feature = "jwks"))]
-use crate::server::compile::userinfo;
-use crate::server::refusal_counters::RefusalCounters;
-use crate::server::registry::{Registry, RegistryCell};
-use crate::server::resource_server::{
-    ApplicationCheck, Connection, Directories, ResourceServer, ServerState,
-};
-#[cfg(feature = "jwks")]
-use crate::server::resource_server::{LoadHook, Loading};
-use crate::server::settings::binding::BindingSettings;
-use crate::server::settings::error::{ConfigError, Mistakes, check_once};
+use crate::server::resource_server::LoadHook;
+use crate::server::resource_server::{ApplicationCheck, ResourceServer};
+use crate::server::settings::bound_tokens::server::BindingSettings;
 use crate::server::settings::issuer::Issuer;
 use crate::server::settings::path_parameters::PathParameters;
 #[cfg(feature = "redis")]
 use crate::server::settings::shared_store::SharedStore;
-#[cfg(feature = "jwks")]
-use crate::server::settings_check::check_one_place;
-use crate::server::settings_check::{
-    check_cache, check_contexts, check_directories, check_metadata, check_parameters,
-    check_resource, register, tenants,
-};
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::policy::tenant_claims::TenantClaims;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// 2025-10-01T00:00:00Z. A clock that shows an earlier time is wrong: this library did not exist
 /// then. A release may move this time on, up to the day of the release.
@@ -59,29 +36,29 @@ const DEFAULT_CACHE: CacheLimits = CacheLimits {
 /// Collects the settings of a [`ResourceServer`].
 #[must_use]
 pub struct ResourceServerBuilder {
-    resource: String,
-    issuers: Vec<Issuer>,
-    max_token_bytes: usize,
-    resource_metadata: Option<String>,
-    clock: Arc<dyn Clock>,
-    earliest: UnixTime,
+    pub(super) resource: String,
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) max_token_bytes: usize,
+    pub(super) resource_metadata: Option<String>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) earliest: UnixTime,
     /// `None`: switched off.
-    token_cache: Option<CacheLimits>,
-    owners: Option<Arc<dyn DynWorkspaceDirectory>>,
-    users: Option<Arc<dyn DynUserDirectory>>,
-    members: Option<Arc<dyn DynMembershipDirectory>>,
-    lookup_timeout: Duration,
-    path: PathParameters,
-    most_revocations: usize,
+    pub(super) token_cache: Option<CacheLimits>,
+    pub(super) owners: Option<Arc<dyn DynWorkspaceDirectory>>,
+    pub(super) users: Option<Arc<dyn DynUserDirectory>>,
+    pub(super) members: Option<Arc<dyn DynMembershipDirectory>>,
+    pub(super) lookup_timeout: Duration,
+    pub(super) path: PathParameters,
+    pub(super) most_revocations: usize,
     #[cfg(feature = "jwks")]
     pub(super) load: Option<LoadHook>,
-    checks: Vec<ApplicationCheck>,
-    shows_unknown_issuers: bool,
+    pub(super) checks: Vec<ApplicationCheck>,
+    pub(super) shows_unknown_issuers: bool,
     /// The settings that hold one value.
     pub(super) once: RepeatedSettings,
     pub(super) binding: BindingSettings,
     #[cfg(feature = "redis")]
-    shared_store: Option<SharedStore>,
+    pub(super) shared_store: Option<SharedStore>,
 }
 
 impl fmt::Debug for ResourceServerBuilder {
@@ -411,220 +388,5 @@ impl ResourceServerBuilder {
     pub fn show_unknown_issuers(mut self) -> Self {
         self.shows_unknown_issuers = true;
         self
-    }
-
-    /// Makes the server. Without I/O; key sets are fetched from
-    /// [`connect()`](ResourceServer::connect) on.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] with every mistake that was found; each names the setting and the way out.
-    pub fn build(mut self) -> Result<ResourceServer, ConfigError> {
-        let mut mistakes = Mistakes::default();
-        for issuer in &mut self.issuers {
-            issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
-        }
-        mistakes.collect(self.check_settings());
-        let demands = self.issuers.iter().map(|issuer| issuer.required_bindings);
-        let demanded = demands.fold(self.binding.required, RequiredBindings::and);
-        let dpop = mistakes.collect(self.binding.compile(&self.resource, demanded));
-        let registry = self.compile_issuers(&mut mistakes);
-        mistakes.collect(self.check_registry(&registry));
-        #[cfg(feature = "redis")]
-        let store = self.shared_store.clone();
-        #[cfg(feature = "redis")]
-        let store = store.and_then(|store| mistakes.collect(store.check()));
-        mistakes.into_result()?;
-        let revocations = self.revocation_list();
-        #[cfg(feature = "redis")]
-        let shared = store
-            .map(|store| self.share(store, &registry, &revocations))
-            .transpose()?;
-        Ok(ResourceServer(Arc::new(ServerState {
-            #[cfg(feature = "redis")]
-            shared,
-            refusals: RefusalCounters::default(),
-            connection: Connection::default(),
-            outside: Directories {
-                owners: self.owners,
-                users: self.users,
-                members: self.members,
-                lookup_timeout: self.lookup_timeout,
-                lookup_failed: LogRateLimit::default(),
-            },
-            path: self.path,
-            required_bindings: self.binding.required,
-            // INVARIANT: without rules there was a mistake, or DPoP is off.
-            dpop: dpop.flatten(),
-            resource: self.resource.into(),
-            resource_metadata: self.resource_metadata.map(Into::into),
-            max_token_bytes: self.max_token_bytes,
-            clock: self.clock,
-            earliest: self.earliest,
-            // Token digests need a random key: without randomness no token is cached.
-            verified: self.token_cache.and_then(TokenCache::new),
-            revocations,
-            #[cfg(feature = "jwks")]
-            loading: self.load.map(Loading::new),
-            checks: self.checks,
-            shows_unknown_issuers: self.shows_unknown_issuers,
-            registry: RegistryCell::new(registry),
-        })))
-    }
-
-    /// Compiles every issuer. An issuer with a mistake may be absent from the result.
-    fn compile_issuers(&self, mistakes: &mut Mistakes) -> Registry {
-        let mut registry = Registry::default();
-        for issuer in &self.issuers {
-            let compiled = assemble(issuer, &self.resource, &self.clock);
-            let Some(compiled) = mistakes.collect(compiled) else {
-                continue;
-            };
-            let added = self.add_issuer(&mut registry, issuer, &compiled.members);
-            mistakes.collect(added.map_err(|error| error.of(&compiled.name)));
-            let members = compiled.members.into_iter();
-            let members = members.map(|(_, authority)| authority).collect();
-            registry.issuers.push((compiled.name, members));
-        }
-        #[cfg(feature = "jwks")]
-        if let Some(introspected) = &mut registry.introspected {
-            introspected.is_alone = registry.authorities.is_empty();
-        }
-        registry.has_contexts = tenants(&registry.issuers).any(TenantClaims::has_contexts);
-        registry.has_delegation = tenants(&registry.issuers).any(|rules| rules.delegation.is_on());
-        registry
-    }
-
-    /// Adds a compiled issuer by its kind: verified here, or introspected; and its userinfo endpoint.
-    fn add_issuer(
-        &self,
-        registry: &mut Registry,
-        issuer: &Issuer,
-        members: &Members,
-    ) -> Result<(), ConfigError> {
-        let mut mistakes = Mistakes::default();
-        for (_, authority) in members {
-            mistakes.collect(check_directories(
-                &authority.rules,
-                self.owners.is_some(),
-                self.members.is_some(),
-            ));
-        }
-        #[cfg(feature = "jwks")]
-        let is_introspected = mistakes.collect(introspection::add(
-            &mut registry.introspected,
-            issuer,
-            members,
-            &self.clock,
-            self.max_token_bytes,
-        ));
-        #[cfg(not(feature = "jwks"))]
-        let is_introspected = Some(false);
-        if is_introspected == Some(false) {
-            mistakes.collect(register(&mut registry.authorities, members));
-        }
-        #[cfg(all(feature = "axum", feature = "jwks"))]
-        mistakes.collect(userinfo::add(
-            &mut registry.userinfo,
-            issuer,
-            members,
-            &self.clock,
-        ));
-        #[cfg(not(feature = "jwks"))]
-        let _ = issuer;
-        mistakes.into_result()
-    }
-
-    /// Checks that concern all issuers together.
-    fn check_registry(&self, registry: &Registry) -> Result<(), ConfigError> {
-        let mut mistakes = Mistakes::default();
-        #[cfg(feature = "jwks")]
-        mistakes.collect(check_one_place(
-            registry.introspected.as_ref(),
-            &registry.authorities,
-        ));
-        mistakes.collect(check_contexts(&registry.issuers));
-        let uses_directory = tenants(&registry.issuers).any(TenantClaims::needs_memberships);
-        if !registry.issuers.is_empty() && self.members.is_some() && !uses_directory {
-            mistakes.add(ConfigError::conflict(
-                "membership_directory",
-                "no issuer's tenant rules ask it; add `memberships_from_directory()` to them, or leave it out",
-            ));
-        }
-        mistakes.into_result()
-    }
-
-    fn revocation_list(&self) -> Arc<RevocationList> {
-        let list = RevocationList::new(self.most_revocations, Arc::clone(&self.clock));
-        #[cfg(feature = "jwks")]
-        if self.load.is_some() {
-            list.mark_incomplete();
-        }
-        Arc::new(list)
-    }
-
-    /// Connects revocations and the introspection cache with the shared store.
-    #[cfg(feature = "redis")]
-    fn share(
-        &self,
-        store: CheckedSharedStore,
-        registry: &Registry,
-        revocations: &Arc<RevocationList>,
-    ) -> Result<Shared, ConfigError> {
-        let shared = store.share(registry.members(), revocations, &self.clock)?;
-        if let Some(introspected) = &registry.introspected {
-            introspected.share(&shared.answers, &self.resource);
-        }
-        Ok(shared)
-    }
-
-    /// Settings that belong to no issuer.
-    fn check_settings(&self) -> Result<(), ConfigError> {
-        let mut mistakes = Mistakes::default();
-        mistakes.collect(check_once(&self.once));
-        let sizes = [
-            "token_cache_entries",
-            "token_cache_bytes",
-            "token_cache_life",
-        ];
-        if self.once.has("without_token_cache") && sizes.iter().any(|size| self.once.has(size)) {
-            mistakes.add(ConfigError::conflict(
-                "without_token_cache",
-                "the size or life of the cache is set too; keep one of them",
-            ));
-        }
-        mistakes.collect(check_resource(&self.resource));
-        if self.issuers.is_empty() {
-            mistakes.add(ConfigError::missing(
-                "issuer",
-                "no issuer is trusted; add one with `issuer(..)`",
-            ));
-        }
-        if !(1024..=1024 * 1024).contains(&self.max_token_bytes) {
-            mistakes.add(ConfigError::out_of_bounds(
-                "max_token_bytes",
-                "it must be 1024 to 1048576",
-            ));
-        }
-        if let Some(address) = &self.resource_metadata {
-            mistakes.collect(check_metadata(address));
-        }
-        if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&self.lookup_timeout) {
-            mistakes.add(ConfigError::out_of_bounds(
-                "lookup_timeout",
-                "it must be 10 ms to 30 s",
-            ));
-        }
-        if !(1..=10_000_000).contains(&self.most_revocations) {
-            mistakes.add(ConfigError::out_of_bounds(
-                "most_revocations",
-                "it must be 1 to 10000000",
-            ));
-        }
-        if let Some(limits) = &self.token_cache {
-            mistakes.collect(check_cache(limits));
-        }
-        mistakes.collect(check_parameters(&self.path));
-        mistakes.into_result()
     }
 }

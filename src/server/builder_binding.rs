@@ -2,7 +2,7 @@
 
 use crate::model::binding::Binding;
 use crate::server::builder::ResourceServerBuilder;
-use crate::server::settings::dpop::Dpop;
+use crate::server::settings::bound_tokens::dpop::Dpop;
 
 impl ResourceServerBuilder {
     /// How DPoP proofs are accepted (RFC 9449). Default: a token that is bound to a DPoP key is

@@ -15,4 +15,5 @@ mod userinfo;
 mod settings_check;
 pub(crate) mod builder;
 pub(crate) mod builder_binding;
+mod build;
 pub(crate) mod operate;

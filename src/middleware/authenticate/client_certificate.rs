@@ -7,13 +7,11 @@
 //!    else reads it. The certificate of the peer's own connection stays.
 
 use std::net::IpAddr;
-#[cfg(all(feature = "axum", feature = "jwks"))]
-use std::net::SocketAddr;
 
-#[cfg(all(feature = "axum", feature = "jwks"))]
-use axum::extract::ConnectInfo;
 use http::{Extensions, Request};
 
+#[cfg(all(feature = "axum", feature = "jwks"))]
+use crate::middleware::authenticate::axum_extensions::connected_address;
 use crate::model::error::rejection::{Rejection, RequestFault};
 use crate::model::error::rejection_detail::RejectionDetail;
 use crate::verify::request::certificate_header::ClientCertificateHeader;
@@ -79,13 +77,6 @@ impl CertificateProxy {
 fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
     let stated = extensions.get().map(|PeerAddress(address)| *address);
     stated.or_else(|| connected_address(extensions))
-}
-
-/// The address that axum puts into a request.
-#[cfg(all(feature = "axum", feature = "jwks"))]
-fn connected_address(extensions: &Extensions) -> Option<IpAddr> {
-    let connected = extensions.get::<ConnectInfo<SocketAddr>>();
-    connected.map(|ConnectInfo(address)| address.ip())
 }
 
 #[cfg(not(all(feature = "axum", feature = "jwks")))]

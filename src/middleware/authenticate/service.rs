@@ -17,9 +17,9 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::logging;
-use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
 #[cfg(feature = "axum")]
-use crate::middleware::authenticate::original_uri::original_uri;
+use crate::middleware::authenticate::axum_extensions::original_uri;
+use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
 use crate::middleware::future::{Lent, ResponseFuture};
 #[cfg(feature = "jwks")]
 use crate::middleware::future::{add_nonce, rest_of_lent};

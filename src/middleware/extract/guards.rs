@@ -64,7 +64,7 @@ pub trait RoleRequirement: Send + Sync + 'static {
 /// ```
 ///
 /// ```compile_fail
-/// portcullis::roles! { pub Nobody = ""; }
+/// portcullis::roles! { pub Empty = ""; }
 /// ```
 #[macro_export]
 macro_rules! roles {

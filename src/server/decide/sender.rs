@@ -22,7 +22,7 @@ use crate::runtime::shared::replay::SharedReplay;
 use crate::server::decide::decision::Decision;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 #[cfg(feature = "redis")]
-use crate::server::settings::dpop::ReplayStoreOutage;
+use crate::server::settings::bound_tokens::dpop::ReplayStoreOutage;
 use crate::verify::dpop::nonce::{DpopNonces, NonceCheck};
 use crate::verify::dpop::proof::{ClientKey, ProofPolicy, ProvenRequest, VerifiedProof};
 use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath, TargetUri};

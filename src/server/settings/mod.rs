@@ -2,8 +2,6 @@
 
 pub(crate) mod error;
 pub(crate) mod path_parameters;
-pub(crate) mod dpop;
-pub(crate) mod binding;
 pub(crate) mod oidc_tenants;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection_settings;
@@ -11,7 +9,7 @@ pub(crate) mod issuer;
 pub(crate) mod issuer_sessions;
 pub(crate) mod issuer_keys;
 pub(crate) mod issuer_aliases;
-pub(crate) mod issuer_binding;
+pub(crate) mod bound_tokens;
 #[cfg(feature = "jwks")]
 pub(crate) mod issuer_introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]

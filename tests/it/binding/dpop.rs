@@ -440,7 +440,7 @@ async fn the_target_uri_is_what_clients_see() {
         .send_to(Method::GET, "/nested/deep?a=b", &dpop, &[&proof])
         .await;
     assert_eq!(answer.verdict(), "200");
-    // The request names another host, and nobody believes it.
+    // The host that the request names does not count.
     for (htu, verdict) in [
         (URL, "200"),
         (

@@ -1,16 +1,15 @@
 //! Tests of the shared check, with a store of the test's own: one that is faked in this process, and
 //! `redis-server`.
 
-use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+mod fake_store;
+mod redis_server;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use fake_store::{FakeStore, Mode};
+use redis_server::{Redis, say};
+use tokio::net::TcpListener;
 
 use super::{SharedProofStore, SharedReplay};
 use crate::runtime::shared::store::address::Address;
@@ -22,107 +21,6 @@ const KEY: [u8; 32] = *b"0123456789abcdef0123456789abcdef";
 const JWK: [u8; 32] = [1; 32];
 /// Long enough for a busy machine; nothing passes because of it.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What the fake store does with `SET`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Answers,
-    Silent,
-    Refuses,
-    Nonsense,
-    HangsUp,
-}
-
-/// A store that knows `SET NX PX`, and says OK to everything else.
-struct FakeStore {
-    port: u16,
-    mode: watch::Sender<Mode>,
-    held: Arc<Mutex<HashSet<String>>>,
-    /// The arguments of each `SET`.
-    commands: Arc<Mutex<Vec<Vec<String>>>>,
-}
-
-impl FakeStore {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let store = Self {
-            port,
-            mode: watch::Sender::new(Mode::Answers),
-            held: Arc::default(),
-            commands: Arc::default(),
-        };
-        let mode = store.mode.subscribe();
-        let (held, commands) = (Arc::clone(&store.held), Arc::clone(&store.commands));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (held, commands) = (Arc::clone(&held), Arc::clone(&commands));
-                tokio::spawn(serve(stream, mode.clone(), held, commands));
-            }
-        });
-        store
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn turn(&self, mode: Mode) {
-        self.mode.send_replace(mode);
-    }
-
-    fn sets(&self) -> Vec<Vec<String>> {
-        self.commands.lock().expect("no panic").clone()
-    }
-}
-
-async fn serve(
-    stream: TcpStream,
-    mode: watch::Receiver<Mode>,
-    held: Arc<Mutex<HashSet<String>>>,
-    commands: Arc<Mutex<Vec<Vec<String>>>>,
-) {
-    let mut stream = BufReader::new(stream);
-    while let Some(command) = next_command(&mut stream).await {
-        let mut reply = "+OK\r\n";
-        if command.first().is_some_and(|name| name == "SET") {
-            commands
-                .lock()
-                .expect("no panic")
-                .push(command[1..].to_vec());
-            let mode = *mode.borrow();
-            reply = match mode {
-                Mode::Answers if held.lock().expect("no panic").insert(command[1].clone()) => reply,
-                Mode::Answers => "$-1\r\n",
-                Mode::Refuses => "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
-                Mode::Nonsense => ":1\r\n",
-                Mode::Silent => continue,
-                Mode::HangsUp => return,
-            };
-        }
-        if stream.write_all(reply.as_bytes()).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn next_command(stream: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
-    let count = number(stream).await?;
-    let mut command = Vec::new();
-    for _ in 0..count {
-        let mut text = vec![0; number(stream).await? + 2];
-        stream.read_exact(&mut text).await.ok()?;
-        let text = String::from_utf8(text).ok()?;
-        command.push(text.trim_end().to_owned());
-    }
-    Some(command)
-}
-
-async fn number(stream: &mut BufReader<TcpStream>) -> Option<usize> {
-    let mut line = String::new();
-    stream.read_line(&mut line).await.ok()?;
-    line.get(1..)?.trim_end().parse().ok()
-}
 
 /// One instance.
 struct Instance {
@@ -292,100 +190,6 @@ async fn without_a_store_each_check_is_down_and_the_error_names_host_and_port() 
     let error = instance.proofs.last_error().expect("an error").to_string();
     assert!(error.contains(&port.to_string()), "{error}");
     assert!(!error.contains("secret"), "{error}");
-}
-
-/// A `redis-server` process, with a folder of its own for what it writes.
-struct Redis {
-    port: u16,
-    folder: PathBuf,
-    settings: Vec<String>,
-    process: Child,
-}
-
-impl Redis {
-    fn start(settings: &[&str]) -> Self {
-        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
-        loop {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-            let port = listener.local_addr().expect("an address").port();
-            drop(listener);
-            // Another test may have taken the port meanwhile.
-            let folder = std::env::temp_dir().join(format!("portcullis-proofs-{port}"));
-            std::fs::create_dir_all(&folder).expect("a folder");
-            if let Some(process) = Self::run(port, &folder, &settings) {
-                return Self {
-                    port,
-                    folder,
-                    settings,
-                    process,
-                };
-            }
-        }
-    }
-
-    /// `None` where the process ends, since the port is taken.
-    fn run(port: u16, folder: &Path, settings: &[String]) -> Option<Child> {
-        let named = std::env::var("PORTCULLIS_REDIS").ok();
-        let named = named.filter(|name| name != "required");
-        let process = Command::new(named.as_deref().unwrap_or("redis-server"))
-            .args(["--bind", "127.0.0.1", "--save", ""])
-            .args(["--port", &port.to_string()])
-            .arg("--dir")
-            .arg(folder)
-            .args(settings)
-            .stdout(Stdio::null())
-            .spawn();
-        let mut process = process.expect("this test needs redis-server");
-        let own = format!("process_id:{}\r\n", process.id());
-        // A server that loads its file answers `INFO`, and refuses `PING`.
-        while !say(port, "INFO server").contains(&own) || !say(port, "PING").starts_with("+PONG") {
-            if process.try_wait().expect("a process").is_some() {
-                return None;
-            }
-            std::thread::yield_now();
-        }
-        Some(process)
-    }
-
-    fn restart(&mut self) {
-        self.kill();
-        self.process = loop {
-            if let Some(process) = Self::run(self.port, &self.folder, &self.settings) {
-                break process;
-            }
-        };
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().expect("a process");
-        self.process.wait().expect("a process");
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// The reply to an inline command; empty where there is no server.
-fn say(port: u16, command: &str) -> String {
-    let talk = || {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
-        stream
-            .write_all(format!("{command}\r\nQUIT\r\n").as_bytes())
-            .ok()?;
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).ok()?;
-        Some(reply)
-    };
-    talk().unwrap_or_default()
 }
 
 #[tokio::test]

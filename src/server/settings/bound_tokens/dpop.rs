@@ -236,7 +236,7 @@ pub struct DangerousDpop(Dpop);
 impl DangerousDpop {
     /// Does not remember used proofs.
     ///
-    /// What is given up: whoever reads a request can send it again, with its token and its proof, until
+    /// What is given up: an attacker who reads a request can send it again, with its token and proof, until
     /// the proof is too old. What stays: only this request, at this URI, with this method.
     pub fn without_replay_check(mut self) -> Dpop {
         self.0.checks_replay = false;
