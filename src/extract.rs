@@ -14,4 +14,6 @@ pub use crate::middleware::extract::{
     Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained,
 };
 #[doc(inline)]
+pub use crate::model::requirement::{Requirement, RouteRequirement};
+#[doc(inline)]
 pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};
