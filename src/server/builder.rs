@@ -114,8 +114,8 @@ impl ResourceServerBuilder {
     /// Adds a further resource; call it once for each, up to 64 with the first. Its routes stand
     /// behind [`authenticate_for`](ResourceServer::authenticate_for). A token is good for the resources
     /// whose audiences it names, and refused with 401 `invalid_token` at the others. Issuers, keys and
-    /// caches are shared. Two resources have neither an identifier, nor an audience, nor a path in
-    /// common. Default: the resource that [`builder`](ResourceServer::builder) was given alone.
+    /// caches are shared. Two resources have neither an identifier, nor an audience, nor the path of a
+    /// metadata document in common. Default: the resource that [`builder`](ResourceServer::builder) was given alone.
     #[doc(alias("resource_indicators", "rfc8707", "protected_resource"))]
     pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
         self.resources.push(resource.into());
