@@ -427,6 +427,7 @@ impl<M> AuthenticateLayer<M> {
             )),
             required_bindings,
             resource: ResourceSet::only(self.resource),
+            resource_place: self.resource,
             wiring_fault: self
                 .server
                 .wiring_fault(settings.context.as_deref(), settings.admits.principals),

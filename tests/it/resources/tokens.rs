@@ -168,11 +168,11 @@ async fn waived_audience_does_not_widen_the_reach_of_a_token() {
 
 #[tokio::test]
 async fn introspected_token_is_for_the_resources_of_its_response() {
+    type Change = fn(Issuer) -> Issuer;
     let clock = ManualClock::new();
     let plain = |issuer: Issuer| issuer;
     let where_stated = |issuer: Issuer| issuer.audience_where_stated();
     let mcp_by_default = |issuer: Issuer| issuer.audience_where_stated().default_resource(MCP);
-    type Change = fn(Issuer) -> Issuer;
     let cases: [(serde_json::Value, Change, [&str; 2]); 7] = [
         (json!(API), plain, [GOOD, REFUSED]),
         (json!(MCP), plain, [REFUSED, GOOD]),
@@ -263,6 +263,55 @@ async fn binding_that_a_resource_demands_is_not_that_of_the_others() {
     let request = Request::get("/mcp").body(Body::empty()).expect("a request");
     let request = key.proof("GET", MCP).authorize(request, &token);
     assert_eq!(app(&server).exchange(request).await.verdict(), GOOD);
+}
+
+#[tokio::test]
+async fn proof_names_the_origin_of_the_resource_that_it_is_for() {
+    const TOOLS: &str = "https://tools.example.com/mcp";
+    const OTHER: &str = "401 invalid_dpop_proof proof_uri";
+    let issuer = MockIssuer::new();
+    let clock = ManualClock::new();
+    let key = DpopKey::generate().with_clock(clock.clone());
+    let issuer = issuer.with_clock(clock.clone());
+    let build = || {
+        ResourceServer::builder(API)
+            .resource(TOOLS)
+            .resource("api://opaque")
+            .issuer(issuer.trusted())
+            .clock(clock.clone())
+    };
+    let verdict = async |server: &ResourceServer, resource: &str, url: &str| {
+        let layer = server.authenticate_for(resource).expect("a resource");
+        let app = TestApp::behind(layer).route("/mcp", get(async |_: AccessToken| {}));
+        let token = issuer.token().audience(resource).bound_to_key(&key).sign();
+        let request = Request::get("/mcp").body(Body::empty()).expect("a request");
+        let request = key.proof("GET", url).authorize(request, &token);
+        app.exchange(request).await.verdict()
+    };
+    let (api, tools) = ("https://api.example.com/mcp", TOOLS);
+    let server = build().build().expect("sound");
+    for (resource, url, expected) in [
+        (API, api, GOOD),
+        (API, tools, OTHER),
+        (TOOLS, tools, GOOD),
+        (TOOLS, api, OTHER),
+        // Without a URL of its own it is reached under the first one's.
+        ("api://opaque", api, GOOD),
+        ("api://opaque", tools, OTHER),
+    ] {
+        assert_eq!(
+            verdict(&server, resource, url).await,
+            expected,
+            "{resource} {url}"
+        );
+    }
+    let server = build().public_origin("https://gateway.example").build();
+    let server = server.expect("sound");
+    for resource in [API, TOOLS, "api://opaque"] {
+        let (url, own) = ("https://gateway.example/mcp", tools);
+        assert_eq!(verdict(&server, resource, url).await, GOOD, "{resource}");
+        assert_eq!(verdict(&server, resource, own).await, OTHER, "{resource}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::model::ids::{ClientId, SubjectId};
 use crate::verify::claims::access_token::token::AccessToken;
 use crate::verify::crypto::sha256::sha256;
 
@@ -81,7 +82,7 @@ impl AccessToken {
             (Some(subject), _) => subject.issuer(),
             (None, client) => client?.issuer(),
         };
-        let parts = [subject.map(|id| id.as_str()), client.map(|id| id.as_str())];
+        let parts = [subject.map(SubjectId::as_str), client.map(ClientId::as_str)];
         Some(CallerKey::of(issuer, parts))
     }
 }
