@@ -21,7 +21,7 @@ use crate::model::error::rejection::Rejection;
 use crate::model::scope::{ScopeMatch, ScopeRequirement, challenge_of, meets, tokens_of};
 use crate::verify::request::request_parts::RequestParts;
 
-/// Refuses requests whose token has not the scope that `R` demands, nor one of its roles.
+/// Refuses requests whose token has neither the scope that `R` demands nor one of its roles.
 ///
 /// It stands inside an [`AuthenticateLayer`](crate::AuthenticateLayer); without one every
 /// request is answered 500. Under an optional layer a request without a token is refused with

@@ -260,9 +260,8 @@ impl ResourceServerBuilder {
 
     /// How long a directory may take to answer, by the server's clock, before the request is
     /// answered 503: 10 ms to 30 s. Without the feature `jwks`, and outside a tokio runtime, the
-    /// machine's clock cannot wake anybody, and a directory must end by itself; in a runtime,
-    /// time must be enabled, unless answers come at once. Default: 2 s, like the patience with an
-    /// issuer.
+    /// machine's clock cannot wake a task, and a directory must end by itself; in a runtime, time must
+    /// be enabled, unless answers come at once. Default: 2 s, as the timeout of an introspection.
     pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
         self.once.set("lookup_timeout", &timeout);
         self.lookup_timeout = timeout;
@@ -326,7 +325,7 @@ impl ResourceServerBuilder {
     }
 
     /// How many revocations are held in memory at most: 1 to 10,000,000. One that does not fit is an
-    /// error where it is added, and drives out no other. Default: 1,000,000, which take about
+    /// error where it is added, and evicts no other. Default: 1,000,000, which take about
     /// 150 MB; memory is taken as they come.
     pub fn most_revocations(mut self, entries: usize) -> Self {
         self.once.set("most_revocations", &entries);

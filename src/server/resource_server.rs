@@ -194,7 +194,7 @@ impl ResourceServer {
             && self.0.revocations.is_complete()
     }
 
-    /// How the cache of verified tokens fares; `None` where it is switched off.
+    /// The counters of the cache of verified tokens; `None` where it is switched off.
     #[must_use]
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         let tally = self.0.verified.as_ref()?.stats();
@@ -275,7 +275,7 @@ impl ResourceServer {
     }
 }
 
-/// How the cache of verified tokens fares, since the server was built.
+/// The counters of the cache of verified tokens since the server was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenCacheStatus(CacheStats);
 

@@ -249,7 +249,7 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) ->
         RejectionKind::InsufficientScope => {
             let challenge = Challenge {
                 error: Some("insufficient_scope"),
-                description: "the access token has not the scope that is needed",
+                description: "the access token does not have the scope that is needed",
                 scope: rejection.required_scope(),
             };
             (StatusCode::FORBIDDEN, Some(challenge))
