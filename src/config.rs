@@ -13,6 +13,8 @@ pub use crate::runtime::introspection::client_auth::ClientAuthentication;
 pub use crate::runtime::introspection::dialect::TokenInformation;
 #[doc(inline)]
 pub use crate::server::settings::issuer::DangerousIssuer;
+#[doc(inline)]
+pub use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use crate::server::settings::shared_store::{DangerousSharedStore, SharedStore};

@@ -17,3 +17,5 @@ pub use crate::middleware::extract::{
 pub use crate::model::requirement::{Requirement, RouteRequirement};
 #[doc(inline)]
 pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};
+#[doc(inline)]
+pub use crate::verify::claims::access_token::CallerKey;

@@ -14,3 +14,5 @@ pub use crate::middleware::require_scope::{RequireScope, RequireScopeLayer};
 pub use crate::middleware::response::body::{
     EmptyBody, MakeBody, ProblemJson, RefusalBody, RefusedRequest, RenderedBody, Renderer,
 };
+#[doc(inline)]
+pub use crate::middleware::services::protected_resource::MetadataService;

@@ -38,6 +38,7 @@ pub use server::builder::ResourceServerBuilder;
 pub use server::resource_server::ResourceServer;
 pub use server::settings::error::ConfigError;
 pub use server::settings::issuer::Issuer;
+pub use server::settings::resource::value::Resource;
 pub use verify::claims::access_token::AccessToken;
 pub use verify::identity::access::WorkspaceAccess;
 pub use verify::identity::kinds::{Identity, WorkspaceUser};

@@ -57,6 +57,11 @@ impl RequiredBindings {
         self.has(Self::DPOP)
     }
 
+    /// Whether no token without a client certificate is good.
+    pub(crate) const fn demands_mutual_tls(self) -> bool {
+        self.has(Self::MUTUAL_TLS)
+    }
+
     /// Whether a token with these confirmations has the demanded bindings.
     pub(crate) const fn are_met_by(self, has_dpop: bool, has_mutual_tls: bool) -> bool {
         (!self.has(Self::ANY) || has_dpop || has_mutual_tls)

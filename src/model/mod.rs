@@ -14,5 +14,6 @@ pub(crate) mod scope;
 pub(crate) mod requirement;
 pub(crate) mod ids;
 pub(crate) mod reach;
+pub(crate) mod resource_set;
 pub(crate) mod error;
 pub(crate) mod event;

@@ -342,6 +342,7 @@ fn verified_request(
     let identified = identify(&token, &signed.claims(), policy);
     let verified = VerifiedRequest {
         validity: token.validity(policy.leeway),
+        resources: token.resources(),
         needs_sender: token.is_bound() || !policy.required_bindings.is_none(),
         token,
         identified,

@@ -5,9 +5,12 @@ use crate::runtime::cache::token_cache::TokenCache;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::builder::ResourceServerBuilder;
+use crate::server::compile::audiences::ResourceAudiences;
 #[cfg(feature = "jwks")]
 use crate::server::compile::introspection;
 use crate::server::compile::issuer::{Members, assemble};
+use crate::server::compile::issuer_ids::authorization_servers;
+use crate::server::compile::resources::{self, ServerParts, check_resources};
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::{CheckedSharedStore, Shared};
 #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -22,8 +25,8 @@ use crate::server::settings::issuer::Issuer;
 #[cfg(feature = "jwks")]
 use crate::server::settings_check::check_one_place;
 use crate::server::settings_check::{
-    check_cache, check_contexts, check_directories, check_metadata, check_parameters,
-    check_resource, register, tenants,
+    check_cache, check_contexts, check_directories, check_metadata, check_parameters, register,
+    tenants,
 };
 use crate::verify::policy::tenant_claims::TenantClaims;
 use std::sync::Arc;
@@ -42,9 +45,25 @@ impl ResourceServerBuilder {
             issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
         }
         mistakes.collect(self.check_settings());
-        let demands = self.issuers.iter().map(|issuer| issuer.required_bindings);
-        let demanded = demands.fold(self.binding.required, RequiredBindings::and);
-        let dpop = mistakes.collect(self.binding.compile(&self.resource, demanded));
+        let demands: Vec<RequiredBindings> = self
+            .issuers
+            .iter()
+            .map(|issuer| issuer.required_bindings)
+            .collect();
+        let demanded = self.resources.iter().map(|one| one.required_bindings);
+        let demanded = demanded.chain(demands.iter().copied());
+        let demanded = demanded.fold(self.binding.required, RequiredBindings::and);
+        let dpop = mistakes.collect(self.binding.compile(self.first_resource(), demanded));
+        let resources = mistakes.collect(resources::compile(
+            &self.resources,
+            &ServerParts {
+                authorization_servers: &self.authorization_servers(),
+                demands: &demands,
+                dpop: dpop.as_ref().and_then(Option::as_ref),
+                metadata_elsewhere: self.resource_metadata.as_deref(),
+                now: self.clock.now(),
+            },
+        ));
         let registry = self.compile_issuers(&mut mistakes);
         mistakes.collect(self.check_registry(&registry));
         #[cfg(feature = "redis")]
@@ -52,6 +71,13 @@ impl ResourceServerBuilder {
         #[cfg(feature = "redis")]
         let store = store.and_then(|store| mistakes.collect(store.check()));
         mistakes.into_result()?;
+        let Some(resources) = resources else {
+            // INVARIANT: without resources there was a mistake.
+            return Err(ConfigError::missing(
+                "builder",
+                "the server has no resource",
+            ));
+        };
         let revocations = self.revocation_list();
         #[cfg(feature = "redis")]
         let shared = store
@@ -73,8 +99,7 @@ impl ResourceServerBuilder {
             required_bindings: self.binding.required,
             // INVARIANT: without rules there was a mistake, or DPoP is off.
             dpop: dpop.flatten(),
-            resource: self.resource.into(),
-            resource_metadata: self.resource_metadata.map(Into::into),
+            resources,
             max_token_bytes: self.max_token_bytes,
             clock: self.clock,
             earliest: self.earliest,
@@ -92,8 +117,9 @@ impl ResourceServerBuilder {
     /// Compiles every issuer. An issuer with a mistake may be absent from the result.
     fn compile_issuers(&self, mistakes: &mut Mistakes) -> Registry {
         let mut registry = Registry::default();
+        let audiences = ResourceAudiences::of(&self.resources);
         for issuer in &self.issuers {
-            let compiled = assemble(issuer, &self.resource, &self.clock);
+            let compiled = assemble(issuer, &audiences, &self.clock);
             let Some(compiled) = mistakes.collect(compiled) else {
                 continue;
             };
@@ -190,9 +216,25 @@ impl ResourceServerBuilder {
     ) -> Result<Shared, ConfigError> {
         let shared = store.share(registry.members(), revocations, &self.clock)?;
         if let Some(introspected) = &registry.introspected {
-            introspected.share(&shared.answers, &self.resource);
+            introspected.share(&shared.answers, self.first_resource());
         }
         Ok(shared)
+    }
+
+    fn first_resource(&self) -> &str {
+        let first = self.resources.first();
+        first.map_or("", |resource| resource.identifier.as_str())
+    }
+
+    /// The identifiers of issuers that are URLs, each once.
+    fn authorization_servers(&self) -> Vec<Arc<str>> {
+        let mut all: Vec<Arc<str>> = Vec::new();
+        for name in self.issuers.iter().flat_map(authorization_servers) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        all
     }
 
     /// Settings that belong to no issuer.
@@ -210,7 +252,7 @@ impl ResourceServerBuilder {
                 "the size or life of the cache is set too; keep one of them",
             ));
         }
-        mistakes.collect(check_resource(&self.resource));
+        mistakes.collect(check_resources(&self.resources));
         if self.issuers.is_empty() {
             mistakes.add(ConfigError::missing(
                 "issuer",

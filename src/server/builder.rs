@@ -15,6 +15,7 @@ use crate::server::resource_server::{ApplicationCheck, ResourceServer};
 use crate::server::settings::bound_tokens::server::BindingSettings;
 use crate::server::settings::issuer::Issuer;
 use crate::server::settings::path_parameters::PathParameters;
+use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]
 use crate::server::settings::shared_store::SharedStore;
 use crate::verify::claims::access_token::AccessToken;
@@ -36,7 +37,8 @@ const DEFAULT_CACHE: CacheLimits = CacheLimits {
 /// Collects the settings of a [`ResourceServer`].
 #[must_use]
 pub struct ResourceServerBuilder {
-    pub(super) resource: String,
+    /// The first one is the default.
+    pub(super) resources: Vec<Resource>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) max_token_bytes: usize,
     pub(super) resource_metadata: Option<String>,
@@ -64,7 +66,7 @@ pub struct ResourceServerBuilder {
 impl fmt::Debug for ResourceServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResourceServerBuilder")
-            .field("resource", &self.resource)
+            .field("resources", &self.resources)
             .field("issuers", &self.issuers)
             .finish_non_exhaustive()
     }
@@ -72,19 +74,20 @@ impl fmt::Debug for ResourceServerBuilder {
 
 impl ResourceServer {
     /// Starts the configuration of a server for this resource: the identifier that access
-    /// tokens for it have as audience, usually its https URL (RFC 8707 section 2). It is also
-    /// the default realm of challenges.
+    /// tokens for it have as audience, usually its https URL (RFC 8707 section 2), or a
+    /// [`Resource`] with settings of its own. The identifier is also the default realm of
+    /// challenges.
     #[doc(alias = "resource_server")]
     #[doc(alias = "audience")]
-    pub fn builder(resource: impl Into<String>) -> ResourceServerBuilder {
+    pub fn builder(resource: impl Into<Resource>) -> ResourceServerBuilder {
         ResourceServerBuilder::new(resource.into())
     }
 }
 
 impl ResourceServerBuilder {
-    fn new(resource: String) -> Self {
+    fn new(resource: Resource) -> Self {
         Self {
-            resource,
+            resources: vec![resource],
             issuers: Vec::new(),
             max_token_bytes: 16 * 1024,
             resource_metadata: None,
@@ -108,6 +111,17 @@ impl ResourceServerBuilder {
         }
     }
 
+    /// Adds a further resource; call it once for each, up to 64 with the first. Its routes stand
+    /// behind [`authenticate_for`](ResourceServer::authenticate_for). A token is good for the resources
+    /// whose audiences it names, and refused with 401 `invalid_token` at the others. Issuers, keys and
+    /// caches are shared. Two resources have neither an identifier, nor an audience, nor a path in
+    /// common. Default: the resource that [`builder`](ResourceServer::builder) was given alone.
+    #[doc(alias("resource_indicators", "rfc8707", "protected_resource"))]
+    pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
+
     /// Trusts an issuer; call it once for each. Each keeps its own keys, algorithms, audiences
     /// and tenant rules. Default: none, which is a mistake.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
@@ -124,8 +138,9 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// The URL of this resource's metadata (RFC 9728 section 5.1), named in challenges.
-    /// Default: none is named.
+    /// The URL of the first resource's metadata (RFC 9728 section 5.1), named in challenges, where
+    /// another server serves it. Default: none is named, until
+    /// [`metadata()`](ResourceServer::metadata) was called; then the address of the resource's document.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         let url = url.into();
         self.once.set("resource_metadata", &url);

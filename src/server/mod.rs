@@ -7,6 +7,7 @@ pub(crate) mod compile;
 pub(crate) mod refusal_counters;
 mod registry;
 pub(crate) mod resource_server;
+pub(crate) mod resources;
 pub(crate) mod authenticate;
 #[cfg(feature = "axum")]
 mod access;

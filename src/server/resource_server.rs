@@ -24,6 +24,7 @@ use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
+use crate::server::decide::protected_resource::ProtectedResources;
 use crate::server::decide::sender::DpopRules;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::refusal_counters::RefusalCounters;
@@ -55,8 +56,7 @@ use crate::verify::claims::access_token::AccessToken;
 pub struct ResourceServer(pub(super) Arc<ServerState>);
 
 pub(super) struct ServerState {
-    pub(super) resource: Arc<str>,
-    pub(super) resource_metadata: Option<Arc<str>>,
+    pub(super) resources: ProtectedResources,
     pub(super) max_token_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
     /// A wall clock that shows an earlier time is not set.
@@ -99,6 +99,7 @@ impl ServerState {
 }
 
 /// What challenges say of the scheme `DPoP` (RFC 9449 section 7.1).
+#[derive(Clone)]
 pub(crate) struct DpopChallenge {
     /// Names with a space between them.
     pub(crate) algorithms: String,
@@ -177,10 +178,16 @@ impl Loading {
 }
 
 impl ResourceServer {
-    /// The resource's identifier.
+    /// The first resource's identifier.
     #[must_use]
     pub fn resource(&self) -> &str {
-        &self.0.resource
+        &self.0.resources.first().identifier
+    }
+
+    /// The identifiers of all resources, in the order of configuration; at least one.
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        let resources = self.0.resources.iter();
+        resources.map(|resource| &*resource.identifier)
     }
 
     /// Whether every request can be judged: the clock is set, each issuer has keys that are not too
@@ -251,10 +258,6 @@ impl ResourceServer {
     /// What the server demands of every token.
     pub(crate) fn required_bindings(&self) -> RequiredBindings {
         self.0.required_bindings
-    }
-
-    pub(crate) fn resource_metadata(&self) -> Option<&Arc<str>> {
-        self.0.resource_metadata.as_ref()
     }
 
     /// What is wrong with a layer that names this context, as far as tenant guards care.
@@ -357,7 +360,7 @@ impl fmt::Debug for ResourceServer {
         let registry = self.0.registry.load();
         let issuers: Vec<&str> = registry.issuers.iter().map(|(name, _)| &**name).collect();
         f.debug_struct("ResourceServer")
-            .field("resource", &self.0.resource)
+            .field("resource", &self.0.resources.first().identifier)
             .field("issuers", &issuers)
             .finish_non_exhaustive()
     }

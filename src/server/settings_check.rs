@@ -162,20 +162,3 @@ pub(in crate::server) fn check_directories(
     }
     mistakes.into_result()
 }
-
-/// The resource is the default audience and realm, so it stands in challenges.
-pub(in crate::server) fn check_resource(resource: &str) -> Result<(), ConfigError> {
-    if resource.is_empty() {
-        return Err(ConfigError::missing(
-            "builder",
-            "the resource is empty; give the identifier that your tokens have as audience",
-        ));
-    }
-    if !is_quotable(resource) {
-        return Err(ConfigError::new(
-            "builder",
-            "the resource must be printable ascii without quotes and backslashes",
-        ));
-    }
-    Ok(())
-}

@@ -18,6 +18,7 @@ use crate::middleware::response::scope_challenge::{DemandedScopes, challenge_sco
 use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::resource_set::ResourceSet;
 use crate::model::scope::ScopeToken;
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArcHandle;
@@ -65,6 +66,8 @@ pub(crate) struct LayerPolicy {
     pub(in crate::middleware) wiring_fault: Option<WiringFault>,
     /// The bindings that these routes demand, beside the server and the issuer.
     pub(in crate::middleware) required_bindings: RequiredBindings,
+    /// The resource of these routes.
+    pub(in crate::middleware) resource: ResourceSet,
     /// Whether clients that speak gRPC are answered in it.
     pub(in crate::middleware) grpc: bool,
     pub(in crate::middleware) sources: TokenSources,

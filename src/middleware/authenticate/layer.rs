@@ -16,27 +16,77 @@ use crate::middleware::authenticate::client_certificate::CertificateProxy;
 use crate::middleware::authenticate::context::{AdmissionRules, LayerPolicy, SettingFault};
 use crate::middleware::authenticate::service::Authenticate;
 use crate::middleware::response::body::{EmptyBody, RenderedBody, Renderer};
-use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText, OfferedSchemes};
+use crate::middleware::response::challenge::{
+    ChallengePolicy, ChallengeText, OfferedSchemes, ServedMetadata,
+};
 use crate::middleware::response::drain_body::ReadBounds;
 use crate::model::binding::{Binding, RequiredBindings};
 use crate::model::error::rejection_detail::Problem;
+use crate::model::resource_set::ResourceSet;
 use crate::model::scope::{ScopeRequirement, add_tokens, challenge_of, tokens_of};
 use crate::model::url;
 use crate::server::resource_server::ResourceServer;
-use crate::server::settings::error::is_quotable;
+use crate::server::settings::error::{ConfigError, is_quotable};
 use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
 use crate::verify::request::token_sources::TokenSources;
 
 impl ResourceServer {
-    /// The layer that puts this server in front of a service.
+    /// The layer that puts this server in front of a service, for its first resource.
     ///
     /// In axum use `route_layer`: it covers the routes that were added before it, and leaves
     /// the fallback alone. A CORS layer goes outside this one, because preflights carry no
     /// token; for scripts of other origins it exposes `WWW-Authenticate`. See
     /// [the manual](crate::manual::browsers#cors).
     pub fn authenticate(&self) -> AuthenticateLayer {
+        self.layer_for(0)
+    }
+
+    /// The layer for one of several resources, by its identifier. A token of another resource of this
+    /// server is refused with 401 `invalid_token`; challenges have the resource's realm and metadata.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use portcullis::{AccessToken, ResourceServer};
+    /// # use axum::body::Body;
+    /// # use http::Request;
+    /// # use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let issuer = portcullis::test_util::MockIssuer::new();
+    /// let server = ResourceServer::builder("https://api.example.com")
+    ///     .resource("https://api.example.com/mcp")
+    ///     .issuer(issuer.trusted())
+    ///     .build()?;
+    /// let api = Router::new()
+    ///     .route("/missions", get(|_: AccessToken| async {}))
+    ///     .route_layer(server.authenticate());
+    /// let mcp = Router::new()
+    ///     .route("/mcp", get(|_: AccessToken| async {}))
+    ///     .route_layer(server.authenticate_for("https://api.example.com/mcp")?);
+    /// let app: Router = api.merge(mcp).merge(server.metadata());
+    ///
+    /// let token = issuer.token().audience("https://api.example.com/mcp").sign();
+    /// let get = |path| Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty());
+    /// assert_eq!(app.clone().oneshot(get("/mcp")?).await?.status(), 200);
+    /// assert_eq!(app.clone().oneshot(get("/missions")?).await?.status(), 401);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the server has no resource of this identifier, byte for byte.
+    #[doc(alias("resource_indicators", "rfc8707", "audience"))]
+    pub fn authenticate_for(&self, resource: &str) -> Result<AuthenticateLayer, ConfigError> {
+        let place = self.resource_place(resource)?;
+        Ok(self.layer_for(place))
+    }
+
+    fn layer_for(&self, resource: usize) -> AuthenticateLayer {
         AuthenticateLayer {
             server: self.clone(),
+            resource,
             settings: Settings::default(),
             sources: TokenSources::default(),
             setting_fault: None,
@@ -46,7 +96,8 @@ impl ResourceServer {
     }
 }
 
-/// Puts a [`ResourceServer`] in front of a service. Made by [`ResourceServer::authenticate`].
+/// Puts a [`ResourceServer`] in front of a service. Made by [`ResourceServer::authenticate`] and
+/// [`ResourceServer::authenticate_for`].
 ///
 /// Works over any body type whose response side has an empty default; refusals are answered
 /// with that empty body, unless a [`renderer`](Self::renderer) makes others. See
@@ -84,6 +135,8 @@ impl ResourceServer {
 #[must_use]
 pub struct AuthenticateLayer<M = EmptyBody> {
     server: ResourceServer,
+    /// The place of its resource.
+    resource: usize,
     settings: Settings,
     pub(in crate::middleware) sources: TokenSources,
     setting_fault: Option<SettingFault>,
@@ -159,7 +212,7 @@ impl<M> AuthenticateLayer<M> {
 
     /// The `realm` of challenges. Text that a quoted string cannot hold as it stands (anything
     /// but printable ASCII, `"` and `\`) is left out of it. With two different realms the layer
-    /// answers every request 500. Default: the server's resource.
+    /// answers every request 500. Default: the layer's resource.
     pub fn realm(mut self, realm: impl AsRef<str>) -> Self {
         let kept: String = realm
             .as_ref()
@@ -192,10 +245,12 @@ impl<M> AuthenticateLayer<M> {
         self
     }
 
-    /// The `resource_metadata` of this layer's challenges (RFC 9728 section 5.1), where routes are
-    /// resources of their own. An `https` URL, or `http` on loopback; with another text, or with
-    /// two different ones, the layer answers every request 500. Default: the server's
-    /// [`resource_metadata`](crate::ResourceServerBuilder::resource_metadata).
+    /// The `resource_metadata` of this layer's challenges (RFC 9728 section 5.1), where another server
+    /// serves the metadata. An `https` URL, or `http` on loopback; with another text, or with
+    /// two different ones, the layer answers every request 500. Default: for the first resource the
+    /// server's [`resource_metadata`](crate::ResourceServerBuilder::resource_metadata); else the
+    /// address of the resource's document, once [`metadata()`](crate::ResourceServer::metadata) was
+    /// called.
     pub fn resource_metadata(mut self, url: impl Into<String>) -> Self {
         let url: String = url.into();
         let is_sound = url::check(&url, false).is_ok() && is_quotable(&url);
@@ -283,6 +338,7 @@ impl<M> AuthenticateLayer<M> {
         let layer = self.demand("renderer", is_first, Problem::Contradicts);
         AuthenticateLayer {
             server: layer.server,
+            resource: layer.resource,
             settings: layer.settings,
             sources: layer.sources,
             setting_fault: layer.setting_fault,
@@ -322,10 +378,11 @@ impl<M> AuthenticateLayer<M> {
 
     fn policy(&self) -> LayerPolicy {
         let settings = &self.settings;
+        let resource = self.server.resource_at(self.resource);
         let resource_metadata = settings.resource_metadata.as_ref();
         let standard = ReadBounds::default();
         let mut known_scope = settings.known_scope.clone();
-        for token in &settings.scope {
+        for token in settings.scope.iter().chain(&resource.scopes) {
             add_tokens(&mut known_scope, token);
         }
         let servers = self.server.path_parameters();
@@ -339,7 +396,7 @@ impl<M> AuthenticateLayer<M> {
             setting: "workspace_parameter",
             problem: Problem::Contradicts,
         });
-        let required_bindings = settings.required_bindings;
+        let required_bindings = settings.required_bindings.and(resource.required_bindings);
         LayerPolicy {
             path,
             challenge: Arc::new(ChallengePolicy::new(
@@ -347,11 +404,11 @@ impl<M> AuthenticateLayer<M> {
                     realm: settings
                         .realm
                         .clone()
-                        .unwrap_or_else(|| self.server.resource().into()),
+                        .unwrap_or_else(|| Arc::clone(&resource.identifier)),
                     // What no header can hold is not for one; the layer answers 500 then.
                     resource_metadata: resource_metadata
                         .filter(|url| is_quotable(url))
-                        .or_else(|| self.server.resource_metadata())
+                        .or_else(|| self.server.metadata_elsewhere(self.resource))
                         .cloned(),
                     scope: (!settings.scope.is_empty()).then(|| settings.scope.join(" ").into()),
                     descriptions: settings.descriptions,
@@ -362,10 +419,14 @@ impl<M> AuthenticateLayer<M> {
                         dpop: self.server.dpop_challenge(),
                     },
                 },
+                resource.document.as_ref().map(|document| {
+                    ServedMetadata::new(self.server.clone(), Arc::clone(&document.address))
+                }),
                 self.renderer.clone(),
                 self.server.has_dpop_nonces().then(|| self.server.clone()),
             )),
             required_bindings,
+            resource: ResourceSet::only(self.resource),
             wiring_fault: self
                 .server
                 .wiring_fault(settings.context.as_deref(), settings.admits.principals),

@@ -31,8 +31,9 @@ use crate::middleware::response::drain_body::rest_of_incoming;
 use crate::middleware::response::grpc::ResponseProtocol;
 use crate::middleware::response::refusal_log::log_refusal;
 use crate::middleware::response::scope_challenge::DemandedScopes;
-use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
+use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::error::token_error::TokenError;
 use crate::model::event::Event;
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArc;
@@ -121,6 +122,9 @@ impl Authenticator {
             (Some(_), None) => SentSchemes::Bearer,
             (None, _) => SentSchemes::Other,
         };
+        if let Some(verified) = &verified {
+            self.check_resource(verified)?;
+        }
         match &verified {
             Some(verified) if !verified.is_for(self.0.context.as_deref()) => {
                 if !(self.0.admits.principals && verified.is_principal()) {
@@ -145,6 +149,27 @@ impl Authenticator {
             used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
         });
         Ok(dpop.and_then(|dpop| dpop.fresh_nonce))
+    }
+
+    /// A token of one resource is never good for another.
+    #[inline]
+    fn check_resource(&self, verified: &VerifiedRequest) -> Result<(), Rejection> {
+        if verified.resources.meets(self.0.resource) {
+            return Ok(());
+        }
+        Err(self.other_resource(verified))
+    }
+
+    #[cold]
+    fn other_resource(&self, verified: &VerifiedRequest) -> Rejection {
+        let detail = RejectionDetail::new()
+            .with_claim(verified.audience_claim())
+            .with_problem(Problem::Differs)
+            .with_setting("resource")
+            .with_expected(self.0.server.names_of(self.0.resource))
+            .with_found(self.0.server.names_of(verified.resources));
+        let error = TokenError::new(TokenFault::Audience, detail);
+        Rejection::from(error).by(verified.realm())
     }
 
     /// What the layer demands beside the server and the issuer.

@@ -7,7 +7,7 @@
 //! 4. A renderer adds a body and its type to an answer in HTTP, and sees none in gRPC.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,18 +24,56 @@ use crate::verify::request::credential::SentSchemes;
 
 /// What a layer says in its challenges, and who makes the bodies.
 pub(crate) struct ChallengePolicy {
-    wording: ChallengeText,
+    challenges: PreparedChallenges,
+    /// Where the application may serve the resource's metadata.
+    served_metadata: Option<ServedMetadata>,
     renderer: Option<Arc<dyn Renderer>>,
     /// The server, where responses carry nonces.
     nonces: Option<ResourceServer>,
-    /// Challenges of the scheme `Bearer` that are the same for every request, ready to be sent.
+}
+
+/// The wording, and the challenges of the scheme `Bearer` that are the same for every request, ready
+/// to be sent.
+struct PreparedChallenges {
+    wording: ChallengeText,
     missing_token: HeaderValue,
     invalid_request: HeaderValue,
     invalid_token: HeaderValue,
 }
 
+impl PreparedChallenges {
+    fn new(wording: ChallengeText) -> Self {
+        Self {
+            missing_token: Challenge::missing_token(&wording)
+                .header_value(Scheme::Bearer, &wording),
+            invalid_request: Challenge::INVALID_REQUEST.header_value(Scheme::Bearer, &wording),
+            invalid_token: Challenge::invalid_token(&wording)
+                .header_value(Scheme::Bearer, &wording),
+            wording,
+        }
+    }
+}
+
+/// The address of the metadata document, which challenges name once the application serves it.
+pub(crate) struct ServedMetadata {
+    server: ResourceServer,
+    address: Arc<str>,
+    /// The challenges with the address, made at the first refusal that needs them.
+    challenges: OnceLock<PreparedChallenges>,
+}
+
+impl ServedMetadata {
+    pub(crate) fn new(server: ResourceServer, address: Arc<str>) -> Self {
+        Self {
+            server,
+            address,
+            challenges: OnceLock::new(),
+        }
+    }
+}
+
 /// What a layer says in its challenges.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ChallengeText {
     pub(crate) realm: Arc<str>,
     pub(crate) resource_metadata: Option<Arc<str>>,
@@ -46,6 +84,7 @@ pub(crate) struct ChallengeText {
 }
 
 /// The schemes that a layer offers.
+#[derive(Clone)]
 pub(crate) struct OfferedSchemes {
     /// Whether tokens under the scheme `Bearer` can be good.
     pub(crate) bearer: bool,
@@ -65,19 +104,32 @@ impl Default for OfferedSchemes {
 impl ChallengePolicy {
     pub(crate) fn new(
         wording: ChallengeText,
+        served_metadata: Option<ServedMetadata>,
         renderer: Option<Arc<dyn Renderer>>,
         nonces: Option<ResourceServer>,
     ) -> Self {
         Self {
-            missing_token: Challenge::missing_token(&wording)
-                .header_value(Scheme::Bearer, &wording),
-            invalid_request: Challenge::INVALID_REQUEST.header_value(Scheme::Bearer, &wording),
-            invalid_token: Challenge::invalid_token(&wording)
-                .header_value(Scheme::Bearer, &wording),
-            wording,
+            challenges: PreparedChallenges::new(wording),
+            served_metadata,
             renderer,
             nonces,
         }
+    }
+
+    /// The challenges of this moment: with the address of the metadata from the moment on from which
+    /// the application serves it. An address that is configured counts in any case.
+    fn challenges(&self) -> &PreparedChallenges {
+        let served = self.served_metadata.as_ref();
+        let Some(served) = served.filter(|served| served.server.serves_metadata()) else {
+            return &self.challenges;
+        };
+        served.challenges.get_or_init(|| {
+            let mut wording = self.challenges.wording.clone();
+            wording
+                .resource_metadata
+                .get_or_insert_with(|| Arc::clone(&served.address));
+            PreparedChallenges::new(wording)
+        })
     }
 
     pub(in crate::middleware) const fn has_renderer(&self) -> bool {
@@ -191,10 +243,10 @@ fn challenges(
     status: StatusCode,
     rejection: &Rejection,
     challenge: &Challenge<'_>,
-    policy: &ChallengePolicy,
+    prepared: &PreparedChallenges,
     sent: SentSchemes,
 ) -> [Option<HeaderValue>; 2] {
-    let wording = &policy.wording;
+    let wording = &prepared.wording;
     let OfferedSchemes { bearer, dpop } = &wording.schemes;
     // Where the scheme is off, its challenge is not understood.
     let sent = match (sent, dpop) {
@@ -209,16 +261,16 @@ fn challenges(
     let plain = Challenge::missing_token(wording);
     let is_401 = status == StatusCode::UNAUTHORIZED;
     let with_error = |scheme| match (scheme, rejection.kind()) {
-        (Scheme::Bearer, RejectionKind::MissingToken) => policy.missing_token.clone(),
-        (Scheme::Bearer, RejectionKind::InvalidRequest(_)) => policy.invalid_request.clone(),
-        (Scheme::Bearer, RejectionKind::InvalidToken(_)) => policy.invalid_token.clone(),
+        (Scheme::Bearer, RejectionKind::MissingToken) => prepared.missing_token.clone(),
+        (Scheme::Bearer, RejectionKind::InvalidRequest(_)) => prepared.invalid_request.clone(),
+        (Scheme::Bearer, RejectionKind::InvalidToken(_)) => prepared.invalid_token.clone(),
         _ => challenge.header_value(scheme, wording),
     };
     match sent {
         SentSchemes::Both => [Scheme::Bearer, Scheme::Dpop].map(|scheme| Some(with_error(scheme))),
         SentSchemes::Dpop => [
             Some(with_error(Scheme::Dpop)),
-            (is_401 && *bearer).then(|| policy.missing_token.clone()),
+            (is_401 && *bearer).then(|| prepared.missing_token.clone()),
         ],
         SentSchemes::Other if !bearer && dpop.is_some() => [Some(with_error(Scheme::Dpop)), None],
         SentSchemes::Bearer | SentSchemes::Other => [
@@ -229,7 +281,8 @@ fn challenges(
 }
 
 fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) -> PreparedAnswer {
-    let wording = &policy.wording;
+    let prepared = policy.challenges();
+    let wording = &prepared.wording;
     let (status, challenge) = match rejection.kind() {
         RejectionKind::MissingToken => (
             StatusCode::UNAUTHORIZED,
@@ -267,7 +320,7 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) ->
     PreparedAnswer {
         status,
         challenges: match &challenge {
-            Some(challenge) => challenges(status, rejection, challenge, policy, sent),
+            Some(challenge) => challenges(status, rejection, challenge, prepared, sent),
             None => [None, None],
         },
         message: challenge.and_then(|challenge| challenge.described(wording)),

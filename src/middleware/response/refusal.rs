@@ -127,7 +127,7 @@ impl Refusal {
         let policy = if let Some(policy) = &self.policy {
             policy
         } else {
-            unlayered = ChallengePolicy::new(ChallengeText::default(), None, None);
+            unlayered = ChallengePolicy::new(ChallengeText::default(), None, None, None);
             &unlayered
         };
         respond::<B, M>(&self.rejection, policy, self.reply, request)

@@ -1,5 +1,6 @@
-//! Ready-made services: readiness, back-channel logout.
+//! Ready-made services: metadata of resources, readiness, back-channel logout.
 
+pub(crate) mod protected_resource;
 #[cfg(feature = "jwks")]
 pub(crate) mod readiness;
 #[cfg(feature = "axum")]

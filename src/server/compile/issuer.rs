@@ -12,6 +12,7 @@ use crate::model::algorithm::{Algorithm, AlgorithmSet};
 #[cfg(feature = "jwks")]
 use crate::runtime::cache::validity::Liveness;
 use crate::runtime::clock::Clock;
+use crate::server::compile::audiences::ResourceAudiences;
 use crate::server::compile::issuer_ids::identifiers;
 use crate::server::compile::key_source::{KeySourceOwner, keys};
 use crate::server::compile::policy::rules;
@@ -34,7 +35,7 @@ pub(in crate::server) type Members = Vec<(Arc<str>, Arc<IssuerAuthority>)>;
 /// Makes an issuer's rules and keys.
 pub(in crate::server) fn assemble(
     issuer: &Issuer,
-    resource: &str,
+    resources: &ResourceAudiences,
     clock: &Arc<dyn Clock>,
 ) -> Result<CompiledIssuer, ConfigError> {
     let identifiers = identifiers(issuer)?;
@@ -47,9 +48,9 @@ pub(in crate::server) fn assemble(
     mistakes.collect(check_once(&issuer.once));
     let members = match &issuer.kind {
         IssuerKind::OidcTenants(family) => {
-            tenants(issuer, family, &name, &identifiers, resource, clock)
+            tenants(issuer, family, &name, &identifiers, resources, clock)
         }
-        _ => forms(issuer, &name, &identifiers, resource, clock),
+        _ => forms(issuer, &name, &identifiers, resources, clock),
     };
     let members = mistakes.collect(members).unwrap_or_default();
     match mistakes.into_result() {
@@ -62,10 +63,10 @@ fn forms(
     issuer: &Issuer,
     name: &Arc<str>,
     identifiers: &[Arc<str>],
-    resource: &str,
+    resources: &ResourceAudiences,
     clock: &Arc<dyn Clock>,
 ) -> Result<Members, ConfigError> {
-    let rules = match rules(issuer, name, identifiers, resource) {
+    let rules = match rules(issuer, name, identifiers, resources) {
         Ok(rules) => Arc::new(rules),
         Err(error) => return Err(with_mistakes_of_keys(error, issuer, name, clock)),
     };
@@ -118,13 +119,13 @@ fn tenants(
     family: &OidcTenants,
     name: &Arc<str>,
     identifiers: &[Arc<str>],
-    resource: &str,
+    resources: &ResourceAudiences,
     clock: &Arc<dyn Clock>,
 ) -> Result<Members, ConfigError> {
     let whose = KeySourceOwner {
         name,
         tenants: identifiers,
-        algorithms: match rules(issuer, name, identifiers, resource) {
+        algorithms: match rules(issuer, name, identifiers, resources) {
             Ok(rules) => rules.algorithms,
             Err(error) => return Err(with_mistakes_of_keys(error, issuer, name, clock)),
         },
@@ -134,7 +135,7 @@ fn tenants(
     let mut members = Vec::new();
     for (identifier, tenant) in identifiers.iter().zip(&family.tenants) {
         let own = std::slice::from_ref(identifier);
-        let mut rules = rules(issuer, identifier, own, resource)?;
+        let mut rules = rules(issuer, identifier, own, resources)?;
         let repeated = RequiredClaim {
             path: family.claim.clone(),
             value: tenant.as_str().into(),

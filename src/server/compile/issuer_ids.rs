@@ -52,6 +52,25 @@ pub(in crate::server) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, C
     Ok(identifiers)
 }
 
+/// The issuer identifiers of an issuer that clients can use: URLs of authorization servers
+/// (RFC 8414 section 2). Those that it has beside its first one are other names of the same server.
+pub(in crate::server) fn authorization_servers(issuer: &Issuer) -> Vec<Arc<str>> {
+    let identifiers = identifiers(issuer).unwrap_or_default();
+    let named = match &issuer.kind {
+        IssuerKind::OidcTenants(_) => identifiers.len(),
+        // Without a name it is known by the URL of an endpoint.
+        #[cfg(feature = "jwks")]
+        IssuerKind::Introspected(
+            IntrospectionTarget::Endpoint(_) | IntrospectionTarget::Service(_),
+        ) => usize::from(issuer.introspection.identifier.is_some()),
+        _ => 1,
+    };
+    let named = identifiers.into_iter().take(named);
+    named
+        .filter(|name| url::check(name, false).is_ok() && !name.contains('?'))
+        .collect()
+}
+
 /// An identifier is compared and never fetched, so any text is one. Where something is fetched
 /// from below it, that address is checked.
 fn check_identifiers(identifiers: &[Arc<str>]) -> Result<(), ConfigError> {

@@ -1,10 +1,13 @@
 //! From settings to a running server: policies, issuer ids, key sources, endpoints.
 
 pub(crate) mod dpop;
+pub(crate) mod audiences;
 pub(crate) mod issuer_ids;
 pub(crate) mod policy;
 pub(crate) mod key_source;
 pub(crate) mod issuer;
+pub(crate) mod metadata;
+pub(crate) mod resources;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]

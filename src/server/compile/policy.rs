@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::claim_path::ClaimPath;
+use crate::model::resource_set::ResourceSet;
+use crate::server::compile::audiences::{ResourceAudiences, audience_rule};
 use crate::server::settings::error::{ConfigError, Mistakes};
 use crate::server::settings::issuer::{Issuer, IssuerKind};
 use crate::verify::claims::token_type::{bare_type, is_other_kind};
-use crate::verify::policy::issuer_policy::{Audiences, IssuerPolicy, Profile, RequiredClaim};
+use crate::verify::policy::issuer_policy::{
+    AudienceRule, Audiences, IssuerPolicy, Profile, RequiredClaim,
+};
 use crate::verify::policy::tenant_claims::TenantClaims;
 
 const EMPTY: &str = "it is empty; give the exact value, or leave it out";
@@ -18,7 +22,7 @@ pub(in crate::server) fn rules(
     issuer: &Issuer,
     realm: &Arc<str>,
     names: &[Arc<str>],
-    resource: &str,
+    resources: &ResourceAudiences,
 ) -> Result<IssuerPolicy, ConfigError> {
     let profile = match issuer.kind {
         IssuerKind::Cognito { .. } => Profile::Cognito,
@@ -53,6 +57,7 @@ pub(in crate::server) fn rules(
         ));
     }
     let algorithms = mistakes.collect(algorithms(issuer, profile));
+    let audiences = mistakes.collect(resources.for_issuer(issuer));
     mistakes.into_result()?;
     Ok(IssuerPolicy {
         realm: Arc::clone(realm),
@@ -60,7 +65,12 @@ pub(in crate::server) fn rules(
         profile,
         // INVARIANT: without algorithms there was a mistake.
         algorithms: algorithms.unwrap_or_else(|| AlgorithmSet::of([])),
-        audiences: audiences(issuer, resource),
+        // INVARIANT: without audiences there was a mistake; none accepts nothing.
+        audiences: audiences.unwrap_or(Audiences {
+            accepted: Vec::new(),
+            default: ResourceSet::default(),
+            rule: AudienceRule::Required,
+        }),
         audience_claim: issuer.audience_claim.clone(),
         client_ids: client_ids(issuer),
         extra_types: issuer
@@ -105,19 +115,6 @@ pub(in crate::server) fn rules(
             .map(|tenant| tenant.clone().with_subject(&issuer.subject_claim)),
         required_bindings: issuer.required_bindings,
     })
-}
-
-fn audiences(issuer: &Issuer, resource: &str) -> Audiences {
-    let ours = match issuer.audiences.as_slice() {
-        [] => vec![resource.into()],
-        named => boxed(named),
-    };
-    match issuer.any_audience {
-        true => Audiences::Waived,
-        #[cfg(feature = "jwks")]
-        false if !issuer.introspection.needs_audience => Audiences::AnyOfWhereStated(ours),
-        false => Audiences::AnyOf(ours),
-    }
 }
 
 fn algorithms(issuer: &Issuer, profile: Profile) -> Result<AlgorithmSet, ConfigError> {
@@ -196,7 +193,7 @@ fn check_vocabulary(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError
             "Cognito tells its tokens apart by `token_use`; leave it out",
         ));
     }
-    if !matches!(audiences(issuer, "resource"), Audiences::AnyOf(_)) {
+    if audience_rule(issuer) != AudienceRule::Required {
         mistakes.add(ConfigError::conflict(
             "accept_id_token_marks",
             "an ID token for any client would do; demand an audience of the API's own with `audience(..)`",

@@ -391,6 +391,7 @@ impl IntrospectionHandler {
         let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
         let verified = VerifiedRequest {
             validity: token.validity(rules.leeway),
+            resources: token.resources(),
             needs_sender: token.is_bound() || !rules.required_bindings.is_none(),
             token,
             identified,

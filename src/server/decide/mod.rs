@@ -5,6 +5,7 @@ pub(crate) mod verified_request;
 pub(crate) mod issuer_authority;
 pub(crate) mod unknown_issuer;
 pub(crate) mod sender;
+pub(crate) mod protected_resource;
 #[cfg(feature = "jwks")]
 pub(crate) mod signed_response;
 #[cfg(feature = "jwks")]

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderMap;
 
 use crate::model::error::rejection_detail::RejectionDetail;
+use crate::model::resource_set::ResourceSet;
 use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
@@ -37,6 +38,8 @@ pub(crate) struct VerifiedRequest {
     pub(crate) client_key: OnceLock<Box<ClientKey>>,
     /// Whether the sender of each request must be checked: the token is bound, or has to be.
     pub(crate) needs_sender: bool,
+    /// A copy beside the token, for the layers' check on every request.
+    pub(crate) resources: ResourceSet,
 }
 
 impl VerifiedRequest {
@@ -63,6 +66,12 @@ impl VerifiedRequest {
     /// The configured issuer of the token.
     pub(crate) fn realm(&self) -> &Arc<str> {
         &self.rules.realm
+    }
+
+    /// The configured claim that states the audience.
+    #[cold]
+    pub(crate) fn audience_claim(&self) -> String {
+        self.rules.audience_claim.to_string()
     }
 
     pub(crate) const fn is_principal(&self) -> bool {

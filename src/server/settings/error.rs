@@ -208,6 +208,14 @@ impl ConfigError {
         self
     }
 
+    /// Names the resource of every mistake.
+    pub(in crate::server) fn of_resource(mut self, identifier: &str) -> Self {
+        for mistake in std::iter::once(&mut self.first).chain(&mut self.others) {
+            mistake.problem = format!("of the resource `{identifier}`: {}", mistake.problem);
+        }
+        self
+    }
+
     /// Names the issuer of every mistake.
     pub(in crate::server) fn of(mut self, issuer: &Arc<str>) -> Self {
         for mistake in std::iter::once(&mut self.first).chain(&mut self.others) {

@@ -68,6 +68,8 @@ pub struct Issuer {
     pub(in crate::server) algorithms: Option<Vec<Algorithm>>,
     pub(in crate::server) audiences: Vec<String>,
     pub(in crate::server) any_audience: bool,
+    /// The identifier of the resource of tokens that name none.
+    pub(in crate::server) default_resource: Option<String>,
     pub(in crate::server) plain_http: bool,
     pub(in crate::server) roots: Vec<String>,
     pub(in crate::server) proxies: Proxies,
@@ -233,6 +235,7 @@ impl Issuer {
             algorithms: None,
             audiences: Vec::new(),
             any_audience: false,
+            default_resource: None,
             plain_http: false,
             roots: Vec::new(),
             proxies: Proxies::Ignored,
@@ -279,9 +282,10 @@ impl Issuer {
         self
     }
 
-    /// Accepts tokens for this audience in place of the server's resource; call it once for
-    /// each. Compared byte for byte (RFC 7519 section 4.1.3). Default: the resource that
-    /// [`ResourceServer::builder`](crate::ResourceServer::builder) was given.
+    /// Accepts this issuer's tokens for this audience in place of the audiences of its
+    /// [default resource](Self::default_resource); call it once for each. Compared byte for byte
+    /// (RFC 7519 section 4.1.3). Default: the audiences of the
+    /// [resource](crate::config::Resource::audience).
     #[doc(alias = "aud")]
     #[doc(alias = "validate_aud")]
     #[doc(alias = "allowed_audiences")]

@@ -10,6 +10,7 @@ pub(crate) mod issuer_sessions;
 pub(crate) mod issuer_keys;
 pub(crate) mod issuer_aliases;
 pub(crate) mod bound_tokens;
+pub(crate) mod resource;
 #[cfg(feature = "jwks")]
 pub(crate) mod issuer_introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]

@@ -2,7 +2,6 @@
 
 pub(crate) mod random;
 pub(crate) mod public_key;
-#[cfg(feature = "jwks")]
 pub(crate) mod private_key;
 pub(crate) mod token_hash;
 pub(crate) mod sha256;

@@ -45,7 +45,6 @@ pub(crate) fn parse(text: &str) -> Result<Material, &'static str> {
 
 /// The DER of a private key's block, for [`PrivateKey`](super::private_key::PrivateKey) to parse.
 /// The error is a phrase about the key.
-#[cfg(feature = "jwks")]
 pub(crate) fn private(text: &str) -> Result<Vec<u8>, &'static str> {
     let inner = text
         .trim()

@@ -10,20 +10,13 @@ use serde::Serialize;
 use crate::model::time::UnixTime;
 use crate::verify::crypto::private_key::PrivateKey;
 use crate::verify::crypto::random::random_bytes;
+use crate::verify::jose::sign::sign_jwt;
 
 /// The life of an assertion, in seconds: longer than one request to the issuer takes.
 const LIFE: i64 = 60;
 
 /// How far the issuer's clock may be behind, in seconds.
 const DRIFT: i64 = 10;
-
-#[derive(Serialize)]
-struct Header<'a> {
-    alg: &'a str,
-    typ: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kid: Option<&'a str>,
-}
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -45,12 +38,6 @@ pub(crate) struct ClientAssertion<'a> {
 impl ClientAssertion<'_> {
     /// Signs it. `None` when the system has no randomness.
     pub(crate) fn sign(&self, key: &PrivateKey, now: UnixTime) -> Option<String> {
-        let part = |json: Vec<u8>| URL_SAFE_NO_PAD.encode(json);
-        let header = Header {
-            alg: key.algorithm().as_str(),
-            typ: "JWT",
-            kid: self.key_id,
-        };
         let claims = Claims {
             iss: self.client_id,
             sub: self.client_id,
@@ -59,10 +46,6 @@ impl ClientAssertion<'_> {
             iat: now.as_secs().saturating_sub(DRIFT),
             exp: now.as_secs().saturating_add(LIFE),
         };
-        let header = part(serde_json::to_vec(&header).ok()?);
-        let claims = part(serde_json::to_vec(&claims).ok()?);
-        let message = format!("{header}.{claims}");
-        let signature = part(key.sign(message.as_bytes())?);
-        Some(format!("{message}.{signature}"))
+        sign_jwt(key, self.key_id, &serde_json::to_vec(&claims).ok()?)
     }
 }

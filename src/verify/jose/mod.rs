@@ -1,5 +1,6 @@
 //! JOSE: compact JWS, keys, key sets and signatures (RFC 7515, 7517, 7518).
 
+pub(crate) mod sign;
 #[cfg(feature = "jwks")]
 pub(crate) mod client_assertion;
 pub(crate) mod verification_key;

@@ -7,6 +7,7 @@ use crate::model::algorithm::AlgorithmSet;
 use crate::model::binding::RequiredBindings;
 use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
+use crate::model::resource_set::ResourceSet;
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
@@ -111,13 +112,33 @@ impl Profile {
     }
 }
 
+/// The audiences of the server's resources, as an issuer's tokens name them.
 #[derive(Clone, Debug)]
+pub(crate) struct Audiences {
+    /// Each with the resource that it is for.
+    pub(crate) accepted: Vec<(Box<str>, ResourceSet)>,
+    /// The resource of tokens that are accepted though they name none of these.
+    pub(crate) default: ResourceSet,
+    pub(crate) rule: AudienceRule,
+}
+
+impl Audiences {
+    /// The resource that this audience is for; empty where it is none of ours.
+    pub(in crate::verify) fn resource_of(&self, audience: &str) -> ResourceSet {
+        let mut accepted = self.accepted.iter();
+        let found = accepted.find(|(accepted, _)| **accepted == *audience);
+        found.map_or(ResourceSet::default(), |(_, resource)| *resource)
+    }
+}
+
+/// What a token must say about its audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-pub(crate) enum Audiences {
-    /// Any one of these must be in the token.
-    AnyOf(Vec<Box<str>>),
+pub(crate) enum AudienceRule {
+    /// Any accepted one must be in the token.
+    Required,
     /// The same; a token without an audience is accepted too.
-    AnyOfWhereStated(Vec<Box<str>>),
+    WhereStated,
     /// Waived behind `danger()`.
     Waived,
 }

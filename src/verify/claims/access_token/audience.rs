@@ -4,21 +4,25 @@
 //! 1. The audience contains a configured value, byte for byte. An empty list is refused; it does not
 //!    count as absent.
 //! 2. A token with its own client as the only audience is an ID token (OpenID Connect Core section 2).
+//! 3. Each audience is for one resource. A token that is accepted without one is for the default
+//!    resource of its issuer alone.
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
+use crate::model::resource_set::ResourceSet;
 use crate::verify::json::claim_error::{ClaimName as _, listed};
 use crate::verify::json::claims_reader::{strings, texts, value_at};
 use crate::verify::json::object::{Object, Value};
-use crate::verify::policy::issuer_policy::{Audiences, IssuerPolicy, Profile};
+use crate::verify::policy::issuer_policy::{AudienceRule, Audiences, IssuerPolicy, Profile};
 
+/// The resources that the token is for: at least one.
 pub(in crate::verify) fn check_audience(
     claims: &Object<'_>,
     client_id: Option<&str>,
     rules: &IssuerPolicy,
-) -> Result<(), TokenError> {
+) -> Result<ResourceSet, TokenError> {
     let found = value_at(claims, &rules.audience_claim).map_err(|error| {
         error
             .with_fault(TokenFault::Audience)
@@ -46,20 +50,24 @@ pub(in crate::verify) fn check_audience(
                 .expecting("another audience than the client"),
         );
     }
-    let names_us = match &rules.audiences {
-        Audiences::AnyOf(_) => stated.names_us,
-        Audiences::AnyOfWhereStated(_) => stated.names_us || stated.count == 0,
+    let names_us = !stated.resources.is_empty();
+    let is_accepted = match rules.audiences.rule {
+        AudienceRule::Required => names_us,
+        AudienceRule::WhereStated => names_us || stated.count == 0,
         // An ID token has its client as the only audience (OpenID Connect Core s2).
-        Audiences::Waived => rules.profile == Profile::Cognito || !is_client_alone,
+        AudienceRule::Waived => rules.profile == Profile::Cognito || !is_client_alone,
     };
     // Cognito writes `aud` only for resource-bound tokens; otherwise the client that `check_client`
     // has accepted replaces it. A pre-token trigger may also write the client as the audience.
     let stands_in = rules.profile == Profile::Cognito && (stated.count == 0 || is_client_alone);
-    if names_us || stands_in {
-        Ok(())
-    } else {
-        Err(refused(found, rules))
+    if !is_accepted && !stands_in {
+        return Err(refused(found, rules));
     }
+    Ok(if names_us {
+        stated.resources
+    } else {
+        rules.audiences.default
+    })
 }
 
 fn states_empty_list(claims: &Object<'_>, path: &ClaimPath) -> bool {
@@ -86,11 +94,13 @@ fn refused(found: Option<Value<'_>>, rules: &IssuerPolicy) -> TokenError {
         Some(value) => detail.with_found(value.type_name()),
         None => detail,
     };
-    let detail = match &rules.audiences {
-        Audiences::AnyOf(ours) | Audiences::AnyOfWhereStated(ours) => {
-            detail.with_setting("audience").with_expected(listed(ours))
+    let accepted = rules.audiences.accepted.iter();
+    let ours: Vec<Box<str>> = accepted.map(|(audience, _)| audience.clone()).collect();
+    let detail = match rules.audiences.rule {
+        AudienceRule::Required | AudienceRule::WhereStated => {
+            detail.with_setting("audience").with_expected(listed(&ours))
         }
-        Audiences::Waived => detail
+        AudienceRule::Waived => detail
             .with_setting("accept_any_audience")
             .with_expected("another audience than the client"),
     };
@@ -101,7 +111,8 @@ fn refused(found: Option<Value<'_>>, rules: &IssuerPolicy) -> TokenError {
 #[derive(Default)]
 struct Audience {
     count: usize,
-    names_us: bool,
+    /// Those that it names.
+    resources: ResourceSet,
     names_client: bool,
 }
 
@@ -113,12 +124,7 @@ impl Audience {
             let one = one?;
             stated.count += 1;
             stated.names_client |= Some(&*one) == client_id;
-            stated.names_us |= match audiences {
-                Audiences::AnyOf(ours) | Audiences::AnyOfWhereStated(ours) => {
-                    ours.iter().any(|our| **our == *one)
-                }
-                Audiences::Waived => false,
-            };
+            stated.resources = stated.resources.with(audiences.resource_of(&one));
         }
         Some(stated)
     }

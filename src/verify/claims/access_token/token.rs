@@ -18,6 +18,7 @@ use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 use crate::model::ids::{ClientId, SubjectId};
+use crate::model::resource_set::ResourceSet;
 use crate::model::scope::Scope;
 use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::model::time::UnixTime;
@@ -75,6 +76,8 @@ struct TokenData {
     groups: Vec<SharedStr>,
     has_username: bool,
     is_machine: bool,
+    /// Those that its audience names.
+    resources: ResourceSet,
     /// In a box, since most tokens have none.
     confirmation: Option<Box<Confirmation>>,
     payload: Arc<str>,
@@ -262,7 +265,7 @@ impl AccessToken {
         }
         let client_id = client_id(claims, rules)?;
         check_client(client_id.as_deref(), rules)?;
-        check_audience(claims, client_id.as_deref(), rules)?;
+        let resources = check_audience(claims, client_id.as_deref(), rules)?;
         let confirmation = Confirmation::read(claims, answer.is_some())?;
 
         let share = |text: &str| SharedStr::within(payload, text);
@@ -309,6 +312,7 @@ impl AccessToken {
             groups: list(claims, &rules.groups_claim, &rules.name_forms, share),
             has_username,
             is_machine,
+            resources,
             confirmation: confirmation.map(Box::new),
             payload: Arc::clone(payload),
             custom: CustomClaims::default(),
@@ -358,6 +362,11 @@ impl AccessToken {
     /// claim names a user.
     pub(crate) fn is_machine(&self) -> bool {
         self.0.is_machine
+    }
+
+    /// The resources of the server that the token is for: at least one.
+    pub(crate) fn resources(&self) -> ResourceSet {
+        self.0.resources
     }
 
     /// Whether the token has a `username`, of any value.
