@@ -2,6 +2,7 @@
 
 use crate::model::error::rejection::Objection;
 use crate::model::repeated_settings::RepeatedSettings;
+use crate::model::scope::ScopeHierarchy;
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::CacheLimits;
 use crate::runtime::clock::{Clock, SystemClock};
@@ -56,6 +57,7 @@ pub struct ResourceServerBuilder {
     pub(super) load: Option<LoadHook>,
     pub(super) checks: Vec<ApplicationCheck>,
     pub(super) shows_unknown_issuers: bool,
+    pub(super) scope_hierarchy: ScopeHierarchy,
     /// The settings that hold one value.
     pub(super) once: RepeatedSettings,
     pub(super) binding: BindingSettings,
@@ -104,6 +106,7 @@ impl ResourceServerBuilder {
             load: None,
             checks: Vec::new(),
             shows_unknown_issuers: false,
+            scope_hierarchy: ScopeHierarchy::new(),
             once: RepeatedSettings::default(),
             binding: BindingSettings::default(),
             #[cfg(feature = "redis")]
@@ -145,6 +148,15 @@ impl ResourceServerBuilder {
         let url = url.into();
         self.once.set("resource_metadata", &url);
         self.resource_metadata = Some(url);
+        self
+    }
+
+    /// Which scopes imply others, for the tokens of every issuer: a token with `orders:write` then
+    /// meets a demand for `orders:read`. See [`ScopeHierarchy`] for its bounds. Several settings add up,
+    /// and each [issuer](Issuer::scope_hierarchy) may have more of its own. Default: none does.
+    #[doc(alias("implied_scopes"))]
+    pub fn scope_hierarchy(mut self, hierarchy: ScopeHierarchy) -> Self {
+        self.scope_hierarchy = self.scope_hierarchy.and(&hierarchy);
         self
     }
 
@@ -275,9 +287,8 @@ impl ResourceServerBuilder {
 
     /// How long a directory may take to answer, by the server's clock, before the request is
     /// answered 503: 10 ms to 30 s. Without the feature `jwks`, and outside a tokio runtime, the
-    /// machine's clock cannot wake anybody, and a directory must end by itself; in a runtime,
-    /// time must be enabled, unless answers come at once. Default: 2 s, like the patience with an
-    /// issuer.
+    /// machine's clock cannot wake a task, and a directory must end by itself; in a runtime, time must
+    /// be enabled, unless answers come at once. Default: 2 s, as the timeout of an introspection.
     pub fn lookup_timeout(mut self, timeout: Duration) -> Self {
         self.once.set("lookup_timeout", &timeout);
         self.lookup_timeout = timeout;
@@ -341,7 +352,7 @@ impl ResourceServerBuilder {
     }
 
     /// How many revocations are held in memory at most: 1 to 10,000,000. One that does not fit is an
-    /// error where it is added, and drives out no other. Default: 1,000,000, which take about
+    /// error where it is added, and evicts no other. Default: 1,000,000, which take about
     /// 150 MB; memory is taken as they come.
     pub fn most_revocations(mut self, entries: usize) -> Self {
         self.once.set("most_revocations", &entries);

@@ -201,7 +201,7 @@ impl ResourceServer {
             && self.0.revocations.is_complete()
     }
 
-    /// How the cache of verified tokens fares; `None` where it is switched off.
+    /// The counters of the cache of verified tokens; `None` where it is switched off.
     #[must_use]
     pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
         let tally = self.0.verified.as_ref()?.stats();
@@ -221,6 +221,11 @@ impl ResourceServer {
 
     pub(crate) fn refusals(&self) -> &RefusalCounters {
         &self.0.refusals
+    }
+
+    /// The wall clock's time.
+    pub(crate) fn wall_clock(&self) -> UnixTime {
+        self.0.clock.now()
     }
 
     /// The monotonic time, for events that are bounded in time.
@@ -278,7 +283,7 @@ impl ResourceServer {
     }
 }
 
-/// How the cache of verified tokens fares, since the server was built.
+/// The counters of the cache of verified tokens since the server was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenCacheStatus(CacheStats);
 

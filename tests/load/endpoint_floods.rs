@@ -181,7 +181,7 @@ async fn endpoint_that_cannot_be_reached_is_left_alone_after_a_few_tokens_and_pr
     drop(gone);
     let settings = Issuer::introspected(url)
         .client_authentication(ours())
-        .introspection_patience(30 * SECOND);
+        .introspection_timeout(30 * SECOND);
     let server = server(settings, &clock);
     let app = app(&server);
     let calls = || server.introspection_status().expect("asked").calls();

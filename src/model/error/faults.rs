@@ -162,8 +162,8 @@ faults! {
         Replayed = "proof_replayed", "the proof was used before";
         /// The proof has no `nonce`, and the server demands one (number 10, section 9).
         NonceMissing = "nonce_missing", "the proof lacks the nonce that the server demands";
-        /// The `nonce` is not one of the server's, or is over (number 10, section 9).
-        Nonce = "nonce", "the nonce of the proof is not one of the server's, or is over";
+        /// The `nonce` is not one of the server's, or has expired (number 10, section 9).
+        Nonce = "nonce", "the nonce of the proof is not one of the server's, or has expired";
     }
 }
 

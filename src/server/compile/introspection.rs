@@ -183,7 +183,7 @@ fn check(issuer: &Issuer, settings: &IntrospectionSettings) -> Result<(), Config
     }
     if !(Duration::from_millis(10)..=second * 30).contains(&settings.wait_limit) {
         mistakes.add(ConfigError::out_of_bounds(
-            "introspection_patience",
+            "introspection_timeout",
             "it must be 10 ms to 30 s",
         ));
     }

@@ -102,7 +102,7 @@ fn cognito_identifiers(
     if !emulated && !is_region(region) {
         return Err(ConfigError::new(
             "cognito",
-            format!("`{region}` has not the shape of an aws region, such as `eu-west-1`"),
+            format!("`{region}` does not have the shape of an aws region, such as `eu-west-1`"),
         ));
     }
     let id = pool
@@ -150,7 +150,7 @@ fn domain(region: &str) -> &'static str {
 
 fn check_replica(region: &str, replica: &str) -> Result<(), ConfigError> {
     let problem = if !is_region(replica) {
-        "has not the shape of an aws region, such as `us-west-2`"
+        "does not have the shape of an aws region, such as `us-west-2`"
     } else if replica == region {
         "is the pool's own region, which needs no setting"
     } else if domain(replica) != domain(region) {

@@ -248,10 +248,10 @@ impl Issuer {
     /// How long a request waits for the issuer's response before it is answered 503, by the server's
     /// clock: 10 ms to 30 s. The introspection request continues, and its response serves the next
     /// request. Default: 2 s.
-    pub fn introspection_patience(mut self, patience: Duration) -> Self {
-        self.once.set("introspection_patience", &patience);
-        self.introspection_setting("introspection_patience", |settings| {
-            settings.wait_limit = patience;
+    pub fn introspection_timeout(mut self, timeout: Duration) -> Self {
+        self.once.set("introspection_timeout", &timeout);
+        self.introspection_setting("introspection_timeout", |settings| {
+            settings.wait_limit = timeout;
         })
     }
 

@@ -141,13 +141,13 @@ async fn a_storm_of_tokens_is_refused_where_it_is_too_much() {
 }
 
 #[tokio::test]
-async fn nobody_waits_longer_than_the_patience_and_the_answer_serves_the_next() {
+async fn introspection_waits_no_longer_than_its_timeout_and_the_answer_serves_the_next() {
     let clock = ManualClock::new();
     let endpoint = Endpoint::saying(good()).await;
     let settings = Issuer::introspected(endpoint.url())
         .identified_as(AS)
         .client_authentication(ours())
-        .introspection_patience(2 * SECOND);
+        .introspection_timeout(2 * SECOND);
     let server = server(settings, &clock);
     let app = app(&server);
     endpoint.close();

@@ -183,7 +183,7 @@ async fn token_information_has_the_same_rule() {
     ] {
         let endpoint = Endpoint::saying(said.clone()).await;
         let service = portcullis::presets::axway(endpoint.url())
-            .introspection_patience(std::time::Duration::from_secs(30))
+            .introspection_timeout(std::time::Duration::from_secs(30))
             .token_dialect(dialect())
             .subject_claim("user");
         let server = server(service, &ManualClock::new());

@@ -165,7 +165,7 @@ async fn the_audience_of_our_statement_can_be_named() {
 }
 
 fn service(endpoint: &Endpoint) -> Issuer {
-    portcullis::presets::axway(endpoint.url()).introspection_patience(30 * SECOND)
+    portcullis::presets::axway(endpoint.url()).introspection_timeout(30 * SECOND)
 }
 
 #[tokio::test]
@@ -250,7 +250,7 @@ async fn an_old_service_gets_the_token_in_the_query_and_nobody_reads_it_in_a_log
     let endpoint = Endpoint::saying(said).await;
     let service = || {
         portcullis::presets::axway(format!("{}?v=1", endpoint.url()))
-            .introspection_patience(30 * SECOND)
+            .introspection_timeout(30 * SECOND)
             .token_dialect(portcullis::presets::axway_dialect().in_query())
     };
     let server = server(service(), &ManualClock::new());
@@ -344,7 +344,7 @@ async fn discovered(names: Option<&'static str>) -> Endpoint {
 fn by(endpoint: &Endpoint) -> Issuer {
     Issuer::introspection_discovered(endpoint.origin())
         .client_authentication(ours())
-        .introspection_patience(30 * SECOND)
+        .introspection_timeout(30 * SECOND)
 }
 
 fn targets(endpoint: &Endpoint) -> Vec<String> {
@@ -626,7 +626,7 @@ async fn keys_of_signed_answers_are_fetched_and_followed() {
     let settings = Issuer::introspected(endpoint.url())
         .identified_as(&name)
         .client_authentication(ours())
-        .introspection_patience(30 * SECOND)
+        .introspection_timeout(30 * SECOND)
         .signed_answers()
         .key_set_url(mock.key_set_url());
     let server = server(settings, &clock)
@@ -693,8 +693,8 @@ fn mistakes_in_these_settings_are_found() {
             "introspection_cache_life",
         ),
         (
-            asked().introspection_patience(31 * SECOND),
-            "introspection_patience",
+            asked().introspection_timeout(31 * SECOND),
+            "introspection_timeout",
         ),
         (
             asked().concurrent_introspections(0),

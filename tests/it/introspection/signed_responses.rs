@@ -140,7 +140,7 @@ async fn connected(
     let settings = Issuer::introspected(endpoint.url())
         .identified_as(mock.issuer())
         .client_authentication(ours())
-        .introspection_patience(30 * SECOND)
+        .introspection_timeout(30 * SECOND)
         .introspection_cache_life(Duration::from_secs(300))
         .signed_answers()
         .key_set_url(mock.key_set_url());

@@ -188,7 +188,7 @@ async fn kid_of_a_rotated_key_is_found_while_the_other_set_hangs() {
     let sets = sets().await;
     sets.flows.break_with(Fault::Hang);
     sets.policies.rotate();
-    // Within the patience of a request: the set that answers has the key.
+    // Within the time that a request waits: the set that answers has the key.
     assert_eq!(sets.app.verdict(&sets.policies.token().sign()).await, "200");
     assert_eq!(sets.app.verdict(&sets.flows.token().sign()).await, "200");
     sets.flows.recover();

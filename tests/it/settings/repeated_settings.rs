@@ -104,8 +104,8 @@ fn issuer_settings() -> Vec<(&'static str, Issuer, Setter<Issuer>)> {
         one("concurrent_introspections", known(), |i, n| {
             i.concurrent_introspections(10 + usize::try_from(n).expect("small"))
         }),
-        one("introspection_patience", known(), |i, n| {
-            i.introspection_patience(Duration::from_secs(1 + n))
+        one("introspection_timeout", known(), |i, n| {
+            i.introspection_timeout(Duration::from_secs(1 + n))
         }),
         // What a preset says is no value that was given.
         one("subject_claim", service(), |i, n| {

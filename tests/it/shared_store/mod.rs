@@ -607,9 +607,9 @@ async fn a_wrong_password_is_an_outage_that_does_not_show_it() {
 async fn where_that_is_asked_for_a_store_that_is_silent_for_too_long_stops_everybody() {
     let mut engine = Engine::start(&[]).await;
     let world = World::new();
-    let patience = Duration::from_secs(60);
+    let limit = Duration::from_secs(60);
     let strict = world
-        .instance_of(store(&engine.url()).refuse_after(patience))
+        .instance_of(store(&engine.url()).refuse_after(limit))
         .await;
     let lenient = world.instance(&engine.url()).await;
     let (stolen, other) = (world.token("stolen"), world.token("other"));
@@ -644,17 +644,17 @@ async fn where_that_is_asked_for_a_store_that_is_silent_for_too_long_stops_every
 async fn silence_of_the_store_counts_by_the_wall_clock_of_a_machine_that_was_suspended() {
     let mut engine = Engine::start(&[]).await;
     let world = World::new();
-    let patience = Duration::from_secs(60);
+    let limit = Duration::from_secs(60);
     let strict = world
-        .instance_of(store(&engine.url()).refuse_after(patience))
+        .instance_of(store(&engine.url()).refuse_after(limit))
         .await;
     let other = world.token("other");
     let begin = world.clock.now();
     engine.kill().await;
-    world.clock.set_wall(begin.saturating_add(patience / 2));
+    world.clock.set_wall(begin.saturating_add(limit / 2));
     assert_eq!(strict.verdict(&other).await, "200");
     // The monotonic clock stands still.
-    world.clock.set_wall(begin.saturating_add(patience * 2));
+    world.clock.set_wall(begin.saturating_add(limit * 2));
     assert_eq!(strict.verdict(&other).await, UNKNOWN);
     assert!(!strict.server.ready());
     engine.run().await;

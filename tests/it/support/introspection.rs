@@ -54,7 +54,7 @@ pub(crate) fn issuer_by(endpoint: &Endpoint, client: ClientAuthentication) -> Is
         .identified_as(AS)
         .client_authentication(client)
         // Longer than any machine is busy with something else.
-        .introspection_patience(Duration::from_secs(30))
+        .introspection_timeout(Duration::from_secs(30))
 }
 
 pub(crate) fn builder(issuer: Issuer, clock: &ManualClock) -> ResourceServerBuilder {

@@ -266,7 +266,7 @@ impl World {
             .client_authentication(ours)
             .introspection_cache_life(Duration::from_secs(asked.cache_ttl_s))
             // Longer than any machine is busy with something else.
-            .introspection_patience(Duration::from_secs(10))
+            .introspection_timeout(Duration::from_secs(10))
             .leeway(Duration::from_secs(profile.leeway_s))
             .tenant_claims(TenantClaims::by_workspace("workspace_id").without_accounts());
         // Where no JWT is verified, each goes to its issuer like any other token.
