@@ -451,6 +451,10 @@ impl<M> fmt::Debug for AuthenticateLayer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticateLayer")
             .field("server", &self.server)
+            .field(
+                "resource",
+                &self.server.resource_at(self.resource).identifier,
+            )
             .field("context", &self.settings.context)
             .field("admits", &self.settings.admits)
             .finish_non_exhaustive()

@@ -81,6 +81,37 @@ async fn head_has_the_fields_of_get_and_no_body() {
 }
 
 #[tokio::test]
+async fn client_over_a_connection_reads_the_document_and_its_head() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let served = tokio::spawn(async move { axum::serve(listener, app()).await });
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    let url = format!("http://127.0.0.1:{port}{PATH}");
+    let get = client.get(&url).send().await.expect("a response");
+    assert_eq!(get.status(), 200);
+    let tag = get.headers()["etag"].clone();
+    let text = get.text().await.expect("a body");
+    assert!(
+        text.starts_with("{\"resource\":\"https://api.example.com\""),
+        "{text}"
+    );
+    // On the same connection, which a wrong length would break.
+    for _ in 0..2 {
+        let head = client.head(&url).send().await.expect("a response");
+        assert_eq!(head.headers()["content-length"], text.len().to_string());
+        assert_eq!(head.text().await.expect("no body"), "");
+    }
+    let known = client.get(&url).header("if-none-match", tag).send().await;
+    assert_eq!(known.expect("a response").status(), 304);
+    served.abort();
+}
+
+#[tokio::test]
 async fn client_that_has_the_document_is_told_so() {
     let app = app();
     let first = exchange(&app, Method::GET, PATH, &[]).await;
