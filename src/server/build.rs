@@ -242,6 +242,7 @@ impl ResourceServerBuilder {
         Ok(shared)
     }
 
+    #[cfg(feature = "redis")]
     fn first_resource(&self) -> &str {
         let first = self.resources.first();
         first.map_or("", |resource| resource.identifier.as_str())
