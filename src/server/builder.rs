@@ -155,6 +155,7 @@ impl ResourceServerBuilder {
     /// meets a demand for `orders:read`. See [`ScopeHierarchy`] for its bounds. Several settings add up,
     /// and each [issuer](Issuer::scope_hierarchy) may have more of its own. Default: none does.
     #[doc(alias("implied_scopes"))]
+    #[allow(clippy::needless_pass_by_value)] // as every setting
     pub fn scope_hierarchy(mut self, hierarchy: ScopeHierarchy) -> Self {
         self.scope_hierarchy = self.scope_hierarchy.and(&hierarchy);
         self
