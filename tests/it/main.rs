@@ -17,6 +17,7 @@ mod jwks;
 mod middleware;
 mod project;
 mod providers;
+mod requirements;
 mod resources;
 mod revocation;
 mod settings;

@@ -18,9 +18,7 @@ use crate::model::error::rejection_detail::RejectionDetail;
 use crate::verify::mcp::message::{Call, JsonRpcError, Message, MessageFault, read_body};
 use crate::verify::mcp::method::{MethodClass, is_list};
 use crate::verify::mcp::name_header::decode;
-use crate::verify::mcp::revision::{
-    MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, Revision, single,
-};
+use crate::verify::mcp::revision::{MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, Revision, single};
 
 /// What the head of a request leads to.
 pub(super) enum Head {
@@ -193,7 +191,9 @@ impl<'h> HeaderOperation<'h> {
             }
         );
         if needs_name && name.is_none() {
-            return Err(MessageFault::headers("Header mismatch: Mcp-Name is missing"));
+            return Err(MessageFault::headers(
+                "Header mismatch: Mcp-Name is missing",
+            ));
         }
         Ok(Some(Self {
             method,
@@ -243,7 +243,9 @@ fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<(), MessageFaul
         if call.is_notification || call.method == "initialize" {
             return Ok(());
         }
-        return Err(MessageFault::headers("Header mismatch: Mcp-Method is missing"));
+        return Err(MessageFault::headers(
+            "Header mismatch: Mcp-Method is missing",
+        ));
     };
     if operation.method != call.method {
         return Err(MessageFault::headers(
