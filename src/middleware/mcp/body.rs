@@ -85,7 +85,9 @@ impl<B> McpBody<B> {
 }
 
 fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let name = value.and_then(|value| value.split(';').next());
     name.unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -177,7 +177,9 @@ impl McpScopes {
         match prefixes.iter_mut().find(|(known, _)| **known == *prefix) {
             Some((_, demands)) => demands.extend(demand),
             None => {
-                let shorter = prefixes.iter().position(|(known, _)| known.len() < prefix.len());
+                let shorter = prefixes
+                    .iter()
+                    .position(|(known, _)| known.len() < prefix.len());
                 let place = shorter.unwrap_or(prefixes.len());
                 prefixes.insert(place, (prefix.into(), demand.into_iter().collect()));
             }
@@ -189,7 +191,11 @@ impl McpScopes {
     /// # Errors
     ///
     /// It is neither a method of the protocol nor declared.
-    pub(super) fn of_method(&self, method: &str, class: MethodClass) -> Result<&[usize], Undeclared> {
+    pub(super) fn of_method(
+        &self,
+        method: &str,
+        class: MethodClass,
+    ) -> Result<&[usize], Undeclared> {
         match self.methods.find(method) {
             Some(demands) => Ok(demands),
             None if class == MethodClass::Unknown => Err(Undeclared::Method),
@@ -256,7 +262,9 @@ struct NameHasher(u64);
 
 impl NameHasher {
     fn mix(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        self.0 = (self.0 ^ word)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29);
     }
 }
 
@@ -267,7 +275,9 @@ impl Hasher for NameHasher {
             self.mix(u64::from_le_bytes(*word));
             left = rest;
         }
-        let last = left.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let last = left
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte));
         self.mix(last);
     }
 
@@ -327,7 +337,11 @@ mod tests {
         match found {
             Ok(places) => {
                 let demands = places.iter().filter_map(|place| scopes.requirement(*place));
-                demands.flat_map(RouteRequirement::scopes).copied().collect::<Vec<_>>().join("+")
+                demands
+                    .flat_map(RouteRequirement::scopes)
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join("+")
             }
             Err(undeclared) => undeclared.reason().to_owned(),
         }
@@ -348,7 +362,10 @@ mod tests {
             assert_eq!(tool(other), "undeclared_tool", "{other:?}");
         }
         let prompt = |name| names(&scopes, scopes.of_target(TargetKind::Prompt, name));
-        assert_eq!((prompt("a").as_str(), prompt("open").as_str()), ("read", "undeclared_prompt"));
+        assert_eq!(
+            (prompt("a").as_str(), prompt("open").as_str()),
+            ("read", "undeclared_prompt")
+        );
         assert_eq!(scopes.requirements().count(), 2);
     }
 
@@ -366,14 +383,22 @@ mod tests {
         assert_eq!(resource("m://public/1"), "");
         assert_eq!(resource("m://public/x"), "write");
         assert_eq!(resource("m://public/../y"), "write");
-        for other in ["m://public/../secret/1", "m://%73ecret/1", "M://all", "m:/all", ""] {
+        for other in [
+            "m://public/../secret/1",
+            "m://%73ecret/1",
+            "M://all",
+            "m:/all",
+            "",
+        ] {
             assert_eq!(resource(other), "undeclared_resource", "{other}");
         }
     }
 
     #[test]
     fn methods_outside_the_protocol_need_a_declaration() {
-        let scopes = McpScopes::new().method::<Write>("tools/list").open_method("custom/x");
+        let scopes = McpScopes::new()
+            .method::<Write>("tools/list")
+            .open_method("custom/x");
         let method = |method| names(&scopes, scopes.of_method(method, MethodClass::of(method)));
         assert_eq!(method("tools/list"), "write");
         assert_eq!(method("ping"), "");

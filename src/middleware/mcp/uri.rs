@@ -8,16 +8,16 @@ pub(crate) fn is_normal(uri: &str) -> bool {
         return false;
     }
     let path = uri.split(['?', '#']).next().unwrap_or_default();
-    let has_dots = path
-        .split('/')
-        .any(|segment| matches!(segment, "." | ".."));
+    let has_dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
     !has_dots && !has_needless_escape(uri)
 }
 
 /// An escape of a character that needs none, such as a letter or a dot, or one that is malformed.
 fn has_needless_escape(uri: &str) -> bool {
     uri.split('%').skip(1).any(|rest| {
-        let digits = rest.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits = rest
+            .get(..2)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         byte.is_none_or(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')

@@ -116,7 +116,13 @@ mod tests {
     fn entries_without_a_name_are_cut_and_what_is_no_json_is_an_error() {
         let text = r#"{"result":{"tools":[{"title":"ok"},"ok",{"name":1}]}}"#;
         assert_eq!(filtered(text).as_deref(), Ok(r#"{"result":{"tools":[]}}"#));
-        for text in ["", "nonsense", "[1]", r#"{"result":{"tools":[]}"#, r#"{"a":1,"a":2}"#] {
+        for text in [
+            "",
+            "nonsense",
+            "[1]",
+            r#"{"result":{"tools":[]}"#,
+            r#"{"a":1,"a":2}"#,
+        ] {
             assert!(filtered(text).is_err(), "{text}");
         }
     }

@@ -124,7 +124,9 @@ pub(crate) fn read_body(body: &[u8], allows_batch: bool) -> Result<Vec<Message<'
     let Ok(text) = std::str::from_utf8(body) else {
         return Err(fault_of(JsonFault::Malformed));
     };
-    let first = text.bytes().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let first = text
+        .bytes()
+        .find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     if first != Some(b'[') {
         return Ok(vec![read_message(text)?]);
     }
@@ -185,7 +187,9 @@ fn read<'b>(
         };
     };
     let Some(method) = method.as_text().filter(|_| !is_answer) else {
-        return Err(invalid("the method is no string, or the message is a response too"));
+        return Err(invalid(
+            "the method is no string, or the message is a response too",
+        ));
     };
     let class = MethodClass::of(&method);
     if class != MethodClass::Unknown {
@@ -298,9 +302,10 @@ const fn invalid_params(message: &'static str) -> MessageFault {
 
 const fn fault_of(fault: JsonFault) -> MessageFault {
     match fault {
-        JsonFault::Malformed => {
-            MessageFault::new(JsonRpcError::Parse, "the body is no strict JSON, or too deep")
-        }
+        JsonFault::Malformed => MessageFault::new(
+            JsonRpcError::Parse,
+            "the body is no strict JSON, or too deep",
+        ),
         JsonFault::Duplicate => MessageFault::new(JsonRpcError::Parse, "a member is repeated"),
     }
 }

@@ -53,7 +53,9 @@ pub(crate) fn single<'h>(
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(MessageFault::headers("Header mismatch: a field is repeated"));
+        return Err(MessageFault::headers(
+            "Header mismatch: a field is repeated",
+        ));
     }
     Ok(first)
 }

@@ -63,7 +63,10 @@ fn request_names_its_method_and_target() {
             vec![],
         ),
         (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, vec![]),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"custom","params":[1]}"#, vec![]),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"custom","params":[1]}"#,
+            vec![],
+        ),
     ] {
         let expected: Vec<_> = expected
             .into_iter()
@@ -111,11 +114,20 @@ fn what_is_no_message_is_refused() {
         ("", Parse),
         ("nonsense", Parse),
         (r#"{"jsonrpc":"2.0","id":1,"method":"ping"} {}"#, Parse),
-        ("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", Parse),
+        (
+            "\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}",
+            Parse,
+        ),
         (&deep(63), Parse),
         (&deep(100_000), Parse),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#, Parse),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","m\u0065thod":"tools/call"}"#, Parse),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#,
+            Parse,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","m\u0065thod":"tools/call"}"#,
+            Parse,
+        ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#,
             Parse,
@@ -130,21 +142,48 @@ fn what_is_no_message_is_refused() {
         ),
         ("1", Parse),
         (r#"{"id":1,"method":"ping"}"#, InvalidRequest),
-        (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, InvalidRequest),
+        (
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            InvalidRequest,
+        ),
         (r#"{"jsonrpc":"2.0","id":1}"#, InvalidRequest),
         (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, InvalidRequest),
-        (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, InvalidRequest),
-        (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, InvalidRequest),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, InvalidRequest),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}"#, InvalidRequest),
+        (
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            InvalidRequest,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+            InvalidRequest,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
+            InvalidRequest,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}"#,
+            InvalidRequest,
+        ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}"#,
             InvalidRequest,
         ),
-        (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, InvalidRequest),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#, InvalidParams),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}}"#, InvalidParams),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, InvalidParams),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            InvalidRequest,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#,
+            InvalidParams,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}}"#,
+            InvalidParams,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+            InvalidParams,
+        ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/tool","name":"a"}}}"#,
             InvalidParams,
@@ -166,13 +205,20 @@ fn what_is_no_message_is_refused() {
 
 #[test]
 fn batch_has_all_of_its_messages() {
-    let batch = r#" [ {"jsonrpc":"2.0","id":1,"method":"ping"} , {"jsonrpc":"2.0","id":2,"result":{}} ] "#;
-    assert_eq!(read_body(batch.as_bytes(), true).map(|messages| messages.len()), Ok(2));
+    let batch =
+        r#" [ {"jsonrpc":"2.0","id":1,"method":"ping"} , {"jsonrpc":"2.0","id":2,"result":{}} ] "#;
+    assert_eq!(
+        read_body(batch.as_bytes(), true).map(|messages| messages.len()),
+        Ok(2)
+    );
     for (text, id) in [
         ("[]", None),
         ("[1]", None),
         (r#"[[{"jsonrpc":"2.0","id":1,"method":"ping"}]]"#, None),
-        (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2}]"#, Some("2")),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2}]"#,
+            Some("2"),
+        ),
         (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}"#, None),
         (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]x"#, None),
     ] {
@@ -200,7 +246,10 @@ fn error_response_has_the_id_of_the_message_where_it_is_known_and_short() {
         let fault = read_body(text.as_bytes(), false).expect_err(text);
         assert_eq!(fault.to_json(), error);
     }
-    let long = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":7}}"#, "x".repeat(LONGEST_ID));
+    let long = format!(
+        r#"{{"jsonrpc":"2.0","id":"{}","method":7}}"#,
+        "x".repeat(LONGEST_ID)
+    );
     let fault = read_body(long.as_bytes(), false).expect_err("no method");
     assert_eq!(fault.id, None);
 }
