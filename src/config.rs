@@ -5,6 +5,8 @@
 pub use crate::model::claim_path::ClaimPath;
 #[doc(inline)]
 pub use crate::model::claim_value::ClaimValue;
+#[doc(inline)]
+pub use crate::model::scope::ScopeHierarchy;
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::runtime::introspection::client_auth::ClientAuthentication;

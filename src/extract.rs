@@ -11,7 +11,7 @@ pub use crate::middleware::extract::UserInfo;
 #[cfg(feature = "axum")]
 #[doc(inline)]
 pub use crate::middleware::extract::{
-    Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained,
+    Authorized, Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained,
 };
 #[doc(inline)]
 pub use crate::model::requirement::{Requirement, RouteRequirement};

@@ -8,8 +8,14 @@ pub use crate::middleware::authenticate::layer::AuthenticateLayer;
 pub use crate::middleware::authenticate::service::Authenticate;
 #[doc(inline)]
 pub use crate::middleware::future::ResponseFuture;
+/// The name of [`Require`] for a scope alone.
 #[doc(inline)]
-pub use crate::middleware::require_scope::{RequireScope, RequireScopeLayer};
+pub use crate::middleware::require::layer::Require as RequireScope;
+/// The name of [`RequireLayer`] for a scope alone.
+#[doc(inline)]
+pub use crate::middleware::require::layer::RequireLayer as RequireScopeLayer;
+#[doc(inline)]
+pub use crate::middleware::require::layer::{Require, RequireLayer};
 #[doc(inline)]
 pub use crate::middleware::response::body::{
     EmptyBody, MakeBody, ProblemJson, RefusalBody, RefusedRequest, RenderedBody, Renderer,

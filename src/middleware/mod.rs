@@ -3,7 +3,7 @@
 pub(crate) mod response;
 pub(crate) mod future;
 pub(crate) mod authenticate;
-pub(crate) mod require_scope;
+pub(crate) mod require;
 #[cfg(feature = "mcp")]
 pub(crate) mod mcp;
 pub(crate) mod services;

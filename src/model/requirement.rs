@@ -16,7 +16,7 @@ use crate::model::scope::value::is_scope;
 /// [`ScopeRequirement`] of [`scopes!`](crate::scopes) is one too.
 ///
 /// Everything that is not the default is demanded, all of it together.
-/// [`Require`](crate::extract::Require) checks it in a handler's arguments and
+/// [`Authorized`](crate::extract::Authorized) checks it in a handler's arguments and
 /// [`RequireLayer`](crate::layer::RequireLayer) on a group of routes; one refusal names all that is
 /// missing. An implementation by hand is checked like one of the macro, where a guard first uses it.
 #[diagnostic::on_unimplemented(

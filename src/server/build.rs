@@ -1,6 +1,7 @@
 //! From the settings of a builder to a server, or to every mistake in them.
 
 use crate::model::binding::RequiredBindings;
+use crate::model::scope::ScopeHierarchy;
 use crate::runtime::cache::token_cache::TokenCache;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
@@ -28,6 +29,7 @@ use crate::server::settings_check::{
     check_cache, check_contexts, check_directories, check_metadata, check_parameters, register,
     tenants,
 };
+use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,7 @@ impl ResourceServerBuilder {
             issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
         }
         mistakes.collect(self.check_settings());
+        mistakes.collect(self.close_hierarchies());
         let demands: Vec<RequiredBindings> = self
             .issuers
             .iter()
@@ -53,7 +56,7 @@ impl ResourceServerBuilder {
         let demanded = self.resources.iter().map(|one| one.required_bindings);
         let demanded = demanded.chain(demands.iter().copied());
         let demanded = demanded.fold(self.binding.required, RequiredBindings::and);
-        let dpop = mistakes.collect(self.binding.compile(self.first_resource(), demanded));
+        let dpop = mistakes.collect(self.binding.compile(&self.resources, demanded));
         let resources = mistakes.collect(resources::compile(
             &self.resources,
             &ServerParts {
@@ -112,6 +115,24 @@ impl ResourceServerBuilder {
             shows_unknown_issuers: self.shows_unknown_issuers,
             registry: RegistryCell::new(registry),
         })))
+    }
+
+    /// Computes what each issuer's scopes imply. Issuers without rules of their own share the server's.
+    fn close_hierarchies(&mut self) -> Result<(), ConfigError> {
+        let closure = |hierarchy: &ScopeHierarchy| {
+            ScopeClosure::of(hierarchy)
+                .map(|closure| closure.map(Arc::new))
+                .map_err(|problem| ConfigError::new("scope_hierarchy", problem))
+        };
+        let servers = closure(&self.scope_hierarchy)?;
+        for issuer in &mut self.issuers {
+            issuer.scope_closure = if issuer.scope_hierarchy.is_empty() {
+                Ok(servers.clone())
+            } else {
+                closure(&self.scope_hierarchy.and(&issuer.scope_hierarchy))
+            };
+        }
+        Ok(())
     }
 
     /// Compiles every issuer. An issuer with a mistake may be absent from the result.
@@ -221,6 +242,7 @@ impl ResourceServerBuilder {
         Ok(shared)
     }
 
+    #[cfg(feature = "redis")]
     fn first_resource(&self) -> &str {
         let first = self.resources.first();
         first.map_or("", |resource| resource.identifier.as_str())

@@ -223,6 +223,11 @@ impl ResourceServer {
         &self.0.refusals
     }
 
+    /// The wall clock's time.
+    pub(crate) fn wall_clock(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
     /// The monotonic time, for events that are bounded in time.
     pub(crate) fn monotonic(&self) -> Duration {
         self.0.clock.monotonic()

@@ -18,6 +18,7 @@ mod mcp;
 mod middleware;
 mod project;
 mod providers;
+mod resources;
 mod revocation;
 mod settings;
 mod shared_store;

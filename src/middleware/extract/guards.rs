@@ -5,10 +5,11 @@ use http::request::Parts;
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::macros::{guard, no_wiring};
 use crate::middleware::extract::tenant_path::RouteParameters;
-use crate::middleware::require_scope::check;
+use crate::middleware::require::check::{check_requirements, check_tenant};
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
 use crate::model::error::rejection::Rejection;
+use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::ScopeRequirement;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::verify::identity::kinds::Identity;
@@ -37,7 +38,43 @@ guard! {
 
 #[allow(clippy::unused_async)] // like the checks of other guards
 async fn check_scope<R: ScopeRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
-    check::<R>(&mut parts.extensions, None)
+    let demand = const { &RouteRequirement::of::<R>() };
+    check_requirements(&mut parts.extensions, std::iter::once(demand), None)
+}
+
+guard! {
+    /// `T`, for requests that meet `R`: what [`requirements!`](crate::requirements) declares together,
+    /// such as a scope, a role, and an authentication of the user that is recent enough (RFC 9470). `T`
+    /// may be any extractor of request parts; it runs after the check.
+    ///
+    /// One refusal names all that a client can get by a new token; see
+    /// [the manual](crate::manual::step_up) for statuses and their order.
+    ///
+    /// ```
+    /// use portcullis::WorkspaceAccess;
+    /// use portcullis::extract::Authorized;
+    /// use std::time::Duration;
+    ///
+    /// portcullis::requirements! {
+    ///     Transfer { scope: "payments:write", acr: "phr", max_age: Duration::from_secs(300) }
+    /// }
+    ///
+    /// async fn transfer(access: Authorized<Transfer, WorkspaceAccess>) -> String {
+    ///     format!("from {}", access.workspace())
+    /// }
+    /// # let _ = transfer;
+    /// ```
+    #[doc(alias("step_up", "acr_values", "max_age", "auth_time", "require"))]
+    Authorized, Requirement, no_wiring, check_requirement::<R>
+}
+
+async fn check_requirement<R: Requirement>(parts: &mut Parts) -> Result<(), Refusal> {
+    let demand = const { &RouteRequirement::of::<R>() };
+    check_requirements(&mut parts.extensions, std::iter::once(demand), None)?;
+    if !R::ROLES.is_empty() {
+        check_role(parts, R::ROLES).await?;
+    }
+    check_tenant(&parts.extensions, demand)
 }
 
 /// The names of roles or groups of which any one suffices. Declared with
@@ -110,7 +147,7 @@ guard! {
     #[doc(alias = "require_role")]
     #[doc(alias = "rbac")]
     #[doc(alias = "authorize")]
-    InRole, RoleRequirement, AuthContext::check_wiring, check_role::<R>
+    InRole, RoleRequirement, AuthContext::check_wiring, check_role_of::<R>
 }
 guard! {
     /// `T`, for callers who are in a group that `R` names: in the issuer's groups claim, such as
@@ -120,24 +157,28 @@ guard! {
     InGroup, RoleRequirement, no_wiring, check_group::<R>
 }
 
-async fn check_role<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+async fn check_role_of<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
     const { assert_roles(R::ANY_OF) };
+    check_role(parts, R::ANY_OF).await
+}
+
+async fn check_role(parts: &mut Parts, any_of: &'static [&'static str]) -> Result<(), Refusal> {
     let context = AuthContext::of(&parts.extensions)?;
     // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
     context.check_wiring()?;
     let request = context.any_context()?;
-    if request.token.roles().any(is_one_of::<R>) {
+    if request.token.roles().any(|role| any_of.contains(&role)) {
         return Ok(());
     }
     if request.member().is_some() {
-        return check_role_of_member::<R>(parts).await;
+        return check_role_of_member(parts, any_of).await;
     }
     let role = match request.identity() {
         Identity::User(user) => user.role(),
         Identity::Principal(_) | Identity::Client(_) | Identity::Subject(_) => None,
     };
-    if !role.is_some_and(is_one_of::<R>) {
-        return Err(without_role::<R>(context, request));
+    if !role.is_some_and(|role| any_of.contains(&role)) {
+        return Err(without_role(any_of, context, request));
     }
     // A role is worth as much as the workspace that it is in.
     let confirmed = context.policy().server.confirm_tenant(request).await;
@@ -146,15 +187,18 @@ async fn check_role<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal
 
 /// The role of a user who may enter several workspaces: on a route that addresses a workspace the
 /// role in that one, else the role in the workspace that the token names.
-async fn check_role_of_member<R: RoleRequirement>(parts: &mut Parts) -> Result<(), Refusal> {
+async fn check_role_of_member(
+    parts: &mut Parts,
+    any_of: &'static [&'static str],
+) -> Result<(), Refusal> {
     let route = RouteParameters::of(parts).await;
     let context = AuthContext::of(&parts.extensions)?;
     let request = context.any_context()?;
     let policy = context.policy();
     if !route.addresses_workspace(&policy.path) {
-        let is_role = matches!(request.identity(), Identity::User(user) if user.role().is_some_and(is_one_of::<R>));
+        let is_role = matches!(request.identity(), Identity::User(user) if user.role().is_some_and(|role| any_of.contains(&role)));
         if !is_role {
-            return Err(without_role::<R>(context, request));
+            return Err(without_role(any_of, context, request));
         }
         let confirmed = policy.server.confirm_tenant(request).await;
         return confirmed.map_err(|rejection| context.refuse(rejection));
@@ -164,13 +208,13 @@ async fn check_role_of_member<R: RoleRequirement>(parts: &mut Parts) -> Result<(
     let entered = policy.server.enter(request, &place, false).await;
     let access = entered.map_err(|rejection| context.refuse(rejection))?;
     match access.caller() {
-        Identity::User(user) if user.role().is_some_and(is_one_of::<R>) => Ok(()),
-        _ => Err(without_role::<R>(context, request)),
+        Identity::User(user) if user.role().is_some_and(|role| any_of.contains(&role)) => Ok(()),
+        _ => Err(without_role(any_of, context, request)),
     }
 }
 
-fn without_role<R: RoleRequirement>(context: &AuthContext, request: &VerifiedRequest) -> Refusal {
-    let detail = lacking_role(R::ANY_OF, request);
+fn without_role(any_of: &[&str], context: &AuthContext, request: &VerifiedRequest) -> Refusal {
+    let detail = lacking_role(any_of, request);
     context.refuse(Rejection::wrong_caller("role").with_detail(detail))
 }
 

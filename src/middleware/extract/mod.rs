@@ -19,7 +19,7 @@ mod token;
 #[cfg(feature = "jwks")]
 mod user_info;
 
-pub use guards::{InGroup, InRole, RoleRequirement, Scoped, assert_roles};
+pub use guards::{Authorized, InGroup, InRole, RoleRequirement, Scoped, assert_roles};
 pub use sender_constrained::SenderConstrained;
 pub use token::Claims;
 #[cfg(feature = "jwks")]

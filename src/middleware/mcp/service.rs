@@ -20,7 +20,7 @@ use crate::middleware::mcp::body::McpBody;
 use crate::middleware::mcp::request::{
     Denied, Head, decide_body, decide_head, deny_cut_off, deny_too_large,
 };
-use crate::middleware::require_scope::read_rest;
+use crate::middleware::require::layer::read_rest;
 use crate::middleware::response::body::{EmptyBody, RefusedRequest, RenderedBody};
 use crate::verify::mcp::message::MessageFault;
 use crate::verify::mcp::revision::Revision;

@@ -151,11 +151,13 @@ enum Scheme {
     Dpop,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Challenge<'r> {
     error: Option<&'static str>,
     description: &'static str,
     scope: Option<&'r str>,
+    acr_values: Option<&'r str>,
+    max_age: Option<Duration>,
 }
 
 impl Challenge<'static> {
@@ -163,6 +165,8 @@ impl Challenge<'static> {
         error: Some("invalid_request"),
         description: "the request carries malformed or several credentials",
         scope: None,
+        acr_values: None,
+        max_age: None,
     };
 }
 
@@ -174,6 +178,7 @@ impl<'r> Challenge<'r> {
             error: Some("invalid_token"),
             description: "the access token is not valid here",
             scope: wording.scope.as_deref(),
+            ..Self::default()
         }
     }
 
@@ -188,16 +193,25 @@ impl<'r> Challenge<'r> {
         Self {
             error: Some(error),
             description,
-            scope: None,
+            ..Self::default()
         }
     }
 
     /// RFC 6750 s3.1: no error code where nothing was sent.
     fn missing_token(wording: &'r ChallengeText) -> Self {
         Self {
-            error: None,
-            description: "",
             scope: wording.scope.as_deref(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what the refused request lacks of its route's requirement.
+    fn with_requirement(self, rejection: &'r Rejection) -> Self {
+        Self {
+            scope: rejection.required_scope().or(self.scope),
+            acr_values: rejection.required_acr_values(),
+            max_age: rejection.required_max_age(),
+            ..self
         }
     }
 
@@ -218,10 +232,13 @@ impl<'r> Challenge<'r> {
             Scheme::Dpop => wording.schemes.dpop.as_ref(),
         };
         let mut text = format!("{name} realm=\"{}\"", wording.realm);
+        let max_age = self.max_age.map(|age| age.as_secs().to_string());
         let parameters = [
             ("error", self.error),
             ("error_description", self.described(wording)),
             ("scope", self.scope),
+            ("acr_values", self.acr_values),
+            ("max_age", max_age.as_deref()),
             ("resource_metadata", wording.resource_metadata.as_deref()),
             ("algs", algorithms.map(|dpop| dpop.algorithms.as_str())),
         ];
@@ -261,6 +278,7 @@ fn challenges(
     let plain = Challenge::missing_token(wording);
     let is_401 = status == StatusCode::UNAUTHORIZED;
     let with_error = |scheme| match (scheme, rejection.kind()) {
+        _ if rejection.names_requirement() => challenge.header_value(scheme, wording),
         (Scheme::Bearer, RejectionKind::MissingToken) => prepared.missing_token.clone(),
         (Scheme::Bearer, RejectionKind::InvalidRequest(_)) => prepared.invalid_request.clone(),
         (Scheme::Bearer, RejectionKind::InvalidToken(_)) => prepared.invalid_token.clone(),
@@ -303,9 +321,18 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) ->
             let challenge = Challenge {
                 error: Some("insufficient_scope"),
                 description: "the access token does not have the scope that is needed",
-                scope: rejection.required_scope(),
+                ..Challenge::default()
             };
             (StatusCode::FORBIDDEN, Some(challenge))
+        }
+        RejectionKind::InsufficientUserAuthentication => {
+            let challenge = Challenge {
+                error: Some("insufficient_user_authentication"),
+                description: "a different or more recent authentication of the user is needed",
+                scope: wording.scope.as_deref(),
+                ..Challenge::default()
+            };
+            (StatusCode::UNAUTHORIZED, Some(challenge))
         }
         // A new token would not help, so none is asked for.
         RejectionKind::WrongCaller
@@ -317,6 +344,7 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) ->
             (StatusCode::INTERNAL_SERVER_ERROR, None)
         }
     };
+    let challenge = challenge.map(|challenge| challenge.with_requirement(rejection));
     PreparedAnswer {
         status,
         challenges: match &challenge {

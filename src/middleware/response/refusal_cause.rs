@@ -6,21 +6,22 @@
 
 use std::fmt::Write as _;
 
-#[cfg(feature = "axum")]
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::model::scope::{ScopeRequirement, ScopeToken};
+use crate::model::requirement::RouteRequirement;
+use crate::model::scope::ScopeToken;
 use crate::server::decide::verified_request::VerifiedRequest;
 
 /// The most bytes of a token's scope or roles that a detail holds.
 const MOST_BYTES: usize = 256;
 
-/// A scope that `R` demands, and the one that there is.
-pub(in crate::middleware) fn lacking_scope<R: ScopeRequirement>(
+/// A scope that a route demands, and the one that there is.
+pub(in crate::middleware) fn lacking_scope(
+    demand: &RouteRequirement,
     verified: &VerifiedRequest,
 ) -> RejectionDetail {
-    let mut expected = R::ALTERNATIVES.join(" | ");
-    for role in R::ROLES {
+    let mut expected = demand.scopes.join(" | ");
+    for role in demand.roles_in_place_of_scopes {
         // Writing to a string cannot fail.
         let _ = write!(expected, " | role {role}");
     }
@@ -38,7 +39,6 @@ pub(in crate::middleware) fn lacking_scope<R: ScopeRequirement>(
 }
 
 /// A role that is demanded, and what the roles claim is.
-#[cfg(feature = "axum")]
 pub(in crate::middleware) fn lacking_role(
     any_of: &[&str],
     verified: &VerifiedRequest,
@@ -65,13 +65,11 @@ pub(in crate::middleware) fn lacking_group(
 }
 
 /// The claim has no name that is read, for this reason.
-#[cfg(feature = "axum")]
 fn no_name(any_of: &[&str], reason: RejectionDetail) -> RejectionDetail {
     reason.with_expected(any_of.join(" | "))
 }
 
 /// The claim has names, and none of those that are demanded.
-#[cfg(feature = "axum")]
 fn other_names(any_of: &[&str], path: &ClaimPath, setting: &'static str) -> RejectionDetail {
     RejectionDetail::new()
         .with_claim(path.to_string())

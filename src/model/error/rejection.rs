@@ -27,9 +27,18 @@ pub struct Rejection {
     kind: RejectionKind,
     retry_after: Option<Duration>,
     scope: Option<Cow<'static, str>>,
+    authentication: Option<Box<RequiredAuthentication>>,
     issuer: Option<Arc<str>>,
     cause: Option<&'static str>,
     detail: Option<Arc<RejectionDetail>>,
+}
+
+/// The authentication of the user that a challenge names (RFC 9470 section 3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RequiredAuthentication {
+    /// Values with a space between them; empty where none is missing.
+    pub(crate) acr_values: String,
+    pub(crate) max_age: Option<Duration>,
 }
 
 impl Rejection {
@@ -38,6 +47,7 @@ impl Rejection {
             kind,
             retry_after: None,
             scope: None,
+            authentication: None,
             issuer: None,
             cause: None,
             detail: None,
@@ -49,6 +59,7 @@ impl Rejection {
             kind: RejectionKind::Unavailable(outage),
             retry_after: Some(retry_after),
             scope: None,
+            authentication: None,
             issuer: None,
             cause: None,
             detail: None,
@@ -60,6 +71,7 @@ impl Rejection {
             kind: RejectionKind::InsufficientScope,
             retry_after: None,
             scope: Some(scope),
+            authentication: None,
             issuer: None,
             cause: None,
             detail: None,
@@ -106,6 +118,25 @@ impl Rejection {
         self
     }
 
+    /// Adds the authentication of the user that the challenge names.
+    pub(crate) fn with_authentication(mut self, required: RequiredAuthentication) -> Self {
+        self.authentication = Some(Box::new(required));
+        self
+    }
+
+    /// Whether the challenge names a part of a route's requirement.
+    pub(crate) const fn names_requirement(&self) -> bool {
+        self.scope.is_some() || self.authentication.is_some()
+    }
+
+    /// Names the scope in a challenge of another kind than that of the scope.
+    pub(crate) fn with_scope(self, scope: String) -> Self {
+        if scope.is_empty() {
+            return self;
+        }
+        self.with_challenge_scope(scope)
+    }
+
     pub(crate) fn shared_issuer(&self) -> Option<Arc<str>> {
         self.issuer.clone()
     }
@@ -150,14 +181,29 @@ impl Rejection {
         self.retry_after
     }
 
-    /// The scope that the challenge names; present only for [`RejectionKind::InsufficientScope`].
-    /// First what the guard demands (of several alternatives the first), then what other guards
+    /// The scope that the challenge names: for [`RejectionKind::InsufficientScope`], and where
+    /// something else of a route's [`Requirement`](crate::extract::Requirement) is missing. First what the guard demands (of several alternatives the first), then what other guards
     /// of the route are known to demand, then what the token has of the scopes that this server
     /// knows: a client that asks for exactly this loses nothing. The [`detail`](Self::detail) has
     /// the guard's own demand, and the token's scope.
     #[must_use]
     pub fn required_scope(&self) -> Option<&str> {
         self.scope.as_deref()
+    }
+
+    /// The `acr_values` of the challenge, with spaces between them and the preferred one first (RFC
+    /// 9470 section 3); present where a route demands one that the token does not have.
+    #[must_use]
+    pub fn required_acr_values(&self) -> Option<&str> {
+        let required = self.authentication.as_deref()?;
+        Some(&*required.acr_values).filter(|values| !values.is_empty())
+    }
+
+    /// The `max_age` of the challenge, in whole seconds (RFC 9470 section 3); present where the user's
+    /// authentication is older than a route allows, or the token does not state its time.
+    #[must_use]
+    pub fn required_max_age(&self) -> Option<Duration> {
+        self.authentication.as_deref()?.max_age
     }
 }
 
@@ -233,6 +279,9 @@ impl fmt::Display for Rejection {
             RejectionKind::InvalidToken(fault) => fault,
             RejectionKind::InvalidDpopProof(fault) => fault,
             RejectionKind::InsufficientScope => &"the token lacks the required scope",
+            RejectionKind::InsufficientUserAuthentication => {
+                &"the user's authentication does not meet the requirement"
+            }
             RejectionKind::WrongCaller => &"this kind of caller may not do this",
             RejectionKind::WrongTenant => &"the caller's tenant is not the one addressed",
             RejectionKind::NoTenant => &"the caller belongs to no tenant",
@@ -258,6 +307,7 @@ impl std::error::Error for Rejection {}
 /// | `InvalidToken` | 401 | `error="invalid_token"` |
 /// | `InvalidDpopProof` | 401 | scheme `DPoP`, `error="invalid_dpop_proof"` or `"use_dpop_nonce"` (RFC 9449 sections 7.1 and 9) |
 /// | `InsufficientScope` | 403 | `error="insufficient_scope"`, `scope` |
+/// | `InsufficientUserAuthentication` | 401 | `error="insufficient_user_authentication"`, `acr_values`, `max_age` (RFC 9470 section 3) |
 /// | `WrongCaller`, `WrongTenant`, `NoTenant`, `Forbidden` | 403 | none |
 /// | `Unavailable` | 503 and `Retry-After` | none |
 /// | `NotAuthenticated`, `Misconfigured` | 500 | none |
@@ -283,6 +333,11 @@ pub enum RejectionKind {
     /// The token is good and its scope does not suffice.
     /// Causes: [troubleshooting](crate::manual::troubleshooting#insufficient_scope).
     InsufficientScope,
+    /// The token is good, and its user did not authenticate in the way or as recently as the route
+    /// demands.
+    /// Causes: [troubleshooting](crate::manual::troubleshooting#insufficient_user_authentication).
+    #[doc(alias("step_up", "acr_values", "max_age"))]
+    InsufficientUserAuthentication,
     /// The caller is of a kind that may not do this, whatever its tenant.
     /// Causes: [troubleshooting](crate::manual::troubleshooting#wrong_caller).
     WrongCaller,
@@ -316,6 +371,7 @@ impl RejectionKind {
             Self::InvalidToken(_) => "invalid_token",
             Self::InvalidDpopProof(_) => "invalid_dpop_proof",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
             Self::WrongCaller => "wrong_caller",
             Self::WrongTenant => "wrong_tenant",
             Self::NoTenant => "no_tenant",
@@ -337,6 +393,7 @@ impl RejectionKind {
             Self::Misconfigured(fault) => Some(fault.as_str()),
             Self::MissingToken
             | Self::InsufficientScope
+            | Self::InsufficientUserAuthentication
             | Self::WrongCaller
             | Self::WrongTenant
             | Self::NoTenant

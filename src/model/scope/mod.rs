@@ -3,7 +3,9 @@
 pub(crate) mod value;
 pub(crate) mod requirement;
 pub(crate) mod literals;
+pub(crate) mod hierarchy;
 
-pub(crate) use requirement::{ScopeMatch, add_tokens, challenge_of, meets, tokens_of};
+pub use hierarchy::ScopeHierarchy;
 pub use requirement::{ScopeRequirement, assert_requirement};
+pub(crate) use requirement::{add_tokens, challenge_of, tokens_of};
 pub use value::{InvalidScope, Scope, ScopeToken, ScopeTokens};

@@ -5,7 +5,7 @@
 //! 2. A requirement may name roles too; any one of them meets it.
 //! 3. A requirement that is empty or malformed does not compile.
 
-use crate::model::scope::value::{Scope, is_scope};
+use crate::model::scope::value::is_scope;
 
 /// What a route demands of a token's scope. Declared with [`scopes!`](crate::scopes).
 ///
@@ -23,30 +23,6 @@ pub trait ScopeRequirement: Send + Sync + 'static {
     /// Roles of which any one suffices too, compared byte for byte with the token's
     /// [`roles`](crate::AccessToken::roles). None unless named.
     const ROLES: &'static [&'static str] = &[];
-}
-
-/// How a token meets a requirement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ScopeMatch {
-    /// By this alternative.
-    Scope(&'static &'static str),
-    /// By one of the roles.
-    Role,
-}
-
-/// How a token with this scope and these roles meets `R`; `None` where it does not. Does not compile
-/// for a requirement that is empty or malformed.
-pub(crate) fn meets<'t, R: ScopeRequirement>(
-    scope: &Scope,
-    mut roles: impl Iterator<Item = &'t str>,
-) -> Option<ScopeMatch> {
-    const { assert_requirement(R::ALTERNATIVES, R::ROLES) };
-    let is_held = |all_of: &&&str| all_of.split(' ').all(|token| scope.contains(token));
-    if let Some(scope) = R::ALTERNATIVES.iter().find(is_held) {
-        return Some(ScopeMatch::Scope(scope));
-    }
-    let has_role = !R::ROLES.is_empty() && roles.any(|role| R::ROLES.contains(&role));
-    has_role.then_some(ScopeMatch::Role)
 }
 
 /// The tokens of all alternatives.

@@ -58,6 +58,7 @@ pub(in crate::server) fn rules(
     }
     let algorithms = mistakes.collect(algorithms(issuer, profile));
     let audiences = mistakes.collect(resources.for_issuer(issuer));
+    let scope_closure = mistakes.collect(issuer.scope_closure.clone());
     mistakes.into_result()?;
     Ok(IssuerPolicy {
         realm: Arc::clone(realm),
@@ -93,11 +94,13 @@ pub(in crate::server) fn rules(
             .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
             .collect(),
         scope_claim: issuer.scope_claim.clone(),
+        scope_hierarchy: scope_closure.flatten(),
         roles_claim: issuer.roles_claim.clone(),
         groups_claim: issuer.groups_claim.clone(),
         token_uses: boxed(&issuer.token_uses),
         bears_id_token_marks: issuer.bears_id_token_marks,
         name_forms: issuer.name_forms.clone(),
+        acr_claim: issuer.acr_claim.clone(),
         subject_claim: issuer.subject_claim.clone(),
         #[cfg(feature = "jwks")]
         clients_without_subject: issuer.introspection.clients_without_subject,
@@ -255,6 +258,7 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
         ("scope_claim", &issuer.scope_claim),
         ("roles_claim", &issuer.roles_claim),
         ("groups_claim", &issuer.groups_claim),
+        ("acr_claim", &issuer.acr_claim),
         ("subject_claim", &issuer.subject_claim),
     ];
     let required = issuer

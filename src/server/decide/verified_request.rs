@@ -15,7 +15,6 @@ use crate::verify::identity::kinds::Identity;
 use crate::verify::identity::member::Member;
 use crate::verify::identity::memory_footprint::footprint;
 use crate::verify::identity::missing_evidence::missing_evidence;
-#[cfg(feature = "axum")]
 use crate::verify::identity::missing_evidence::unread_names;
 use crate::verify::identity::resolve::Identified;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
@@ -114,7 +113,6 @@ impl VerifiedRequest {
     }
 
     /// Why the claim of roles has no name that is read, for an operator whose guard finds none.
-    #[cfg(feature = "axum")]
     pub(crate) fn unread_roles(&self) -> RejectionDetail {
         unread_names(
             &self.token,

@@ -1,6 +1,7 @@
 //! A trusted authorization server and its settings.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::algorithm::Algorithm;
@@ -8,12 +9,15 @@ use crate::model::binding::RequiredBindings;
 use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
 use crate::model::repeated_settings::RepeatedSettings;
+use crate::model::scope::ScopeHierarchy;
+use crate::server::settings::error::ConfigError;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use crate::server::settings::introspection_settings::UserInfoLocation;
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::{IntrospectionSettings, IntrospectionTarget};
 use crate::server::settings::oidc_tenants::OidcTenants;
 use crate::verify::json::role_names::NameForms;
+use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
 /// One authorization server whose access tokens are accepted, its rules, and where its keys
@@ -82,9 +86,13 @@ pub struct Issuer {
     pub(in crate::server) required_claims: Vec<(ClaimPath, ClaimValue)>,
     pub(in crate::server) required_headers: Vec<(String, String)>,
     pub(in crate::server) scope_claim: ClaimPath,
+    pub(in crate::server) scope_hierarchy: ScopeHierarchy,
+    /// The closure of that of the server and this one, from `build()` on.
+    pub(in crate::server) scope_closure: Result<Option<Arc<ScopeClosure>>, ConfigError>,
     pub(in crate::server) roles_claim: ClaimPath,
     pub(in crate::server) groups_claim: ClaimPath,
     pub(in crate::server) name_forms: NameForms,
+    pub(in crate::server) acr_claim: ClaimPath,
     pub(in crate::server) subject_claim: ClaimPath,
     pub(in crate::server) client_id_claim: Option<ClaimPath>,
     pub(in crate::server) leeway: Duration,
@@ -247,9 +255,12 @@ impl Issuer {
             required_claims: Vec::new(),
             required_headers: Vec::new(),
             scope_claim: "scope".into(),
+            scope_hierarchy: ScopeHierarchy::new(),
+            scope_closure: Ok(None),
             roles_claim: "roles".into(),
             groups_claim: "groups".into(),
             name_forms: NameForms::default(),
+            acr_claim: "acr".into(),
             subject_claim: "sub".into(),
             client_id_claim: None,
             leeway: Duration::from_secs(30),
@@ -374,6 +385,26 @@ impl Issuer {
     /// nothing, since a string where an array belongs is often a list in disguise.
     pub fn lone_roles_and_groups(mut self) -> Self {
         self.name_forms.lone = true;
+        self
+    }
+
+    /// Which scopes of this issuer's tokens imply others, beside those of the
+    /// [server](crate::ResourceServerBuilder::scope_hierarchy). Several settings add up. Default: none.
+    #[doc(alias("implied_scopes"))]
+    #[allow(clippy::needless_pass_by_value)] // as every setting
+    pub fn scope_hierarchy(mut self, hierarchy: ScopeHierarchy) -> Self {
+        self.scope_hierarchy = self.scope_hierarchy.and(&hierarchy);
+        self
+    }
+
+    /// The claim that holds the authentication context class, as text or as an array of texts: for
+    /// routes that demand an [`acr`](crate::requirements) (RFC 9470). Entra ID writes its
+    /// authentication contexts into `acrs`. Default: `acr`.
+    #[doc(alias("acr", "acrs", "acr_values"))]
+    pub fn acr_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("acr_claim", &claim);
+        self.acr_claim = claim;
         self
     }
 

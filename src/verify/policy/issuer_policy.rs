@@ -9,6 +9,7 @@ use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
 use crate::model::resource_set::ResourceSet;
 use crate::verify::json::role_names::NameForms;
+use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
 /// The policy of one configured issuer. The builder has validated it.
@@ -34,10 +35,14 @@ pub(crate) struct IssuerPolicy {
     pub(crate) required_claims: Vec<RequiredClaim>,
     pub(crate) required_headers: Vec<(Box<str>, Box<str>)>,
     pub(crate) scope_claim: ClaimPath,
+    /// Which scopes imply others; `None` where none does.
+    pub(crate) scope_hierarchy: Option<Arc<ScopeClosure>>,
     pub(crate) roles_claim: ClaimPath,
     pub(crate) groups_claim: ClaimPath,
     /// The forms of roles and groups in addition to an array of strings.
     pub(crate) name_forms: NameForms,
+    /// The claim of the authentication context class.
+    pub(crate) acr_claim: ClaimPath,
     pub(crate) subject_claim: ClaimPath,
     /// Whether an introspection response without a subject and a user is about a client's own token.
     pub(crate) clients_without_subject: bool,

@@ -8,4 +8,5 @@ pub(crate) mod tenant_claims;
 pub(crate) mod tenant_claim_forms;
 pub(crate) mod memberships;
 pub(crate) mod validate;
+pub(crate) mod scope_closure;
 pub(crate) mod issuer_policy;

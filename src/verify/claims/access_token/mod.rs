@@ -1,6 +1,7 @@
 //! The access token and the checks that make it.
 
 pub(crate) mod audience;
+pub(crate) mod authentication;
 pub(crate) mod client;
 pub(crate) mod confirmation;
 pub(crate) mod permissions;

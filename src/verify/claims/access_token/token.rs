@@ -23,6 +23,7 @@ use crate::model::scope::Scope;
 use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::model::time::UnixTime;
 use crate::verify::claims::access_token::audience::check_audience;
+use crate::verify::claims::access_token::authentication::{acr_values, is_recent};
 use crate::verify::claims::access_token::client::{check_client, client_id};
 use crate::verify::claims::access_token::confirmation::Confirmation;
 #[cfg(feature = "jwks")]
@@ -49,6 +50,7 @@ use crate::verify::json::claims_reader::text_or_absent;
 use crate::verify::json::claims_reader::{Rounding, date, id, is_blank, too_long, value_at};
 use crate::verify::json::object::{Object, Value};
 use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile};
+use crate::verify::policy::scope_closure::ImpliedScopes;
 
 /// A verified access token: its signature, issuer, audience, type and times were checked.
 ///
@@ -74,6 +76,9 @@ struct TokenData {
     revocable: RevocationIds,
     roles: Vec<SharedStr>,
     groups: Vec<SharedStr>,
+    acr_values: Vec<SharedStr>,
+    /// What the scope implies by the hierarchy of the issuer's policy.
+    implied: Option<Box<ImpliedScopes>>,
     has_username: bool,
     is_machine: bool,
     /// Those that its audience names.
@@ -114,12 +119,19 @@ impl AccessToken {
         &self.0.scope
     }
 
-    /// Whether the scope has exactly this token: case-sensitive, no prefix, no wildcard. For several
-    /// tokens call it for each, or declare a requirement with [`scopes!`](crate::scopes).
+    /// Whether the scope has exactly this token, case-sensitive, without prefixes and wildcards; or one
+    /// that implies it by a [`ScopeHierarchy`](crate::config::ScopeHierarchy) of the server or the
+    /// issuer. For several tokens call it for each, or declare a requirement with
+    /// [`scopes!`](crate::scopes). `token.scope().contains(..)` looks at the scope alone.
     #[doc(alias("scp", "permission", "has_permission"))]
     #[must_use]
     pub fn has_scope(&self, token: &str) -> bool {
-        self.0.scope.contains(token)
+        self.0.scope.contains(token) || self.implies_scope(token)
+    }
+
+    fn implies_scope(&self, token: &str) -> bool {
+        let implied = self.0.implied.as_ref();
+        implied.is_some_and(|implied| implied.contains(token))
     }
 
     /// The time from which the token is no longer good, leeway aside (`exp`).
@@ -142,6 +154,25 @@ impl AccessToken {
     #[must_use]
     pub fn authenticated_at(&self) -> Option<UnixTime> {
         self.0.revocable.authenticated_at
+    }
+
+    /// The authentication context class of the user's sign-in: `acr`, or the claim of
+    /// [`acr_claim`](crate::Issuer::acr_claim); the values of an array in its order. Empty where the
+    /// issuer wrote none, or a value of another type. [`Authorized`](crate::extract::Authorized) demands one
+    /// of a route (RFC 9470 section 6).
+    #[doc(alias("acr", "mfa", "loa", "step_up"))]
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        self.0.acr_values.iter().map(SharedStr::as_str)
+    }
+
+    /// Whether the token states an authentication of its user that is no older than `max_age`.
+    pub(crate) fn is_authenticated_since(
+        &self,
+        max_age: Duration,
+        now: UnixTime,
+        leeway: Duration,
+    ) -> bool {
+        is_recent(self.authenticated_at(), max_age, now, leeway)
     }
 
     /// The sessions that the token belongs to: its `origin_jti` (Cognito), or the claim that
@@ -293,11 +324,16 @@ impl AccessToken {
             (_, None) => false,
         };
         let is_machine = is_own_subject && !has_username && !names_a_user(claims);
+        let scope = scope(claims, rules, share)?;
+        let hierarchy = rules.scope_hierarchy.as_ref();
+        let implied = hierarchy.and_then(|hierarchy| ImpliedScopes::of(hierarchy, &scope));
         Ok(Self(Arc::new(TokenData {
             issuer,
             subject,
             client_id,
-            scope: scope(claims, rules, share)?,
+            scope,
+            implied: implied.map(Box::new),
+            acr_values: acr_values(claims, rules, share),
             expires_at: match answer {
                 None => date(claims, "exp", Rounding::Down)?.ok_or_else(|| {
                     TokenError::about(TokenFault::NoExpiry, "exp", Problem::Missing)
@@ -401,7 +437,7 @@ impl AccessToken {
     pub(crate) fn bytes(&self) -> usize {
         let token = &*self.0;
         let payload = &token.payload;
-        let lists = [&token.roles, &token.groups].map(|list| {
+        let lists = [&token.roles, &token.groups, &token.acr_values].map(|list| {
             let own = list.iter().map(|text| text.bytes_beside(payload));
             list.capacity() * size_of::<SharedStr>() + own.sum::<usize>()
         });
@@ -419,6 +455,7 @@ impl AccessToken {
             + ids.iter().flatten().sum::<usize>()
             + token.scope.bytes_beside(payload)
             + token.revocable.bytes_beside(payload)
+            + token.implied.as_ref().map_or(0, |implied| implied.bytes())
             + token
                 .confirmation
                 .as_ref()

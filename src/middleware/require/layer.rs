@@ -1,4 +1,4 @@
-//! A scope demanded of a group of routes.
+//! What a group of routes demands beside a good token.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,19 +9,21 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+#[cfg(feature = "jwks")]
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::future::{Lent, ResponseFuture};
+use crate::middleware::require::check::{check_requirements, check_roles_and_tenant};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest, RenderedBody};
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::{ReadBounds, rest_of_incoming};
 use crate::middleware::response::refusal::Refusal;
-use crate::middleware::response::refusal_cause::lacking_scope;
-use crate::model::error::rejection::Rejection;
-use crate::model::scope::{ScopeMatch, ScopeRequirement, challenge_of, meets, tokens_of};
+use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::scope::{ScopeRequirement, challenge_of};
 use crate::verify::request::request_parts::RequestParts;
 
-/// Refuses requests whose token has neither the scope that `R` demands nor one of its roles.
+/// Refuses requests that do not meet `R`: a scope of [`scopes!`](crate::scopes), or whatever
+/// [`requirements!`](crate::requirements) declares together. One refusal names all that a client can get.
 ///
 /// It stands inside an [`AuthenticateLayer`](crate::AuthenticateLayer); without one every
 /// request is answered 500. Under an optional layer a request without a token is refused with
@@ -30,31 +32,35 @@ use crate::verify::request::request_parts::RequestParts;
 /// Its refusals have an empty body; see [`rendered`](Self::rendered) for others. In gRPC they
 /// are answered as those of the layer outside.
 ///
+/// A role that `R` demands is one of the issuer's roles claim here: the role of a workspace's user is
+/// known where the path is read, which [`Authorized`](crate::extract::Authorized) does.
+///
 /// ```
-/// use portcullis::layer::RequireScopeLayer;
+/// use portcullis::layer::RequireLayer;
 ///
 /// portcullis::scopes! { ReadOrders = "orders:read"; }
 ///
-/// let layer = RequireScopeLayer::of::<ReadOrders>();
+/// let layer = RequireLayer::of::<ReadOrders>();
 /// # let _ = layer;
 /// ```
 #[must_use]
-pub struct RequireScopeLayer<R, M = EmptyBody> {
+#[doc(alias("RequireScopeLayer", "require_scope", "authorize", "step_up"))]
+pub struct RequireLayer<R, M = EmptyBody> {
     inside: Option<Arc<str>>,
     requirement: PhantomData<fn() -> (R, M)>,
 }
 
-impl RequireScopeLayer<()> {
+impl RequireLayer<()> {
     /// The layer that demands `R`.
-    pub fn of<R: ScopeRequirement>() -> RequireScopeLayer<R> {
-        RequireScopeLayer {
+    pub fn of<R: Requirement>() -> RequireLayer<R> {
+        RequireLayer {
             inside: None,
             requirement: PhantomData,
         }
     }
 }
 
-impl<R, M> RequireScopeLayer<R, M> {
+impl<R, M> RequireLayer<R, M> {
     /// What guards further inside demand, so that one 403 names all that a client lacks: this
     /// guard refuses before they are asked, and knows nothing of them. They name this guard's
     /// demand by themselves. It changes nothing about who gets in. Several settings add up.
@@ -69,19 +75,19 @@ impl<R, M> RequireScopeLayer<R, M> {
     }
 }
 
-impl<R> RequireScopeLayer<R> {
+impl<R> RequireLayer<R> {
     /// Gives refusals the body that the renderer of the layer outside makes; empty where that
     /// has none. The service's body type must be made of [`Bytes`](bytes::Bytes), such as
     /// axum's. Default: empty bodies, of any type with a default.
-    pub fn rendered(self) -> RequireScopeLayer<R, RenderedBody> {
-        RequireScopeLayer {
+    pub fn rendered(self) -> RequireLayer<R, RenderedBody> {
+        RequireLayer {
             inside: self.inside,
             requirement: PhantomData,
         }
     }
 }
 
-impl<R, M> Clone for RequireScopeLayer<R, M> {
+impl<R, M> Clone for RequireLayer<R, M> {
     fn clone(&self) -> Self {
         Self {
             inside: self.inside.clone(),
@@ -90,17 +96,17 @@ impl<R, M> Clone for RequireScopeLayer<R, M> {
     }
 }
 
-impl<R, M> fmt::Debug for RequireScopeLayer<R, M> {
+impl<R, M> fmt::Debug for RequireLayer<R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RequireScopeLayer")
+        f.write_str("RequireLayer")
     }
 }
 
-impl<R, M, S> Layer<S> for RequireScopeLayer<R, M> {
-    type Service = RequireScope<R, S, M>;
+impl<R, M, S> Layer<S> for RequireLayer<R, M> {
+    type Service = Require<R, S, M>;
 
-    fn layer(&self, inner: S) -> RequireScope<R, S, M> {
-        RequireScope {
+    fn layer(&self, inner: S) -> Require<R, S, M> {
+        Require {
             inner,
             inside: self.inside.clone(),
             requirement: PhantomData,
@@ -108,15 +114,15 @@ impl<R, M, S> Layer<S> for RequireScopeLayer<R, M> {
     }
 }
 
-/// A service behind a [`RequireScopeLayer`].
+/// A service behind a [`RequireLayer`].
 #[must_use]
-pub struct RequireScope<R, S, M = EmptyBody> {
+pub struct Require<R, S, M = EmptyBody> {
     inner: S,
     inside: Option<Arc<str>>,
     requirement: PhantomData<fn() -> (R, M)>,
 }
 
-impl<R, S: Clone, M> Clone for RequireScope<R, S, M> {
+impl<R, S: Clone, M> Clone for Require<R, S, M> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -126,17 +132,17 @@ impl<R, S: Clone, M> Clone for RequireScope<R, S, M> {
     }
 }
 
-impl<R, S: fmt::Debug, M> fmt::Debug for RequireScope<R, S, M> {
+impl<R, S: fmt::Debug, M> fmt::Debug for Require<R, S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireScope")
+        f.debug_struct("Require")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
 }
 
-impl<R, S, M, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<R, S, M>
+impl<R, S, M, ReqBody, ResBody> Service<Request<ReqBody>> for Require<R, S, M>
 where
-    R: ScopeRequirement,
+    R: Requirement,
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     M: MakeBody<ResBody>,
     ReqBody: 'static,
@@ -176,35 +182,12 @@ pub(in crate::middleware) fn read_rest<B>(_: Request<B>) -> Option<Reading> {
     None
 }
 
-/// Whether the request's token meets `R`. A guard that refuses names what `inside` says too.
-pub(super) fn check<R: ScopeRequirement>(
+/// Whether the request meets `R`.
+fn check<R: Requirement>(
     extensions: &mut http::Extensions,
     inside: Option<&str>,
 ) -> Result<(), Refusal> {
-    let Some(admitted) = extensions.get_mut::<AuthContext>() else {
-        return AuthContext::of(extensions).map(|_| ());
-    };
-    let token = &admitted.any_context()?.token;
-    match meets::<R>(token.scope(), token.roles()) {
-        Some(ScopeMatch::Scope(scope)) => admitted.demanded.add(scope),
-        Some(ScopeMatch::Role) => {}
-        None => return Err(refuse::<R>(admitted, inside)),
-    }
-    Ok(())
-}
-
-#[cold]
-fn refuse<R: ScopeRequirement>(admitted: &AuthContext, inside: Option<&str>) -> Refusal {
-    let refusals = admitted.policy.server.refusals();
-    // Clients of another route may hold another alternative.
-    tokens_of::<R>().for_each(|token| refusals.remember_scope(token));
-    let scope = match inside {
-        Some(inside) => format!("{} {inside}", challenge_of::<R>()).into(),
-        None => challenge_of::<R>().into(),
-    };
-    let mut rejection = Rejection::insufficient_scope(scope);
-    if let Some(verified) = &admitted.verified {
-        rejection = rejection.with_detail(lacking_scope::<R>(verified));
-    }
-    admitted.refuse(rejection)
+    let demand = const { &RouteRequirement::of::<R>() };
+    check_requirements(extensions, std::iter::once(demand), inside)?;
+    check_roles_and_tenant(extensions, std::iter::once(demand))
 }

@@ -1,0 +1,302 @@
+//! The check of what a route demands beside a good token: one function for layers, extractors and MCP.
+//!
+//! 1. In this order: the token's binding, the scope, the authentication of the user, the role, the
+//!    tenant. The first that is missing decides about status and error code.
+//! 2. One challenge names all of the first three that a client can get: the scope of the whole
+//!    requirement, and the `acr` values and the age that are missing (RFC 9470 section 3). A client that
+//!    gets what it names is not refused for the next part.
+//! 3. A refusal for a role or a tenant has no challenge: a new token would not help.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::Extensions;
+
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::response::refusal::Refusal;
+use crate::middleware::response::refusal_cause::{lacking_role, lacking_scope};
+use crate::model::binding::RequiredBindings;
+use crate::model::error::rejection::{Rejection, RejectionKind, RequiredAuthentication};
+use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::error::token_error::TokenError;
+use crate::model::requirement::RouteRequirement;
+use crate::model::scope::add_tokens;
+use crate::server::decide::verified_request::VerifiedRequest;
+use crate::verify::claims::access_token::AccessToken;
+use crate::verify::identity::kinds::Identity;
+
+/// Checks what a client can get by a new token: bindings, scopes and the user's authentication of all
+/// `demands`. A refusal names the scope `inside` too, which guards further inside demand.
+pub(in crate::middleware) fn check_requirements<'d>(
+    extensions: &mut Extensions,
+    demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
+    inside: Option<&str>,
+) -> Result<(), Refusal> {
+    let Some(context) = extensions.get_mut::<AuthContext>() else {
+        return AuthContext::of(extensions).map(|_| ());
+    };
+    let Some(verified) = &context.verified else {
+        return Err(refuse_missing_token(context, demands, inside));
+    };
+    let mut missing = Missing::default();
+    for demand in demands.clone() {
+        match demand.scope_match(&verified.token) {
+            ScopeMatch::Unconstrained | ScopeMatch::Role => {}
+            ScopeMatch::Scope(scope) => context.demanded.add(scope),
+            ScopeMatch::None => {
+                missing.scope.get_or_insert(*demand);
+            }
+        }
+        if demand.demands_more_than_scopes() {
+            missing.add_beside_scope(demand, verified, || context.policy.server.wall_clock());
+        }
+    }
+    if missing.is_nothing() {
+        return Ok(());
+    }
+    Err(refuse(context, demands, &missing, inside))
+}
+
+/// Checks roles by the issuer's roles claim, and that the caller reaches a tenant.
+pub(in crate::middleware) fn check_roles_and_tenant<'d>(
+    extensions: &Extensions,
+    mut demands: impl Iterator<Item = &'d RouteRequirement>,
+) -> Result<(), Refusal> {
+    demands.try_for_each(|demand| {
+        if !demand.roles.is_empty() {
+            let context = AuthContext::of(extensions)?;
+            let verified = context.any_context()?;
+            if !verified
+                .token
+                .roles()
+                .any(|role| demand.roles.contains(&role))
+            {
+                let detail = lacking_role(demand.roles, verified);
+                return Err(context.refuse(Rejection::wrong_caller("role").with_detail(detail)));
+            }
+        }
+        check_tenant(extensions, demand)
+    })
+}
+
+/// Checks that the caller reaches a tenant, where that is demanded.
+pub(in crate::middleware) fn check_tenant(
+    extensions: &Extensions,
+    demand: &RouteRequirement,
+) -> Result<(), Refusal> {
+    if !demand.needs_tenant {
+        return Ok(());
+    }
+    let context = AuthContext::of(extensions)?;
+    context.check_wiring()?;
+    let has_tenant = match context.any_context()?.identity() {
+        Identity::User(_) | Identity::Principal(_) => true,
+        Identity::Client(client) => client.workspace().is_some(),
+        Identity::Subject(_) => false,
+    };
+    if has_tenant {
+        Ok(())
+    } else {
+        Err(context.refuse(RejectionKind::NoTenant))
+    }
+}
+
+/// How a token meets a demand for a scope.
+enum ScopeMatch {
+    /// No scope is demanded.
+    Unconstrained,
+    /// By this alternative.
+    Scope(&'static &'static str),
+    /// By one of the roles in the place of scopes.
+    Role,
+    None,
+}
+
+impl RouteRequirement {
+    #[inline]
+    fn scope_match(&self, token: &AccessToken) -> ScopeMatch {
+        if self.scopes.is_empty() {
+            return ScopeMatch::Unconstrained;
+        }
+        let is_held = |all_of: &&&str| all_of.split(' ').all(|one| token.has_scope(one));
+        if let Some(scope) = self.scopes.iter().find(is_held) {
+            return ScopeMatch::Scope(scope);
+        }
+        let roles = self.roles_in_place_of_scopes;
+        if !roles.is_empty() && token.roles().any(|role| roles.contains(&role)) {
+            return ScopeMatch::Role;
+        }
+        ScopeMatch::None
+    }
+
+    /// Whether a binding or an authentication of the user is demanded.
+    fn demands_more_than_scopes(&self) -> bool {
+        self.binding.is_some() || !self.acr_values.is_empty() || self.max_age.is_some()
+    }
+
+    /// The scope that challenges name: the first alternative.
+    fn challenge_scope(&self) -> &'static str {
+        self.scopes.first().copied().unwrap_or_default()
+    }
+}
+
+/// What a request lacks of all demands.
+#[derive(Default)]
+struct Missing {
+    binding: Option<TokenError>,
+    /// The first demand whose scope is missing.
+    scope: Option<RouteRequirement>,
+    /// Values that meet every demand, where there are any; else those of the first demand.
+    acr_values: Vec<&'static str>,
+    /// The smallest.
+    max_age: Option<Duration>,
+}
+
+impl Missing {
+    fn is_nothing(&self) -> bool {
+        self.binding.is_none() && self.scope.is_none() && !self.lacks_authentication()
+    }
+
+    fn lacks_authentication(&self) -> bool {
+        !self.acr_values.is_empty() || self.max_age.is_some()
+    }
+
+    #[inline(never)]
+    fn add_beside_scope(
+        &mut self,
+        demand: &RouteRequirement,
+        verified: &VerifiedRequest,
+        now: impl FnOnce() -> crate::model::time::UnixTime,
+    ) {
+        let token = &verified.token;
+        if let Some(binding) = demand.binding {
+            if let Err(error) = token.check_bindings(RequiredBindings::NONE.with(binding)) {
+                self.binding.get_or_insert(error);
+            }
+        }
+        let accepted = demand.acr_values;
+        if !accepted.is_empty() && !token.acr_values().any(|one| accepted.contains(&one)) {
+            if self.acr_values.is_empty() {
+                self.acr_values = accepted.to_vec();
+            } else if self.acr_values.iter().any(|one| accepted.contains(one)) {
+                self.acr_values.retain(|one| accepted.contains(one));
+            }
+        }
+        if let Some(max_age) = demand.max_age {
+            if !token.is_authenticated_since(max_age, now(), verified.rules.leeway) {
+                let least = self.max_age.map_or(max_age, |before| before.min(max_age));
+                self.max_age = Some(least);
+            }
+        }
+    }
+
+    fn authentication(&self) -> Option<RequiredAuthentication> {
+        self.lacks_authentication().then(|| RequiredAuthentication {
+            acr_values: self.acr_values.join(" "),
+            max_age: self.max_age,
+        })
+    }
+
+    /// For operators: what is expected of the user's authentication.
+    fn authentication_detail(&self, verified: &VerifiedRequest) -> RejectionDetail {
+        let mut expected = self.acr_values.join(" | ");
+        if let Some(age) = self.max_age {
+            let and = if expected.is_empty() { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _ = write!(expected, "{and}at most {} s old", age.as_secs());
+        }
+        let detail = RejectionDetail::new().with_expected(expected);
+        if self.acr_values.is_empty() {
+            let problem = match verified.token.authenticated_at() {
+                None => Problem::Missing,
+                Some(_) => Problem::Differs,
+            };
+            return detail.with_claim("auth_time").with_problem(problem);
+        }
+        let problem = match verified.token.acr_values().next() {
+            None => Problem::Missing,
+            Some(_) => Problem::Differs,
+        };
+        let claim = verified.rules.acr_claim.to_string();
+        detail
+            .with_claim(claim)
+            .with_setting("acr_claim")
+            .with_problem(problem)
+    }
+}
+
+/// The scope of all demands, and of the guards inside, each token once.
+fn scope_of_all<'d>(
+    demands: impl Iterator<Item = &'d RouteRequirement>,
+    inside: Option<&str>,
+) -> String {
+    let mut tokens = Vec::new();
+    for demand in demands {
+        add_tokens(&mut tokens, demand.challenge_scope());
+    }
+    add_tokens(&mut tokens, inside.unwrap_or_default());
+    tokens.join(" ")
+}
+
+#[cold]
+fn refuse<'d>(
+    context: &AuthContext,
+    demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
+    missing: &Missing,
+    inside: Option<&str>,
+) -> Refusal {
+    let refusals = context.policy.server.refusals();
+    // Clients of another route may hold another alternative.
+    for scope in demands.clone().flat_map(|demand| demand.scopes) {
+        scope
+            .split(' ')
+            .for_each(|token| refusals.remember_scope(token));
+    }
+    let scope = scope_of_all(demands, inside);
+    let verified = context.verified.as_deref();
+    let mut rejection = if let Some(error) = missing.binding.clone() {
+        Rejection::from(error).with_scope(scope)
+    } else if let Some(demand) = &missing.scope {
+        let rejection = Rejection::insufficient_scope(scope.into());
+        match verified {
+            Some(verified) => rejection.with_detail(lacking_scope(demand, verified)),
+            None => rejection,
+        }
+    } else {
+        let rejection = Rejection::from(RejectionKind::InsufficientUserAuthentication);
+        let rejection = rejection.with_scope(scope);
+        match verified {
+            Some(verified) => rejection.with_detail(missing.authentication_detail(verified)),
+            None => rejection,
+        }
+    };
+    if let Some(authentication) = missing.authentication() {
+        rejection = rejection.with_authentication(authentication);
+    }
+    context.refuse(rejection)
+}
+
+/// A request without a token is told all that the token must have.
+#[cold]
+fn refuse_missing_token<'d>(
+    context: &AuthContext,
+    demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
+    inside: Option<&str>,
+) -> Refusal {
+    let mut missing = Missing::default();
+    for demand in demands.clone() {
+        if missing.acr_values.is_empty() {
+            missing.acr_values = demand.acr_values.to_vec();
+        }
+        missing.max_age = match (missing.max_age, demand.max_age) {
+            (Some(before), Some(age)) => Some(before.min(age)),
+            (before, age) => before.or(age),
+        };
+    }
+    let mut rejection =
+        Rejection::from(RejectionKind::MissingToken).with_scope(scope_of_all(demands, inside));
+    if let Some(authentication) = missing.authentication() {
+        rejection = rejection.with_authentication(authentication);
+    }
+    context.refuse(rejection)
+}

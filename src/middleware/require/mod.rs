@@ -1,0 +1,4 @@
+//! What routes demand beside a good token: the check and the layer.
+
+pub(in crate::middleware) mod check;
+pub(crate) mod layer;

@@ -1,0 +1,80 @@
+//! How and when the user of a token authenticated (RFC 9470 section 6): `acr` and `auth_time`.
+//!
+//! 1. A claim that is absent or of another type states nothing, and so meets no demand.
+//! 2. `iat` never counts as the time of the authentication: a refreshed token is new, and its user's
+//!    authentication is not.
+
+use std::time::Duration;
+
+use crate::model::shared_str::SharedStr;
+use crate::model::time::UnixTime;
+use crate::verify::json::claims_reader::{strings, value_at};
+use crate::verify::json::object::{Object, Value};
+use crate::verify::policy::issuer_policy::IssuerPolicy;
+
+/// The values of the `acr` claim: one, or those of an array.
+pub(super) fn acr_values(
+    claims: &Object<'_>,
+    rules: &IssuerPolicy,
+    share: impl Fn(&str) -> SharedStr,
+) -> Vec<SharedStr> {
+    match value_at(claims, &rules.acr_claim) {
+        Ok(Some(Value::String(quoted))) => {
+            let text = quoted.text();
+            if text.is_empty() {
+                Vec::new()
+            } else {
+                vec![share(&text)]
+            }
+        }
+        Ok(Some(array @ Value::Array(_))) => {
+            let values = strings(array).unwrap_or_default();
+            let stated = || values.iter().filter(|value| !value.is_empty());
+            // Exact capacity: the list is cached with the token.
+            let mut list = Vec::with_capacity(stated().count());
+            list.extend(stated().map(|value| share(value)));
+            list
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether an authentication at this time is no older than `max_age`. One in the future is wrong by
+/// more than the clocks differ, where it lies beyond the leeway, and then states nothing.
+pub(super) fn is_recent(
+    authenticated_at: Option<UnixTime>,
+    max_age: Duration,
+    now: UnixTime,
+    leeway: Duration,
+) -> bool {
+    authenticated_at
+        .is_some_and(|at| at <= now.saturating_add(leeway) && now <= at.saturating_add(max_age))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auth_time_is_recent_up_to_the_age_and_absence_never_is() {
+        let at = UnixTime::from_secs;
+        let (age, leeway) = (Duration::from_secs(300), Duration::from_secs(30));
+        let now = at(1_800_000_000);
+        for (seconds, recent) in [
+            (1_799_999_700, true),
+            (1_799_999_699, false),
+            (1_800_000_000, true),
+            (1_800_000_030, true),
+            (1_800_000_031, false),
+            (0, false),
+        ] {
+            let found = is_recent(Some(at(seconds)), age, now, leeway);
+            assert_eq!(found, recent, "{seconds}");
+        }
+        assert!(!is_recent(None, age, now, leeway));
+        assert!(!is_recent(None, Duration::MAX, now, leeway));
+        let none = Duration::ZERO;
+        assert!(is_recent(Some(now), none, now, leeway));
+        assert!(!is_recent(Some(at(1_799_999_999)), none, now, leeway));
+    }
+}
