@@ -19,6 +19,8 @@ pub mod extract;
 pub mod layer;
 #[allow(clippy::doc_markdown)] // Headings are names of kinds and products.
 pub mod manual;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod presets;
 pub mod revocation;
 pub mod status;

@@ -4,6 +4,8 @@ pub(crate) mod response;
 pub(crate) mod future;
 pub(crate) mod authenticate;
 pub(crate) mod require;
+#[cfg(feature = "mcp")]
+pub(crate) mod mcp;
 pub(crate) mod services;
 #[cfg(feature = "axum")]
 pub(crate) mod extract;

@@ -56,7 +56,7 @@ impl ResourceServerBuilder {
         let demanded = self.resources.iter().map(|one| one.required_bindings);
         let demanded = demanded.chain(demands.iter().copied());
         let demanded = demanded.fold(self.binding.required, RequiredBindings::and);
-        let dpop = mistakes.collect(self.binding.compile(self.first_resource(), demanded));
+        let dpop = mistakes.collect(self.binding.compile(&self.resources, demanded));
         let resources = mistakes.collect(resources::compile(
             &self.resources,
             &ServerParts {
@@ -242,6 +242,7 @@ impl ResourceServerBuilder {
         Ok(shared)
     }
 
+    #[cfg(feature = "redis")]
     fn first_resource(&self) -> &str {
         let first = self.resources.first();
         first.map_or("", |resource| resource.identifier.as_str())

@@ -117,8 +117,8 @@ impl ResourceServerBuilder {
     /// Adds a further resource; call it once for each, up to 64 with the first. Its routes stand
     /// behind [`authenticate_for`](ResourceServer::authenticate_for). A token is good for the resources
     /// whose audiences it names, and refused with 401 `invalid_token` at the others. Issuers, keys and
-    /// caches are shared. Two resources have neither an identifier, nor an audience, nor a path in
-    /// common. Default: the resource that [`builder`](ResourceServer::builder) was given alone.
+    /// caches are shared. Two resources have neither an identifier, nor an audience, nor the path of a
+    /// metadata document in common. Default: the resource that [`builder`](ResourceServer::builder) was given alone.
     #[doc(alias("resource_indicators", "rfc8707", "protected_resource"))]
     pub fn resource(mut self, resource: impl Into<Resource>) -> Self {
         self.resources.push(resource.into());
@@ -155,6 +155,7 @@ impl ResourceServerBuilder {
     /// meets a demand for `orders:read`. See [`ScopeHierarchy`] for its bounds. Several settings add up,
     /// and each [issuer](Issuer::scope_hierarchy) may have more of its own. Default: none does.
     #[doc(alias("implied_scopes"))]
+    #[allow(clippy::needless_pass_by_value)] // as every setting
     pub fn scope_hierarchy(mut self, hierarchy: ScopeHierarchy) -> Self {
         self.scope_hierarchy = self.scope_hierarchy.and(&hierarchy);
         self

@@ -26,8 +26,9 @@ impl ResourceServerBuilder {
 
     /// Scheme, host and port under which clients reach this server, such as `https://api.example.com`: the
     /// `htu` of a proof is compared with it and with the path (RFC 9449 section 4.3). It never comes from
-    /// the `Host` field, which the sender of a request chooses. Default: those of the resource, where
-    /// that is an `http` or `https` URL; otherwise tokens that are bound to a DPoP key are refused.
+    /// the `Host` field, which the sender of a request chooses. It counts for all resources. Default: those of
+    /// the layer's resource, where that is an `http` or `https` URL, or else those of the first; where the
+    /// first is no such URL, tokens that are bound to a DPoP key are refused.
     #[doc(alias("base_url", "external_url", "htu"))]
     pub fn public_origin(mut self, origin: impl Into<String>) -> Self {
         let origin = origin.into();

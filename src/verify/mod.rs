@@ -8,5 +8,7 @@ pub(crate) mod dpop;
 pub(crate) mod policy;
 pub(crate) mod claims;
 pub(crate) mod identity;
+#[cfg(feature = "mcp")]
+pub(crate) mod mcp;
 #[cfg(test)]
 mod vectors;

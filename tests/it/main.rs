@@ -17,6 +17,7 @@ mod jwks;
 mod middleware;
 mod project;
 mod providers;
+mod resources;
 mod revocation;
 mod settings;
 mod shared_store;

@@ -68,6 +68,7 @@ pub(crate) struct LayerPolicy {
     pub(in crate::middleware) required_bindings: RequiredBindings,
     /// The resource of these routes.
     pub(in crate::middleware) resource: ResourceSet,
+    pub(in crate::middleware) resource_place: usize,
     /// Whether clients that speak gRPC are answered in it.
     pub(in crate::middleware) grpc: bool,
     pub(in crate::middleware) sources: TokenSources,

@@ -427,6 +427,7 @@ impl<M> AuthenticateLayer<M> {
             )),
             required_bindings,
             resource: ResourceSet::only(self.resource),
+            resource_place: self.resource,
             wiring_fault: self
                 .server
                 .wiring_fault(settings.context.as_deref(), settings.admits.principals),
@@ -450,6 +451,10 @@ impl<M> fmt::Debug for AuthenticateLayer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticateLayer")
             .field("server", &self.server)
+            .field(
+                "resource",
+                &self.server.resource_at(self.resource).identifier,
+            )
             .field("context", &self.settings.context)
             .field("admits", &self.settings.admits)
             .finish_non_exhaustive()

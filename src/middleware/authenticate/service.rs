@@ -88,7 +88,7 @@ impl Authenticator {
         if let Some(proxy) = &self.0.certificate_proxy {
             proxy.apply(request)?;
         }
-        let parts = RequestParts::of(request);
+        let parts = RequestParts::of(request).at_resource(self.0.resource_place);
         #[cfg(feature = "axum")]
         let parts = parts.with_original_uri(original_uri);
         let server = &self.0.server;

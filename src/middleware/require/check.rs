@@ -54,7 +54,7 @@ pub(in crate::middleware) fn check_requirements<'d>(
     if missing.is_nothing() {
         return Ok(());
     }
-    Err(refuse(context, demands, missing, inside))
+    Err(refuse(context, demands, &missing, inside))
 }
 
 /// Checks roles by the issuer's roles claim, and that the caller reaches a tenant.
@@ -242,7 +242,7 @@ fn scope_of_all<'d>(
 fn refuse<'d>(
     context: &AuthContext,
     demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
-    missing: Missing,
+    missing: &Missing,
     inside: Option<&str>,
 ) -> Refusal {
     let refusals = context.policy.server.refusals();

@@ -170,7 +170,7 @@ where
 /// Reads the rest of the body of a refused request, where it is hyper's own; axum's comes back to
 /// the layer outside.
 #[cfg(feature = "jwks")]
-fn read_rest<B: 'static>(request: Request<B>) -> Option<Reading> {
+pub(in crate::middleware) fn read_rest<B: 'static>(request: Request<B>) -> Option<Reading> {
     // Without a layer there are no settings; the refusal has said so already.
     let admitted = request.extensions().get::<AuthContext>();
     let bounds = admitted.map_or_else(ReadBounds::default, |it| it.policy.read_bounds);
@@ -178,7 +178,7 @@ fn read_rest<B: 'static>(request: Request<B>) -> Option<Reading> {
 }
 
 #[cfg(not(feature = "jwks"))]
-fn read_rest<B>(_: Request<B>) -> Option<Reading> {
+pub(in crate::middleware) fn read_rest<B>(_: Request<B>) -> Option<Reading> {
     None
 }
 

@@ -189,17 +189,32 @@ impl<B> Service<Request<B>> for MetadataService {
     }
 }
 
+/// The route of a path. axum takes no segment that begins with a colon or an asterisk: a capture stands
+/// for it, and the service compares the path.
+#[cfg(feature = "axum")]
+fn route_of(path: &str) -> String {
+    let segments = path.split('/').enumerate();
+    let routed = segments.map(|(place, segment)| {
+        if segment.starts_with([':', '*']) {
+            format!("{{segment_{place}}}")
+        } else {
+            segment.to_owned()
+        }
+    });
+    routed.collect::<Vec<_>>().join("/")
+}
+
 /// A router of the documents' paths, each with a slash at the end too.
 #[cfg(feature = "axum")]
 impl<S: Clone + Send + Sync + 'static> From<MetadataService> for axum::Router<S> {
     fn from(service: MetadataService) -> Self {
-        let paths: Vec<String> = service.paths().map(ToOwned::to_owned).collect();
-        // A path may have a segment that begins with a colon or an asterisk.
-        let router = Self::new().without_v07_checks();
-        paths.into_iter().fold(router, |router, path| {
-            let with_slash = format!("{path}/");
+        let mut routes: Vec<String> = service.paths().map(route_of).collect();
+        routes.sort_unstable();
+        routes.dedup();
+        routes.into_iter().fold(Self::new(), |router, route| {
+            let with_slash = format!("{route}/");
             router
-                .route_service(&path, service.clone())
+                .route_service(&route, service.clone())
                 .route_service(&with_slash, service.clone())
         })
     }

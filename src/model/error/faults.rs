@@ -51,6 +51,15 @@ faults! {
         /// describe exactly one; see
         /// [`client_certificate_header`](crate::layer::DangerousLayer::client_certificate_header).
         ClientCertificate = "client_certificate", "the field with the client's certificate is malformed, too long or repeated";
+        /// The body of a request to an MCP server is no strict JSON-RPC message, or does not say what
+        /// it asks for.
+        McpMessage = "mcp_message", "the body is no JSON-RPC message that says what it asks for";
+        /// `MCP-Protocol-Version`, `Mcp-Method` or `Mcp-Name` is missing, malformed or repeated, or
+        /// differs from the body.
+        McpHeaders = "mcp_headers", "the MCP header fields are incomplete or differ from the body";
+        /// The body of a request to an MCP server is longer than
+        /// `McpLayer::max_body_bytes`.
+        McpBodyTooLarge = "mcp_body_too_large", "the body is longer than the limit of the MCP layer";
     }
 }
 

@@ -13,6 +13,7 @@ use crate::server::decide::sender::{DpopRules, StoreRules};
 use crate::server::settings::bound_tokens::dpop::{Dpop, DpopMode, GivenNonceKey};
 use crate::server::settings::bound_tokens::server::BindingSettings;
 use crate::server::settings::error::{ConfigError, Mistakes, check_once};
+use crate::server::settings::resource::value::Resource;
 use crate::verify::dpop::nonce::DpopNonces;
 use crate::verify::dpop::proof::ProofPolicy;
 use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath};
@@ -28,14 +29,15 @@ impl BindingSettings {
     /// demand.
     pub(in crate::server) fn compile(
         &self,
-        resource: &str,
+        resources: &[Resource],
         demanded: RequiredBindings,
     ) -> Result<Option<DpopRules>, ConfigError> {
         let dpop = &self.dpop;
         let mut mistakes = Mistakes::default();
         mistakes.collect(check_once(&dpop.once));
         mistakes.collect(check_bounds(dpop));
-        let origin = mistakes.collect(self.origin(resource, demanded));
+        let first = resources.first().map_or("", |one| one.identifier.as_str());
+        let origin = mistakes.collect(self.origin(first, demanded));
         let (internal, public) = &self.public_path;
         let mapping = PublicPath::new(internal, public);
         if mapping.is_none() {
@@ -68,7 +70,7 @@ impl BindingSettings {
                 max_future: dpop.max_future,
                 max_bytes: dpop.max_proof_bytes.unwrap_or(default_bytes),
             },
-            origin,
+            origins: self.origins(&origin, resources),
             mapping,
             store: dpop.checks_replay.then(|| StoreRules {
                 local: ProofStore::new(dpop.replay_capacity),
@@ -80,7 +82,20 @@ impl BindingSettings {
         }))
     }
 
-    /// The origin that clients use. None where DPoP is not asked for and the resource is not a URL.
+    /// The origin of each resource: a setting counts for all; without one each has its own, and the
+    /// first one's where its identifier is no URL.
+    fn origins(&self, first: &PublicOrigin, resources: &[Resource]) -> Vec<PublicOrigin> {
+        let own = |resource: &Resource| {
+            let own = PublicOrigin::of(&resource.identifier);
+            own.filter(|_| self.public_origin.is_none())
+        };
+        let resources = resources.iter();
+        resources
+            .map(|resource| own(resource).unwrap_or_else(|| first.clone()))
+            .collect()
+    }
+
+    /// The origin of the first resource that clients use. None where DPoP is not asked for and the resource is not a URL.
     fn origin(
         &self,
         resource: &str,

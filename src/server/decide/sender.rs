@@ -35,7 +35,8 @@ use crate::verify::request::token_sources::opens_websocket;
 /// The rules for DPoP proofs of a server.
 pub(in crate::server) struct DpopRules {
     pub(in crate::server) proofs: ProofPolicy,
-    pub(in crate::server) origin: PublicOrigin,
+    /// One for each resource, by its place.
+    pub(in crate::server) origins: Vec<PublicOrigin>,
     pub(in crate::server) mapping: PublicPath,
     /// `None`: replay is not checked.
     pub(in crate::server) store: Option<StoreRules>,
@@ -135,10 +136,13 @@ impl DpopRules {
         now: UnixTime,
         scratch: &mut Scratch,
     ) -> Result<VerifiedProof, Rejection> {
+        // INVARIANT: each resource has an origin.
+        let origin = self.origins.get(request.resource);
+        let origin = origin.ok_or(DpopFault::Uri)?;
         let proven = ProvenRequest {
             method: request.method,
             target: TargetUri {
-                origin: &self.origin,
+                origin,
                 mapping: &self.mapping,
                 path: request.original_path(),
                 opens_websocket: opens_websocket(request.method, request.version, request.headers),

@@ -391,6 +391,7 @@ impl Issuer {
     /// Which scopes of this issuer's tokens imply others, beside those of the
     /// [server](crate::ResourceServerBuilder::scope_hierarchy). Several settings add up. Default: none.
     #[doc(alias("implied_scopes"))]
+    #[allow(clippy::needless_pass_by_value)] // as every setting
     pub fn scope_hierarchy(mut self, hierarchy: ScopeHierarchy) -> Self {
         self.scope_hierarchy = self.scope_hierarchy.and(&hierarchy);
         self

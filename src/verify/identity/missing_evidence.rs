@@ -61,7 +61,6 @@ pub(crate) fn missing_evidence(
 
 /// Why the claim of roles or groups has no names: it is absent, empty, or of another form.
 #[cold]
-#[cfg(feature = "axum")]
 pub(crate) fn unread_names(
     token: &AccessToken,
     rules: &IssuerPolicy,

@@ -14,6 +14,8 @@ use std::borrow::Cow;
 pub(crate) use crate::verify::json::members::Members;
 use crate::verify::json::members::{Member, Scanned, ValueKind};
 pub(crate) use crate::verify::json::scanner::JsonFault;
+#[cfg(feature = "mcp")]
+use crate::verify::json::scanner::scan_with_inner;
 use crate::verify::json::scanner::{Scanner, scan};
 use crate::verify::json::unescape::unescape;
 
@@ -65,6 +67,22 @@ impl<'a> Object<'a> {
             text,
             members: Storage::Own(Box::new(members)),
         })
+    }
+
+    /// Reads one object and the object that is its member `inner`, in one pass. The second is empty
+    /// where the member is absent or no object.
+    #[cfg(feature = "mcp")]
+    pub(in crate::verify) fn parse_with_inner(
+        text: &'a str,
+        inner: &str,
+    ) -> Result<(Self, Self), JsonFault> {
+        let (mut outer, mut within) = (Members::default(), Members::default());
+        scan_with_inner(text, &mut outer, inner, &mut within)?;
+        let of = |members| Self {
+            text,
+            members: Storage::Own(Box::new(members)),
+        };
+        Ok((of(outer), of(within)))
     }
 
     /// Reads one object from `text` into a reusable buffer.
@@ -229,6 +247,19 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The well-formed array that is the whole of a text, blanks around it aside.
+    #[cfg(feature = "mcp")]
+    pub(in crate::verify) fn parse_array(text: &'a str) -> Result<Self, JsonFault> {
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
+        let mut buffer = Vec::new();
+        let mut scanner = Scanner::new(text, 0, &mut buffer);
+        let found = scanner.value(0)?;
+        if scanner.at != text.len() || found.kind != ValueKind::Array {
+            return Err(JsonFault::Malformed);
+        }
+        Ok(Self::at(text, found))
+    }
+
     /// The elements of an array.
     pub(crate) fn elements(self) -> Option<Elements<'a>> {
         match self {
@@ -243,6 +274,12 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Quoted<'a> {
+    /// The text between the quotes, escapes unresolved.
+    #[cfg(feature = "mcp")]
+    pub(in crate::verify) const fn raw(self) -> &'a str {
+        self.raw
+    }
+
     /// The text with escapes resolved; borrowed where it has none.
     pub(crate) fn text(self) -> Cow<'a, str> {
         if self.escaped {

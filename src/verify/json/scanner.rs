@@ -5,6 +5,8 @@
 //! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`.
 
 use crate::verify::json::members::{Member, Members, NameFilter, Scanned, Span, ValueKind};
+#[cfg(feature = "mcp")]
+use crate::verify::json::unescape::unescape;
 
 /// The deepest nesting that is accepted. Real tokens stay below 8; the limit bounds the call stack.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -28,6 +30,30 @@ pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
         return Err(JsonFault::Malformed);
     }
     if members.build_index(text) {
+        Ok(())
+    } else {
+        Err(JsonFault::Duplicate)
+    }
+}
+
+/// Scans one object, and one object in it, in one pass: both get the index of their names.
+#[cfg(feature = "mcp")]
+pub(super) fn scan_with_inner(
+    text: &str,
+    members: &mut Members,
+    inner: &str,
+    inner_members: &mut Members,
+) -> Result<(), JsonFault> {
+    members.list.clear();
+    inner_members.list.clear();
+    let mut scanner = Scanner::new(text, 0, &mut members.list);
+    scanner.blanks();
+    scanner.object_with_inner(inner, &mut inner_members.list)?;
+    scanner.blanks();
+    if scanner.at != text.len() {
+        return Err(JsonFault::Malformed);
+    }
+    if members.build_index(text) && inner_members.build_index(text) {
         Ok(())
     } else {
         Err(JsonFault::Duplicate)
@@ -130,6 +156,59 @@ impl<'a, 'm> Scanner<'a, 'm> {
             self.expect(b':')?;
             self.blanks();
             let value = self.value(depth + 1)?;
+            let member = Member::new(self.text, name, escaped, value);
+            self.members.push(member);
+            self.blanks();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.blanks();
+                }
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(JsonFault::Malformed),
+            }
+        }
+    }
+
+    /// Scans an object and appends its members. Those of its member `inner`, where that is an
+    /// object, replace the ones in `kept`: one pass for both.
+    #[cfg(feature = "mcp")]
+    pub(super) fn object_with_inner(
+        &mut self,
+        inner: &str,
+        kept: &mut Vec<Member>,
+    ) -> Result<(), JsonFault> {
+        self.expect(b'{')?;
+        self.blanks();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let (name, escaped) = self.string()?;
+            self.blanks();
+            self.expect(b':')?;
+            self.blanks();
+            let from = self.at;
+            let is_inner = if escaped {
+                unescape(name.of(self.text)) == inner
+            } else {
+                name.of(self.text) == inner
+            };
+            let value = if is_inner && self.peek() == Some(b'{') {
+                let start = self.members.len();
+                self.object(1)?;
+                kept.clear();
+                kept.extend(self.members.drain(start..));
+                let span = self.span(from)?;
+                let kind = ValueKind::Object;
+                Scanned { kind, span }
+            } else {
+                self.value(1)?
+            };
             let member = Member::new(self.text, name, escaped, value);
             self.members.push(member);
             self.blanks();

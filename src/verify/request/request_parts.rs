@@ -11,6 +11,8 @@ pub(crate) struct RequestParts<'r> {
     pub(crate) headers: &'r HeaderMap,
     pub(crate) extensions: &'r Extensions,
     original_uri: OriginalUri,
+    /// The place of the resource that the request is for.
+    pub(crate) resource: usize,
 }
 
 /// How the URI that the client has sent is found, where a router has changed the request's own.
@@ -25,6 +27,7 @@ impl<'r> RequestParts<'r> {
             headers: request.headers(),
             extensions: request.extensions(),
             original_uri: |_| None,
+            resource: 0,
         }
     }
 
@@ -35,6 +38,11 @@ impl<'r> RequestParts<'r> {
             original_uri,
             ..self
         }
+    }
+
+    /// For another resource of the server than the first.
+    pub(crate) fn at_resource(self, resource: usize) -> Self {
+        Self { resource, ..self }
     }
 
     /// The path that the client has sent.
@@ -54,6 +62,7 @@ impl<'r> From<&'r http::request::Parts> for RequestParts<'r> {
             headers: &parts.headers,
             extensions: &parts.extensions,
             original_uri: |_| None,
+            resource: 0,
         }
     }
 }

@@ -59,6 +59,7 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/authenticate/axum_extensions.rs",
                 "middleware/authenticate/lent_body.rs",
                 "middleware/services/backchannel_logout.rs",
+                "middleware/services/protected_resource.rs",
             ],
         ),
     ];

@@ -412,10 +412,11 @@ fn pages_use_plain_words() {
 }
 
 /// Every setting, that is every public method that takes and returns the settings, has a row in
-/// the configuration reference or, for DPoP, in the chapter on bound tokens.
+/// the configuration reference or, for DPoP and for resources, in the chapter on them.
 #[test]
 fn every_setting_has_a_row_in_the_configuration_reference() {
-    const TYPES: [&str; 11] = [
+    const TYPES: [&str; 12] = [
+        "Resource",
         "Issuer",
         "DangerousIssuer",
         "Dpop",
@@ -429,7 +430,7 @@ fn every_setting_has_a_row_in_the_configuration_reference() {
         "RequireScopeLayer",
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chapters = ["configuration", "bound_tokens"];
+    let chapters = ["configuration", "bound_tokens", "resources_and_metadata"];
     let page = chapters.map(|chapter| {
         let page = root.join(format!("src/manual/{chapter}.md"));
         fs::read_to_string(page).expect("a chapter")

@@ -1,0 +1,329 @@
+//! The decision about a request: by its head alone, or by its body too.
+//!
+//! 1. Without a good token nothing of the body is read.
+//! 2. Revision 2026-07-28: a caller that lacks a scope is refused by the header fields alone. What is admitted by
+//!    them is compared with the body, unless the service compares it.
+//! 3. Earlier revisions: by the body.
+//! 4. The decision is about what the body says, whenever it is read.
+
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::mcp::access::McpPolicy;
+use crate::middleware::mcp::check::check;
+use crate::middleware::mcp::scopes::{DemandSet, McpScopes, Undeclared};
+use crate::middleware::response::refusal::Refusal;
+use crate::model::error::rejection::{Rejection, RequestFault};
+use crate::model::error::rejection_detail::RejectionDetail;
+use crate::verify::mcp::message::{Call, JsonRpcError, Message, MessageFault, read_body};
+use crate::verify::mcp::method::{MethodClass, is_list};
+use crate::verify::mcp::name_header::decode;
+use crate::verify::mcp::revision::{
+    MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, Revision, single,
+};
+
+/// What the head of a request leads to.
+pub(super) enum Head {
+    /// The service gets it as it is.
+    Admitted { lists: bool },
+    /// The body decides. With a fault it only says which message the answer is for.
+    NeedsBody {
+        revision: Revision,
+        fault: Option<MessageFault>,
+    },
+}
+
+/// A request that the service does not get.
+pub(super) enum Denied {
+    /// In the way of the authentication layer.
+    Refused(Refusal),
+    /// With a JSON-RPC error.
+    Fault {
+        status: StatusCode,
+        fault: MessageFault,
+        /// As it was logged.
+        refusal: Refusal,
+    },
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+pub(super) fn decide_head(
+    policy: &McpPolicy,
+    method: &Method,
+    headers: &HeaderMap,
+    extensions: &mut Extensions,
+) -> Result<Head, Denied> {
+    if method != Method::POST {
+        // Streams and the end of sessions of revisions before 2026-07-28.
+        check(extensions, std::iter::empty())?;
+        let lists = method == Method::GET;
+        return Ok(Head::Admitted { lists });
+    }
+    let needs_body = |revision, fault| Ok(Head::NeedsBody { revision, fault });
+    let revision = match Revision::of(headers) {
+        Ok(revision) if !revision.has_headers() => {
+            check(extensions, std::iter::empty())?;
+            return needs_body(revision, None);
+        }
+        Ok(revision) => revision,
+        Err(fault) => {
+            check(extensions, std::iter::empty())?;
+            return needs_body(Revision::Body, Some(fault));
+        }
+    };
+    let operation = match HeaderOperation::of(headers) {
+        Ok(Some(operation)) => operation,
+        other => {
+            check(extensions, std::iter::empty())?;
+            return needs_body(revision, other.err());
+        }
+    };
+    let demands = match operation.demands(&policy.scopes) {
+        Ok(demands) => demands,
+        Err(undeclared) => {
+            check(extensions, std::iter::empty())?;
+            return match undeclared {
+                Undeclared::Method => needs_body(revision, Some(no_method())),
+                _ => Err(refuse_undeclared(extensions, undeclared)),
+            };
+        }
+    };
+    check(extensions, demands.requirements(&policy.scopes))?;
+    let trusts_headers = policy.service_compares_headers
+        && revision == Revision::Headers
+        && operation.class.is_told_by_headers();
+    if trusts_headers {
+        let lists = is_list(operation.method);
+        return Ok(Head::Admitted { lists });
+    }
+    needs_body(revision, None)
+}
+
+/// The decision by the body. Whether the service answers with a list.
+pub(super) fn decide_body(
+    policy: &McpPolicy,
+    revision: Revision,
+    fault: Option<MessageFault>,
+    headers: &HeaderMap,
+    extensions: &mut Extensions,
+    body: &[u8],
+) -> Result<bool, Denied> {
+    let messages = match read_body(body, revision == Revision::BodyOrBatch) {
+        Ok(messages) => messages,
+        // The fault of the head comes first: what it is about is what clients act upon.
+        Err(found) => return Err(deny(extensions, revision, fault.unwrap_or(found))),
+    };
+    let first_id = messages.first().and_then(|message| message.id.as_deref());
+    if let Some(fault) = fault {
+        let fault = fault.of_message(first_id);
+        return Err(deny(extensions, revision, fault));
+    }
+    if revision.has_headers() {
+        for message in &messages {
+            compare(headers, message)
+                .map_err(|fault| fault.of_message(first_id))
+                .map_err(|fault| deny(extensions, revision, fault))?;
+        }
+    }
+    let calls = || messages.iter().filter_map(|message| message.call.as_ref());
+    let demands = match all_demands(&policy.scopes, calls()) {
+        Ok(demands) => demands,
+        Err((Undeclared::Method, id)) => {
+            let id = id.and_then(|place| messages.get(place)?.id.as_deref());
+            let fault = no_method().of_message(id);
+            return Err(deny(extensions, revision, fault));
+        }
+        Err((undeclared, _)) => return Err(refuse_undeclared(extensions, undeclared)),
+    };
+    check(extensions, demands.requirements(&policy.scopes))?;
+    Ok(calls().any(|call| is_list(&call.method)))
+}
+
+/// The demands of all calls together.
+fn all_demands<'s, 'b>(
+    scopes: &'s McpScopes,
+    calls: impl Iterator<Item = &'b Call<'b>>,
+) -> Result<DemandSet<'s>, (Undeclared, Option<usize>)> {
+    let mut sets: Vec<&'s [usize]> = Vec::new();
+    for (place, call) in calls.enumerate() {
+        let of_method = scopes.of_method(&call.method, call.class);
+        sets.push(of_method.map_err(|undeclared| (undeclared, Some(place)))?);
+        for target in &call.targets {
+            let of_target = scopes.of_target(target.kind, &target.name);
+            sets.push(of_target.map_err(|undeclared| (undeclared, Some(place)))?);
+        }
+    }
+    Ok(DemandSet::union(sets.into_iter(), scopes))
+}
+
+/// What `Mcp-Method` and `Mcp-Name` say.
+struct HeaderOperation<'h> {
+    method: &'h str,
+    class: MethodClass,
+    name: Option<std::borrow::Cow<'h, str>>,
+}
+
+impl<'h> HeaderOperation<'h> {
+    /// `None` without `Mcp-Method`.
+    fn of(headers: &'h HeaderMap) -> Result<Option<Self>, MessageFault> {
+        let Some(method) = single(headers, &MCP_METHOD)? else {
+            return Ok(None);
+        };
+        let method = method.to_str().map_err(|_| {
+            MessageFault::headers("Header mismatch: Mcp-Method has invalid characters")
+        })?;
+        let class = MethodClass::of(method);
+        let name = match single(headers, &MCP_NAME)?.map(HeaderValue::as_bytes) {
+            None => None,
+            Some(value) => {
+                let malformed = MessageFault::headers("Header mismatch: Mcp-Name is malformed");
+                Some(decode(value).ok_or(malformed)?)
+            }
+        };
+        let needs_name = matches!(
+            class,
+            MethodClass::Names {
+                in_header: true,
+                ..
+            }
+        );
+        if needs_name && name.is_none() {
+            return Err(MessageFault::headers("Header mismatch: Mcp-Name is missing"));
+        }
+        Ok(Some(Self {
+            method,
+            class,
+            name,
+        }))
+    }
+
+    fn demands<'s>(&self, scopes: &'s McpScopes) -> Result<DemandSet<'s>, Undeclared> {
+        let method = scopes.of_method(self.method, self.class)?;
+        let target = match (self.class, &self.name) {
+            (
+                MethodClass::Names {
+                    kind,
+                    in_header: true,
+                    ..
+                },
+                Some(name),
+            ) => scopes.of_target(kind, name)?,
+            _ => &[],
+        };
+        Ok(DemandSet {
+            method,
+            target: target.into(),
+        })
+    }
+}
+
+/// Compares the header fields with the body (MCP 2026-07-28, Streamable HTTP, Server Validation).
+fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<(), MessageFault> {
+    let Some(call) = &message.call else {
+        return Err(MessageFault::new(
+            JsonRpcError::InvalidRequest,
+            "clients send no responses in this revision of the protocol",
+        ));
+    };
+    if let Some(version) = &call.protocol_version {
+        let stated = headers.get(MCP_PROTOCOL_VERSION);
+        if stated.is_none_or(|stated| stated.as_bytes() != version.as_bytes()) {
+            return Err(MessageFault::headers(
+                "Header mismatch: MCP-Protocol-Version does not match the body",
+            ));
+        }
+    }
+    let Some(operation) = HeaderOperation::of(headers)? else {
+        // The handshake of earlier revisions has no such field, and for notifications none is defined.
+        if call.is_notification || call.method == "initialize" {
+            return Ok(());
+        }
+        return Err(MessageFault::headers("Header mismatch: Mcp-Method is missing"));
+    };
+    if operation.method != call.method {
+        return Err(MessageFault::headers(
+            "Header mismatch: Mcp-Method does not match the body",
+        ));
+    }
+    let is_named = matches!(call.class, MethodClass::Names { .. });
+    match (operation.name, call.targets.first()) {
+        (Some(name), Some(target)) if is_named && name != target.name => Err(
+            MessageFault::headers("Header mismatch: Mcp-Name does not match the body"),
+        ),
+        _ => Ok(()),
+    }
+}
+
+const fn no_method() -> MessageFault {
+    MessageFault::new(JsonRpcError::MethodNotFound, "Method not found")
+}
+
+/// 413 for a body beyond the limit.
+pub(super) fn deny_too_large(extensions: &Extensions) -> Denied {
+    let fault = MessageFault::new(
+        JsonRpcError::InvalidRequest,
+        "the body is larger than this server accepts",
+    );
+    let rejection = Rejection::from(RequestFault::McpBodyTooLarge);
+    refuse_with(extensions, StatusCode::PAYLOAD_TOO_LARGE, fault, rejection)
+}
+
+/// 400 for a body that ended early.
+pub(super) fn deny_cut_off(extensions: &Extensions) -> Denied {
+    let fault = MessageFault::new(JsonRpcError::Parse, "the body was cut off");
+    deny(extensions, Revision::Body, fault)
+}
+
+fn deny(extensions: &Extensions, revision: Revision, fault: MessageFault) -> Denied {
+    let (status, rejection) = match fault.error {
+        // In earlier revisions 404 says that the session has ended.
+        JsonRpcError::MethodNotFound => {
+            let status = if revision.has_headers() {
+                StatusCode::NOT_FOUND
+            } else {
+                StatusCode::FORBIDDEN
+            };
+            (status, Rejection::forbidden(Undeclared::Method.reason()))
+        }
+        JsonRpcError::HeaderMismatch => (StatusCode::BAD_REQUEST, RequestFault::McpHeaders.into()),
+        _ => (StatusCode::BAD_REQUEST, RequestFault::McpMessage.into()),
+    };
+    refuse_with(extensions, status, fault, rejection)
+}
+
+fn refuse_with(
+    extensions: &Extensions,
+    status: StatusCode,
+    fault: MessageFault,
+    rejection: Rejection,
+) -> Denied {
+    let context = match AuthContext::of(extensions) {
+        Ok(context) => context,
+        Err(refusal) => return refusal.into(),
+    };
+    let detail = RejectionDetail::new().with_found(fault.message);
+    let refusal = context.refuse(rejection.with_detail(detail));
+    Denied::Fault {
+        status,
+        fault,
+        refusal,
+    }
+}
+
+fn refuse_undeclared(extensions: &Extensions, undeclared: Undeclared) -> Denied {
+    match AuthContext::of(extensions) {
+        Ok(context) => {
+            let detail = RejectionDetail::new()
+                .with_setting("McpScopes")
+                .with_expected("a tool, prompt or resource that is declared");
+            let rejection = Rejection::forbidden(undeclared.reason());
+            context.refuse(rejection.with_detail(detail)).into()
+        }
+        Err(refusal) => refusal.into(),
+    }
+}
