@@ -14,6 +14,7 @@ mod claims;
 mod interop;
 mod introspection;
 mod jwks;
+mod mcp;
 mod middleware;
 mod project;
 mod providers;

@@ -6,6 +6,8 @@
 //! 3. Earlier revisions: by the body.
 //! 4. The decision is about what the body says, whenever it is read.
 
+use std::borrow::Cow;
+
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::middleware::authenticate::context::AuthContext;
@@ -15,7 +17,7 @@ use crate::middleware::mcp::scopes::{DemandSet, McpScopes, Undeclared};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::{Rejection, RequestFault};
 use crate::model::error::rejection_detail::RejectionDetail;
-use crate::verify::mcp::message::{Call, JsonRpcError, Message, MessageFault, read_body};
+use crate::verify::mcp::message::{JsonRpcError, Message, MessageFault, read_body};
 use crate::verify::mcp::method::{MethodClass, is_list};
 use crate::verify::mcp::name_header::decode;
 use crate::verify::mcp::revision::{MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, Revision, single};
@@ -128,32 +130,35 @@ pub(super) fn decide_body(
                 .map_err(|fault| deny(extensions, revision, fault))?;
         }
     }
-    let calls = || messages.iter().filter_map(|message| message.call.as_ref());
-    let demands = match all_demands(&policy.scopes, calls()) {
+    let demands = match all_demands(&policy.scopes, &messages) {
         Ok(demands) => demands,
         Err((Undeclared::Method, id)) => {
-            let id = id.and_then(|place| messages.get(place)?.id.as_deref());
             let fault = no_method().of_message(id);
             return Err(deny(extensions, revision, fault));
         }
         Err((undeclared, _)) => return Err(refuse_undeclared(extensions, undeclared)),
     };
     check(extensions, demands.requirements(&policy.scopes))?;
-    Ok(calls().any(|call| is_list(&call.method)))
+    let mut calls = messages.iter().filter_map(|message| message.call.as_ref());
+    Ok(calls.any(|call| is_list(&call.method)))
 }
 
-/// The demands of all calls together.
-fn all_demands<'s, 'b>(
+/// The demands of all messages together. With what is not declared comes the `id` of its message.
+fn all_demands<'s, 'm>(
     scopes: &'s McpScopes,
-    calls: impl Iterator<Item = &'b Call<'b>>,
-) -> Result<DemandSet<'s>, (Undeclared, Option<usize>)> {
+    messages: &'m [Message<'m>],
+) -> Result<DemandSet<'s>, (Undeclared, Option<&'m str>)> {
     let mut sets: Vec<&'s [usize]> = Vec::new();
-    for (place, call) in calls.enumerate() {
+    for message in messages {
+        let Some(call) = &message.call else {
+            continue; // a response names nothing
+        };
+        let with_id = |undeclared| (undeclared, message.id.as_deref());
         let of_method = scopes.of_method(&call.method, call.class);
-        sets.push(of_method.map_err(|undeclared| (undeclared, Some(place)))?);
+        sets.push(of_method.map_err(with_id)?);
         for target in &call.targets {
             let of_target = scopes.of_target(target.kind, &target.name);
-            sets.push(of_target.map_err(|undeclared| (undeclared, Some(place)))?);
+            sets.push(of_target.map_err(with_id)?);
         }
     }
     Ok(DemandSet::union(sets.into_iter(), scopes))
@@ -163,7 +168,7 @@ fn all_demands<'s, 'b>(
 struct HeaderOperation<'h> {
     method: &'h str,
     class: MethodClass,
-    name: Option<std::borrow::Cow<'h, str>>,
+    name: Option<Cow<'h, str>>,
 }
 
 impl<'h> HeaderOperation<'h> {
