@@ -89,15 +89,35 @@ pub(in crate::middleware) fn check_tenant(
     }
     let context = AuthContext::of(extensions)?;
     context.check_wiring()?;
-    let has_tenant = match context.any_context()?.identity() {
-        Identity::User(_) | Identity::Principal(_) => true,
-        Identity::Client(client) => client.workspace().is_some(),
-        Identity::Subject(_) => false,
-    };
-    if has_tenant {
+    if has_tenant(context.any_context()?.identity()) {
         Ok(())
     } else {
         Err(context.refuse(RejectionKind::NoTenant))
+    }
+}
+
+/// Whether the request meets a demand, without a refusal: for lists of what a caller may use.
+#[cfg(feature = "mcp")]
+pub(in crate::middleware) fn is_met(context: &AuthContext, demand: &RouteRequirement) -> bool {
+    let Some(verified) = &context.verified else {
+        return false;
+    };
+    let token = &verified.token;
+    let mut missing = Missing::default();
+    missing.add_beside_scope(demand, verified, || context.policy.server.wall_clock());
+    let has_role = || token.roles().any(|role| demand.roles.contains(&role));
+    missing.is_nothing()
+        && !matches!(demand.scope_match(token), ScopeMatch::None)
+        && (demand.roles.is_empty() || has_role())
+        && (!demand.needs_tenant
+            || (context.policy.wiring_fault.is_none() && has_tenant(verified.identity())))
+}
+
+fn has_tenant(identity: &Identity) -> bool {
+    match identity {
+        Identity::User(_) | Identity::Principal(_) => true,
+        Identity::Client(client) => client.workspace().is_some(),
+        Identity::Subject(_) => false,
     }
 }
 
