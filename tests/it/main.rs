@@ -18,6 +18,7 @@ mod mcp;
 mod middleware;
 mod project;
 mod providers;
+mod requirements;
 mod resources;
 mod revocation;
 mod settings;

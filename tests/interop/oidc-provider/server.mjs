@@ -5,7 +5,11 @@
 // 2. A line `keys NAME...` on standard input publishes these keys, made at their first mention
 //    and the first of them signing, and is answered by a line `keys NAME...`. Port, issuer,
 //    clients and grants stay: that is a rotation.
-// 3. It ends with its standard input, so that it cannot outlive the test that started it.
+// 3. Clients may register themselves (RFC 7591). The scopes of a resource whose path ends with `/mcp`
+//    are those of MCP_SCOPE; for one that ends with `/refreshed/mcp` there are refresh tokens too.
+// 4. The scopes that a client registers with do not limit it. After a line `limit`, answered by the
+//    same line, they do: that is oidc-provider's own way.
+// 5. It ends with its standard input, so that it cannot outlive the test that started it.
 
 import { createSecretKey, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -18,6 +22,7 @@ const { default: Provider } = await import(home);
 
 const API = 'https://api.example.com';
 const SCOPE = 'missions/read missions/write';
+const MCP_SCOPE = 'missions:read missions:write';
 
 // The keys beside the rotating RSA key, for algorithms of other families.
 const others = [
@@ -28,6 +33,7 @@ const others = [
 ].map(([kid, type, options]) => jwk(kid, type, options));
 
 const rsa = new Map();
+let limitedByRegistration = false;
 const secret = createSecretKey(randomBytes(32));
 
 function jwk(kid, type, options) {
@@ -48,6 +54,9 @@ function tokenFormat(resource) {
     case '':
     case 'other':
       return {};
+    case 'mcp':
+    case 'refreshed/mcp':
+      return { scope: MCP_SCOPE };
     case 'opaque':
       return { accessTokenFormat: 'opaque' };
     case 'encrypted':
@@ -106,7 +115,19 @@ function configuration(names) {
         redirect_uris: [],
       },
     ],
-    scopes: ['openid', 'offline_access'],
+    // A client that registers may name the scopes that it will ask for.
+    scopes: ['openid', 'offline_access', ...MCP_SCOPE.split(' ')],
+    extraClientMetadata: {
+      properties: ['scope'],
+      validator(_, name, _value, client) {
+        if (!limitedByRegistration) {
+          delete client[name];
+        }
+      },
+    },
+    issueRefreshToken: async (_, client, code) =>
+      client.grantTypeAllowed('refresh_token') &&
+      (code.scopes.has('offline_access') || [code.resource].flat().some((at) => at?.endsWith('/refreshed/mcp'))),
     cookies: { keys: ['of no secrecy'] },
     pkce: { required: () => true },
     features: {
@@ -122,6 +143,7 @@ function configuration(names) {
         // As a proxy that terminates TLS sends it (RFC 9440): DER in base64 between colons.
         getCertificate: (ctx) => certificateIn(ctx.get('client-cert')),
       },
+      registration: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -158,6 +180,10 @@ server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => {
       const [verb, ...names] = line.split(' ');
       if (verb === 'keys') {
         publish(names);
+        console.log(line);
+      }
+      if (verb === 'limit') {
+        limitedByRegistration = true;
         console.log(line);
       }
     })
