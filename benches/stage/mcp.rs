@@ -97,7 +97,7 @@ fn request(
     token: &HeaderValue,
     revision: Option<&'static str>,
     body: &Bytes,
-) -> impl Fn() -> Request<Body> {
+) -> impl Fn() -> Request<Body> + use<> {
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, token.clone());
     if let Some(revision) = revision {
