@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::Extensions;
 
 use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::mcp::check::meets;
 use crate::middleware::mcp::scopes::McpScopes;
-use crate::middleware::require::check::meets;
 use crate::middleware::response::refusal::Refusal;
 use crate::verify::mcp::method::{MethodClass, TargetKind};
 

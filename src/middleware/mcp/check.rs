@@ -3,11 +3,12 @@
 use http::Extensions;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::require::check::{check_requirements, check_roles_and_tenant};
+use crate::middleware::require::check::{check_requirements, check_roles_and_tenant, is_met};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::requirement::RouteRequirement;
 
-/// Whether the request's token meets all of these requirements. One refusal names all that is missing.
+/// Whether the request's token is good for this layer's context and meets all of these
+/// requirements. One refusal names what is missing of all of them.
 pub(super) fn check<'r>(
     extensions: &mut Extensions,
     demands: impl Iterator<Item = &'r RouteRequirement> + Clone,
@@ -18,4 +19,14 @@ pub(super) fn check<'r>(
     }
     check_requirements(extensions, demands.clone(), None)?;
     check_roles_and_tenant(extensions, demands)
+}
+
+/// Whether the request has a token that is good for this layer's context.
+pub(super) fn check_token(extensions: &Extensions) -> Result<(), Refusal> {
+    AuthContext::of(extensions)?.required().map(|_| ())
+}
+
+/// Whether [`check`] would admit this demand, without a refusal.
+pub(super) fn meets(context: &AuthContext, demand: &RouteRequirement) -> bool {
+    !context.other_context && is_met(context, demand)
 }

@@ -12,7 +12,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::mcp::access::McpPolicy;
-use crate::middleware::mcp::check::check;
+use crate::middleware::mcp::check::{check, check_token};
 use crate::middleware::mcp::scopes::{DemandSet, McpScopes, Undeclared};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::{Rejection, RequestFault};
@@ -60,33 +60,33 @@ pub(super) fn decide_head(
 ) -> Result<Head, Denied> {
     if method != Method::POST {
         // Streams and the end of sessions of revisions before 2026-07-28.
-        check(extensions, std::iter::empty())?;
+        check_token(extensions)?;
         let lists = method == Method::GET;
         return Ok(Head::Admitted { lists });
     }
     let needs_body = |revision, fault| Ok(Head::NeedsBody { revision, fault });
     let revision = match Revision::of(headers) {
         Ok(revision) if !revision.has_headers() => {
-            check(extensions, std::iter::empty())?;
+            check_token(extensions)?;
             return needs_body(revision, None);
         }
         Ok(revision) => revision,
         Err(fault) => {
-            check(extensions, std::iter::empty())?;
+            check_token(extensions)?;
             return needs_body(Revision::Body, Some(fault));
         }
     };
     let operation = match HeaderOperation::of(headers) {
         Ok(Some(operation)) => operation,
         other => {
-            check(extensions, std::iter::empty())?;
+            check_token(extensions)?;
             return needs_body(revision, other.err());
         }
     };
     let demands = match operation.demands(&policy.scopes) {
         Ok(demands) => demands,
         Err(undeclared) => {
-            check(extensions, std::iter::empty())?;
+            check_token(extensions)?;
             return match undeclared {
                 Undeclared::Method => needs_body(revision, Some(no_method())),
                 _ => Err(refuse_undeclared(extensions, undeclared)),
@@ -123,11 +123,14 @@ pub(super) fn decide_body(
         let fault = fault.of_message(first_id);
         return Err(deny(extensions, revision, fault));
     }
-    if revision.has_headers() {
-        for message in &messages {
-            compare(headers, message)
-                .map_err(|fault| fault.of_message(first_id))
-                .map_err(|fault| deny(extensions, revision, fault))?;
+    if let (true, Some(message)) = (revision.has_headers(), messages.first()) {
+        match compare(headers, message) {
+            Ok(Compared::IsDecided { lists }) => return Ok(lists),
+            Ok(Compared::SaysMore) => {}
+            Err(fault) => {
+                let fault = fault.of_message(first_id);
+                return Err(deny(extensions, revision, fault));
+            }
         }
     }
     let demands = match all_demands(&policy.scopes, &messages) {
@@ -227,8 +230,16 @@ impl<'h> HeaderOperation<'h> {
     }
 }
 
+/// How the body of a request of revision 2026-07-28 goes with its header fields.
+enum Compared {
+    /// It says the same, so that the decision by the fields holds.
+    IsDecided { lists: bool },
+    /// It does not contradict them, and decides.
+    SaysMore,
+}
+
 /// Compares the header fields with the body (MCP 2026-07-28, Streamable HTTP, Server Validation).
-fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<(), MessageFault> {
+fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<Compared, MessageFault> {
     let Some(call) = &message.call else {
         return Err(MessageFault::new(
             JsonRpcError::InvalidRequest,
@@ -246,7 +257,7 @@ fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<(), MessageFaul
     let Some(operation) = HeaderOperation::of(headers)? else {
         // The handshake of earlier revisions has no such field, and for notifications none is defined.
         if call.is_notification || call.method == "initialize" {
-            return Ok(());
+            return Ok(Compared::SaysMore);
         }
         return Err(MessageFault::headers(
             "Header mismatch: Mcp-Method is missing",
@@ -258,12 +269,19 @@ fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<(), MessageFaul
         ));
     }
     let is_named = matches!(call.class, MethodClass::Names { .. });
-    match (operation.name, call.targets.first()) {
-        (Some(name), Some(target)) if is_named && name != target.name => Err(
-            MessageFault::headers("Header mismatch: Mcp-Name does not match the body"),
-        ),
-        _ => Ok(()),
+    if let (true, Some(name), Some(target)) = (is_named, operation.name, call.targets.first()) {
+        if name != target.name {
+            return Err(MessageFault::headers(
+                "Header mismatch: Mcp-Name does not match the body",
+            ));
+        }
     }
+    Ok(if call.class.is_told_by_headers() {
+        let lists = is_list(&call.method);
+        Compared::IsDecided { lists }
+    } else {
+        Compared::SaysMore
+    })
 }
 
 const fn no_method() -> MessageFault {

@@ -108,10 +108,9 @@ fn has_tenant(verified: &VerifiedRequest) -> bool {
     }
 }
 
-/// Whether the request's token meets the demand, with its roles by the issuer's roles claim: for lists of
-/// what a caller can use. Nothing is refused and logged.
+/// Whether the request meets a demand, without a refusal: for lists of what a caller may use.
 #[cfg(feature = "mcp")]
-pub(in crate::middleware) fn meets(context: &AuthContext, demand: &RouteRequirement) -> bool {
+pub(in crate::middleware) fn is_met(context: &AuthContext, demand: &RouteRequirement) -> bool {
     let Some(verified) = context.verified.as_deref() else {
         return false;
     };

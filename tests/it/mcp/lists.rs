@@ -42,13 +42,11 @@ async fn json_list_is_cut_for_callers_without_the_scope_where_that_is_wanted() {
     assert_eq!(list(&app, "missions:read").await, SHORT);
     let all = list(&app, "missions:read missions:write").await;
     assert_eq!(all, LIST.replace(r#",{"name":"unknown"}"#, ""));
-    let new = app.post_new(
-        "missions:read",
-        Some("tools/list"),
-        None,
-        &message("tools/list", "{}"),
-    );
-    assert_eq!(new.await.body, SHORT);
+    let body = message("tools/list", "{}");
+    let new = app
+        .post_new("missions:read", Some("tools/list"), None, &body)
+        .await;
+    assert_eq!(new.body, SHORT);
     // Answers to other methods pass unchanged, whatever they hold.
     assert_eq!(
         app.post_old(None, "", &message("ping", "{}")).await.body,
