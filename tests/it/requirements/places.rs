@@ -146,7 +146,7 @@ async fn role_of_a_workspace_counts_at_the_extractor_and_that_of_the_claim_at_bo
         .claim("workspace", "acme-prod")
         .claim("account", "acme")
         .claim("user", "u-1");
-    let no = "403 wrong_caller role";
+    let no = "403 wrong_caller";
     for (token, extractor, layer) in [
         (user.clone().claim("role", "editor"), "200", no),
         (user.clone().claim("roles", ["editor"]), "200", "200"),
