@@ -13,6 +13,7 @@
 //! | [`revocation`] | how tokens are revoked, for how long, what a restart forgets, back-channel logout |
 //! | [`clustering`] | several instances that share revocations and introspection answers through Redis or Valkey |
 //! | [`responses`] | statuses, challenges, bodies of refusals, your own errors, gRPC |
+//! | [`openapi`] | OpenAPI documents of utoipa and aide from the guards' types, and a test that finds open routes |
 //! | [`browsers`] | CORS, tokens in cookies, cross-site requests |
 //! | [`streaming`] | WebSockets and server-sent events |
 //! | [`clients`] | how MCP, gRPC, Node.js and other clients react to refusals |
@@ -86,6 +87,10 @@ pub mod clustering {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("responses.md")]
 pub mod responses {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("openapi.md")]
+pub mod openapi {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("browsers.md")]
