@@ -13,13 +13,14 @@ use std::time::Duration;
 use http::Extensions;
 
 use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::authenticate::refuser::Refuser;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_role, lacking_scope};
 use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, RequiredAuthentication};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
-use crate::model::requirement::RouteRequirement;
+use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::add_tokens;
 use crate::model::time::UnixTime;
 use crate::server::decide::verified_request::VerifiedRequest;
@@ -33,9 +34,18 @@ pub(in crate::middleware) fn check_requirements<'d>(
     demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
     inside: Option<&str>,
 ) -> Result<(), Refusal> {
-    let Some(context) = extensions.get_mut::<AuthContext>() else {
-        return AuthContext::of(extensions).map(|_| ());
-    };
+    match extensions.get_mut::<AuthContext>() {
+        Some(context) => check_context(context, demands, inside),
+        None => AuthContext::of(extensions).map(|_| ()),
+    }
+}
+
+#[inline]
+fn check_context<'d>(
+    context: &mut AuthContext,
+    demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
+    inside: Option<&str>,
+) -> Result<(), Refusal> {
     let Some(verified) = &context.verified else {
         return Err(refuse_missing_token(context, demands, inside));
     };
@@ -58,6 +68,42 @@ pub(in crate::middleware) fn check_requirements<'d>(
     Err(refuse(context, demands, &missing, inside))
 }
 
+impl Refuser {
+    /// Checks a requirement that depends on the request's data, such as a second factor for great
+    /// amounts: scope, authentication of the user and binding, a role of the issuer's roles claim, and the
+    /// tenant, with the order and the challenge of [`RequireLayer`](crate::layer::RequireLayer).
+    ///
+    /// # Errors
+    ///
+    /// The refusal, which is logged already: return it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use portcullis::error::Refusal;
+    /// use portcullis::extract::Refuser;
+    ///
+    /// portcullis::requirements! { SecondFactor { acr: "mfa" } }
+    ///
+    /// async fn transfer(refuser: Refuser, amount: String) -> Result<String, Refusal> {
+    ///     if amount.len() > 3 {
+    ///         refuser.require::<SecondFactor>()?;
+    ///     }
+    ///     Ok(format!("{amount} moved"))
+    /// }
+    /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(transfer));
+    /// # }
+    /// ```
+    #[doc(alias("step_up", "acr_values", "max_age"))]
+    pub fn require<R: Requirement>(&self) -> Result<(), Refusal> {
+        let demand = const { &RouteRequirement::of::<R>() };
+        self.judge(|context| {
+            check_context(context, std::iter::once(demand), None)?;
+            check_role(context, demand)?;
+            check_tenant_of(context, demand)
+        })
+    }
+}
+
 /// Whether a demand needs tenant rules: the layer must name its context, where there are several.
 pub(in crate::middleware) const fn is_about_tenants(demand: &RouteRequirement) -> bool {
     demand.needs_tenant || !demand.roles.is_empty()
@@ -69,29 +115,42 @@ pub(in crate::middleware) fn check_roles_and_tenant<'d>(
     mut demands: impl Iterator<Item = &'d RouteRequirement>,
 ) -> Result<(), Refusal> {
     demands.try_for_each(|demand| {
-        if !demand.roles.is_empty() {
-            let context = AuthContext::of(extensions)?;
-            // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
-            context.check_wiring()?;
-            let verified = context.any_context()?;
-            if !has_role(demand, verified) {
-                let detail = lacking_role(demand.roles, verified);
-                return Err(context.refuse(Rejection::wrong_caller("role").with_detail(detail)));
-            }
+        if !is_about_tenants(demand) {
+            return Ok(());
         }
-        check_tenant(extensions, demand)
+        let context = AuthContext::of(extensions)?;
+        check_role(context, demand)?;
+        check_tenant_of(context, demand)
     })
 }
 
+fn check_role(context: &AuthContext, demand: &RouteRequirement) -> Result<(), Refusal> {
+    if demand.roles.is_empty() {
+        return Ok(());
+    }
+    // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
+    context.check_wiring()?;
+    let verified = context.any_context()?;
+    if has_role(demand, verified) {
+        return Ok(());
+    }
+    let detail = lacking_role(demand.roles, verified);
+    Err(context.refuse(Rejection::wrong_caller("role").with_detail(detail)))
+}
+
 /// Checks that the caller reaches a tenant, where that is demanded.
+#[cfg(feature = "axum")]
 pub(in crate::middleware) fn check_tenant(
     extensions: &Extensions,
     demand: &RouteRequirement,
 ) -> Result<(), Refusal> {
+    check_tenant_of(AuthContext::of(extensions)?, demand)
+}
+
+fn check_tenant_of(context: &AuthContext, demand: &RouteRequirement) -> Result<(), Refusal> {
     if !demand.needs_tenant {
         return Ok(());
     }
-    let context = AuthContext::of(extensions)?;
     context.check_wiring()?;
     if has_tenant(context.any_context()?) {
         Ok(())
