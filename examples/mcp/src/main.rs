@@ -64,7 +64,11 @@ async fn main() -> Result<(), Fault> {
         .init();
     let address = variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3001".to_owned());
     let is_once = std::env::args().any(|argument| argument == "--once");
-    let address = if is_once { "127.0.0.1:0".to_owned() } else { address };
+    let address = if is_once {
+        "127.0.0.1:0".to_owned()
+    } else {
+        address
+    };
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let resource = variable("RESOURCE").unwrap_or_else(|| format!("http://{address}/mcp"));
@@ -77,7 +81,7 @@ async fn main() -> Result<(), Fault> {
     let server = ResourceServer::builder(
         Resource::new(&*resource)
             .name("Missions")
-            .scopes::<EditMissions>(),
+            .scopes_of(scopes().requirements()),
     )
     .issuer(issuer)
     .build()?
@@ -99,13 +103,17 @@ async fn main() -> Result<(), Fault> {
     Ok(())
 }
 
-/// The MCP server behind its layers, and the metadata of the resource.
-fn app(server: &ResourceServer, resource: &str) -> Result<Router, Fault> {
-    let scopes = McpScopes::new()
+/// What each tool demands.
+fn scopes() -> McpScopes {
+    McpScopes::new()
         .tool::<ReadMissions>("list_missions")
         .tool::<ReadMissions>("who_am_i")
-        .tool::<EditMissions>("rename_mission");
-    let mut layer = McpLayer::new(scopes).service_compares_headers();
+        .tool::<EditMissions>("rename_mission")
+}
+
+/// The MCP server behind its layers, and the metadata of the resource.
+fn app(server: &ResourceServer, resource: &str) -> Result<Router, Fault> {
+    let mut layer = McpLayer::new(scopes()).service_compares_headers();
     if variable("HIDE").as_deref() == Some("1") {
         layer = layer.hide_unavailable();
     }
@@ -120,6 +128,10 @@ fn app(server: &ResourceServer, resource: &str) -> Result<Router, Fault> {
         authenticate = authenticate.challenge_scope::<ReadMissions>();
     }
     let path = resource.parse::<http::Uri>()?.path().to_owned();
+    // What a client asks for first; a tool that needs more says so in its 403.
+    let authenticate = server
+        .authenticate_for(resource)?
+        .challenge_scope::<ReadMissions>();
     Ok(Router::new()
         .route_service(&path, service)
         .layer(layer)

@@ -154,7 +154,7 @@ impl List {
 
     /// An event with its blank line.
     fn filter_event(&self, event: &str) -> String {
-        let lines = || event.split_inclusive(['\n', '\r']);
+        let lines = || lines(event);
         let data: Vec<&str> = lines().filter_map(data_of).collect();
         let data = data.join("\n");
         // An empty event, such as the first one of a stream that can be resumed.
@@ -179,6 +179,19 @@ impl List {
         }
         out
     }
+}
+
+/// Lines with their ends.
+fn lines(event: &str) -> impl Iterator<Item = &str> {
+    let mut rest = event;
+    std::iter::from_fn(move || {
+        let end = rest.find(['\n', '\r'])?;
+        let (_, behind) = rest.split_at_checked(end)?;
+        let end = end + if behind.starts_with("\r\n") { 2 } else { 1 };
+        let (line, left) = rest.split_at_checked(end)?;
+        rest = left;
+        Some(line)
+    })
 }
 
 /// The data of a line, where it is one of data.

@@ -87,10 +87,9 @@ async fn header_fields_that_differ_from_the_body_are_refused() {
     for (method, name, body) in [
         (Some("ping"), None, &edit),
         (Some("tools/call"), Some("list"), &edit),
-        (Some("tools/call"), Some("List"), &list),
         (Some("Tools/call"), Some("list"), &list),
         (Some("tools/call"), Some("list"), &ping),
-        (Some("tools/call"), Some("=?base64?bGlz?="), &list),
+        (Some("tools/call"), Some("open"), &list),
         (Some("tools/call"), Some("=?base64?bGlzdA=?="), &list),
         (Some("tools/call"), None, &list),
         (None, Some("list"), &list),

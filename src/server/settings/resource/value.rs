@@ -100,6 +100,21 @@ impl Resource {
         self
     }
 
+    /// The scopes of all of these requirements, such as those that
+    /// [`McpScopes`](crate::manual::mcp) declares; otherwise as [`scopes`](Self::scopes).
+    #[doc(alias("scopes_supported"))]
+    pub fn scopes_of<'r>(
+        mut self,
+        requirements: impl IntoIterator<Item = &'r RouteRequirement>,
+    ) -> Self {
+        for requirement in requirements {
+            for scope in requirement.scopes() {
+                add_tokens(&mut self.scopes, scope);
+            }
+        }
+        self
+    }
+
     /// Demands that tokens for this resource are bound to their sender, beside what server, issuer
     /// and layer demand; the metadata says so. Others are refused with 401 `invalid_token`. Several
     /// demands add up. Default: what those demand.
