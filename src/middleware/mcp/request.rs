@@ -2,7 +2,8 @@
 //!
 //! 1. Without a good token nothing of the body is read.
 //! 2. Revision 2026-07-28: a caller that lacks a scope is refused by the header fields alone. What is admitted by
-//!    them is compared with the body, unless the service compares it.
+//!    them is compared with the body, unless the service compares it. What they name without having been declared is
+//!    compared too: where the body differs, that is the fault.
 //! 3. Earlier revisions: by the body.
 //! 4. The decision is about what the body says, whenever it is read.
 
@@ -26,11 +27,17 @@ use crate::verify::mcp::revision::{MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, R
 pub(super) enum Head {
     /// The service gets it as it is.
     Admitted { lists: bool },
-    /// The body decides. With a fault it only says which message the answer is for.
-    NeedsBody {
-        revision: Revision,
-        fault: Option<MessageFault>,
-    },
+    /// The body decides.
+    NeedsBody(Undecided),
+}
+
+/// What the head of a request has led to so far.
+pub(super) struct Undecided {
+    revision: Revision,
+    /// What is wrong already. The body then only says which message the answer is for.
+    fault: Option<MessageFault>,
+    /// What the header fields demand is met: a body that says the same is admitted.
+    is_met: bool,
 }
 
 /// A request that the service does not get.
@@ -64,7 +71,13 @@ pub(super) fn decide_head(
         let lists = method == Method::GET;
         return Ok(Head::Admitted { lists });
     }
-    let needs_body = |revision, fault| Ok(Head::NeedsBody { revision, fault });
+    let needs_body = |revision, fault| {
+        Ok(Head::NeedsBody(Undecided {
+            revision,
+            fault,
+            is_met: false,
+        }))
+    };
     let revision = match Revision::of(headers) {
         Ok(revision) if !revision.has_headers() => {
             check_token(extensions)?;
@@ -85,12 +98,9 @@ pub(super) fn decide_head(
     };
     let demands = match operation.demands(&policy.scopes) {
         Ok(demands) => demands,
-        Err(undeclared) => {
+        Err(_) => {
             check_token(extensions)?;
-            return match undeclared {
-                Undeclared::Method => needs_body(revision, Some(no_method())),
-                _ => Err(refuse_undeclared(extensions, undeclared)),
-            };
+            return needs_body(revision, None);
         }
     };
     check(extensions, demands.requirements(&policy.scopes))?;
@@ -101,18 +111,26 @@ pub(super) fn decide_head(
         let lists = is_list(operation.method);
         return Ok(Head::Admitted { lists });
     }
-    needs_body(revision, None)
+    Ok(Head::NeedsBody(Undecided {
+        revision,
+        fault: None,
+        is_met: true,
+    }))
 }
 
 /// The decision by the body. Whether the service answers with a list.
 pub(super) fn decide_body(
     policy: &McpPolicy,
-    revision: Revision,
-    fault: Option<MessageFault>,
+    undecided: Undecided,
     headers: &HeaderMap,
     extensions: &mut Extensions,
     body: &[u8],
 ) -> Result<bool, Denied> {
+    let Undecided {
+        revision,
+        fault,
+        is_met,
+    } = undecided;
     let messages = match read_body(body, revision == Revision::BodyOrBatch) {
         Ok(messages) => messages,
         // The fault of the head comes first: what it is about is what clients act upon.
@@ -125,8 +143,8 @@ pub(super) fn decide_body(
     }
     if let (true, Some(message)) = (revision.has_headers(), messages.first()) {
         match compare(headers, message) {
-            Ok(Compared::IsDecided { lists }) => return Ok(lists),
-            Ok(Compared::SaysMore) => {}
+            Ok(Compared::SaysTheSame { lists }) if is_met => return Ok(lists),
+            Ok(Compared::SaysTheSame { .. } | Compared::SaysMore) => {}
             Err(fault) => {
                 let fault = fault.of_message(first_id);
                 return Err(deny(extensions, revision, fault));
@@ -232,8 +250,8 @@ impl<'h> HeaderOperation<'h> {
 
 /// How the body of a request of revision 2026-07-28 goes with its header fields.
 enum Compared {
-    /// It says the same, so that the decision by the fields holds.
-    IsDecided { lists: bool },
+    /// It says the same, so that a decision by the fields holds.
+    SaysTheSame { lists: bool },
     /// It does not contradict them, and decides.
     SaysMore,
 }
@@ -278,7 +296,7 @@ fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<Compared, Messa
     }
     Ok(if call.class.is_told_by_headers() {
         let lists = is_list(&call.method);
-        Compared::IsDecided { lists }
+        Compared::SaysTheSame { lists }
     } else {
         Compared::SaysMore
     })

@@ -18,12 +18,10 @@ use crate::middleware::future::ResponseFuture;
 use crate::middleware::mcp::access::{McpAccess, McpPolicy, PolicyHandle};
 use crate::middleware::mcp::body::McpBody;
 use crate::middleware::mcp::request::{
-    Denied, Head, decide_body, decide_head, deny_cut_off, deny_too_large,
+    Denied, Head, Undecided, decide_body, decide_head, deny_cut_off, deny_too_large,
 };
 use crate::middleware::require::layer::read_rest;
 use crate::middleware::response::body::{EmptyBody, RefusedRequest, RenderedBody};
-use crate::verify::mcp::message::MessageFault;
-use crate::verify::mcp::revision::Revision;
 use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`McpLayer`](crate::mcp::McpLayer).
@@ -75,7 +73,7 @@ where
                 let future = self.inner.call(Request::from_parts(parts, body));
                 State::Inner { future, filter }
             }
-            Ok(Head::NeedsBody { revision, fault }) => {
+            Ok(Head::NeedsBody(undecided)) => {
                 // The one that was ready goes; a clone is made ready for the next request.
                 let ready = self.inner.clone();
                 let service = std::mem::replace(&mut self.inner, ready);
@@ -86,8 +84,7 @@ where
                         collected: Collected::default(),
                         body,
                         policy: Arc::clone(&self.policy),
-                        revision,
-                        fault,
+                        undecided,
                     })),
                 }
             }
@@ -139,8 +136,7 @@ struct Reading<S, ReqBody> {
     body: ReqBody,
     collected: Collected,
     policy: Arc<McpPolicy>,
-    revision: Revision,
-    fault: Option<MessageFault>,
+    undecided: Undecided,
 }
 
 /// What has been read of a body. One frame stays as it is.
@@ -282,8 +278,7 @@ impl<S, ReqBody: 'static> Reading<S, ReqBody> {
             mut parts,
             body,
             policy,
-            revision,
-            fault,
+            undecided,
             ..
         } = self;
         let bytes = match collected {
@@ -297,7 +292,7 @@ impl<S, ReqBody: 'static> Reading<S, ReqBody> {
             }
         };
         let (headers, extensions) = (&parts.headers, &mut parts.extensions);
-        match decide_body(&policy, revision, fault, headers, extensions, &bytes) {
+        match decide_body(&policy, undecided, headers, extensions, &bytes) {
             Ok(lists) => {
                 let filter = admit(&mut parts, &policy, lists);
                 let future = service.call(Request::from_parts(parts, ReqBody::from(bytes)));
