@@ -38,12 +38,15 @@ pub(super) enum Denied {
     /// In the way of the authentication layer.
     Refused(Refusal),
     /// With a JSON-RPC error.
-    Fault {
-        status: StatusCode,
-        fault: MessageFault,
-        /// As it was logged.
-        refusal: Refusal,
-    },
+    Fault(Box<DeniedMessage>),
+}
+
+/// A message that is refused as such.
+pub(super) struct DeniedMessage {
+    pub(super) status: StatusCode,
+    pub(super) fault: MessageFault,
+    /// As it was logged.
+    pub(super) refusal: Refusal,
 }
 
 impl From<Refusal> for Denied {
@@ -333,11 +336,11 @@ fn refuse_with(
     };
     let detail = RejectionDetail::new().with_found(fault.message);
     let refusal = context.refuse(rejection.with_detail(detail));
-    Denied::Fault {
+    Denied::Fault(Box::new(DeniedMessage {
         status,
         fault,
         refusal,
-    }
+    }))
 }
 
 fn refuse_undeclared(extensions: &Extensions, undeclared: Undeclared) -> Denied {

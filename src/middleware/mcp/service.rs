@@ -18,7 +18,7 @@ use crate::middleware::future::ResponseFuture;
 use crate::middleware::mcp::access::{McpAccess, McpPolicy, PolicyHandle};
 use crate::middleware::mcp::body::McpBody;
 use crate::middleware::mcp::request::{
-    Denied, Head, decide_body, decide_head, deny_cut_off, deny_too_large,
+    Denied, DeniedMessage, Head, decide_body, decide_head, deny_cut_off, deny_too_large,
 };
 use crate::middleware::require::layer::read_rest;
 use crate::middleware::response::body::{EmptyBody, RefusedRequest, RenderedBody};
@@ -209,11 +209,12 @@ impl<S, F, ReqBody: 'static, ResBody, E> State<S, F, ReqBody, ResBody, E> {
                 let seen = RefusedRequest::of(RequestParts::of(&request));
                 refusal.answer_to::<McpBody<ResBody>, RenderedBody>(Some(seen))
             }
-            Denied::Fault {
-                status,
-                fault,
-                refusal,
-            } => {
+            Denied::Fault(denied) => {
+                let DeniedMessage {
+                    status,
+                    fault,
+                    refusal,
+                } = *denied;
                 let mut response = refusal.answer_to::<McpBody<ResBody>, EmptyBody>(None);
                 *response.status_mut() = status;
                 // About the message and not about the token.
