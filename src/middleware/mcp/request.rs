@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::mcp::access::McpPolicy;
@@ -55,56 +55,70 @@ impl From<Refusal> for Denied {
     }
 }
 
-pub(super) fn decide_head(
-    policy: &McpPolicy,
-    method: &Method,
-    headers: &HeaderMap,
-    extensions: &mut Extensions,
-) -> Result<Head, Denied> {
-    if method != Method::POST {
+/// The decision by the head. The header fields are read first, so that the request stays whole.
+pub(super) fn decide_head<B>(policy: &McpPolicy, request: &mut Request<B>) -> Result<Head, Denied> {
+    let plan = if request.method() == Method::POST {
+        plan(policy, request.headers())
+    } else {
         // Streams and the end of sessions of revisions before 2026-07-28.
-        check_token(extensions)?;
-        let lists = method == Method::GET;
-        return Ok(Head::Admitted { lists });
+        let lists = request.method() == Method::GET;
+        Plan::token_and(Head::Admitted { lists })
+    };
+    let extensions = request.extensions_mut();
+    match plan.demands {
+        Ok(Some(demands)) => check(extensions, demands.requirements(&policy.scopes))?,
+        Ok(None) => check_token(extensions)?,
+        Err(undeclared) => {
+            check_token(extensions)?;
+            return Err(refuse_undeclared(extensions, undeclared));
+        }
     }
-    let needs_body = |revision, fault| Ok(Head::NeedsBody { revision, fault });
+    Ok(plan.head)
+}
+
+/// What a head demands, and what it leads to where that is there.
+struct Plan<'s> {
+    /// `None`: a good token alone.
+    demands: Result<Option<DemandSet<'s>>, Undeclared>,
+    head: Head,
+}
+
+impl Plan<'_> {
+    const fn token_and(head: Head) -> Self {
+        Self {
+            demands: Ok(None),
+            head,
+        }
+    }
+}
+
+fn plan<'s>(policy: &'s McpPolicy, headers: &HeaderMap) -> Plan<'s> {
+    let needs_body = |revision, fault| Head::NeedsBody { revision, fault };
     let revision = match Revision::of(headers) {
-        Ok(revision) if !revision.has_headers() => {
-            check_token(extensions)?;
-            return needs_body(revision, None);
-        }
-        Ok(revision) => revision,
-        Err(fault) => {
-            check_token(extensions)?;
-            return needs_body(Revision::Body, Some(fault));
-        }
+        Ok(revision) if revision.has_headers() => revision,
+        Ok(revision) => return Plan::token_and(needs_body(revision, None)),
+        Err(fault) => return Plan::token_and(needs_body(Revision::Body, Some(fault))),
     };
     let operation = match HeaderOperation::of(headers) {
         Ok(Some(operation)) => operation,
-        other => {
-            check_token(extensions)?;
-            return needs_body(revision, other.err());
-        }
+        other => return Plan::token_and(needs_body(revision, other.err())),
     };
     let demands = match operation.demands(&policy.scopes) {
-        Ok(demands) => demands,
-        Err(undeclared) => {
-            check_token(extensions)?;
-            return match undeclared {
-                Undeclared::Method => needs_body(revision, Some(no_method())),
-                _ => Err(refuse_undeclared(extensions, undeclared)),
-            };
+        Err(Undeclared::Method) => {
+            return Plan::token_and(needs_body(revision, Some(no_method())));
         }
+        demands => demands.map(Some),
     };
-    check(extensions, demands.requirements(&policy.scopes))?;
     let trusts_headers = policy.service_compares_headers
         && revision == Revision::Headers
         && operation.class.is_told_by_headers();
-    if trusts_headers {
+    let head = if trusts_headers {
         let lists = is_list(operation.method);
-        return Ok(Head::Admitted { lists });
-    }
-    needs_body(revision, None)
+        Head::Admitted { lists }
+    } else {
+        needs_body(revision, None)
+    };
+    Plan { demands, head }
 }
 
 /// The decision by the body. Whether the service answers with a list.
