@@ -21,6 +21,8 @@ pub mod layer;
 pub mod manual;
 #[cfg(feature = "mcp")]
 pub mod mcp;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+pub mod openapi;
 pub mod presets;
 pub mod revocation;
 pub mod status;

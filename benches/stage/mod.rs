@@ -15,6 +15,7 @@
 
 pub(crate) mod bound;
 pub(crate) mod mcp;
+pub(crate) mod guards;
 pub(crate) mod refusals;
 pub(crate) mod seen;
 pub(crate) mod tokens;
@@ -128,6 +129,10 @@ pub(crate) fn makers(scale: Scale) -> Vec<Maker> {
     makers.push(("opaque".to_owned(), Box::new(seen::opaque)));
     makers.push(("DPoP".to_owned(), Box::new(move || bound::scene(scale))));
     makers.push(("MCP".to_owned(), Box::new(mcp::scene)));
+    makers.push((
+        "guard of a scope".to_owned(),
+        Box::new(move || guards::scene(scale)),
+    ));
     makers.push(("issuers".to_owned(), Box::new(move || seen::issuers(scale))));
     makers
 }

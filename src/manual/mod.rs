@@ -7,11 +7,13 @@
 //! | [`tenants`] | accounts, workspaces, users, machine clients and principals: who may act where, by which claims |
 //! | [`resources_and_metadata`] | several resources in one server, RFC 9728 metadata, which resource a token is for |
 //! | [`mcp`] | MCP servers: a scope for each tool, prompt, resource and method; revisions, bodies, lists |
+//! | [`step_up`] | requirements of a route, authentication of the user (RFC 9470), scope hierarchies |
 //! | [`bound_tokens`] | DPoP, mutual TLS, FAPI 2.0: tokens that are useless without their client's key |
 //! | [`introspection`] | opaque tokens: when to use them, how their issuer is called, how long an answer is cached |
 //! | [`revocation`] | how tokens are revoked, for how long, what a restart forgets, back-channel logout |
 //! | [`clustering`] | several instances that share revocations and introspection answers through Redis or Valkey |
 //! | [`responses`] | statuses, challenges, bodies of refusals, your own errors, gRPC |
+//! | [`openapi`] | OpenAPI documents of utoipa and aide from the guards' types, and a test that finds open routes |
 //! | [`browsers`] | CORS, tokens in cookies, cross-site requests |
 //! | [`streaming`] | WebSockets and server-sent events |
 //! | [`clients`] | how MCP, gRPC, Node.js and other clients react to refusals |
@@ -63,6 +65,10 @@ pub mod resources_and_metadata {}
 pub mod mcp {}
 
 #[doc = include_str!("links.md")]
+#[doc = include_str!("step_up.md")]
+pub mod step_up {}
+
+#[doc = include_str!("links.md")]
 #[doc = include_str!("bound_tokens.md")]
 pub mod bound_tokens {}
 
@@ -81,6 +87,10 @@ pub mod clustering {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("responses.md")]
 pub mod responses {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("openapi.md")]
+pub mod openapi {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("browsers.md")]

@@ -9,3 +9,5 @@ pub(crate) mod mcp;
 pub(crate) mod services;
 #[cfg(feature = "axum")]
 pub(crate) mod extract;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+pub(crate) mod openapi;

@@ -41,7 +41,7 @@ pub trait Requirement: Send + Sync + 'static {
     const ACR_VALUES: &'static [&'static str] = &[];
 
     /// The greatest age of the user's authentication, by the token's `auth_time` (RFC 9470 section
-    /// 3), in whole seconds: less than 10 years. Default: any age.
+    /// 3), in whole seconds: at least 1, less than 10 years. Default: any age.
     const MAX_AGE: Option<Duration> = None;
 
     /// The binding that the token must have, beside those that server, issuer and layer demand.
@@ -140,7 +140,7 @@ impl RouteRequirement {
 /// # Panics
 ///
 /// While compiling, when a scope or an `acr` value is malformed, a role is empty, or the age is not a
-/// whole number of seconds below 10 years.
+/// whole number of seconds from 1 to 10 years.
 const fn assert_route_requirement(
     scopes: &[&str],
     roles: [&[&str]; 2],
@@ -170,8 +170,8 @@ const fn assert_route_requirement(
     }
     if let Some(age) = max_age {
         assert!(
-            age.subsec_nanos() == 0 && age.as_secs() < 10 * 366 * 86_400,
-            "the age of an authentication is a whole number of seconds below 10 years"
+            age.subsec_nanos() == 0 && age.as_secs() > 0 && age.as_secs() < 10 * 366 * 86_400,
+            "the age of an authentication is a whole number of seconds: at least 1, below 10 years"
         );
     }
 }
@@ -224,6 +224,12 @@ const fn has_space(text: &str) -> bool {
 ///
 /// ```compile_fail
 /// portcullis::requirements! { pub NoRole { role: "" } }
+/// ```
+///
+/// No token is 0 seconds old when it arrives:
+///
+/// ```compile_fail
+/// portcullis::requirements! { pub Never { max_age: std::time::Duration::ZERO } }
 /// ```
 #[macro_export]
 macro_rules! requirements {

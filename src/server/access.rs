@@ -153,11 +153,10 @@ impl ResourceServer {
         let Some(rules) = &verified.rules.tenant else {
             return Err(RejectionKind::WrongCaller.into());
         };
-        let (scope, context) = (verified.token.scope(), verified.context());
         let claim = UncheckedDelegation::claim(
             verified.identity(),
             &rules.delegation,
-            (scope, context),
+            (&verified.token, verified.context()),
             headers,
         )?;
         let access = self.enter(verified, place, false).await?;

@@ -7,6 +7,8 @@ use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::builder::ResourceServerBuilder;
 use crate::server::compile::audiences::ResourceAudiences;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+use crate::server::compile::authorization_server::authorization_servers as compiled_servers;
 #[cfg(feature = "jwks")]
 use crate::server::compile::introspection;
 use crate::server::compile::issuer::{Members, assemble};
@@ -103,6 +105,8 @@ impl ResourceServerBuilder {
             // INVARIANT: without rules there was a mistake, or DPoP is off.
             dpop: dpop.flatten(),
             resources,
+            #[cfg(any(feature = "aide", feature = "utoipa"))]
+            authorization_servers: self.issuers.iter().flat_map(compiled_servers).collect(),
             max_token_bytes: self.max_token_bytes,
             clock: self.clock,
             earliest: self.earliest,

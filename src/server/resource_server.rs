@@ -24,6 +24,8 @@ use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+use crate::server::decide::authorization_server::AuthorizationServer;
 use crate::server::decide::protected_resource::ProtectedResources;
 use crate::server::decide::sender::DpopRules;
 use crate::server::decide::verified_request::VerifiedRequest;
@@ -57,6 +59,8 @@ pub struct ResourceServer(pub(super) Arc<ServerState>);
 
 pub(super) struct ServerState {
     pub(super) resources: ProtectedResources,
+    #[cfg(any(feature = "aide", feature = "utoipa"))]
+    pub(super) authorization_servers: Vec<AuthorizationServer>,
     pub(super) max_token_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
     /// A wall clock that shows an earlier time is not set.

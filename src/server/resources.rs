@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::model::resource_set::ResourceSet;
 use crate::server::compile::audiences::listed;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+use crate::server::decide::authorization_server::AuthorizationServer;
 use crate::server::decide::protected_resource::{MetadataDocument, ProtectedResource};
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::ConfigError;
@@ -55,6 +57,12 @@ impl ResourceServer {
     /// From now on challenges name the addresses of the documents.
     pub(crate) fn begin_to_serve_metadata(&self) {
         self.0.resources.begin_to_serve();
+    }
+
+    /// The authorization servers that clients can use, in the order of configuration.
+    #[cfg(any(feature = "aide", feature = "utoipa"))]
+    pub(crate) fn authorization_servers(&self) -> &[AuthorizationServer] {
+        &self.0.authorization_servers
     }
 
     /// The metadata documents of all resources that have one.

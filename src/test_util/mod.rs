@@ -69,10 +69,12 @@ mod token;
 mod issue;
 mod logout;
 mod served;
+mod openapi_check;
 
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
 pub use issuer::MockIssuer;
+pub use openapi_check::{OpenApiCheck, OpenApiFault, OpenApiFaults};
 pub use proof::{DpopKey, ProofBuilder};
 pub use served::{Endpoint, Fault, ServedIssuer};
 pub use token::TokenBuilder;

@@ -16,6 +16,7 @@ mod introspection;
 mod jwks;
 mod mcp;
 mod middleware;
+mod openapi;
 mod project;
 mod providers;
 mod requirements;

@@ -16,6 +16,7 @@
 //! | `ISSUER` | the `iss` of the tokens | tokens are issued here |
 //! | `PROFILE` | `oidc` or `rfc9068` | `oidc` |
 //! | `KEY_SET_URL` | where the issuer's keys are | discovery |
+//! | `CHALLENGE` | `read`: a 401 names the scope `missions:read` alone, and clients request more when a tool demands it | a 401 names none, and clients request all that the metadata lists |
 //! | `HIDE` | `1`: tools that a caller may not call are left out of `tools/list` | they are listed |
 //!
 //! | tool | scope |
@@ -122,6 +123,10 @@ fn app(server: &ResourceServer, resource: &str) -> Result<Router, Fault> {
         LocalSessionManager::default().into(),
         StreamableHttpServerConfig::default(),
     );
+    let mut authenticate = server.authenticate_for(resource)?;
+    if variable("CHALLENGE").as_deref() == Some("read") {
+        authenticate = authenticate.challenge_scope::<ReadMissions>();
+    }
     let path = resource.parse::<http::Uri>()?.path().to_owned();
     // What a client asks for first; a tool that needs more says so in its 403.
     let authenticate = server

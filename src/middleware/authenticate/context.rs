@@ -14,12 +14,12 @@ use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
-use crate::middleware::response::scope_challenge::{DemandedScopes, challenge_scope};
+use crate::middleware::response::scope_challenge::{DemandedScopes, add_kept_tokens};
 use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::resource_set::ResourceSet;
-use crate::model::scope::ScopeToken;
+use crate::model::scope::{ScopeToken, add_tokens};
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
@@ -195,24 +195,53 @@ impl AuthContext {
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.reply)
     }
 
-    /// A 403 for a scope names all that the client needs as far as it is known, and what it has:
-    /// clients that request exactly the scope of the last challenge would lose the rest.
+    /// A challenge for more than this token names all that the client needs as far as it is known, and
+    /// what it has: clients that request exactly the scope of the last challenge would lose the rest. A
+    /// 401 makes the client begin a session, so it names the scope of one too.
     fn with_all_scopes(&self, rejection: Rejection) -> Rejection {
-        let (Some(required), Some(verified)) = (rejection.required_scope(), &self.verified) else {
-            return rejection;
+        let begins_session = match rejection.kind() {
+            RejectionKind::InsufficientScope => false,
+            RejectionKind::InsufficientUserAuthentication => true,
+            _ => rejection.names_requirement(),
         };
+        let required = rejection.required_scope().unwrap_or_default();
+        if required.is_empty() && !begins_session {
+            return rejection;
+        }
+        let session = self.policy.challenge.session_scope();
+        let mut tokens = Vec::new();
+        add_tokens(&mut tokens, required);
         let refusals = self.policy.server.refusals();
-        refusals.remember_scope(required);
+        if !required.is_empty() {
+            refusals.remember_scope(required);
+        }
+        let Some(verified) = &self.verified else {
+            add_tokens(&mut tokens, session);
+            let scope = tokens.join(" ");
+            return rejection.with_scope(&scope);
+        };
+        for token in self.demanded.tokens() {
+            let held = verified.held_scope_for(token).unwrap_or(token);
+            add_tokens(&mut tokens, held);
+        }
+        if begins_session {
+            add_tokens(&mut tokens, session);
+        }
         let held = verified.token.scope();
         let learned = refusals.known_scopes(held.iter().map(ScopeToken::as_str));
-        let is_known =
-            |token: &str| self.policy.known_scope.contains(&token) || learned.contains(&token);
+        let hierarchy = verified.rules.scope_hierarchy.as_deref();
+        let is_known = |token: &str| {
+            self.policy.known_scope.contains(&token)
+                || learned.contains(&token)
+                || hierarchy.is_some_and(|hierarchy| hierarchy.has(token))
+        };
         let kept = held
             .iter()
             .map(ScopeToken::as_str)
             .filter(|token| is_known(token));
-        let scope = challenge_scope(required, self.demanded, kept);
-        rejection.with_challenge_scope(scope)
+        add_kept_tokens(&mut tokens, kept);
+        let scope = tokens.join(" ");
+        rejection.with_scope(&scope)
     }
 
     /// What a tenant guard checks before it looks at the caller.

@@ -224,9 +224,9 @@ impl<M> AuthenticateLayer<M> {
     }
 
     /// The `scope` in the challenge to a request without a valid token (RFC 6750 section 3): the
-    /// scopes that a session of a client needs. Several settings add up. A 403
-    /// also names those of them that the token has, as for [`known_scope`](Self::known_scope).
-    /// Default: none.
+    /// scopes that a session of a client needs. Several settings add up. Where a guard answers 401, its
+    /// challenge has them beside what the guard demands. A 403 names those of them that the token has,
+    /// as for [`known_scope`](Self::known_scope). Default: none.
     pub fn challenge_scope<R: ScopeRequirement>(mut self) -> Self {
         add_tokens(&mut self.settings.scope, challenge_of::<R>());
         self

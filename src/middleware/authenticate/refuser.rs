@@ -75,6 +75,15 @@ impl Refuser {
         Ok(Self { context, request })
     }
 
+    /// What a check says of this request, with the renderer's view of it.
+    pub(in crate::middleware) fn judge(
+        &self,
+        check: impl FnOnce(&mut AuthContext) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        check(&mut self.context.clone())
+            .map_err(|refusal| refusal.with_request(self.request.clone()))
+    }
+
     /// A refusal for any reason: a [`Rejection`], or what becomes one, such as
     /// [`RejectionKind`](crate::RejectionKind), [`Objection`](crate::error::Objection) or
     /// [`Outage`](crate::error::Outage). It is logged here, so make one only to return it.

@@ -5,7 +5,7 @@ use http::request::Parts;
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::macros::{guard, no_wiring};
 use crate::middleware::extract::tenant_path::RouteParameters;
-use crate::middleware::require::check::{check_requirements, check_tenant};
+use crate::middleware::require::check::{check_requirements, check_tenant, is_about_tenants};
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
 use crate::model::error::rejection::Rejection;
@@ -65,7 +65,16 @@ guard! {
     /// # let _ = transfer;
     /// ```
     #[doc(alias("step_up", "acr_values", "max_age", "auth_time", "require"))]
-    Authorized, Requirement, no_wiring, check_requirement::<R>
+    Authorized, Requirement, wiring_of::<R>, check_requirement::<R>
+}
+
+/// Roles and tenants count in the context that they are for.
+fn wiring_of<R: Requirement>(context: &AuthContext) -> Result<(), Refusal> {
+    if is_about_tenants(const { &RouteRequirement::of::<R>() }) {
+        context.check_wiring()
+    } else {
+        Ok(())
+    }
 }
 
 async fn check_requirement<R: Requirement>(parts: &mut Parts) -> Result<(), Refusal> {

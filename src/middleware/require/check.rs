@@ -13,14 +13,16 @@ use std::time::Duration;
 use http::Extensions;
 
 use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::authenticate::refuser::Refuser;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_role, lacking_scope};
 use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, RequiredAuthentication};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
-use crate::model::requirement::RouteRequirement;
+use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::add_tokens;
+use crate::model::time::UnixTime;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
@@ -32,9 +34,18 @@ pub(in crate::middleware) fn check_requirements<'d>(
     demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
     inside: Option<&str>,
 ) -> Result<(), Refusal> {
-    let Some(context) = extensions.get_mut::<AuthContext>() else {
-        return AuthContext::of(extensions).map(|_| ());
-    };
+    match extensions.get_mut::<AuthContext>() {
+        Some(context) => check_context(context, demands, inside),
+        None => AuthContext::of(extensions).map(|_| ()),
+    }
+}
+
+#[inline]
+fn check_context<'d>(
+    context: &mut AuthContext,
+    demands: impl Iterator<Item = &'d RouteRequirement> + Clone,
+    inside: Option<&str>,
+) -> Result<(), Refusal> {
     let Some(verified) = &context.verified else {
         return Err(refuse_missing_token(context, demands, inside));
     };
@@ -57,68 +68,123 @@ pub(in crate::middleware) fn check_requirements<'d>(
     Err(refuse(context, demands, &missing, inside))
 }
 
+impl Refuser {
+    /// Checks a requirement that depends on the request's data, such as a second factor for great
+    /// amounts: scope, authentication of the user and binding, a role of the issuer's roles claim, and the
+    /// tenant, with the order and the challenge of [`RequireLayer`](crate::layer::RequireLayer).
+    ///
+    /// # Errors
+    ///
+    /// The refusal, which is logged already: return it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use portcullis::error::Refusal;
+    /// use portcullis::extract::Refuser;
+    ///
+    /// portcullis::requirements! { SecondFactor { acr: "mfa" } }
+    ///
+    /// async fn transfer(refuser: Refuser, amount: String) -> Result<String, Refusal> {
+    ///     if amount.len() > 3 {
+    ///         refuser.require::<SecondFactor>()?;
+    ///     }
+    ///     Ok(format!("{amount} moved"))
+    /// }
+    /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(transfer));
+    /// # }
+    /// ```
+    #[doc(alias("step_up", "acr_values", "max_age"))]
+    pub fn require<R: Requirement>(&self) -> Result<(), Refusal> {
+        let demand = const { &RouteRequirement::of::<R>() };
+        self.judge(|context| {
+            check_context(context, std::iter::once(demand), None)?;
+            check_role(context, demand)?;
+            check_tenant_of(context, demand)
+        })
+    }
+}
+
+/// Whether a demand needs tenant rules: the layer must name its context, where there are several.
+pub(in crate::middleware) const fn is_about_tenants(demand: &RouteRequirement) -> bool {
+    demand.needs_tenant || !demand.roles.is_empty()
+}
+
 /// Checks roles by the issuer's roles claim, and that the caller reaches a tenant.
 pub(in crate::middleware) fn check_roles_and_tenant<'d>(
     extensions: &Extensions,
     mut demands: impl Iterator<Item = &'d RouteRequirement>,
 ) -> Result<(), Refusal> {
     demands.try_for_each(|demand| {
-        if !demand.roles.is_empty() {
-            let context = AuthContext::of(extensions)?;
-            let verified = context.any_context()?;
-            if !verified
-                .token
-                .roles()
-                .any(|role| demand.roles.contains(&role))
-            {
-                let detail = lacking_role(demand.roles, verified);
-                return Err(context.refuse(Rejection::wrong_caller("role").with_detail(detail)));
-            }
+        if !is_about_tenants(demand) {
+            return Ok(());
         }
-        check_tenant(extensions, demand)
+        let context = AuthContext::of(extensions)?;
+        check_role(context, demand)?;
+        check_tenant_of(context, demand)
     })
 }
 
+fn check_role(context: &AuthContext, demand: &RouteRequirement) -> Result<(), Refusal> {
+    if demand.roles.is_empty() {
+        return Ok(());
+    }
+    // A role in a workspace is a matter of tenancy: it counts in the context that it is for.
+    context.check_wiring()?;
+    let verified = context.any_context()?;
+    if has_role(demand, verified) {
+        return Ok(());
+    }
+    let detail = lacking_role(demand.roles, verified);
+    Err(context.refuse(Rejection::wrong_caller("role").with_detail(detail)))
+}
+
 /// Checks that the caller reaches a tenant, where that is demanded.
+#[cfg(feature = "axum")]
 pub(in crate::middleware) fn check_tenant(
     extensions: &Extensions,
     demand: &RouteRequirement,
 ) -> Result<(), Refusal> {
+    check_tenant_of(AuthContext::of(extensions)?, demand)
+}
+
+fn check_tenant_of(context: &AuthContext, demand: &RouteRequirement) -> Result<(), Refusal> {
     if !demand.needs_tenant {
         return Ok(());
     }
-    let context = AuthContext::of(extensions)?;
     context.check_wiring()?;
-    if has_tenant(context.any_context()?.identity()) {
+    if has_tenant(context.any_context()?) {
         Ok(())
     } else {
         Err(context.refuse(RejectionKind::NoTenant))
     }
 }
 
-/// Whether the request meets a demand, without a refusal: for lists of what a caller may use.
-#[cfg(feature = "mcp")]
-pub(in crate::middleware) fn is_met(context: &AuthContext, demand: &RouteRequirement) -> bool {
-    let Some(verified) = &context.verified else {
-        return false;
-    };
-    let token = &verified.token;
-    let mut missing = Missing::default();
-    missing.add_beside_scope(demand, verified, || context.policy.server.wall_clock());
-    let has_role = || token.roles().any(|role| demand.roles.contains(&role));
-    missing.is_nothing()
-        && !matches!(demand.scope_match(token), ScopeMatch::None)
-        && (demand.roles.is_empty() || has_role())
-        && (!demand.needs_tenant
-            || (context.policy.wiring_fault.is_none() && has_tenant(verified.identity())))
-}
-
-fn has_tenant(identity: &Identity) -> bool {
-    match identity {
+fn has_tenant(verified: &VerifiedRequest) -> bool {
+    match verified.identity() {
         Identity::User(_) | Identity::Principal(_) => true,
         Identity::Client(client) => client.workspace().is_some(),
         Identity::Subject(_) => false,
     }
+}
+
+/// Whether the request meets a demand, without a refusal: for lists of what a caller may use.
+#[cfg(feature = "mcp")]
+pub(in crate::middleware) fn is_met(context: &AuthContext, demand: &RouteRequirement) -> bool {
+    let Some(verified) = context.verified.as_deref() else {
+        return false;
+    };
+    let mut missing = Missing::default();
+    missing.add_beside_scope(demand, verified, || context.policy.server.wall_clock());
+    !matches!(demand.scope_match(&verified.token), ScopeMatch::None)
+        && missing.is_nothing()
+        && (demand.roles.is_empty() || has_role(demand, verified))
+        && (!demand.needs_tenant || has_tenant(verified))
+        && (!is_about_tenants(demand) || context.policy.wiring_fault.is_none())
+}
+
+fn has_role(demand: &RouteRequirement, verified: &VerifiedRequest) -> bool {
+    let mut roles = verified.token.roles();
+    roles.any(|role| demand.roles.contains(&role))
 }
 
 /// How a token meets a demand for a scope.
@@ -166,19 +232,18 @@ struct Missing {
     binding: Option<TokenError>,
     /// The first demand whose scope is missing.
     scope: Option<RouteRequirement>,
-    /// Values that meet every demand, where there are any; else those of the first demand.
-    acr_values: Vec<&'static str>,
+    /// The first demand whose `acr` is missing.
+    acr: Option<RouteRequirement>,
     /// The smallest.
     max_age: Option<Duration>,
 }
 
 impl Missing {
     fn is_nothing(&self) -> bool {
-        self.binding.is_none() && self.scope.is_none() && !self.lacks_authentication()
-    }
-
-    fn lacks_authentication(&self) -> bool {
-        !self.acr_values.is_empty() || self.max_age.is_some()
+        self.binding.is_none()
+            && self.scope.is_none()
+            && self.acr.is_none()
+            && self.max_age.is_none()
     }
 
     #[inline(never)]
@@ -186,7 +251,7 @@ impl Missing {
         &mut self,
         demand: &RouteRequirement,
         verified: &VerifiedRequest,
-        now: impl FnOnce() -> crate::model::time::UnixTime,
+        now: impl FnOnce() -> UnixTime,
     ) {
         let token = &verified.token;
         if let Some(binding) = demand.binding {
@@ -196,37 +261,56 @@ impl Missing {
         }
         let accepted = demand.acr_values;
         if !accepted.is_empty() && !token.acr_values().any(|one| accepted.contains(&one)) {
-            if self.acr_values.is_empty() {
-                self.acr_values = accepted.to_vec();
-            } else if self.acr_values.iter().any(|one| accepted.contains(one)) {
-                self.acr_values.retain(|one| accepted.contains(one));
-            }
+            self.acr.get_or_insert(*demand);
         }
         if let Some(max_age) = demand.max_age {
             if !token.is_authenticated_since(max_age, now(), verified.rules.leeway) {
-                let least = self.max_age.map_or(max_age, |before| before.min(max_age));
-                self.max_age = Some(least);
+                self.add_age(max_age);
             }
         }
     }
 
-    fn authentication(&self) -> Option<RequiredAuthentication> {
-        self.lacks_authentication().then(|| RequiredAuthentication {
-            acr_values: self.acr_values.join(" "),
+    fn add_age(&mut self, max_age: Duration) {
+        let least = self.max_age.map_or(max_age, |before| before.min(max_age));
+        self.max_age = Some(least);
+    }
+
+    /// The authentication of the user that the challenge names. Of the `acr` values of the first demand
+    /// that lacks them those stay that the other demands accept too, met ones included, as long as one
+    /// is left: a client that gets another one would be refused next for what it has now.
+    fn authentication<'d>(
+        &self,
+        demands: impl Iterator<Item = &'d RouteRequirement>,
+    ) -> Option<RequiredAuthentication> {
+        if self.acr.is_none() && self.max_age.is_none() {
+            return None;
+        }
+        let mut values = self
+            .acr
+            .map_or_else(Vec::new, |demand| demand.acr_values.to_vec());
+        for accepted in demands.map(|demand| demand.acr_values) {
+            if values.iter().any(|one| accepted.contains(one)) {
+                values.retain(|one| accepted.contains(one));
+            }
+        }
+        Some(RequiredAuthentication {
+            acr_values: values.join(" "),
             max_age: self.max_age,
         })
     }
 
     /// For operators: what is expected of the user's authentication.
     fn authentication_detail(&self, verified: &VerifiedRequest) -> RejectionDetail {
-        let mut expected = self.acr_values.join(" | ");
+        let mut expected = self
+            .acr
+            .map_or_else(String::new, |demand| demand.acr_values.join(" | "));
         if let Some(age) = self.max_age {
             let and = if expected.is_empty() { "" } else { ", " };
             // Writing to a string cannot fail.
             let _ = write!(expected, "{and}at most {} s old", age.as_secs());
         }
         let detail = RejectionDetail::new().with_expected(expected);
-        if self.acr_values.is_empty() {
+        if self.acr.is_none() {
             let problem = match verified.token.authenticated_at() {
                 None => Problem::Missing,
                 Some(_) => Problem::Differs,
@@ -245,14 +329,26 @@ impl Missing {
     }
 }
 
-/// The scope of all demands, and of the guards inside, each token once.
-fn scope_of_all<'d>(
+/// The scope of all demands, and of the guards inside, each token once. Of a demand that the token meets
+/// it has what the token has; of another one the first alternative.
+fn scope_of_all<'d, 'v>(
     demands: impl Iterator<Item = &'d RouteRequirement>,
-    inside: Option<&str>,
+    inside: Option<&'v str>,
+    verified: Option<&'v VerifiedRequest>,
 ) -> String {
-    let mut tokens = Vec::new();
+    let mut tokens: Vec<&'v str> = Vec::new();
     for demand in demands {
-        add_tokens(&mut tokens, demand.challenge_scope());
+        let matched = verified.map_or(ScopeMatch::None, |it| demand.scope_match(&it.token));
+        match (matched, verified) {
+            (ScopeMatch::Unconstrained | ScopeMatch::Role, _) => {}
+            (ScopeMatch::Scope(scope), Some(verified)) => {
+                for token in scope.split(' ') {
+                    let held = verified.held_scope_for(token).unwrap_or(token);
+                    add_tokens(&mut tokens, held);
+                }
+            }
+            _ => add_tokens(&mut tokens, demand.challenge_scope()),
+        }
     }
     add_tokens(&mut tokens, inside.unwrap_or_default());
     tokens.join(" ")
@@ -268,35 +364,34 @@ fn refuse<'d>(
     let refusals = context.policy.server.refusals();
     // Clients of another route may hold another alternative.
     for scope in demands.clone().flat_map(|demand| demand.scopes) {
-        scope
-            .split(' ')
-            .for_each(|token| refusals.remember_scope(token));
+        refusals.remember_scope(scope);
     }
-    let scope = scope_of_all(demands, inside);
     let verified = context.verified.as_deref();
+    let verified = verified.map(|verified| &**verified);
+    let scope = scope_of_all(demands.clone(), inside, verified);
     let mut rejection = if let Some(error) = missing.binding.clone() {
-        Rejection::from(error).with_scope(scope)
+        Rejection::from(error)
     } else if let Some(demand) = &missing.scope {
-        let rejection = Rejection::insufficient_scope(scope.into());
+        let rejection = Rejection::from(RejectionKind::InsufficientScope);
         match verified {
             Some(verified) => rejection.with_detail(lacking_scope(demand, verified)),
             None => rejection,
         }
     } else {
         let rejection = Rejection::from(RejectionKind::InsufficientUserAuthentication);
-        let rejection = rejection.with_scope(scope);
         match verified {
             Some(verified) => rejection.with_detail(missing.authentication_detail(verified)),
             None => rejection,
         }
-    };
-    if let Some(authentication) = missing.authentication() {
+    }
+    .with_scope(&scope);
+    if let Some(authentication) = missing.authentication(demands) {
         rejection = rejection.with_authentication(authentication);
     }
     context.refuse(rejection)
 }
 
-/// A request without a token is told all that the token must have.
+/// A challenge to a request without a token names all that the token must have.
 #[cold]
 fn refuse_missing_token<'d>(
     context: &AuthContext,
@@ -305,17 +400,16 @@ fn refuse_missing_token<'d>(
 ) -> Refusal {
     let mut missing = Missing::default();
     for demand in demands.clone() {
-        if missing.acr_values.is_empty() {
-            missing.acr_values = demand.acr_values.to_vec();
+        if !demand.acr_values.is_empty() {
+            missing.acr.get_or_insert(*demand);
         }
-        missing.max_age = match (missing.max_age, demand.max_age) {
-            (Some(before), Some(age)) => Some(before.min(age)),
-            (before, age) => before.or(age),
-        };
+        if let Some(max_age) = demand.max_age {
+            missing.add_age(max_age);
+        }
     }
-    let mut rejection =
-        Rejection::from(RejectionKind::MissingToken).with_scope(scope_of_all(demands, inside));
-    if let Some(authentication) = missing.authentication() {
+    let scope = scope_of_all(demands.clone(), inside, None);
+    let mut rejection = Rejection::from(RejectionKind::MissingToken).with_scope(&scope);
+    if let Some(authentication) = missing.authentication(demands) {
         rejection = rejection.with_authentication(authentication);
     }
     context.refuse(rejection)

@@ -291,6 +291,7 @@ mod tests {
             RejectionKind::InvalidRequest(RequestFault::NotAToken),
             RejectionKind::InvalidToken(TokenFault::Expired),
             RejectionKind::InsufficientScope,
+            RejectionKind::InsufficientUserAuthentication,
             RejectionKind::WrongCaller,
             RejectionKind::WrongTenant,
             RejectionKind::NoTenant,

@@ -132,6 +132,11 @@ impl ChallengePolicy {
         })
     }
 
+    /// The scope that a session of a client needs; empty where none is configured.
+    pub(in crate::middleware) fn session_scope(&self) -> &str {
+        self.challenges.wording.scope.as_deref().unwrap_or_default()
+    }
+
     pub(in crate::middleware) const fn has_renderer(&self) -> bool {
         self.renderer.is_some()
     }
@@ -255,7 +260,7 @@ impl<'r> Challenge<'r> {
 
 /// The challenges of a refusal, in order (RFC 9449 sections 7.1 and 7.2): the scheme that the request
 /// used comes first and alone has the error; `Bearer` comes first where it used none. A 401 also names
-/// the other scheme that is offered.
+/// the other scheme that is offered, and what the route demands of a token of it.
 fn challenges(
     status: StatusCode,
     rejection: &Rejection,
@@ -275,10 +280,23 @@ fn challenges(
     let offers_dpop = dpop
         .as_ref()
         .is_some_and(|dpop| dpop.is_advertised || !bearer || lacks_proof);
-    let plain = Challenge::missing_token(wording);
+    let names_requirement = rejection.names_requirement();
+    let without_error = |scheme| {
+        if names_requirement {
+            let challenge = Challenge {
+                error: None,
+                ..*challenge
+            };
+            challenge.header_value(scheme, wording)
+        } else if scheme == Scheme::Bearer {
+            prepared.missing_token.clone()
+        } else {
+            Challenge::missing_token(wording).header_value(scheme, wording)
+        }
+    };
     let is_401 = status == StatusCode::UNAUTHORIZED;
     let with_error = |scheme| match (scheme, rejection.kind()) {
-        _ if rejection.names_requirement() => challenge.header_value(scheme, wording),
+        _ if names_requirement => challenge.header_value(scheme, wording),
         (Scheme::Bearer, RejectionKind::MissingToken) => prepared.missing_token.clone(),
         (Scheme::Bearer, RejectionKind::InvalidRequest(_)) => prepared.invalid_request.clone(),
         (Scheme::Bearer, RejectionKind::InvalidToken(_)) => prepared.invalid_token.clone(),
@@ -288,12 +306,12 @@ fn challenges(
         SentSchemes::Both => [Scheme::Bearer, Scheme::Dpop].map(|scheme| Some(with_error(scheme))),
         SentSchemes::Dpop => [
             Some(with_error(Scheme::Dpop)),
-            (is_401 && *bearer).then(|| prepared.missing_token.clone()),
+            (is_401 && *bearer).then(|| without_error(Scheme::Bearer)),
         ],
         SentSchemes::Other if !bearer && dpop.is_some() => [Some(with_error(Scheme::Dpop)), None],
         SentSchemes::Bearer | SentSchemes::Other => [
             Some(with_error(Scheme::Bearer)),
-            (is_401 && offers_dpop).then(|| plain.header_value(Scheme::Dpop, wording)),
+            (is_401 && offers_dpop).then(|| without_error(Scheme::Dpop)),
         ],
     }
 }

@@ -1,11 +1,12 @@
-//! The scope that a 403 names (RFC 6750 section 3.1).
+//! The scope that challenges of guards name (RFC 6750 section 3.1).
 //!
 //! Some clients ask for exactly the scope of the last challenge, in the place of what they had. With
 //! two guards that each name their own demand such a client asks its user for consent for ever.
 //!
-//! 1. First what the guard demands, then what the guards before it demanded, then what the token
-//!    has of the scopes that the server knows. No token twice.
-//! 2. Every name comes from the configuration or from a guard; a token only chooses among them.
+//! 1. First what the guard demands, then what the guards before it demanded, then in a 401 what a session
+//!    needs, then what the token has of the scopes that the server knows. No token twice.
+//! 2. For a demand that the token meets by a wider scope, that scope stands in its place.
+//! 3. Every name comes from the configuration or from a guard; a token only chooses among them.
 
 use crate::model::scope::add_tokens;
 
@@ -23,28 +24,26 @@ impl DemandedScopes {
             *place = Some(scope);
         }
     }
+
+    pub(in crate::middleware) fn tokens(self) -> impl Iterator<Item = &'static str> {
+        let scopes = self.0.into_iter().flatten();
+        scopes.flat_map(|scope| scope.split(' '))
+    }
 }
 
-/// A scope of all that a client needs here, and of what it has already.
-pub(in crate::middleware) fn challenge_scope<'s>(
-    required: &'s str,
-    demanded: DemandedScopes,
+/// Adds what the token has already.
+pub(in crate::middleware) fn add_kept_tokens<'s>(
+    tokens: &mut Vec<&'s str>,
     kept: impl Iterator<Item = &'s str>,
-) -> String {
-    let mut tokens = Vec::new();
-    add_tokens(&mut tokens, required);
-    for scope in demanded.0.into_iter().flatten() {
-        add_tokens(&mut tokens, scope);
-    }
+) {
     let mut bytes_left = MOST_KEPT_BYTES;
     for token in kept {
         match bytes_left.checked_sub(token.len() + 1) {
             Some(rest) => bytes_left = rest,
             None => break,
         }
-        add_tokens(&mut tokens, token);
+        add_tokens(tokens, token);
     }
-    tokens.join(" ")
 }
 
 #[cfg(test)]
@@ -57,14 +56,18 @@ mod tests {
         for scope in &["b a", "c", "beyond"] {
             demanded.add(scope);
         }
-        let kept = ["k", "a", "c", "k"];
-        let scope = challenge_scope("a d", demanded, kept.into_iter());
-        assert_eq!(scope, "a d b c k");
+        let mut tokens = Vec::new();
+        add_tokens(&mut tokens, "a d");
+        demanded
+            .tokens()
+            .for_each(|token| add_tokens(&mut tokens, token));
+        add_kept_tokens(&mut tokens, ["k", "a", "c", "k"].into_iter());
+        assert_eq!(tokens.join(" "), "a d b c k");
         let long = "x".repeat(400);
         let others: Vec<String> = (0..9).map(|number| format!("{number}{long}")).collect();
-        let kept = others.iter().map(String::as_str);
-        let scope = challenge_scope("a", DemandedScopes::default(), kept);
-        assert!(scope.len() <= MOST_KEPT_BYTES + 1, "{}", scope.len());
-        assert_eq!(scope.split(' ').count(), 3);
+        let mut tokens = vec!["a"];
+        add_kept_tokens(&mut tokens, others.iter().map(String::as_str));
+        assert_eq!(tokens.len(), 3);
+        assert!(tokens.join(" ").len() <= MOST_KEPT_BYTES + 1);
     }
 }

@@ -112,12 +112,6 @@ impl Rejection {
         self
     }
 
-    /// Replaces the scope that the challenge names. `scope` is a valid scope of configured names.
-    pub(crate) fn with_challenge_scope(mut self, scope: String) -> Self {
-        self.scope = Some(scope.into());
-        self
-    }
-
     /// Adds the authentication of the user that the challenge names.
     pub(crate) fn with_authentication(mut self, required: RequiredAuthentication) -> Self {
         self.authentication = Some(Box::new(required));
@@ -129,12 +123,13 @@ impl Rejection {
         self.scope.is_some() || self.authentication.is_some()
     }
 
-    /// Names the scope in a challenge of another kind than that of the scope.
-    pub(crate) fn with_scope(self, scope: String) -> Self {
-        if scope.is_empty() {
-            return self;
+    /// Names a scope in the challenge, in place of the one that it names; an empty one is not named.
+    /// `scope` is a valid scope of configured names.
+    pub(crate) fn with_scope(mut self, scope: &str) -> Self {
+        if !scope.is_empty() {
+            self.scope = Some(scope.to_owned().into());
         }
-        self.with_challenge_scope(scope)
+        self
     }
 
     pub(crate) fn shared_issuer(&self) -> Option<Arc<str>> {
@@ -182,10 +177,12 @@ impl Rejection {
     }
 
     /// The scope that the challenge names: for [`RejectionKind::InsufficientScope`], and where
-    /// something else of a route's [`Requirement`](crate::extract::Requirement) is missing. First what the guard demands (of several alternatives the first), then what other guards
-    /// of the route are known to demand, then what the token has of the scopes that this server
-    /// knows: a client that asks for exactly this loses nothing. The [`detail`](Self::detail) has
-    /// the guard's own demand, and the token's scope.
+    /// something else of a route's [`Requirement`](crate::extract::Requirement) is missing. First what
+    /// the guard demands (of several alternatives the one that the token has, else the first), then
+    /// what other guards of the route are known to demand, then in a 401 the layer's
+    /// [`challenge_scope`](crate::AuthenticateLayer::challenge_scope), then what the token has of the
+    /// scopes that this server knows: a client that asks for exactly this loses nothing. The
+    /// [`detail`](Self::detail) has the guard's own demand, and the token's scope.
     #[must_use]
     pub fn required_scope(&self) -> Option<&str> {
         self.scope.as_deref()

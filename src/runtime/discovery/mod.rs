@@ -2,3 +2,5 @@
 
 pub(crate) mod metadata;
 pub(crate) mod endpoint_url;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+pub(crate) mod oauth_endpoints;

@@ -187,7 +187,7 @@ fn is_region(region: &str) -> bool {
 
 /// OpenID Connect Discovery s4 appends to the issuer; RFC 8414 s3.1 inserts before its path, and
 /// s5 does so with OpenID Connect's name too.
-#[cfg(feature = "jwks")]
+#[cfg(any(feature = "aide", feature = "jwks", feature = "utoipa"))]
 pub(in crate::server) fn discovery_urls(issuer: &str) -> Vec<String> {
     let issuer = issuer.trim_end_matches('/');
     let appended = format!("{issuer}/.well-known/openid-configuration");

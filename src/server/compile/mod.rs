@@ -8,6 +8,8 @@ pub(crate) mod key_source;
 pub(crate) mod issuer;
 pub(crate) mod metadata;
 pub(crate) mod resources;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+pub(crate) mod authorization_server;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]

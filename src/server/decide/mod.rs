@@ -6,6 +6,8 @@ pub(crate) mod issuer_authority;
 pub(crate) mod unknown_issuer;
 pub(crate) mod sender;
 pub(crate) mod protected_resource;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+pub(crate) mod authorization_server;
 #[cfg(feature = "jwks")]
 pub(crate) mod signed_response;
 #[cfg(feature = "jwks")]

@@ -6,6 +6,7 @@ use http::HeaderMap;
 
 use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::resource_set::ResourceSet;
+use crate::model::scope::ScopeToken;
 use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
@@ -110,6 +111,18 @@ impl VerifiedRequest {
             }
             Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
         }
+    }
+
+    /// The scope token of the access token that meets a demand for `token`: the same, or the first that
+    /// implies it.
+    pub(crate) fn held_scope_for(&self, token: &str) -> Option<&str> {
+        let hierarchy = self.rules.scope_hierarchy.as_deref();
+        let implies =
+            |held: &&str| hierarchy.is_some_and(|hierarchy| hierarchy.implies(held, token));
+        let held = || self.token.scope().iter().map(ScopeToken::as_str);
+        held()
+            .find(|held| *held == token)
+            .or_else(|| held().find(implies))
     }
 
     /// Why the claim of roles has no name that is read, for an operator whose guard finds none.

@@ -161,6 +161,12 @@ impl ConfigError {
         Self::of_kind(ConfigMistakeKind::Invalid, setting, problem)
     }
 
+    /// A mistake in what a caller gives a server that is built.
+    #[cfg(any(feature = "aide", feature = "utoipa"))]
+    pub(crate) fn for_caller(setting: &'static str, problem: String) -> Self {
+        Self::new(setting, problem)
+    }
+
     pub(in crate::server) fn missing(setting: &'static str, problem: impl Into<String>) -> Self {
         Self::of_kind(ConfigMistakeKind::Missing, setting, problem)
     }

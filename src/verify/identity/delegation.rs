@@ -8,8 +8,8 @@ use http::HeaderMap;
 
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::ids::{UserId, WorkspaceId};
-use crate::model::scope::Scope;
 use crate::model::shared_str::SharedStr;
+use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::access::WorkspaceAccess;
 use crate::verify::identity::kinds::{Client, Identity};
 use crate::verify::policy::delegation_rule::DelegationRule;
@@ -62,7 +62,7 @@ impl UncheckedDelegation {
     pub(crate) fn claim(
         caller: &Identity,
         rule: &DelegationRule,
-        (scope, context): (&Scope, Option<&str>),
+        (token, context): (&AccessToken, Option<&str>),
         headers: &HeaderMap,
     ) -> Result<ClaimedUser, Rejection> {
         let client = match caller {
@@ -79,7 +79,7 @@ impl UncheckedDelegation {
         let needed = rule
             .scope_in(context)
             .ok_or(Rejection::wrong_caller("delegation"))?;
-        if !scope.contains(needed) {
+        if !token.has_scope(needed) {
             return Err(Rejection::insufficient_scope(needed.to_owned().into()));
         }
         // The realm is the client's: the same id from another issuer is another user.

@@ -109,6 +109,17 @@ impl ScopeClosure {
         }
     }
 
+    /// Whether the hierarchy has this scope.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.number_of(name).is_some()
+    }
+
+    /// Whether the scope `wider` implies the scope `narrower`.
+    pub(crate) fn implies(&self, wider: &str, narrower: &str) -> bool {
+        let numbers = self.number_of(wider).zip(self.number_of(narrower));
+        numbers.is_some_and(|(from, to)| has_bit(row_of(&self.rows, self.width, from), to))
+    }
+
     fn number_of(&self, name: &str) -> Option<usize> {
         let mut at = place_of(name, self.places.len());
         loop {
@@ -179,6 +190,11 @@ fn union(row: &mut [u64], other: &[u64]) {
     }
 }
 
+fn has_bit(row: &[u64], number: usize) -> bool {
+    row.get(number / 64)
+        .is_some_and(|word| word & (1 << (number % 64)) != 0)
+}
+
 /// FNV-1a. The names in the table come from the configuration alone, so no sender chooses collisions.
 fn place_of(name: &str, places: usize) -> usize {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -212,10 +228,8 @@ impl ImpliedScopes {
     }
 
     pub(crate) fn contains(&self, token: &str) -> bool {
-        self.closure.number_of(token).is_some_and(|number| {
-            let word = self.bits.get(number / 64);
-            word.is_some_and(|word| word & (1 << (number % 64)) != 0)
-        })
+        let number = self.closure.number_of(token);
+        number.is_some_and(|number| has_bit(&self.bits, number))
     }
 
     /// Its memory in bytes, without the closure that tokens share.
@@ -274,6 +288,14 @@ mod tests {
         assert!(!write.contains("delete") && !write.contains("admin"));
         assert!(implied(&rules, "read").0.is_none());
         assert!(implied(&[], "read").0.is_none());
+        let hierarchy = ScopeHierarchy::new()
+            .implies("admin", "write")
+            .implies("write", "read");
+        let closure = ScopeClosure::of(&hierarchy).expect("no cycle");
+        let closure = closure.expect("rules");
+        assert!(closure.implies("admin", "read") && !closure.implies("read", "admin"));
+        assert!(!closure.implies("admin", "admin") && !closure.implies("admin", "x"));
+        assert!(closure.has("read") && !closure.has("x"));
         let both = implied(&rules, "other write");
         assert!(both.contains("x") && both.contains("read"));
     }

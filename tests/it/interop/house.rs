@@ -35,6 +35,7 @@ pub(super) struct Foreign {
     child: Child,
     /// Open as long as the server shall live.
     input: Option<ChildStdin>,
+    ends_with_input: bool,
     lines: UnboundedReceiver<String>,
     /// Disconnected when the server has ended.
     alive: Receiver<()>,
@@ -52,6 +53,12 @@ pub(super) fn home(name: &str) -> PathBuf {
         "this test needs {name}, which is not installed; run `tests/interop/install`"
     );
     home
+}
+
+/// Where the program is that starts a server or is a client.
+pub(super) fn starter_of(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    folder.join(name)
 }
 
 impl Foreign {
@@ -96,19 +103,29 @@ impl Foreign {
         Self::start(python, "requests-oauth2client/client.py", "", &home).await
     }
 
+    /// Starts `examples/mcp` on a free port, with these variables.
+    pub(super) async fn mcp_server(variables: &[(&str, &str)]) -> Self {
+        let mut server = Command::new(home("mcp/programs").join("portcullis-mcp-example"));
+        server.env("LISTEN", "127.0.0.1:0");
+        server.envs(variables.iter().copied());
+        let mut server = Self::run(&mut server, "listening on ").await;
+        server.ends_with_input = false;
+        server
+    }
+
     async fn start(
         mut command: Command,
         starter: &str,
         argument: impl ToString,
         home: &Path,
     ) -> Self {
-        let starter = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/interop")
-            .join(starter);
+        command.arg(starter_of(starter)).arg(argument.to_string());
+        Self::run(command.current_dir(home), "ready ").await
+    }
+
+    /// Runs a program whose address follows these words.
+    async fn run(command: &mut Command, ready: &str) -> Self {
         let mut child = command
-            .arg(starter)
-            .arg(argument.to_string())
-            .current_dir(home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -133,13 +150,14 @@ impl Foreign {
         });
         let mut server = Self {
             input: child.stdin.take(),
+            ends_with_input: true,
             child,
             lines,
             alive,
             complaints,
             url: String::new(),
         };
-        server.url = server.line_that_starts_with("ready ").await;
+        server.url = server.line_that_starts_with(ready).await;
         server
     }
 
@@ -189,7 +207,9 @@ impl Drop for Foreign {
     /// already is only collected.
     fn drop(&mut self) {
         self.input = None;
-        let _ = self.alive.recv_timeout(Duration::from_secs(5));
+        if self.ends_with_input {
+            let _ = self.alive.recv_timeout(Duration::from_secs(5));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

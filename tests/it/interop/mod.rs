@@ -12,6 +12,7 @@ mod cognito_local;
 mod dpop_clients;
 mod house;
 mod http_clients;
+mod mcp;
 mod moto;
 mod oidc_provider;
 mod opaque;

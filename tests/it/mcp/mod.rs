@@ -4,5 +4,6 @@ mod headers;
 mod bodies;
 mod declarations;
 mod lists;
+mod requirements;
 mod stacks;
 mod support;

@@ -150,6 +150,7 @@ fn troubleshooting_has_every_kind_and_fault_and_no_other() {
         ("invalid_token", faults_of("TokenFault")),
         ("invalid_dpop_proof", faults_of("DpopFault")),
         ("insufficient_scope", none()),
+        ("insufficient_user_authentication", none()),
         ("wrong_caller", callers.map(ToOwned::to_owned).into()),
         ("wrong_tenant", none()),
         ("no_tenant", none()),

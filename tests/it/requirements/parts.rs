@@ -160,7 +160,7 @@ async fn each_part_alone_refuses_the_token_that_lacks_it_and_accepts_its_twin() 
         (
             "role",
             plain().claim("roles", ["clerk"]),
-            "403 wrong_caller role",
+            "403 wrong_caller",
             vec![
                 plain().claim("roles", ["clerk", "owner"]),
                 plain().claim("roles", ["treasurer"]),
@@ -219,7 +219,7 @@ async fn all_parts_together_are_checked_in_the_order_token_scope_user_role_tenan
         .await;
     token = token.claim("roles", ["clerk"]);
     stage
-        .check("everything", &token, true, "403 wrong_caller role")
+        .check("everything", &token, true, "403 wrong_caller")
         .await;
     token = token.claim("auth_time", stage.now() - 301);
     let step_up = "401 insufficient_user_authentication";

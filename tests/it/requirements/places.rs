@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Path;
 use axum::routing::{get, post};
 use http::Request;
-use portcullis::extract::Authorized;
+use portcullis::error::Refusal;
+use portcullis::extract::{Authorized, Refuser};
 use portcullis::layer::{ProblemJson, RequireLayer};
 use portcullis::test_util::MockIssuer;
 use portcullis::{AccessToken, ResourceServer, TenantClaims};
@@ -146,7 +148,7 @@ async fn role_of_a_workspace_counts_at_the_extractor_and_that_of_the_claim_at_bo
         .claim("workspace", "acme-prod")
         .claim("account", "acme")
         .claim("user", "u-1");
-    let no = "403 wrong_caller role";
+    let no = "403 wrong_caller";
     for (token, extractor, layer) in [
         (user.clone().claim("role", "editor"), "200", no),
         (user.clone().claim("roles", ["editor"]), "200", "200"),
@@ -214,4 +216,51 @@ async fn role_and_tenant_demand_that_the_layer_names_its_context() {
         assert_eq!(answer.verdict(), "500 misconfigured no_context", "{path}");
     }
     assert_eq!(unwired.send("/class-maybe", &[]).await.verdict(), "200");
+}
+
+#[tokio::test]
+async fn requirement_that_depends_on_data_is_checked_in_the_handler() {
+    async fn transfer(refuser: Refuser, Path(amount): Path<u32>) -> Result<String, Refusal> {
+        if amount > 1000 {
+            refuser.require::<Pay>()?;
+        }
+        if amount > 9000 {
+            refuser.require::<ByRole>()?;
+            refuser.require::<ByTenant>()?;
+        }
+        Ok("moved".to_owned())
+    }
+    let issuer = MockIssuer::new();
+    let layer = server(&issuer).authenticate().optional();
+    let app = TestApp::behind(layer.renderer(ProblemJson)).route("/{amount}", get(transfer));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.expect("after 1970").as_secs();
+    let token = issuer.token().audience(API).scope("pay:write");
+    let strong = token.clone().claim("acr", "mfa").claim("auth_time", now);
+    let editor = strong.clone().claim("roles", ["editor"]);
+    for (path, token, expected) in [
+        ("/1000", &token, "200"),
+        ("/1001", &token, STEP_UP),
+        ("/1001", &strong, "200"),
+        (
+            "/1001",
+            &strong.clone().scope("x"),
+            "403 insufficient_scope",
+        ),
+        ("/9001", &strong, "403 wrong_caller"),
+        ("/9001", &editor, "403 no_tenant"),
+    ] {
+        let answer = app.get(path, &token.sign()).await;
+        assert_eq!(answer.verdict(), expected, "{path}");
+    }
+    let answer = app.get("/1001", &token.sign()).await;
+    assert!(answer.body.contains("insufficient_user_authentication"));
+    assert!(
+        answer
+            .challenge()
+            .contains("scope=\"pay:write\", acr_values=\"phr mfa\", max_age=\"300\""),
+        "{}",
+        answer.challenge()
+    );
+    assert_eq!(app.send("/1001", &[]).await.verdict(), "401 missing_token");
 }

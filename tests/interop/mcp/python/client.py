@@ -1,4 +1,4 @@
-"""The MCP SDK of Python as a client: `python python.py URL TOOL...`. Prints one line of JSON."""
+"""The MCP SDK of Python as a client: `python client.py URL TOOL...`. Prints one line of JSON."""
 
 import asyncio
 import importlib.metadata
@@ -15,8 +15,8 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 URL, *TOOLS = sys.argv[1:]
 REDIRECT = "http://127.0.0.1:1/callback"
-USER = pathlib.Path(__file__).with_name("user.mjs")
-ARGUMENTS = {}
+USER = pathlib.Path(__file__).parent.with_name("user.mjs")
+ARGUMENTS = {"rename_mission": {"id": "apollo", "name": "Apollo 11"}}
 
 report = {
     "client": f"mcp {importlib.metadata.version('mcp')}",
@@ -62,6 +62,10 @@ class User:
         return AuthorizationCodeResult(code=given["code"], state=given.get("state"), iss=given.get("iss"))
 
 
+def text(said):
+    return " ".join(part.text for part in said.content)
+
+
 def short(error):
     """The first error in a group of a group."""
     while isinstance(error, BaseExceptionGroup):
@@ -91,13 +95,13 @@ async def main():
         ):
             report["protocol"] = client.protocol_version
             report["tools"] = [tool.name for tool in (await client.list_tools()).tools]
-            report["calls"] = {}
+            report["calls"] = []
             for name in TOOLS:
                 try:
                     said = await client.call_tool(name, ARGUMENTS.get(name, {}))
-                    report["calls"][name] = " ".join(part.text for part in said.content)
+                    report["calls"].append(f"{name}: {text(said)}")
                 except Exception as error:
-                    report["calls"][name] = short(error)
+                    report["calls"].append(f"{name}: {short(error)}")
     except Exception as error:
         report["error"] = short(error)
     report["scope"] = storage.tokens and storage.tokens.scope

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { asked, visit } from './user.mjs';
+import { asked, visit } from '../user.mjs';
 
 const [, , library, url, ...steps] = process.argv;
 const home = `${process.cwd()}/node_modules/@modelcontextprotocol/${library}`;
@@ -90,7 +90,9 @@ async function withUser(action) {
 }
 
 // Arguments of the example's tools.
-const ARGUMENTS = {};
+const ARGUMENTS = { rename_mission: { id: 'apollo', name: 'Apollo 11' } };
+
+const text = (answer) => answer.content.map((part) => part.text).join(' ');
 
 const short = (error) => `${error.constructor.name}: ${error.message}`.split('\n')[0];
 
@@ -99,14 +101,14 @@ try {
   const protocol = client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion;
   report.protocol = protocol;
   report.tools = (await withUser(() => client.listTools())).tools.map((tool) => tool.name);
-  report.calls = {};
+  report.calls = [];
   for (const name of steps) {
     try {
       const call = () => client.callTool({ name, arguments: ARGUMENTS[name] ?? {} });
       const answer = await withUser(call);
-      report.calls[name] = answer.content.map((part) => part.text).join(' ');
+      report.calls.push(`${name}: ${text(answer)}`);
     } catch (error) {
-      report.calls[name] = short(error);
+      report.calls.push(`${name}: ${short(error)}`);
     }
   }
 } catch (error) {
