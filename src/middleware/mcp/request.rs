@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::mcp::access::McpPolicy;
@@ -45,12 +45,15 @@ pub(super) enum Denied {
     /// In the way of the authentication layer.
     Refused(Refusal),
     /// With a JSON-RPC error.
-    Fault {
-        status: StatusCode,
-        fault: MessageFault,
-        /// As it was logged.
-        refusal: Refusal,
-    },
+    Fault(Box<DeniedMessage>),
+}
+
+/// A message that is refused as such.
+pub(super) struct DeniedMessage {
+    pub(super) status: StatusCode,
+    pub(super) fault: MessageFault,
+    /// As it was logged.
+    pub(super) refusal: Refusal,
 }
 
 impl From<Refusal> for Denied {
@@ -59,63 +62,77 @@ impl From<Refusal> for Denied {
     }
 }
 
-pub(super) fn decide_head(
-    policy: &McpPolicy,
-    method: &Method,
-    headers: &HeaderMap,
-    extensions: &mut Extensions,
-) -> Result<Head, Denied> {
-    if method != Method::POST {
+/// The decision by the head. The header fields are read first, so that the request stays whole.
+pub(super) fn decide_head<B>(policy: &McpPolicy, request: &mut Request<B>) -> Result<Head, Denied> {
+    let plan = if request.method() == Method::POST {
+        plan(policy, request.headers())
+    } else {
         // Streams and the end of sessions of revisions before 2026-07-28.
-        check_token(extensions)?;
-        let lists = method == Method::GET;
-        return Ok(Head::Admitted { lists });
+        let lists = request.method() == Method::GET;
+        Plan::token_and(Head::Admitted { lists })
+    };
+    let extensions = request.extensions_mut();
+    match plan.demands {
+        Some(demands) => check(extensions, demands.requirements(&policy.scopes))?,
+        None => check_token(extensions)?,
     }
+    Ok(plan.head)
+}
+
+/// What a head demands, and what it leads to where that is there.
+struct Plan<'s> {
+    /// `None`: a good token alone.
+    demands: Option<DemandSet<'s>>,
+    head: Head,
+}
+
+impl Plan<'_> {
+    const fn token_and(head: Head) -> Self {
+        Self {
+            demands: None,
+            head,
+        }
+    }
+}
+
+fn plan<'s>(policy: &'s McpPolicy, headers: &HeaderMap) -> Plan<'s> {
     let needs_body = |revision, fault| {
-        Ok(Head::NeedsBody(Undecided {
+        Head::NeedsBody(Undecided {
             revision,
             fault,
             is_met: false,
-        }))
+        })
     };
     let revision = match Revision::of(headers) {
-        Ok(revision) if !revision.has_headers() => {
-            check_token(extensions)?;
-            return needs_body(revision, None);
-        }
-        Ok(revision) => revision,
-        Err(fault) => {
-            check_token(extensions)?;
-            return needs_body(Revision::Body, Some(fault));
-        }
+        Ok(revision) if revision.has_headers() => revision,
+        Ok(revision) => return Plan::token_and(needs_body(revision, None)),
+        Err(fault) => return Plan::token_and(needs_body(Revision::Body, Some(fault))),
     };
     let operation = match HeaderOperation::of(headers) {
         Ok(Some(operation)) => operation,
-        other => {
-            check_token(extensions)?;
-            return needs_body(revision, other.err());
-        }
+        other => return Plan::token_and(needs_body(revision, other.err())),
     };
-    let demands = match operation.demands(&policy.scopes) {
-        Ok(demands) => demands,
-        Err(_) => {
-            check_token(extensions)?;
-            return needs_body(revision, None);
-        }
+    // The body may differ from fields that name what is not declared.
+    let Ok(demands) = operation.demands(&policy.scopes) else {
+        return Plan::token_and(needs_body(revision, None));
     };
-    check(extensions, demands.requirements(&policy.scopes))?;
     let trusts_headers = policy.service_compares_headers
         && revision == Revision::Headers
         && operation.class.is_told_by_headers();
-    if trusts_headers {
+    let head = if trusts_headers {
         let lists = is_list(operation.method);
-        return Ok(Head::Admitted { lists });
+        Head::Admitted { lists }
+    } else {
+        Head::NeedsBody(Undecided {
+            revision,
+            fault: None,
+            is_met: true,
+        })
+    };
+    Plan {
+        demands: Some(demands),
+        head,
     }
-    Ok(Head::NeedsBody(Undecided {
-        revision,
-        fault: None,
-        is_met: true,
-    }))
 }
 
 /// The decision by the body. Whether the service answers with a list.
@@ -351,11 +368,11 @@ fn refuse_with(
     };
     let detail = RejectionDetail::new().with_found(fault.message);
     let refusal = context.refuse(rejection.with_detail(detail));
-    Denied::Fault {
+    Denied::Fault(Box::new(DeniedMessage {
         status,
         fault,
         refusal,
-    }
+    }))
 }
 
 fn refuse_undeclared(extensions: &Extensions, undeclared: Undeclared) -> Denied {
