@@ -179,7 +179,7 @@ async fn encoded_names_are_decoded_before_they_are_compared() {
     for (name, verdict) in [
         ("=?base64?5pel5pys?=", "200"),
         ("=?base64?bGlzdA==?=", MISMATCH), // `list`, which has the same scope
-        ("=?BASE64?5pel5pys?=", "403 forbidden"), // plain text, and no such tool
+        ("=?BASE64?5pel5pys?=", MISMATCH), // plain text
     ] {
         let answer = app
             .post_new("missions:read", Some("tools/call"), Some(name), &body)
