@@ -125,13 +125,10 @@ fn app(server: &ResourceServer, resource: &str) -> Result<Router, Fault> {
     );
     let mut authenticate = server.authenticate_for(resource)?;
     if variable("CHALLENGE").as_deref() == Some("read") {
+        // What a client requests first; a tool that needs more says so in its 403.
         authenticate = authenticate.challenge_scope::<ReadMissions>();
     }
     let path = resource.parse::<http::Uri>()?.path().to_owned();
-    // What a client asks for first; a tool that needs more says so in its 403.
-    let authenticate = server
-        .authenticate_for(resource)?
-        .challenge_scope::<ReadMissions>();
     Ok(Router::new()
         .route_service(&path, service)
         .layer(layer)

@@ -20,58 +20,49 @@ pub(super) struct McpPolicy {
     pub(super) hides_unavailable: bool,
 }
 
-/// In the extensions of an admitted request.
-#[derive(Clone)]
-pub(super) struct PolicyHandle(pub(super) Arc<McpPolicy>);
-
-/// What the caller of a request may use, for services that filter their lists themselves; see
-/// [`McpLayer::hide_unavailable`](crate::mcp::McpLayer::hide_unavailable) for a filter that is ready.
+/// What the caller of a request may use, for services that filter their lists themselves; made by
+/// [`McpScopes::access`](crate::mcp::McpScopes::access).
+/// [`McpLayer::hide_unavailable`](crate::mcp::McpLayer::hide_unavailable) is a filter that is ready.
 ///
 /// Each answer is that which the layer would give to a call with the same token now.
-///
-/// ```
-/// use http::Extensions;
-/// use portcullis::mcp::McpAccess;
-///
-/// fn tools(extensions: &Extensions) -> Vec<&'static str> {
-///     let all = ["list_missions", "edit_mission"];
-///     match McpAccess::of(extensions) {
-///         Ok(access) => all.into_iter().filter(|name| access.allows_tool(name)).collect(),
-///         Err(_) => Vec::new(), // no layer covers the service
-///     }
-/// }
-/// assert!(tools(&Extensions::new()).is_empty());
-/// ```
-#[derive(Clone)]
-pub struct McpAccess {
-    policy: Arc<McpPolicy>,
-    context: AuthContext,
+#[derive(Clone, Copy)]
+pub struct McpAccess<'r> {
+    scopes: &'r McpScopes,
+    context: &'r AuthContext,
 }
 
-impl McpAccess {
-    /// The access of a request that came through an [`McpLayer`](crate::mcp::McpLayer), from the
-    /// extensions of the request. In `rmcp` they are those of the `http::request::Parts` in the context
-    /// of a request.
+impl McpScopes {
+    /// What the caller of a request may use, by the extensions of the request. In `rmcp` they are those of
+    /// the `http::request::Parts` in the context of a request.
+    ///
+    /// ```
+    /// use http::Extensions;
+    /// use portcullis::mcp::McpScopes;
+    ///
+    /// fn tools(scopes: &McpScopes, extensions: &Extensions) -> Vec<&'static str> {
+    ///     let all = ["list_missions", "rename_mission"];
+    ///     match scopes.access(extensions) {
+    ///         Ok(access) => all.into_iter().filter(|name| access.allows_tool(name)).collect(),
+    ///         Err(_) => Vec::new(), // no layer covers the service
+    ///     }
+    /// }
+    /// assert!(tools(&McpScopes::new(), &Extensions::new()).is_empty());
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::NotAuthenticated`](crate::RejectionKind::NotAuthenticated): no such layer covers
-    /// the service.
-    pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
+    /// [`RejectionKind::NotAuthenticated`](crate::RejectionKind::NotAuthenticated): no
+    /// [`AuthenticateLayer`](crate::AuthenticateLayer) covers the service.
+    pub fn access<'r>(&'r self, extensions: &'r Extensions) -> Result<McpAccess<'r>, Refusal> {
         let context = AuthContext::of(extensions)?;
-        match extensions.get::<PolicyHandle>() {
-            Some(PolicyHandle(policy)) => Ok(Self::new(policy, context)),
-            None => Err(Refusal::without_layer()),
-        }
+        Ok(McpAccess {
+            scopes: self,
+            context,
+        })
     }
+}
 
-    pub(super) fn new(policy: &Arc<McpPolicy>, context: &AuthContext) -> Self {
-        Self {
-            policy: Arc::clone(policy),
-            context: context.clone(),
-        }
-    }
-
+impl McpAccess<'_> {
     /// Whether the caller may call the tool with this name.
     #[must_use]
     pub fn allows_tool(&self, name: &str) -> bool {
@@ -90,25 +81,52 @@ impl McpAccess {
         self.allows(TargetKind::Resource, uri)
     }
 
-    pub(super) fn allows(&self, kind: TargetKind, name: &str) -> bool {
+    fn allows(&self, kind: TargetKind, name: &str) -> bool {
         let method = match kind {
             TargetKind::Tool => "tools/call",
             TargetKind::Prompt => "prompts/get",
             TargetKind::Resource => "resources/read",
         };
-        let scopes = &self.policy.scopes;
+        let scopes = self.scopes;
         let method = scopes.of_method(method, MethodClass::of(method));
         let (Ok(method), Ok(target)) = (method, scopes.of_target(kind, name)) else {
             return false;
         };
         let places = method.iter().chain(target);
         let mut demands = places.filter_map(|place| scopes.requirement(*place));
-        self.context.required().is_ok() && demands.all(|demand| meets(&self.context, demand))
+        self.context.verified.is_some() && demands.all(|demand| meets(self.context, demand))
     }
 }
 
-impl fmt::Debug for McpAccess {
+impl fmt::Debug for McpAccess<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("McpAccess").finish_non_exhaustive()
+    }
+}
+
+/// The access of a caller that outlives the request, for the answer.
+pub(super) struct ListAccess {
+    policy: Arc<McpPolicy>,
+    context: AuthContext,
+}
+
+impl ListAccess {
+    /// `None` where lists are whole.
+    pub(super) fn of(policy: &Arc<McpPolicy>, extensions: &Extensions) -> Option<Box<Self>> {
+        if !policy.hides_unavailable {
+            return None;
+        }
+        Some(Box::new(Self {
+            policy: Arc::clone(policy),
+            context: extensions.get::<AuthContext>()?.clone(),
+        }))
+    }
+
+    pub(super) fn allows(&self, kind: TargetKind, name: &str) -> bool {
+        let access = McpAccess {
+            scopes: &self.policy.scopes,
+            context: &self.context,
+        };
+        access.allows(kind, name)
     }
 }

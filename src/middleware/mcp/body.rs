@@ -16,7 +16,7 @@ use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::middleware::mcp::access::McpAccess;
+use crate::middleware::mcp::access::ListAccess;
 use crate::verify::mcp::list_answer::without_hidden;
 use crate::verify::mcp::message::{JsonRpcError, MessageFault};
 
@@ -43,7 +43,7 @@ pin_project! {
 
 /// A list on its way to the client.
 struct List {
-    access: McpAccess,
+    access: Box<ListAccess>,
     is_stream: bool,
     buffer: BytesMut,
     has_ended: bool,
@@ -57,7 +57,7 @@ impl<B> McpBody<B> {
     }
 
     /// The answer of the service, without what this caller cannot use.
-    pub(super) fn filtered(response: Response<B>, access: McpAccess) -> Response<Self> {
+    pub(super) fn filtered(response: Response<B>, access: Box<ListAccess>) -> Response<Self> {
         let (mut head, body) = response.into_parts();
         let media_type = media_type(&head.headers);
         let is_stream = media_type == "text/event-stream";

@@ -2,13 +2,14 @@
 //!
 //! 1. Without a good token nothing of the body is read.
 //! 2. Revision 2026-07-28: a caller that lacks a scope is refused by the header fields alone. What is admitted by
-//!    them is compared with the body, unless the service compares it.
+//!    them is compared with the body, unless the service compares it. What they name without having been declared is
+//!    compared too: where the body differs, that is the fault.
 //! 3. Earlier revisions: by the body.
 //! 4. The decision is about what the body says, whenever it is read.
 
 use std::borrow::Cow;
 
-use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::mcp::access::McpPolicy;
@@ -26,11 +27,17 @@ use crate::verify::mcp::revision::{MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION, R
 pub(super) enum Head {
     /// The service gets it as it is.
     Admitted { lists: bool },
-    /// The body decides. With a fault it only says which message the answer is for.
-    NeedsBody {
-        revision: Revision,
-        fault: Option<MessageFault>,
-    },
+    /// The body decides.
+    NeedsBody(Undecided),
+}
+
+/// What the head of a request has led to so far.
+pub(super) struct Undecided {
+    revision: Revision,
+    /// What is wrong already. The body then only says which message the answer is for.
+    fault: Option<MessageFault>,
+    /// What the header fields demand is met: a body that says the same is admitted.
+    is_met: bool,
 }
 
 /// A request that the service does not get.
@@ -38,12 +45,15 @@ pub(super) enum Denied {
     /// In the way of the authentication layer.
     Refused(Refusal),
     /// With a JSON-RPC error.
-    Fault {
-        status: StatusCode,
-        fault: MessageFault,
-        /// As it was logged.
-        refusal: Refusal,
-    },
+    Fault(Box<DeniedMessage>),
+}
+
+/// A message that is refused as such.
+pub(super) struct DeniedMessage {
+    pub(super) status: StatusCode,
+    pub(super) fault: MessageFault,
+    /// As it was logged.
+    pub(super) refusal: Refusal,
 }
 
 impl From<Refusal> for Denied {
@@ -52,67 +62,92 @@ impl From<Refusal> for Denied {
     }
 }
 
-pub(super) fn decide_head(
-    policy: &McpPolicy,
-    method: &Method,
-    headers: &HeaderMap,
-    extensions: &mut Extensions,
-) -> Result<Head, Denied> {
-    if method != Method::POST {
+/// The decision by the head. The header fields are read first, so that the request stays whole.
+pub(super) fn decide_head<B>(policy: &McpPolicy, request: &mut Request<B>) -> Result<Head, Denied> {
+    let plan = if request.method() == Method::POST {
+        plan(policy, request.headers())
+    } else {
         // Streams and the end of sessions of revisions before 2026-07-28.
-        check_token(extensions)?;
-        let lists = method == Method::GET;
-        return Ok(Head::Admitted { lists });
+        let lists = request.method() == Method::GET;
+        Plan::token_and(Head::Admitted { lists })
+    };
+    let extensions = request.extensions_mut();
+    match plan.demands {
+        Some(demands) => check(extensions, demands.requirements(&policy.scopes))?,
+        None => check_token(extensions)?,
     }
-    let needs_body = |revision, fault| Ok(Head::NeedsBody { revision, fault });
+    Ok(plan.head)
+}
+
+/// What a head demands, and what it leads to where that is there.
+struct Plan<'s> {
+    /// `None`: a good token alone.
+    demands: Option<DemandSet<'s>>,
+    head: Head,
+}
+
+impl Plan<'_> {
+    const fn token_and(head: Head) -> Self {
+        Self {
+            demands: None,
+            head,
+        }
+    }
+}
+
+fn plan<'s>(policy: &'s McpPolicy, headers: &HeaderMap) -> Plan<'s> {
+    let needs_body = |revision, fault| {
+        Head::NeedsBody(Undecided {
+            revision,
+            fault,
+            is_met: false,
+        })
+    };
     let revision = match Revision::of(headers) {
-        Ok(revision) if !revision.has_headers() => {
-            check_token(extensions)?;
-            return needs_body(revision, None);
-        }
-        Ok(revision) => revision,
-        Err(fault) => {
-            check_token(extensions)?;
-            return needs_body(Revision::Body, Some(fault));
-        }
+        Ok(revision) if revision.has_headers() => revision,
+        Ok(revision) => return Plan::token_and(needs_body(revision, None)),
+        Err(fault) => return Plan::token_and(needs_body(Revision::Body, Some(fault))),
     };
     let operation = match HeaderOperation::of(headers) {
         Ok(Some(operation)) => operation,
-        other => {
-            check_token(extensions)?;
-            return needs_body(revision, other.err());
-        }
+        other => return Plan::token_and(needs_body(revision, other.err())),
     };
-    let demands = match operation.demands(&policy.scopes) {
-        Ok(demands) => demands,
-        Err(undeclared) => {
-            check_token(extensions)?;
-            return match undeclared {
-                Undeclared::Method => needs_body(revision, Some(no_method())),
-                _ => Err(refuse_undeclared(extensions, undeclared)),
-            };
-        }
+    // The body may differ from fields that name what is not declared.
+    let Ok(demands) = operation.demands(&policy.scopes) else {
+        return Plan::token_and(needs_body(revision, None));
     };
-    check(extensions, demands.requirements(&policy.scopes))?;
     let trusts_headers = policy.service_compares_headers
         && revision == Revision::Headers
         && operation.class.is_told_by_headers();
-    if trusts_headers {
+    let head = if trusts_headers {
         let lists = is_list(operation.method);
-        return Ok(Head::Admitted { lists });
+        Head::Admitted { lists }
+    } else {
+        Head::NeedsBody(Undecided {
+            revision,
+            fault: None,
+            is_met: true,
+        })
+    };
+    Plan {
+        demands: Some(demands),
+        head,
     }
-    needs_body(revision, None)
 }
 
 /// The decision by the body. Whether the service answers with a list.
 pub(super) fn decide_body(
     policy: &McpPolicy,
-    revision: Revision,
-    fault: Option<MessageFault>,
+    undecided: Undecided,
     headers: &HeaderMap,
     extensions: &mut Extensions,
     body: &[u8],
 ) -> Result<bool, Denied> {
+    let Undecided {
+        revision,
+        fault,
+        is_met,
+    } = undecided;
     let messages = match read_body(body, revision == Revision::BodyOrBatch) {
         Ok(messages) => messages,
         // The fault of the head comes first: what it is about is what clients act upon.
@@ -125,8 +160,8 @@ pub(super) fn decide_body(
     }
     if let (true, Some(message)) = (revision.has_headers(), messages.first()) {
         match compare(headers, message) {
-            Ok(Compared::IsDecided { lists }) => return Ok(lists),
-            Ok(Compared::SaysMore) => {}
+            Ok(Compared::SaysTheSame { lists }) if is_met => return Ok(lists),
+            Ok(Compared::SaysTheSame { .. } | Compared::SaysMore) => {}
             Err(fault) => {
                 let fault = fault.of_message(first_id);
                 return Err(deny(extensions, revision, fault));
@@ -232,8 +267,8 @@ impl<'h> HeaderOperation<'h> {
 
 /// How the body of a request of revision 2026-07-28 goes with its header fields.
 enum Compared {
-    /// It says the same, so that the decision by the fields holds.
-    IsDecided { lists: bool },
+    /// It says the same, so that a decision by the fields holds.
+    SaysTheSame { lists: bool },
     /// It does not contradict them, and decides.
     SaysMore,
 }
@@ -278,7 +313,7 @@ fn compare(headers: &HeaderMap, message: &Message<'_>) -> Result<Compared, Messa
     }
     Ok(if call.class.is_told_by_headers() {
         let lists = is_list(&call.method);
-        Compared::IsDecided { lists }
+        Compared::SaysTheSame { lists }
     } else {
         Compared::SaysMore
     })
@@ -333,11 +368,11 @@ fn refuse_with(
     };
     let detail = RejectionDetail::new().with_found(fault.message);
     let refusal = context.refuse(rejection.with_detail(detail));
-    Denied::Fault {
+    Denied::Fault(Box::new(DeniedMessage {
         status,
         fault,
         refusal,
-    }
+    }))
 }
 
 fn refuse_undeclared(extensions: &Extensions, undeclared: Undeclared) -> Denied {

@@ -73,7 +73,7 @@ impl McpScopes {
     /// Demands `R` for calls of the tool with this name.
     pub fn tool<R: Requirement>(mut self, name: impl Into<String>) -> Self {
         let demand = self.demand::<R>();
-        add(&mut self.tools, name, demand);
+        add(&mut self.tools, name, Some(demand));
         self
     }
 
@@ -86,7 +86,7 @@ impl McpScopes {
     /// Demands `R` for calls of every tool that is not declared by its name. Default: refused.
     pub fn other_tools<R: Requirement>(mut self) -> Self {
         let demand = self.demand::<R>();
-        self.tools.others.get_or_insert_default().extend(demand);
+        self.tools.others.get_or_insert_default().push(demand);
         self
     }
 
@@ -94,7 +94,7 @@ impl McpScopes {
     /// arguments.
     pub fn prompt<R: Requirement>(mut self, name: impl Into<String>) -> Self {
         let demand = self.demand::<R>();
-        add(&mut self.prompts, name, demand);
+        add(&mut self.prompts, name, Some(demand));
         self
     }
 
@@ -107,7 +107,7 @@ impl McpScopes {
     /// Demands `R` for every prompt that is not declared by its name. Default: refused.
     pub fn other_prompts<R: Requirement>(mut self) -> Self {
         let demand = self.demand::<R>();
-        self.prompts.others.get_or_insert_default().extend(demand);
+        self.prompts.others.get_or_insert_default().push(demand);
         self
     }
 
@@ -115,7 +115,7 @@ impl McpScopes {
     /// where it is a URI template.
     pub fn resource<R: Requirement>(mut self, uri: impl Into<String>) -> Self {
         let demand = self.demand::<R>();
-        add(&mut self.resources, uri, demand);
+        add(&mut self.resources, uri, Some(demand));
         self
     }
 
@@ -133,7 +133,7 @@ impl McpScopes {
     /// letter, a scheme in capitals), or with a backslash, matches no prefix.
     pub fn resource_prefix<R: Requirement>(mut self, prefix: impl Into<String>) -> Self {
         let demand = self.demand::<R>();
-        self.add_prefix(prefix.into(), demand);
+        self.add_prefix(prefix.into(), Some(demand));
         self
     }
 
@@ -148,7 +148,7 @@ impl McpScopes {
     /// `tools/call`. A method that is no method of the protocol is admitted by its declaration.
     pub fn method<R: Requirement>(mut self, method: impl Into<String>) -> Self {
         let demand = self.demand::<R>();
-        add(&mut self.methods, method, demand);
+        add(&mut self.methods, method, Some(demand));
         self
     }
 
@@ -163,27 +163,26 @@ impl McpScopes {
         self.demands.iter()
     }
 
-    fn demand<R: Requirement>(&mut self) -> Option<usize> {
+    fn demand<R: Requirement>(&mut self) -> usize {
         let demand = RouteRequirement::of::<R>();
         let known = self.demands.iter().position(|known| *known == demand);
-        Some(known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             self.demands.push(demand);
             self.demands.len() - 1
-        }))
+        })
     }
 
     fn add_prefix(&mut self, prefix: String, demand: Option<usize>) {
         let prefixes = &mut self.resource_prefixes;
-        match prefixes.iter_mut().find(|(known, _)| **known == *prefix) {
-            Some((_, demands)) => demands.extend(demand),
-            None => {
-                let shorter = prefixes
-                    .iter()
-                    .position(|(known, _)| known.len() < prefix.len());
-                let place = shorter.unwrap_or(prefixes.len());
-                prefixes.insert(place, (prefix.into(), demand.into_iter().collect()));
-            }
+        if let Some((_, demands)) = prefixes.iter_mut().find(|(known, _)| **known == *prefix) {
+            demands.extend(demand);
+            return;
         }
+        let shorter = prefixes
+            .iter()
+            .position(|(known, _)| known.len() < prefix.len());
+        let place = shorter.unwrap_or(prefixes.len());
+        prefixes.insert(place, (prefix.into(), demand.into_iter().collect()));
     }
 
     /// What a method demands, whatever it names.

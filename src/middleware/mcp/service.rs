@@ -8,22 +8,19 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Request, Response, request};
+use http::{Extensions, HeaderValue, Request, Response, request};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::future::ResponseFuture;
-use crate::middleware::mcp::access::{McpAccess, McpPolicy, PolicyHandle};
+use crate::middleware::mcp::access::{ListAccess, McpPolicy};
 use crate::middleware::mcp::body::McpBody;
 use crate::middleware::mcp::request::{
-    Denied, Head, decide_body, decide_head, deny_cut_off, deny_too_large,
+    Denied, DeniedMessage, Head, Undecided, decide_body, decide_head, deny_cut_off, deny_too_large,
 };
 use crate::middleware::require::layer::read_rest;
 use crate::middleware::response::body::{EmptyBody, RefusedRequest, RenderedBody};
-use crate::verify::mcp::message::MessageFault;
-use crate::verify::mcp::revision::Revision;
 use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`McpLayer`](crate::mcp::McpLayer).
@@ -61,24 +58,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        let decision = decide_head(
-            &self.policy,
-            &parts.method,
-            &parts.headers,
-            &mut parts.extensions,
-        );
-        let state = match decision {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let state = match decide_head(&self.policy, &mut request) {
             Ok(Head::Admitted { lists }) => {
-                let filter = admit(&mut parts, &self.policy, lists);
-                let future = self.inner.call(Request::from_parts(parts, body));
+                let filter = filter(lists, &self.policy, request.extensions());
+                let future = self.inner.call(request);
                 State::Inner { future, filter }
             }
-            Ok(Head::NeedsBody { revision, fault }) => {
+            Ok(Head::NeedsBody(undecided)) => {
                 // The one that was ready goes; a clone is made ready for the next request.
                 let ready = self.inner.clone();
                 let service = std::mem::replace(&mut self.inner, ready);
+                let (parts, body) = request.into_parts();
                 State::Reading {
                     reading: Some(Box::new(Reading {
                         service,
@@ -86,27 +77,23 @@ where
                         collected: Collected::default(),
                         body,
                         policy: Arc::clone(&self.policy),
-                        revision,
-                        fault,
+                        undecided,
                     })),
                 }
             }
-            Err(denied) => State::denied(denied, Request::from_parts(parts, body), false),
+            Err(denied) => State::denied(denied, request, false),
         };
         McpFuture { state }
     }
 }
 
-/// Makes the request ready for the service; the filter of the answer, where it has one.
-fn admit(parts: &mut request::Parts, policy: &Arc<McpPolicy>, lists: bool) -> Option<McpAccess> {
-    let filter = if lists && policy.hides_unavailable {
-        let context = parts.extensions.get::<AuthContext>();
-        context.map(|context| McpAccess::new(policy, context))
-    } else {
-        None
-    };
-    parts.extensions.insert(PolicyHandle(Arc::clone(policy)));
-    filter
+/// The filter of the answer, where it has one.
+fn filter(
+    lists: bool,
+    policy: &Arc<McpPolicy>,
+    extensions: &Extensions,
+) -> Option<Box<ListAccess>> {
+    lists.then(|| ListAccess::of(policy, extensions)).flatten()
 }
 
 type Refused<ResBody, E> =
@@ -126,9 +113,9 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, F, ReqBody, ResBody, E> {
-        Inner { #[pin] future: F, filter: Option<McpAccess> },
-        Refused { #[pin] future: Refused<ResBody, E> },
-        // In a box, so that the future stays small where the body is not read.
+        Inner { #[pin] future: F, filter: Option<Box<ListAccess>> },
+        // In a box, like the next: the future stays small where the service answers.
+        Refused { future: Pin<Box<Refused<ResBody, E>>> },
         Reading { reading: Option<Box<Reading<S, ReqBody>>> },
     }
 }
@@ -139,8 +126,7 @@ struct Reading<S, ReqBody> {
     body: ReqBody,
     collected: Collected,
     policy: Arc<McpPolicy>,
-    revision: Revision,
-    fault: Option<MessageFault>,
+    undecided: Undecided,
 }
 
 /// What has been read of a body. One frame stays as it is.
@@ -209,11 +195,12 @@ impl<S, F, ReqBody: 'static, ResBody, E> State<S, F, ReqBody, ResBody, E> {
                 let seen = RefusedRequest::of(RequestParts::of(&request));
                 refusal.answer_to::<McpBody<ResBody>, RenderedBody>(Some(seen))
             }
-            Denied::Fault {
-                status,
-                fault,
-                refusal,
-            } => {
+            Denied::Fault(denied) => {
+                let DeniedMessage {
+                    status,
+                    fault,
+                    refusal,
+                } = *denied;
                 let mut response = refusal.answer_to::<McpBody<ResBody>, EmptyBody>(None);
                 *response.status_mut() = status;
                 // About the message and not about the token.
@@ -226,7 +213,7 @@ impl<S, F, ReqBody: 'static, ResBody, E> State<S, F, ReqBody, ResBody, E> {
         };
         let rest = if is_read { None } else { read_rest(request) };
         Self::Refused {
-            future: ResponseFuture::refused(response, rest),
+            future: Box::pin(ResponseFuture::refused(response, rest)),
         }
     }
 }
@@ -249,7 +236,7 @@ where
                         None => response.map(McpBody::inner),
                     }));
                 }
-                StateProjection::Refused { future } => return future.poll(cx),
+                StateProjection::Refused { future } => return future.as_mut().poll(cx),
                 StateProjection::Reading { reading } => {
                     let Some(open) = reading else {
                         return Poll::Pending; // never: the state is replaced at once
@@ -282,8 +269,7 @@ impl<S, ReqBody: 'static> Reading<S, ReqBody> {
             mut parts,
             body,
             policy,
-            revision,
-            fault,
+            undecided,
             ..
         } = self;
         let bytes = match collected {
@@ -297,9 +283,9 @@ impl<S, ReqBody: 'static> Reading<S, ReqBody> {
             }
         };
         let (headers, extensions) = (&parts.headers, &mut parts.extensions);
-        match decide_body(&policy, revision, fault, headers, extensions, &bytes) {
+        match decide_body(&policy, undecided, headers, extensions, &bytes) {
             Ok(lists) => {
-                let filter = admit(&mut parts, &policy, lists);
+                let filter = filter(lists, &policy, &parts.extensions);
                 let future = service.call(Request::from_parts(parts, ReqBody::from(bytes)));
                 State::Inner { future, filter }
             }

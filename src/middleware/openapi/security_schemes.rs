@@ -118,7 +118,7 @@ impl SecuritySchemes {
         let resource = server.resource_at(place);
         let issuers = server.authorization_servers().iter();
         let elsewhere = server.metadata_elsewhere(place).cloned();
-        let served = resource
+        let address = resource
             .document
             .as_ref()
             .map(|own| Arc::clone(&own.address));
@@ -137,7 +137,7 @@ impl SecuritySchemes {
                 .map(|scope| ((*scope).to_owned(), String::new()))
                 .collect(),
             resource: Arc::clone(&resource.identifier),
-            resource_metadata: elsewhere.or_else(|| served.filter(|_| server.serves_metadata())),
+            resource_metadata: elsewhere.or_else(|| address.filter(|_| server.serves_metadata())),
             demands_dpop: demands.demands_dpop(),
             demands_mutual_tls: demands.demands_mutual_tls(),
         }

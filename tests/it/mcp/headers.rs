@@ -61,7 +61,6 @@ async fn refusal_by_header_fields_does_not_touch_the_body() {
     let app = McpApp::new();
     for (scope, tool, verdict, reads) in [
         ("missions:read", "edit", "403 insufficient_scope", false),
-        ("missions:read", "unknown", "403 forbidden", false),
         (
             "missions:read",
             "list",
@@ -88,6 +87,7 @@ async fn header_fields_that_differ_from_the_body_are_refused() {
         (Some("ping"), None, &edit),
         (Some("tools/call"), Some("list"), &edit),
         (Some("Tools/call"), Some("list"), &list),
+        (Some("tools/call"), Some("unknown"), &list),
         (Some("tools/call"), Some("list"), &ping),
         (Some("tools/call"), Some("open"), &list),
         (Some("tools/call"), Some("=?base64?bGlzdA=?="), &list),
@@ -97,14 +97,8 @@ async fn header_fields_that_differ_from_the_body_are_refused() {
         (None, None, &ping),
     ] {
         let answer = app.post_new(rights, method, name, body).await;
-        let is_method_unknown = method == Some("Tools/call");
-        let (verdict, code) = if is_method_unknown {
-            ("404 forbidden", "-32601")
-        } else {
-            (MISMATCH, "-32020")
-        };
-        assert_eq!(answer.verdict(), verdict, "{method:?} {name:?} {body}");
-        assert!(answer.body.contains(code), "{}", answer.body);
+        assert_eq!(answer.verdict(), MISMATCH, "{method:?} {name:?} {body}");
+        assert!(answer.body.contains("-32020"), "{}", answer.body);
         assert_eq!(answer.header("content-type"), Some("application/json"));
         assert_eq!(answer.challenge(), "", "it is not about the token");
     }
@@ -114,6 +108,32 @@ async fn header_fields_that_differ_from_the_body_are_refused() {
     assert_eq!(twin.verdict(), "200");
     let twin = app.post_new(rights, Some("ping"), None, &ping).await;
     assert_eq!(twin.verdict(), "200");
+}
+
+/// The suite of `@modelcontextprotocol/conformance` sends such a name to see the mismatch.
+#[tokio::test]
+async fn undeclared_name_is_refused_as_such_only_where_the_body_has_it_too() {
+    let same = call("unknown");
+    let other = call("list");
+    for layer in [
+        McpLayer::new(scopes()),
+        McpLayer::new(scopes()).service_compares_headers(),
+    ] {
+        let app = McpApp::with(layer);
+        let post = async |method, name, body: &str| {
+            let rights = "missions:read missions:write";
+            app.post_new(rights, Some(method), name, body)
+                .await
+                .verdict()
+        };
+        let unknown = Some("unknown");
+        assert_eq!(post("tools/call", unknown, &same).await, "403 forbidden");
+        assert_eq!(post("tools/call", unknown, &other).await, MISMATCH);
+        let flush = message("custom/unknown", "{}");
+        assert_eq!(post("custom/unknown", None, &flush).await, "404 forbidden");
+        assert_eq!(post("custom/unknown", None, &other).await, MISMATCH);
+        assert_eq!(post("tools/call", Some("list"), &other).await, "200");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::post;
 use http::{HeaderMap, HeaderValue};
 use portcullis::ResourceServer;
-use portcullis::mcp::{McpAccess, McpLayer};
+use portcullis::mcp::McpLayer;
 
 use crate::mcp::support::{McpApp, answering, message, scopes};
 
@@ -111,7 +111,8 @@ async fn list_that_cannot_be_read_is_not_shown() {
 #[tokio::test]
 async fn service_that_filters_itself_sees_what_the_caller_may_use() {
     async fn may(extensions: http::Extensions) -> String {
-        let access = McpAccess::of(&extensions).expect("a layer");
+        let scopes = scopes();
+        let access = scopes.access(&extensions).expect("a layer");
         let tools = ["list", "edit", "open", "unknown"];
         let tools: Vec<_> = tools
             .into_iter()
@@ -140,5 +141,5 @@ async fn service_that_filters_itself_sees_what_the_caller_may_use() {
         list(&app, "missions:read missions:write").await,
         "list+edit+open true true true"
     );
-    assert!(McpAccess::of(&http::Extensions::new()).is_err());
+    assert!(scopes().access(&http::Extensions::new()).is_err());
 }

@@ -24,14 +24,22 @@ createInterface({ input: remote.stderr }).on('line', async (line) => {
   said.push(line);
   if (/^https?:\/\/.*[?&]code_challenge=/.test(line.trim())) {
     report.authorizations.push(asked(line.trim()));
-    try {
-      const answer = await fetch(await visit(line.trim()));
-      await answer.text();
-    } catch (error) {
-      report.user = error.message;
-    }
+    await comeBack(await visit(line.trim()));
   }
 });
+
+// It names the address before it listens for the user, who is faster here than with a browser.
+async function comeBack(to) {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    try {
+      await (await fetch(to)).text();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  report.user = 'mcp-remote does not listen';
+}
 
 const waiting = new Map();
 createInterface({ input: remote.stdout }).on('line', (line) => {
