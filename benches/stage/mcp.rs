@@ -38,9 +38,8 @@ pub(crate) fn scene() -> Scene {
     let layer = server.authenticate();
     let small = body(&"x".repeat(20));
     let long = body(&"The quick brown fox jumps over the lazy dog. ".repeat(16 * 1024 / 45));
-    let many: String = (0..16 * 1024 / 24)
-        .map(|n| format!(r#","member_{n:06}":[{n}]"#))
-        .collect();
+    let members = (0..16 * 1024 / 24).map(|n| format!(r#","member_{n:06}":[{n}]"#));
+    let many = members.collect::<Vec<_>>().concat();
     let many = Bytes::from(format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"list_missions","arguments":{{"a":1{many}}}}}}}"#
     ));

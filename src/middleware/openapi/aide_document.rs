@@ -1,11 +1,13 @@
 //! Guards and schemes in the types of aide.
 
+#![allow(clippy::default_trait_access)] // The crate of aide's maps is no dependency.
+
 use std::collections::BTreeSet;
 
 use aide::openapi::{
     Components, Header, HeaderStyle, OAuth2Flow, OAuth2Flows, OpenApi, Operation, Parameter,
     ParameterData, ParameterSchemaOrContent, PathItem, ReferenceOr, Response, SchemaObject,
-    SecurityScheme, StatusCode,
+    SecurityRequirement, SecurityScheme, StatusCode,
 };
 use aide::transform::TransformOpenApi;
 
@@ -42,7 +44,7 @@ fn write_security(
     demands_mutual_tls: bool,
 ) {
     // A request without a token stays allowed where it was.
-    let is_optional = operation.security.iter().any(|one| one.is_empty());
+    let is_optional = operation.security.iter().any(SecurityRequirement::is_empty);
     let security = demands.security(schemes, demands_mutual_tls).into_iter();
     operation.security = security.map(|one| one.into_iter().collect()).collect();
     if is_optional {
@@ -153,7 +155,6 @@ fn operations(item: &mut ReferenceOr<PathItem>) -> impl Iterator<Item = &mut Ope
 impl SecuritySchemes {
     /// Adds the schemes to a document of aide, and to each guarded operation a requirement for each of
     /// them: `router.finish_api_with(&mut document, |api| schemes.document(api))`.
-    #[must_use]
     pub fn document<'t>(&self, mut api: TransformOpenApi<'t>) -> TransformOpenApi<'t> {
         self.write(api.inner_mut());
         api

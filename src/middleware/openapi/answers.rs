@@ -99,7 +99,7 @@ fn authorization(demand: &Demand) -> Vec<String> {
         );
         if !demand.roles_in_place_of_scopes.is_empty() {
             let roles = alternatives(&demand.roles_in_place_of_scopes);
-            demanded.push_str(&format!(", or in its place the role {roles}"));
+            demanded = format!("{demanded}, or in its place the role {roles}");
         }
         demanded.push('.');
         all.push(demanded);

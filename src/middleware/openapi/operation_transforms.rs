@@ -22,7 +22,6 @@ use crate::model::requirement::{Requirement, RouteRequirement};
 /// # let _ = router;
 /// ```
 #[doc(alias("swagger", "openapi", "aide"))]
-#[must_use]
 pub fn require<R: Requirement>(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
     let demand = Demand::from(RouteRequirement::of::<R>());
     add_demand(operation.inner_mut(), demand);
@@ -32,7 +31,6 @@ pub fn require<R: Requirement>(mut operation: TransformOperation<'_>) -> Transfo
 /// Declares an operation public: `security: []`, a transform for aide's `get_with` and its like. It
 /// enforces nothing.
 #[doc(alias("swagger", "openapi", "aide"))]
-#[must_use]
 pub fn public(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
     let inner = operation.inner_mut();
     inner.security.clear();
@@ -46,7 +44,6 @@ pub fn public(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
 /// Documents that a request without a token is allowed, for handlers with `Option<..>` of an extractor
 /// under an optional layer: a transform for aide's `get_with` and its like.
 #[doc(alias("swagger", "openapi", "aide"))]
-#[must_use]
 pub fn optional(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
     allow_no_token(operation.inner_mut());
     operation

@@ -118,10 +118,8 @@ impl SecuritySchemes {
         let resource = server.resource_at(place);
         let issuers = server.authorization_servers().iter();
         let elsewhere = server.metadata_elsewhere(place).cloned();
-        let address = resource
-            .document
-            .as_ref()
-            .map(|own| Arc::clone(&own.address));
+        let document = resource.document.as_ref();
+        let own = document.map(|document| Arc::clone(&document.address));
         let demands = server.required_bindings().and(resource.required_bindings);
         Self {
             issuers: issuers
@@ -137,7 +135,7 @@ impl SecuritySchemes {
                 .map(|scope| ((*scope).to_owned(), String::new()))
                 .collect(),
             resource: Arc::clone(&resource.identifier),
-            resource_metadata: elsewhere.or_else(|| address.filter(|_| server.serves_metadata())),
+            resource_metadata: elsewhere.or_else(|| own.filter(|_| server.serves_metadata())),
             demands_dpop: demands.demands_dpop(),
             demands_mutual_tls: demands.demands_mutual_tls(),
         }

@@ -38,6 +38,16 @@ const METHODS: [&str; 9] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
 ];
 
+impl Operation<'_> {
+    /// Whether the document has this status: itself, its range, or `default`.
+    pub(super) fn has_status(&self, status: u16) -> bool {
+        let range = format!("{}XX", status / 100);
+        let names = [status.to_string(), range, "default".to_owned()];
+        let responses = self.value.get("responses").and_then(Value::as_object);
+        responses.is_some_and(|all| names.iter().any(|name| all.contains_key(name)))
+    }
+}
+
 impl Document {
     /// All operations, by path and method.
     pub(super) fn operations(&self) -> Vec<Operation<'_>> {
@@ -97,14 +107,6 @@ impl Document {
                 .collect()
         };
         Access::Guarded(alternatives.iter().map(scopes).collect())
-    }
-
-    /// Whether the document has this status for the operation: itself, its range, or `default`.
-    pub(super) fn has_status(&self, operation: &Operation<'_>, status: u16) -> bool {
-        let range = format!("{}XX", status / 100);
-        let names = [status.to_string(), range, "default".to_owned()];
-        let responses = operation.value.get("responses").and_then(Value::as_object);
-        responses.is_some_and(|all| names.iter().any(|name| all.contains_key(name)))
     }
 
     /// The parameters of an operation and of its path.

@@ -3,7 +3,7 @@
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, StatusCode};
 
-use crate::test_util::openapi_check::document::{Access, Document, Operation};
+use crate::test_util::openapi_check::document::{Access, Operation};
 use crate::test_util::openapi_check::fault::OpenApiFault;
 use crate::test_util::openapi_check::request::Call;
 
@@ -15,7 +15,6 @@ pub(super) struct Answer {
 
 /// The fault of an answer, if it has one.
 pub(super) fn judge(
-    document: &Document,
     operation: &Operation<'_>,
     access: &Access,
     call: Call,
@@ -99,7 +98,7 @@ pub(super) fn judge(
         }
         Access::Public | Access::Guarded(_) => {}
     }
-    if document.has_status(operation, status) {
+    if operation.has_status(status) {
         return None;
     }
     let way_out = match status {

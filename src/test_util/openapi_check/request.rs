@@ -1,5 +1,7 @@
 //! The requests of the check.
 
+#![allow(clippy::expect_used)] // Test tooling: a panic is the report.
+
 use std::fmt;
 
 use axum::body::Body;

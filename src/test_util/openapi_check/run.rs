@@ -1,5 +1,7 @@
 //! The run of the check.
 
+#![allow(clippy::expect_used)] // Test tooling: a panic is the report.
+
 use std::fmt;
 
 use axum::body::Body;
@@ -42,7 +44,7 @@ impl OpenApiCheck {
                     _ if self.public.contains(&name) => Access::Public,
                     access => access,
                 };
-                if self.must_succeed(call, &access) && self.refusals_only.contains(&name) {
+                if must_succeed(call, &access) && self.refusals_only.contains(&name) {
                     continue;
                 }
                 let request = self.request(&operation, call);
@@ -56,7 +58,7 @@ impl OpenApiCheck {
                     status: head.status,
                     headers: head.headers,
                 };
-                let fault = judge(&self.document, &operation, &access, call, &answer);
+                let fault = judge(&operation, &access, call, &answer);
                 faults.extend(fault);
                 // What is said of an undeclared operation is said once.
                 if matches!(access, Access::Undeclared) {
@@ -71,12 +73,13 @@ impl OpenApiCheck {
             Err(OpenApiFaults(faults))
         }
     }
+}
 
-    fn must_succeed(&self, call: Call, access: &Access) -> bool {
-        match (call, access) {
-            (Call::Good, _) | (_, Access::Public) => true,
-            (Call::WithoutScope, Access::Guarded(sets)) => sets.iter().any(Vec::is_empty),
-            _ => false,
-        }
+/// Whether the document states that this call is not refused.
+fn must_succeed(call: Call, access: &Access) -> bool {
+    match (call, access) {
+        (Call::Good, _) | (_, Access::Public) => true,
+        (Call::WithoutScope, Access::Guarded(sets)) => sets.iter().any(Vec::is_empty),
+        _ => false,
     }
 }

@@ -1,5 +1,7 @@
 //! Values that fit a schema: the document's own examples, or the simplest of their type.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use crate::test_util::openapi_check::document::Document;
@@ -139,7 +141,7 @@ pub(super) fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

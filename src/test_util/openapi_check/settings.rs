@@ -1,5 +1,7 @@
 //! The settings of the check.
 
+#![allow(clippy::expect_used)] // Test tooling: a panic is the report.
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -165,6 +167,7 @@ impl OpenApiCheck {
 
     /// The value of a path parameter, for all operations that have one of this name, in the place of the
     /// document's example.
+    #[allow(clippy::needless_pass_by_value)] // Numbers and texts.
     pub fn path_parameter(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.path_parameters.insert(name.into(), value.to_string());
         self

@@ -50,7 +50,7 @@ impl McpApp {
     }
 
     pub(crate) fn with(layer: McpLayer) -> Self {
-        Self::around(layer, |server| server.authenticate(), echo())
+        Self::around(layer, ResourceServer::authenticate, echo())
     }
 
     pub(crate) fn around<L>(

@@ -1,5 +1,7 @@
 //! The check of an application against its document: what it finds, and the twin that it accepts.
 
+#![allow(clippy::needless_pass_by_value)] // `json!` makes values.
+
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;

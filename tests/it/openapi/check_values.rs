@@ -1,5 +1,7 @@
 //! The values that the check sends: examples of the document, or what fits the schema.
 
+#![allow(clippy::needless_pass_by_value)] // `json!` makes values.
+
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
