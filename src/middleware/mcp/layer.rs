@@ -79,7 +79,8 @@ impl McpLayer {
     /// their header fields alone and their body is not read here. A service that does not compare them, and
     /// has this setting, is open: a client sends `ping` in the header field and `tools/call` in the body.
     /// Bodies that say more than the fields are read all the same: `subscriptions/listen`,
-    /// `resources/subscribe` and `completion/complete`.
+    /// `resources/subscribe` and `completion/complete`; and so are those of requests whose fields name what is
+    /// not declared, to tell a mismatch from it.
     ///
     /// `rmcp` 3.11 compares them. Default: they are compared here.
     pub fn service_compares_headers(self) -> Self {
