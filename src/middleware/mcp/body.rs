@@ -20,6 +20,8 @@ use crate::middleware::mcp::access::ListAccess;
 use crate::verify::mcp::list_answer::without_hidden;
 use crate::verify::mcp::message::{JsonRpcError, MessageFault};
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The longest list, or event of a stream with lists, that is filtered.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
@@ -46,6 +48,8 @@ struct List {
     access: Box<ListAccess>,
     is_stream: bool,
     buffer: BytesMut,
+    search: EventSearch,
+    has_begun: bool,
     has_ended: bool,
 }
 
@@ -77,6 +81,8 @@ impl<B> McpBody<B> {
             access,
             is_stream,
             buffer: BytesMut::new(),
+            search: EventSearch::default(),
+            has_begun: false,
             has_ended: false,
         });
         let kind = Kind::List { body, list };
@@ -115,8 +121,20 @@ impl List {
         if !self.is_stream {
             return None;
         }
+        if !self.has_begun {
+            // Clients skip one byte-order mark, and read a field behind it.
+            if self.buffer.len() < BYTE_ORDER_MARK.len()
+                && BYTE_ORDER_MARK.starts_with(&self.buffer)
+            {
+                return None;
+            }
+            self.has_begun = true;
+            if self.buffer.starts_with(BYTE_ORDER_MARK) {
+                let _ = self.buffer.split_to(BYTE_ORDER_MARK.len());
+            }
+        }
         let mut out = String::new();
-        while let Some(end) = end_of_event(&self.buffer) {
+        while let Some(end) = self.search.end_of_event(&self.buffer) {
             let event = self.buffer.split_to(end);
             match std::str::from_utf8(&event) {
                 Ok(event) => out.push_str(&self.filter_event(event)),
@@ -154,7 +172,7 @@ impl List {
 
     /// An event with its blank line.
     fn filter_event(&self, event: &str) -> String {
-        let lines = || lines(event);
+        let lines = || Lines(event);
         let data: Vec<&str> = lines().filter_map(data_of).collect();
         let data = data.join("\n");
         // An empty event, such as the first one of a stream that can be resumed.
@@ -181,19 +199,6 @@ impl List {
     }
 }
 
-/// Lines with their ends.
-fn lines(event: &str) -> impl Iterator<Item = &str> {
-    let mut rest = event;
-    std::iter::from_fn(move || {
-        let end = rest.find(['\n', '\r'])?;
-        let (_, behind) = rest.split_at_checked(end)?;
-        let end = end + if behind.starts_with("\r\n") { 2 } else { 1 };
-        let (line, left) = rest.split_at_checked(end)?;
-        rest = left;
-        Some(line)
-    })
-}
-
 /// The data of a line, where it is one of data.
 fn data_of(line: &str) -> Option<&str> {
     let data = line.strip_prefix("data:")?;
@@ -209,31 +214,67 @@ fn push_data(out: &mut String, data: &str) {
     }
 }
 
-/// Where the first event ends: behind a blank line. Lines end with `\n`, `\r\n` or `\r`.
-fn end_of_event(buffer: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    let mut line_is_empty = true;
-    while let Some(byte) = buffer.get(at) {
-        at += 1;
-        match byte {
-            b'\n' | b'\r' => {
-                if *byte == b'\r' {
-                    match buffer.get(at) {
-                        Some(b'\n') => at += 1,
-                        // The rest of the line's end may still come.
-                        None => return None,
-                        Some(_) => {}
-                    }
-                }
-                if line_is_empty {
-                    return Some(at);
-                }
-                line_is_empty = true;
-            }
-            _ => line_is_empty = false,
+/// The lines of an event with their ends: `\n`, `\r\n` or `\r`.
+struct Lines<'e>(&'e str);
+
+impl<'e> Iterator for Lines<'e> {
+    type Item = &'e str;
+
+    fn next(&mut self) -> Option<&'e str> {
+        let end = match self.0.find(['\n', '\r']) {
+            Some(at) => match self.0.as_bytes().get(at..at + 2) {
+                Some(b"\r\n") => at + 2,
+                _ => at + 1,
+            },
+            None if self.0.is_empty() => return None,
+            None => self.0.len(),
+        };
+        let (line, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Some(line)
+    }
+}
+
+/// Where the search for the end of the first event has come to, so that each byte is looked at once.
+struct EventSearch {
+    at: usize,
+    line_is_empty: bool,
+}
+
+impl Default for EventSearch {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            line_is_empty: true,
         }
     }
-    None
+}
+
+impl EventSearch {
+    /// Where the first event ends: behind a blank line. Lines end with `\n`, `\r\n` or `\r`.
+    fn end_of_event(&mut self, buffer: &[u8]) -> Option<usize> {
+        while let Some(byte) = buffer.get(self.at) {
+            let mut end = self.at + 1;
+            match (byte, buffer.get(end)) {
+                (b'\r', Some(b'\n')) => end += 1,
+                // The rest of the line's end may still come. Behind a blank line it is one more.
+                (b'\r', None) if !self.line_is_empty => return None,
+                (b'\n' | b'\r', _) => {}
+                _ => {
+                    self.at = end;
+                    self.line_is_empty = false;
+                    continue;
+                }
+            }
+            if self.line_is_empty {
+                *self = Self::default();
+                return Some(end);
+            }
+            self.at = end;
+            self.line_is_empty = true;
+        }
+        None
+    }
 }
 
 impl<B: Body<Data = Bytes>> Body for McpBody<B> {

@@ -23,10 +23,11 @@ use crate::middleware::mcp::service::McpService;
 /// | POST whose header fields are missing, malformed or differ from the body | 400, JSON-RPC error -32020 |
 /// | POST of a body that is no strict JSON-RPC message | 400, JSON-RPC error -32700, -32600 or -32602 |
 /// | POST of a body beyond the limit | 413 |
-/// | GET, DELETE and others | that of the service, with a good token |
+/// | GET, HEAD, DELETE, OPTIONS | that of the service, with a good token; a body is not read |
+/// | another method | as for POST |
 ///
-/// The body that the service gets has the bytes that the client has sent. It must not be compressed:
-/// a layer that decompresses requests stands outside.
+/// The body that the service gets has the bytes that the client has sent. One with a `Content-Encoding`
+/// is answered 400, JSON-RPC error -32600: a layer that decompresses requests stands outside.
 ///
 /// ```
 /// use axum::Router;

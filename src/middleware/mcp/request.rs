@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use http::header::CONTENT_ENCODING;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode};
 
 use crate::middleware::authenticate::context::AuthContext;
@@ -64,12 +65,17 @@ impl From<Refusal> for Denied {
 
 /// The decision by the head. The header fields are read first, so that the request stays whole.
 pub(super) fn decide_head<B>(policy: &McpPolicy, request: &mut Request<B>) -> Result<Head, Denied> {
-    let plan = if request.method() == Method::POST {
-        plan(policy, request.headers())
-    } else {
+    // A service that does not look at the method takes the body of any other for a message.
+    let has_no_message = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
+    );
+    let plan = if has_no_message {
         // Streams and the end of sessions of revisions before 2026-07-28.
         let lists = request.method() == Method::GET;
         Plan::token_and(Head::Admitted { lists })
+    } else {
+        plan(policy, request.headers())
     };
     let extensions = request.extensions_mut();
     match plan.demands {
@@ -148,6 +154,10 @@ pub(super) fn decide_body(
         fault,
         is_met,
     } = undecided;
+    if is_encoded(headers) {
+        let found = MessageFault::new(JsonRpcError::InvalidRequest, "the body is compressed");
+        return Err(deny(extensions, revision, fault.unwrap_or(found)));
+    }
     let messages = match read_body(body, revision == Revision::BodyOrBatch) {
         Ok(messages) => messages,
         // The fault of the head comes first: what it is about is what clients act upon.
@@ -179,6 +189,15 @@ pub(super) fn decide_body(
     check(extensions, demands.requirements(&policy.scopes))?;
     let mut calls = messages.iter().filter_map(|message| message.call.as_ref());
     Ok(calls.any(|call| is_list(&call.method)))
+}
+
+/// Whether a service could decode the body to another one than that which is judged here.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut fields = headers.get_all(CONTENT_ENCODING).iter();
+    fields.any(|field| {
+        let coding = field.as_bytes().trim_ascii();
+        !(coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+    })
 }
 
 /// The demands of all messages together. With what is not declared comes the `id` of its message.

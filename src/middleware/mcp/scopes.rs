@@ -130,7 +130,9 @@ impl McpScopes {
     /// end it with a `/` where it is a folder.
     ///
     /// A URI that normalization would change (RFC 3986 section 6.2.2: a segment `..` or `.`, an escaped
-    /// letter, a scheme in capitals), or with a backslash, matches no prefix.
+    /// letter, a scheme in capitals), or with a backslash, a control character or a blank at the end,
+    /// matches no prefix. Nor does a URL whose host has another spelling (capitals, a user, the default
+    /// port, a dot at the end), nor a `file` URI with two slashes in a row or an escaped slash.
     pub fn resource_prefix<R: Requirement>(mut self, prefix: impl Into<String>) -> Self {
         let demand = self.demand::<R>();
         self.add_prefix(prefix.into(), Some(demand));

@@ -208,14 +208,15 @@ fn route_of(path: &str) -> String {
 #[cfg(feature = "axum")]
 impl<S: Clone + Send + Sync + 'static> From<MetadataService> for axum::Router<S> {
     fn from(service: MetadataService) -> Self {
-        let mut routes: Vec<String> = service.paths().map(route_of).collect();
+        let documents = service.paths().map(route_of);
+        // The slash at the end of one may be the path of another.
+        let mut routes: Vec<String> = documents
+            .flat_map(|route| [format!("{route}/"), route])
+            .collect();
         routes.sort_unstable();
         routes.dedup();
         routes.into_iter().fold(Self::new(), |router, route| {
-            let with_slash = format!("{route}/");
-            router
-                .route_service(&route, service.clone())
-                .route_service(&with_slash, service.clone())
+            router.route_service(&route, service.clone())
         })
     }
 }

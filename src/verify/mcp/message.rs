@@ -4,7 +4,7 @@
 //! 2. A message is a request, a notification or a response (JSON-RPC 2.0 sections 4 to 6); a batch is
 //!    not empty.
 //! 3. A member whose name differs from a known one in case alone is refused: some services would take it
-//!    for the known one.
+//!    for the known one. `ſ` and `K` (the Kelvin sign) count as `s` and `k`, as in Go's `encoding/json`.
 //! 4. One pass over the text of a single message.
 
 use std::borrow::Cow;
@@ -283,13 +283,26 @@ fn raw_id(id: Value<'_>) -> Option<Cow<'_, str>> {
 /// Refuses names that differ from known ones in case alone.
 fn check_case(object: &Object<'_>, known: &[&str]) -> Result<(), MessageFault> {
     let is_lookalike = |name: &str| {
+        let name_folds_to = |known: &str| {
+            let folded = name.chars().map(ascii_fold);
+            folded.eq(known.chars().map(ascii_fold))
+        };
         let mut known = known.iter();
-        known.any(|known| name.eq_ignore_ascii_case(known) && name != *known)
+        known.any(|known| name != *known && name_folds_to(known))
     };
     if object.members().any(|(name, _)| is_lookalike(&name)) {
         return Err(invalid("the name of a member has the wrong case"));
     }
     Ok(())
+}
+
+/// Simple case folding of Unicode, for the characters that fold to ASCII.
+const fn ascii_fold(one: char) -> char {
+    match one {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        one => one.to_ascii_lowercase(),
+    }
 }
 
 const fn invalid(message: &'static str) -> MessageFault {

@@ -6,4 +6,4 @@ mod declarations;
 mod lists;
 mod requirements;
 mod stacks;
-mod support;
+pub(crate) mod support;

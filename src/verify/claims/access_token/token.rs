@@ -74,11 +74,10 @@ struct TokenData {
     issued_at: Option<UnixTime>,
     id: Option<SharedStr>,
     revocable: RevocationIds,
-    roles: Vec<SharedStr>,
-    groups: Vec<SharedStr>,
-    acr_values: Vec<SharedStr>,
-    /// What the scope implies by the hierarchy of the issuer's policy.
-    implied: Option<Box<ImpliedScopes>>,
+    roles: Box<[SharedStr]>,
+    groups: Box<[SharedStr]>,
+    /// In a box, since most tokens have none.
+    seldom: Option<Box<SeldomClaims>>,
     has_username: bool,
     is_machine: bool,
     /// Those that its audience names.
@@ -87,6 +86,34 @@ struct TokenData {
     confirmation: Option<Box<Confirmation>>,
     payload: Arc<str>,
     custom: CustomClaims,
+}
+
+/// What few tokens have.
+struct SeldomClaims {
+    acr_values: Vec<SharedStr>,
+    /// What the scope implies by the hierarchy of the issuer's policy.
+    implied: Option<ImpliedScopes>,
+}
+
+impl SeldomClaims {
+    fn of(acr_values: Vec<SharedStr>, implied: Option<ImpliedScopes>) -> Option<Box<Self>> {
+        let has_any = !acr_values.is_empty() || implied.is_some();
+        has_any.then(|| {
+            Box::new(Self {
+                acr_values,
+                implied,
+            })
+        })
+    }
+
+    /// Its memory in bytes beside the payload.
+    fn bytes(&self, payload: &Arc<str>) -> usize {
+        let values = self.acr_values.iter();
+        size_of::<Self>()
+            + self.acr_values.capacity() * size_of::<SharedStr>()
+            + values.map(|text| text.bytes_beside(payload)).sum::<usize>()
+            + self.implied.as_ref().map_or(0, ImpliedScopes::bytes)
+    }
 }
 
 impl AccessToken {
@@ -130,7 +157,8 @@ impl AccessToken {
     }
 
     fn implies_scope(&self, token: &str) -> bool {
-        let implied = self.0.implied.as_ref();
+        let seldom = self.0.seldom.as_deref();
+        let implied = seldom.and_then(|claims| claims.implied.as_ref());
         implied.is_some_and(|implied| implied.contains(token))
     }
 
@@ -162,7 +190,8 @@ impl AccessToken {
     /// of a route (RFC 9470 section 6).
     #[doc(alias("acr", "mfa", "loa", "step_up"))]
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
-        self.0.acr_values.iter().map(SharedStr::as_str)
+        let values = self.0.seldom.as_deref().map(|claims| &claims.acr_values);
+        values.into_iter().flatten().map(SharedStr::as_str)
     }
 
     /// Whether the token states an authentication of its user that is no older than `max_age`.
@@ -332,8 +361,7 @@ impl AccessToken {
             subject,
             client_id,
             scope,
-            implied: implied.map(Box::new),
-            acr_values: acr_values(claims, rules, share),
+            seldom: SeldomClaims::of(acr_values(claims, rules, share), implied),
             expires_at: match answer {
                 None => date(claims, "exp", Rounding::Down)?.ok_or_else(|| {
                     TokenError::about(TokenFault::NoExpiry, "exp", Problem::Missing)
@@ -344,8 +372,8 @@ impl AccessToken {
             issued_at,
             id: id(claims, "jti")?.map(|id| share(&id)),
             revocable: RevocationIds::read(claims, rules, issued_at, share)?,
-            roles: list(claims, &rules.roles_claim, &rules.name_forms, share),
-            groups: list(claims, &rules.groups_claim, &rules.name_forms, share),
+            roles: list(claims, &rules.roles_claim, &rules.name_forms, share).into(),
+            groups: list(claims, &rules.groups_claim, &rules.name_forms, share).into(),
             has_username,
             is_machine,
             resources,
@@ -437,9 +465,9 @@ impl AccessToken {
     pub(crate) fn bytes(&self) -> usize {
         let token = &*self.0;
         let payload = &token.payload;
-        let lists = [&token.roles, &token.groups, &token.acr_values].map(|list| {
+        let lists = [&token.roles, &token.groups].map(|list| {
             let own = list.iter().map(|text| text.bytes_beside(payload));
-            list.capacity() * size_of::<SharedStr>() + own.sum::<usize>()
+            size_of_val(&**list) + own.sum::<usize>()
         });
         let ids = [
             Some(token.issuer.bytes_beside(payload)),
@@ -455,7 +483,10 @@ impl AccessToken {
             + ids.iter().flatten().sum::<usize>()
             + token.scope.bytes_beside(payload)
             + token.revocable.bytes_beside(payload)
-            + token.implied.as_ref().map_or(0, |implied| implied.bytes())
+            + token
+                .seldom
+                .as_ref()
+                .map_or(0, |claims| claims.bytes(payload))
             + token
                 .confirmation
                 .as_ref()
