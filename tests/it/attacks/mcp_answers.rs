@@ -55,7 +55,7 @@ fn events(stream: &str) -> Vec<(String, String, String)> {
 async fn list_in_an_event_stream_of_any_shape_is_cut() {
     let mut found = Found::default();
     let (head, tail) = LIST.split_at(40);
-    let comma = LIST.replacen(",", ",\n", 1);
+    let comma = LIST.replacen(',', ",\n", 1);
     let (line1, line2) = comma.split_once('\n').expect("two");
     let _ = (head, tail);
     for end in ["\n", "\r\n", "\r"] {

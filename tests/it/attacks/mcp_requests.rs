@@ -10,73 +10,73 @@ async fn body_that_calls_another_tool_never_passes() {
     let bodies = [
         call("edit"),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','name':'edit'}}",
         ),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'edit','name':'list'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'edit','name':'list'}}",
         ),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','\u006eame':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','\u006eame':'edit'}}",
         ),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'\u006eame':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'\u0065dit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'\u006dethod':'tools/call','params':{'name':'edit'}}"#),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'\u006eame':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'\u0065dit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'\u006dethod':'tools/call','params':{'name':'edit'}}"),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'ping','\u006dethod':'tools/call','params':{'name':'edit'}}"#,
-        ),
-        edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'ping','method':'tools/call','params':{'name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'ping','\u006dethod':'tools/call','params':{'name':'edit'}}",
         ),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'ping','Method':'tools/call','params':{'name':'edit'}}"#,
-        ),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools\/call','params':{'name':'edit'}}"#),
-        edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'},'params':{'name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'ping','method':'tools/call','params':{'name':'edit'}}",
         ),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'},'PARAMS':{'name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'ping','Method':'tools/call','params':{'name':'edit'}}",
+        ),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools\/call','params':{'name':'edit'}}"),
+        edit(
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'},'params':{'name':'edit'}}",
+        ),
+        edit(
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'},'PARAMS':{'name':'edit'}}",
         ),
         // Go's encoding/json takes these for `params` (it folds U+017F to s).
         edit(
             "{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'},'param\u{17f}':{'name':'edit'}}",
         ),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'},'param\u017f':{'name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'},'param\u017f':{'name':'edit'}}",
         ),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','Name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','Name':'edit'}}",
         ),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':['edit']}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':[{'name':'edit'}]}"#),
-        edit(r#"{'jsonrpc':'2.0','method':'tools/call','params':{'name':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':null,'method':'tools/call','params':{'name':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1.5,'method':'tools/call','params':{'name':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':-0e999,'method':'tools/call','params':{'name':'edit'}}"#),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':['edit']}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':[{'name':'edit'}]}"),
+        edit(r"{'jsonrpc':'2.0','method':'tools/call','params':{'name':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':null,'method':'tools/call','params':{'name':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1.5,'method':'tools/call','params':{'name':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':-0e999,'method':'tools/call','params':{'name':'edit'}}"),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'result':{},'method':'tools/call','params':{'name':'edit'}}"#,
-        ),
-        edit(
-            r#"{'jsonrpc':'2.0','id':1,'result':null,'method':'tools/call','params':{'name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'result':{},'method':'tools/call','params':{'name':'edit'}}",
         ),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'error':null,'method':'tools/call','params':{'name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'result':null,'method':'tools/call','params':{'name':'edit'}}",
         ),
-        edit(r#"{'jsonrpc':'1.0','id':1,'method':'tools/call','params':{'name':'edit'}}"#),
-        edit(r#"{'id':1,'method':'tools/call','params':{'name':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':['tools/call'],'params':{'name':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call ','params':{'name':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call\u0000','params':{'name':'edit'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'edit\u0000'}}"#),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list\ud800'}}"#),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name\u0000':'list','name':'edit'}}"#,
+            r"{'jsonrpc':'2.0','id':1,'error':null,'method':'tools/call','params':{'name':'edit'}}",
         ),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':{'name':'list'}}}"#),
+        edit(r"{'jsonrpc':'1.0','id':1,'method':'tools/call','params':{'name':'edit'}}"),
+        edit(r"{'id':1,'method':'tools/call','params':{'name':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':['tools/call'],'params':{'name':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call ','params':{'name':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call\u0000','params':{'name':'edit'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'edit\u0000'}}"),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list\ud800'}}"),
         edit(
-            r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','arguments':{'a':1,'a':2}}}"#,
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name\u0000':'list','name':'edit'}}",
         ),
-        edit(r#"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'}} {'x':1}"#),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':{'name':'list'}}}"),
+        edit(
+            r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list','arguments':{'a':1,'a':2}}}",
+        ),
+        edit(r"{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'}} {'x':1}"),
         edit("{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'list'}}\n")
             + &call("edit"),
         format!("\u{feff}{}", call("edit")),

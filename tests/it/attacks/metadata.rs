@@ -137,7 +137,7 @@ async fn identifier_with_odd_characters_is_refused_or_served_and_never_panics() 
                         .split_once("resource_metadata=\"")
                         .map(|(_, rest)| rest.trim_end_matches('"').to_owned());
                     found.expect(
-                        named.is_some() == !paths.is_empty(),
+                        named.is_some() != paths.is_empty(),
                         format!("{id} {challenge} {paths:?}"),
                     );
                     let Some(named) = named else { continue };
