@@ -1,7 +1,6 @@
 //! The wire: every kind of refusal, byte for byte, as `refusals.golden.txt` has it.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use axum::Router;
 use axum::routing::get;
@@ -12,6 +11,7 @@ use portcullis::{
     WorkspaceUser,
 };
 
+use crate::support::golden::assert_golden;
 use crate::support::{API, Requests as _, TestApp, TestResponse, server, trusting};
 
 portcullis::scopes! {
@@ -197,16 +197,7 @@ async fn every_refusal_is_the_golden_one() {
         let kind = answer.verdict();
         let _ = writeln!(found, "# {name}: {kind}\n{}\n", answer.wire());
     }
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/middleware/refusals.golden.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &found).expect("the golden file is writable");
-    }
-    let golden = std::fs::read_to_string(&path).expect("the golden file");
-    assert!(
-        found == golden,
-        "the wire changed; if that is meant, run with UPDATE_GOLDEN=1:\n{found}"
-    );
+    assert_golden("middleware/refusals.golden.txt", &found);
 }
 
 #[tokio::test]

@@ -1,23 +1,15 @@
 //! Golden documents, and what a version of OpenAPI allows.
 
-use std::path::Path;
-
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::support::golden;
 
 /// The document, compared with the golden one of this name.
 pub(crate) fn assert_golden(name: &str, document: &impl Serialize) {
     let value = serde_json::to_value(document).expect("JSON");
     let found = serde_json::to_string_pretty(&sorted(&value)).expect("JSON") + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/openapi/{name}"));
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &found).expect("the golden file is writable");
-    }
-    let golden = std::fs::read_to_string(&path).expect("the golden file");
-    assert!(
-        found == golden,
-        "{name} changed; if that is meant, run with UPDATE_GOLDEN=1:\n{found}"
-    );
+    golden::assert_golden(&format!("openapi/{name}"), &found);
 }
 
 /// Members in the order of their names, whatever the feature `preserve_order` of another crate says.

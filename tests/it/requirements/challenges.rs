@@ -1,7 +1,6 @@
 //! The challenges of requirements, byte for byte, as `challenges.golden.txt` has them.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +14,7 @@ use portcullis::test_util::{DpopKey, ManualClock, MockIssuer, TokenBuilder};
 use portcullis::time::Clock as _;
 use portcullis::{AccessToken, ResourceServer};
 
+use crate::support::golden::assert_golden;
 use crate::support::{API, Requests as _, TestApp, TestResponse, builder};
 
 portcullis::scopes! {
@@ -132,16 +132,7 @@ async fn challenges_are_those_of_the_golden_file() {
         }
         let _ = server;
     }
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/requirements/challenges.golden.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &found).expect("the golden file is writable");
-    }
-    let golden = std::fs::read_to_string(&path).expect("the golden file");
-    assert!(
-        found == golden,
-        "a challenge changed; if that is meant, run with UPDATE_GOLDEN=1:\n{found}"
-    );
+    assert_golden("requirements/challenges.golden.txt", &found);
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 //! `challenges.golden.txt` has them.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use axum::Router;
 use axum::routing::get;
@@ -10,6 +9,7 @@ use portcullis::binding::Dpop;
 use portcullis::test_util::MockIssuer;
 use portcullis::{AccessToken, Resource, ResourceServer, Scoped};
 
+use crate::support::golden::assert_golden;
 use crate::support::{API, Requests as _, TestApp};
 
 const MCP: &str = "https://api.example.com/mcp";
@@ -107,16 +107,7 @@ async fn challenges_are_those_of_the_golden_file() {
             let _ = (server.metadata(), elsewhere.metadata());
         }
     }
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/resources/challenges.golden.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &found).expect("the golden file is writable");
-    }
-    let golden = std::fs::read_to_string(&path).expect("the golden file");
-    assert!(
-        found == golden,
-        "a challenge changed; if that is meant, run with UPDATE_GOLDEN=1:\n{found}"
-    );
+    assert_golden("resources/challenges.golden.txt", &found);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The documents, byte for byte, as `documents.golden.txt` has them.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +10,7 @@ use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{Algorithm, Issuer, Resource, ResourceServer, ResourceServerBuilder};
 use serde_json::{Value, json};
 
+use crate::support::golden::assert_golden;
 use crate::support::{API, Requests as _};
 
 portcullis::scopes! {
@@ -151,16 +151,7 @@ async fn documents_are_those_of_the_golden_file() {
         }
         found.push('\n');
     }
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/resources/documents.golden.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &found).expect("the golden file is writable");
-    }
-    let golden = std::fs::read_to_string(&path).expect("the golden file");
-    assert!(
-        found == golden,
-        "a document changed; if that is meant, run with UPDATE_GOLDEN=1:\n{found}"
-    );
+    assert_golden("resources/documents.golden.txt", &found);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod endpoint;
+pub(crate) mod golden;
 pub(crate) mod introspection;
 pub(crate) mod logs;
 pub(crate) mod test_app;
