@@ -144,6 +144,16 @@ impl<'a, 'm> Scanner<'a, 'm> {
         if depth >= MAX_DEPTH {
             return Err(JsonFault::Malformed);
         }
+        self.members_with(|scanner, _, _| scanner.value(depth + 1))
+    }
+
+    /// Scans an object and appends its members. `value` scans the value of each, by its name and whether
+    /// that has escapes.
+    #[inline]
+    fn members_with(
+        &mut self,
+        mut value: impl FnMut(&mut Self, Span, bool) -> Result<Scanned, JsonFault>,
+    ) -> Result<(), JsonFault> {
         self.expect(b'{')?;
         self.blanks();
         if self.peek() == Some(b'}') {
@@ -155,7 +165,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
             self.blanks();
             self.expect(b':')?;
             self.blanks();
-            let value = self.value(depth + 1)?;
+            let value = value(self, name, escaped)?;
             let member = Member::new(self.text, name, escaped, value);
             self.members.push(member);
             self.blanks();
@@ -181,49 +191,26 @@ impl<'a, 'm> Scanner<'a, 'm> {
         inner: &str,
         kept: &mut Vec<Member>,
     ) -> Result<(), JsonFault> {
-        self.expect(b'{')?;
-        self.blanks();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            let (name, escaped) = self.string()?;
-            self.blanks();
-            self.expect(b':')?;
-            self.blanks();
-            let from = self.at;
+        self.members_with(|scanner, name, escaped| {
+            let from = scanner.at;
             let is_inner = if escaped {
-                unescape(name.of(self.text)) == inner
+                unescape(name.of(scanner.text)) == inner
             } else {
-                name.of(self.text) == inner
+                name.of(scanner.text) == inner
             };
-            let value = if is_inner && self.peek() == Some(b'{') {
-                let start = self.members.len();
-                self.object(1)?;
-                kept.clear();
-                kept.extend(self.members.drain(start..));
-                let span = self.span(from)?;
-                let kind = ValueKind::Object;
-                Scanned { kind, span }
-            } else {
-                self.value(1)?
-            };
-            let member = Member::new(self.text, name, escaped, value);
-            self.members.push(member);
-            self.blanks();
-            match self.peek() {
-                Some(b',') => {
-                    self.at += 1;
-                    self.blanks();
-                }
-                Some(b'}') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(JsonFault::Malformed),
+            if !is_inner || scanner.peek() != Some(b'{') {
+                return scanner.value(1);
             }
-        }
+            let start = scanner.members.len();
+            scanner.object(1)?;
+            kept.clear();
+            kept.extend(scanner.members.drain(start..));
+            let span = scanner.span(from)?;
+            Ok(Scanned {
+                kind: ValueKind::Object,
+                span,
+            })
+        })
     }
 
     /// Scans a nested object: its members are needed only for the search for duplicate names.

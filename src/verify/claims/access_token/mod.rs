@@ -8,6 +8,7 @@ pub(crate) mod permissions;
 pub(crate) mod required_values;
 pub(crate) mod revocation_ids;
 pub(crate) mod validity;
+pub(crate) mod seldom_claims;
 pub(crate) mod token;
 pub(crate) mod caller_key;
 

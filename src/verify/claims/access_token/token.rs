@@ -33,6 +33,7 @@ use crate::verify::claims::access_token::required_values::{
     check_required_claims, check_required_headers,
 };
 use crate::verify::claims::access_token::revocation_ids::RevocationIds;
+use crate::verify::claims::access_token::seldom_claims::SeldomClaims;
 use crate::verify::claims::access_token::validity::Validity;
 use crate::verify::claims::custom::payload_cache::CustomClaims;
 use crate::verify::claims::introspection_response::ActiveToken;
@@ -86,34 +87,6 @@ struct TokenData {
     confirmation: Option<Box<Confirmation>>,
     payload: Arc<str>,
     custom: CustomClaims,
-}
-
-/// What few tokens have.
-struct SeldomClaims {
-    acr_values: Vec<SharedStr>,
-    /// What the scope implies by the hierarchy of the issuer's policy.
-    implied: Option<ImpliedScopes>,
-}
-
-impl SeldomClaims {
-    fn of(acr_values: Vec<SharedStr>, implied: Option<ImpliedScopes>) -> Option<Box<Self>> {
-        let has_any = !acr_values.is_empty() || implied.is_some();
-        has_any.then(|| {
-            Box::new(Self {
-                acr_values,
-                implied,
-            })
-        })
-    }
-
-    /// Its memory in bytes beside the payload.
-    fn bytes(&self, payload: &Arc<str>) -> usize {
-        let values = self.acr_values.iter();
-        size_of::<Self>()
-            + self.acr_values.capacity() * size_of::<SharedStr>()
-            + values.map(|text| text.bytes_beside(payload)).sum::<usize>()
-            + self.implied.as_ref().map_or(0, ImpliedScopes::bytes)
-    }
 }
 
 impl AccessToken {
