@@ -124,7 +124,9 @@ impl<B: Body<Data = Bytes>> Body for LeasedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        let mut ended = if this.watch.is_due() {
+        let is_over = this.body.as_ref().as_pin_ref();
+        let is_over = is_over.is_none_or(|body| body.is_end_stream());
+        let mut ended = if this.watch.is_due() && !is_over {
             this.watch.poll(context)
         } else {
             Poll::Pending
