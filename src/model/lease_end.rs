@@ -24,8 +24,11 @@ pub enum LeaseEnd {
     /// The key that verified the token is no longer in the issuer's key set, or an operator has
     /// dropped the keys of the issuer; for an introspected token, the answers of the issuer.
     KeyRemoved,
-    /// It cannot be known whether the token was revoked: the list of revocations was incomplete for
-    /// longer than [`lease_outage_tolerance`](crate::ResourceServerBuilder::lease_outage_tolerance),
+    /// The token's entry in its [status list](crate::manual::token_status_list) has a status that is not
+    /// accepted.
+    Status,
+    /// It cannot be known whether the token was revoked: the list of revocations was incomplete, or no status
+    /// list of the token could be had, for longer than [`lease_outage_tolerance`](crate::ResourceServerBuilder::lease_outage_tolerance),
     /// or no tokio runtime was there that could watch the lease.
     Unavailable,
 }
@@ -38,6 +41,7 @@ impl LeaseEnd {
             Self::Expired => "expired",
             Self::Revoked(_) => "revoked",
             Self::KeyRemoved => "key_removed",
+            Self::Status => "status",
             Self::Unavailable => "unavailable",
         }
     }
@@ -49,6 +53,7 @@ impl LeaseEnd {
             Self::Expired => "the access token has expired",
             Self::Revoked(_) => "the access token was revoked",
             Self::KeyRemoved => "the key of the token was removed",
+            Self::Status => "the access token is no longer valid",
             Self::Unavailable => "the access token cannot be checked",
         }
     }

@@ -12,14 +12,14 @@ pub(crate) mod discovery;
 #[cfg(feature = "jwks")]
 pub(crate) mod jwks;
 pub(crate) mod revocation;
-#[cfg(feature = "jwks")]
-pub(crate) mod lease;
 #[cfg(feature = "redis")]
 pub(crate) mod shared;
 #[cfg(feature = "jwks")]
 pub(crate) mod lookup;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_list;
+#[cfg(feature = "jwks")]
+pub(crate) mod lease;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]

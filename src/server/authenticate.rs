@@ -84,36 +84,52 @@ impl ResourceServer {
     }
 
     /// Checks the status of a verified token, and then the sender.
-    #[cfg(feature = "status-list")]
     fn check_further(
         &self,
         verified: SharedRequest,
         sender: Sender,
     ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
+        match self.check_status(verified)? {
+            Decision::Done(verified) => self.check_sender(verified, sender),
+            #[cfg(feature = "jwks")]
+            Decision::Pending(pending) => {
+                let server = self.clone();
+                let pending = pending.and_then(move |v| server.check_sender(v, sender));
+                Ok(Decision::Pending(pending))
+            }
+        }
+    }
+
+    /// Checks the status of a verified token in its status list.
+    #[cfg(feature = "status-list")]
+    #[allow(clippy::unused_self)] // like its twin
+    pub(in crate::server) fn check_status(
+        &self,
+        verified: SharedRequest,
+    ) -> Result<Decision<SharedRequest>, Rejection> {
         let Some(reference) = &verified.status else {
-            return self.check_sender(verified, sender);
+            return Ok(Decision::Done(verified));
         };
         let now = Now::of(&*self.0.clock);
         let by = |rejection: Rejection| rejection.by(verified.realm());
         match token_status::check(reference, now).map_err(by)? {
-            Decision::Done(()) => self.check_sender(verified, sender),
+            Decision::Done(()) => Ok(Decision::Done(verified)),
             Decision::Pending(pending) => {
-                let server = self.clone();
                 let realm = Arc::clone(verified.realm());
                 let pending = pending.map_err(move |rejection| rejection.by(&realm));
-                let pending = pending.and_then(move |()| server.check_sender(verified, sender));
+                let pending = pending.and_then(move |()| Ok(Decision::Done(verified)));
                 Ok(Decision::Pending(pending))
             }
         }
     }
 
     #[cfg(not(feature = "status-list"))]
-    fn check_further(
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // like its twin
+    pub(in crate::server) fn check_status(
         &self,
         verified: SharedRequest,
-        sender: Sender,
-    ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
-        self.check_sender(verified, sender)
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        Ok(Decision::Done(verified))
     }
 
     /// What the request shows of its sender. `known` is the key that was kept with the token.

@@ -94,7 +94,7 @@ impl ResourceServerBuilder {
         let shared = store
             .map(|store| self.share(store, &registry, &revocations))
             .transpose()?;
-        Ok(ResourceServer(Arc::new(ServerState {
+        let server = ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
             refusals: RefusalCounters::default(),
@@ -126,7 +126,10 @@ impl ResourceServerBuilder {
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,
             registry: RegistryCell::new(registry),
-        })))
+        }));
+        #[cfg(feature = "status-list")]
+        server.end_leases_by_status();
+        Ok(server)
     }
 
     /// Computes what each issuer's scopes imply. Issuers without rules of their own share the server's.

@@ -33,6 +33,10 @@ impl ResourceServer {
             began_at: token.began_at(),
             has_session: token.session_ids().next().is_some(),
             authority: verified.authority().clone(),
+            #[cfg(feature = "status-list")]
+            status: verified.status.clone(),
+            #[cfg(feature = "status-list")]
+            without_list_since: 0,
             rules: Arc::clone(rules),
         }
     }
@@ -43,7 +47,8 @@ impl ResourceServer {
             let credential = Credential::bare(token.as_bytes())?;
             self.authenticate_credential(credential)?
         };
-        decision.finish().await
+        let verified = decision.finish().await?;
+        self.check_status(verified)?.finish().await
     }
 }
 
@@ -68,11 +73,12 @@ impl LeaseStatus {
     /// request was done before is none of them.
     #[must_use]
     pub const fn ended(&self, reason: LeaseEnd) -> u64 {
-        let [expired, revoked, key_removed, unavailable] = self.0.ended;
+        let [expired, revoked, key_removed, status, unavailable] = self.0.ended;
         match reason {
             LeaseEnd::Expired => expired,
             LeaseEnd::Revoked(_) => revoked,
             LeaseEnd::KeyRemoved => key_removed,
+            LeaseEnd::Status => status,
             LeaseEnd::Unavailable => unavailable,
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn last_frame(protocol: ResponseProtocol, end: LeaseEnd) -> Option<Fr
 const fn status(end: LeaseEnd) -> &'static str {
     match end {
         LeaseEnd::Unavailable => "14",
-        LeaseEnd::Expired | LeaseEnd::Revoked(_) | LeaseEnd::KeyRemoved => "16",
+        LeaseEnd::Expired | LeaseEnd::Revoked(_) | LeaseEnd::KeyRemoved | LeaseEnd::Status => "16",
     }
 }
 
@@ -64,6 +64,7 @@ mod tests {
             (revoked, "16"),
             (LeaseEnd::Expired, "16"),
             (LeaseEnd::KeyRemoved, "16"),
+            (LeaseEnd::Status, "16"),
             (LeaseEnd::Unavailable, "14"),
         ] {
             let frame = last_frame(ResponseProtocol::Grpc, end).expect("a frame");

@@ -34,6 +34,10 @@ const LAST_TICK: Duration = Duration::from_millis(100);
 
 type Shard = shard::Shard<LeaseRecord>;
 
+/// How often the status lists of leases are looked at.
+#[cfg(feature = "status-list")]
+const STATUS_TICK: Duration = Duration::from_secs(10);
+
 /// The open leases of a server.
 pub(crate) struct LeaseTable {
     shards: [Mutex<Shard>; SHARDS],
@@ -41,12 +45,15 @@ pub(crate) struct LeaseTable {
     next: AtomicUsize,
     open: AtomicUsize,
     opened: AtomicU64,
-    ended: [AtomicU64; 4],
+    ended: [AtomicU64; 5],
     list: Arc<RevocationList>,
     clock: Arc<dyn Clock>,
     /// How long leases go on while the list of revocations is incomplete.
     outage_tolerance: Duration,
     is_watched: AtomicBool,
+    /// Whether a lease with a status was ever opened.
+    #[cfg(feature = "status-list")]
+    has_status: AtomicBool,
     wake: Arc<Notify>,
 }
 
@@ -72,8 +79,8 @@ struct Waiters {
 pub(crate) struct LeaseCounts {
     pub(crate) open: usize,
     pub(crate) opened: u64,
-    /// Expired, revoked, key removed, unavailable.
-    pub(crate) ended: [u64; 4],
+    /// Expired, revoked, key removed, status, unavailable.
+    pub(crate) ended: [u64; 5],
 }
 
 impl LeaseTable {
@@ -93,6 +100,8 @@ impl LeaseTable {
             clock,
             outage_tolerance,
             is_watched: AtomicBool::new(false),
+            #[cfg(feature = "status-list")]
+            has_status: AtomicBool::new(false),
             wake: Arc::default(),
         });
         let hearing = Arc::downgrade(&table);
@@ -108,6 +117,10 @@ impl LeaseTable {
     pub(crate) fn open(self: &Arc<Self>, terms: LeaseTerms) -> Arc<LeaseRecord> {
         let place = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let until = terms.until;
+        #[cfg(feature = "status-list")]
+        if terms.status.is_some() {
+            self.has_status.store(true, Ordering::Relaxed);
+        }
         // Before the lease can end.
         let is_first = self.open.fetch_add(1, Ordering::SeqCst) == 0;
         let record = self.shard(place).insert(terms, |slot, terms| {
@@ -132,6 +145,14 @@ impl LeaseTable {
     pub(crate) fn end_without_key(&self) {
         self.end_each(Shard::all, |terms| {
             (!terms.authority.is_live()).then_some(LeaseEnd::KeyRemoved)
+        });
+    }
+
+    /// Ends the leases whose status is no longer accepted; called after a status list was replaced.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn end_by_status(&self) {
+        self.end_each(Shard::all, |terms| {
+            terms.has_bad_status().then_some(LeaseEnd::Status)
         });
     }
 
@@ -170,7 +191,7 @@ impl LeaseTable {
     fn end_each(
         &self,
         select: impl Fn(&Shard) -> Vec<Arc<LeaseRecord>>,
-        reason: impl Fn(&LeaseTerms) -> Option<LeaseEnd>,
+        reason: impl Fn(&mut LeaseTerms) -> Option<LeaseEnd>,
     ) {
         for place in 0..SHARDS {
             let selected = select(&self.shard(place));
@@ -283,6 +304,9 @@ impl LeaseRecord {
             if !terms.authority.is_live() {
                 return Some(LeaseEnd::KeyRemoved);
             }
+            if terms.has_bad_status() {
+                return Some(LeaseEnd::Status);
+            }
             let concerns = |hash, revocation: &_| terms.is_concerned_by(hash, revocation);
             let revoked = table.list.find_revoking(names, concerns);
             revoked.map(LeaseEnd::Revoked)
@@ -290,11 +314,11 @@ impl LeaseRecord {
     }
 
     /// Ends it, where a reason is found.
-    fn end_if(&self, reason: impl FnOnce(&LeaseTerms) -> Option<LeaseEnd>) {
+    fn end_if(&self, reason: impl FnOnce(&mut LeaseTerms) -> Option<LeaseEnd>) {
         let end = {
             let mut shard = self.table.shard(self.shard.into());
-            let terms = self.terms();
-            let Some(end) = reason(&terms) else {
+            let mut terms = self.terms();
+            let Some(end) = reason(&mut terms) else {
                 return;
             };
             if self.end.set(end).is_err() {
@@ -303,11 +327,12 @@ impl LeaseRecord {
             shard.remove_index(self.slot, &terms);
             end
         };
-        let [expired, revoked, key_removed, unavailable] = &self.table.ended;
+        let [expired, revoked, key_removed, status, unavailable] = &self.table.ended;
         let count = match end {
             LeaseEnd::Expired => expired,
             LeaseEnd::Revoked(_) => revoked,
             LeaseEnd::KeyRemoved => key_removed,
+            LeaseEnd::Status => status,
             LeaseEnd::Unavailable => unavailable,
         };
         count.fetch_add(1, Ordering::Relaxed);
@@ -348,6 +373,8 @@ struct Watch {
     wake: Arc<Notify>,
     /// Since when the list is incomplete, by the monotonic clock.
     incomplete_since: Option<Duration>,
+    #[cfg(feature = "status-list")]
+    next_status_look: Duration,
 }
 
 /// When the task looks again.
@@ -365,6 +392,8 @@ impl Watch {
             clock: Arc::clone(&table.clock),
             wake: Arc::clone(&table.wake),
             incomplete_since: None,
+            #[cfg(feature = "status-list")]
+            next_status_look: Duration::ZERO,
         }
     }
 
@@ -393,6 +422,8 @@ impl Watch {
                 table.end_each(Shard::all, |_| Some(LeaseEnd::Unavailable));
             }
         }
+        #[cfg(feature = "status-list")]
+        self.look_at_status(&table, now.monotonic);
         if table.open.load(Ordering::SeqCst) == 0 {
             self.incomplete_since = None;
             return Some(NextLook::WhenWoken);
@@ -401,6 +432,22 @@ impl Watch {
         let is_soon = ends.min() <= Some(now.wall.saturating_add(TICK));
         let pause = if is_soon { LAST_TICK } else { TICK };
         Some(NextLook::At(now.monotonic.saturating_add(pause)))
+    }
+}
+
+#[cfg(feature = "status-list")]
+impl Watch {
+    /// Ends the leases for which no status list could be had for too long. Each look at a list keeps it
+    /// fresh.
+    fn look_at_status(&mut self, table: &LeaseTable, now: Duration) {
+        if !table.has_status.load(Ordering::Relaxed) || now < self.next_status_look {
+            return;
+        }
+        self.next_status_look = now.saturating_add(STATUS_TICK);
+        table.end_each(Shard::all, |terms| {
+            let lacks_list = terms.lacks_list_for(table.outage_tolerance, now);
+            lacks_list.then_some(LeaseEnd::Unavailable)
+        });
     }
 }
 

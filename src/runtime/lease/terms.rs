@@ -2,11 +2,15 @@
 //! be revoked.
 
 use std::sync::Arc;
+#[cfg(feature = "status-list")]
+use std::time::Duration;
 
 use crate::model::revocation::{Revocation, RevocationKind};
 use crate::model::time::UnixTime;
 use crate::runtime::cache::validity::Liveness;
 use crate::runtime::revocation::check::{NAMES, NamePlaces};
+#[cfg(feature = "status-list")]
+use crate::runtime::status_list::reference::StatusReference;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// What a lease depends on. It holds hashes of names under a secret of the process, and nothing else of
@@ -24,6 +28,12 @@ pub(crate) struct LeaseTerms {
     /// Of the key that verified the token.
     pub(crate) authority: Liveness,
     pub(crate) rules: Arc<IssuerPolicy>,
+    /// The entry in a status list, where one is checked.
+    #[cfg(feature = "status-list")]
+    pub(crate) status: Option<StatusReference>,
+    /// Since which second of the monotonic clock no list is held that may be used; 0: one is.
+    #[cfg(feature = "status-list")]
+    pub(crate) without_list_since: u32,
 }
 
 impl LeaseTerms {
@@ -42,6 +52,36 @@ impl LeaseTerms {
             let cut_off = before.saturating_add(self.rules.leeway);
             self.began_at.is_none_or(|began| began <= cut_off)
         })
+    }
+
+    /// Whether the list has a status that is not accepted. It counts as a read: the list is kept fresh.
+    #[cfg(feature = "status-list")]
+    pub(super) fn has_bad_status(&self) -> bool {
+        let status = self.status.as_ref();
+        status.is_some_and(|status| status.current() == Some(false))
+    }
+
+    /// Whether no list that may be used has been held for longer than this. It has to be asked again and
+    /// again.
+    #[cfg(feature = "status-list")]
+    pub(super) fn lacks_list_for(&mut self, tolerance: Duration, now: Duration) -> bool {
+        let status = self.status.as_ref();
+        if !status.is_some_and(|status| status.current().is_none()) {
+            self.without_list_since = 0;
+            return false;
+        }
+        let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(1);
+        if self.without_list_since == 0 {
+            self.without_list_since = now;
+        }
+        let span = now.saturating_sub(self.without_list_since);
+        u64::from(span) >= tolerance.as_secs()
+    }
+
+    #[cfg(not(feature = "status-list"))]
+    #[allow(clippy::unused_self)] // like its twin
+    pub(super) const fn has_bad_status(&self) -> bool {
+        false
     }
 
     /// Whether both are of one caller: the same issuer, subject, client and sender.

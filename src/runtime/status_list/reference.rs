@@ -105,23 +105,11 @@ impl StatusReference {
     }
 
     /// Whether the token's status is accepted now; `None` where no list is held that may be used.
-    #[allow(dead_code)] // for leases
     pub(crate) fn current(&self) -> Option<bool> {
         match self.read(Now::of(&*self.0.lists.clock)) {
             StatusReading::Accepted => Some(true),
             StatusReading::NotAccepted(_) | StatusReading::IndexBeyond { .. } => Some(false),
             StatusReading::Unknown => None,
-        }
-    }
-
-    /// Requests a fetch of the list where none is held that may be used, without waiting for it.
-    #[allow(dead_code)] // for leases
-    pub(crate) fn request_list(&self) {
-        let now = Now::of(&*self.0.lists.clock);
-        let reading = self.read(now);
-        if reading == StatusReading::Unknown {
-            // A failure is in the status of the list, and the next request tries again.
-            let _ = self.look_up(reading, now);
         }
     }
 

@@ -15,13 +15,15 @@ impl ResourceServer {
         lists.flat_map(|lists| lists.status()).collect()
     }
 
-    /// Calls this after each status list that was replaced, for what waits on the status of tokens. Only
-    /// the first call counts.
-    #[allow(dead_code)] // for leases
-    pub(in crate::server) fn on_status_list_replaced(&self, hook: &Arc<dyn Fn() + Send + Sync>) {
+    /// From now on a status list that is replaced ends the leases whose status is not accepted any more.
+    pub(in crate::server) fn end_leases_by_status(&self) {
         for lists in self.status_lists() {
-            let hook = Arc::clone(hook);
-            lists.set_hook(Box::new(move || hook()));
+            let leases = Arc::downgrade(&self.0.leases);
+            lists.set_hook(Box::new(move || {
+                if let Some(leases) = leases.upgrade() {
+                    leases.end_by_status();
+                }
+            }));
         }
     }
 

@@ -1,0 +1,84 @@
+//! Leases on tokens whose status changes, or can no longer be known.
+
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use portcullis::config::StatusListCheck;
+use portcullis::error::TokenFault;
+use portcullis::lease::{Lease, LeaseEnd, RenewalError};
+use portcullis::test_util::{Endpoint, Fault};
+use portcullis::{RejectionKind, ResourceServer};
+use tower::{Layer as _, ServiceExt as _};
+
+use super::{Fixture, SECOND, within_time};
+
+async fn lease(server: &ResourceServer, token: &str) -> Lease {
+    let service = tower::service_fn(async |request: Request<()>| {
+        let lease = Lease::of(&request).ok();
+        Ok::<_, Infallible>(Response::new(lease.map(Some)))
+    });
+    let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+    let request = request.body(()).expect("a request");
+    let response = server.authenticate().layer(service).oneshot(request).await;
+    let lease = response.expect("never fails").into_body();
+    lease.flatten().expect("admitted")
+}
+
+#[tokio::test]
+async fn a_lease_ends_when_a_new_list_has_another_status_and_keeps_its_list_fresh() {
+    let test = Fixture::new(StatusListCheck::new()).await;
+    let mut suspended = lease(&test.server, &test.token(1)).await;
+    let good = lease(&test.server, &test.token(2)).await;
+    // No request comes, and the list is fetched again all the same.
+    for _ in 0..3 {
+        test.refresh().await;
+    }
+    assert_eq!((suspended.end(), good.end()), (None, None));
+    test.list.set(1, 2);
+    test.refresh().await;
+    assert_eq!(within_time(suspended.ended()).await, LeaseEnd::Status);
+    assert_eq!(good.end(), None);
+    assert_eq!(test.server.lease_status().ended(LeaseEnd::Status), 1);
+}
+
+#[tokio::test]
+async fn a_lease_is_not_renewed_by_a_token_of_a_bad_status() {
+    let test = Fixture::new(StatusListCheck::new()).await;
+    test.list.set(1, 1);
+    let lease = lease(&test.server, &test.token(2)).await;
+    let error = lease.renew(&test.token(1)).await.expect_err("revoked");
+    let RenewalError::Refused(rejection) = error else {
+        panic!("{error}");
+    };
+    let expected = RejectionKind::InvalidToken(TokenFault::Status);
+    assert_eq!(rejection.kind(), expected);
+    let _ = lease.renew(&test.token(3)).await.expect("the twin");
+}
+
+#[tokio::test]
+async fn without_a_list_a_lease_goes_on_for_the_tolerance_and_then_ends() {
+    let test = Fixture::new(StatusListCheck::new()).await;
+    let token = test.issuer.token().expires_in(SECOND * 24 * 3600);
+    let token = token.status(test.issuer.status_list_url("1"), 1).sign();
+    let mut lease = lease(&test.server, &token).await;
+    test.issuer
+        .break_endpoint_with(Endpoint::StatusList, Fault::Status(500));
+    // Until no request with the token is admitted any more.
+    while test.verdict(&token).await == "200" {
+        test.clock.advance(SECOND * 10);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(test.verdict(&token).await, super::NO_LIST);
+    assert_eq!(lease.end(), None);
+    let mut waited = SECOND * 0;
+    let ends = async {
+        while lease.end().is_none() {
+            test.clock.advance(SECOND);
+            waited += SECOND;
+            tokio::task::yield_now().await;
+        }
+    };
+    within_time(ends).await;
+    assert_eq!(within_time(lease.ended()).await, LeaseEnd::Unavailable);
+    assert!(waited >= SECOND * 20, "{waited:?}");
+}
