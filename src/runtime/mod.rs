@@ -20,3 +20,5 @@ pub(crate) mod lookup;
 pub(crate) mod introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 pub(crate) mod userinfo;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;

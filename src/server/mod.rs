@@ -16,5 +16,7 @@ mod userinfo;
 mod settings_check;
 pub(crate) mod builder;
 pub(crate) mod builder_binding;
+#[cfg(feature = "ssf")]
+pub(crate) mod builder_ssf;
 mod build;
 pub(crate) mod operate;

@@ -68,6 +68,8 @@ mod proof;
 mod token;
 mod issue;
 mod logout;
+#[cfg(feature = "ssf")]
+mod security_event;
 mod served;
 mod openapi_check;
 

@@ -8,6 +8,8 @@ pub(crate) mod dpop;
 pub(crate) mod policy;
 pub(crate) mod claims;
 pub(crate) mod identity;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;
 #[cfg(feature = "mcp")]
 pub(crate) mod mcp;
 #[cfg(test)]

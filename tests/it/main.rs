@@ -25,5 +25,6 @@ mod resources;
 mod revocation;
 mod settings;
 mod shared_store;
+mod ssf;
 mod support;
 mod tenancy;

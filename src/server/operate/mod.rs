@@ -7,5 +7,7 @@ pub(crate) mod logout;
 pub(crate) mod revocation_loader;
 #[cfg(feature = "redis")]
 pub(crate) mod shared_status;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;
 #[cfg(feature = "jwks")]
 pub(crate) mod connect;

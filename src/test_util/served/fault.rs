@@ -19,16 +19,22 @@ pub enum Endpoint {
     UserInfo,
     /// Token revocation (RFC 7009).
     Revocation,
+    /// The configuration document of a transmitter of security events (SSF 1.0 section 7).
+    SsfConfiguration,
+    /// The poll endpoint for security events (RFC 8936).
+    SsfPoll,
 }
 
 impl Endpoint {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Discovery,
         Self::KeySet,
         Self::Introspection,
         Self::TokenInformation,
         Self::UserInfo,
         Self::Revocation,
+        Self::SsfConfiguration,
+        Self::SsfPoll,
     ];
 
     /// What a path leads to.
@@ -54,6 +60,8 @@ impl Endpoint {
             Self::TokenInformation => "/api/oauth/tokeninfo",
             Self::UserInfo => "/userinfo",
             Self::Revocation => "/revoke",
+            Self::SsfConfiguration => "/.well-known/ssf-configuration",
+            Self::SsfPoll => "/ssf/poll",
         }
     }
 }

@@ -62,6 +62,7 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/authenticate/axum_extensions.rs",
                 "middleware/authenticate/lent_body.rs",
                 "middleware/services/backchannel_logout.rs",
+                "middleware/services/ssf_push.rs",
                 "test_util/openapi_check/",
                 "middleware/services/protected_resource.rs",
             ],
