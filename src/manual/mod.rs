@@ -11,6 +11,7 @@
 //! | [`bound_tokens`] | DPoP, mutual TLS, FAPI 2.0: tokens that are useless without their client's key |
 //! | [`introspection`] | opaque tokens: when to use them, how their issuer is called, how long an answer is cached |
 //! | [`revocation`] | how tokens are revoked, for how long, what a restart forgets, back-channel logout |
+//! | [`shared_signals`] | security events (SSF, CAEP, RISC) that end tokens and sessions: push, poll, which event does what |
 //! | [`clustering`] | several instances that share revocations and introspection answers through Redis or Valkey |
 //! | [`responses`] | statuses, challenges, bodies of refusals, your own errors, gRPC |
 //! | [`openapi`] | OpenAPI documents of utoipa and aide from the guards' types, and a test that finds open routes |
@@ -37,6 +38,7 @@
         feature = "jwks",
         feature = "mcp",
         feature = "redis",
+        feature = "ssf",
         feature = "test-util"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -79,6 +81,10 @@ pub mod introspection {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("shared_signals.md")]
+pub mod shared_signals {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("clustering.md")]

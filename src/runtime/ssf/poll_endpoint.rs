@@ -74,7 +74,6 @@ pub(crate) struct PollReport {
 pub(crate) struct PolledSets {
     /// By `jti`, as the answer states it.
     pub(crate) sets: Vec<(String, String)>,
-    pub(crate) more: bool,
 }
 
 /// Why a poll failed.
@@ -96,12 +95,6 @@ impl PollError {
 impl fmt::Display for PollError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-impl PollReport {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.accepted.is_empty() && self.refused.is_empty()
     }
 }
 
@@ -183,11 +176,10 @@ fn read_sets(body: &[u8], most: usize) -> Result<PolledSets, &'static str> {
         }
         _ => return Err("the answer has no object `sets`"),
     };
-    let more = match answer.get("moreAvailable") {
-        None => false,
-        Some(Value::Bool(more)) => more,
-        Some(_) => return Err("`moreAvailable` of the answer is no boolean"),
-    };
+    // Its value is of no use: polls follow each other while new tokens come.
+    if !matches!(answer.get("moreAvailable"), None | Some(Value::Bool(_))) {
+        return Err("`moreAvailable` of the answer is no boolean");
+    }
     let mut all = Vec::new();
     for (id, set) in sets.members() {
         let Some(set) = set.as_text() else {
@@ -197,14 +189,11 @@ fn read_sets(body: &[u8], most: usize) -> Result<PolledSets, &'static str> {
             return Err("`sets` of the answer has an id that is empty or too long");
         }
         if all.len() == most {
-            return Ok(PolledSets {
-                sets: all,
-                more: true,
-            });
+            break;
         }
         all.push((id.into_owned(), set.into_owned()));
     }
-    Ok(PolledSets { sets: all, more })
+    Ok(PolledSets { sets: all })
 }
 
 #[cfg(test)]
@@ -219,11 +208,10 @@ mod tests {
             sets.sets,
             [("a".into(), "x.y.z".into()), ("b".into(), "u".into())]
         );
-        assert!(sets.more);
         let sets = read(r#"{"sets":{"a":"1","b":"2","c":"3"}}"#).unwrap();
-        assert_eq!((sets.sets.len(), sets.more), (2, true));
+        assert_eq!(sets.sets.len(), 2);
         let empty = read(r#"{"sets":{}}"#).unwrap();
-        assert_eq!((empty.sets.len(), empty.more), (0, false));
+        assert!(empty.sets.is_empty());
         for bad in [
             "",
             "[]",

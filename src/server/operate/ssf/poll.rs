@@ -203,7 +203,7 @@ async fn receive_all(
         let key = id.clone();
         // In a task of its own: the application's code may panic.
         let received = tokio::spawn(async move {
-            let source = SetSource::Poll(&transmitter, &key);
+            let source = SetSource::Poll(&transmitter.issuer, &key);
             server.receive_set(set.as_bytes(), source).await
         });
         match received.await {

@@ -43,8 +43,8 @@ const MAX_SHOWN: usize = 200;
 pub(crate) enum SetSource<'s> {
     /// With the value of its `Authorization` field.
     Push(Option<&'s [u8]>),
-    /// From this transmitter's poll endpoint, under this id.
-    Poll(&'s Transmitter, &'s str),
+    /// From the poll endpoint of the transmitter of this issuer, under this id.
+    Poll(&'s str, &'s str),
 }
 
 /// What became of an accepted token.
@@ -168,7 +168,7 @@ impl ResourceServer {
             return Err(refused(None, SetErrorCode::InvalidIssuer, why));
         };
         match source {
-            SetSource::Poll(polled, _) if polled.issuer != transmitter.issuer => {
+            SetSource::Poll(polled, _) if *polled != *transmitter.issuer => {
                 let why = "the issuer is not the transmitter that was polled";
                 return Err(refused(Some(transmitter), SetErrorCode::InvalidIssuer, why));
             }
