@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::error::rejection::TokenFault;
+use crate::model::error::rejection::{Rejection, TokenFault};
 use crate::model::error::rejection_detail::Problem;
 use crate::model::error::token_error::TokenError;
 use crate::model::time::UnixTime;
@@ -57,9 +57,14 @@ impl From<TokenError> for EventTokenFault {
     }
 }
 
+/// The fault's sentence, and the claim that it is about.
 impl fmt::Display for EventTokenFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::model::error::rejection::Rejection::from(self.error.clone()).fmt(f)
+        self.error.fmt(f)?;
+        match Rejection::from(self.error.clone()).detail() {
+            Some(detail) => write!(f, " ({detail})"),
+            None => Ok(()),
+        }
     }
 }
 

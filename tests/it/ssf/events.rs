@@ -7,6 +7,7 @@ use portcullis::ssf::{EventEffect, EventType, SecurityEvent};
 use serde_json::json;
 
 use super::{REVOKED, Site};
+use crate::support::logs::Logs;
 
 const DECREASE: &str = "decrease";
 
@@ -224,4 +225,46 @@ async fn the_application_sees_each_event_once() {
     assert_eq!(event.payload(), r#"{"current_level":"HIGH"}"#);
     let payload: serde_json::Value = event.deserialize().expect("json");
     assert_eq!(payload["current_level"], "HIGH");
+}
+
+#[tokio::test]
+async fn what_ends_nothing_is_a_warning_once_a_minute_without_values() {
+    let site = Site::new();
+    let logs = Logs::default();
+    let _listening = logs.listen();
+    let address = json!({"format": "email", "email": "alice@example.com"});
+    let foreign = json!({"format": "iss_sub", "iss": "https://else.example", "sub": "alice"});
+    let event = || site.event(&EventType::SESSION_REVOKED);
+    for _ in 0..3 {
+        assert_eq!(
+            site.push(event().claim("sub_id", &address).sign()).await,
+            202
+        );
+        assert_eq!(site.push(event().without("jti").sign()).await, 400);
+        assert_eq!(site.push(event().sign_with_wrong_key()).await, 400);
+    }
+    site.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        site.push(event().claim("sub_id", &foreign).sign()).await,
+        202
+    );
+    let text = logs.text();
+    let count = |words: &str| text.matches(words).count();
+    assert_eq!(count("nothing maps its subject"), 1, "{text}");
+    assert_eq!(
+        count("does not speak for the subject's issuer"),
+        1,
+        "{text}"
+    );
+    assert_eq!(
+        count("that its transmitter has signed was refused"),
+        1,
+        "{text}"
+    );
+    assert!(count("a security event was refused") >= 4, "{text}");
+    assert!(
+        text.contains("session-revoked") && text.contains("claim=jti"),
+        "{text}"
+    );
+    assert!(!text.contains("alice"), "{text}");
 }

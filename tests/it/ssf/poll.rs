@@ -260,10 +260,11 @@ async fn a_failed_poll_backs_off_and_keeps_what_is_to_be_acknowledged() {
     }
     site.clock.await_sleepers(1).await;
     site.queue(&EventType::ACCOUNT_DISABLED, "1", "user-1");
+    let token = site.issuer.token().sign();
     site.issuer.recover();
     site.clock.advance(Duration::from_secs(100));
     site.polled(9).await;
-    assert_eq!(site.verdict("user-1").await, REVOKED);
+    assert_eq!(TestApp::new(site.server()).verdict(&token).await, REVOKED);
     assert_eq!(site.issuer.acknowledged_security_events(), ["1"]);
     let status = site.status();
     assert_eq!(

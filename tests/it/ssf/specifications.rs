@@ -40,7 +40,7 @@ async fn each_example_of_the_specifications_ends_what_it_names() {
             .expect("sound");
         let set = issuer.logout_token().header("typ", "secevent+jwt");
         let payload = claims.to_string();
-        let answer = push(&app(&server), set.raw_payload(payload).sign()).await;
+        let answer = push(&app(&server), set.payload_json(payload).sign()).await;
         let entries = server.revocations().list();
         let mut revoked: Vec<String> = entries
             .iter()

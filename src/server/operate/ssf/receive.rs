@@ -331,10 +331,10 @@ impl ResourceServer {
         event: &SecurityEvent,
         revocation: crate::model::revocation::Revocation,
     ) -> Result<(), SetFailure> {
-        // As of the event's own time, so that the same event again changes nothing.
-        let revoked = self
-            .revocations()
-            .revoke_as_of(revocation, event.occurred_at());
+        // As of a time of the event's own, so that the same event again changes nothing. A session is
+        // revoked for as long as its tokens live from the issue of the event.
+        let moment = event.occurred_at().max(event.issued_at());
+        let revoked = self.revocations().revoke_as_of(revocation, moment);
         revoked.map_err(|error: RevocationError| SetFailure::Unavailable {
             why: error.to_string(),
             retry_after: RETRY_AFTER,

@@ -47,7 +47,7 @@ impl SsfStatus {
         all.find(|one| *one.issuer == *issuer)
     }
 
-    /// Pushes that name no configured transmitter, by the code of RFC 8935 section 2.4 with which they
+    /// Tokens that cannot be read or name no configured transmitter, by the code of RFC 8935 section 2.4 with which they
     /// were refused; codes without a refusal are left out.
     #[must_use]
     pub fn refused(&self) -> &[(&'static str, u64)] {
