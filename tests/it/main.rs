@@ -15,6 +15,7 @@ mod claims;
 mod interop;
 mod introspection;
 mod jwks;
+mod lease;
 mod mcp;
 mod middleware;
 mod openapi;

@@ -13,6 +13,8 @@ mod access;
 mod delegation;
 mod guards;
 mod identity;
+#[cfg(feature = "jwks")]
+mod lease;
 mod refuser;
 mod sender_constrained;
 mod token;

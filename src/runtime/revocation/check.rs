@@ -1,9 +1,13 @@
 //! The cached check of one token, and the hashes by which entries are found.
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+#[cfg(feature = "jwks")]
+use std::ops::Range;
 
 use crate::model::ids::ClientId;
 use crate::model::revocation::Revocation;
+#[cfg(feature = "jwks")]
+use crate::model::revocation::RevocationKind;
 use crate::runtime::util::sync::{AtomicU64, Ordering};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::revocation_rule::subjects;
@@ -11,7 +15,33 @@ use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The ids of a token that a revocation can name: `jti`, `origin_jti`, `sid`, the configured
 /// subject, `sub`, the client; and the issuer as a whole.
-pub(super) const NAMES: usize = 7;
+pub(in crate::runtime) const NAMES: usize = 7;
+
+/// Which of the names a revocation can name, or belong to the caller.
+#[cfg(feature = "jwks")]
+pub(in crate::runtime) struct NamePlaces;
+
+#[cfg(feature = "jwks")]
+impl NamePlaces {
+    /// The names of a caller: subject, `sub`, client, issuer.
+    pub(in crate::runtime) const CALLER: usize = 4;
+
+    /// The places of the names that a revocation of this kind can name.
+    pub(in crate::runtime) fn of(kind: RevocationKind) -> Range<usize> {
+        match kind {
+            RevocationKind::Token => 0..1,
+            RevocationKind::Session => 1..3,
+            RevocationKind::Subject | RevocationKind::SubjectWithoutSession => 3..5,
+            RevocationKind::Client => 5..6,
+            RevocationKind::Issuer => 6..7,
+        }
+    }
+
+    /// The places of the caller's names.
+    pub(in crate::runtime) fn of_caller() -> Range<usize> {
+        3..3 + Self::CALLER
+    }
+}
 
 /// The cached result of checking one token; it is stored beside the verified token.
 #[derive(Debug, Default)]
@@ -39,7 +69,7 @@ impl RevocationCheck {
     }
 
     /// The hashes of the token's ids, made once.
-    pub(super) fn hashes(&self, make: impl FnOnce() -> [u64; NAMES]) -> [u64; NAMES] {
+    pub(in crate::runtime) fn hashes(&self, make: impl FnOnce() -> [u64; NAMES]) -> [u64; NAMES] {
         let [.., whole] = &self.hashes;
         // INVARIANT: every token has the last hash, which is stored last: where it is set, all are.
         if whole.load(Ordering::Acquire) != 0 {
@@ -94,6 +124,16 @@ impl NameHasher {
         ];
         let issuer = self.issuer(&rules.realm);
         names.map(|name| name.map_or(0, |name| of_id(issuer.clone(), name)))
+    }
+
+    /// The hash of the sender that a token is bound to; 0 where it is not bound.
+    #[cfg(feature = "jwks")]
+    pub(super) fn of_sender(&self, token: &AccessToken) -> u64 {
+        let Some(bound) = token.confirmation() else {
+            return 0;
+        };
+        let thumbprints = (bound.jwk_thumbprint(), bound.certificate_thumbprint());
+        self.0.hash_one(thumbprints).max(1)
     }
 
     fn issuer(&self, issuer: &str) -> DefaultHasher {
