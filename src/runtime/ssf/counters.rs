@@ -58,14 +58,14 @@ pub(crate) struct StreamUpdate {
 }
 
 impl SsfCounters {
-    pub(crate) fn add(&self, counted: Counted, count: u64) {
-        if let Some(counter) = self.counts.get(counted as usize) {
+    pub(crate) fn add(&self, what: Counted, count: u64) {
+        if let Some(counter) = self.counts.get(what as usize) {
             counter.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn get(&self, counted: Counted) -> u64 {
-        let counter = self.counts.get(counted as usize);
+    pub(crate) fn get(&self, what: Counted) -> u64 {
+        let counter = self.counts.get(what as usize);
         counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 

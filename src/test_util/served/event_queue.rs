@@ -27,17 +27,29 @@ impl EventQueue {
             return Answer::new(400, "");
         };
         self.last_question = Some(question.to_string());
-        let acknowledged = question["ack"].as_array().into_iter().flatten();
+        let acknowledged = question
+            .get("ack")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         for id in acknowledged.filter_map(Value::as_str) {
             self.take(id);
             self.acknowledged.push(id.to_owned());
         }
-        for (id, error) in question["setErrs"].as_object().into_iter().flatten() {
+        for (id, error) in question
+            .get("setErrs")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             self.take(id);
-            let code = error["err"].as_str().unwrap_or_default();
+            let code = error.get("err").and_then(Value::as_str).unwrap_or_default();
             self.errors.push((id.clone(), code.to_owned()));
         }
-        let most = question["maxEvents"].as_u64().unwrap_or(u64::MAX);
+        let most = question
+            .get("maxEvents")
+            .and_then(Value::as_u64)
+            .unwrap_or(u64::MAX);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let sets = self.waiting.iter().take(most);
         let sets: Map<_, _> = sets

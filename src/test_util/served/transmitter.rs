@@ -26,7 +26,8 @@ impl ServedIssuer {
         let payload = set.split('.').nth(1).unwrap_or_default();
         let payload = URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
         let claims: Value = serde_json::from_slice(&payload).unwrap_or_default();
-        let id = claims["jti"].as_str().unwrap_or("unknown").to_owned();
+        let id = claims.get("jti").and_then(Value::as_str);
+        let id = id.unwrap_or("unknown").to_owned();
         self.queue_security_event_as(id, set);
     }
 

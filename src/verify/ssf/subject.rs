@@ -296,9 +296,9 @@ impl fmt::Debug for SubjectIdentifier {
         match self {
             Self::Complex(members) => {
                 let mut complex = f.debug_map();
-                members.iter().for_each(|(name, one)| {
-                    complex.entry(&name, one);
-                });
+                for (name, one) in members {
+                    complex.entry(name, one);
+                }
                 complex.finish()
             }
             Self::Aliases(all) => f.debug_list().entries(all).finish(),

@@ -18,7 +18,8 @@ async fn an_event_at_one_instance_ends_tokens_at_the_other() {
     let clock = ManualClock::at(SystemClock::new().now());
     let issuer = issuer(&clock);
     let instance = async || {
-        let store = SharedStore::redis(engine.url()).cluster_key(*b"a key of thirty-two bytes,shared");
+        let store =
+            SharedStore::redis(engine.url()).cluster_key(*b"a key of thirty-two bytes,shared");
         let server = ResourceServer::builder(API)
             .issuer(issuer.trusted())
             .clock(clock.clone())

@@ -93,7 +93,11 @@ impl Table<'_> {
                     self.found.push(user);
                 }
             }
-            SubjectIdentifier::Aliases(all) => all.iter().for_each(|one| self.add_user(one)),
+            SubjectIdentifier::Aliases(all) => {
+                for one in all {
+                    self.add_user(one);
+                }
+            }
             SubjectIdentifier::Complex(_) => {
                 if let Some(user) = subject.member("user") {
                     self.add_user(user);
@@ -115,8 +119,11 @@ impl Table<'_> {
             }
             SubjectIdentifier::Complex(_) => self.add_complex(subject),
             SubjectIdentifier::Aliases(all) => {
-                all.iter().for_each(|one| self.add_closest(one, event));
+                for one in all {
+                    self.add_closest(one, event);
+                }
             }
+
             _ => self.add_user(subject),
         }
     }
@@ -149,7 +156,11 @@ impl Table<'_> {
                 }
             }
             SubjectIdentifier::JwtId { issuer, token_id } => self.add_token(issuer, token_id),
-            SubjectIdentifier::Aliases(all) => all.iter().for_each(|one| self.add_session(one)),
+            SubjectIdentifier::Aliases(all) => {
+                for one in all {
+                    self.add_session(one);
+                }
+            }
             _ => {}
         }
     }

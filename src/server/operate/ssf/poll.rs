@@ -144,7 +144,7 @@ impl PollTask {
             }
             Err(error) => {
                 *report = reported;
-                self.note_failure(&transmitter, polling, &error);
+                Self::note_failure(&transmitter, polling, &error);
                 Some(Next::AfterFailure(error.retry_after))
             }
         }
@@ -164,7 +164,7 @@ impl PollTask {
         }
     }
 
-    fn note_failure(&self, transmitter: &Transmitter, polling: &Polling, error: &PollError) {
+    fn note_failure(transmitter: &Transmitter, polling: &Polling, error: &PollError) {
         let text = excerpt(&error.text, MAX_ERROR_CHARS);
         let mut record = polling.record();
         record.polls += 1;

@@ -315,8 +315,8 @@ impl ResourceServer {
         };
         let limit = self.0.outside.lookup_timeout;
         let failed = &transmitter.counters.mapper_failed;
-        let mapped = within(limit, &*self.0.clock, failed, mapper.map(event)).await;
-        match mapped {
+        let answer = within(limit, &*self.0.clock, failed, mapper.map(event)).await;
+        match answer {
             Ok(Some(all)) => Ok(within_bounds(transmitter, all)),
             Ok(None) => Ok(by_default(transmitter, event, effect)),
             Err(outage) => Err(SetFailure::Unavailable {
@@ -368,15 +368,12 @@ impl ResourceServer {
         let issuer = transmitter.map(|one| &*one.issuer);
         match (&failure, transmitter) {
             (SetFailure::Refused { code, why }, transmitter) => {
-                let is_warning = match transmitter {
-                    Some(one) => {
-                        one.counters.refuse(*code);
-                        is_verified && one.counters.warned_of_refused.try_acquire(now)
-                    }
-                    None => {
-                        self.0.refused_sets.refuse(*code);
-                        false
-                    }
+                let is_warning = if let Some(one) = transmitter {
+                    one.counters.refuse(*code);
+                    is_verified && one.counters.warned_of_refused.try_acquire(now)
+                } else {
+                    self.0.refused_sets.refuse(*code);
+                    false
                 };
                 let code = code.as_str();
                 logging::emit(Event::SecurityEventRefused {
