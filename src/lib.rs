@@ -27,6 +27,8 @@ pub mod mcp;
 pub mod openapi;
 pub mod presets;
 pub mod revocation;
+#[cfg(feature = "ssf")]
+pub mod ssf;
 pub mod status;
 pub mod tenant;
 #[cfg(feature = "test-util")]

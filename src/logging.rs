@@ -51,6 +51,12 @@ pub(crate) fn emit(event: Event<'_>) {
         Event::LogoutRefused { .. }
         | Event::SignedLogoutRefused { .. }
         | Event::LogoutUnavailable { .. } => logout(event),
+        Event::SecurityEventUnmapped { .. }
+        | Event::SecurityEventRefused { .. }
+        | Event::SecurityEventUnavailable { .. }
+        | Event::StreamUpdated { .. }
+        | Event::PollFailed { .. }
+        | Event::PollRecovered { .. } => security_event(event),
         Event::LookupFailed { .. }
         | Event::LookupRecovered { .. }
         | Event::KeySetRefreshed { .. }
@@ -67,7 +73,7 @@ pub(crate) fn emit(event: Event<'_>) {
 }
 
 #[cfg(feature = "tracing")]
-use records::{admitted, logout, refused, runtime, server, summarized};
+use records::{admitted, logout, refused, runtime, security_event, server, summarized};
 
 #[cfg(feature = "tracing")]
 mod records {
@@ -155,6 +161,74 @@ mod records {
             }
             Event::LogoutRefused { why } => {
                 tracing::debug!(target: TARGET, why, "a logout token was refused");
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn security_event(event: Event<'_>) {
+        const TARGET: &str = "portcullis::server::operate::ssf";
+        match event {
+            Event::SecurityEventUnmapped {
+                transmitter,
+                event_type,
+                is_foreign: false,
+            } => tracing::warn!(
+                target: TARGET,
+                transmitter,
+                event_type,
+                "a security event ends nothing: nothing maps its subject; extend the table with `map_subjects`"
+            ),
+            Event::SecurityEventUnmapped {
+                transmitter,
+                event_type,
+                is_foreign: true,
+            } => tracing::warn!(
+                target: TARGET,
+                transmitter,
+                event_type,
+                "a security event ends nothing: its transmitter does not speak for the subject's issuer; name that with `speaks_for`"
+            ),
+            Event::SecurityEventRefused {
+                transmitter,
+                code,
+                why,
+                is_warning: true,
+            } => tracing::warn!(
+                target: TARGET,
+                transmitter,
+                code,
+                why,
+                "a security event that its transmitter has signed was refused"
+            ),
+            Event::SecurityEventRefused {
+                transmitter,
+                code,
+                why,
+                is_warning: false,
+            } => {
+                tracing::debug!(target: TARGET, transmitter, code, why, "a security event was refused");
+            }
+            Event::SecurityEventUnavailable { transmitter, why } => tracing::warn!(
+                target: TARGET,
+                transmitter,
+                why,
+                "a security event could not be judged or stored; its transmitter sends it again"
+            ),
+            Event::StreamUpdated {
+                transmitter,
+                status,
+            } => tracing::warn!(
+                target: TARGET,
+                transmitter,
+                status,
+                "the transmitter has changed the status of its stream"
+            ),
+            Event::PollFailed { transmitter, error } => {
+                tracing::warn!(target: TARGET, transmitter, error, "security events cannot be polled");
+            }
+            Event::PollRecovered { transmitter } => {
+                tracing::info!(target: TARGET, transmitter, "security events are polled again");
             }
             _ => {}
         }

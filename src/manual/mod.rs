@@ -12,6 +12,7 @@
 //! | [`introspection`] | opaque tokens: when to use them, how their issuer is called, how long an answer is cached |
 //! | [`revocation`] | how tokens are revoked, for how long, what a restart forgets, back-channel logout |
 //! | [`token_status_list`] | the status of tokens in Token Status Lists: what is checked, how fresh it is, outages |
+//! | [`shared_signals`] | security events (SSF, CAEP, RISC) that end tokens and sessions: push, poll, which event does what |
 //! | [`clustering`] | several instances that share revocations and introspection answers through Redis or Valkey |
 //! | [`responses`] | statuses, challenges, bodies of refusals, your own errors, gRPC |
 //! | [`openapi`] | OpenAPI documents of utoipa and aide from the guards' types, and a test that finds open routes |
@@ -39,6 +40,7 @@
         feature = "mcp",
         feature = "redis",
         feature = "status-list",
+        feature = "ssf",
         feature = "test-util",
         feature = "ws"
     )),
@@ -86,6 +88,8 @@ pub mod revocation {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("token_status_list.md")]
 pub mod token_status_list {}
+#[doc = include_str!("shared_signals.md")]
+pub mod shared_signals {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("clustering.md")]

@@ -9,7 +9,12 @@ use crate::model::error::rejection::Rejection;
 /// one place, which knows the level, the message and the names of the fields.
 #[derive(Clone, Copy)]
 #[cfg_attr(
-    not(all(feature = "tracing", feature = "axum", feature = "redis")),
+    not(all(
+        feature = "tracing",
+        feature = "axum",
+        feature = "redis",
+        feature = "ssf"
+    )),
     allow(dead_code)
 )]
 pub(crate) enum Event<'e> {
@@ -57,6 +62,41 @@ pub(crate) enum Event<'e> {
     SignedLogoutRefused { why: &'e str },
     /// A logout token could not be verified, or its revocations could not be stored.
     LogoutUnavailable { why: &'e str },
+    /// A security event was verified, and nothing maps its subject, or its transmitter does not speak
+    /// for the subject's issuer.
+    SecurityEventUnmapped {
+        transmitter: &'e str,
+        /// Escaped and cut.
+        event_type: &'e str,
+        is_foreign: bool,
+    },
+    /// A security event was refused.
+    SecurityEventRefused {
+        /// Absent where the token names no configured one.
+        transmitter: Option<&'e str>,
+        /// Of RFC 8935 section 2.4.
+        code: &'static str,
+        why: &'e str,
+        /// A token that the transmitter has signed, for the first time in a minute.
+        is_warning: bool,
+    },
+    /// A security event could not be judged or stored, and is sent again.
+    SecurityEventUnavailable {
+        transmitter: Option<&'e str>,
+        why: &'e str,
+    },
+    /// A transmitter of security events has changed the status of its stream.
+    StreamUpdated {
+        transmitter: &'e str,
+        status: &'e str,
+    },
+    /// Security events could not be polled.
+    PollFailed {
+        transmitter: &'e str,
+        error: &'e str,
+    },
+    /// Security events are polled again.
+    PollRecovered { transmitter: &'e str },
     /// A look-up at an issuer's endpoint failed.
     LookupFailed {
         issuer: &'e str,

@@ -24,3 +24,5 @@ pub(crate) mod lease;
 pub(crate) mod introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 pub(crate) mod userinfo;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;

@@ -6,6 +6,8 @@ use crate::runtime::cache::token_cache::TokenCache;
 #[cfg(feature = "jwks")]
 use crate::runtime::lease::table::LeaseTable;
 use crate::runtime::revocation::list::RevocationList;
+#[cfg(feature = "ssf")]
+use crate::runtime::ssf::counters::SsfCounters;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::builder::ResourceServerBuilder;
 #[cfg(feature = "jwks")]
@@ -73,8 +75,13 @@ impl ResourceServerBuilder {
                 now: self.clock.now(),
             },
         ));
-        let registry = self.compile_issuers(&mut mistakes);
+        #[cfg_attr(not(feature = "ssf"), allow(unused_mut))]
+        let mut registry = self.compile_issuers(&mut mistakes);
         mistakes.collect(self.check_registry(&registry));
+        #[cfg(feature = "ssf")]
+        if let Some(transmitters) = mistakes.collect(self.compile_transmitters(&registry)) {
+            registry.transmitters = transmitters;
+        }
         #[cfg(feature = "redis")]
         let store = self.shared_store.clone();
         #[cfg(feature = "redis")]
@@ -97,6 +104,8 @@ impl ResourceServerBuilder {
         let server = ResourceServer(Arc::new(ServerState {
             #[cfg(feature = "redis")]
             shared,
+            #[cfg(feature = "ssf")]
+            refused_sets: SsfCounters::default(),
             refusals: RefusalCounters::default(),
             connection: Connection::default(),
             outside: Directories {

@@ -19,6 +19,8 @@ use crate::server::settings::path_parameters::PathParameters;
 use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]
 use crate::server::settings::shared_store::SharedStore;
+#[cfg(feature = "ssf")]
+use crate::server::settings::ssf::SsfTransmitter;
 use crate::verify::claims::access_token::AccessToken;
 use std::fmt;
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub struct ResourceServerBuilder {
     pub(super) binding: BindingSettings,
     #[cfg(feature = "redis")]
     pub(super) shared_store: Option<SharedStore>,
+    #[cfg(feature = "ssf")]
+    pub(super) transmitters: Vec<SsfTransmitter>,
 }
 
 impl fmt::Debug for ResourceServerBuilder {
@@ -115,6 +119,8 @@ impl ResourceServerBuilder {
             binding: BindingSettings::default(),
             #[cfg(feature = "redis")]
             shared_store: None,
+            #[cfg(feature = "ssf")]
+            transmitters: Vec::new(),
         }
     }
 

@@ -18,6 +18,8 @@ mod userinfo;
 mod settings_check;
 pub(crate) mod builder;
 pub(crate) mod builder_binding;
+#[cfg(feature = "ssf")]
+pub(crate) mod builder_ssf;
 #[cfg(feature = "jwks")]
 mod builder_lease;
 mod build;

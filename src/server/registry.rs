@@ -19,6 +19,8 @@ use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 #[cfg(feature = "jwks")]
 use crate::server::decide::issuer_authority::KeySource;
+#[cfg(feature = "ssf")]
+use crate::server::decide::ssf_transmitter::Transmitter;
 
 /// A configured issuer, and the authorities that its `iss` values lead to.
 pub(in crate::server) type ConfiguredIssuer = (Arc<str>, Vec<Arc<IssuerAuthority>>);
@@ -34,6 +36,9 @@ pub(in crate::server) struct Registry {
     /// By issuer.
     #[cfg(all(feature = "axum", feature = "jwks"))]
     pub(in crate::server) userinfo: UserInfoLookups,
+    /// Transmitters of security events.
+    #[cfg(feature = "ssf")]
+    pub(in crate::server) transmitters: Vec<Arc<Transmitter>>,
     /// In the order of configuration.
     pub(in crate::server) issuers: Vec<ConfiguredIssuer>,
     /// Whether an issuer's tenant rules know API contexts.
@@ -80,6 +85,15 @@ impl Registry {
         self.issuers
             .iter()
             .flat_map(|(_, members)| remotes(members))
+    }
+}
+
+/// The key sets of transmitters of security events, which do not count in readiness.
+#[cfg(feature = "ssf")]
+impl Registry {
+    pub(in crate::server) fn transmitter_keys(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+        let transmitters = self.transmitters.iter();
+        transmitters.flat_map(|transmitter| remote(&transmitter.authority))
     }
 }
 

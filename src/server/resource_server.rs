@@ -23,6 +23,8 @@ use crate::runtime::directory::{DynMembershipDirectory, DynUserDirectory, DynWor
 #[cfg(feature = "jwks")]
 use crate::runtime::lease::table::LeaseTable;
 use crate::runtime::revocation::list::RevocationList;
+#[cfg(feature = "ssf")]
+use crate::runtime::ssf::counters::SsfCounters;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
@@ -80,6 +82,9 @@ pub(super) struct ServerState {
     pub(super) loading: Option<Loading>,
     #[cfg(feature = "redis")]
     pub(super) shared: Option<Shared>,
+    /// Security events of no configured transmitter.
+    #[cfg(feature = "ssf")]
+    pub(super) refused_sets: SsfCounters,
     /// The application's own, in its order.
     pub(super) checks: Vec<ApplicationCheck>,
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.

@@ -72,6 +72,8 @@ mod issue;
 mod logout;
 #[cfg(feature = "status-list")]
 mod status_list;
+#[cfg(feature = "ssf")]
+mod security_event;
 mod served;
 mod openapi_check;
 

@@ -96,6 +96,21 @@ impl TokenBuilder {
         self
     }
 
+    /// Sets the members of the event of this type in a Security Event Token, and adds the event where
+    /// the token does not have it.
+    ///
+    /// # Panics
+    ///
+    /// When `payload` cannot be written as JSON.
+    #[cfg(feature = "ssf")]
+    pub fn event(mut self, event_type: &crate::ssf::EventType, payload: impl Serialize) -> Self {
+        let events = self.claims.entry("events").or_insert_with(|| json!({}));
+        if let Some(events) = events.as_object_mut() {
+            events.insert(event_type.as_str().to_owned(), json_of(payload));
+        }
+        self
+    }
+
     /// Leaves a claim out.
     pub fn without(mut self, name: &str) -> Self {
         self.claims.remove(name);

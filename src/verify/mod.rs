@@ -10,6 +10,8 @@ pub(crate) mod claims;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_list;
 pub(crate) mod identity;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;
 #[cfg(feature = "mcp")]
 pub(crate) mod mcp;
 #[cfg(test)]

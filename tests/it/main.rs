@@ -27,5 +27,6 @@ mod revocation;
 mod settings;
 mod shared_store;
 mod status_list;
+mod ssf;
 mod support;
 mod tenancy;

@@ -61,6 +61,8 @@ pub(crate) struct Fetcher {
     client: reqwest::Client,
     plain_http_anywhere: bool,
     most_bytes: usize,
+    /// For a whole exchange.
+    total_time: Duration,
 }
 
 /// Validators of a conditional request (RFC 9110 section 8.8).
@@ -83,13 +85,30 @@ pub(crate) enum Fetched {
     },
 }
 
-/// A request: POST where it has a form, otherwise GET.
+/// A request: POST where it has a body, otherwise GET.
 pub(crate) struct HttpRequest<'r> {
     pub(crate) url: &'r str,
     pub(crate) accept: &'static str,
     /// Marked as sensitive.
     pub(crate) authorization: Option<HeaderValue>,
-    pub(crate) form: Option<String>,
+    pub(crate) body: Option<RequestBody>,
+}
+
+/// The body of a POST.
+pub(crate) enum RequestBody {
+    Form(String),
+    #[cfg(feature = "ssf")]
+    Json(String),
+}
+
+impl RequestBody {
+    fn into_parts(self) -> (&'static str, String) {
+        match self {
+            Self::Form(form) => ("application/x-www-form-urlencoded", form),
+            #[cfg(feature = "ssf")]
+            Self::Json(json) => ("application/json", json),
+        }
+    }
 }
 
 /// A response of any status.
@@ -117,7 +136,8 @@ enum Fault {
     Url(&'static str),
     Connect(String),
     Broken(String),
-    Timeout,
+    /// After so long.
+    Timeout(Duration),
     Status(u16),
     Encoded,
     /// More than so many bytes.
@@ -168,12 +188,21 @@ impl Fetcher {
             client: client.build().map_err(|error| cause_of(&error))?,
             plain_http_anywhere: options.plain_http,
             most_bytes: MAX_BODY_BYTES,
+            total_time: TOTAL_TIME,
         })
     }
 
     /// The same with another bound on bodies.
     pub(in crate::runtime) const fn with_limit(mut self, most_bytes: usize) -> Self {
         self.most_bytes = most_bytes;
+        self
+    }
+
+    /// The same with another bound on the time of a whole exchange, for servers that answer late on
+    /// purpose.
+    #[cfg(feature = "ssf")]
+    pub(in crate::runtime) const fn with_total_time(mut self, total_time: Duration) -> Self {
+        self.total_time = total_time;
         self
     }
 
@@ -189,9 +218,9 @@ impl Fetcher {
                 ended => ended,
             }
         };
-        tokio::time::timeout(TOTAL_TIME, attempts)
+        tokio::time::timeout(self.total_time, attempts)
             .await
-            .unwrap_or(Err(Fault::Timeout))
+            .unwrap_or(Err(Fault::Timeout(self.total_time)))
             .map_err(|fault| FetchError {
                 url: url::shown(url),
                 fault,
@@ -201,21 +230,21 @@ impl Fetcher {
     /// Sends a request once. A status other than 200 is a response too, without its body.
     pub(crate) async fn send(&self, request: HttpRequest<'_>) -> Result<RawResponse, FetchError> {
         let shown = url::shown(request.url);
-        tokio::time::timeout(TOTAL_TIME, self.exchange(request))
+        tokio::time::timeout(self.total_time, self.exchange(request))
             .await
-            .unwrap_or(Err(Fault::Timeout))
+            .unwrap_or(Err(Fault::Timeout(self.total_time)))
             .map_err(|fault| FetchError { url: shown, fault })
     }
 
     async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {
         url::check(request.url, self.plain_http_anywhere).map_err(Fault::Url)?;
-        let mut builder = match request.form {
+        let mut builder = match request.body {
             None => self.client.get(request.url),
-            Some(form) => self
-                .client
-                .post(request.url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form),
+            Some(body) => {
+                let (content_type, body) = body.into_parts();
+                let post = self.client.post(request.url);
+                post.header(CONTENT_TYPE, content_type).body(body)
+            }
         };
         builder = builder
             .header(ACCEPT, request.accept)
@@ -314,7 +343,7 @@ impl FetchError {
     pub(crate) const fn is_no_answer(&self) -> bool {
         matches!(
             self.fault,
-            Fault::Connect(_) | Fault::Broken(_) | Fault::Timeout
+            Fault::Connect(_) | Fault::Broken(_) | Fault::Timeout(_)
         )
     }
 
@@ -334,9 +363,11 @@ impl Fault {
         match self {
             Self::Connect(_) | Self::Broken(_) => true,
             // A 5xx is not retried at once: the server is overloaded, and the schedule retries.
-            Self::Status(_) | Self::Url(_) | Self::Timeout | Self::Encoded | Self::TooLarge(_) => {
-                false
-            }
+            Self::Status(_)
+            | Self::Url(_)
+            | Self::Timeout(_)
+            | Self::Encoded
+            | Self::TooLarge(_) => false,
         }
     }
 }
@@ -349,7 +380,10 @@ impl fmt::Display for FetchError {
             Fault::Url(phrase) => write!(f, "the address {phrase}"),
             Fault::Connect(cause) => write!(f, "`{url}` cannot be reached: {cause}"),
             Fault::Broken(cause) => write!(f, "`{url}` broke off: {cause}"),
-            Fault::Timeout => write!(f, "`{url}` did not answer in full within 5 s"),
+            Fault::Timeout(limit) => {
+                let seconds = limit.as_secs();
+                write!(f, "`{url}` did not answer in full within {seconds} s")
+            }
             Fault::Status(status @ 300..=399) => {
                 write!(f, "`{url}` answered {status}; redirects are not followed")
             }

@@ -12,7 +12,7 @@ use crate::model::error::rejection::Outage;
 use crate::model::time::UnixTime;
 use crate::runtime::discovery::endpoint_url::EndpointResolver;
 pub(crate) use crate::runtime::discovery::endpoint_url::EndpointUrl;
-use crate::runtime::http::client::{HttpRequest, RawResponse};
+use crate::runtime::http::client::{HttpRequest, RawResponse, RequestBody};
 use crate::runtime::http::form::push_pair;
 use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::introspection::client_auth::Credentials;
@@ -161,7 +161,7 @@ impl RemoteEndpoint for Endpoint {
                 "application/json"
             },
             authorization: credentials.as_ref().and_then(Credentials::header),
-            form: query.is_none().then_some(form),
+            body: query.is_none().then_some(RequestBody::Form(form)),
         };
         let response = self.resolver.fetcher().send(request).await;
         self.interpret(

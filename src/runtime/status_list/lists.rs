@@ -104,7 +104,7 @@ impl ListSource {
             url: uri,
             accept: ACCEPT,
             authorization: None,
-            form: None,
+            body: None,
         };
         let failed = |problem: String, retry_after| ListError {
             problem,

@@ -82,7 +82,7 @@ impl RemoteEndpoint for UserInfoEndpoint {
             url,
             accept: "application/json, application/jwt;q=0.9",
             authorization: Some(bearer),
-            form: None,
+            body: None,
         };
         let response = self.0.fetcher().send(request).await;
         Self::interpret(

@@ -18,3 +18,5 @@ pub(crate) mod introspection;
 pub(crate) mod userinfo;
 #[cfg(feature = "redis")]
 pub(crate) mod shared_store;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;

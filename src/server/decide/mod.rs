@@ -5,6 +5,8 @@ pub(crate) mod decision;
 pub(crate) mod token_status;
 pub(crate) mod verified_request;
 pub(crate) mod issuer_authority;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf_transmitter;
 pub(crate) mod unknown_issuer;
 pub(crate) mod sender;
 pub(crate) mod protected_resource;

@@ -17,7 +17,7 @@ use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
 #[cfg(feature = "redis")]
 use crate::server::operate::shared_status::SharedStoreError;
-use crate::server::registry::remotes;
+use crate::server::registry::{Registry, remotes};
 use crate::server::resource_server::ResourceServer;
 
 /// How long [`ResourceServer::connect`] waits for the issuers, all together.
@@ -175,7 +175,9 @@ impl ResourceServer {
         let introspected = registry.introspected.as_ref();
         let introspector = introspected.map(|issuer| &issuer.introspector);
         let introspector = introspector.filter(|one| one.endpoint().is_discovered());
-        let has_nothing_to_load = registry.remotes().next().is_none() && introspector.is_none();
+        let has_nothing_to_load = registry.remotes().next().is_none()
+            && introspector.is_none()
+            && !has_transmitters_to_serve(&registry);
         if has_nothing_to_load && self.0.loading.is_none() && !self.shares() {
             return Ok(self);
         }
@@ -198,6 +200,8 @@ impl ResourceServer {
                 attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
             }
         }
+        #[cfg(feature = "ssf")]
+        self.start_transmitters(&registry, &mut attempts)?;
         if let Some(introspector) = introspector.map(Arc::clone) {
             attempts.spawn(async move {
                 let configured = introspector.endpoint().issuer().to_string();
@@ -220,6 +224,21 @@ impl ResourceServer {
             // An issuer that does not answer in time is down, which is a status and no error.
             Ok(Ok(())) | Err(_) => Ok(self),
         }
+    }
+
+    /// Starts the refresh of the keys of transmitters of security events, and the polls.
+    #[cfg(feature = "ssf")]
+    fn start_transmitters(
+        &self,
+        registry: &Registry,
+        attempts: &mut JoinSet<Attempt>,
+    ) -> Result<(), ConnectError> {
+        for keys in registry.transmitter_keys() {
+            refresh_task::start(keys).map_err(|_| ConnectError::NoRuntime)?;
+            let keys = Arc::clone(keys);
+            attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
+        }
+        self.start_polling().map_err(|_| ConnectError::NoRuntime)
     }
 
     #[cfg(feature = "redis")]
@@ -318,6 +337,18 @@ impl ResourceServer {
         }
         found
     }
+}
+
+/// Whether a transmitter of security events has keys to fetch, or is polled.
+#[cfg(feature = "ssf")]
+fn has_transmitters_to_serve(registry: &Registry) -> bool {
+    let mut transmitters = registry.transmitters.iter();
+    registry.transmitter_keys().next().is_some() || transmitters.any(|one| one.polling.is_some())
+}
+
+#[cfg(not(feature = "ssf"))]
+const fn has_transmitters_to_serve(_: &Registry) -> bool {
+    false
 }
 
 /// The error of a failed attempt, where no later attempt can succeed.

@@ -9,5 +9,7 @@ pub(crate) mod revocation_loader;
 pub(crate) mod shared_status;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_lists;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;
 #[cfg(feature = "jwks")]
 pub(crate) mod connect;

@@ -167,6 +167,15 @@ impl ConfigError {
         Self::new(setting, problem)
     }
 
+    /// The service for security events of a server that has no transmitter.
+    #[cfg(feature = "ssf")]
+    pub(crate) fn without_transmitter() -> Self {
+        Self::missing(
+            "ssf_transmitter",
+            "no transmitter of security events is configured; name it with `ssf_transmitter(..)`",
+        )
+    }
+
     pub(in crate::server) fn missing(setting: &'static str, problem: impl Into<String>) -> Self {
         Self::of_kind(ConfigMistakeKind::Missing, setting, problem)
     }

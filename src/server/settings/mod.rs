@@ -21,3 +21,5 @@ pub(crate) mod issuer_introspection;
 pub(crate) mod issuer_userinfo;
 #[cfg(feature = "redis")]
 pub(crate) mod shared_store;
+#[cfg(feature = "ssf")]
+pub(crate) mod ssf;

@@ -13,6 +13,8 @@ use std::time::Duration;
 use http::header::{ACCEPT, IF_NONE_MATCH};
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "ssf")]
+use super::event_queue::EventQueue;
 use super::fault::Endpoint;
 use super::wire::{Answer, Form, Request};
 use crate::test_util::issuer::MockIssuer;
@@ -35,6 +37,8 @@ pub(super) struct Settings {
     pub(super) signs_user_info: bool,
     pub(super) token_in_query: bool,
     pub(super) client_token: Option<String>,
+    #[cfg(feature = "ssf")]
+    pub(super) events: EventQueue,
 }
 
 impl Site {
@@ -79,14 +83,15 @@ impl Site {
     pub(super) fn answer(&self, endpoint: Endpoint, request: &Request) -> Answer {
         let in_query = self.settings().token_in_query;
         let methods: &[&str] = match endpoint {
-            Endpoint::Discovery | Endpoint::KeySet => &["GET"],
+            Endpoint::Discovery | Endpoint::KeySet | Endpoint::SsfConfiguration => &["GET"],
             #[cfg(feature = "status-list")]
             Endpoint::StatusList => &["GET"],
             Endpoint::UserInfo => &["GET", "POST"],
             Endpoint::TokenInformation if in_query => &["GET", "POST"],
-            Endpoint::TokenInformation | Endpoint::Introspection | Endpoint::Revocation => {
-                &["POST"]
-            }
+            Endpoint::TokenInformation
+            | Endpoint::Introspection
+            | Endpoint::Revocation
+            | Endpoint::SsfPoll => &["POST"],
         };
         if !methods.contains(&request.method()) {
             return Answer::new(405, "").field("allow", &methods.join(", "));
@@ -100,7 +105,31 @@ impl Site {
             Endpoint::TokenInformation => self.token_information(request),
             Endpoint::UserInfo => self.user_info(request),
             Endpoint::Revocation => self.revocation(request).unwrap_or_else(|no| no),
+            Endpoint::SsfConfiguration => Answer::of_type(JSON, self.ssf_configuration()),
+            Endpoint::SsfPoll => self.poll(request),
         }
+    }
+
+    /// SSF 1.0 section 7.1.
+    fn ssf_configuration(&self) -> String {
+        json!({
+            "spec_version": "1_0",
+            "issuer": self.issuer.issuer(),
+            "jwks_uri": self.url_of(Endpoint::KeySet),
+            "delivery_methods_supported": ["urn:ietf:rfc:8935", "urn:ietf:rfc:8936"],
+        })
+        .to_string()
+    }
+
+    #[cfg(feature = "ssf")]
+    fn poll(&self, request: &Request) -> Answer {
+        self.settings().events.answer(request)
+    }
+
+    #[cfg(not(feature = "ssf"))]
+    #[allow(clippy::unused_self)]
+    fn poll(&self, _: &Request) -> Answer {
+        Answer::new(404, "")
     }
 
     fn key_set(&self, request: &Request) -> Answer {

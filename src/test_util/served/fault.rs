@@ -19,6 +19,10 @@ pub enum Endpoint {
     UserInfo,
     /// Token revocation (RFC 7009).
     Revocation,
+    /// The configuration document of a transmitter of security events (SSF 1.0 section 7).
+    SsfConfiguration,
+    /// The poll endpoint for security events (RFC 8936).
+    SsfPoll,
     /// Token Status Lists (draft-ietf-oauth-status-list-21), each at its name below `/statuslists/`.
     #[cfg(feature = "status-list")]
     StatusList,
@@ -32,6 +36,8 @@ impl Endpoint {
         Self::TokenInformation,
         Self::UserInfo,
         Self::Revocation,
+        Self::SsfConfiguration,
+        Self::SsfPoll,
         #[cfg(feature = "status-list")]
         Self::StatusList,
     ];
@@ -64,6 +70,8 @@ impl Endpoint {
             Self::TokenInformation => "/api/oauth/tokeninfo",
             Self::UserInfo => "/userinfo",
             Self::Revocation => "/revoke",
+            Self::SsfConfiguration => "/.well-known/ssf-configuration",
+            Self::SsfPoll => "/ssf/poll",
             #[cfg(feature = "status-list")]
             Self::StatusList => "/statuslists/",
         }

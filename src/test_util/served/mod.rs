@@ -3,8 +3,12 @@
 // In the order in which they may name each other.
 mod fault;
 mod wire;
+#[cfg(feature = "ssf")]
+mod event_queue;
 mod endpoints;
 mod serve;
+#[cfg(feature = "ssf")]
+mod transmitter;
 
 pub use fault::{Endpoint, Fault};
 pub use serve::ServedIssuer;

@@ -35,6 +35,8 @@ use crate::test_util::issuer::MockIssuer;
 /// | `/userinfo` | userinfo (OpenID Connect Core section 5.3) |
 /// | `/revoke` | revocation (RFC 7009) |
 /// | below `/statuslists/` | Token Status Lists, with the feature `status-list` |
+/// | `/.well-known/ssf-configuration` | the configuration of a transmitter (SSF 1.0 section 7) |
+/// | `/ssf/poll` | security events that a test has queued (RFC 8936); with the feature `ssf` |
 ///
 /// Introspection and revocation want a client, [`MockIssuer::RESOURCE_SERVER_ID`] with
 /// [`MockIssuer::RESOURCE_SERVER_SECRET`], by Basic or in the form. The server knows the tokens
@@ -54,13 +56,13 @@ use crate::test_util::issuer::MockIssuer;
 /// # }
 /// ```
 pub struct ServedIssuer {
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     task: JoinHandle<()>,
 }
 
 /// The pages, their injected faults, and the record of requests.
-struct Desk {
-    site: Site,
+pub(super) struct Desk {
+    pub(super) site: Site,
     faults: watch::Sender<Faults>,
     counts: watch::Sender<Counts>,
 }

@@ -66,6 +66,11 @@ impl Request {
         target.split_once('?').map_or(target, |(path, _)| path)
     }
 
+    #[cfg(feature = "ssf")]
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The value of a field; of several the first.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {

@@ -159,9 +159,7 @@ impl<'a> Object<'a> {
     }
 
     /// Names, escapes resolved, and values of the members, in order.
-    pub(in crate::verify) fn members(
-        &self,
-    ) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> + '_ {
+    pub(crate) fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> + '_ {
         let text = self.text;
         let list = self.members.get().list.iter();
         list.map(move |member| (member.name(text), Value::at(text, member.value)))

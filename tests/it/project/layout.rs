@@ -67,6 +67,7 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/authenticate/lent_body.rs",
                 "middleware/lease/web_socket.rs",
                 "middleware/services/backchannel_logout.rs",
+                "middleware/services/ssf_push.rs",
                 "test_util/openapi_check/",
                 "middleware/services/protected_resource.rs",
             ],

@@ -3,7 +3,7 @@
 mod answers;
 mod bounds;
 mod clocks;
-mod engine;
+pub(crate) mod engine;
 mod leases;
 mod processes;
 mod proofs;
