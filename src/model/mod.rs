@@ -11,6 +11,7 @@ pub(crate) mod time;
 pub(crate) mod url;
 pub(crate) mod revocation;
 pub(crate) mod scope;
+pub(crate) mod required_actor;
 pub(crate) mod requirement;
 pub(crate) mod ids;
 pub(crate) mod reach;

@@ -10,6 +10,7 @@
 mod macros;
 mod tenant_path;
 mod access;
+mod actor;
 mod delegation;
 mod guards;
 mod identity;
@@ -19,6 +20,7 @@ mod token;
 #[cfg(feature = "jwks")]
 mod user_info;
 
+pub use actor::{ThroughActor, UserThroughActor, WithoutActor};
 pub use guards::{Authorized, InGroup, InRole, RoleRequirement, Scoped, assert_roles};
 pub use sender_constrained::SenderConstrained;
 pub use token::Claims;

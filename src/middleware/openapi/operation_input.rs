@@ -8,10 +8,12 @@ use crate::middleware::authenticate::refuser::Refuser;
 #[cfg(feature = "jwks")]
 use crate::middleware::extract::UserInfo;
 use crate::middleware::extract::{
-    Authorized, Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained,
+    Authorized, Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained, ThroughActor,
+    UserThroughActor, WithoutActor,
 };
 use crate::middleware::openapi::aide_document::add_demand;
 use crate::middleware::openapi::demand::{Demand, DocumentedBinding, owned};
+use crate::model::required_actor::{ActorRequirement, RequiredActor};
 use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::{Scope, ScopeRequirement};
 use crate::verify::claims::access_token::AccessToken;
@@ -85,12 +87,27 @@ guard!(
     }
 );
 
+guard!(ThroughActor, [A: ActorRequirement], of_actor(RequiredActor::named::<A>()));
+guard!(WithoutActor, [], of_actor(RequiredActor::absent()));
+guard!(
+    UserThroughActor,
+    [],
+    of_actor(RequiredActor::any().for_user())
+);
+
 /// It makes refusals and demands nothing.
 impl OperationInput for Refuser {}
 
 fn of_caller(kind: &str) -> Demand {
     Demand {
         callers: vec![kind.to_owned()],
+        ..Demand::default()
+    }
+}
+
+fn of_actor(required: RequiredActor) -> Demand {
+    Demand {
+        actor: Some(required.to_string()),
         ..Demand::default()
     }
 }

@@ -6,11 +6,11 @@ use crate::model::ids::ClientId;
 use crate::model::revocation::Revocation;
 use crate::runtime::util::sync::{AtomicU64, Ordering};
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::claims::revocation_rule::subjects;
+use crate::verify::claims::revocation_rule::{actors, subjects};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The ids of a token that a revocation can name: `jti`, `origin_jti`, `sid`, the configured
-/// subject, `sub`, the client; and the issuer as a whole.
+/// subject, `sub`, the client; and the issuer as a whole. Those of an actor are not kept.
 pub(super) const NAMES: usize = 7;
 
 /// The cached result of checking one token; it is stored beside the verified token.
@@ -92,6 +92,17 @@ impl NameHasher {
             client,
             Some(""),
         ];
+        let issuer = self.issuer(&rules.realm);
+        names.map(|name| name.map_or(0, |name| of_id(issuer.clone(), name)))
+    }
+
+    /// The hashes of a token's actor; 0 where it has none. They are not kept: few tokens have an actor,
+    /// and the others shall not pay for it in memory.
+    pub(super) fn of_actor(&self, token: &AccessToken, rules: &IssuerPolicy) -> [u64; 2] {
+        let names = actors(token);
+        if names == [None, None] {
+            return [0; 2];
+        }
         let issuer = self.issuer(&rules.realm);
         names.map(|name| name.map_or(0, |name| of_id(issuer.clone(), name)))
     }

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
-use crate::runtime::revocation::check::{NAMES, NameHasher};
+use crate::runtime::revocation::check::NameHasher;
 pub(crate) use crate::runtime::revocation::check::{RevocationCheck, RevocationCheckError};
 use crate::runtime::revocation::early_eviction::EarlyEviction;
 use crate::runtime::revocation::entry::RevocationEntry;
@@ -119,17 +119,20 @@ impl RevocationList {
         rules: &IssuerPolicy,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
-        let hashes = || check.hashes(|| self.hasher.of_token(token, rules));
+        let hashes = || {
+            let kept = check.hashes(|| self.hasher.of_token(token, rules));
+            kept.into_iter().chain(self.hasher.of_actor(token, rules))
+        };
         let concerns =
             |entry: &RevocationEntry| revocation_rule::concerns(entry.revocation(), token, rules);
         self.check_by(check, hashes, concerns, now)
     }
 
     #[inline]
-    fn check_by(
+    fn check_by<H: IntoIterator<Item = u64>>(
         &self,
         check: &RevocationCheck,
-        hashes: impl FnOnce() -> [u64; NAMES],
+        hashes: impl FnOnce() -> H,
         concerns: impl Fn(&RevocationEntry) -> bool,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
@@ -142,11 +145,11 @@ impl RevocationList {
         self.look_up(version, check, hashes, concerns, now)
     }
 
-    fn look_up(
+    fn look_up<H: IntoIterator<Item = u64>>(
         &self,
         version: u64,
         check: &RevocationCheck,
-        hashes: impl FnOnce() -> [u64; NAMES],
+        hashes: impl FnOnce() -> H,
         concerns: impl Fn(&RevocationEntry) -> bool,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {

@@ -6,6 +6,7 @@ use loom::thread;
 
 use super::*;
 use crate::runtime::clock::Sleep;
+use crate::runtime::revocation::check::NAMES;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
