@@ -24,3 +24,5 @@ pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};
 pub use crate::verify::claims::access_token::CallerKey;
 #[doc(inline)]
 pub use crate::verify::claims::actor::Actor;
+#[doc(inline)]
+pub use crate::verify::identity::on_behalf_of::{Acting, OnBehalfOf};

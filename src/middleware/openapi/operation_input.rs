@@ -20,6 +20,7 @@ use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::access::{AccountAccess, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+use crate::verify::identity::on_behalf_of::OnBehalfOf;
 
 /// An extractor that reads the layer's result.
 macro_rules! extractor {
@@ -67,6 +68,7 @@ extractor!(WorkspaceAccess, of_tenant());
 extractor!(AccountAccess, of_tenant());
 extractor!(Delegation, Demand::default());
 extractor!(UncheckedDelegation, Demand::default());
+extractor!(OnBehalfOf, Demand::default());
 
 guard!(Scoped, [R: ScopeRequirement], RouteRequirement::of::<R>().into());
 guard!(Authorized, [R: Requirement], RouteRequirement::of::<R>().into());
