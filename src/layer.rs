@@ -3,11 +3,14 @@
 #[doc(inline)]
 pub use crate::middleware::authenticate::danger::DangerousLayer;
 #[doc(inline)]
-pub use crate::middleware::authenticate::layer::AuthenticateLayer;
+pub use crate::middleware::authenticate::layer::{AuthenticateLayer, KeepStreams};
 #[doc(inline)]
 pub use crate::middleware::authenticate::service::Authenticate;
 #[doc(inline)]
 pub use crate::middleware::future::ResponseFuture;
+#[cfg(feature = "jwks")]
+#[doc(inline)]
+pub use crate::middleware::lease::service::{EndStreams, LeasedResponse, LeasedService};
 /// The name of [`Require`] for a scope alone.
 #[doc(inline)]
 pub use crate::middleware::require::layer::Require as RequireScope;

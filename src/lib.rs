@@ -17,6 +17,8 @@ pub mod config;
 pub mod error;
 pub mod extract;
 pub mod layer;
+#[cfg(feature = "jwks")]
+pub mod lease;
 #[allow(clippy::doc_markdown)] // Headings are names of kinds and products.
 pub mod manual;
 #[cfg(feature = "mcp")]

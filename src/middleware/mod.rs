@@ -3,6 +3,8 @@
 pub(crate) mod response;
 pub(crate) mod future;
 pub(crate) mod authenticate;
+#[cfg(feature = "jwks")]
+pub(crate) mod lease;
 pub(crate) mod require;
 #[cfg(feature = "mcp")]
 pub(crate) mod mcp;

@@ -12,6 +12,8 @@ pub(crate) mod discovery;
 #[cfg(feature = "jwks")]
 pub(crate) mod jwks;
 pub(crate) mod revocation;
+#[cfg(feature = "jwks")]
+pub(crate) mod lease;
 #[cfg(feature = "redis")]
 pub(crate) mod shared;
 #[cfg(feature = "jwks")]

@@ -128,7 +128,7 @@ impl ResourceServer {
     }
 
     /// Both phases. A cached token skips the first, and never the second.
-    fn authenticate_credential(
+    pub(in crate::server) fn authenticate_credential(
         &self,
         credential: Credential<'_>,
     ) -> Result<Decision<SharedRequest>, Rejection> {

@@ -3,9 +3,13 @@
 use crate::model::binding::RequiredBindings;
 use crate::model::scope::ScopeHierarchy;
 use crate::runtime::cache::token_cache::TokenCache;
+#[cfg(feature = "jwks")]
+use crate::runtime::lease::table::LeaseTable;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 use crate::server::builder::ResourceServerBuilder;
+#[cfg(feature = "jwks")]
+use crate::server::builder_lease::LONGEST_OUTAGE;
 use crate::server::compile::audiences::ResourceAudiences;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 use crate::server::compile::authorization_server::authorization_servers as compiled_servers;
@@ -84,6 +88,8 @@ impl ResourceServerBuilder {
             ));
         };
         let revocations = self.revocation_list();
+        #[cfg(feature = "jwks")]
+        let leases = self.lease_table(&registry, &revocations);
         #[cfg(feature = "redis")]
         let shared = store
             .map(|store| self.share(store, &registry, &revocations))
@@ -113,6 +119,8 @@ impl ResourceServerBuilder {
             // Token digests need a random key: without randomness no token is cached.
             verified: self.token_cache.and_then(TokenCache::new),
             revocations,
+            #[cfg(feature = "jwks")]
+            leases,
             #[cfg(feature = "jwks")]
             loading: self.load.map(Loading::new),
             checks: self.checks,
@@ -232,6 +240,29 @@ impl ResourceServerBuilder {
         Arc::new(list)
     }
 
+    /// The table of leases, which hears of revocations and of keys that were removed.
+    #[cfg(feature = "jwks")]
+    fn lease_table(
+        &self,
+        registry: &Registry,
+        revocations: &Arc<RevocationList>,
+    ) -> Arc<LeaseTable> {
+        let leases = LeaseTable::new(
+            Arc::clone(revocations),
+            Arc::clone(&self.clock),
+            self.lease_outage_tolerance,
+        );
+        for keys in registry.remotes() {
+            let leases = Arc::downgrade(&leases);
+            keys.on_removed(Box::new(move || {
+                if let Some(leases) = leases.upgrade() {
+                    leases.end_without_key();
+                }
+            }));
+        }
+        leases
+    }
+
     /// Connects revocations and the introspection cache with the shared store.
     #[cfg(feature = "redis")]
     fn share(
@@ -305,6 +336,13 @@ impl ResourceServerBuilder {
             mistakes.add(ConfigError::out_of_bounds(
                 "most_revocations",
                 "it must be 1 to 10000000",
+            ));
+        }
+        #[cfg(feature = "jwks")]
+        if self.lease_outage_tolerance > LONGEST_OUTAGE {
+            mistakes.add(ConfigError::out_of_bounds(
+                "lease_outage_tolerance",
+                "it must be at most 24 h",
             ));
         }
         if let Some(limits) = &self.token_cache {

@@ -55,6 +55,8 @@ pub struct ResourceServerBuilder {
     pub(super) most_revocations: usize,
     #[cfg(feature = "jwks")]
     pub(super) load: Option<LoadHook>,
+    #[cfg(feature = "jwks")]
+    pub(super) lease_outage_tolerance: Duration,
     pub(super) checks: Vec<ApplicationCheck>,
     pub(super) shows_unknown_issuers: bool,
     pub(super) logs_callers: bool,
@@ -105,6 +107,8 @@ impl ResourceServerBuilder {
             most_revocations: 1_000_000,
             #[cfg(feature = "jwks")]
             load: None,
+            #[cfg(feature = "jwks")]
+            lease_outage_tolerance: Duration::from_secs(30),
             checks: Vec::new(),
             shows_unknown_issuers: false,
             logs_callers: false,

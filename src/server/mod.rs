@@ -9,6 +9,8 @@ mod registry;
 pub(crate) mod resource_server;
 pub(crate) mod resources;
 pub(crate) mod authenticate;
+#[cfg(feature = "jwks")]
+pub(crate) mod leases;
 #[cfg(feature = "axum")]
 mod access;
 #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -16,5 +18,7 @@ mod userinfo;
 mod settings_check;
 pub(crate) mod builder;
 pub(crate) mod builder_binding;
+#[cfg(feature = "jwks")]
+mod builder_lease;
 mod build;
 pub(crate) mod operate;

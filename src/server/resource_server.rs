@@ -20,6 +20,8 @@ use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
 use crate::runtime::directory::LookupError;
 use crate::runtime::directory::{DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory};
+#[cfg(feature = "jwks")]
+use crate::runtime::lease::table::LeaseTable;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
@@ -72,6 +74,8 @@ pub(super) struct ServerState {
     pub(super) dpop: Option<DpopRules>,
     pub(super) registry: RegistryCell,
     pub(super) revocations: Arc<RevocationList>,
+    #[cfg(feature = "jwks")]
+    pub(super) leases: Arc<LeaseTable>,
     #[cfg(feature = "jwks")]
     pub(super) loading: Option<Loading>,
     #[cfg(feature = "redis")]

@@ -8,10 +8,10 @@ use crate::model::error::rejection_detail::Problem;
 use crate::verify::request::certificate_header::ClientCertificateHeader;
 use crate::verify::request::trusted_peers::TrustedPeers;
 
-impl<M> AuthenticateLayer<M> {
+impl<M, E> AuthenticateLayer<M, E> {
     /// Settings that give up a protection: tokens from other places than `Authorization`, and the
     /// client's certificate from a header field.
-    pub fn danger(self) -> DangerousLayer<M> {
+    pub fn danger(self) -> DangerousLayer<M, E> {
         DangerousLayer(self)
     }
 }
@@ -25,9 +25,9 @@ impl<M> AuthenticateLayer<M> {
 /// one that is no `b64token`; quotes are not removed.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct DangerousLayer<M>(AuthenticateLayer<M>);
+pub struct DangerousLayer<M, E>(AuthenticateLayer<M, E>);
 
-impl<M> DangerousLayer<M> {
+impl<M, E> DangerousLayer<M, E> {
     /// Reads the token from this cookie too, for safe methods alone: GET, HEAD, OPTIONS and
     /// TRACE (RFC 9110 section 9.2.1), and never for a request with an `Upgrade` field.
     ///
@@ -44,7 +44,7 @@ impl<M> DangerousLayer<M> {
     /// begins with `__Host-`, which keeps neighbours from planting one. The name is compared
     /// byte for byte; one that no cookie can have (RFC 6265 section 4.1.1) finds none. With two
     /// settings for one name that differ in their origins the layer answers every request 500.
-    pub fn token_cookie(self, name: impl AsRef<str>) -> AuthenticateLayer<M> {
+    pub fn token_cookie(self, name: impl AsRef<str>) -> AuthenticateLayer<M, E> {
         self.token_cookie_from(name, [""; 0])
     }
 
@@ -60,7 +60,7 @@ impl<M> DangerousLayer<M> {
         mut self,
         name: impl AsRef<str>,
         origins: impl IntoIterator<Item = O>,
-    ) -> AuthenticateLayer<M> {
+    ) -> AuthenticateLayer<M, E> {
         let origins = origins
             .into_iter()
             .map(|origin| origin.as_ref().as_bytes().into())
@@ -87,7 +87,7 @@ impl<M> DangerousLayer<M> {
     /// write this field down, which they do not with `Authorization`, so let such tokens be short
     /// lived. The marker is compared byte for byte; with one that no subprotocol can have (RFC 6455
     /// section 4.1) the layer answers every request 500.
-    pub fn token_subprotocol(mut self, marker: impl AsRef<str>) -> AuthenticateLayer<M> {
+    pub fn token_subprotocol(mut self, marker: impl AsRef<str>) -> AuthenticateLayer<M, E> {
         let is_token = self.0.sources.add_marker(marker.as_ref());
         self.0
             .demand("token_subprotocol", is_token, Problem::Malformed)
@@ -100,7 +100,7 @@ impl<M> DangerousLayer<M> {
     /// a proxy sets it, a client that reaches the service past the proxy can set it too; that is
     /// harmless only as long as the token is judged, as it is here. `Authorization`, `Cookie` and
     /// `Sec-WebSocket-Protocol` have rules of their own, and naming them changes nothing.
-    pub fn token_header(mut self, name: HeaderName) -> AuthenticateLayer<M> {
+    pub fn token_header(mut self, name: HeaderName) -> AuthenticateLayer<M, E> {
         self.0.sources.add_header(name);
         self.0
     }
@@ -133,7 +133,7 @@ impl<M> DangerousLayer<M> {
         mut self,
         header: ClientCertificateHeader,
         peers: TrustedPeers,
-    ) -> AuthenticateLayer<M> {
+    ) -> AuthenticateLayer<M, E> {
         let (has_peers, is_usable) = (!peers.is_empty(), header.is_usable());
         let proxy = CertificateProxy { header, peers };
         let is_one = self.0.set_certificate_proxy(proxy);

@@ -91,7 +91,7 @@ impl ResourceServer {
             sources: TokenSources::default(),
             setting_fault: None,
             renderer: None,
-            body: PhantomData,
+            marker: PhantomData,
         }
     }
 }
@@ -133,7 +133,7 @@ impl ResourceServer {
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct AuthenticateLayer<M = EmptyBody> {
+pub struct AuthenticateLayer<M = EmptyBody, E = KeepStreams> {
     server: ResourceServer,
     /// The place of its resource.
     resource: usize,
@@ -141,8 +141,13 @@ pub struct AuthenticateLayer<M = EmptyBody> {
     pub(in crate::middleware) sources: TokenSources,
     setting_fault: Option<SettingFault>,
     renderer: Option<Arc<dyn Renderer>>,
-    body: PhantomData<fn() -> M>,
+    marker: PhantomData<fn() -> (M, E)>,
 }
+
+/// The bodies of responses last as long as the handler writes them: the default of an
+/// [`AuthenticateLayer`].
+#[derive(Clone, Copy, Debug)]
+pub struct KeepStreams(());
 
 /// What has one value, and what adds up.
 #[derive(Clone, Default)]
@@ -173,7 +178,7 @@ fn set_once<T: PartialEq>(place: &mut Option<T>, value: T) -> bool {
     true
 }
 
-impl<M> AuthenticateLayer<M> {
+impl<M, E> AuthenticateLayer<M, E> {
     /// The API context that these routes belong to. A token that states another is refused
     /// with 403. Where an issuer's tenant rules know contexts, tenant guards under a layer that
     /// names none, or an unknown one, answer 500. A layer has one context: with two
@@ -333,7 +338,7 @@ impl<M> AuthenticateLayer<M> {
     /// [`rendered`](crate::layer::RequireScopeLayer::rendered). The service's body type must be made
     /// of [`Bytes`](bytes::Bytes), such as axum's. A second renderer makes the layer answer every
     /// request 500. Default: empty bodies, of any type with a default.
-    pub fn renderer(self, renderer: impl Renderer) -> AuthenticateLayer<RenderedBody> {
+    pub fn renderer(self, renderer: impl Renderer) -> AuthenticateLayer<RenderedBody, E> {
         let is_first = self.renderer.is_none();
         let layer = self.demand("renderer", is_first, Problem::Contradicts);
         AuthenticateLayer {
@@ -343,7 +348,7 @@ impl<M> AuthenticateLayer<M> {
             sources: layer.sources,
             setting_fault: layer.setting_fault,
             renderer: Some(Arc::new(renderer)),
-            body: PhantomData,
+            marker: PhantomData,
         }
     }
 
@@ -355,6 +360,20 @@ impl<M> AuthenticateLayer<M> {
     pub fn grpc(mut self) -> Self {
         self.settings.grpc = true;
         self
+    }
+
+    /// The same layer, with another treatment of the bodies of responses.
+    #[cfg(feature = "jwks")]
+    pub(in crate::middleware) fn treat_streams<F>(self) -> AuthenticateLayer<M, F> {
+        AuthenticateLayer {
+            server: self.server,
+            resource: self.resource,
+            settings: self.settings,
+            sources: self.sources,
+            setting_fault: self.setting_fault,
+            renderer: self.renderer,
+            marker: PhantomData,
+        }
     }
 
     /// Sets the proxy whose header field describes the client's certificate. False where it is
@@ -376,7 +395,7 @@ impl<M> AuthenticateLayer<M> {
         self
     }
 
-    fn policy(&self) -> LayerPolicy {
+    pub(in crate::middleware) fn policy(&self) -> LayerPolicy {
         let settings = &self.settings;
         let resource = self.server.resource_at(self.resource);
         let resource_metadata = settings.resource_metadata.as_ref();
@@ -447,7 +466,7 @@ impl<M> AuthenticateLayer<M> {
     }
 }
 
-impl<M> fmt::Debug for AuthenticateLayer<M> {
+impl<M, E> fmt::Debug for AuthenticateLayer<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticateLayer")
             .field("server", &self.server)
@@ -461,7 +480,7 @@ impl<M> fmt::Debug for AuthenticateLayer<M> {
     }
 }
 
-impl<S, M> Layer<S> for AuthenticateLayer<M> {
+impl<S, M> Layer<S> for AuthenticateLayer<M, KeepStreams> {
     type Service = Authenticate<S, M>;
 
     fn layer(&self, inner: S) -> Authenticate<S, M> {

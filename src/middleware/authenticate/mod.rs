@@ -4,6 +4,7 @@
 mod axum_extensions;
 pub(crate) mod client_certificate;
 pub(crate) mod context;
+mod token_check;
 pub(crate) mod refuser;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 mod lent_body;

@@ -31,9 +31,7 @@ use crate::middleware::response::drain_body::rest_of_incoming;
 use crate::middleware::response::grpc::ResponseProtocol;
 use crate::middleware::response::refusal_log::log_refusal;
 use crate::middleware::response::scope_challenge::DemandedScopes;
-use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault, WiringFault};
-use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::model::error::token_error::TokenError;
+use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::event::Event;
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArc;
@@ -124,12 +122,12 @@ impl Authenticator {
             (None, _) => SentSchemes::Other,
         };
         if let Some(verified) = &verified {
-            self.check_resource(verified)?;
+            self.0.check_resource(verified)?;
         }
         match &verified {
             Some(verified) if !verified.is_for(self.0.context.as_deref()) => {
                 if !(self.0.admits.principals && verified.is_principal()) {
-                    return Err(self.wrong_context().by(verified.realm()));
+                    return Err(self.0.wrong_context().by(verified.realm()));
                 }
                 other_context = true;
             }
@@ -138,7 +136,7 @@ impl Authenticator {
             None => return Err(RejectionKind::MissingToken.into()),
         }
         if let Some(verified) = &verified {
-            self.check_binding(verified)?;
+            self.0.check_binding(verified)?;
         }
         log_admitted(
             &self.0.server,
@@ -153,51 +151,6 @@ impl Authenticator {
             used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
         });
         Ok(dpop.and_then(|dpop| dpop.fresh_nonce))
-    }
-
-    /// A token of one resource is never good for another.
-    #[inline]
-    fn check_resource(&self, verified: &VerifiedRequest) -> Result<(), Rejection> {
-        if verified.resources.meets(self.0.resource) {
-            return Ok(());
-        }
-        Err(self.other_resource(verified))
-    }
-
-    #[cold]
-    fn other_resource(&self, verified: &VerifiedRequest) -> Rejection {
-        let detail = RejectionDetail::new()
-            .with_claim(verified.audience_claim())
-            .with_problem(Problem::Differs)
-            .with_setting("resource")
-            .with_expected(self.0.server.names_of(self.0.resource))
-            .with_found(self.0.server.names_of(verified.resources));
-        let error = TokenError::new(TokenFault::Audience, detail);
-        Rejection::from(error).by(verified.realm())
-    }
-
-    /// What the layer demands beside the server and the issuer.
-    #[inline]
-    fn check_binding(&self, verified: &VerifiedRequest) -> Result<(), Rejection> {
-        let required = self.0.required_bindings;
-        if required.is_none() {
-            return Ok(());
-        }
-        let checked = verified.token.check_bindings(required);
-        checked.map_err(|error| Rejection::from(error).by(verified.realm()))
-    }
-
-    /// A token of one context is never good for another, unless the layer's is a slip.
-    fn wrong_context(&self) -> Rejection {
-        if let Some(fault @ WiringFault::UnknownContext) = self.0.wiring_fault {
-            return fault.into();
-        }
-        let expected = self.0.context.as_deref().unwrap_or_default();
-        let detail = RejectionDetail::new()
-            .with_setting("context")
-            .with_problem(Problem::Differs)
-            .with_expected(expected.to_owned());
-        Rejection::wrong_caller("context").with_detail(detail)
     }
 
     /// Lends the request's body to the inner service, where its rest has to be read should a guard

@@ -10,19 +10,19 @@
 mod macros;
 mod tenant_path;
 mod access;
-mod actor;
 mod delegation;
 mod guards;
 mod identity;
+#[cfg(feature = "jwks")]
+mod lease;
 mod refuser;
-mod sender_constrained;
+mod token_guards;
 mod token;
 #[cfg(feature = "jwks")]
 mod user_info;
 
-pub use actor::{ThroughActor, UserThroughActor, WithoutActor};
 pub use guards::{Authorized, InGroup, InRole, RoleRequirement, Scoped, assert_roles};
-pub use sender_constrained::SenderConstrained;
 pub use token::Claims;
+pub use token_guards::{SenderConstrained, ThroughActor, UserThroughActor, WithoutActor};
 #[cfg(feature = "jwks")]
 pub use user_info::UserInfo;

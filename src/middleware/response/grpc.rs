@@ -9,8 +9,8 @@
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(in crate::middleware) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(in crate::middleware) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The protocol of a request's client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use crate::runtime::cache::cache_set::{CacheSet, SlotState};
 use crate::runtime::cache::validity::CacheValidity;
+#[cfg(feature = "jwks")]
+use crate::runtime::cache::validity::Liveness;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::util::striped::StripedCounter;
 use crate::runtime::util::swap::SwapCell;
@@ -85,6 +87,12 @@ impl<T> Cached<T> {
 
     fn is_valid(&self, now: Now) -> bool {
         self.validity.is_valid(now)
+    }
+
+    /// See [`CacheValidity::authority`].
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn authority(&self) -> &Liveness {
+        self.validity.authority()
     }
 
     /// Whether the keys that it depends on have been removed.

@@ -39,18 +39,41 @@ impl Liveness {
 #[derive(Clone, Debug)]
 pub(crate) struct CacheValidity {
     liveness: Liveness,
+    /// What outlives a change of the other keys of a set: the key that verified the token. Without a
+    /// key it is the liveness.
+    authority: Liveness,
     end: Deadline,
 }
 
 impl CacheValidity {
     /// Valid until the liveness ends.
-    pub(crate) const fn while_live(liveness: Liveness) -> Self {
+    pub(crate) fn while_live(liveness: Liveness) -> Self {
         Self::until(Deadline::NEVER, liveness)
     }
 
     /// Valid until this time, or until the liveness ends.
-    pub(crate) const fn until(end: Deadline, liveness: Liveness) -> Self {
-        Self { liveness, end }
+    pub(crate) fn until(end: Deadline, liveness: Liveness) -> Self {
+        Self {
+            authority: liveness.clone(),
+            liveness,
+            end,
+        }
+    }
+
+    /// The same for a token that a key with this liveness has verified.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn by_key(self, key: Option<&Liveness>) -> Self {
+        Self {
+            authority: key.cloned().unwrap_or(self.authority),
+            ..self
+        }
+    }
+
+    /// The liveness of the key that verified the token, or of the issuer whose answer vouches for it:
+    /// when it ends, so does what was begun with the token.
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn authority(&self) -> &Liveness {
+        &self.authority
     }
 
     /// The same, and not longer than until this time.

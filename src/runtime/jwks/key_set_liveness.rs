@@ -3,6 +3,8 @@
 //! 1. A new set keeps the liveness of a key only with the same id, material, algorithms and issuer,
 //!    beside the same other keys of that id.
 //! 2. A token that named no key depends on the whole set: any change ends that liveness.
+//! 3. A key has a liveness of its own, which lasts as long as sets have that key under its id, whatever
+//!    else changes in them. What was begun with a token depends on it.
 
 use std::collections::HashMap;
 
@@ -14,6 +16,8 @@ use crate::verify::jose::jwk_set::KeySet;
 pub(crate) struct KeySetLiveness {
     whole: Liveness,
     by_id: HashMap<Box<str>, Liveness>,
+    /// In the order of the set's keys.
+    by_key: Vec<Liveness>,
 }
 
 impl KeySetLiveness {
@@ -25,6 +29,7 @@ impl KeySetLiveness {
                 .ids()
                 .map(|id| (id.into(), Liveness::default()))
                 .collect(),
+            by_key: by_key(keys, keys.places_in(keys), &[]),
         }
     }
 
@@ -45,6 +50,7 @@ impl KeySetLiveness {
                 .ids()
                 .map(|id| (id.into(), kept(id).unwrap_or_default()))
                 .collect(),
+            by_key: by_key(after, after.places_in(before), &self.by_key),
         }
     }
 
@@ -59,12 +65,40 @@ impl KeySetLiveness {
                 liveness.end();
             }
         }
+        for liveness in &self.by_key {
+            let is_kept = |next: &Self| next.by_key.iter().any(|kept| kept.is(liveness));
+            if !next.is_some_and(is_kept) {
+                liveness.end();
+            }
+        }
+    }
+
+    /// The liveness of the key at an index of the set.
+    pub(crate) fn of_key(&self, index: usize) -> Option<&Liveness> {
+        self.by_key.get(index)
     }
 
     /// The liveness of the keys with the id that a token named, or of the whole set.
     pub(crate) fn under(&self, id: Option<&str>) -> &Liveness {
         id.and_then(|id| self.by_id.get(id)).unwrap_or(&self.whole)
     }
+}
+
+/// A liveness for each key of a set: that of the same key `before`, at the given place; one for keys that
+/// are the same.
+fn by_key(
+    keys: &KeySet,
+    places: impl Iterator<Item = Option<usize>>,
+    before: &[Liveness],
+) -> Vec<Liveness> {
+    let mut all: Vec<Liveness> = Vec::with_capacity(keys.len());
+    for (place, first) in places.zip(keys.places_in(keys)) {
+        let kept = place.and_then(|place| before.get(place));
+        let same = first.and_then(|first| all.get(first));
+        let liveness = kept.or(same).cloned().unwrap_or_default();
+        all.push(liveness);
+    }
+    all
 }
 
 #[cfg(test)]
@@ -141,6 +175,34 @@ mod tests {
         );
     }
 
+    /// Which keys of the first set are live after a swap to the second.
+    fn keys_after(before: &[(&str, &str)], next: &[(&str, &str)]) -> Vec<bool> {
+        let (before, next) = (set(before), set(next));
+        let liveness = KeySetLiveness::of(&before);
+        let following = liveness.followed_by(&before, &next);
+        liveness.end_except(Some(&following));
+        for index in 0..next.len() {
+            assert!(following.of_key(index).is_some_and(Liveness::is_live));
+        }
+        let keys = (0..before.len()).map(|index| liveness.of_key(index));
+        keys.map(|key| key.is_some_and(Liveness::is_live)).collect()
+    }
+
+    #[test]
+    fn a_key_lives_as_long_as_sets_have_it_whatever_else_changes() {
+        let (a, b) = (("a", X1), ("b", X2));
+        assert_eq!(keys_after(&[a, b], &[b, a]), [true, true]);
+        assert_eq!(keys_after(&[a, b], &[b]), [false, true]);
+        assert_eq!(keys_after(&[a], &[("a", X2), a]), [true]);
+        assert_eq!(keys_after(&[a], &[("a", X2)]), [false]);
+        assert_eq!(keys_after(&[a], &[("c", X1)]), [false]);
+        let (unnamed, other) = (("", X1), ("", X2));
+        assert_eq!(keys_after(&[unnamed], &[other, unnamed]), [true]);
+        assert_eq!(keys_after(&[unnamed, other], &[other]), [false, true]);
+        assert_eq!(keys_after(&[a, a], &[a]), [true, true], "listed twice");
+        assert_eq!(keys_after(&[a], &[b, a, a]), [true]);
+    }
+
     #[test]
     fn dropped_keys_end_all_liveness() {
         let keys = set(&[("a", X1), ("b", X2)]);
@@ -148,6 +210,9 @@ mod tests {
         liveness.end_except(None);
         for id in [Some("a"), Some("b"), Some("c"), None] {
             assert!(!liveness.under(id).is_live(), "{id:?}");
+        }
+        for index in 0..2 {
+            assert!(!liveness.of_key(index).is_some_and(Liveness::is_live));
         }
     }
 }

@@ -11,7 +11,7 @@
 //! [`schedule`](super::schedule) decides when a fetch is due and what a miss means;
 //! [`fetch_key_set`](super::fetch_key_set) makes one; [`refresh_task`](super::refresh_task) is the task.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -41,7 +41,11 @@ pub(crate) struct RemoteKeys {
     pub(super) progress: watch::Sender<Progress>,
     pub(super) requested: Arc<Notify>,
     slots: Arc<Semaphore>,
+    on_removed: OnceLock<RemovalHook>,
 }
+
+/// Is called after keys may have been removed, without a lock.
+pub(crate) type RemovalHook = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Debug)]
 struct KeySetRecord {
@@ -121,6 +125,7 @@ impl RemoteKeys {
             requested: Arc::new(Notify::new()),
             slots: Arc::new(Semaphore::new(slots)),
             source: Arc::new(KeySetSource { config, fetcher }),
+            on_removed: OnceLock::new(),
         }))
     }
 
@@ -239,6 +244,17 @@ impl RemoteKeys {
         self.current().is_ok() || !self.counts()
     }
 
+    /// Sets what is called after keys may have been removed; the first call counts.
+    pub(crate) fn on_removed(&self, hook: RemovalHook) {
+        let _ = self.on_removed.set(hook);
+    }
+
+    fn report_removed(&self) {
+        if let Some(hook) = self.on_removed.get() {
+            hook();
+        }
+    }
+
     /// Drops the keys: from now on no token of this issuer verifies, until a fetch that starts after
     /// this call brings keys. It is requested at once.
     pub(crate) fn drop_keys(&self) {
@@ -248,6 +264,7 @@ impl RemoteKeys {
             self.current_set.replace(None);
             state.schedule.drop_keys();
         }
+        self.report_removed();
         self.requested.notify_one();
     }
 
@@ -419,6 +436,9 @@ impl RemoteKeys {
         };
         self.progress
             .send_modify(|progress| progress.finished = fetch);
+        if matches!(event, Some(RefreshEvent::Keys { changed: true, .. })) {
+            self.report_removed();
+        }
         // Not under the lock: a log subscriber may call `status`.
         if let Some(event) = event {
             event.announce(&self.source.config.issuer);

@@ -67,11 +67,16 @@ impl KeySetGuard {
         Generation(self.held.as_ref().map_or(0, |snapshot| snapshot.fetch))
     }
 
-    /// What a token depends on that these keys have verified: the liveness of the key with the id
-    /// that it named, or of the whole set, and the maximum staleness.
-    pub(crate) fn validity(&self, id: Option<&str>) -> CacheValidity {
+    /// What a token depends on that the key at this index has verified: the liveness of the keys with
+    /// the id that it named, or of the whole set, and the maximum staleness; beside them the liveness
+    /// of the key itself.
+    pub(crate) fn validity(&self, id: Option<&str>, index: usize) -> CacheValidity {
         match self.held.as_ref() {
-            Some(snapshot) => CacheValidity::until(self.end, snapshot.liveness.under(id).clone()),
+            Some(snapshot) => {
+                let liveness = &snapshot.liveness;
+                CacheValidity::until(self.end, liveness.under(id).clone())
+                    .by_key(liveness.of_key(index))
+            }
             // INVARIANT: a guard is made of a snapshot that is there.
             None => CacheValidity::until(Deadline::PASSED, Liveness::default()),
         }

@@ -14,8 +14,12 @@ use std::cell::Cell;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use crate::model::revocation::Revocation;
+#[cfg(feature = "jwks")]
+use crate::model::revocation::RevocationKind;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
+#[cfg(feature = "jwks")]
+use crate::runtime::revocation::check::NAMES;
 use crate::runtime::revocation::check::NameHasher;
 pub(crate) use crate::runtime::revocation::check::{RevocationCheck, RevocationCheckError};
 use crate::runtime::revocation::early_eviction::EarlyEviction;
@@ -47,6 +51,11 @@ pub(crate) enum Change {
 /// call the list.
 pub(crate) type ChangeListener = Box<dyn Fn(Change) + Send + Sync>;
 
+/// Is called with entries that were added, each with the hash of what it names, after they are published
+/// and without a lock.
+#[cfg(feature = "jwks")]
+pub(in crate::runtime) type AdditionHook = Box<dyn Fn(&[(u64, RevocationEntry)]) + Send + Sync>;
+
 /// The list is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListFull;
@@ -65,6 +74,8 @@ pub(crate) struct RevocationList {
     early_evictions: EarlyEviction,
     writer: Mutex<Writer>,
     listener: OnceLock<ChangeListener>,
+    #[cfg(feature = "jwks")]
+    on_added: OnceLock<AdditionHook>,
 }
 
 struct Writer {
@@ -107,6 +118,8 @@ impl RevocationList {
                 earliest_end: NEVER,
             }),
             listener: OnceLock::new(),
+            #[cfg(feature = "jwks")]
+            on_added: OnceLock::new(),
         }
     }
 
@@ -119,10 +132,7 @@ impl RevocationList {
         rules: &IssuerPolicy,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
-        let hashes = || {
-            let kept = check.hashes(|| self.hasher.of_token(token, rules));
-            kept.into_iter().chain(self.hasher.of_actor(token, rules))
-        };
+        let hashes = || self.hasher.of_token(check, token, rules);
         let concerns =
             |entry: &RevocationEntry| revocation_rule::concerns(entry.revocation(), token, rules);
         self.check_by(check, hashes, concerns, now)
@@ -187,9 +197,12 @@ impl RevocationList {
         if place.is_empty() {
             self.ensure_capacity(&mut writer, now)?;
         }
+        let hash = place.hash;
         let changed = self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
         self.publish(&writer);
-        self.notify(changed, Change::Added);
+        self.notify(changed.clone(), Change::Added);
+        drop(writer);
+        self.report_added(changed.map(|entry| (hash, entry)).as_slice());
         Ok(())
     }
 
@@ -206,6 +219,7 @@ impl RevocationList {
         let more = entries.len().min(self.most);
         self.entries.reserve(more);
         let mut outcome = Ok(());
+        let mut added = Vec::new();
         for (entry, span) in entries {
             let listed = TimedEntry::new(entry, span, now);
             let is_dormant = listed.was_dormant();
@@ -221,12 +235,16 @@ impl RevocationList {
                     continue;
                 }
             }
+            let hash = place.hash;
             let changed = self.put(&mut writer, place, listed, now);
             if !is_dormant {
+                added.extend(changed.clone().map(|entry| (hash, entry)));
                 self.notify(changed, Change::Loaded);
             }
         }
         self.publish(&writer);
+        drop(writer);
+        self.report_added(&added);
         outcome
     }
 
@@ -240,8 +258,11 @@ impl RevocationList {
         if place.is_empty() {
             let _ = self.ensure_capacity(&mut writer, now);
         }
-        self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
+        let hash = place.hash;
+        let changed = self.put(&mut writer, place, TimedEntry::new(entry, span, now), now);
         self.publish(&writer);
+        drop(writer);
+        self.report_added(changed.map(|entry| (hash, entry)).as_slice());
     }
 
     /// Whether the list is over capacity, after entries that have ended were evicted.
@@ -357,6 +378,47 @@ impl RevocationList {
         let _ = self.listener.set(listener);
     }
 
+    /// Sets the hook; the first call counts.
+    #[cfg(feature = "jwks")]
+    pub(in crate::runtime) fn on_added(&self, hook: AdditionHook) {
+        let _ = self.on_added.set(hook);
+    }
+
+    /// The hashes of a token's names, and of the sender that it is bound to.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn names_of(
+        &self,
+        check: &RevocationCheck,
+        token: &AccessToken,
+        rules: &IssuerPolicy,
+    ) -> ([u64; NAMES], u64) {
+        let names = self.hasher.of_token(check, token, rules);
+        (names, self.hasher.of_sender(token))
+    }
+
+    /// The kind of an entry that is in force, has one of these hashes and concerns the token.
+    #[cfg(feature = "jwks")]
+    pub(in crate::runtime) fn find_revoking(
+        &self,
+        names: [u64; NAMES],
+        concerns: impl Fn(u64, &Revocation) -> bool,
+    ) -> Option<RevocationKind> {
+        if self.entries.is_unused() {
+            return None;
+        }
+        let now = self.now();
+        let named = |hash: u64| {
+            let applies = |listed: &TimedEntry| {
+                concerns(hash, listed.entry().revocation())
+                    && listed.is_in_force(now.wall, || now.monotonic)
+            };
+            self.entries.find(hash, applies)
+        };
+        let present = names.into_iter().filter(|hash| *hash != 0);
+        let found = present.filter_map(named).next()?;
+        Some(found.entry().revocation().kind())
+    }
+
     fn place_of(&self, entry: &RevocationEntry) -> Place {
         let hash = self.hasher.of_revocation(entry.revocation());
         let is_it = |one: &TimedEntry| one.entry().is_about_the_same(entry);
@@ -460,6 +522,17 @@ impl RevocationList {
         if let (Some(listener), Some(entry)) = (self.listener.get(), changed) {
             listener(change(entry));
         }
+    }
+
+    /// Reports additions to the hook. INVARIANT: after their version is published, so that a hook that
+    /// does not know a token yet leaves it to a check that sees them.
+    fn report_added(&self, added: &[(u64, RevocationEntry)]) {
+        #[cfg(feature = "jwks")]
+        if let (Some(hook), false) = (self.on_added.get(), added.is_empty()) {
+            hook(added);
+        }
+        #[cfg(not(feature = "jwks"))]
+        let _ = added;
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -2,7 +2,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod timed_entry;
-mod check;
+pub(in crate::runtime) mod check;
 mod early_eviction;
 mod entry_map;
 pub(crate) mod list;

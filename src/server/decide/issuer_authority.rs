@@ -279,11 +279,12 @@ fn check_remote<'c>(
     };
     let (problem, unverified) = match verified {
         Ok(signed) => {
-            let set = loaded.get(signed.set()).and_then(Option::as_ref);
+            let place = signed.key_place();
+            let set = loaded.get(place.set).and_then(Option::as_ref);
             // INVARIANT: the key is in a set that is loaded.
             let validity = set.map_or(
                 CacheValidity::until(Deadline::PASSED, Liveness::default()),
-                |loaded| loaded.validity(signed.named_key()),
+                |loaded| loaded.validity(signed.named_key(), place.index),
             );
             return Ok(SignatureCheck::Verified(signed, validity));
         }

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::runtime::discovery::metadata::RefreshError as FetchError;
 use crate::runtime::jwks::key_store::{FirstAttemptError, KeySetStatus, RemoteKeys};
 use crate::runtime::jwks::refresh_task;
+use crate::runtime::lease::table::LeaseTable;
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
 use crate::runtime::shared::sync::failure::SyncFailure;
@@ -310,6 +311,7 @@ impl ResourceServer {
         // An issuer whose JWTs are verified here may also be an introspected issuer.
         for (_, members) in issuers {
             let keys = found.get_or_insert_default();
+            keys.leases = Some(Arc::clone(&self.0.leases));
             keys.fetched.extend(remotes(members).cloned());
             keys.fixed
                 .extend(members.iter().filter_map(static_keys).cloned());
@@ -333,10 +335,12 @@ fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
 pub struct IssuerKeys {
     fetched: Vec<Arc<RemoteKeys>>,
     fixed: Vec<Arc<StaticKeys>>,
+    leases: Option<Arc<LeaseTable>>,
 }
 
 impl IssuerKeys {
-    /// Drops the issuer's keys at once, for when one of them is compromised: its tokens are
+    /// Drops the issuer's keys at once, for when one of them is compromised: open
+    /// [leases](crate::lease) on its tokens end, and its tokens are
     /// answered 503 until a fetch brings keys again, which is requested at once. Static keys are
     /// dropped permanently: their tokens are answered 503 until another server is built, and
     /// [`ready()`](ResourceServer::ready) is false.
@@ -346,6 +350,9 @@ impl IssuerKeys {
         }
         for keys in &self.fixed {
             keys.drop_keys();
+        }
+        if let Some(leases) = &self.leases {
+            leases.end_without_key();
         }
     }
 

@@ -92,8 +92,15 @@ impl fmt::Display for SkippedKey {
     }
 }
 
-/// Candidate keys, each with the index of its set.
-pub(super) type Candidates<'k> = [Option<(usize, &'k PublicKey)>; MAX_CANDIDATES];
+/// Where a key stands: the index of its set among those that were searched, and its index there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyPlace {
+    pub(crate) set: usize,
+    pub(crate) index: usize,
+}
+
+/// Candidate keys, each with its place.
+pub(super) type Candidates<'k> = [Option<(KeyPlace, &'k PublicKey)>; MAX_CANDIDATES];
 
 /// The keys that may verify a token.
 pub(crate) enum Selection<'k> {
@@ -238,7 +245,10 @@ impl KeySet {
     #[cfg(feature = "jwks")]
     pub(crate) fn is_alike_under(&self, id: &str, other: &Self) -> bool {
         match (self.by_id.get(id), other.by_id.get(id)) {
-            (Some(own), Some(others)) => are_alike(self.at(own), other.at(others)),
+            (Some(own), Some(others)) => {
+                let keys = |(_, key)| key;
+                are_alike(self.at(own).map(keys), other.at(others).map(keys))
+            }
             _ => false,
         }
     }
@@ -252,13 +262,43 @@ impl KeySet {
             && are_alike(self.keys.iter(), other.keys.iter())
     }
 
+    /// For each key of this set, in its order, the index of the same key under the same id in another
+    /// set.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn places_in<'k>(
+        &'k self,
+        other: &'k Self,
+    ) -> impl Iterator<Item = Option<usize>> + 'k {
+        let mut ids: Vec<Option<&str>> = vec![None; self.keys.len()];
+        for (id, indexes) in &self.by_id {
+            for index in indexes {
+                if let Some(place) = ids.get_mut(*index) {
+                    *place = Some(id);
+                }
+            }
+        }
+        self.keys.iter().zip(ids).map(move |(key, id)| {
+            let indexes = match id {
+                Some(id) => other.by_id.get(id).map(Vec::as_slice).unwrap_or_default(),
+                None => &other.without_id,
+            };
+            let is_it = |(_, candidate): &(usize, &VerificationKey)| candidate.is_alike(key);
+            other.at(indexes).find(is_it).map(|(index, _)| index)
+        })
+    }
+
     /// The entries that cannot be used.
     pub(crate) fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }
 
-    fn at<'k>(&'k self, indexes: &'k [usize]) -> impl Iterator<Item = &'k VerificationKey> {
-        indexes.iter().filter_map(|index| self.keys.get(*index))
+    /// The keys at these indexes, with them.
+    fn at<'k>(
+        &'k self,
+        indexes: &'k [usize],
+    ) -> impl Iterator<Item = (usize, &'k VerificationKey)> {
+        let keys = |index: &usize| Some((*index, self.keys.get(*index)?));
+        indexes.iter().filter_map(keys)
     }
 
     fn add_entry(&mut self, index: usize, entry: &str, allowed: AlgorithmSet) {
@@ -288,12 +328,14 @@ pub(crate) fn select<'k>(
     algorithm: Algorithm,
     issuer: &str,
 ) -> Selection<'k> {
-    let serves = |(_, key): &(usize, &'k VerificationKey)| key.serves(issuer);
-    let numbered = |place: usize| move |key: &'k VerificationKey| (place, key);
+    let serves = |(_, key): &(KeyPlace, &'k VerificationKey)| key.serves(issuer);
+    let numbered = |set: usize| {
+        move |(index, key): (usize, &'k VerificationKey)| (KeyPlace { set, index }, key)
+    };
     let sets = || sets.iter().copied().enumerate();
     let Some(id) = id else {
         // RFC 7515 s4.1.4: `kid` is optional. Every key that fits is a candidate.
-        let all = sets().flat_map(|(place, set)| set.keys.iter().map(numbered(place)));
+        let all = sets().flat_map(|(place, set)| set.keys.iter().enumerate().map(numbered(place)));
         return find_candidates(all.filter(serves), algorithm, false)
             .unwrap_or(Selection::UnknownKey);
     };
@@ -316,16 +358,16 @@ pub(crate) fn select<'k>(
 }
 
 fn find_candidates<'k>(
-    keys: impl Iterator<Item = (usize, &'k VerificationKey)>,
+    keys: impl Iterator<Item = (KeyPlace, &'k VerificationKey)>,
     algorithm: Algorithm,
     certain: bool,
 ) -> Option<Selection<'k>> {
     let mut candidates: Candidates<'k> = [None; MAX_CANDIDATES];
     let mut places = candidates.iter_mut();
-    let fitting = keys.filter_map(|(set, key)| {
+    let fitting = keys.filter_map(|(place, key)| {
         let mut prepared = key.prepared.iter();
         let (_, key) = prepared.find(|(good_for, _)| *good_for == algorithm)?;
-        Some((set, key))
+        Some((place, key))
     });
     for key in fitting {
         match places.next() {

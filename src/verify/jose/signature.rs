@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::model::error::rejection::TokenFault;
 use crate::model::shared_str::SharedStr;
-use crate::verify::jose::jwk_set::{KeySet, Selection, select};
+use crate::verify::jose::jwk_set::{KeyPlace, KeySet, Selection, select};
 use crate::verify::jose::jws::Unverified;
 use crate::verify::json::object::Object;
 
@@ -21,9 +21,9 @@ pub(crate) struct Signed<'c> {
     token: Unverified<'c>,
     /// A copy that outlives the request.
     payload: Arc<str>,
-    /// The index of the key's set among those that were searched.
+    /// The place of the key that verified it.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    set: usize,
+    place: KeyPlace,
     /// Whether the `kid` of the token selected the keys.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     is_named: bool,
@@ -49,17 +49,17 @@ impl<'c> Signed<'c> {
         sets: &[&KeySet],
     ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
         match Self::check(&unverified, sets) {
-            Ok((set, is_named)) => Ok(Self {
+            Ok((place, is_named)) => Ok(Self {
                 payload: unverified.payload().text().into(),
                 token: unverified,
-                set,
+                place,
                 is_named,
             }),
             Err(problem) => Err((problem, unverified)),
         }
     }
 
-    fn check(token: &Unverified<'_>, sets: &[&KeySet]) -> Result<(usize, bool), KeyProblem> {
+    fn check(token: &Unverified<'_>, sets: &[&KeySet]) -> Result<(KeyPlace, bool), KeyProblem> {
         // INVARIANT: the issuer is there; the caller has found the policy and the keys by it.
         let issuer = token.claimed_issuer().unwrap_or_default();
         match select(sets, token.key_id(), token.algorithm(), issuer) {
@@ -71,11 +71,11 @@ impl<'c> Signed<'c> {
                     let mut candidates = candidates.into_iter().flatten();
                     let verifier =
                         candidates.find(|(_, key)| key.verifies(token.signing_input(), signature));
-                    verifier.map(|(set, _)| set)
+                    verifier.map(|(place, _)| place)
                 });
                 let verified = verified.map_err(KeyProblem::Fault)?;
                 match (verified, certain, token.key_id()) {
-                    (Some(set), _, _) => Ok((set, certain)),
+                    (Some(place), _, _) => Ok((place, certain)),
                     (None, true, _) => Err(KeyProblem::Fault(TokenFault::Signature)),
                     (None, false, Some(_)) => Err(KeyProblem::UnknownKey),
                     (None, false, None) => Err(KeyProblem::NoKeyVerifies),
@@ -89,10 +89,10 @@ impl<'c> Signed<'c> {
         }
     }
 
-    /// The index of the set whose key verified it.
+    /// The place of the key that verified it.
     #[cfg(feature = "jwks")]
-    pub(crate) const fn set(&self) -> usize {
-        self.set
+    pub(crate) const fn key_place(&self) -> KeyPlace {
+        self.place
     }
 
     /// The `kid` that selected the keys; `None` where every key that fits was tried.

@@ -23,7 +23,7 @@ pub(super) struct VerificationKey {
 impl VerificationKey {
     /// Whether it verifies exactly the same signatures as another key.
     #[cfg(feature = "jwks")]
-    fn is_alike(&self, other: &Self) -> bool {
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
         let algorithms = |key: &Self| -> AlgorithmSet {
             AlgorithmSet::of(key.prepared.iter().map(|(algorithm, _)| *algorithm))
         };

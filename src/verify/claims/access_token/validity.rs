@@ -11,6 +11,12 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
+    /// The end, leeway included.
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn until(self) -> UnixTime {
+        self.until
+    }
+
     /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
     /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
     pub(crate) fn check(self, now: UnixTime) -> Result<(), TokenFault> {

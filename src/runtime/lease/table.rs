@@ -1,0 +1,417 @@
+//! The open leases of a server, and what ends them.
+//!
+//! 1. A lease ends once, for one reason, and wakes its own waiters alone.
+//! 2. It is inserted first and checked afterwards; a revocation is published first and looked for among
+//!    the leases afterwards, and so is the removal of a key. So one of both sees the other.
+//! 3. One task for all leases watches the clock and the completeness of the list of revocations. It
+//!    runs while the server has leases, and ends with it.
+//! 4. A record is never dropped under the lock of its shard, which its drop takes.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::model::lease_end::LeaseEnd;
+use crate::model::time::UnixTime;
+use crate::runtime::clock::{Clock, Now};
+use crate::runtime::lease::shard::Shard;
+use crate::runtime::lease::terms::LeaseTerms;
+use crate::runtime::revocation::entry::RevocationEntry;
+use crate::runtime::revocation::list::RevocationList;
+use crate::runtime::util::current_runtime::current_runtime;
+use crate::runtime::util::select::race;
+
+const SHARDS: usize = 16;
+
+/// How often the task looks at the clock while there are leases.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The same in the last second of a lease: the wall clock has whole seconds.
+const LAST_TICK: Duration = Duration::from_millis(100);
+
+/// The open leases of a server.
+pub(crate) struct LeaseTable {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Where the next lease goes.
+    next: AtomicUsize,
+    open: AtomicUsize,
+    opened: AtomicU64,
+    ended: [AtomicU64; 4],
+    list: Arc<RevocationList>,
+    clock: Arc<dyn Clock>,
+    /// How long leases go on while the list of revocations is incomplete.
+    outage_tolerance: Duration,
+    is_watched: AtomicBool,
+    wake: Arc<Notify>,
+}
+
+/// A lease. Its handles share it; it leaves the table with the last of them.
+pub(crate) struct LeaseRecord {
+    table: Arc<LeaseTable>,
+    shard: u8,
+    slot: u32,
+    /// Set under the lock of the shard.
+    end: OnceLock<LeaseEnd>,
+    terms: Mutex<LeaseTerms>,
+    waiters: Mutex<Waiters>,
+}
+
+#[derive(Default)]
+struct Waiters {
+    last: u32,
+    wakers: Vec<(u32, Waker)>,
+}
+
+/// Leases since the server was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeaseCounts {
+    pub(crate) open: usize,
+    pub(crate) opened: u64,
+    /// Expired, revoked, key removed, unavailable.
+    pub(crate) ended: [u64; 4],
+}
+
+impl LeaseTable {
+    /// An empty table, which hears of additions to the list from now on.
+    pub(crate) fn new(
+        list: Arc<RevocationList>,
+        clock: Arc<dyn Clock>,
+        outage_tolerance: Duration,
+    ) -> Arc<Self> {
+        let table = Arc::new(Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            next: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            opened: AtomicU64::new(0),
+            ended: Default::default(),
+            list: Arc::clone(&list),
+            clock,
+            outage_tolerance,
+            is_watched: AtomicBool::new(false),
+            wake: Arc::default(),
+        });
+        let hearing = Arc::downgrade(&table);
+        list.on_added(Box::new(move |added| {
+            if let Some(table) = hearing.upgrade() {
+                table.end_revoked(added);
+            }
+        }));
+        table
+    }
+
+    /// Opens a lease, which may have ended already.
+    pub(crate) fn open(self: &Arc<Self>, terms: LeaseTerms) -> Arc<LeaseRecord> {
+        let place = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        let until = terms.until;
+        let record = self.shard(place).insert(terms, |slot, terms| {
+            Arc::new(LeaseRecord {
+                table: Arc::clone(self),
+                shard: u8::try_from(place).unwrap_or_default(),
+                slot,
+                end: OnceLock::new(),
+                terms: Mutex::new(terms),
+                waiters: Mutex::default(),
+            })
+        });
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let is_first = self.open.fetch_add(1, Ordering::SeqCst) == 0;
+        if !self.watch(until, is_first) {
+            record.end_if(|_| Some(LeaseEnd::Unavailable));
+        }
+        record.check();
+        record
+    }
+
+    /// Ends the leases whose key was removed; called after keys were removed.
+    pub(crate) fn end_without_key(&self) {
+        self.end_each(Shard::all, |terms| {
+            (!terms.authority.is_live()).then_some(LeaseEnd::KeyRemoved)
+        });
+    }
+
+    /// The leases now, and since the table was made.
+    pub(crate) fn counts(&self) -> LeaseCounts {
+        let ended = self.ended.each_ref();
+        let ended = ended.map(|count| count.load(Ordering::Relaxed));
+        LeaseCounts {
+            open: self.open.load(Ordering::Relaxed),
+            opened: self.opened.load(Ordering::Relaxed),
+            ended,
+        }
+    }
+
+    fn end_revoked(&self, added: &[(u64, RevocationEntry)]) {
+        for (hash, entry) in added {
+            let revocation = entry.revocation();
+            self.end_each(
+                |shard| shard.candidates(*hash, revocation),
+                |terms| {
+                    let is_concerned = terms.is_concerned_by(*hash, revocation);
+                    is_concerned.then_some(LeaseEnd::Revoked(revocation.kind()))
+                },
+            );
+        }
+    }
+
+    fn end_expired(&self, now: UnixTime) {
+        self.end_each(
+            |shard| shard.due(now),
+            |terms| (terms.until <= now).then_some(LeaseEnd::Expired),
+        );
+    }
+
+    /// Ends those of the selected leases for which a reason is found.
+    fn end_each(
+        &self,
+        select: impl Fn(&Shard) -> Vec<Arc<LeaseRecord>>,
+        reason: impl Fn(&LeaseTerms) -> Option<LeaseEnd>,
+    ) {
+        for place in 0..SHARDS {
+            let selected = select(&self.shard(place));
+            for record in selected {
+                record.end_if(&reason);
+            }
+        }
+    }
+
+    fn shard(&self, place: usize) -> MutexGuard<'_, Shard> {
+        let [first, ..] = &self.shards;
+        let shard = self.shards.get(place).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that the task runs, and looks at the clock before this time. False where no runtime is
+    /// there.
+    fn watch(self: &Arc<Self>, until: UnixTime, is_first: bool) -> bool {
+        if !self.is_watched.swap(true, Ordering::SeqCst) {
+            let Ok(runtime) = current_runtime() else {
+                self.is_watched.store(false, Ordering::SeqCst);
+                return false;
+            };
+            runtime.spawn(Watch::over(self).run());
+        }
+        let is_soon = until <= self.clock.now().saturating_add(TICK);
+        if is_soon || is_first {
+            self.wake.notify_one();
+        }
+        true
+    }
+}
+
+impl LeaseRecord {
+    /// Why it ended; `None` while it is open.
+    pub(crate) fn end(&self) -> Option<LeaseEnd> {
+        self.end.get().copied()
+    }
+
+    /// The end of the token, leeway included.
+    pub(crate) fn until(&self) -> UnixTime {
+        self.terms().until
+    }
+
+    /// A number for a handle that waits.
+    pub(crate) fn new_waiter(&self) -> u32 {
+        let mut waiters = self.waiters();
+        waiters.last = waiters.last.wrapping_add(1);
+        waiters.last
+    }
+
+    /// Ready when the lease has ended; otherwise this waiter is woken then.
+    pub(crate) fn poll_end(&self, waiter: u32, context: &Context<'_>) -> Poll<LeaseEnd> {
+        if let Some(end) = self.end() {
+            return Poll::Ready(end);
+        }
+        let mut waiters = self.waiters();
+        let wakers = &mut waiters.wakers;
+        match wakers.iter_mut().find(|(number, _)| *number == waiter) {
+            Some((_, waker)) => waker.clone_from(context.waker()),
+            None => {
+                wakers.reserve_exact(1);
+                wakers.push((waiter, context.waker().clone()));
+            }
+        }
+        // Wakers are taken after the end is set.
+        self.end().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The handle of this waiter is gone.
+    pub(crate) fn forget_waiter(&self, waiter: u32) {
+        let mut waiters = self.waiters();
+        waiters.wakers.retain(|(number, _)| *number != waiter);
+    }
+
+    /// Replaces what it depends on by that of another token of the same caller.
+    ///
+    /// # Errors
+    ///
+    /// Gives the terms back where they are of another caller; nothing is changed then.
+    pub(crate) fn renew(&self, terms: LeaseTerms) -> Result<Option<LeaseEnd>, NotTheCaller> {
+        let until = terms.until;
+        {
+            let mut shard = self.table.shard(self.shard.into());
+            let mut own = self.terms();
+            if !own.is_same_caller(&terms) {
+                return Err(NotTheCaller);
+            }
+            if let Some(end) = self.end() {
+                return Ok(Some(end));
+            }
+            shard.remove_index(self.slot, &own);
+            shard.index(self.slot, &terms);
+            *own = terms;
+        }
+        self.table.watch(until, false);
+        self.check();
+        Ok(self.end())
+    }
+
+    /// What may have ended it while it was inserted.
+    fn check(&self) {
+        let table = &self.table;
+        let now = table.clock.now();
+        let names = self.terms().names;
+        self.end_if(|terms| {
+            if terms.until <= now {
+                return Some(LeaseEnd::Expired);
+            }
+            if !terms.authority.is_live() {
+                return Some(LeaseEnd::KeyRemoved);
+            }
+            let concerns = |hash, revocation: &_| terms.is_concerned_by(hash, revocation);
+            let revoked = table.list.find_revoking(names, concerns);
+            revoked.map(LeaseEnd::Revoked)
+        });
+    }
+
+    /// Ends it, where a reason is found.
+    fn end_if(&self, reason: impl FnOnce(&LeaseTerms) -> Option<LeaseEnd>) {
+        let end = {
+            let mut shard = self.table.shard(self.shard.into());
+            let terms = self.terms();
+            let Some(end) = reason(&terms) else {
+                return;
+            };
+            if self.end.set(end).is_err() {
+                return;
+            }
+            shard.remove_index(self.slot, &terms);
+            end
+        };
+        let [expired, revoked, key_removed, unavailable] = &self.table.ended;
+        let count = match end {
+            LeaseEnd::Expired => expired,
+            LeaseEnd::Revoked(_) => revoked,
+            LeaseEnd::KeyRemoved => key_removed,
+            LeaseEnd::Unavailable => unavailable,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        self.table.open.fetch_sub(1, Ordering::SeqCst);
+        let wakers = std::mem::take(&mut self.waiters().wakers);
+        for (_, waker) in wakers {
+            waker.wake();
+        }
+    }
+
+    fn terms(&self) -> MutexGuard<'_, LeaseTerms> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for LeaseRecord {
+    fn drop(&mut self) {
+        if self.end().is_none() {
+            self.table.open.fetch_sub(1, Ordering::SeqCst);
+        }
+        let mut shard = self.table.shard(self.shard.into());
+        shard.remove(self.slot, &self.terms());
+    }
+}
+
+/// The terms are of another issuer, subject, client or sender.
+#[derive(Debug)]
+pub(crate) struct NotTheCaller;
+
+/// The task that ends leases by the clock.
+struct Watch {
+    table: Weak<LeaseTable>,
+    clock: Arc<dyn Clock>,
+    wake: Arc<Notify>,
+    /// Since when the list is incomplete, by the monotonic clock.
+    incomplete_since: Option<Duration>,
+}
+
+/// When the task looks again.
+enum NextLook {
+    /// At this time of the monotonic clock, or when it is woken.
+    At(Duration),
+    /// There are no leases.
+    WhenWoken,
+}
+
+impl Watch {
+    fn over(table: &Arc<LeaseTable>) -> Self {
+        Self {
+            table: Arc::downgrade(table),
+            clock: Arc::clone(&table.clock),
+            wake: Arc::clone(&table.wake),
+            incomplete_since: None,
+        }
+    }
+
+    async fn run(mut self) {
+        while let Some(next) = self.look() {
+            let woken = self.wake.notified();
+            match next {
+                NextLook::At(at) => {
+                    race(self.clock.sleep_until(at), woken).await;
+                }
+                NextLook::WhenWoken => woken.await,
+            }
+        }
+    }
+
+    /// Ends what is over. When to look again; `None` where the table is gone.
+    fn look(&mut self) -> Option<NextLook> {
+        let table = self.table.upgrade()?;
+        let now = Now::of(&*self.clock);
+        table.end_expired(now.wall);
+        if table.list.is_complete() {
+            self.incomplete_since = None;
+        } else {
+            let since = *self.incomplete_since.get_or_insert(now.monotonic);
+            if now.monotonic.saturating_sub(since) >= table.outage_tolerance {
+                table.end_each(Shard::all, |_| Some(LeaseEnd::Unavailable));
+            }
+        }
+        if table.open.load(Ordering::SeqCst) == 0 {
+            self.incomplete_since = None;
+            return Some(NextLook::WhenWoken);
+        }
+        let ends = (0..SHARDS).filter_map(|place| table.shard(place).first_end());
+        let is_soon = ends.min() <= Some(now.wall.saturating_add(TICK));
+        let pause = if is_soon { LAST_TICK } else { TICK };
+        Some(NextLook::At(now.monotonic.saturating_add(pause)))
+    }
+}
+
+impl Drop for Watch {
+    /// Also where the runtime is shut down: another lease starts another task.
+    fn drop(&mut self) {
+        if let Some(table) = self.table.upgrade() {
+            table.is_watched.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for LeaseTable {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
+}
