@@ -58,7 +58,7 @@ async fn outermost_actor_is_the_current_one_and_nested_ones_are_earlier() {
     }
 }
 
-/// The figures of RFC 8693 section 4.1, and that of section 4.4, which names nobody who acts.
+/// The figures of RFC 8693 section 4.1, and that of section 4.4, in which no party acts.
 #[tokio::test]
 async fn examples_of_the_specification_are_read() {
     let issuer = MockIssuer::new();
@@ -166,6 +166,13 @@ async fn introspected_tokens_have_actors_too_and_null_is_absent_there() {
         let token = issuer.token().claim("act", actor.clone()).issue();
         assert_eq!(app.get("/", &token).await.verdict(), MALFORMED, "{actor}");
     }
+    // An answer that is nested too deeply is none, and others are judged as before.
+    for (actors, status) in [(5, 401), (60, 401), (1000, 503)] {
+        let token = issuer.token().claim("act", chain(actors)).issue();
+        assert_eq!(app.get("/", &token).await.status, status, "{actors}");
+    }
+    let good = issuer.token().claim("act", chain(4)).issue();
+    assert_eq!(app.get("/", &good).await.status, 200);
 }
 
 #[tokio::test]

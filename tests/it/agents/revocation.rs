@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use axum::routing::get;
 use portcullis::ResourceServer;
+use portcullis::lease::{Lease, LeaseEnd, RenewalError};
 use portcullis::revocation::{Revocation, RevocationKind};
 use portcullis::test_util::{ManualClock, MockIssuer, TokenBuilder};
 use portcullis::time::Clock as _;
 use serde_json::json;
+use tokio::sync::mpsc::unbounded_channel;
 
 use crate::support::{API, Requests as _, TestApp};
 
@@ -148,4 +151,37 @@ async fn a_snapshot_holds_actors_and_a_withdrawn_one_counts_no_more() {
     let revocation = Revocation::actor(&site.issuer.issuer(), "agent", site.clock.now());
     assert!(other.revocations().withdraw(&revocation));
     assert_eq!(app.verdict(&token).await, "200");
+}
+
+/// A stream that was opened through the actor ends, and a renewal does not change who acts.
+#[tokio::test]
+async fn leases_of_the_actors_requests_end_and_are_not_renewed_by_another_actor() {
+    let site = Site::new();
+    let (opened, mut leases) = unbounded_channel();
+    let open = move |lease: Lease| {
+        opened.send(lease).expect("the test listens");
+        async {}
+    };
+    let app = TestApp::behind(site.server.authenticate()).route("/", get(open));
+    let mut lease = async |token: &TokenBuilder| {
+        assert_eq!(app.verdict(&token.sign()).await, "200");
+        leases.recv().await.expect("a lease")
+    };
+    let alone = lease(&site.token()).await;
+    let agents = lease(&site.token().actor("agent")).await;
+    let others = lease(&site.token().actor("agent").actor("other")).await;
+    for (lease, token) in [
+        (&alone, site.token().actor("agent")),
+        (&agents, site.token()),
+        (&agents, site.token().actor("other")),
+    ] {
+        let renewed = lease.renew(&token.sign()).await;
+        assert!(matches!(renewed, Err(RenewalError::OtherCaller)));
+    }
+    let again = site.token().actor("before").actor("agent").sign();
+    assert!(agents.renew(&again).await.is_ok(), "the accepted twin");
+    site.revoke("agent");
+    assert_eq!(agents.end(), Some(LeaseEnd::Revoked(RevocationKind::Actor)));
+    assert_eq!(alone.end(), None);
+    assert_eq!(others.end(), None);
 }
