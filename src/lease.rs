@@ -7,7 +7,7 @@
 //! [why](LeaseEnd).
 //!
 //! [`AuthenticateLayer::end_streams`](crate::AuthenticateLayer::end_streams) ends the bodies of
-//! responses without a word in the handlers. See [the manual](crate::manual::streams).
+//! responses without a word in the handlers. See [the manual](crate::manual::streaming).
 
 #[doc(inline)]
 pub use crate::middleware::lease::body::LeasedBody;

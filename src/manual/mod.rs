@@ -16,7 +16,7 @@
 //! | [`responses`] | statuses, challenges, bodies of refusals, your own errors, gRPC |
 //! | [`openapi`] | OpenAPI documents of utoipa and aide from the guards' types, and a test that finds open routes |
 //! | [`browsers`] | CORS, tokens in cookies, cross-site requests |
-//! | [`streaming`] | WebSockets and server-sent events |
+//! | [`streaming`] | streams that end with their token; WebSockets and server-sent events of browsers |
 //! | [`clients`] | how MCP, gRPC, Node.js and other clients react to refusals |
 //! | [`providers`] | settings for Cognito, Auth0, Keycloak, Entra ID, Okta and many others |
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
@@ -38,7 +38,8 @@
         feature = "jwks",
         feature = "mcp",
         feature = "redis",
-        feature = "test-util"
+        feature = "test-util",
+        feature = "ws"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]

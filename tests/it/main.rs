@@ -16,6 +16,7 @@ mod claims;
 mod interop;
 mod introspection;
 mod jwks;
+mod lease;
 mod mcp;
 mod middleware;
 mod openapi;

@@ -11,6 +11,7 @@
 
 mod corpus;
 mod endpoint_floods;
+mod stream_soak;
 #[allow(dead_code)]
 #[path = "../it/support/mod.rs"]
 mod support;

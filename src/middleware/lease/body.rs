@@ -56,7 +56,7 @@ impl Watch {
     /// Ready when the lease has ended, which is opened where it was not.
     fn poll(&mut self, context: &Context<'_>) -> Poll<(LeaseEnd, ResponseProtocol)> {
         if let Self::Unopened { cell, protocol, .. } = self {
-            let (lease, protocol) = (cell.lease(), *protocol);
+            let (lease, protocol) = (Lease::of_cell(cell), *protocol);
             // The cell holds the token.
             *self = Self::Open { lease, protocol };
         }
@@ -79,6 +79,13 @@ impl Watch {
     }
 }
 
+impl Lease {
+    /// A body that ends with the lease; see [`LeasedBody`] for how.
+    pub fn body<B>(self, body: B) -> LeasedBody<B> {
+        LeasedBody::leased(body, self)
+    }
+}
+
 impl<B> LeasedBody<B> {
     /// A body under a lease that is opened when it is needed.
     pub(super) fn under(body: B, cell: Option<LeaseCell>, protocol: ResponseProtocol) -> Self {
@@ -96,7 +103,7 @@ impl<B> LeasedBody<B> {
     }
 
     /// A body under a lease.
-    pub(super) fn leased(body: B, lease: Lease) -> Self {
+    fn leased(body: B, lease: Lease) -> Self {
         let protocol = ResponseProtocol::Http;
         Self {
             body: Some(body),
@@ -124,7 +131,9 @@ impl<B: Body<Data = Bytes>> Body for LeasedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        let mut ended = if this.watch.is_due() {
+        let is_over = this.body.as_ref().as_pin_ref();
+        let is_over = is_over.is_none_or(|body| body.is_end_stream());
+        let mut ended = if this.watch.is_due() && !is_over {
             this.watch.poll(context)
         } else {
             Poll::Pending

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use http::Extensions;
 
 use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
-use crate::middleware::lease::handle::Lease;
+use crate::runtime::lease::table::LeaseRecord;
 use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::decide::verified_request::SharedRequest;
 
@@ -17,7 +17,7 @@ pub(in crate::middleware) struct LeaseCell(Arc<Shared>);
 struct Shared {
     verified: SharedRequest,
     policy: StripedArcHandle<LayerPolicy>,
-    lease: OnceLock<Lease>,
+    record: OnceLock<Arc<LeaseRecord>>,
 }
 
 impl LeaseCell {
@@ -28,7 +28,7 @@ impl LeaseCell {
         Some(Self(Arc::new(Shared {
             verified: Arc::clone(context.verified.as_ref()?),
             policy: context.policy.clone(),
-            lease: OnceLock::new(),
+            record: OnceLock::new(),
         })))
     }
 
@@ -38,10 +38,18 @@ impl LeaseCell {
     }
 
     /// The lease, which the first call opens.
-    pub(super) fn lease(&self) -> Lease {
-        let shared = &self.0;
-        let open = || Lease::open(&shared.verified, &shared.policy);
-        shared.lease.get_or_init(open).clone()
+    pub(super) fn record(&self) -> Arc<LeaseRecord> {
+        let Shared {
+            verified,
+            policy,
+            record,
+        } = &*self.0;
+        let open = || policy.server.open_lease(verified);
+        Arc::clone(record.get_or_init(open))
+    }
+
+    pub(super) fn policy(&self) -> StripedArcHandle<LayerPolicy> {
+        self.0.policy.clone()
     }
 }
 

@@ -8,16 +8,13 @@ use std::task::{Context, Poll};
 use http::Request;
 
 use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
-use crate::middleware::lease::body::LeasedBody;
 use crate::middleware::lease::cell::LeaseCell;
-use crate::middleware::lease::io::LeasedIo;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::Rejection;
 use crate::model::lease_end::LeaseEnd;
 use crate::model::time::UnixTime;
 use crate::runtime::lease::table::{LeaseRecord, NotTheCaller};
 use crate::runtime::util::striped::StripedArcHandle;
-use crate::server::decide::verified_request::SharedRequest;
 use crate::verify::claims::access_token::AccessToken;
 
 /// The authority of an admitted request, which lasts until its token expires or is revoked, or the key
@@ -95,13 +92,16 @@ impl Lease {
         // The lease of the response's body, where the layer ends it.
         let cell = extensions.get::<LeaseCell>();
         Ok(match cell.filter(|cell| cell.is_of(verified)) {
-            Some(cell) => cell.lease(),
-            None => Self::open(verified, &context.policy),
+            Some(cell) => Self::of_cell(cell),
+            None => Self::handle(
+                context.policy.server.open_lease(verified),
+                context.policy.clone(),
+            ),
         })
     }
 
-    pub(super) fn open(verified: &SharedRequest, policy: &StripedArcHandle<LayerPolicy>) -> Self {
-        Self::handle(policy.server.open_lease(verified), policy.clone())
+    pub(super) fn of_cell(cell: &LeaseCell) -> Self {
+        Self::handle(cell.record(), cell.policy())
     }
 
     fn handle(record: Arc<LeaseRecord>, policy: StripedArcHandle<LayerPolicy>) -> Self {
@@ -161,16 +161,6 @@ impl Lease {
             Ok(Some(end)) => Err(RenewalError::Ended(end)),
             Err(NotTheCaller) => Err(RenewalError::OtherCaller),
         }
-    }
-
-    /// A body that ends with the lease; see [`LeasedBody`] for how.
-    pub fn body<B>(self, body: B) -> LeasedBody<B> {
-        LeasedBody::leased(body, self)
-    }
-
-    /// A connection that ends with the lease: what remains of an HTTP upgrade.
-    pub fn io<I>(self, io: I) -> LeasedIo<I> {
-        LeasedIo::new(io, self)
     }
 }
 

@@ -25,11 +25,14 @@ pin_project! {
     }
 }
 
-impl<I> LeasedIo<I> {
-    pub(super) const fn new(io: I, lease: Lease) -> Self {
-        Self { io, lease }
+impl Lease {
+    /// A connection that ends with the lease: what remains of an HTTP upgrade.
+    pub fn io<I>(self, io: I) -> LeasedIo<I> {
+        LeasedIo { io, lease: self }
     }
+}
 
+impl<I> LeasedIo<I> {
     /// The lease, to renew it or to see why the connection has ended.
     pub const fn lease(&self) -> &Lease {
         &self.lease

@@ -1,8 +1,8 @@
 //! Leases on admitted requests, and what they end: bodies of responses, upgraded connections,
 //! WebSockets.
 
-pub(crate) mod handle;
 mod cell;
+pub(crate) mod handle;
 mod last_frame;
 pub(crate) mod body;
 pub(crate) mod io;

@@ -7,26 +7,35 @@ use std::sync::{Arc, Weak};
 
 use crate::model::revocation::{Revocation, RevocationKind};
 use crate::model::time::UnixTime;
-use crate::runtime::lease::table::LeaseRecord;
 use crate::runtime::lease::terms::LeaseTerms;
 
 /// A part of the table.
-#[derive(Default)]
-pub(super) struct Shard {
+pub(super) struct Shard<R> {
     /// Empty slots have a dangling handle.
-    slots: Vec<Weak<LeaseRecord>>,
+    slots: Vec<Weak<R>>,
     free: Vec<u32>,
     names: BTreeSet<(u32, u32)>,
     ends: BTreeSet<(UnixTime, u32)>,
 }
 
-impl Shard {
+impl<R> Default for Shard<R> {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            names: BTreeSet::new(),
+            ends: BTreeSet::new(),
+        }
+    }
+}
+
+impl<R> Shard<R> {
     /// Adds a lease that is made for its slot.
     pub(super) fn insert(
         &mut self,
         terms: LeaseTerms,
-        make: impl FnOnce(u32, LeaseTerms) -> Arc<LeaseRecord>,
-    ) -> Arc<LeaseRecord> {
+        make: impl FnOnce(u32, LeaseTerms) -> Arc<R>,
+    ) -> Arc<R> {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Weak::new());
             // The memory of a machine ends before the slots.
@@ -65,7 +74,7 @@ impl Shard {
 
     /// The leases that may be concerned by a revocation whose name has this hash: all for one of a whole
     /// issuer.
-    pub(super) fn candidates(&self, hash: u64, revocation: &Revocation) -> Vec<Arc<LeaseRecord>> {
+    pub(super) fn candidates(&self, hash: u64, revocation: &Revocation) -> Vec<Arc<R>> {
         if revocation.kind() == RevocationKind::Issuer {
             return self.all();
         }
@@ -75,12 +84,12 @@ impl Shard {
     }
 
     /// The leases that end at this time or earlier.
-    pub(super) fn due(&self, now: UnixTime) -> Vec<Arc<LeaseRecord>> {
+    pub(super) fn due(&self, now: UnixTime) -> Vec<Arc<R>> {
         let due = self.ends.range(..=(now, u32::MAX));
         due.filter_map(|(_, slot)| self.at(*slot)).collect()
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<LeaseRecord>> {
+    pub(super) fn all(&self) -> Vec<Arc<R>> {
         self.slots.iter().filter_map(Weak::upgrade).collect()
     }
 
@@ -89,7 +98,7 @@ impl Shard {
         self.ends.first().map(|(end, _)| *end)
     }
 
-    fn at(&self, slot: u32) -> Option<Arc<LeaseRecord>> {
+    fn at(&self, slot: u32) -> Option<Arc<R>> {
         self.slots.get(slot as usize)?.upgrade()
     }
 }

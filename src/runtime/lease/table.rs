@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::model::lease_end::LeaseEnd;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::{Clock, Now};
-use crate::runtime::lease::shard::Shard;
+use crate::runtime::lease::shard;
 use crate::runtime::lease::terms::LeaseTerms;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::list::RevocationList;
@@ -31,6 +31,8 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The same in the last second of a lease: the wall clock has whole seconds.
 const LAST_TICK: Duration = Duration::from_millis(100);
+
+type Shard = shard::Shard<LeaseRecord>;
 
 /// The open leases of a server.
 pub(crate) struct LeaseTable {

@@ -61,6 +61,7 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/openapi/guard_routes.rs",
                 "middleware/authenticate/axum_extensions.rs",
                 "middleware/authenticate/lent_body.rs",
+                "middleware/lease/web_socket.rs",
                 "middleware/services/backchannel_logout.rs",
                 "test_util/openapi_check/",
                 "middleware/services/protected_resource.rs",

@@ -4,6 +4,7 @@ mod answers;
 mod bounds;
 mod clocks;
 mod engine;
+mod leases;
 mod processes;
 mod proofs;
 mod tls;
