@@ -14,7 +14,9 @@ use http::Extensions;
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::authenticate::refuser::Refuser;
-use crate::middleware::require::actor_check::{check_actor, unmet};
+use crate::middleware::require::actor_check::check_actor;
+#[cfg(feature = "mcp")]
+use crate::middleware::require::actor_check::unmet;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_role, lacking_scope};
 use crate::model::binding::RequiredBindings;

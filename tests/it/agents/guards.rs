@@ -32,6 +32,14 @@ portcullis::requirements! {
     Much { scope: "app/read", role: "admin", actor: named::<Ours>(), acr: "mfa" }
 }
 
+/// A caller, its token, the guards that accept it, and the requirements that it meets.
+type Case<'c> = (
+    &'c str,
+    TokenBuilder,
+    &'c [&'c str],
+    &'c [(&'c str, &'c str)],
+);
+
 const OK: &str = "200";
 const REFUSED: &str = "403 wrong_caller";
 
@@ -82,7 +90,7 @@ async fn each_guard_accepts_its_own_and_refuses_the_others() {
     let places_of =
         |name: &str| ["extractor", "layer", "handler"].map(|place| format!("/{place}/{name}"));
     let alone = [("none", OK), ("alone", OK)];
-    let tokens: [(&str, TokenBuilder, &[&str], &[(&str, &str)]); 9] = [
+    let tokens: [Case<'_>; 9] = [
         ("a user", user.clone(), &["/without"], &alone),
         (
             "a client",
