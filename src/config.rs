@@ -20,3 +20,6 @@ pub use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use crate::server::settings::shared_store::{DangerousSharedStore, SharedStore};
+#[cfg(feature = "status-list")]
+#[doc(inline)]
+pub use crate::server::settings::status_list_check::StatusListCheck;

@@ -61,6 +61,8 @@ pub(crate) fn emit(event: Event<'_>) {
         | Event::SharingRestored
         | Event::SharingFailed { .. }
         | Event::StreamRenewed => runtime(event),
+        #[cfg(feature = "status-list")]
+        Event::StatusListNotRefreshed { .. } => runtime(event),
         other => server(other),
     }
 }
@@ -286,6 +288,13 @@ mod records {
                 issuer,
                 error = %error,
                 "the key set could not be refreshed"
+            ),
+            #[cfg(feature = "status-list")]
+            Event::StatusListNotRefreshed { issuer, error } => tracing::warn!(
+                target: "portcullis::runtime::status_list",
+                issuer,
+                error,
+                "a status list could not be refreshed"
             ),
             Event::KeySkipped {
                 issuer,

@@ -10,6 +10,9 @@ pub use crate::runtime::jwks::key_store::{KeySetState, KeySetStatus};
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::runtime::lookup::status::IntrospectionStatus;
+#[cfg(feature = "status-list")]
+#[doc(inline)]
+pub use crate::runtime::status_list::status::StatusListStatus;
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::server::operate::connect::IssuerKeys;

@@ -1,9 +1,18 @@
 //! The resource server: three API contexts, each behind a layer of its own.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::Router;
-use axum::routing::get;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::response::Response;
+use axum::response::sse::{Event, Sse};
+use axum::routing::{any, get};
+use futures_core::Stream;
 use http::StatusCode;
 use portcullis::extract::SenderConstrained;
+use portcullis::lease::Lease;
 use portcullis::tenant::{AccountAccess, Delegation, Principal};
 use portcullis::{ResourceServer, Scoped, WorkspaceAccess, scopes};
 
@@ -22,7 +31,10 @@ pub(crate) fn routes(server: &ResourceServer) -> Router {
         .route("/workspaces/{workspace_id}/missions", missions)
         .route("/workspaces/{workspace_id}/inbox", get(inbox))
         .route("/workspaces/{workspace_id}/export", get(export))
-        .route_layer(server.authenticate().context("app"));
+        .route("/workspaces/{workspace_id}/events", get(events))
+        .route("/workspaces/{workspace_id}/feed", any(feed))
+        // A stream ends when its token expires or is revoked.
+        .route_layer(server.authenticate().context("app").end_streams());
     let dashboard = Router::new()
         .route("/workspaces/{workspace_id}", get(overview))
         // Here principals may look into the workspaces of the accounts within their reach.
@@ -64,6 +76,42 @@ async fn inbox(delegation: Delegation) -> String {
         "inbox of {user} in {}, for {client}\n",
         delegation.workspace()
     )
+}
+
+/// One event, and then a wait for the next.
+async fn events(access: Scoped<ReadMissions, WorkspaceAccess>) -> Sse<FirstEvent> {
+    let event = Event::default().data(format!("missions of {}", access.workspace()));
+    Sse::new(FirstEvent(Some(event)))
+}
+
+/// A WebSocket that echoes. The body of a response does not carry it, so the lease is given to it.
+async fn feed(
+    _: Scoped<ReadMissions, WorkspaceAccess>,
+    lease: Lease,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.on_upgrade(async move |socket| {
+        let mut socket = lease.web_socket(socket);
+        while let Some(Ok(message)) = socket.recv().await {
+            if socket.send(message).await.is_err() {
+                break;
+            }
+        }
+    })
+}
+
+/// The events of a workspace, of which only the first happens.
+struct FirstEvent(Option<Event>);
+
+impl Stream for FirstEvent {
+    type Item = Result<Event, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0.take() {
+            Some(event) => Poll::Ready(Some(Ok(event))),
+            None => Poll::Pending,
+        }
+    }
 }
 
 async fn overview(access: Scoped<ReadDashboard, WorkspaceAccess>) -> String {

@@ -9,7 +9,8 @@
 //! 2. The authorization servers are mocks: an Amazon Cognito user pool with AWorld's claims, and a
 //!    gateway that issues opaque tokens for the same callers and says what they are (RFC 7662).
 //! 3. A token that is bound to its client's key is stolen, and a proof is replayed.
-//! 4. While callers keep asking, its keys rotate: a key never seen before is found at its first
+//! 4. A revocation ends streams that are open: server-sent events and a WebSocket.
+//! 5. While callers keep asking, its keys rotate: a key never seen before is found at its first
 //!    token, and a retired one ends.
 //!
 //! `api.rs` is what an application would write. The other files play its callers.
@@ -21,6 +22,7 @@ mod client;
 mod directory;
 mod revocation;
 mod rotation;
+mod streams;
 mod table;
 
 use std::error::Error;
@@ -109,6 +111,8 @@ async fn main() -> Result<ExitCode, Fault> {
     bound::show(&mut table, &pool, &origin).await?;
     table::title("tokens are revoked here")?;
     revocation::show(&mut table, &pool, &gateway, &server).await?;
+    table::title("streams are open while a session is revoked")?;
+    streams::show(&mut table, &pool, &server).await?;
     table::title("keys rotate, and callers keep asking")?;
     rotation::show(&mut table, &pool, &server).await?;
     let unexpected = table.end()?;

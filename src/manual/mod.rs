@@ -12,6 +12,7 @@
 //! | [`bound_tokens`] | DPoP, mutual TLS, FAPI 2.0: tokens that are useless without their client's key |
 //! | [`introspection`] | opaque tokens: when to use them, how their issuer is called, how long an answer is cached |
 //! | [`revocation`] | how tokens are revoked, for how long, what a restart forgets, back-channel logout |
+//! | [`token_status_list`] | the status of tokens in Token Status Lists: what is checked, how fresh it is, outages |
 //! | [`clustering`] | several instances that share revocations and introspection answers through Redis or Valkey |
 //! | [`responses`] | statuses, challenges, bodies of refusals, your own errors, gRPC |
 //! | [`openapi`] | OpenAPI documents of utoipa and aide from the guards' types, and a test that finds open routes |
@@ -38,6 +39,7 @@
         feature = "jwks",
         feature = "mcp",
         feature = "redis",
+        feature = "status-list",
         feature = "test-util",
         feature = "ws"
     )),
@@ -85,6 +87,10 @@ pub mod introspection {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("revocation.md")]
 pub mod revocation {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("token_status_list.md")]
+pub mod token_status_list {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("clustering.md")]

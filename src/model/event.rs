@@ -87,6 +87,9 @@ pub(crate) enum Event<'e> {
         issuer: &'e str,
         error: &'e dyn fmt::Display,
     },
+    /// A status list could not be fetched.
+    #[cfg(feature = "status-list")]
+    StatusListNotRefreshed { issuer: &'e str, error: &'e str },
     /// An entry of a key set cannot be used.
     KeySkipped {
         issuer: &'e str,

@@ -18,6 +18,8 @@ pub(crate) mod lease;
 pub(crate) mod shared;
 #[cfg(feature = "jwks")]
 pub(crate) mod lookup;
+#[cfg(feature = "status-list")]
+pub(crate) mod status_list;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection;
 #[cfg(all(feature = "axum", feature = "jwks"))]

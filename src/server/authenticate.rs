@@ -19,6 +19,8 @@ use crate::server::decide::issuer_authority::IssuerAuthority;
 #[cfg(feature = "redis")]
 use crate::server::decide::sender::CheckedSender;
 use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
+#[cfg(feature = "status-list")]
+use crate::server::decide::token_status;
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::registry::Registry;
@@ -38,9 +40,9 @@ impl ResourceServer {
     ///
     /// In this order: the single credential; whether it is in the cache, or must be introspected;
     /// its size and syntax; the issuer, which chooses policy and keys; whether the token itself
-    /// says that it has expired; the signature; the claims; the caller's identity; at last the sender,
-    /// where the token is bound. `verify` decides what may be cached between requests, `admit` and the
-    /// check of the sender what may not. `used_proof` is the one that an outer layer has used up.
+    /// says that it has expired; the signature; the claims; the caller's identity; the status of the
+    /// token, where its issuer's is checked; at last the sender, where the token is bound. `verify`
+    /// decides what may be cached between requests, `admit` and the checks after it what may not. `used_proof` is the one that an outer layer has used up.
     pub(crate) fn authenticate_request(
         &self,
         sources: &TokenSources,
@@ -64,7 +66,7 @@ impl ResourceServer {
                 } else {
                     Sender::without_proof(request, credential)
                 };
-                self.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
+                self.check_further(verified, sender)?.then(|v| Ok(Some(v)))
             }
             #[cfg(feature = "jwks")]
             Decision::Pending(pending) => {
@@ -72,11 +74,46 @@ impl ResourceServer {
                 let sender = self.sender(request, credential, used_proof, None);
                 let server = self.clone();
                 let pending = pending.and_then(move |verified| {
-                    server.check_sender(verified, sender)?.then(|v| Ok(Some(v)))
+                    server
+                        .check_further(verified, sender)?
+                        .then(|v| Ok(Some(v)))
                 });
                 Ok(Decision::Pending(pending))
             }
         }
+    }
+
+    /// Checks the status of a verified token, and then the sender.
+    #[cfg(feature = "status-list")]
+    fn check_further(
+        &self,
+        verified: SharedRequest,
+        sender: Sender,
+    ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
+        let Some(reference) = &verified.status else {
+            return self.check_sender(verified, sender);
+        };
+        let now = Now::of(&*self.0.clock);
+        let by = |rejection: Rejection| rejection.by(verified.realm());
+        match token_status::check(reference, now).map_err(by)? {
+            Decision::Done(()) => self.check_sender(verified, sender),
+            Decision::Pending(pending) => {
+                let server = self.clone();
+                let realm = Arc::clone(verified.realm());
+                let pending = pending.map_err(move |rejection| rejection.by(&realm));
+                let pending = pending.and_then(move |()| server.check_sender(verified, sender));
+                Ok(Decision::Pending(pending))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "status-list"))]
+    fn check_further(
+        &self,
+        verified: SharedRequest,
+        sender: Sender,
+    ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
+        self.check_sender(verified, sender)
     }
 
     /// What the request shows of its sender. `known` is the key that was kept with the token.
@@ -340,10 +377,21 @@ fn verified_request(
     let policy = &authority.rules;
     let token = AccessToken::check(signed, policy)?;
     let identified = identify(&token, &signed.claims(), policy);
+    #[cfg(feature = "status-list")]
+    let status = match &authority.status {
+        Some(check) => check.reference(&signed.claims(), token.issued_at())?,
+        None => None,
+    };
+    #[cfg(feature = "status-list")]
+    let has_status = status.is_some();
+    #[cfg(not(feature = "status-list"))]
+    let has_status = false;
     let verified = VerifiedRequest {
         validity: token.validity(policy.leeway),
         resources: token.resources(),
-        needs_sender: token.is_bound() || !policy.required_bindings.is_none(),
+        needs_further_checks: token.is_bound() || has_status || !policy.required_bindings.is_none(),
+        #[cfg(feature = "status-list")]
+        status,
         token,
         identified,
         rules: Arc::clone(policy),

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::keys::SigningKey;
 use super::register::Register;
+#[cfg(feature = "status-list")]
+use super::status_lists::ListState;
 use crate::time::{Clock, SystemClock, UnixTime};
 use crate::{Algorithm, Issuer};
 
@@ -40,6 +42,9 @@ struct State {
     algorithms: Vec<Algorithm>,
     keys: Vec<(SigningKey, KeyState)>,
     register: Register,
+    /// Its status lists by name.
+    #[cfg(feature = "status-list")]
+    lists: std::collections::BTreeMap<String, ListState>,
 }
 
 #[derive(Clone)]
@@ -123,6 +128,8 @@ impl MockIssuer {
             algorithms: vec![Algorithm::RS256],
             keys: Vec::new(),
             register: Register::default(),
+            #[cfg(feature = "status-list")]
+            lists: std::collections::BTreeMap::default(),
         })))
     }
 
@@ -233,6 +240,12 @@ impl MockIssuer {
     /// Changes the register.
     pub(super) fn register(&self, change: impl FnOnce(&mut Register)) {
         change(&mut self.state().register);
+    }
+
+    /// Looks at a status list, or changes it.
+    #[cfg(feature = "status-list")]
+    pub(super) fn list<T>(&self, name: &str, look: impl FnOnce(&mut ListState) -> T) -> T {
+        look(self.state().lists.entry(name.to_owned()).or_default())
     }
 
     /// Takes the base URL as the name, unless it has one of its own.

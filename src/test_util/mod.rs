@@ -63,11 +63,15 @@ mod clock;
 mod keys;
 mod certificate;
 mod register;
+#[cfg(feature = "status-list")]
+mod status_lists;
 mod issuer;
 mod proof;
 mod token;
 mod issue;
 mod logout;
+#[cfg(feature = "status-list")]
+mod status_list;
 mod served;
 mod openapi_check;
 
@@ -77,6 +81,10 @@ pub use issuer::MockIssuer;
 pub use openapi_check::{OpenApiCheck, OpenApiFault, OpenApiFaults};
 pub use proof::{DpopKey, ProofBuilder};
 pub use served::{Endpoint, Fault, ServedIssuer};
+#[cfg(feature = "status-list")]
+pub use status_list::MockStatusList;
+#[cfg(feature = "status-list")]
+pub use status_lists::StatusListFault;
 pub use token::TokenBuilder;
 
 #[cfg(test)]

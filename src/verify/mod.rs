@@ -7,6 +7,8 @@ pub(crate) mod jose;
 pub(crate) mod dpop;
 pub(crate) mod policy;
 pub(crate) mod claims;
+#[cfg(feature = "status-list")]
+pub(crate) mod status_list;
 pub(crate) mod identity;
 #[cfg(feature = "mcp")]
 pub(crate) mod mcp;

@@ -27,5 +27,6 @@ mod resources;
 mod revocation;
 mod settings;
 mod shared_store;
+mod status_list;
 mod support;
 mod tenancy;

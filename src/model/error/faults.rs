@@ -125,6 +125,9 @@ faults! {
         /// The token, its session, subject, client or issuer was revoked; see
         /// [`Revocation`](crate::revocation::Revocation).
         Revoked = "revoked", "the token was revoked";
+        /// The token's status in its Token Status List is not accepted, or the list has no such index;
+        /// see [`Issuer::status_list`](crate::Issuer::status_list).
+        Status = "status", "the token's status in its status list is not accepted";
         /// A check of the application refused the token.
         Objection = "objection", "the application's own check objects to the token";
     }
@@ -220,6 +223,9 @@ faults! {
         /// The shared store of used DPoP proofs did not answer; see
         /// [`Dpop::when_store_is_down`](crate::binding::Dpop::when_store_is_down).
         ReplayStoreDown = "replay_store_down", "the shared store of used proofs does not answer";
+        /// The status list of the token could not be fetched, or is not valid; see
+        /// [`Issuer::status_list`](crate::Issuer::status_list).
+        StatusListUnavailable = "status_list_unavailable", "the status list of the token is not available";
         /// The userinfo request failed, or its response is not valid.
         UserInfoFailed = "user_info_failed", "the issuer told nothing of the user that counts";
         /// The issuer did not respond in time.

@@ -84,7 +84,7 @@ impl CacheValidity {
         }
     }
 
-    pub(super) fn is_valid(&self, now: Now) -> bool {
+    pub(in crate::runtime) fn is_valid(&self, now: Now) -> bool {
         !self.end.has_passed(now) && self.liveness.is_live()
     }
 

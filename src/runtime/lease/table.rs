@@ -108,6 +108,8 @@ impl LeaseTable {
     pub(crate) fn open(self: &Arc<Self>, terms: LeaseTerms) -> Arc<LeaseRecord> {
         let place = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let until = terms.until;
+        // Before the lease can end.
+        let is_first = self.open.fetch_add(1, Ordering::SeqCst) == 0;
         let record = self.shard(place).insert(terms, |slot, terms| {
             Arc::new(LeaseRecord {
                 table: Arc::clone(self),
@@ -119,7 +121,6 @@ impl LeaseTable {
             })
         });
         self.opened.fetch_add(1, Ordering::Relaxed);
-        let is_first = self.open.fetch_add(1, Ordering::SeqCst) == 0;
         if !self.watch(until, is_first) {
             record.end_if(|_| Some(LeaseEnd::Unavailable));
         }

@@ -16,6 +16,8 @@ use crate::server::compile::audiences::ResourceAudiences;
 use crate::server::compile::issuer_ids::identifiers;
 use crate::server::compile::key_source::{KeySourceOwner, keys};
 use crate::server::compile::policy::rules;
+#[cfg(feature = "status-list")]
+use crate::server::compile::status_list::token_status;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::{ConfigError, Mistakes, check_once};
 use crate::server::settings::issuer::{Issuer, IssuerKind};
@@ -84,6 +86,8 @@ fn forms(
             _ => keys(issuer, &whose, clock)?,
         };
         let authority = IssuerAuthority {
+            #[cfg(feature = "status-list")]
+            status: token_status(issuer, identifier, &rules, &keys, clock)?,
             rules: Arc::clone(&rules),
             keys,
             #[cfg(feature = "jwks")]
@@ -142,8 +146,11 @@ fn tenants(
             setting: "oidc_tenants",
         };
         rules.required_claims.push(repeated);
+        let rules = Arc::new(rules);
         let authority = IssuerAuthority {
-            rules: Arc::new(rules),
+            #[cfg(feature = "status-list")]
+            status: token_status(issuer, identifier, &rules, &keys, clock)?,
+            rules,
             keys: keys.clone(),
             #[cfg(feature = "jwks")]
             liveness: Liveness::default(),

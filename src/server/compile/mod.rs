@@ -5,6 +5,8 @@ pub(crate) mod audiences;
 pub(crate) mod issuer_ids;
 pub(crate) mod policy;
 pub(crate) mod key_source;
+#[cfg(feature = "status-list")]
+pub(crate) mod status_list;
 pub(crate) mod issuer;
 pub(crate) mod metadata;
 pub(crate) mod resources;

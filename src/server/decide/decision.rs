@@ -17,10 +17,10 @@ use std::time::Duration;
 use crate::model::error::rejection::Outage;
 use crate::model::error::rejection::Rejection;
 
-/// How often one decision waits for a look-up: twice for a key, and once for the shared store of used
-/// proofs.
+/// How often one decision waits for a look-up: twice for a key, once for a status list, and once for the
+/// shared store of used proofs.
 #[cfg(feature = "jwks")]
-const MOST_LOOKUPS: usize = 3;
+const MOST_LOOKUPS: usize = 4;
 
 /// How far a decision has come.
 pub(crate) enum Decision<T> {
@@ -81,6 +81,21 @@ impl<T: Send + 'static> PendingDecision<T> {
             match lookup.await? {
                 Decision::Done(value) => go_on(value),
                 Decision::Pending(next) => Ok(Decision::Pending(next.and_then(go_on))),
+            }
+        }))
+    }
+
+    /// Changes a rejection.
+    #[cfg(feature = "status-list")]
+    pub(in crate::server) fn map_err(
+        self,
+        change: impl FnOnce(Rejection) -> Rejection + Send + 'static,
+    ) -> Self {
+        let lookup = self.0;
+        Self(Box::pin(async move {
+            match lookup.await {
+                Ok(Decision::Pending(next)) => Ok(Decision::Pending(next.map_err(change))),
+                outcome => outcome.map_err(change),
             }
         }))
     }

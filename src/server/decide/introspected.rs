@@ -392,7 +392,9 @@ impl IntrospectionHandler {
         let verified = VerifiedRequest {
             validity: token.validity(rules.leeway),
             resources: token.resources(),
-            needs_sender: token.is_bound() || !rules.required_bindings.is_none(),
+            needs_further_checks: token.is_bound() || !rules.required_bindings.is_none(),
+            #[cfg(feature = "status-list")]
+            status: None,
             token,
             identified,
             rules: Arc::clone(rules),

@@ -23,6 +23,8 @@ use crate::runtime::lookup::engine::LookupUnavailable;
 use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
+#[cfg(feature = "status-list")]
+use crate::server::decide::token_status::TokenStatusCheck;
 use crate::verify::jose::jwk_set::KeySet;
 #[cfg(feature = "jwks")]
 use crate::verify::jose::jws::SuspendedToken;
@@ -37,6 +39,9 @@ pub(in crate::server) struct IssuerAuthority {
     /// What its answers about tokens and users depend on that no key has verified.
     #[cfg(feature = "jwks")]
     pub(in crate::server) liveness: Liveness,
+    /// How the status of its tokens is checked, where it is.
+    #[cfg(feature = "status-list")]
+    pub(in crate::server) status: Option<TokenStatusCheck>,
 }
 
 /// A source of keys. Clones are the same source.

@@ -1,6 +1,8 @@
 //! Parts of the decision on a request: an issuer's policy and keys, signed responses, introspection.
 
 pub(crate) mod decision;
+#[cfg(feature = "status-list")]
+pub(crate) mod token_status;
 pub(crate) mod verified_request;
 pub(crate) mod issuer_authority;
 pub(crate) mod unknown_issuer;

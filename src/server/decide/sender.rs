@@ -216,11 +216,11 @@ enum ProofUse {
     OfThisRequest(ProofFingerprint),
 }
 
-/// Whether this request needs a check of its sender: false for a bearer token where nothing is
-/// demanded.
+/// Whether this request needs a check of its sender, or of the token's status: false for a bearer token
+/// where nothing is demanded.
 #[inline]
 pub(in crate::server) fn is_needed(verified: &VerifiedRequest, credential: Credential<'_>) -> bool {
-    credential.is_dpop() || verified.needs_sender
+    credential.is_dpop() || verified.needs_further_checks
 }
 
 /// A request whose sender is verified here, and its proof where the shared store has not recorded it.

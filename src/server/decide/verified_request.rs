@@ -12,6 +12,8 @@ use crate::model::scope::ScopeToken;
 use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
+#[cfg(feature = "status-list")]
+use crate::runtime::status_list::reference::StatusReference;
 use crate::verify::claims::access_token::{AccessToken, Validity};
 use crate::verify::dpop::proof::ClientKey;
 use crate::verify::identity::kinds::Identity;
@@ -38,8 +40,12 @@ pub(crate) struct VerifiedRequest {
     pub(crate) revocation_check: RevocationCheck,
     /// The client's key of a bound token, from its first proof on.
     pub(crate) client_key: OnceLock<Box<ClientKey>>,
-    /// Whether the sender of each request must be checked: the token is bound, or has to be.
-    pub(crate) needs_sender: bool,
+    /// Whether each request takes further checks: of its sender, since the token is bound or has to be,
+    /// or of the token's status.
+    pub(crate) needs_further_checks: bool,
+    /// Its entry in a status list. `None` where none is checked.
+    #[cfg(feature = "status-list")]
+    pub(crate) status: Option<StatusReference>,
     /// A copy beside the token, for the layers' check on every request.
     pub(crate) resources: ResourceSet,
 }
@@ -62,7 +68,20 @@ impl VerifiedRequest {
         } else {
             0
         };
-        own + footprint(&self.token, &self.identified, &self.rules) + client_key
+        own + footprint(&self.token, &self.identified, &self.rules)
+            + client_key
+            + self.status_bytes()
+    }
+
+    #[cfg(feature = "status-list")]
+    fn status_bytes(&self) -> usize {
+        self.status.as_ref().map_or(0, |_| StatusReference::bytes())
+    }
+
+    #[cfg(not(feature = "status-list"))]
+    #[allow(clippy::unused_self)]
+    const fn status_bytes(&self) -> usize {
+        0
     }
 
     /// The configured issuer of the token.

@@ -7,5 +7,7 @@ pub(crate) mod logout;
 pub(crate) mod revocation_loader;
 #[cfg(feature = "redis")]
 pub(crate) mod shared_status;
+#[cfg(feature = "status-list")]
+pub(crate) mod status_lists;
 #[cfg(feature = "jwks")]
 pub(crate) mod connect;

@@ -16,6 +16,8 @@ use crate::server::settings::introspection_settings::UserInfoLocation;
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::{IntrospectionSettings, IntrospectionTarget};
 use crate::server::settings::oidc_tenants::OidcTenants;
+#[cfg(feature = "status-list")]
+use crate::server::settings::status_list_check::StatusListCheck;
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
@@ -111,6 +113,8 @@ pub struct Issuer {
     pub(in crate::server) required_bindings: RequiredBindings,
     /// The settings that hold one value.
     pub(in crate::server) once: RepeatedSettings,
+    #[cfg(feature = "status-list")]
+    pub(in crate::server) status_list: Option<StatusListCheck>,
     #[cfg(feature = "jwks")]
     pub(in crate::server) introspection: IntrospectionSettings,
     #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -280,6 +284,8 @@ impl Issuer {
             tenant: None,
             required_bindings: RequiredBindings::NONE,
             once: RepeatedSettings::default(),
+            #[cfg(feature = "status-list")]
+            status_list: None,
             #[cfg(feature = "jwks")]
             introspection: IntrospectionSettings::default(),
             #[cfg(all(feature = "axum", feature = "jwks"))]

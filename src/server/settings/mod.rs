@@ -5,9 +5,13 @@ pub(crate) mod path_parameters;
 pub(crate) mod oidc_tenants;
 #[cfg(feature = "jwks")]
 pub(crate) mod introspection_settings;
+#[cfg(feature = "status-list")]
+pub(crate) mod status_list_check;
 pub(crate) mod issuer;
 pub(crate) mod issuer_sessions;
 pub(crate) mod issuer_keys;
+#[cfg(feature = "status-list")]
+pub(crate) mod issuer_status_list;
 pub(crate) mod issuer_aliases;
 pub(crate) mod bound_tokens;
 pub(crate) mod resource;

@@ -80,6 +80,8 @@ impl Site {
         let in_query = self.settings().token_in_query;
         let methods: &[&str] = match endpoint {
             Endpoint::Discovery | Endpoint::KeySet => &["GET"],
+            #[cfg(feature = "status-list")]
+            Endpoint::StatusList => &["GET"],
             Endpoint::UserInfo => &["GET", "POST"],
             Endpoint::TokenInformation if in_query => &["GET", "POST"],
             Endpoint::TokenInformation | Endpoint::Introspection | Endpoint::Revocation => {
@@ -92,6 +94,8 @@ impl Site {
         match endpoint {
             Endpoint::Discovery => Answer::of_type(JSON, self.discovery_document()),
             Endpoint::KeySet => self.key_set(request),
+            #[cfg(feature = "status-list")]
+            Endpoint::StatusList => self.status_list(request),
             Endpoint::Introspection => self.introspection(request).unwrap_or_else(|no| no),
             Endpoint::TokenInformation => self.token_information(request),
             Endpoint::UserInfo => self.user_info(request),
@@ -122,6 +126,15 @@ impl Site {
             );
         }
         answer
+    }
+
+    #[cfg(feature = "status-list")]
+    fn status_list(&self, request: &Request) -> Answer {
+        let path = request.path();
+        let name = path.strip_prefix(Endpoint::StatusList.path());
+        let list = self.issuer.status_list(name.unwrap_or_default());
+        let token = list.served(&format!("{}{path}", self.url));
+        Answer::of_type("application/statuslist+jwt", token)
     }
 
     fn introspection(&self, request: &Request) -> Result<Answer, Answer> {

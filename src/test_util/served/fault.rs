@@ -19,16 +19,21 @@ pub enum Endpoint {
     UserInfo,
     /// Token revocation (RFC 7009).
     Revocation,
+    /// Token Status Lists (draft-ietf-oauth-status-list-21), each at its name below `/statuslists/`.
+    #[cfg(feature = "status-list")]
+    StatusList,
 }
 
 impl Endpoint {
-    const ALL: [Self; 6] = [
+    const ALL: &[Self] = &[
         Self::Discovery,
         Self::KeySet,
         Self::Introspection,
         Self::TokenInformation,
         Self::UserInfo,
         Self::Revocation,
+        #[cfg(feature = "status-list")]
+        Self::StatusList,
     ];
 
     /// What a path leads to.
@@ -36,11 +41,16 @@ impl Endpoint {
         let metadata = path.ends_with("/.well-known/openid-configuration")
             || path.starts_with("/.well-known/oauth-authorization-server");
         let key_set = path.ends_with("/.well-known/jwks.json");
+        #[cfg(feature = "status-list")]
+        if path.starts_with(Self::StatusList.path()) {
+            return Some(Self::StatusList);
+        }
         match () {
             () if metadata => Some(Self::Discovery),
             () if key_set => Some(Self::KeySet),
             () => Self::ALL
-                .into_iter()
+                .iter()
+                .copied()
                 .find(|endpoint| endpoint.path() == path),
         }
     }
@@ -54,6 +64,8 @@ impl Endpoint {
             Self::TokenInformation => "/api/oauth/tokeninfo",
             Self::UserInfo => "/userinfo",
             Self::Revocation => "/revoke",
+            #[cfg(feature = "status-list")]
+            Self::StatusList => "/statuslists/",
         }
     }
 }
@@ -97,7 +109,7 @@ impl Faults {
     }
 
     pub(super) fn everywhere(fault: &Fault) -> Self {
-        let all = Endpoint::ALL.into_iter();
-        Self(all.map(|endpoint| (endpoint, fault.clone())).collect())
+        let all = Endpoint::ALL.iter();
+        Self(all.map(|endpoint| (*endpoint, fault.clone())).collect())
     }
 }

@@ -34,6 +34,7 @@ use crate::test_util::issuer::MockIssuer;
 /// | `/api/oauth/tokeninfo` | token information as Axway API Gateway has it |
 /// | `/userinfo` | userinfo (OpenID Connect Core section 5.3) |
 /// | `/revoke` | revocation (RFC 7009) |
+/// | below `/statuslists/` | Token Status Lists, with the feature `status-list` |
 ///
 /// Introspection and revocation want a client, [`MockIssuer::RESOURCE_SERVER_ID`] with
 /// [`MockIssuer::RESOURCE_SERVER_SECRET`], by Basic or in the form. The server knows the tokens
@@ -118,6 +119,13 @@ impl ServedIssuer {
     #[must_use]
     pub fn key_set_url(&self) -> String {
         self.url_of(Endpoint::KeySet)
+    }
+
+    /// The URL of a status list of the issuer.
+    #[cfg(feature = "status-list")]
+    #[must_use]
+    pub fn status_list_url(&self, name: &str) -> String {
+        format!("{}{name}", self.url_of(Endpoint::StatusList))
     }
 
     /// The URL of the OpenID Provider metadata.

@@ -276,6 +276,16 @@ impl<'c> Unverified<'c> {
         self.issuer.as_deref()
     }
 
+    /// The same token, which counts as this issuer's where it names none: a status list that is trusted
+    /// for the tokens of an issuer.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn or_issued_by(mut self, issuer: &str) -> Self {
+        if self.payload.get("iss").is_none() {
+            self.issuer = Some(Cow::Owned(issuer.to_owned()));
+        }
+        self
+    }
+
     /// The error for a missing `iss`.
     #[cold]
     pub(crate) fn no_issuer(&self) -> TokenError {

@@ -51,6 +51,10 @@ fn each_foreign_crate_has_its_room() {
         ),
         ("utoipa", vec!["middleware/openapi/"]),
         ("aide", vec!["middleware/openapi/"]),
+        (
+            "flate2",
+            vec!["verify/status_list/list.rs", "test_util/status_lists.rs"],
+        ),
         ("redis", vec!["runtime/shared/store/"]),
         ("tokio_rustls", vec!["runtime/shared/store/tls.rs"]),
         ("rustls_native_certs", vec!["runtime/shared/store/tls.rs"]),
