@@ -11,11 +11,18 @@ pub use crate::middleware::extract::UserInfo;
 #[cfg(feature = "axum")]
 #[doc(inline)]
 pub use crate::middleware::extract::{
-    Authorized, Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained,
+    Authorized, Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained, ThroughActor,
+    UserThroughActor, WithoutActor,
 };
+#[doc(inline)]
+pub use crate::model::required_actor::{ActorRequirement, RequiredActor};
 #[doc(inline)]
 pub use crate::model::requirement::{Requirement, RouteRequirement};
 #[doc(inline)]
 pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};
 #[doc(inline)]
 pub use crate::verify::claims::access_token::CallerKey;
+#[doc(inline)]
+pub use crate::verify::claims::actor::Actor;
+#[doc(inline)]
+pub use crate::verify::identity::on_behalf_of::{Acting, OnBehalfOf};

@@ -2,7 +2,8 @@
 //!
 //! 1. Levels, targets, messages and names of fields are those that operators filter by, so they
 //!    are stable. Targets are written out, and do not change with the place of a call.
-//! 2. An event never contains a token, a claim's value or a key.
+//! 2. An event never contains a token, a claim's value or a key; the names of callers only where the
+//!    server's setting asks for them, escaped and cut.
 
 use crate::model::event::Event;
 
@@ -41,7 +42,7 @@ pub(crate) const fn emit(_: Event<'_>) {}
 pub(crate) fn emit(event: Event<'_>) {
     match event {
         Event::NothingSent | Event::TokenAdmitted { .. } => admitted(event),
-        Event::RequestRefused(rejection) => refused(rejection),
+        Event::RequestRefused { rejection, names } => refused(rejection, names),
         Event::RefusalsSummarized {
             last,
             issuer,
@@ -79,7 +80,8 @@ use records::{admitted, logout, refused, runtime, security_event, server, summar
 mod records {
     use crate::model::error::rejection::{Rejection, RejectionKind};
     use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-    use crate::model::event::Event;
+    use crate::model::event::{CallerNames, Event};
+    use crate::runtime::util::excerpt::excerpt;
 
     pub(super) fn admitted(event: Event<'_>) {
         const TARGET: &str = "portcullis::middleware::authenticate::service";
@@ -87,6 +89,7 @@ mod records {
             issuer,
             caller,
             binding,
+            names,
         } = event
         else {
             tracing::trace!(target: TARGET, "no token was sent; the layer is optional");
@@ -96,16 +99,66 @@ mod records {
             .record("auth.issuer", issuer)
             .record("auth.caller", caller)
             .record("auth.binding", binding);
-        tracing::trace!(target: TARGET, issuer, caller, binding, "token admitted");
+        let names = ShownNames::of(names);
+        names.record();
+        tracing::trace!(
+            target: TARGET,
+            issuer,
+            caller,
+            binding,
+            subject = names.subject,
+            client = names.client,
+            actor = names.actor,
+            actor_issuer = names.actor_issuer,
+            "token admitted"
+        );
+    }
+
+    /// The names of a caller as they are logged: escaped, and at most so many characters of each.
+    #[derive(Default)]
+    struct ShownNames {
+        subject: Option<String>,
+        client: Option<String>,
+        actor: Option<String>,
+        actor_issuer: Option<String>,
+    }
+
+    impl ShownNames {
+        fn of(names: Option<CallerNames<'_>>) -> Self {
+            let shown = |text: &str| excerpt(text, 256);
+            names.map_or_else(Self::default, |names| Self {
+                subject: names.subject.map(shown),
+                client: names.client.map(shown),
+                actor: names.actor.map(|(id, _)| shown(id)),
+                actor_issuer: names.actor.map(|(_, issuer)| shown(issuer)),
+            })
+        }
+
+        /// Fills the fields of the application's span that have these names.
+        fn record(&self) {
+            let span = tracing::Span::current();
+            for (field, name) in [
+                ("auth.subject", &self.subject),
+                ("auth.client", &self.client),
+                ("auth.actor", &self.actor),
+                ("auth.actor_issuer", &self.actor_issuer),
+            ] {
+                if let Some(name) = name {
+                    span.record(field, name.as_str());
+                }
+            }
+        }
     }
 
     const REFUSALS: &str = "portcullis::middleware::response::refusal_log::events";
 
-    pub(super) fn refused(rejection: &Rejection) {
+    pub(super) fn refused(rejection: &Rejection, names: Option<CallerNames<'_>>) {
         let (kind, issuer) = (rejection.kind().as_str(), rejection.issuer());
         tracing::Span::current()
             .record("auth.refusal", kind)
             .record("auth.issuer", issuer);
+        let names = ShownNames::of(names);
+        names.record();
         let detail = rejection.detail();
         tracing::debug!(
             target: REFUSALS,
@@ -117,6 +170,10 @@ mod records {
             setting = detail.and_then(RejectionDetail::setting),
             expected = detail.and_then(RejectionDetail::expected),
             found = detail.and_then(RejectionDetail::found),
+            subject = names.subject,
+            client = names.client,
+            actor = names.actor,
+            actor_issuer = names.actor_issuer,
             reason = %rejection,
             "request refused"
         );

@@ -8,6 +8,7 @@
 //! | [`resources_and_metadata`] | several resources in one server, RFC 9728 metadata, which resource a token is for |
 //! | [`mcp`] | MCP servers: a scope for each tool, prompt, resource and method; revisions, bodies, lists |
 //! | [`step_up`] | requirements of a route, authentication of the user (RFC 9470), scope hierarchies |
+//! | [`agents`] | agents and services that act for a user (RFC 8693 `act`): guards, revocation, who acts for whom |
 //! | [`bound_tokens`] | DPoP, mutual TLS, FAPI 2.0: tokens that are useless without their client's key |
 //! | [`introspection`] | opaque tokens: when to use them, how their issuer is called, how long an answer is cached |
 //! | [`revocation`] | how tokens are revoked, for how long, what a restart forgets, back-channel logout |
@@ -72,6 +73,10 @@ pub mod mcp {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("step_up.md")]
 pub mod step_up {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("agents.md")]
+pub mod agents {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("bound_tokens.md")]

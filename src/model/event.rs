@@ -26,9 +26,15 @@ pub(crate) enum Event<'e> {
         caller: &'static str,
         /// What the token is bound to: `none`, `dpop`, `mutual_tls` or `dpop+mutual_tls`.
         binding: &'static str,
+        /// Where the server's setting asks for them.
+        names: Option<CallerNames<'e>>,
     },
     /// A layer, a guard or the application refused a request.
-    RequestRefused(&'e Rejection),
+    RequestRefused {
+        rejection: &'e Rejection,
+        /// Those of a good token, where the server's setting asks for them.
+        names: Option<CallerNames<'e>>,
+    },
     /// Refusals of one kind and issuer since the last summary.
     RefusalsSummarized {
         last: &'e Rejection,
@@ -143,4 +149,14 @@ pub(crate) enum Event<'e> {
     SharingFailed { error: &'e dyn fmt::Display },
     /// The stream of revocations in the shared store was full.
     StreamRenewed,
+}
+
+/// Whose authority a request has and who acts with it, as the token states them: not escaped, not cut.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+pub(crate) struct CallerNames<'e> {
+    pub(crate) subject: Option<&'e str>,
+    pub(crate) client: Option<&'e str>,
+    /// The id of the outermost actor, and its issuer.
+    pub(crate) actor: Option<(&'e str, &'e str)>,
 }

@@ -12,6 +12,7 @@ pub(crate) mod url;
 pub(crate) mod revocation;
 pub(crate) mod lease_end;
 pub(crate) mod scope;
+pub(crate) mod required_actor;
 pub(crate) mod requirement;
 pub(crate) mod ids;
 pub(crate) mod reach;

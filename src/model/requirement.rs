@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use crate::model::binding::Binding;
+use crate::model::required_actor::RequiredActor;
 use crate::model::scope::ScopeRequirement;
 use crate::model::scope::assert_requirement;
 use crate::model::scope::value::is_scope;
 
 /// What a route demands beside a good token: scopes, a role, the authentication of the user, a
-/// binding, a tenant. Declared with [`requirements!`](crate::requirements); every
+/// binding, an actor, a tenant. Declared with [`requirements!`](crate::requirements); every
 /// [`ScopeRequirement`] of [`scopes!`](crate::scopes) is one too.
 ///
 /// Everything that is not the default is demanded, all of it together.
@@ -48,6 +49,10 @@ pub trait Requirement: Send + Sync + 'static {
     /// Default: none.
     const BINDING: Option<Binding> = None;
 
+    /// What the token must say about the actor: none, one, or a named one (RFC 8693 section 4.1).
+    /// Default: any token, with an actor or without.
+    const ACTOR: Option<RequiredActor> = None;
+
     /// Whether the caller must reach a tenant: a workspace or an account. Default: no.
     const TENANT: bool = false;
 }
@@ -67,6 +72,7 @@ pub struct RouteRequirement {
     pub(crate) acr_values: &'static [&'static str],
     pub(crate) max_age: Option<Duration>,
     pub(crate) binding: Option<Binding>,
+    pub(crate) actor: Option<RequiredActor>,
     pub(crate) needs_tenant: bool,
 }
 
@@ -88,6 +94,7 @@ impl RouteRequirement {
             acr_values: R::ACR_VALUES,
             max_age: R::MAX_AGE,
             binding: R::BINDING,
+            actor: R::ACTOR,
             needs_tenant: R::TENANT,
         }
     }
@@ -126,6 +133,12 @@ impl RouteRequirement {
     #[must_use]
     pub const fn binding(&self) -> Option<Binding> {
         self.binding
+    }
+
+    /// What the token must say about the actor.
+    #[must_use]
+    pub const fn actor(&self) -> Option<RequiredActor> {
+        self.actor
     }
 
     /// Whether the caller must reach a tenant.
@@ -191,7 +204,8 @@ const fn has_space(text: &str) -> bool {
 ///
 /// Each part may be left out; those that stand are demanded together, and stand in this order. For
 /// `scope`, `role` and `acr` any one of the literals joined by `|` suffices. `binding` is the name of a
-/// [`Binding`](crate::binding::Binding), `max_age` a constant [`Duration`].
+/// [`Binding`](crate::binding::Binding), `actor` a constructor of
+/// [`RequiredActor`](crate::extract::RequiredActor), `max_age` a constant [`Duration`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -239,6 +253,7 @@ macro_rules! requirements {
             $(role: $role:literal $(| $roles:literal)* $(,)?)?
             $(tenant: $tenant:literal $(,)?)?
             $(binding: $binding:ident $(,)?)?
+            $(actor: $actor:ident $(::<$agent:ty>)? () $(.$for_user:ident())? $(,)?)?
             $(acr: $acr:literal $(| $acrs:literal)* $(,)?)?
             $(max_age: $age:expr $(,)?)?
         }
@@ -253,6 +268,7 @@ macro_rules! requirements {
             $(const ACR_VALUES: &'static [&'static str] = &[$acr $(, $acrs)*];)?
             $(const MAX_AGE: ::core::option::Option<::core::time::Duration> = ::core::option::Option::Some($age);)?
             $(const BINDING: ::core::option::Option<$crate::binding::Binding> = ::core::option::Option::Some($crate::binding::Binding::$binding);)?
+            $(const ACTOR: ::core::option::Option<$crate::extract::RequiredActor> = ::core::option::Option::Some($crate::extract::RequiredActor::$actor$(::<$agent>)?()$(.$for_user())?);)?
             $(const TENANT: bool = $tenant;)?
         }
 
@@ -278,6 +294,7 @@ mod tests {
             role: "treasurer",
             tenant: true,
             binding: Dpop,
+            actor: any().for_user(),
             acr: "phr" | "urn:example:mfa",
             max_age: Duration::from_secs(300),
         }
@@ -303,6 +320,8 @@ mod tests {
         assert_eq!(transfer.acr_values(), ["phr", "urn:example:mfa"]);
         assert_eq!(transfer.max_age(), Some(Duration::from_secs(300)));
         assert_eq!(transfer.binding(), Some(Binding::Dpop));
+        assert_eq!(transfer.actor(), Some(RequiredActor::any().for_user()));
+        assert_eq!(nothing.actor(), None);
         assert!(transfer.needs_tenant());
     }
 

@@ -1,8 +1,8 @@
 //! Revocations: tokens that are refused although signature and times are good.
 //!
 //! 1. A revocation belongs to a configured issuer; the same id from another issuer is another id.
-//! 2. Tokens and sessions are revoked for good; subjects, clients and issuers up to a time, so that a
-//!    later sign-in is accepted.
+//! 2. Tokens and sessions are revoked for good; subjects, clients, actors and issuers up to a time, so
+//!    that a later sign-in is accepted.
 //! 3. A token is before that time unless it proves the opposite: its `auth_time`, or its `iat` where
 //!    that is absent, is later than the time plus the issuer's leeway.
 
@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::model::time::UnixTime;
 
-/// A revocation: of a token, of a session, or of all tokens of a subject, a client or an issuer up to a
-/// time.
+/// A revocation: of a token, of a session, or of all tokens of a subject, a client, an actor or an issuer
+/// up to a time.
 ///
 /// It has ids as the issuer writes them, and takes effect when it is added to the list of a server with
 /// [`Revocations::revoke`](crate::revocation::Revocations::revoke).
@@ -52,6 +52,8 @@ pub enum RevocationKind {
     SubjectWithoutSession,
     /// A client, up to a time.
     Client,
+    /// An actor (RFC 8693), up to a time.
+    Actor,
     /// A whole issuer, up to a time.
     Issuer,
 }
@@ -66,6 +68,7 @@ impl RevocationKind {
             Self::Subject => "subject",
             Self::SubjectWithoutSession => "subject_without_session",
             Self::Client => "client",
+            Self::Actor => "actor",
             Self::Issuer => "issuer",
         }
     }
@@ -110,6 +113,17 @@ impl Revocation {
         Self::new(issuer, RevocationKind::Client, client_id, Some(before))
     }
 
+    /// All tokens with which this actor acts, up to a time: those whose outermost `act` has this `sub` or
+    /// this `client_id` (RFC 8693 section 4.1). `issuer` is the configured issuer of the tokens, whatever
+    /// `iss` their `act` has. Tokens of its users without the actor stay good, and so do tokens in which
+    /// it is an earlier actor: revoke the later one, or the subjects. The actor's own tokens, where it is
+    /// the subject or the client, are revoked by [`subject`](Self::subject) or [`client`](Self::client).
+    #[doc(alias("agent", "act"))]
+    #[must_use]
+    pub fn actor(issuer: &str, actor: &str, before: UnixTime) -> Self {
+        Self::new(issuer, RevocationKind::Actor, actor, Some(before))
+    }
+
     /// All tokens of an issuer up to a time.
     #[must_use]
     pub fn whole_issuer(issuer: &str, before: UnixTime) -> Self {
@@ -142,7 +156,7 @@ impl Revocation {
         self.kind
     }
 
-    /// The id of the token, session, subject or client; absent for a whole issuer.
+    /// The id of the token, session, subject, client or actor; absent for a whole issuer.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         match self.kind {

@@ -134,6 +134,7 @@ impl ResourceServerBuilder {
             loading: self.load.map(Loading::new),
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,
+            logs_callers: self.logs_callers,
             registry: RegistryCell::new(registry),
         }));
         #[cfg(feature = "status-list")]

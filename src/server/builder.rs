@@ -61,6 +61,7 @@ pub struct ResourceServerBuilder {
     pub(super) lease_outage_tolerance: Duration,
     pub(super) checks: Vec<ApplicationCheck>,
     pub(super) shows_unknown_issuers: bool,
+    pub(super) logs_callers: bool,
     pub(super) scope_hierarchy: ScopeHierarchy,
     /// The settings that hold one value.
     pub(super) once: RepeatedSettings,
@@ -114,6 +115,7 @@ impl ResourceServerBuilder {
             lease_outage_tolerance: Duration::from_secs(30),
             checks: Vec::new(),
             shows_unknown_issuers: false,
+            logs_callers: false,
             scope_hierarchy: ScopeHierarchy::new(),
             once: RepeatedSettings::default(),
             binding: BindingSettings::default(),
@@ -424,6 +426,17 @@ impl ResourceServerBuilder {
     /// may be forged. Default: the refusal names the fault alone.
     pub fn show_unknown_issuers(mut self) -> Self {
         self.shows_unknown_issuers = true;
+        self
+    }
+
+    /// Names the caller in events: the `subject` and the `client` of the token and, where an agent acts,
+    /// `actor` and `actor_issuer`, each escaped and cut to 256 characters. They stand in `token admitted`
+    /// and, for a good token that a guard or the application refuses, in `request refused`; fields
+    /// `auth.subject`, `auth.client`, `auth.actor` and `auth.actor_issuer` of the application's span are
+    /// filled. Ids of people then stand in the log. Default: events have no claim's value.
+    #[doc(alias("audit", "logging"))]
+    pub fn log_callers(mut self) -> Self {
+        self.logs_callers = true;
         self
     }
 }

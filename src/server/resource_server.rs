@@ -89,6 +89,8 @@ pub(super) struct ServerState {
     pub(super) checks: Vec<ApplicationCheck>,
     /// Whether the `iss` of an unknown issuer goes into the refusal's detail.
     pub(super) shows_unknown_issuers: bool,
+    /// Whether events have the names of callers.
+    pub(super) logs_callers: bool,
     pub(super) outside: Directories,
     pub(super) path: PathParameters,
     pub(super) connection: Connection,
@@ -230,6 +232,11 @@ impl ResourceServer {
             entries: store.local.len(),
             capacity: store.local.capacity(),
         })
+    }
+
+    /// Whether events have the names of callers.
+    pub(crate) fn logs_callers(&self) -> bool {
+        self.0.logs_callers
     }
 
     pub(crate) fn refusals(&self) -> &RefusalCounters {

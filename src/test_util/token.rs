@@ -235,6 +235,26 @@ impl TokenBuilder {
         self.confirmed_by("jkt", key.thumbprint())
     }
 
+    /// Names an agent with this `sub` as the one that acts: `act` (RFC 8693 section 4.1). The actor that
+    /// was set before becomes the earlier one, as it does when a token is exchanged again. Default: none.
+    pub fn actor(self, subject: &str) -> Self {
+        self.actor_with(json!({ "sub": subject }))
+    }
+
+    /// The same with these members, such as `json!({"client_id": "..", "iss": ".."})`. A value that is no
+    /// object stands as it is, in the place of every actor that was set before.
+    ///
+    /// # Panics
+    ///
+    /// When `members` cannot be written as JSON.
+    pub fn actor_with(mut self, members: impl Serialize) -> Self {
+        let mut actor = json_of(members);
+        if let (Some(members), Some(earlier)) = (actor.as_object_mut(), self.claims.remove("act")) {
+            members.entry("act").or_insert(earlier);
+        }
+        self.claim("act", actor)
+    }
+
     fn confirmed_by(mut self, member: &str, thumbprint: String) -> Self {
         let confirmation = self.claims.entry("cnf").or_insert_with(|| json!({}));
         if let Some(members) = confirmation.as_object_mut() {

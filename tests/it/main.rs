@@ -8,6 +8,7 @@
     clippy::too_many_lines
 )]
 
+mod agents;
 mod attacks;
 mod binding;
 mod cache;

@@ -13,7 +13,7 @@ use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
-use crate::middleware::response::refusal_log::{log_refusal, log_unlayered};
+use crate::middleware::response::refusal_log::{log_refusal_of, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, add_kept_tokens};
 use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
@@ -191,7 +191,8 @@ impl AuthContext {
             Some(verified) => explained(rejection, verified).by(verified.realm()),
             None => rejection,
         };
-        log_refusal(&rejection, &self.policy.server);
+        let verified = self.verified.as_deref().map(|verified| &**verified);
+        log_refusal_of(&rejection, &self.policy.server, verified);
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.reply)
     }
 

@@ -40,6 +40,7 @@ use crate::server::decide::decision::Decision;
 use crate::server::decide::decision::PendingDecision;
 use crate::server::decide::sender::AuthenticatedRequest;
 use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::resource_server::ResourceServer;
 use crate::verify::request::credential::SentSchemes;
 use crate::verify::request::request_parts::RequestParts;
 
@@ -137,7 +138,10 @@ impl Authenticator {
         if let Some(verified) = &verified {
             self.0.check_binding(verified)?;
         }
-        log_admitted(verified.as_deref().map(|verified| &**verified));
+        log_admitted(
+            &self.0.server,
+            verified.as_deref().map(|verified| &**verified),
+        );
         request.extensions_mut().insert(AuthContext {
             verified,
             policy: self.0.share(),
@@ -291,7 +295,7 @@ where
     Ok((response, rest))
 }
 
-fn log_admitted(verified: Option<&VerifiedRequest>) {
+fn log_admitted(server: &ResourceServer, verified: Option<&VerifiedRequest>) {
     if !logging::is_enabled() {
         return;
     }
@@ -300,6 +304,7 @@ fn log_admitted(verified: Option<&VerifiedRequest>) {
             issuer: verified.token.issuer(),
             caller: verified.caller_kind(),
             binding: verified.token.binding_name(),
+            names: server.logs_callers().then(|| verified.caller_names()),
         },
         None => Event::NothingSent,
     });

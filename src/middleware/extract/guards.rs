@@ -5,6 +5,7 @@ use http::request::Parts;
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::macros::{guard, no_wiring};
 use crate::middleware::extract::tenant_path::RouteParameters;
+use crate::middleware::require::actor_check::check_actor;
 use crate::middleware::require::check::{check_requirements, check_tenant, is_about_tenants};
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
@@ -80,6 +81,9 @@ fn wiring_of<R: Requirement>(context: &AuthContext) -> Result<(), Refusal> {
 async fn check_requirement<R: Requirement>(parts: &mut Parts) -> Result<(), Refusal> {
     let demand = const { &RouteRequirement::of::<R>() };
     check_requirements(&mut parts.extensions, std::iter::once(demand), None)?;
+    if let Some(required) = &R::ACTOR {
+        check_actor(AuthContext::of(&parts.extensions)?, required)?;
+    }
     if !R::ROLES.is_empty() {
         check_role(parts, R::ROLES).await?;
     }

@@ -16,13 +16,13 @@ mod identity;
 #[cfg(feature = "jwks")]
 mod lease;
 mod refuser;
-mod sender_constrained;
+mod token_guards;
 mod token;
 #[cfg(feature = "jwks")]
 mod user_info;
 
 pub use guards::{Authorized, InGroup, InRole, RoleRequirement, Scoped, assert_roles};
-pub use sender_constrained::SenderConstrained;
 pub use token::Claims;
+pub use token_guards::{SenderConstrained, ThroughActor, UserThroughActor, WithoutActor};
 #[cfg(feature = "jwks")]
 pub use user_info::UserInfo;

@@ -3,7 +3,7 @@
 use http::Extensions;
 
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::require::check::{check_requirements, check_roles_and_tenant, is_met};
+use crate::middleware::require::check::{check_caller, check_requirements, is_met};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::requirement::RouteRequirement;
 
@@ -18,7 +18,7 @@ pub(super) fn check<'r>(
         context.required()?;
     }
     check_requirements(extensions, demands.clone(), None)?;
-    check_roles_and_tenant(extensions, demands)
+    check_caller(extensions, demands)
 }
 
 /// Whether the request has a token that is good for this layer's context.

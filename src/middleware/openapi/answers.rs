@@ -113,6 +113,9 @@ fn authorization(demand: &Demand) -> Vec<String> {
             all.push(format!("The caller must {what} {}.", alternatives(names)));
         }
     }
+    if let Some(actor) = &demand.actor {
+        all.push(format!("The token must name {actor} (`act`)."));
+    }
     if demand.tenant {
         all.push("The caller must reach the tenant.".to_owned());
     }

@@ -43,6 +43,9 @@ pub(super) struct Demand {
     pub(super) max_age: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) binding: Option<DocumentedBinding>,
+    /// What is demanded of the actor, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) actor: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) tenant: bool,
 }
@@ -75,6 +78,7 @@ impl From<RouteRequirement> for Demand {
             acr_values: owned(requirement.acr_values()),
             max_age: requirement.max_age().map(|age| age.as_secs()),
             binding: requirement.binding().map(Into::into),
+            actor: requirement.actor().map(|actor| actor.to_string()),
             tenant: requirement.needs_tenant(),
             ..Self::default()
         }

@@ -8,16 +8,19 @@ use crate::middleware::authenticate::refuser::Refuser;
 #[cfg(feature = "jwks")]
 use crate::middleware::extract::UserInfo;
 use crate::middleware::extract::{
-    Authorized, Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained,
+    Authorized, Claims, InGroup, InRole, RoleRequirement, Scoped, SenderConstrained, ThroughActor,
+    UserThroughActor, WithoutActor,
 };
 use crate::middleware::openapi::aide_document::add_demand;
 use crate::middleware::openapi::demand::{Demand, DocumentedBinding, owned};
+use crate::model::required_actor::{ActorRequirement, RequiredActor};
 use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::{Scope, ScopeRequirement};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::access::{AccountAccess, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
+use crate::verify::identity::on_behalf_of::OnBehalfOf;
 
 /// An extractor that reads the layer's result.
 macro_rules! extractor {
@@ -65,6 +68,7 @@ extractor!(WorkspaceAccess, of_tenant());
 extractor!(AccountAccess, of_tenant());
 extractor!(Delegation, Demand::default());
 extractor!(UncheckedDelegation, Demand::default());
+extractor!(OnBehalfOf, Demand::default());
 
 guard!(Scoped, [R: ScopeRequirement], RouteRequirement::of::<R>().into());
 guard!(Authorized, [R: Requirement], RouteRequirement::of::<R>().into());
@@ -85,12 +89,27 @@ guard!(
     }
 );
 
+guard!(ThroughActor, [A: ActorRequirement], of_actor(RequiredActor::named::<A>()));
+guard!(WithoutActor, [], of_actor(RequiredActor::absent()));
+guard!(
+    UserThroughActor,
+    [],
+    of_actor(RequiredActor::any().for_user())
+);
+
 /// It makes refusals and demands nothing.
 impl OperationInput for Refuser {}
 
 fn of_caller(kind: &str) -> Demand {
     Demand {
         callers: vec![kind.to_owned()],
+        ..Demand::default()
+    }
+}
+
+fn of_actor(required: RequiredActor) -> Demand {
+    Demand {
+        actor: Some(required.to_string()),
         ..Demand::default()
     }
 }

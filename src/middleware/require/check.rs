@@ -1,11 +1,11 @@
 //! The check of what a route demands beside a good token: one function for layers, extractors and MCP.
 //!
-//! 1. In this order: the token's binding, the scope, the authentication of the user, the role, the
-//!    tenant. The first that is missing decides about status and error code.
+//! 1. In this order: the token's binding, the scope, the authentication of the user, the actor, the
+//!    role, the tenant. The first that is missing decides about status and error code.
 //! 2. One challenge names all of the first three that a client can get: the scope of the whole
 //!    requirement, and the `acr` values and the age that are missing (RFC 9470 section 3). A client that
 //!    gets what it names is not refused for the next part.
-//! 3. A refusal for a role or a tenant has no challenge: a new token would not help.
+//! 3. A refusal for an actor, a role or a tenant has no challenge: a new token would not help.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use http::Extensions;
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::authenticate::refuser::Refuser;
+use crate::middleware::require::actor_check::check_actor;
+#[cfg(feature = "mcp")]
+use crate::middleware::require::actor_check::unmet;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_role, lacking_scope};
 use crate::model::binding::RequiredBindings;
@@ -70,8 +73,8 @@ fn check_context<'d>(
 
 impl Refuser {
     /// Checks a requirement that depends on the request's data, such as a second factor for great
-    /// amounts: scope, authentication of the user and binding, a role of the issuer's roles claim, and the
-    /// tenant, with the order and the challenge of [`RequireLayer`](crate::layer::RequireLayer).
+    /// amounts: scope, authentication of the user and binding, the actor, a role of the issuer's roles
+    /// claim, and the tenant, with the order and the challenge of [`RequireLayer`](crate::layer::RequireLayer).
     ///
     /// # Errors
     ///
@@ -98,6 +101,7 @@ impl Refuser {
         let demand = const { &RouteRequirement::of::<R>() };
         self.judge(|context| {
             check_context(context, std::iter::once(demand), None)?;
+            check_actor_of(context, demand)?;
             check_role(context, demand)?;
             check_tenant_of(context, demand)
         })
@@ -109,12 +113,15 @@ pub(in crate::middleware) const fn is_about_tenants(demand: &RouteRequirement) -
     demand.needs_tenant || !demand.roles.is_empty()
 }
 
-/// Checks roles by the issuer's roles claim, and that the caller reaches a tenant.
-pub(in crate::middleware) fn check_roles_and_tenant<'d>(
+/// Checks the actor, roles by the issuer's roles claim, and that the caller reaches a tenant.
+pub(in crate::middleware) fn check_caller<'d>(
     extensions: &Extensions,
     mut demands: impl Iterator<Item = &'d RouteRequirement>,
 ) -> Result<(), Refusal> {
     demands.try_for_each(|demand| {
+        if demand.actor.is_some() {
+            check_actor_of(AuthContext::of(extensions)?, demand)?;
+        }
         if !is_about_tenants(demand) {
             return Ok(());
         }
@@ -122,6 +129,13 @@ pub(in crate::middleware) fn check_roles_and_tenant<'d>(
         check_role(context, demand)?;
         check_tenant_of(context, demand)
     })
+}
+
+fn check_actor_of(context: &AuthContext, demand: &RouteRequirement) -> Result<(), Refusal> {
+    match &demand.actor {
+        None => Ok(()),
+        Some(required) => check_actor(context, required),
+    }
 }
 
 fn check_role(context: &AuthContext, demand: &RouteRequirement) -> Result<(), Refusal> {
@@ -177,6 +191,9 @@ pub(in crate::middleware) fn is_met(context: &AuthContext, demand: &RouteRequire
     missing.add_beside_scope(demand, verified, || context.policy.server.wall_clock());
     !matches!(demand.scope_match(&verified.token), ScopeMatch::None)
         && missing.is_nothing()
+        && demand
+            .actor
+            .is_none_or(|required| unmet(&required, verified).is_none())
         && (demand.roles.is_empty() || has_role(demand, verified))
         && (!demand.needs_tenant || has_tenant(verified))
         && (!is_about_tenants(demand) || context.policy.wiring_fault.is_none())

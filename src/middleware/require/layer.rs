@@ -12,7 +12,7 @@ use tower_service::Service;
 #[cfg(feature = "jwks")]
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::future::{Lent, ResponseFuture};
-use crate::middleware::require::check::{check_requirements, check_roles_and_tenant};
+use crate::middleware::require::check::{check_caller, check_requirements};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest, RenderedBody};
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
@@ -189,5 +189,5 @@ fn check<R: Requirement>(
 ) -> Result<(), Refusal> {
     let demand = const { &RouteRequirement::of::<R>() };
     check_requirements(extensions, std::iter::once(demand), inside)?;
-    check_roles_and_tenant(extensions, std::iter::once(demand))
+    check_caller(extensions, std::iter::once(demand))
 }

@@ -144,8 +144,9 @@ impl Rejection {
 
     /// The fault inside the kind, or, for [`RejectionKind::WrongCaller`], the check that refused:
     /// `context` (a token for another API context), `caller` (another kind of caller), `guest` (a
-    /// principal that is admitted to workspaces only), `role`, `group`, `delegation` (the request names
-    /// a user where delegation is off, or delegation is refused) or `objection` (the application's own
+    /// principal that is admitted to workspaces only), `role`, `group`, `actor` (an agent, or none, where
+    /// the route demands otherwise), `delegation` (the request names a user where delegation is off, or
+    /// delegation is refused) or `objection` (the application's own
     /// check); for
     /// [`RejectionKind::Forbidden`] the application's reason. A stable name, for operators.
     #[must_use]

@@ -10,12 +10,17 @@ use crate::model::revocation::Revocation;
 use crate::model::revocation::RevocationKind;
 use crate::runtime::util::sync::{AtomicU64, Ordering};
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::claims::revocation_rule::subjects;
+use crate::verify::claims::revocation_rule::{actors, subjects};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// The ids of a token that a revocation can name: `jti`, `origin_jti`, `sid`, the configured
+/// The ids of a token that are kept as hashes beside it: `jti`, `origin_jti`, `sid`, the configured
 /// subject, `sub`, the client; and the issuer as a whole.
-pub(in crate::runtime) const NAMES: usize = 7;
+pub(super) const KEPT: usize = 7;
+
+/// The ids of a token that a revocation can name: those, and in front of the subject the `sub` and the
+/// `client_id` of the actor. The actor's are not kept: few tokens have one, and the others do not pay
+/// for it in memory.
+pub(in crate::runtime) const NAMES: usize = KEPT + 2;
 
 /// Which of the names a revocation can name, or belong to the caller.
 #[cfg(feature = "jwks")]
@@ -23,17 +28,18 @@ pub(in crate::runtime) struct NamePlaces;
 
 #[cfg(feature = "jwks")]
 impl NamePlaces {
-    /// The names of a caller: subject, `sub`, client, issuer.
-    pub(in crate::runtime) const CALLER: usize = 4;
+    /// The names of a caller: actor, subject, `sub`, client, issuer.
+    pub(in crate::runtime) const CALLER: usize = 6;
 
     /// The places of the names that a revocation of this kind can name.
     pub(in crate::runtime) fn of(kind: RevocationKind) -> Range<usize> {
         match kind {
             RevocationKind::Token => 0..1,
             RevocationKind::Session => 1..3,
-            RevocationKind::Subject | RevocationKind::SubjectWithoutSession => 3..5,
-            RevocationKind::Client => 5..6,
-            RevocationKind::Issuer => 6..7,
+            RevocationKind::Actor => 3..5,
+            RevocationKind::Subject | RevocationKind::SubjectWithoutSession => 5..7,
+            RevocationKind::Client => 7..8,
+            RevocationKind::Issuer => 8..9,
         }
     }
 
@@ -53,7 +59,7 @@ pub(crate) struct RevocationCheck {
     /// version.
     passed_at: AtomicU64,
     /// The hashes of the token's ids; 0 where there is none, and before they are made.
-    hashes: [AtomicU64; NAMES],
+    hashes: [AtomicU64; KEPT],
 }
 
 impl RevocationCheck {
@@ -69,7 +75,7 @@ impl RevocationCheck {
     }
 
     /// The hashes of the token's ids, made once.
-    pub(in crate::runtime) fn hashes(&self, make: impl FnOnce() -> [u64; NAMES]) -> [u64; NAMES] {
+    pub(super) fn hashes(&self, make: impl FnOnce() -> [u64; KEPT]) -> [u64; KEPT] {
         let [.., whole] = &self.hashes;
         // INVARIANT: every token has the last hash, which is stored last: where it is set, all are.
         if whole.load(Ordering::Acquire) != 0 {
@@ -108,8 +114,30 @@ impl NameHasher {
         of_id(self.issuer(revocation.issuer()), id)
     }
 
-    /// The hashes of a token's ids; 0 where it has none.
-    pub(super) fn of_token(&self, token: &AccessToken, rules: &IssuerPolicy) -> [u64; NAMES] {
+    /// The hashes of all names of a token; 0 where it has none.
+    pub(super) fn of_token(
+        &self,
+        check: &RevocationCheck,
+        token: &AccessToken,
+        rules: &IssuerPolicy,
+    ) -> [u64; NAMES] {
+        let kept = check.hashes(|| self.kept_of(token, rules));
+        let [jti, origin, session, configured, plain, client, issuer] = kept;
+        let [actor, actor_client] = self.of_actor(token, rules);
+        [
+            jti,
+            origin,
+            session,
+            actor,
+            actor_client,
+            configured,
+            plain,
+            client,
+            issuer,
+        ]
+    }
+
+    fn kept_of(&self, token: &AccessToken, rules: &IssuerPolicy) -> [u64; KEPT] {
         let [origin, session] = token.sessions();
         let [configured, plain] = subjects(token);
         let client = token.client_id().map(ClientId::as_str);
@@ -122,6 +150,16 @@ impl NameHasher {
             client,
             Some(""),
         ];
+        let issuer = self.issuer(&rules.realm);
+        names.map(|name| name.map_or(0, |name| of_id(issuer.clone(), name)))
+    }
+
+    /// Those of its actor; 0 where it has none.
+    fn of_actor(&self, token: &AccessToken, rules: &IssuerPolicy) -> [u64; 2] {
+        let names = actors(token);
+        if names == [None, None] {
+            return [0; 2];
+        }
         let issuer = self.issuer(&rules.realm);
         names.map(|name| name.map_or(0, |name| of_id(issuer.clone(), name)))
     }

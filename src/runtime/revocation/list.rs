@@ -18,7 +18,9 @@ use crate::model::revocation::Revocation;
 use crate::model::revocation::RevocationKind;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::Clock;
-use crate::runtime::revocation::check::{NAMES, NameHasher};
+#[cfg(feature = "jwks")]
+use crate::runtime::revocation::check::NAMES;
+use crate::runtime::revocation::check::NameHasher;
 pub(crate) use crate::runtime::revocation::check::{RevocationCheck, RevocationCheckError};
 use crate::runtime::revocation::early_eviction::EarlyEviction;
 use crate::runtime::revocation::entry::RevocationEntry;
@@ -130,17 +132,17 @@ impl RevocationList {
         rules: &IssuerPolicy,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
-        let hashes = || check.hashes(|| self.hasher.of_token(token, rules));
+        let hashes = || self.hasher.of_token(check, token, rules);
         let concerns =
             |entry: &RevocationEntry| revocation_rule::concerns(entry.revocation(), token, rules);
         self.check_by(check, hashes, concerns, now)
     }
 
     #[inline]
-    fn check_by(
+    fn check_by<H: IntoIterator<Item = u64>>(
         &self,
         check: &RevocationCheck,
-        hashes: impl FnOnce() -> [u64; NAMES],
+        hashes: impl FnOnce() -> H,
         concerns: impl Fn(&RevocationEntry) -> bool,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
@@ -153,11 +155,11 @@ impl RevocationList {
         self.look_up(version, check, hashes, concerns, now)
     }
 
-    fn look_up(
+    fn look_up<H: IntoIterator<Item = u64>>(
         &self,
         version: u64,
         check: &RevocationCheck,
-        hashes: impl FnOnce() -> [u64; NAMES],
+        hashes: impl FnOnce() -> H,
         concerns: impl Fn(&RevocationEntry) -> bool,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
@@ -390,7 +392,7 @@ impl RevocationList {
         token: &AccessToken,
         rules: &IssuerPolicy,
     ) -> ([u64; NAMES], u64) {
-        let names = check.hashes(|| self.hasher.of_token(token, rules));
+        let names = self.hasher.of_token(check, token, rules);
         (names, self.hasher.of_sender(token))
     }
 

@@ -42,6 +42,8 @@ struct Line<'l> {
     subject_without_session: Option<Cow<'l, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     client: Option<Cow<'l, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    actor: Option<Cow<'l, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<i64>,
     end: i64,
@@ -99,6 +101,7 @@ pub(crate) fn write_entry(entry: &RevocationEntry) -> String {
         RevocationKind::Subject => line.subject = id,
         RevocationKind::SubjectWithoutSession => line.subject_without_session = id,
         RevocationKind::Client => line.client = id,
+        RevocationKind::Actor => line.actor = id,
         RevocationKind::Issuer => {}
     }
     serde_json::to_string(&line).unwrap_or_default()
@@ -117,6 +120,7 @@ pub(crate) fn read_entry(line: &str) -> Option<RevocationEntry> {
             &line.subject_without_session,
         ),
         (RevocationKind::Client, &line.client),
+        (RevocationKind::Actor, &line.actor),
     ]
     .into_iter()
     .filter_map(|(kind, id)| id.as_deref().map(|id| (kind, id)));
@@ -140,7 +144,7 @@ mod tests {
     use super::*;
 
     fn entry() -> impl Strategy<Value = RevocationEntry> {
-        (0..6_usize, ".{0,12}", any::<i64>(), any::<i64>()).prop_map(|(kind, id, before, end)| {
+        (0..7_usize, ".{0,12}", any::<i64>(), any::<i64>()).prop_map(|(kind, id, before, end)| {
             let before = UnixTime::from_secs(before);
             let revocation = match kind {
                 0 => Revocation::token("https://a.example", &id),
@@ -148,6 +152,7 @@ mod tests {
                 2 => Revocation::subject("https://a.example", &id, before),
                 3 => Revocation::subject_without_session("https://a.example", &id, before),
                 4 => Revocation::client("https://a.example", &id, before),
+                5 => Revocation::actor("https://a.example", &id, before),
                 _ => Revocation::whole_issuer("https://a.example/\"\n", before),
             };
             RevocationEntry::new(revocation, UnixTime::from_secs(end))

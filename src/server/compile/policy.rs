@@ -101,6 +101,8 @@ pub(in crate::server) fn rules(
         bears_id_token_marks: issuer.bears_id_token_marks,
         name_forms: issuer.name_forms.clone(),
         acr_claim: issuer.acr_claim.clone(),
+        actor_claim: issuer.actor_claim.clone(),
+        max_actors: issuer.max_actors,
         subject_claim: issuer.subject_claim.clone(),
         #[cfg(feature = "jwks")]
         clients_without_subject: issuer.introspection.clients_without_subject,
@@ -232,6 +234,12 @@ fn check_spans(issuer: &Issuer) -> Result<(), ConfigError> {
             "it must be 1 to 1000",
         ));
     }
+    if !(1..=16).contains(&issuer.max_actors) {
+        mistakes.add(ConfigError::out_of_bounds(
+            "max_actors",
+            "it must be 1 to 16",
+        ));
+    }
     if !(16 << 10..=4 << 20).contains(&issuer.key_set_bytes) {
         mistakes.add(ConfigError::out_of_bounds(
             "key_set_bytes",
@@ -259,6 +267,7 @@ fn check_paths(issuer: &Issuer, client_id_claims: &[ClaimPath]) -> Result<(), Co
         ("roles_claim", &issuer.roles_claim),
         ("groups_claim", &issuer.groups_claim),
         ("acr_claim", &issuer.acr_claim),
+        ("actor_claim", &issuer.actor_claim),
         ("subject_claim", &issuer.subject_claim),
     ];
     let required = issuer

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderMap;
 
 use crate::model::error::rejection_detail::RejectionDetail;
+use crate::model::event::CallerNames;
+use crate::model::ids::{ClientId, SubjectId};
 use crate::model::resource_set::ResourceSet;
 use crate::model::scope::ScopeToken;
 use crate::model::shared_str::{COUNTS, SharedStr};
@@ -161,6 +163,17 @@ impl VerifiedRequest {
             &self.rules,
             (&self.rules.groups_claim, "groups_claim"),
         )
+    }
+
+    /// Whose authority it is and who acts with it, for an event.
+    #[cold]
+    pub(crate) fn caller_names(&self) -> CallerNames<'_> {
+        let token = &self.token;
+        CallerNames {
+            subject: token.subject().map(SubjectId::as_str),
+            client: token.client_id().map(ClientId::as_str),
+            actor: token.actor().map(|actor| (actor.id(), actor.issuer())),
+        }
     }
 
     /// The kind of caller, as a word for an event.

@@ -95,6 +95,8 @@ pub struct Issuer {
     pub(in crate::server) groups_claim: ClaimPath,
     pub(in crate::server) name_forms: NameForms,
     pub(in crate::server) acr_claim: ClaimPath,
+    pub(in crate::server) actor_claim: ClaimPath,
+    pub(in crate::server) max_actors: usize,
     pub(in crate::server) subject_claim: ClaimPath,
     pub(in crate::server) client_id_claim: Option<ClaimPath>,
     pub(in crate::server) leeway: Duration,
@@ -265,6 +267,8 @@ impl Issuer {
             groups_claim: "groups".into(),
             name_forms: NameForms::default(),
             acr_claim: "acr".into(),
+            actor_claim: "act".into(),
+            max_actors: 4,
             subject_claim: "sub".into(),
             client_id_claim: None,
             leeway: Duration::from_secs(30),
@@ -526,6 +530,30 @@ impl Issuer {
     /// `7`. A number with a fraction or an exponent is no name. Default: it grants nothing.
     pub fn numeric_roles_and_groups(mut self) -> Self {
         self.name_forms.numbers = true;
+        self
+    }
+}
+
+/// Actors: agents and services that act with a token that is about somebody else.
+impl Issuer {
+    /// The claim that names the actor, as an array of names where it is nested (RFC 8693 section 4.1):
+    /// an object with `sub`, `client_id` or both, and perhaps `iss`. One that is anything else is refused,
+    /// 401, since it would hide an agent from guards and revocations. The actors before the current one
+    /// stand in its member `act`, whatever this claim is called. Default: `act`.
+    #[doc(alias("act", "agent", "on_behalf_of"))]
+    pub fn actor_claim(mut self, claim: impl Into<ClaimPath>) -> Self {
+        let claim = claim.into();
+        self.once.set("actor_claim", &claim);
+        self.actor_claim = claim;
+        self
+    }
+
+    /// How many actors a token may have, the current one and those before it: 1 to 16. A token with more
+    /// is refused, 401. Default: 4.
+    #[doc(alias("delegation_depth", "act"))]
+    pub fn max_actors(mut self, actors: usize) -> Self {
+        self.once.set("max_actors", &actors);
+        self.max_actors = actors;
         self
     }
 }

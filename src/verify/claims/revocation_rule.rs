@@ -2,14 +2,15 @@
 //! `runtime`.
 //!
 //! 1. A revocation concerns tokens of its own issuer only.
-//! 2. It names a token, a session, a subject, a client or the whole issuer. Ids are compared byte
-//!    for byte.
+//! 2. It names a token, a session, a subject, a client, an actor or the whole issuer. Ids are compared
+//!    byte for byte.
 //! 3. A revocation with a time concerns tokens that began up to that time, leeway included. A token
 //!    that does not state when it began is concerned.
 
 use crate::model::ids::{ClientId, SubjectId};
 use crate::model::revocation::{Revocation, RevocationKind};
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::actor::Actor;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// Whether `revocation` concerns `token`, which `policy` has accepted.
@@ -34,6 +35,10 @@ pub(crate) fn concerns(
             is_subject() && token.session_ids().next().is_none()
         }
         RevocationKind::Client => token.client_id().map(ClientId::as_str) == id,
+        RevocationKind::Actor => {
+            let named = actors(token);
+            named.into_iter().flatten().any(|one| Some(one) == id)
+        }
         RevocationKind::Issuer => true,
     };
     let is_early = revocation.before().is_none_or(|before| {
@@ -47,4 +52,13 @@ pub(crate) fn concerns(
 pub(crate) fn subjects(token: &AccessToken) -> [Option<&str>; 2] {
     let configured = token.subject().map(SubjectId::as_str);
     [configured, token.plain_subject()]
+}
+
+/// The names of the outermost actor: `sub` and `client_id`. Those of earlier actors decide nothing.
+pub(crate) fn actors(token: &AccessToken) -> [Option<&str>; 2] {
+    let actor = token.actor();
+    [
+        actor.and_then(Actor::subject),
+        actor.and_then(Actor::client_id),
+    ]
 }

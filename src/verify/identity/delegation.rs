@@ -1,12 +1,15 @@
 //! A client that acts for one user of its workspace.
 //!
 //! 1. Only a client, only in its own workspace, only with the scope that the rules demand.
-//! 2. The user's id is the client's statement. It becomes a user when the application's directory has
+//! 2. Never with a token that names an actor: the field is the statement of a client that acts by its
+//!    own authority.
+//! 3. The user's id is the client's statement. It becomes a user when the application's directory has
 //!    confirmed it; otherwise the accessor is named `unchecked_user`.
 
 use http::HeaderMap;
 
 use crate::model::error::rejection::{Rejection, RejectionKind};
+use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::ids::{UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::AccessToken;
@@ -75,6 +78,9 @@ impl UncheckedDelegation {
         if !rule.is_on() {
             return Err(Rejection::wrong_caller("delegation"));
         }
+        if token.actor().is_some() {
+            return Err(Rejection::wrong_caller("delegation").with_detail(beside_an_actor()));
+        }
         let user = rule.user(headers)?;
         let needed = rule
             .scope_in(context)
@@ -96,6 +102,17 @@ impl UncheckedDelegation {
     pub(crate) fn confirmed(self) -> Delegation {
         Delegation(self.0)
     }
+}
+
+/// Two parties between the request and the user: the issuer has vouched for one of them, for its
+/// authority alone, and not for users that the other one names.
+#[cold]
+fn beside_an_actor() -> RejectionDetail {
+    RejectionDetail::new()
+        .with_setting("delegation")
+        .with_problem(Problem::Contradicts)
+        .with_expected("a client's own token without an actor, for a request that names a user")
+        .with_found("a token with an actor")
 }
 
 /// What a client claims, before it has entered the workspace.

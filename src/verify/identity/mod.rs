@@ -9,3 +9,4 @@ pub(crate) mod evidence_detail;
 pub(crate) mod missing_evidence;
 pub(crate) mod access;
 pub(crate) mod delegation;
+pub(crate) mod on_behalf_of;

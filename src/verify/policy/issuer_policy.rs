@@ -18,7 +18,6 @@ pub(crate) struct IssuerPolicy {
     /// The issuer as configured; the realm of all ids that it vouches for.
     pub(crate) realm: Arc<str>,
     /// The exact `iss` values of its tokens, `realm` among them where it is one.
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) profile: Profile,
     pub(crate) algorithms: AlgorithmSet,
@@ -43,6 +42,10 @@ pub(crate) struct IssuerPolicy {
     pub(crate) name_forms: NameForms,
     /// The claim of the authentication context class.
     pub(crate) acr_claim: ClaimPath,
+    /// The claim of the actor.
+    pub(crate) actor_claim: ClaimPath,
+    /// Actors of a token: the current one, and those before it.
+    pub(crate) max_actors: usize,
     pub(crate) subject_claim: ClaimPath,
     /// Whether an introspection response without a subject and a user is about a client's own token.
     pub(crate) clients_without_subject: bool,

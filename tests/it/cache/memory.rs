@@ -132,6 +132,13 @@ async fn token_cache_bytes_are_what_is_really_held_for_every_shape_of_token() {
             Box::new(raw(format!(r#""roles":{}"#, list(r#""\n""#, 2_100)))),
         ),
         (
+            "actors",
+            Box::new(raw(
+                r#""act":{"sub":"a","act":{"client_id":"\u0061","act":{"iss":"\u0062","sub":"c"}}}"#
+                    .to_owned(),
+            )),
+        ),
+        (
             "roles and groups",
             Box::new(raw(format!(
                 r#""roles":{},"groups":{}"#,

@@ -21,6 +21,7 @@ portcullis::requirements! {
     Sign { binding: Dpop }
     Own { role: "owner" }
     Inside { tenant: true }
+    Draft { actor: any().for_user() }
 }
 
 fn scopes() -> McpScopes {
@@ -32,6 +33,7 @@ fn scopes() -> McpScopes {
         .tool::<Sign>("sign")
         .tool::<Own>("own")
         .tool::<Inside>("inside")
+        .tool::<Draft>("draft")
 }
 
 fn app(issuer: &MockIssuer, layer: McpLayer, inner: Router) -> Router {
@@ -68,6 +70,8 @@ async fn every_part_of_a_requirement_is_checked_for_a_tool() {
         ("own", token(), "403 wrong_caller"),
         ("own", token().claim("roles", ["owner"]), "200"),
         ("inside", token(), "403 no_tenant"),
+        ("draft", token(), "403 wrong_caller"),
+        ("draft", token().actor("agent"), "200"),
         ("list", token().scope("missions:admin"), "200"),
         ("list", token().scope("missions"), "403 insufficient_scope"),
     ] {
@@ -96,7 +100,9 @@ async fn batch_is_answered_with_values_that_meet_all_of_its_members() {
 #[tokio::test]
 async fn list_has_the_tools_whose_whole_requirement_is_met() {
     let issuer = MockIssuer::new();
-    let names = ["list", "approve", "close", "wire", "sign", "own", "inside"];
+    let names = [
+        "list", "approve", "close", "wire", "sign", "own", "inside", "draft",
+    ];
     let tools = names
         .map(|name| format!(r#"{{"name":"{name}"}}"#))
         .join(",");
@@ -109,7 +115,8 @@ async fn list_has_the_tools_whose_whole_requirement_is_met() {
     for (token, expected) in [
         (plain.clone(), "list"),
         (plain.clone().claim("acr", "mfa"), "list approve close"),
-        (plain.claim("roles", ["owner"]), "list own"),
+        (plain.clone().claim("roles", ["owner"]), "list own"),
+        (plain.actor("agent"), "list draft"),
     ] {
         let answer = post(&app, &token, &message("tools/list", "{}")).await;
         let found: Vec<&str> = names

@@ -139,6 +139,7 @@ fn troubleshooting_has_every_kind_and_fault_and_no_other() {
         "guest",
         "role",
         "group",
+        "actor",
         "delegation",
         "user_info",
         "objection",

@@ -130,6 +130,28 @@ impl Instance {
 
 #[tokio::test]
 #[ignore = "needs redis-server or valkey-server"]
+async fn an_actor_that_one_instance_revokes_acts_at_no_other() {
+    let engine = Engine::start(&[]).await;
+    let world = World::new();
+    let (here, there) = (
+        world.instance(&engine.url()).await,
+        world.instance(&engine.url()).await,
+    );
+    let user = || world.issuer.token();
+    let (agents, users) = (user().actor("agent").sign(), user().sign());
+    assert_eq!(there.verdict(&agents).await, "200");
+    let revocation = Revocation::actor(&here.name, "agent", world.clock.now());
+    here.server.revocations().revoke(revocation).expect("room");
+    here.synchronize().await;
+    there.synchronize().await;
+    for instance in [&here, &there] {
+        assert_eq!(instance.verdict(&agents).await, REVOKED);
+        assert_eq!(instance.verdict(&users).await, "200");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn what_one_instance_revokes_the_others_refuse_and_what_it_withdraws_they_admit() {
     let engine = Engine::start(&[]).await;
     let world = World::new();

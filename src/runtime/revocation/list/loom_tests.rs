@@ -6,6 +6,7 @@ use loom::thread;
 
 use super::*;
 use crate::runtime::clock::Sleep;
+use crate::runtime::revocation::check::KEPT;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -33,7 +34,7 @@ fn entry(id: &str) -> RevocationEntry {
 /// Checks the token with the id `1`.
 fn check(list: &RevocationList, check: &RevocationCheck) -> Result<(), RevocationCheckError> {
     let revocation = entry("1").revocation().clone();
-    let mut hashes = [0; NAMES];
+    let mut hashes = [0; KEPT];
     let [first, .., last] = &mut hashes;
     *first = list.hasher.of_revocation(&revocation);
     *last = 1 << 32;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::shared_str::SharedStr;
+use crate::verify::claims::actor::Actor;
 use crate::verify::policy::scope_closure::ImpliedScopes;
 
 /// What few tokens have.
@@ -10,18 +11,22 @@ pub(super) struct SeldomClaims {
     pub(super) acr_values: Vec<SharedStr>,
     /// What the scope implies by the hierarchy of the issuer's policy.
     pub(super) implied: Option<ImpliedScopes>,
+    /// In a box, since most of these have none.
+    pub(super) actor: Option<Box<Actor>>,
 }
 
 impl SeldomClaims {
     pub(super) fn of(
         acr_values: Vec<SharedStr>,
         implied: Option<ImpliedScopes>,
+        actor: Option<Box<Actor>>,
     ) -> Option<Box<Self>> {
-        let has_any = !acr_values.is_empty() || implied.is_some();
+        let has_any = !acr_values.is_empty() || implied.is_some() || actor.is_some();
         has_any.then(|| {
             Box::new(Self {
                 acr_values,
                 implied,
+                actor,
             })
         })
     }
@@ -33,5 +38,6 @@ impl SeldomClaims {
             + self.acr_values.capacity() * size_of::<SharedStr>()
             + values.map(|text| text.bytes_beside(payload)).sum::<usize>()
             + self.implied.as_ref().map_or(0, ImpliedScopes::bytes)
+            + self.actor.as_ref().map_or(0, |actor| actor.bytes(payload))
     }
 }

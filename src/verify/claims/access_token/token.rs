@@ -35,6 +35,7 @@ use crate::verify::claims::access_token::required_values::{
 use crate::verify::claims::access_token::revocation_ids::RevocationIds;
 use crate::verify::claims::access_token::seldom_claims::SeldomClaims;
 use crate::verify::claims::access_token::validity::Validity;
+use crate::verify::claims::actor::Actor;
 use crate::verify::claims::custom::payload_cache::CustomClaims;
 use crate::verify::claims::introspection_response::ActiveToken;
 #[cfg(feature = "jwks")]
@@ -219,6 +220,17 @@ impl AccessToken {
         self.0.confirmation.is_some()
     }
 
+    /// The agent or service that acts with the token: the outermost `act` (RFC 8693 section 4.1), or the
+    /// claim of [`actor_claim`](crate::Issuer::actor_claim). `None` where the subject, or the client,
+    /// acts itself. The token's subject, client and scope say whose authority it is;
+    /// [`WithoutActor`](crate::extract::WithoutActor) and
+    /// [`ThroughActor`](crate::extract::ThroughActor) guard routes. `may_act` names no actor.
+    #[doc(alias("act", "agent", "on_behalf_of", "token_exchange"))]
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        self.0.seldom.as_deref()?.actor.as_deref()
+    }
+
     /// The whole payload as the application's own type.
     ///
     /// The payload is deserialized once for each type `T` and token; later calls return the same value.
@@ -302,6 +314,7 @@ impl AccessToken {
         let confirmation = Confirmation::read(claims, answer.is_some())?;
 
         let share = |text: &str| SharedStr::within(payload, text);
+        let actor = Actor::read(claims, rules, answer.is_some(), share)?;
         let subject = match subject(claims, rules, answer.is_some())? {
             None => None,
             Some(text) => Some(
@@ -334,7 +347,7 @@ impl AccessToken {
             subject,
             client_id,
             scope,
-            seldom: SeldomClaims::of(acr_values(claims, rules, share), implied),
+            seldom: SeldomClaims::of(acr_values(claims, rules, share), implied, actor),
             expires_at: match answer {
                 None => date(claims, "exp", Rounding::Down)?.ok_or_else(|| {
                     TokenError::about(TokenFault::NoExpiry, "exp", Problem::Missing)
