@@ -8,10 +8,10 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::response::Response;
 use axum::response::sse::{Event, Sse};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use futures_core::Stream;
 use http::StatusCode;
-use portcullis::extract::SenderConstrained;
+use portcullis::extract::{SenderConstrained, ThroughActor, WithoutActor};
 use portcullis::lease::Lease;
 use portcullis::tenant::{AccountAccess, Delegation, Principal};
 use portcullis::{ResourceServer, Scoped, WorkspaceAccess, scopes};
@@ -25,6 +25,11 @@ scopes! {
     ReadDashboard = "dashboard/read";
 }
 
+portcullis::actors! {
+    /// The agents of this product.
+    Ours = "assistant";
+}
+
 pub(crate) fn routes(server: &ResourceServer) -> Router {
     let missions = get(list_missions).post(add_mission);
     let app = Router::new()
@@ -33,6 +38,8 @@ pub(crate) fn routes(server: &ResourceServer) -> Router {
         .route("/workspaces/{workspace_id}/export", get(export))
         .route("/workspaces/{workspace_id}/events", get(events))
         .route("/workspaces/{workspace_id}/feed", any(feed))
+        .route("/workspaces/{workspace_id}/assistant", get(assist))
+        .route("/workspaces/{workspace_id}/password", post(change_password))
         // A stream ends when its token expires or is revoked.
         .route_layer(server.authenticate().context("app").end_streams());
     let dashboard = Router::new()
@@ -62,6 +69,16 @@ async fn list_missions(access: Scoped<ReadMissions, WorkspaceAccess>) -> String 
 async fn add_mission(access: Scoped<EditMissions, WorkspaceAccess>) -> (StatusCode, String) {
     let text = format!("a new mission in {}\n", access.workspace());
     (StatusCode::CREATED, text)
+}
+
+/// What an agent of ours does for a user, whose token names both.
+async fn assist(access: ThroughActor<Ours, WorkspaceAccess>) -> String {
+    format!("what to do next in {}\n", access.workspace())
+}
+
+/// What no agent does for anybody.
+async fn change_password(_: WithoutActor<WorkspaceAccess>) -> StatusCode {
+    StatusCode::NO_CONTENT
 }
 
 /// Everything at once: a token that is bound to its client's key, so that a stolen one is useless.

@@ -83,14 +83,26 @@ pub(crate) async fn send_fields(
     request: &str,
     fields: &[(&str, String)],
 ) -> io::Result<Answer> {
+    send_body(address, request, fields, "").await
+}
+
+/// Sends a request with these header fields and this body.
+pub(crate) async fn send_body(
+    address: SocketAddr,
+    request: &str,
+    fields: &[(&str, String)],
+    body: &str,
+) -> io::Result<Answer> {
     let (method, path) = split(request);
     let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 0\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len(),
     );
     for (name, value) in fields {
         head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
+    head.push_str(body);
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;

@@ -10,16 +10,21 @@
 //!    gateway that issues opaque tokens for the same callers and says what they are (RFC 7662).
 //! 3. A token that is bound to its client's key is stolen, and a proof is replayed.
 //! 4. A revocation ends streams that are open: server-sent events and a WebSocket.
-//! 5. While callers keep asking, its keys rotate: a key never seen before is found at its first
+//! 5. The identity provider says that a session was revoked (CAEP): one instance is pushed the event, another
+//!    fetches it, and both refuse the session's tokens.
+//! 6. An agent acts for a user: routes for any agent, for one, and for none.
+//! 7. While callers keep asking, its keys rotate: a key never seen before is found at its first
 //!    token, and a retired one ends.
 //!
 //! `api.rs` is what an application would write. The other files play its callers.
 
+mod agents;
 mod api;
 mod bound;
 mod callers;
 mod client;
 mod directory;
+mod events;
 mod revocation;
 mod rotation;
 mod streams;
@@ -83,12 +88,15 @@ async fn main() -> Result<ExitCode, Fault> {
         // Where clients reach it, for the proofs of bound tokens. In production: `https://...`.
         .public_origin(&*origin)
         .dpop(Dpop::accepted())
+        // Security events of the identity provider. In production its name and a secret of yours.
+        .ssf_transmitter(pool.transmitter().push_authorization(events::SECRET))
         .workspace_directory(Workspaces)
         .user_directory(Users)
         .build()?
         .connect()
         .await?;
     let routes = api::routes(&server).merge(bound::routes(&pool, &origin)?);
+    let routes = routes.merge(events::routes(&server)?);
     let serving = tokio::spawn(axum::serve(listener, routes).into_future());
 
     writeln!(
@@ -113,6 +121,10 @@ async fn main() -> Result<ExitCode, Fault> {
     revocation::show(&mut table, &pool, &gateway, &server).await?;
     table::title("streams are open while a session is revoked")?;
     streams::show(&mut table, &pool, &server).await?;
+    table::title("the identity provider says that a session was revoked (CAEP)")?;
+    events::show(&mut table, &pool, &authorization).await?;
+    table::title("an agent acts for a user")?;
+    agents::show(&mut table, &pool).await?;
     table::title("keys rotate, and callers keep asking")?;
     rotation::show(&mut table, &pool, &server).await?;
     let unexpected = table.end()?;

@@ -75,7 +75,7 @@ impl Events {
         let mut buffer = [0; 1024];
         loop {
             let read = tokio::time::timeout(PATIENCE, self.0.read(&mut buffer)).await??;
-            seen.extend_from_slice(&buffer[..read]);
+            seen.extend_from_slice(buffer.get(..read).unwrap_or_default());
             let text = String::from_utf8_lossy(&seen);
             // The last chunk is empty (RFC 9112 section 7.1).
             if read == 0 || text.ends_with("0\r\n\r\n") {

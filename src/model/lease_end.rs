@@ -47,7 +47,6 @@ impl LeaseEnd {
     }
 
     /// A fixed sentence, fit for clients.
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) const fn sentence(self) -> &'static str {
         match self {
             Self::Expired => "the access token has expired",

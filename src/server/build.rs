@@ -260,7 +260,7 @@ impl ResourceServerBuilder {
         revocations: &Arc<RevocationList>,
     ) -> Arc<LeaseTable> {
         let leases = LeaseTable::new(
-            Arc::clone(revocations),
+            revocations,
             Arc::clone(&self.clock),
             self.lease_outage_tolerance,
         );

@@ -41,6 +41,7 @@ pub(crate) struct CacheValidity {
     liveness: Liveness,
     /// What outlives a change of the other keys of a set: the key that verified the token. Without a
     /// key it is the liveness.
+    #[cfg(feature = "jwks")]
     authority: Liveness,
     end: Deadline,
 }
@@ -54,6 +55,7 @@ impl CacheValidity {
     /// Valid until this time, or until the liveness ends.
     pub(crate) fn until(end: Deadline, liveness: Liveness) -> Self {
         Self {
+            #[cfg(feature = "jwks")]
             authority: liveness.clone(),
             liveness,
             end,

@@ -86,7 +86,7 @@ pub(crate) struct LeaseCounts {
 impl LeaseTable {
     /// An empty table, which hears of additions to the list from now on.
     pub(crate) fn new(
-        list: Arc<RevocationList>,
+        list: &Arc<RevocationList>,
         clock: Arc<dyn Clock>,
         outage_tolerance: Duration,
     ) -> Arc<Self> {
@@ -96,7 +96,7 @@ impl LeaseTable {
             open: AtomicUsize::new(0),
             opened: AtomicU64::new(0),
             ended: Default::default(),
-            list: Arc::clone(&list),
+            list: Arc::clone(list),
             clock,
             outage_tolerance,
             is_watched: AtomicBool::new(false),
@@ -250,12 +250,12 @@ impl LeaseRecord {
         }
         let mut waiters = self.waiters();
         let wakers = &mut waiters.wakers;
-        match wakers.iter_mut().find(|(number, _)| *number == waiter) {
-            Some((_, waker)) => waker.clone_from(context.waker()),
-            None => {
-                wakers.reserve_exact(1);
-                wakers.push((waiter, context.waker().clone()));
-            }
+        let own = wakers.iter_mut().find(|(number, _)| *number == waiter);
+        if let Some((_, waker)) = own {
+            waker.clone_from(context.waker());
+        } else {
+            wakers.reserve_exact(1);
+            wakers.push((waiter, context.waker().clone()));
         }
         // Wakers are taken after the end is set.
         self.end().map_or(Poll::Pending, Poll::Ready)

@@ -66,7 +66,7 @@ impl LeaseTerms {
     #[cfg(feature = "status-list")]
     pub(super) fn lacks_list_for(&mut self, tolerance: Duration, now: Duration) -> bool {
         let status = self.status.as_ref();
-        if !status.is_some_and(|status| status.current().is_none()) {
+        if status.is_none_or(|status| status.current().is_some()) {
             self.without_list_since = 0;
             return false;
         }
