@@ -58,7 +58,7 @@ pub(crate) async fn show(
         ("user, first instance", first),
         ("user, second instance", second),
     ] {
-        let answer = client::send(address, READ, &[ended.clone()], &[]).await?;
+        let answer = client::send(address, READ, std::slice::from_ref(&ended), &[]).await?;
         table.line(caller, READ, &answer.to_string(), "200")?;
     }
     let event = pool.security_event(&EventType::SESSION_REVOKED).claim(
@@ -79,7 +79,7 @@ pub(crate) async fn show(
     let mut answers = [String::new(), String::new()];
     while answers.iter().any(|answer| answer != "401 invalid_token") && start.elapsed() < PATIENCE {
         for (answer, address) in answers.iter_mut().zip([first, second]) {
-            let got = client::send(address, READ, &[ended.clone()], &[]).await?;
+            let got = client::send(address, READ, std::slice::from_ref(&ended), &[]).await?;
             *answer = got.to_string();
         }
     }
@@ -90,7 +90,7 @@ pub(crate) async fn show(
         ("other session, first", first),
         ("other session, second", second),
     ] {
-        let answer = client::send(address, READ, &[other.clone()], &[]).await?;
+        let answer = client::send(address, READ, std::slice::from_ref(&other), &[]).await?;
         table.line(caller, READ, &answer.to_string(), "200")?;
     }
     Ok(())

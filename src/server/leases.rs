@@ -1,9 +1,11 @@
 //! Leases on verified requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::error::rejection::Rejection;
 use crate::model::lease_end::LeaseEnd;
+use crate::model::time::UnixTime;
 use crate::runtime::lease::table::{LeaseCounts, LeaseRecord};
 use crate::runtime::lease::terms::LeaseTerms;
 use crate::server::decide::verified_request::SharedRequest;
@@ -30,14 +32,15 @@ impl ResourceServer {
             names,
             sender,
             until: verified.validity.until(),
-            began_at: token.began_at(),
+            began_at: token.began_at().unwrap_or(UnixTime::from_secs(i64::MIN)),
             has_session: token.session_ids().next().is_some(),
             authority: verified.authority().clone(),
             #[cfg(feature = "status-list")]
             status: verified.status.clone(),
             #[cfg(feature = "status-list")]
             without_list_since: 0,
-            rules: Arc::clone(rules),
+            // At most 5 minutes.
+            leeway: u32::try_from(whole_seconds(rules.leeway)).unwrap_or(u32::MAX),
         }
     }
 
@@ -50,6 +53,11 @@ impl ResourceServer {
         let verified = decision.finish().await?;
         self.check_status(verified)?.finish().await
     }
+}
+
+/// As times add it.
+fn whole_seconds(span: Duration) -> i64 {
+    UnixTime::from_secs(0).saturating_add(span).as_secs()
 }
 
 /// The leases of a server since it was built.

@@ -71,7 +71,52 @@ pub(crate) struct LeaseRecord {
 #[derive(Default)]
 struct Waiters {
     last: u32,
-    wakers: Vec<(u32, Waker)>,
+    wakers: Wakers,
+}
+
+/// The wakers of handles that wait, by their number. Most leases have one, which takes no memory of its own.
+#[derive(Default)]
+enum Wakers {
+    #[default]
+    None,
+    One(u32, Waker),
+    Several(Vec<(u32, Waker)>),
+}
+
+impl Wakers {
+    /// Adds the waker of a handle, in place of its last one.
+    fn set(&mut self, number: u32, waker: &Waker) {
+        match self {
+            Self::None => *self = Self::One(number, waker.clone()),
+            Self::One(own, present) if *own == number => present.clone_from(waker),
+            Self::One(..) => {
+                let mut all: Vec<_> = std::mem::take(self).into_iter().collect();
+                all.push((number, waker.clone()));
+                *self = Self::Several(all);
+            }
+            Self::Several(all) => match all.iter_mut().find(|(own, _)| *own == number) {
+                Some((_, present)) => present.clone_from(waker),
+                None => all.push((number, waker.clone())),
+            },
+        }
+    }
+
+    fn remove(&mut self, number: u32) {
+        match self {
+            Self::One(own, _) if *own == number => *self = Self::None,
+            Self::None | Self::One(..) => {}
+            Self::Several(all) => all.retain(|(own, _)| *own != number),
+        }
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = (u32, Waker)> {
+        let (one, several) = match self {
+            Self::None => (None, Vec::new()),
+            Self::One(number, waker) => (Some((number, waker)), Vec::new()),
+            Self::Several(all) => (None, all),
+        };
+        one.into_iter().chain(several)
+    }
 }
 
 /// Leases since the server was built.
@@ -249,14 +294,7 @@ impl LeaseRecord {
             return Poll::Ready(end);
         }
         let mut waiters = self.waiters();
-        let wakers = &mut waiters.wakers;
-        let own = wakers.iter_mut().find(|(number, _)| *number == waiter);
-        if let Some((_, waker)) = own {
-            waker.clone_from(context.waker());
-        } else {
-            wakers.reserve_exact(1);
-            wakers.push((waiter, context.waker().clone()));
-        }
+        waiters.wakers.set(waiter, context.waker());
         // Wakers are taken after the end is set.
         self.end().map_or(Poll::Pending, Poll::Ready)
     }
@@ -264,7 +302,7 @@ impl LeaseRecord {
     /// The handle of this waiter is gone.
     pub(crate) fn forget_waiter(&self, waiter: u32) {
         let mut waiters = self.waiters();
-        waiters.wakers.retain(|(number, _)| *number != waiter);
+        waiters.wakers.remove(waiter);
     }
 
     /// Replaces what it depends on by that of another token of the same caller.
@@ -338,7 +376,7 @@ impl LeaseRecord {
         count.fetch_add(1, Ordering::Relaxed);
         self.table.open.fetch_sub(1, Ordering::SeqCst);
         let wakers = std::mem::take(&mut self.waiters().wakers);
-        for (_, waker) in wakers {
+        for (_, waker) in wakers.into_iter() {
             waker.wake();
         }
     }

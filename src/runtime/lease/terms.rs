@@ -1,8 +1,6 @@
 //! What a lease depends on: the end of its token, the key that verified it, and the names by which it can
 //! be revoked.
 
-use std::sync::Arc;
-#[cfg(feature = "status-list")]
 use std::time::Duration;
 
 use crate::model::revocation::{Revocation, RevocationKind};
@@ -11,7 +9,6 @@ use crate::runtime::cache::validity::Liveness;
 use crate::runtime::revocation::check::{NAMES, NamePlaces};
 #[cfg(feature = "status-list")]
 use crate::runtime::status_list::reference::StatusReference;
-use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// What a lease depends on. It holds hashes of names under a secret of the process, and nothing else of
 /// the token, so that the token's memory is free while the lease lasts.
@@ -22,12 +19,14 @@ pub(crate) struct LeaseTerms {
     pub(crate) sender: u64,
     /// The end of the token, leeway included.
     pub(crate) until: UnixTime,
-    /// The sign-in of the subject, or the issue of the token, as far as the token states it.
-    pub(crate) began_at: Option<UnixTime>,
+    /// The sign-in of the subject, or the issue of the token; the earliest time where the token states
+    /// neither.
+    pub(crate) began_at: UnixTime,
     pub(crate) has_session: bool,
     /// Of the key that verified the token.
     pub(crate) authority: Liveness,
-    pub(crate) rules: Arc<IssuerPolicy>,
+    /// Of the issuer, in seconds.
+    pub(crate) leeway: u32,
     /// The entry in a status list, where one is checked.
     #[cfg(feature = "status-list")]
     pub(crate) status: Option<StatusReference>,
@@ -49,8 +48,8 @@ impl LeaseTerms {
             return false;
         }
         revocation.before().is_none_or(|before| {
-            let cut_off = before.saturating_add(self.rules.leeway);
-            self.began_at.is_none_or(|began| began <= cut_off)
+            let leeway = Duration::from_secs(self.leeway.into());
+            self.began_at <= before.saturating_add(leeway)
         })
     }
 

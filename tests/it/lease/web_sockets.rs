@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::routing::any;
+use futures_sink::Sink as _;
 use http::Request;
 use portcullis::lease::Lease;
 use portcullis::revocation::Revocation;
@@ -65,7 +66,6 @@ async fn connect(address: std::net::SocketAddr, token: &str) -> Client {
 async fn say(client: &mut Client, text: &str) -> Sent {
     let message = Sent::text(text.to_owned());
     let mut sink = std::pin::Pin::new(&mut *client);
-    use futures_sink::Sink as _;
     std::future::poll_fn(|context| sink.as_mut().poll_ready(context))
         .await
         .expect("open");

@@ -1,6 +1,7 @@
 //! The example tokens of SSF 1.0, CAEP 1.0, RISC 1.0 and RFC 8417, and what each ends here.
 
 use portcullis::ResourceServer;
+use portcullis::revocation::RevocationEntry;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::time::UnixTime;
 use serde_json::Value;
@@ -44,7 +45,7 @@ async fn each_example_of_the_specifications_ends_what_it_names() {
         let entries = server.revocations().list();
         let mut revoked: Vec<String> = entries
             .iter()
-            .map(|entry| entry.revocation())
+            .map(RevocationEntry::revocation)
             .map(|one| format!("{} {}", one.kind().as_str(), one.id().unwrap_or_default()))
             .collect();
         revoked.sort();

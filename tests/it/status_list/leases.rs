@@ -1,6 +1,7 @@
 //! Leases on tokens whose status changes, or can no longer be known.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use http::{Request, Response};
 use portcullis::config::StatusListCheck;
@@ -70,7 +71,7 @@ async fn without_a_list_a_lease_goes_on_for_the_tolerance_and_then_ends() {
     }
     assert_eq!(test.verdict(&token).await, super::NO_LIST);
     assert_eq!(lease.end(), None);
-    let mut waited = SECOND * 0;
+    let mut waited = Duration::ZERO;
     let ends = async {
         while lease.end().is_none() {
             test.clock.advance(SECOND);
