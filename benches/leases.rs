@@ -122,18 +122,18 @@ fn memory(streams: usize, subjects: usize) -> bool {
         })
     };
     let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let counting = Waker::from(Arc::clone(&wakes));
     // All tokens are in the cache, so that none counts as a stream's.
     let mut plain = server.authenticate().layer(handler());
     for token in &tokens {
-        drop(body(&mut plain, token));
+        let _: Maybe = body(&mut plain, token);
     }
     let mut watched = server.authenticate().end_streams().layer(handler());
     let mut open: Vec<LeasedBody<Maybe>> = Vec::with_capacity(streams);
     let held = measure(|| {
         for number in 0..streams {
             let mut body = body(&mut watched, &tokens[number % subjects]);
-            let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(&waker));
+            let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(&counting));
             assert!(polled.is_pending());
             open.push(body);
         }

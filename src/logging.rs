@@ -297,6 +297,10 @@ mod records {
                 target: "portcullis::server::authenticate",
                 "`connect()` was never called, so no keys are fetched and no revocations are loaded; call `server.connect().await` before the server takes requests"
             ),
+            Event::UpgradeWithoutLease => tracing::warn!(
+                target: "portcullis::middleware::lease",
+                "a connection was upgraded without a lease, so it does not end with its token; use `Lease::web_socket` or `Lease::io`"
+            ),
             Event::KeyNotFound { issuer, key } => tracing::debug!(
                 target: "portcullis::server::decide::issuer_authority",
                 issuer = %issuer,

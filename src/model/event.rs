@@ -45,6 +45,8 @@ pub(crate) enum Event<'e> {
     },
     /// A request needs what only `connect()` loads, and it was never called.
     NotConnected,
+    /// A layer that ends streams passed an upgraded connection that no lease ends.
+    UpgradeWithoutLease,
     /// A token names a key that is in none of its issuer's key sets.
     KeyNotFound {
         issuer: &'e str,

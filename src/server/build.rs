@@ -131,6 +131,8 @@ impl ResourceServerBuilder {
             #[cfg(feature = "jwks")]
             leases,
             #[cfg(feature = "jwks")]
+            unleased_upgrade: LogRateLimit::default(),
+            #[cfg(feature = "jwks")]
             loading: self.load.map(Loading::new),
             checks: self.checks,
             shows_unknown_issuers: self.shows_unknown_issuers,

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logging;
 use crate::model::error::rejection::Rejection;
+use crate::model::event::Event;
 use crate::model::lease_end::LeaseEnd;
+use crate::model::revocation::RevocationKind;
 use crate::model::time::UnixTime;
 use crate::runtime::lease::table::{LeaseCounts, LeaseRecord};
 use crate::runtime::lease::terms::LeaseTerms;
@@ -44,6 +47,13 @@ impl ResourceServer {
         }
     }
 
+    /// Logs that a connection was upgraded that no lease ends, once a minute.
+    pub(crate) fn report_unleased_upgrade(&self) {
+        if self.0.unleased_upgrade.try_acquire(self.monotonic()) {
+            logging::emit(Event::UpgradeWithoutLease);
+        }
+    }
+
     /// Checks a token that came without a request of its own, after look-ups where they are needed.
     pub(crate) async fn verify_bare_token(&self, token: &str) -> Result<SharedRequest, Rejection> {
         let decision = {
@@ -77,17 +87,31 @@ impl LeaseStatus {
         self.0.opened
     }
 
-    /// Leases that have ended for this reason, whichever kind of revocation it was. A lease whose
-    /// request was done before is none of them.
+    /// Leases that have ended with the `exp` of their token.
     #[must_use]
-    pub const fn ended(&self, reason: LeaseEnd) -> u64 {
-        let [expired, revoked, key_removed, status, unavailable] = self.0.ended;
-        match reason {
-            LeaseEnd::Expired => expired,
-            LeaseEnd::Revoked(_) => revoked,
-            LeaseEnd::KeyRemoved => key_removed,
-            LeaseEnd::Status => status,
-            LeaseEnd::Unavailable => unavailable,
-        }
+    pub const fn expired(&self) -> u64 {
+        let [expired, ..] = self.0.ended;
+        expired
+    }
+
+    /// Leases that a revocation has ended, of any kind.
+    #[must_use]
+    pub const fn revoked(&self) -> u64 {
+        let [_, revoked, ..] = self.0.ended;
+        revoked
+    }
+
+    /// Leases that have ended, by the stable name of the [reason](LeaseEnd::as_str), for metrics. A lease
+    /// whose request was done before is none of them.
+    pub fn ended(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        let reasons = [
+            LeaseEnd::Expired,
+            LeaseEnd::Revoked(RevocationKind::Token),
+            LeaseEnd::KeyRemoved,
+            LeaseEnd::Status,
+            LeaseEnd::Unavailable,
+        ];
+        let names = reasons.map(LeaseEnd::as_str);
+        names.into_iter().zip(self.0.ended)
     }
 }

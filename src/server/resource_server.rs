@@ -79,6 +79,8 @@ pub(super) struct ServerState {
     #[cfg(feature = "jwks")]
     pub(super) leases: Arc<LeaseTable>,
     #[cfg(feature = "jwks")]
+    pub(super) unleased_upgrade: LogRateLimit,
+    #[cfg(feature = "jwks")]
     pub(super) loading: Option<Loading>,
     #[cfg(feature = "redis")]
     pub(super) shared: Option<Shared>,

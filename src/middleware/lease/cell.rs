@@ -48,6 +48,17 @@ impl LeaseCell {
         Arc::clone(record.get_or_init(open))
     }
 
+    /// Whether something has asked for the lease.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.record.get().is_some()
+    }
+
+    /// Logs that the connection was upgraded and is not bound to its lease.
+    #[cold]
+    pub(super) fn report_unleased(&self) {
+        self.0.policy.server.report_unleased_upgrade();
+    }
+
     pub(super) fn policy(&self) -> StripedArcHandle<LayerPolicy> {
         self.0.policy.clone()
     }

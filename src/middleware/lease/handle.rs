@@ -24,7 +24,7 @@ use crate::verify::claims::access_token::AccessToken;
 /// [`of`](Self::of). Clones are the same lease: one renewal is for all of them. Under
 /// [`end_streams`](crate::AuthenticateLayer::end_streams) it is the lease of the response's body too.
 ///
-/// A lease takes about 300 bytes while it is open, and does not hold the token. It needs a tokio
+/// A lease takes about 340 bytes while it is open, and does not hold the token. It needs a tokio
 /// runtime; without one it ends at once with [`LeaseEnd::Unavailable`].
 ///
 /// What ends it within a request's time (`exp` with the leeway, revocations, keys) is what

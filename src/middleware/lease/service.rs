@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,8 +24,11 @@ pub struct EndStreams(());
 impl<M, E> AuthenticateLayer<M, E> {
     /// Ends the body of every response when the token of its request expires or is revoked, or the key
     /// that verified it is removed: Server-Sent Events, gRPC streams, answers of an MCP server,
-    /// downloads, over HTTP/1.1 and HTTP/2. See [`LeasedBody`] for what the client sees, and
-    /// [`lease`](crate::lease) for connections that are upgraded, which a body does not carry.
+    /// downloads, over HTTP/1.1 and HTTP/2. See [`LeasedBody`] for what the client sees.
+    ///
+    /// **A WebSocket or another upgraded connection is no body**: it ends only by
+    /// [`Lease::web_socket`](crate::lease::Lease) or [`Lease::io`](crate::lease::Lease::io). One that is
+    /// answered without a lease is a warning in the log, once a minute.
     ///
     /// A body that is complete with its first frame takes no [lease](crate::lease::Lease). The type of
     /// the body becomes [`LeasedBody`], which axum takes as it is. Default: a body lasts as long as the
@@ -82,9 +85,12 @@ where
         if let Some(cell) = &cell {
             request.extensions_mut().insert(cell.clone());
         }
+        // RFC 8441, RFC 9220: a request that is answered 200 and goes on as another protocol.
+        let is_connect = request.method() == Method::CONNECT;
         LeasedResponse {
             response: self.inner.call(request),
             cell,
+            is_connect,
         }
     }
 }
@@ -95,6 +101,7 @@ pin_project! {
         #[pin]
         response: F,
         cell: Option<LeaseCell>,
+        is_connect: bool,
     }
 }
 
@@ -108,6 +115,11 @@ where
         let this = self.project();
         let response = ready!(this.response.poll(context))?;
         let cell = this.cell.take();
+        let is_upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS
+            || (*this.is_connect && response.status().is_success());
+        if let Some(cell) = cell.as_ref().filter(|cell| is_upgraded && !cell.is_open()) {
+            cell.report_unleased();
+        }
         let protocol = ResponseProtocol::of(response.headers());
         Poll::Ready(Ok(
             response.map(|body| LeasedBody::under(body, cell, protocol))

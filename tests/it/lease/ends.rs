@@ -42,7 +42,7 @@ async fn a_lease_ends_when_its_token_has_expired_and_not_before() {
     assert_eq!(end_of(&mut long).await, LeaseEnd::Expired);
     let status = server.lease_status();
     assert_eq!((status.open(), status.opened()), (0, 2));
-    assert_eq!(status.ended(LeaseEnd::Expired), 2);
+    assert_eq!(status.expired(), 2);
 }
 
 #[tokio::test]

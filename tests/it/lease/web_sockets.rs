@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::routing::any;
 use futures_sink::Sink as _;
@@ -17,6 +18,7 @@ use tonic::codegen::tokio_stream::StreamExt as _;
 
 use super::{World, serve, within};
 use crate::support::TestApp;
+use crate::support::logs::Logs;
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -124,4 +126,35 @@ async fn a_web_socket_goes_on_with_a_token_that_the_client_sends() {
     };
     assert_eq!(close.reason.as_str(), "the access token has expired");
     task.abort();
+}
+
+/// What is logged when a WebSocket is opened under a layer that ends streams.
+async fn logged(has_lease: bool) -> String {
+    let logs = Logs::default();
+    let _listening = logs.listen();
+    let world = World::new();
+    let layer = world.server().authenticate().end_streams();
+    let handler = any(async move |request: axum::extract::Request| {
+        let mut parts = request.into_parts().0;
+        if has_lease {
+            let lease = Lease::from_request_parts(&mut parts, &()).await;
+            assert!(lease.is_ok());
+        }
+        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+        upgrade.expect("an upgrade").on_upgrade(async |_| {})
+    });
+    let (address, task) = serve(TestApp::behind(layer).route("/", handler)).await;
+    for _ in 0..2 {
+        drop(connect(address, &world.token("alice").sign()).await);
+    }
+    task.abort();
+    logs.text()
+}
+
+#[tokio::test]
+async fn a_web_socket_without_a_lease_is_a_warning_under_a_layer_that_ends_streams() {
+    let text = "a connection was upgraded without a lease";
+    let logged_without = logged(false).await;
+    assert_eq!(logged_without.matches(text).count(), 1, "once a minute");
+    assert!(!logged(true).await.contains(text));
 }

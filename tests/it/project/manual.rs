@@ -474,3 +474,32 @@ fn every_setting_has_a_row_in_the_configuration_reference() {
     }
     assert!(settings >= 80, "{settings} settings");
 }
+
+/// The tables of features in the README and in the configuration reference have each feature once.
+#[test]
+fn the_tables_of_features_have_each_feature_of_the_manifest_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("the manifest");
+    let features = manifest.split("[features]").nth(1).expect("features");
+    let features = features.split("\n[").next().expect("features");
+    let mut features: Vec<&str> = features
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| *name != "default" && !name.starts_with('#'))
+        .collect();
+    features.sort_unstable();
+    for page in ["README.md", "src/manual/configuration.md"] {
+        let text = fs::read_to_string(root.join(page)).expect("a page");
+        let table = text.split("\n# Features\n").nth(1);
+        let table = table.or_else(|| text.split("\n## Features\n").nth(1));
+        let table = table.expect("a table").trim_start();
+        let rows = table.lines().take_while(|line| line.starts_with('|'));
+        let cells = rows.skip(2).filter_map(|row| row.split('|').nth(1));
+        let mut named: Vec<&str> = cells
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .collect();
+        named.sort_unstable();
+        assert_eq!(named, features, "{page}");
+    }
+}
