@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portcullis::ssf::{EventEffect, EventType, SecurityEvent};
+use portcullis::ssf::{EventEffect, EventType, SecurityEvent, SubjectIdentifier};
+use portcullis::time::UnixTime;
 use serde_json::json;
 
 use super::{REVOKED, Site};
@@ -188,10 +189,7 @@ async fn stream_events_are_remembered() {
         (stream.status(), stream.reason()),
         ("paused", Some("License is not valid"))
     );
-    assert_eq!(
-        status.last_event().map(|time| time.as_secs()),
-        Some(site.now())
-    );
+    assert_eq!(status.last_event().map(UnixTime::as_secs), Some(site.now()));
     assert!(site.server.revocations().is_empty());
 }
 
@@ -220,7 +218,10 @@ async fn the_application_sees_each_event_once() {
     assert_eq!(event.event_type(), &event_type);
     assert_eq!(event.transmitter(), site.issuer.issuer());
     assert_eq!((event.id(), event.transaction()), ("jti-1", Some("txn-1")));
-    assert_eq!(event.subject().map(|one| one.format()), Some("iss_sub"));
+    assert_eq!(
+        event.subject().map(SubjectIdentifier::format),
+        Some("iss_sub")
+    );
     assert_eq!(event.issued_at().as_secs(), site.now());
     assert_eq!(event.payload(), r#"{"current_level":"HIGH"}"#);
     let payload: serde_json::Value = event.deserialize().expect("json");

@@ -16,6 +16,8 @@ fn builder() -> (MockIssuer, ResourceServerBuilder) {
     (issuer, builder)
 }
 
+type Change = Box<dyn Fn(SsfTransmitter) -> SsfTransmitter>;
+
 #[test]
 fn each_mistake_names_its_setting() {
     use ConfigMistakeKind::{Invalid, Missing, OutOfBounds, Repeated};
@@ -28,7 +30,6 @@ fn each_mistake_names_its_setting() {
     };
     assert!(with(&|one| one).is_ok());
     let second = Duration::from_secs(1);
-    type Change = Box<dyn Fn(SsfTransmitter) -> SsfTransmitter>;
     let mistakes: Vec<(Change, &str, ConfigMistakeKind)> = vec![
         (Box::new(|one| one.audience("")), "audience", Invalid),
         (

@@ -44,7 +44,7 @@ async fn each_example_of_the_specifications_ends_what_it_names() {
         let entries = server.revocations().list();
         let mut revoked: Vec<String> = entries
             .iter()
-            .map(|entry| entry.revocation())
+            .map(portcullis::revocation::RevocationEntry::revocation)
             .map(|one| format!("{} {}", one.kind().as_str(), one.id().unwrap_or_default()))
             .collect();
         revoked.sort();

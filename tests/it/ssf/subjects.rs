@@ -1,7 +1,7 @@
 //! Which subject ends what, and whose subjects are left alone.
 
 use portcullis::ResourceServer;
-use portcullis::revocation::{Revocation, RevocationKind};
+use portcullis::revocation::{Revocation, RevocationEntry, RevocationKind};
 use portcullis::ssf::{EventType, SecurityEvent, SubjectIdentifier, subject_mapper_fn};
 use portcullis::test_util::{ManualClock, MockIssuer};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn revoked(
     let entries = site.server.revocations().list();
     let mut found: Vec<_> = entries
         .iter()
-        .map(|entry| entry.revocation())
+        .map(RevocationEntry::revocation)
         .map(|one| (one.kind(), one.id().unwrap_or_default().to_owned()))
         .collect();
     found.sort_by_key(|(kind, id)| (kind.as_str(), id.clone()));
