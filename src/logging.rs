@@ -234,7 +234,7 @@ mod records {
                 target: TARGET,
                 transmitter,
                 event_type,
-                "a security event ends nothing: nothing maps its subject; extend the table with `map_subjects`"
+                "a security event ends nothing, or not all: nothing maps its subject; extend the table with `map_subjects`"
             ),
             Event::SecurityEventUnmapped {
                 transmitter,
@@ -244,7 +244,7 @@ mod records {
                 target: TARGET,
                 transmitter,
                 event_type,
-                "a security event ends nothing: its transmitter does not speak for the subject's issuer; name that with `speaks_for`"
+                "a security event ends nothing, or not all: its transmitter does not speak for the subject's issuer; name that with `speaks_for`"
             ),
             Event::SecurityEventRefused {
                 transmitter,

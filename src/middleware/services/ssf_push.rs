@@ -31,6 +31,9 @@ use crate::verify::ssf::error_code::SetErrorCode;
 /// The media type of a Security Event Token.
 const SET_TYPE: &str = "application/secevent+jwt";
 
+/// The `Retry-After` of a body that breaks off.
+const INCOMPLETE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
 impl ResourceServer {
     /// A service for the push endpoint of Shared Signals streams
     /// ([RFC 8935](https://www.rfc-editor.org/rfc/rfc8935)): it verifies Security Event Tokens of the
@@ -43,7 +46,7 @@ impl ResourceServer {
     /// | 202, empty | the events have their effect, are ignored or not mapped, or came before |
     /// | 400, `{"err":"..","description":".."}` | the token is refused for good: `invalid_request`, `invalid_key`, `invalid_issuer`, `invalid_audience`, `authentication_failed` or `access_denied` |
     /// | 405 | the method is not POST |
-    /// | 503, `Retry-After` | keys cannot be fetched, or an event could not be mapped or stored; the transmitter sends it again |
+    /// | 503, `Retry-After` | the body breaks off, keys cannot be fetched, or an event could not be mapped or stored; the transmitter sends it again |
     ///
     /// Mount it outside the authentication layer: in axum with `.route_service(..)`, or as a
     /// `Router` of its own with `.into()`. It may wait for keys like a request does.
@@ -128,16 +131,14 @@ async fn answer<B: Body>(server: &ResourceServer, request: Request<B>) -> Respon
         response.headers_mut().insert(ALLOW, allow);
         return response;
     }
-    let invalid = SetErrorCode::InvalidRequest;
     if !is_set(request.headers()) {
-        return refused(
-            invalid,
-            "the content type is not `application/secevent+jwt`",
-        );
+        return unread(server, "the content type is not `application/secevent+jwt`");
     }
     let (head, body) = request.into_parts();
-    let Some(set) = read(body, server.max_set_bytes()).await else {
-        return refused(invalid, "the body is too large or was cut off");
+    let set = match read(body, server.max_set_bytes()).await {
+        Ok(set) => set,
+        Err(BodyError::TooLarge) => return unread(server, "the body is too large"),
+        Err(BodyError::Incomplete) => return unavailable(INCOMPLETE_RETRY_AFTER),
     };
     let source = SetSource::Push(authorization(&head.headers));
     match server.receive_set(set.trim_ascii(), source).await {
@@ -162,20 +163,28 @@ fn authorization(headers: &HeaderMap) -> Option<&[u8]> {
     }
 }
 
-/// The body; `None` where it is longer, or breaks off.
-async fn read<B: Body>(body: B, most: usize) -> Option<Vec<u8>> {
+/// Why a body is not read.
+enum BodyError {
+    TooLarge,
+    /// It breaks off. The token may be good, so it must come again.
+    Incomplete,
+}
+
+/// The body, of at most so many bytes.
+async fn read<B: Body>(body: B, most: usize) -> Result<Vec<u8>, BodyError> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     loop {
         let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
         let Some(frame) = frame else {
-            return Some(bytes);
+            return Ok(bytes);
         };
-        let Ok(mut data) = frame.ok()?.into_data() else {
+        let frame = frame.map_err(|_| BodyError::Incomplete)?;
+        let Ok(mut data) = frame.into_data() else {
             continue; // Trailers.
         };
         if data.remaining() > most.saturating_sub(bytes.len()) {
-            return None;
+            return Err(BodyError::TooLarge);
         }
         while data.has_remaining() {
             let chunk = data.chunk();
@@ -184,6 +193,12 @@ async fn read<B: Body>(body: B, most: usize) -> Option<Vec<u8>> {
             data.advance(length);
         }
     }
+}
+
+/// A refusal before the token is read.
+fn unread(server: &ResourceServer, why: &str) -> Response<String> {
+    server.note_unread_set(why);
+    refused(SetErrorCode::InvalidRequest, why)
 }
 
 /// RFC 8935 s2.3: JSON, and the language of the description.

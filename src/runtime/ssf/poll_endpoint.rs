@@ -15,10 +15,13 @@ use http::HeaderValue;
 use serde_json::{Map, json};
 
 use crate::model::ids::MAX_FOREIGN_ID_BYTES;
+use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
 use crate::runtime::http::client::{Fetcher, HttpRequest, RequestBody};
 use crate::runtime::http::tls::HttpOptions;
+use crate::runtime::util::catch_panic::catch_panic_of;
 use crate::runtime::util::excerpt::excerpt;
+use crate::runtime::util::select::{Either, race};
 use crate::verify::json::object::{Object, Value};
 use crate::verify::ssf::error_code::SetErrorCode;
 
@@ -30,6 +33,9 @@ const OVERHEAD: usize = 64 << 10;
 
 /// Time beyond the long poll for the answer to arrive.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// How long the application may take for the bearer token.
+const BEARER_TIME: Duration = Duration::from_secs(10);
 
 /// Longest text of an error, in characters.
 const MAX_ERROR_CHARS: usize = 160;
@@ -61,7 +67,7 @@ pub(crate) struct PollEndpoint {
     fetcher: Fetcher,
 }
 
-/// What is told with the next request.
+/// What the next request reports.
 #[derive(Default)]
 pub(crate) struct PollReport {
     pub(crate) accepted: Vec<String>,
@@ -114,11 +120,15 @@ impl PollEndpoint {
     }
 
     /// One request.
-    pub(crate) async fn poll(&self, report: &PollReport) -> Result<PolledSets, PollError> {
+    pub(crate) async fn poll(
+        &self,
+        report: &PollReport,
+        clock: &dyn Clock,
+    ) -> Result<PolledSets, PollError> {
         let request = HttpRequest {
             url: &self.config.url,
             accept: "application/json",
-            authorization: self.authorization().await?,
+            authorization: self.authorization(clock).await?,
             body: Some(RequestBody::Json(self.question(report))),
         };
         let response = self.fetcher.send(request).await;
@@ -132,14 +142,25 @@ impl PollEndpoint {
         read_sets(&response.body, self.config.most_events).map_err(PollError::new)
     }
 
-    async fn authorization(&self) -> Result<Option<HeaderValue>, PollError> {
+    async fn authorization(&self, clock: &dyn Clock) -> Result<Option<HeaderValue>, PollError> {
         let token = match &self.config.bearer {
             PollBearer::Absent => return Ok(None),
             PollBearer::Fixed(token) => token.clone(),
-            PollBearer::Computed(token) => token().await.map_err(|error| {
-                let error = excerpt(&error.to_string(), MAX_ERROR_CHARS);
-                PollError::new(format!("there is no bearer token for the poll: {error}"))
-            })?,
+            PollBearer::Computed(token) => {
+                let end = clock.monotonic().saturating_add(BEARER_TIME);
+                let token = catch_panic_of(async { token().await });
+                let why = match race(token, clock.sleep_until(end)).await {
+                    Either::First(Some(Ok(token))) => Ok(token),
+                    Either::First(Some(Err(error))) => {
+                        Err(excerpt(&error.to_string(), MAX_ERROR_CHARS))
+                    }
+                    Either::First(None) => Err("its function panics".to_owned()),
+                    Either::Second(()) => Err("its function takes longer than 10 s".to_owned()),
+                };
+                why.map_err(|why| {
+                    PollError::new(format!("there is no bearer token for the poll: {why}"))
+                })?
+            }
         };
         let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| PollError::new("the bearer token fits into no header field"))?;

@@ -39,13 +39,13 @@ use crate::verify::ssf::event::SecurityEvent;
 pub trait SubjectMapper: Send + Sync + 'static {
     /// What the event revokes. `None` leaves the event to the default table; an empty list says that
     /// the subject is not known here, which is counted as unmapped. Each revocation must be of an
-    /// issuer that the transmitter [speaks for](crate::ssf::SsfTransmitter::speaks_for). It is asked
-    /// about events whose [effect](crate::ssf::EventEffect) is a revocation, and may be asked again
-    /// about the same event.
+    /// issuer that the transmitter [speaks for](crate::ssf::SsfTransmitter::speaks_for). It is called
+    /// for events whose [effect](crate::ssf::EventEffect) is a revocation, and may be called again for
+    /// the same event.
     ///
     /// # Errors
     ///
-    /// Whatever kept it from knowing. Then nothing is revoked, and the transmitter sends the event
+    /// Any failure of the look-up. Then nothing is revoked for the event, and the transmitter sends it
     /// again.
     fn revocations(
         &self,

@@ -1,5 +1,5 @@
 //! Small tools without a subject of their own: concurrency primitives, backoff, excerpts of foreign
-//! text, a rate limit for events.
+//! text, a rate limit for events, panics of the application.
 
 #[cfg(feature = "jwks")]
 pub(crate) mod backoff;
@@ -7,6 +7,8 @@ pub(crate) mod backoff;
 pub(crate) mod current_runtime;
 pub(crate) mod excerpt;
 pub(crate) mod select;
+#[cfg(feature = "ssf")]
+pub(crate) mod catch_panic;
 pub(crate) mod sync;
 pub(crate) mod swap;
 pub(crate) mod striped;

@@ -234,8 +234,15 @@ fn polling(
             "it is at most 5 minutes",
         ));
     }
-    if matches!(&poll.bearer, PollBearer::Fixed(token) if token.is_empty()) {
-        mistakes.add(ConfigError::new("poll_bearer", EMPTY));
+    if let PollBearer::Fixed(token) = &poll.bearer {
+        if token.is_empty() {
+            mistakes.add(ConfigError::new("poll_bearer", EMPTY));
+        } else if HeaderValue::from_str(token).is_err() {
+            mistakes.add(ConfigError::new(
+                "poll_bearer",
+                "it fits into no header field; give the token alone, without a line break",
+            ));
+        }
     }
     let dependent = [
         "poll_bearer",

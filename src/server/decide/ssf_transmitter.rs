@@ -1,4 +1,5 @@
-//! A transmitter of security events, as configured: its keys, whom it speaks for, and what its events do.
+//! A transmitter of security events, as configured: its keys, the issuers that it speaks for, and the
+//! effects of its events.
 
 use std::collections::HashMap;
 use std::sync::Arc;

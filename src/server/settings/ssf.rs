@@ -152,9 +152,9 @@ impl SsfTransmitter {
         self
     }
 
-    /// Asks the application what an event revokes, before the default table. It may take the server's
-    /// [`lookup_timeout`](crate::ResourceServerBuilder::lookup_timeout); where it fails, the transmitter
-    /// is told to send the event again. Default: the default table alone.
+    /// Maps an event to revocations with the application's code, before the default table. It may take the server's
+    /// [`lookup_timeout`](crate::ResourceServerBuilder::lookup_timeout); where it fails or panics, the
+    /// transmitter sends the event again. Default: the default table alone.
     pub fn map_subjects(mut self, mapper: impl SubjectMapper) -> Self {
         self.once.set_opaque("map_subjects");
         self.mapper = Some(Arc::new(mapper));
@@ -163,7 +163,8 @@ impl SsfTransmitter {
 
     /// Calls this with each verified event of a token that was not seen before, after its revocations
     /// are in force; several are called in their order. It runs while the transmitter waits, so it must
-    /// neither block nor take long. Default: none.
+    /// neither block nor take long. A function that panics keeps the event from no other one. Default:
+    /// none.
     pub fn on_event(mut self, hook: impl Fn(&SecurityEvent) + Send + Sync + 'static) -> Self {
         self.hooks.push(Arc::new(hook));
         self
@@ -184,7 +185,7 @@ impl SsfTransmitter {
     /// Demands this value of the `Authorization` field of pushes, whole, such as `Bearer <secret>`: the
     /// `authorization_header` of the stream (SSF 1.0 section 6.1.1). It is compared in constant time.
     /// Call it twice while the secret is changed: each of up to two is accepted. Default: none is
-    /// demanded; the signature tells who has sent the event.
+    /// demanded; the signature alone proves the sender.
     pub fn push_authorization(mut self, value: impl Into<String>) -> Self {
         let value = value.into();
         if !self.push_authorizations.contains(&value) {
@@ -214,8 +215,9 @@ impl SsfTransmitter {
         self
     }
 
-    /// Asks this function for the bearer token of each poll, such as one that your OAuth client
-    /// obtains and renews. Where it fails, the poll counts as failed and is tried again. Default: none.
+    /// Calls this function for the bearer token of each poll, such as one that your OAuth client
+    /// obtains and renews. Where it fails, panics or takes longer than 10 s by the server's clock, the
+    /// poll counts as failed and is tried again. Default: none.
     pub fn poll_bearer_fn<F, A>(mut self, token: F) -> Self
     where
         F: Fn() -> A + Send + Sync + 'static,
@@ -242,7 +244,7 @@ impl SsfTransmitter {
     }
 
     /// Lets the transmitter hold a poll back until there are events, for at most this long (long
-    /// polling, RFC 8936 section 2.2): up to 5 minutes, in whole seconds. Default: zero, which asks for an answer
+    /// polling, RFC 8936 section 2.2): up to 5 minutes, in whole seconds. Default: zero, which demands an answer
     /// at once (`returnImmediately`).
     pub fn poll_wait(mut self, wait: Duration) -> Self {
         self.once.set("poll_wait", &wait);

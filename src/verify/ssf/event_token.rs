@@ -31,7 +31,7 @@ const TYPE: &str = "secevent+jwt";
 /// The most events of one token.
 const MOST_EVENTS: usize = 16;
 
-/// How far ahead an event may have occurred. Beyond it is a slip, such as milliseconds for seconds.
+/// How far ahead an event may have occurred. More is a mistake, such as milliseconds for seconds.
 const FARTHEST_AHEAD: Duration = Duration::from_secs(300);
 
 /// A verified SET: at least one event, and its `jti`.

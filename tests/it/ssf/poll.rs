@@ -309,6 +309,41 @@ async fn a_bearer_token_is_sent_and_may_be_computed() {
 }
 
 #[tokio::test]
+async fn a_bearer_token_that_never_comes_and_one_that_panics_are_failed_polls() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let mut site = Polled::new().await;
+    site.queue(&EventType::ACCOUNT_DISABLED, "1", "user-1");
+    site.connect(|transmitter| {
+        transmitter.poll_bearer_fn(move || {
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            assert!(call != 1, "the second call fails");
+            async move {
+                if call == 0 {
+                    std::future::pending::<()>().await;
+                }
+                Ok("t-1".to_owned())
+            }
+        })
+    })
+    .await;
+    for (failures, wait) in [(1, 10), (2, 2)] {
+        site.clock.await_sleepers(1).await;
+        site.clock.advance(Duration::from_secs(wait));
+        while site.status().poll().expect("polled").failures() < failures {
+            tokio::task::yield_now().await;
+        }
+        let status = site.status();
+        let error = status.poll().and_then(|poll| poll.last_error());
+        assert!(error.expect("an error").contains("no bearer token"));
+    }
+    assert_eq!(site.issuer.requests(POLL), 0);
+    site.clock.await_sleepers(1).await;
+    site.clock.advance(Duration::from_secs(3));
+    site.issuer.await_requests(POLL, 2).await;
+    assert_eq!(site.verdict("user-1").await, REVOKED);
+}
+
+#[tokio::test]
 async fn a_transmitter_that_ignores_acknowledgements_causes_no_loop() {
     let mut site = Polled::new().await;
     site.issuer.redeliver_security_events();

@@ -1,5 +1,9 @@
 //! Push (RFC 8935): answers, secrets, bounds, outages.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -7,13 +11,14 @@ use axum::body::Body;
 use http::Request;
 use portcullis::ResourceServer;
 use portcullis::revocation::Revocation;
-use portcullis::ssf::EventType;
+use portcullis::ssf::{EventType, SecurityEvent, subject_mapper_fn};
 use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer};
 use portcullis::time::UnixTime;
 use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::{REVOKED, SET, Site, app, error_of, issuer, push, push_with, refusal};
+use crate::support::logs::Logs;
 use crate::support::{API, Requests as _};
 
 #[tokio::test]
@@ -165,8 +170,8 @@ async fn each_fault_of_a_token_has_its_error() {
         .sum();
     assert_eq!(
         counted + unknown,
-        33,
-        "the body that is too large is not read"
+        34,
+        "each is counted, the body that is too large too"
     );
     // The accepted twins: other spellings of the same.
     for set in [
@@ -428,6 +433,91 @@ async fn an_event_for_which_there_is_no_room_is_sent_again() {
     assert_eq!(site.push(set).await, 202, "it was not remembered");
     assert_eq!(site.verdict(&token).await, REVOKED);
     assert_eq!((site.status().failed(), site.status().applied()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_mapper_that_panics_loses_no_event() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let site = Site::with(|transmitter| {
+        transmitter.map_subjects(subject_mapper_fn(move |_: SecurityEvent| {
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            assert!(call != 0, "the first call fails at once");
+            async move {
+                assert!(call != 1, "the second call fails later");
+                Ok(None)
+            }
+        }))
+    });
+    let token = site.token("user-1", None, 10);
+    let set = site.event(&EventType::ACCOUNT_DISABLED).sign();
+    for failed in 1..=2 {
+        let answer = push(&site.app, set.clone()).await;
+        assert_eq!(answer.status.as_u16(), 503);
+        assert_eq!(answer.header("retry-after"), Some("30"));
+        assert_eq!(site.status().failed(), failed);
+    }
+    assert_eq!(site.verdict(&token).await, "200");
+    assert_eq!(site.push(set).await, 202);
+    assert_eq!(site.verdict(&token).await, REVOKED);
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_keeps_no_event_from_the_others() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&seen);
+    let site = Site::with(|transmitter| {
+        transmitter
+            .on_event(|_| panic!("the first hook fails"))
+            .on_event(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+            })
+    });
+    let set = site
+        .event(&EventType::ACCOUNT_DISABLED)
+        .event(&EventType::VERIFICATION, json!({"state": "1"}));
+    assert_eq!(site.push(set.sign()).await, 202);
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+    assert!(site.status().verification().is_some());
+}
+
+/// A body that breaks off.
+struct Broken;
+
+impl http_body::Body for Broken {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<http_body::Frame<bytes::Bytes>>>> {
+        Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())))
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_counted_and_a_body_that_breaks_off_is_sent_again() {
+    let site = Site::new();
+    let logs = Logs::default();
+    let _listening = logs.listen();
+    let set = site.event(&EventType::SESSION_REVOKED).sign();
+    assert_eq!(refusal(&site, "x".repeat(1 << 20)).await, "invalid_request");
+    let answer = push_with(&site.app, &[("content-type", "text/plain")], set).await;
+    assert_eq!(error_of(&answer), "invalid_request");
+    let status = site.server.ssf_status();
+    assert_eq!(status.refused(), [("invalid_request", 2)]);
+    let text = logs.text();
+    assert_eq!(
+        text.matches("a security event was refused").count(),
+        2,
+        "{text}"
+    );
+    let service = site.server.ssf_push().expect("a transmitter");
+    let request = Request::post("/").header("content-type", SET);
+    let answer = service.oneshot(request.body(Broken).expect("a request"));
+    let answer = answer.await.expect("infallible");
+    assert_eq!(answer.status().as_u16(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
 }
 
 #[tokio::test]

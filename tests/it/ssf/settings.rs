@@ -101,6 +101,11 @@ fn each_mistake_names_its_setting() {
             Invalid,
         ),
         (
+            Box::new(|one| one.poll("https://idp.example.com").poll_bearer("a\nb")),
+            "poll_bearer",
+            Invalid,
+        ),
+        (
             Box::new(|one| one.poll_max_events(10)),
             "poll_max_events",
             Missing,

@@ -1,7 +1,7 @@
 //! Which subject ends what, and whose subjects are left alone.
 
 use portcullis::ResourceServer;
-use portcullis::revocation::{Revocation, RevocationKind};
+use portcullis::revocation::{Revocation, RevocationEntry, RevocationKind};
 use portcullis::ssf::{EventType, SecurityEvent, SubjectIdentifier, subject_mapper_fn};
 use portcullis::test_util::{ManualClock, MockIssuer};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn revoked(
     let entries = site.server.revocations().list();
     let mut found: Vec<_> = entries
         .iter()
-        .map(|entry| entry.revocation())
+        .map(RevocationEntry::revocation)
         .map(|one| (one.kind(), one.id().unwrap_or_default().to_owned()))
         .collect();
     found.sort_by_key(|(kind, id)| (kind.as_str(), id.clone()));
@@ -188,6 +188,99 @@ async fn subjects_of_another_realm_are_never_acted_on() {
         .claim("sub_id", foreign);
     assert_eq!(push(&speaking, set.sign()).await.status.as_u16(), 202);
     assert_eq!(speaking.verdict(&token).await, REVOKED);
+}
+
+#[tokio::test]
+async fn a_session_is_of_the_realm_of_its_user() {
+    let clock = ManualClock::new();
+    let (own, other) = (issuer(&clock), MockIssuer::named("https://other.test"));
+    let third = MockIssuer::named("https://third.test").with_clock(clock.clone());
+    let other = other.with_clock(clock.clone());
+    let server = ResourceServer::builder(API)
+        .issuer(own.trusted())
+        .issuer(other.trusted())
+        .issuer(third.trusted())
+        .clock(clock.clone())
+        .ssf_transmitter(own.transmitter().speaks_for(other.issuer()))
+        .build()
+        .expect("sound");
+    let app = app(&server);
+    let token = |issuer: &MockIssuer| issuer.token().claim("sid", "s-1").sign();
+    let event = |issuer: &str| {
+        let subject = json!({
+            "format": "complex",
+            "session": {"format": "opaque", "id": "s-1"},
+            "user": {"format": "iss_sub", "iss": issuer, "sub": MockIssuer::SUBJECT},
+        });
+        own.security_event(&EventType::SESSION_REVOKED)
+            .claim("sub_id", subject)
+            .sign()
+    };
+    // A user of an issuer that the transmitter does not speak for: no session ends.
+    for issuer in [third.issuer(), "https://nowhere.example".to_owned()] {
+        assert_eq!(push(&app, event(&issuer)).await.status.as_u16(), 202);
+    }
+    assert!(server.revocations().is_empty());
+    assert_eq!(server.ssf_status().transmitters()[0].foreign(), 2);
+    // The twin: the session ends in the realm of the user, and in no other.
+    assert_eq!(
+        push(&app, event(&other.issuer())).await.status.as_u16(),
+        202
+    );
+    assert_eq!(app.verdict(&token(&other)).await, REVOKED);
+    for issuer in [&own, &third] {
+        assert_eq!(app.verdict(&token(issuer)).await, "200");
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_subject_that_ends_nothing_is_counted() {
+    let site = Site::with(|transmitter| {
+        let issuer = transmitter_issuer(&transmitter);
+        transmitter.map_subjects(subject_mapper_fn(move |event: SecurityEvent| {
+            let issuer = issuer.clone();
+            async move {
+                let is_mapped = matches!(event.subject(), Some(SubjectIdentifier::Opaque { .. }));
+                Ok(is_mapped.then(|| {
+                    ["https://else.example", &issuer]
+                        .map(|issuer| Revocation::session(issuer, "1"))
+                        .to_vec()
+                }))
+            }
+        }))
+    });
+    let own = json!({"format": "iss_sub", "iss": site.issuer.issuer(), "sub": "user-1"});
+    let foreign = json!({"format": "iss_sub", "iss": "https://else.example", "sub": "1"});
+    let email = json!({"format": "email", "email": "alice@example.com"});
+    let session = json!({"format": "opaque", "id": "s-1"});
+    for (subject, unmapped, foreign) in [
+        // By the application.
+        (&session, 0, 1),
+        (
+            &json!({"format": "aliases", "identifiers": [own, foreign]}),
+            0,
+            2,
+        ),
+        // The session ends, and the account is not known.
+        (
+            &json!({"format": "complex", "user": email, "session": session}),
+            1,
+            2,
+        ),
+        // Names of one subject: one of them suffices.
+        (
+            &json!({"format": "aliases", "identifiers": [own, email]}),
+            1,
+            2,
+        ),
+    ] {
+        let set = site.event(&EventType::ACCOUNT_DISABLED);
+        assert_eq!(site.push(set.claim("sub_id", subject).sign()).await, 202);
+        let status = site.status();
+        let counts = (status.unmapped(), status.foreign());
+        assert_eq!(counts, (unmapped, foreign), "{subject}");
+    }
+    assert_eq!(site.status().applied(), 4);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! From an event to the revocations that it means: the default table, and the bounds of a transmitter.
 //!
 //! 1. A subject of an issuer that the transmitter does not speak for is foreign, and not acted on.
-//! 2. An opaque id of a session names no issuer, and is one of each issuer that the transmitter speaks
-//!    for.
+//! 2. An opaque id of a session names no issuer. It is a session of the issuer of the user beside it, or
+//!    else one of each issuer that the transmitter speaks for.
 //! 3. A session with a user is that session, and those tokens of the user that name no session: these may
 //!    be its tokens.
 //! 4. A device, a tenant or another member beside a user narrows nothing: the user's tokens do not state
@@ -16,17 +16,14 @@ use crate::verify::ssf::event::SecurityEvent;
 use crate::verify::ssf::event_type::EventType;
 use crate::verify::ssf::subject::SubjectIdentifier;
 
-/// What an event means.
+/// What an event means. One of the members is set; where a part of the subject ends nothing, two.
 #[derive(Debug)]
-pub(super) enum Mapped {
-    /// At least one.
-    Revocations(Vec<Revocation>),
-    /// Nothing by design.
-    Ignored,
-    /// The subject has a form that is not known here.
-    Unmapped,
-    /// The subject is of an issuer that the transmitter does not speak for.
-    Foreign,
+pub(super) struct Mapped {
+    pub(super) revocations: Vec<Revocation>,
+    /// The subject, or the user in it, has a form that is not known here.
+    pub(super) is_unmapped: bool,
+    /// The subject, or a part of it, is of an issuer that the transmitter does not speak for.
+    pub(super) is_foreign: bool,
 }
 
 /// What an event means by the default table.
@@ -36,8 +33,13 @@ pub(super) fn by_default(
     effect: EventEffect,
 ) -> Mapped {
     let Some(subject) = event.subject() else {
-        return Mapped::Unmapped;
+        return Mapped {
+            revocations: Vec::new(),
+            is_unmapped: true,
+            is_foreign: false,
+        };
     };
+    let mut is_unmapped = false;
     let mut table = Table {
         transmitter,
         before: event.occurred_at(),
@@ -45,10 +47,11 @@ pub(super) fn by_default(
         is_foreign: false,
     };
     match effect {
-        EventEffect::Ignore => return Mapped::Ignored,
+        EventEffect::Ignore => {}
         EventEffect::RevokeSubject => {
             table.add_user(subject);
             if table.found.is_empty() {
+                is_unmapped = subject.member("user").is_some() && !table.is_foreign;
                 table.add_closest(subject, event);
             }
         }
@@ -56,24 +59,32 @@ pub(super) fn by_default(
             table.add_closest(subject, event);
         }
     }
-    match (table.found.is_empty(), table.is_foreign) {
-        (false, _) => Mapped::Revocations(table.found),
-        (true, true) => Mapped::Foreign,
-        (true, false) => Mapped::Unmapped,
+    Mapped {
+        is_unmapped: is_unmapped || (table.found.is_empty() && !table.is_foreign),
+        is_foreign: table.is_foreign,
+        revocations: table.found,
     }
 }
 
 /// The application's revocations, as far as the transmitter may make them.
 pub(super) fn within_bounds(transmitter: &Transmitter, all: Vec<Revocation>) -> Mapped {
-    if all.is_empty() {
-        return Mapped::Unmapped;
-    }
     let is_own = |one: &Revocation| transmitter.spoken_for(one.issuer()).is_some();
-    let own: Vec<Revocation> = all.into_iter().filter(is_own).collect();
-    if own.is_empty() {
-        return Mapped::Foreign;
+    let is_unmapped = all.is_empty();
+    let (own, foreign): (Vec<_>, Vec<_>) = all.into_iter().partition(is_own);
+    Mapped {
+        revocations: own,
+        is_unmapped,
+        is_foreign: !foreign.is_empty(),
     }
-    Mapped::Revocations(own)
+}
+
+/// The issuer of a user; of aliases, that of the first with one.
+fn issuer_of(user: &SubjectIdentifier) -> Option<&str> {
+    match user {
+        SubjectIdentifier::IssSub { issuer, .. } => Some(issuer),
+        SubjectIdentifier::Aliases(all) => all.iter().find_map(issuer_of),
+        _ => None,
+    }
 }
 
 struct Table<'t> {
@@ -115,7 +126,7 @@ impl Table<'_> {
             SubjectIdentifier::Opaque { .. }
                 if *event.event_type() == EventType::SESSION_REVOKED =>
             {
-                self.add_session(subject);
+                self.add_session(subject, None);
             }
             SubjectIdentifier::Complex(_) => self.add_complex(subject),
             SubjectIdentifier::Aliases(all) => {
@@ -123,42 +134,62 @@ impl Table<'_> {
                     self.add_closest(one, event);
                 }
             }
-
             _ => self.add_user(subject),
         }
     }
 
     fn add_complex(&mut self, subject: &SubjectIdentifier) {
+        let user = subject.member("user");
         if let Some(session) = subject.member("session") {
-            self.add_session(session);
+            self.add_session(session, user.and_then(issuer_of));
         }
         if self.found.is_empty() {
             return self.add_user(subject);
         }
-        if let Some(SubjectIdentifier::IssSub { issuer, subject }) = subject.member("user") {
-            if let Some(realm) = self.realm(issuer) {
-                let rest = Revocation::subject_without_session(&realm, subject, self.before);
-                self.found.push(rest);
-            }
+        if let Some(user) = user {
+            self.add_tokens_without_session(user);
         }
     }
 
-    fn add_session(&mut self, session: &SubjectIdentifier) {
-        match session {
-            SubjectIdentifier::Opaque { id } => {
+    fn add_tokens_without_session(&mut self, user: &SubjectIdentifier) {
+        match user {
+            SubjectIdentifier::IssSub { issuer, subject } => {
+                if let Some(realm) = self.realm(issuer) {
+                    let rest = Revocation::subject_without_session(&realm, subject, self.before);
+                    self.found.push(rest);
+                }
+            }
+            SubjectIdentifier::Aliases(all) => {
+                for one in all {
+                    self.add_tokens_without_session(one);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `user_issuer` is that of the user beside the session, where one is named.
+    fn add_session(&mut self, session: &SubjectIdentifier, user_issuer: Option<&str>) {
+        match (session, user_issuer) {
+            (SubjectIdentifier::Opaque { id }, Some(issuer)) => {
+                if let Some(realm) = self.realm(issuer) {
+                    self.found.push(Revocation::session(&realm, id));
+                }
+            }
+            (SubjectIdentifier::Opaque { id }, None) => {
                 let realms = self.transmitter.spoken_for.iter();
                 let sessions = realms.map(|policy| Revocation::session(&policy.realm, id));
                 self.found.extend(sessions);
             }
-            SubjectIdentifier::IssSub { issuer, subject } => {
+            (SubjectIdentifier::IssSub { issuer, subject }, _) => {
                 if let Some(realm) = self.realm(issuer) {
                     self.found.push(Revocation::session(&realm, subject));
                 }
             }
-            SubjectIdentifier::JwtId { issuer, token_id } => self.add_token(issuer, token_id),
-            SubjectIdentifier::Aliases(all) => {
+            (SubjectIdentifier::JwtId { issuer, token_id }, _) => self.add_token(issuer, token_id),
+            (SubjectIdentifier::Aliases(all), _) => {
                 for one in all {
-                    self.add_session(one);
+                    self.add_session(one, user_issuer);
                 }
             }
             _ => {}

@@ -70,7 +70,7 @@ enum Next {
     AtOnce,
     /// The interval.
     Later,
-    /// A pause of the backoff, or a longer one that the endpoint has asked for.
+    /// A pause of the backoff, or a longer one that the endpoint demands.
     AfterFailure(Option<Duration>),
 }
 
@@ -88,9 +88,9 @@ impl PollTask {
                     backoff.reset();
                     None
                 }
-                Next::AfterFailure(asked) => {
+                Next::AfterFailure(demanded) => {
                     let pause = backoff.failed();
-                    Some(asked.map_or(pause, |asked| asked.min(LONGEST_PAUSE * 10).max(pause)))
+                    Some(demanded.map_or(pause, |longer| longer.min(LONGEST_PAUSE * 10).max(pause)))
                 }
             };
             let Some(at) = self.schedule(pause) else {
@@ -123,7 +123,7 @@ impl PollTask {
         let reported = std::mem::take(report);
         drop(transmitter);
         let gone = async { while self.gone.changed().await.is_ok() {} };
-        let answer = match race(endpoint.poll(&reported), gone).await {
+        let answer = match race(endpoint.poll(&reported, &*self.clock), gone).await {
             Either::First(answer) => answer,
             Either::Second(()) => return None,
         };
@@ -201,7 +201,7 @@ async fn receive_all(
     for (id, set) in sets.sets {
         let (server, transmitter) = (server.clone(), Arc::clone(transmitter));
         let key = id.clone();
-        // In a task of its own: the application's code may panic.
+        // In a task of its own: a clock or a log subscriber of the application may panic.
         let received = tokio::spawn(async move {
             let source = SetSource::Poll(&transmitter.issuer, &key);
             server.receive_set(set.as_bytes(), source).await

@@ -16,6 +16,7 @@ use crate::model::event::Event;
 use crate::model::time::UnixTime;
 use crate::runtime::directory::within;
 use crate::runtime::ssf::counters::{Counted, StreamUpdate, Verification};
+use crate::runtime::util::catch_panic::{catch_panic, catch_panic_of};
 use crate::runtime::util::excerpt::excerpt;
 use crate::server::decide::decision::Decision;
 use crate::server::decide::ssf_transmitter::Transmitter;
@@ -85,6 +86,18 @@ impl ResourceServer {
     /// The most bytes of a token.
     pub(crate) fn max_set_bytes(&self) -> usize {
         self.0.max_token_bytes
+    }
+
+    /// Counts a request whose token was not read.
+    pub(crate) fn note_unread_set(&self, why: &str) {
+        let code = SetErrorCode::InvalidRequest;
+        self.0.refused_sets.refuse(code);
+        logging::emit(Event::SecurityEventRefused {
+            transmitter: None,
+            code: code.as_str(),
+            why,
+            is_warning: false,
+        });
     }
 
     /// Verifies a token, after look-ups of its key where they are needed, and revokes what its events
@@ -260,7 +273,10 @@ impl ResourceServer {
         self.warn_of_unmapped(transmitter, &effects);
         for event in &token.events {
             note_stream(transmitter, event, now);
-            transmitter.hooks.iter().for_each(|hook| hook(event));
+            for hook in &transmitter.hooks {
+                // The token is remembered already: a panic here would lose the event for the others.
+                let _ = catch_panic(|| hook(event));
+            }
         }
         Ok(Received::New)
     }
@@ -283,22 +299,23 @@ impl ResourceServer {
             EventEffect::RevokeSessionIfDecreased => !is_decrease(),
             EventEffect::RevokeSession | EventEffect::RevokeSubject => false,
         };
-        let mapped = if is_ignored {
-            Mapped::Ignored
-        } else {
-            self.map(transmitter, event, effect).await?
-        };
+        if is_ignored {
+            effects.ignored += 1;
+            return Ok(());
+        }
+        let mapped = self.map(transmitter, event, effect).await?;
         let shown = || excerpt(event_type.as_str(), MAX_SHOWN);
-        match mapped {
-            Mapped::Ignored => effects.ignored += 1,
-            Mapped::Unmapped => effects.unmapped.push(shown()),
-            Mapped::Foreign => effects.foreign.push(shown()),
-            Mapped::Revocations(all) => {
-                for revocation in all {
-                    self.revoke_for(event, revocation)?;
-                }
-                effects.applied += 1;
-            }
+        if mapped.is_unmapped {
+            effects.unmapped.push(shown());
+        }
+        if mapped.is_foreign {
+            effects.foreign.push(shown());
+        }
+        if !mapped.revocations.is_empty() {
+            effects.applied += 1;
+        }
+        for revocation in mapped.revocations {
+            self.revoke_for(event, revocation)?;
         }
         Ok(())
     }
@@ -315,8 +332,11 @@ impl ResourceServer {
         };
         let limit = self.0.outside.lookup_timeout;
         let failed = &transmitter.counters.mapper_failed;
-        let answer = within(limit, &*self.0.clock, failed, mapper.map(event)).await;
-        match answer {
+        let lookup = Box::pin(async {
+            let answer = catch_panic_of(async { mapper.map(event).await }).await;
+            answer.unwrap_or_else(|| Err("the map of subjects panics".into()))
+        });
+        match within(limit, &*self.0.clock, failed, lookup).await {
             Ok(Some(all)) => Ok(within_bounds(transmitter, all)),
             Ok(None) => Ok(by_default(transmitter, event, effect)),
             Err(outage) => Err(SetFailure::Unavailable {

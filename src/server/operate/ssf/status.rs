@@ -47,8 +47,8 @@ impl SsfStatus {
         all.find(|one| *one.issuer == *issuer)
     }
 
-    /// Tokens that cannot be read or name no configured transmitter, by the code of RFC 8935 section 2.4 with which they
-    /// were refused; codes without a refusal are left out.
+    /// Tokens that cannot be read or name no configured transmitter, by the code of RFC 8935 section
+    /// 2.4 with which they were refused; codes without a refusal are left out.
     #[must_use]
     pub fn refused(&self) -> &[(&'static str, u64)] {
         &self.refused
@@ -60,7 +60,8 @@ impl SsfStatus {
 /// Tokens (SETs): [`received`](Self::received), of which some were [`repeated`](Self::repeated),
 /// [`refused`](Self::refused) or [`failed`](Self::failed). Events of the others:
 /// [`applied`](Self::applied), [`ignored`](Self::ignored), [`unmapped`](Self::unmapped) or
-/// [`foreign`](Self::foreign).
+/// [`foreign`](Self::foreign). An event of which a part ends nothing counts twice: as applied, and as
+/// unmapped or foreign.
 #[derive(Clone, Debug)]
 pub struct SsfTransmitterStatus {
     issuer: Arc<str>,
@@ -116,19 +117,20 @@ impl SsfTransmitterStatus {
         self.counts.ignored
     }
 
-    /// Events that mean a revocation, and whose subject is absent or of a form that nothing maps.
+    /// Events that mean a revocation, and whose subject, or the user in it, is absent or of a form
+    /// that nothing maps.
     #[must_use]
     pub const fn unmapped(&self) -> u64 {
         self.counts.unmapped
     }
 
-    /// Events about a subject of an issuer that the transmitter does not speak for.
+    /// Events whose subject, or a part of it, is of an issuer that the transmitter does not speak for.
     #[must_use]
     pub const fn foreign(&self) -> u64 {
         self.counts.foreign
     }
 
-    /// Tokens that could not be judged or stored; the transmitter was asked to send them again.
+    /// Tokens that could not be judged or stored; the transmitter must send them again.
     #[must_use]
     pub const fn failed(&self) -> u64 {
         self.counts.failed
@@ -199,7 +201,7 @@ impl VerificationEvent {
         self.stream_id.as_deref()
     }
 
-    /// The `state` that the receiver gave when it asked for the verification; compare it with yours.
+    /// The `state` of the request for the verification; compare it with yours.
     #[must_use]
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
