@@ -14,6 +14,7 @@ pub(crate) struct SsfCounters {
     refused: [AtomicU64; SetErrorCode::ALL.len()],
     record: Mutex<SsfRecord>,
     pub(crate) warned_of_unmapped: LogRateLimit,
+    pub(crate) warned_of_foreign: LogRateLimit,
     pub(crate) warned_of_refused: LogRateLimit,
     pub(crate) warned_of_failed: LogRateLimit,
     pub(crate) mapper_failed: LogRateLimit,

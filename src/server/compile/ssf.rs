@@ -228,10 +228,10 @@ fn polling(
             "it must be 100 ms to 1 hour",
         ));
     }
-    if poll.wait > Duration::from_secs(300) {
+    if poll.wait > Duration::from_secs(300) || poll.wait.subsec_nanos() > 0 {
         mistakes.add(ConfigError::out_of_bounds(
             "poll_wait",
-            "it is at most 5 minutes",
+            "it is at most 5 minutes, in whole seconds",
         ));
     }
     if let PollBearer::Fixed(token) = &poll.bearer {

@@ -136,6 +136,11 @@ fn each_mistake_names_its_setting() {
             OutOfBounds,
         ),
         (
+            Box::new(move |one| one.poll_wait(second * 3 / 2)),
+            "poll_wait",
+            OutOfBounds,
+        ),
+        (
             Box::new(move |one| one.leeway(second * 301)),
             "leeway",
             OutOfBounds,

@@ -362,18 +362,22 @@ impl ResourceServer {
     }
 
     fn warn_of_unmapped(&self, transmitter: &Transmitter, effects: &Effects) {
-        let unmapped = effects.unmapped.iter().map(|one| (one, false));
-        let foreign = effects.foreign.iter().map(|one| (one, true));
-        let Some((event_type, is_foreign)) = unmapped.chain(foreign).next() else {
-            return;
-        };
+        let counters = &transmitter.counters;
         let now = self.0.clock.monotonic();
-        if transmitter.counters.warned_of_unmapped.try_acquire(now) {
-            logging::emit(Event::SecurityEventUnmapped {
-                transmitter: &transmitter.issuer,
-                event_type,
-                is_foreign,
-            });
+        for (found, limit, is_foreign) in [
+            (&effects.unmapped, &counters.warned_of_unmapped, false),
+            (&effects.foreign, &counters.warned_of_foreign, true),
+        ] {
+            let Some(event_type) = found.first() else {
+                continue;
+            };
+            if limit.try_acquire(now) {
+                logging::emit(Event::SecurityEventUnmapped {
+                    transmitter: &transmitter.issuer,
+                    event_type,
+                    is_foreign,
+                });
+            }
         }
     }
 
