@@ -93,6 +93,8 @@ pub mod revocation {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("token_status_list.md")]
 pub mod token_status_list {}
+
+#[doc = include_str!("links.md")]
 #[doc = include_str!("shared_signals.md")]
 pub mod shared_signals {}
 

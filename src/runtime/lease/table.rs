@@ -96,7 +96,7 @@ impl LeaseTable {
             open: AtomicUsize::new(0),
             opened: AtomicU64::new(0),
             ended: Default::default(),
-            list: Arc::clone(&list),
+            list,
             clock,
             outage_tolerance,
             is_watched: AtomicBool::new(false),
@@ -105,7 +105,7 @@ impl LeaseTable {
             wake: Arc::default(),
         });
         let hearing = Arc::downgrade(&table);
-        list.on_added(Box::new(move |added| {
+        table.list.on_added(Box::new(move |added| {
             if let Some(table) = hearing.upgrade() {
                 table.end_revoked(added);
             }

@@ -407,15 +407,15 @@ impl RevocationList {
             return None;
         }
         let now = self.now();
-        let named = |hash: u64| {
+        let entry_at = |hash: u64| {
             let applies = |listed: &TimedEntry| {
                 concerns(hash, listed.entry().revocation())
                     && listed.is_in_force(now.wall, || now.monotonic)
             };
             self.entries.find(hash, applies)
         };
-        let present = names.into_iter().filter(|hash| *hash != 0);
-        let found = present.filter_map(named).next()?;
+        let mut present = names.into_iter().filter(|hash| *hash != 0);
+        let found = present.find_map(entry_at)?;
         Some(found.entry().revocation().kind())
     }
 
