@@ -10,6 +10,7 @@ pub(crate) mod shared_str;
 pub(crate) mod time;
 pub(crate) mod url;
 pub(crate) mod revocation;
+#[cfg(feature = "jwks")]
 pub(crate) mod lease_end;
 pub(crate) mod scope;
 pub(crate) mod required_actor;

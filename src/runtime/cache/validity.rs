@@ -41,6 +41,7 @@ pub(crate) struct CacheValidity {
     liveness: Liveness,
     /// What outlives a change of the other keys of a set: the key that verified the token. Without a
     /// key it is the liveness.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     authority: Liveness,
     end: Deadline,
 }

@@ -70,7 +70,7 @@ async fn without_a_list_a_lease_goes_on_for_the_tolerance_and_then_ends() {
     }
     assert_eq!(test.verdict(&token).await, super::NO_LIST);
     assert_eq!(lease.end(), None);
-    let mut waited = SECOND * 0;
+    let mut waited = std::time::Duration::ZERO;
     let ends = async {
         while lease.end().is_none() {
             test.clock.advance(SECOND);
