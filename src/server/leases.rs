@@ -30,10 +30,10 @@ impl ResourceServer {
     pub(crate) fn lease_terms(&self, verified: &SharedRequest) -> LeaseTerms {
         let (token, rules) = (&verified.token, &verified.rules);
         let list = &self.0.revocations;
-        let (names, sender) = list.names_of(&verified.revocation_check, token, rules);
+        let (names, beside_names) = list.names_of(&verified.revocation_check, token, rules);
         LeaseTerms {
             names,
-            sender,
+            beside_names,
             until: verified.validity.until(),
             began_at: token.began_at().unwrap_or(UnixTime::from_secs(i64::MIN)),
             has_session: token.session_ids().next().is_some(),

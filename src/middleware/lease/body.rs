@@ -69,6 +69,19 @@ impl Watch {
         }
     }
 
+    /// Notes a frame of the body.
+    fn note(&mut self, frame: &Frame<Bytes>) {
+        if let Self::Unopened { has_begun, .. } = self {
+            *has_begun = true;
+        }
+        if let (true, Self::Unopened { protocol, .. } | Self::Open { protocol, .. }) =
+            (frame.is_trailers(), self)
+        {
+            // Nothing follows trailers, a status of the lease included.
+            *protocol = ResponseProtocol::Http;
+        }
+    }
+
     /// Whether the lease counts before the next frame.
     const fn is_due(&self) -> bool {
         match self {
@@ -144,9 +157,7 @@ impl<B: Body<Data = Bytes>> Body for LeasedBody<B> {
             };
             match body.poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    if let Watch::Unopened { has_begun, .. } = this.watch {
-                        *has_begun = true;
-                    }
+                    this.watch.note(&frame);
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 Poll::Ready(last) => {

@@ -63,9 +63,9 @@ pub enum RenewalError {
     /// The token was refused, as it would be in a request of its own under the same layer.
     #[error("the token was refused: {0}")]
     Refused(Rejection),
-    /// The token is good, and of another issuer, subject or client than the lease's, or it is bound
-    /// to another key or certificate.
-    #[error("the token is of another issuer, subject, client or sender")]
+    /// The token is good, and of another issuer, subject, client or actor than the lease's, or it is
+    /// bound to another key or certificate.
+    #[error("the token is of another issuer, subject, client, actor or sender")]
     OtherCaller,
 }
 
@@ -137,12 +137,13 @@ impl Lease {
 
     /// Extends the lease by another token, which the client sends by a way of the application's own,
     /// such as a message of the WebSocket. The token is checked like that of a request under the same
-    /// layer, and must be of the same issuer, subject and client. From then on the lease depends on
+    /// layer, and must be of the same issuer, subject, client and outermost
+    /// [actor](crate::extract::Actor), or like the lease's without one. From then on the lease depends on
     /// that token alone.
     ///
-    /// A token that is bound to a key or certificate must be bound to that of the lease's: whoever
-    /// opened the stream has proved to hold it. Scopes and roles are not compared: where a guard of the
-    /// route demands some, see that the returned token has them before you go on.
+    /// A token that is bound to a key or certificate must be bound to that of the lease's: the client
+    /// that opened the stream has proved to hold it. Scopes, roles and tenants are not compared: where a
+    /// guard of the route demands some, see that the returned token has them before you go on.
     ///
     /// # Errors
     ///

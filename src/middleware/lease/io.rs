@@ -16,26 +16,32 @@ pin_project! {
     ///
     /// When the lease ends, reads report the end of the connection, and writes fail with
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted); the error's source is the
-    /// [`LeaseEnd`] as text. A pending read or write is woken. `shutdown` still reaches the connection.
+    /// [`LeaseEnd`] as text. A pending read and a pending write are woken, in two tasks too. `shutdown` still reaches the connection.
     #[derive(Debug)]
     pub struct LeasedIo<I> {
         #[pin]
         io: I,
-        lease: Lease,
+        reading: Lease,
+        // The halves of a connection may wait in two tasks, and a handle wakes one.
+        writing: Lease,
     }
 }
 
 impl Lease {
     /// A connection that ends with the lease: what remains of an HTTP upgrade.
     pub fn io<I>(self, io: I) -> LeasedIo<I> {
-        LeasedIo { io, lease: self }
+        LeasedIo {
+            io,
+            reading: self.clone(),
+            writing: self,
+        }
     }
 }
 
 impl<I> LeasedIo<I> {
     /// The lease, to renew it or to see why the connection has ended.
     pub const fn lease(&self) -> &Lease {
-        &self.lease
+        &self.reading
     }
 
     /// The connection itself, which no lease ends from now on.
@@ -60,7 +66,7 @@ impl<I: AsyncRead> AsyncRead for LeasedIo<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.lease.poll_ended(context) {
+        match this.reading.poll_ended(context) {
             Poll::Ready(_) => Poll::Ready(Ok(())),
             Poll::Pending => this.io.poll_read(context, buffer),
         }
@@ -74,7 +80,7 @@ impl<I: AsyncWrite> AsyncWrite for LeasedIo<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        match this.lease.poll_ended(context) {
+        match this.writing.poll_ended(context) {
             Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
             Poll::Pending => this.io.poll_write(context, bytes),
         }
@@ -82,7 +88,7 @@ impl<I: AsyncWrite> AsyncWrite for LeasedIo<I> {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.lease.poll_ended(context) {
+        match this.writing.poll_ended(context) {
             Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
             Poll::Pending => this.io.poll_flush(context),
         }
@@ -100,7 +106,7 @@ impl<I: hyper::rt::Read> hyper::rt::Read for LeasedIo<I> {
         buffer: hyper::rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.lease.poll_ended(context) {
+        match this.reading.poll_ended(context) {
             Poll::Ready(_) => Poll::Ready(Ok(())),
             Poll::Pending => this.io.poll_read(context, buffer),
         }
@@ -114,7 +120,7 @@ impl<I: hyper::rt::Write> hyper::rt::Write for LeasedIo<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        match this.lease.poll_ended(context) {
+        match this.writing.poll_ended(context) {
             Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
             Poll::Pending => this.io.poll_write(context, bytes),
         }
@@ -122,7 +128,7 @@ impl<I: hyper::rt::Write> hyper::rt::Write for LeasedIo<I> {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.lease.poll_ended(context) {
+        match this.writing.poll_ended(context) {
             Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
             Poll::Pending => this.io.poll_flush(context),
         }

@@ -42,7 +42,9 @@ const POLICY_VIOLATION: u16 = 1008;
 #[must_use]
 pub struct LeasedWebSocket {
     socket: WebSocket,
-    lease: Lease,
+    receiving: Lease,
+    /// The halves of a split socket may wait in two tasks, and a handle wakes one.
+    sending: Lease,
     close_code: u16,
     closing: Closing,
 }
@@ -60,7 +62,8 @@ impl Lease {
     pub fn web_socket(self, socket: WebSocket) -> LeasedWebSocket {
         LeasedWebSocket {
             socket,
-            lease: self,
+            receiving: self.clone(),
+            sending: self,
             close_code: POLICY_VIOLATION,
             closing: Closing::Not,
         }
@@ -77,7 +80,7 @@ impl LeasedWebSocket {
 
     /// The lease, to renew it or to see why the socket has ended.
     pub const fn lease(&self) -> &Lease {
-        &self.lease
+        &self.receiving
     }
 
     /// The next message; `None` when the socket is closed or the lease has ended.
@@ -118,16 +121,20 @@ impl LeasedWebSocket {
         }
     }
 
-    /// The error where the lease has ended; otherwise the task is woken then.
+    /// The error where the lease has ended; otherwise the task that sends is woken then.
     fn check(&mut self, context: &mut Context<'_>) -> Result<(), axum::Error> {
-        let Poll::Ready(end) = self.lease.poll_ended(context) else {
-            return Ok(());
-        };
+        match self.sending.poll_ended(context) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(end) => Err(self.end(end, context)),
+        }
+    }
+
+    fn end(&mut self, end: LeaseEnd, context: &mut Context<'_>) -> axum::Error {
         if let Closing::Not = self.closing {
             self.closing = Closing::Due(end);
         }
         self.close(context);
-        Err(axum::Error::new(SocketEnded(end)))
+        axum::Error::new(SocketEnded(end))
     }
 }
 
@@ -140,7 +147,8 @@ impl Stream for LeasedWebSocket {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.check(context).is_err() {
+        if let Poll::Ready(end) = this.receiving.poll_ended(context) {
+            this.end(end, context);
             return Poll::Ready(None);
         }
         Pin::new(&mut this.socket).poll_next(context)
@@ -184,7 +192,7 @@ impl Sink<Message> for LeasedWebSocket {
 impl fmt::Debug for LeasedWebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LeasedWebSocket")
-            .field("lease", &self.lease)
+            .field("lease", &self.receiving)
             .finish_non_exhaustive()
     }
 }

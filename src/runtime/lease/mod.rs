@@ -2,4 +2,5 @@
 
 pub(crate) mod terms;
 mod shard;
+mod wakers;
 pub(crate) mod table;

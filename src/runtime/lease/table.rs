@@ -19,6 +19,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::clock::{Clock, Now};
 use crate::runtime::lease::shard;
 use crate::runtime::lease::terms::LeaseTerms;
+use crate::runtime::lease::wakers::Wakers;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::util::current_runtime::current_runtime;
@@ -74,51 +75,6 @@ struct Waiters {
     wakers: Wakers,
 }
 
-/// The wakers of handles that wait, by their number. Most leases have one, which takes no memory of its own.
-#[derive(Default)]
-enum Wakers {
-    #[default]
-    None,
-    One(u32, Waker),
-    Several(Vec<(u32, Waker)>),
-}
-
-impl Wakers {
-    /// Adds the waker of a handle, in place of its last one.
-    fn set(&mut self, number: u32, waker: &Waker) {
-        match self {
-            Self::None => *self = Self::One(number, waker.clone()),
-            Self::One(own, present) if *own == number => present.clone_from(waker),
-            Self::One(..) => {
-                let mut all: Vec<_> = std::mem::take(self).into_iter().collect();
-                all.push((number, waker.clone()));
-                *self = Self::Several(all);
-            }
-            Self::Several(all) => match all.iter_mut().find(|(own, _)| *own == number) {
-                Some((_, present)) => present.clone_from(waker),
-                None => all.push((number, waker.clone())),
-            },
-        }
-    }
-
-    fn remove(&mut self, number: u32) {
-        match self {
-            Self::One(own, _) if *own == number => *self = Self::None,
-            Self::None | Self::One(..) => {}
-            Self::Several(all) => all.retain(|(own, _)| *own != number),
-        }
-    }
-
-    fn into_iter(self) -> impl Iterator<Item = (u32, Waker)> {
-        let (one, several) = match self {
-            Self::None => (None, Vec::new()),
-            Self::One(number, waker) => (Some((number, waker)), Vec::new()),
-            Self::Several(all) => (None, all),
-        };
-        one.into_iter().chain(several)
-    }
-}
-
 /// Leases since the server was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseCounts {
@@ -150,7 +106,7 @@ impl LeaseTable {
             wake: Arc::default(),
         });
         let hearing = Arc::downgrade(&table);
-        list.on_added(Box::new(move |added| {
+        table.list.on_added(Box::new(move |added| {
             if let Some(table) = hearing.upgrade() {
                 table.end_revoked(added);
             }
@@ -162,10 +118,7 @@ impl LeaseTable {
     pub(crate) fn open(self: &Arc<Self>, terms: LeaseTerms) -> Arc<LeaseRecord> {
         let place = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let until = terms.until;
-        #[cfg(feature = "status-list")]
-        if terms.status.is_some() {
-            self.has_status.store(true, Ordering::Relaxed);
-        }
+        self.note_status(&terms);
         // Before the lease can end.
         let is_first = self.open.fetch_add(1, Ordering::SeqCst) == 0;
         let record = self.shard(place).insert(terms, |slot, terms| {
@@ -252,6 +205,41 @@ impl LeaseTable {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that statuses are to be looked at, where the lease has one.
+    #[cfg(feature = "status-list")]
+    fn note_status(&self, terms: &LeaseTerms) {
+        if terms.status.is_some() {
+            self.has_status.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[cfg(not(feature = "status-list"))]
+    #[allow(clippy::unused_self)] // like its twin
+    const fn note_status(&self, _: &LeaseTerms) {}
+
+    fn count_end(&self, end: LeaseEnd) {
+        let [expired, revoked, key_removed, status, unavailable] = &self.ended;
+        let count = match end {
+            LeaseEnd::Expired => expired,
+            LeaseEnd::Revoked(_) => revoked,
+            LeaseEnd::KeyRemoved => key_removed,
+            LeaseEnd::Status => status,
+            LeaseEnd::Unavailable => unavailable,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Wakes what waits for the end of a lease, though none has ended.
+    fn wake_waiters(&self) {
+        for place in 0..SHARDS {
+            let records = self.shard(place).all();
+            for record in records {
+                record.wake_waiters();
+            }
+        }
+    }
+
     /// Sees to it that the task runs, and looks at the clock before this time. False where no runtime is
     /// there.
     fn watch(self: &Arc<Self>, until: UnixTime, is_first: bool) -> bool {
@@ -261,6 +249,10 @@ impl LeaseTable {
                 return false;
             };
             runtime.spawn(Watch::over(self).run());
+            // A runtime that is shut down drops the task at once.
+            if !self.is_watched.load(Ordering::SeqCst) {
+                return false;
+            }
         }
         let is_soon = until <= self.clock.now().saturating_add(TICK);
         if is_soon || is_first {
@@ -293,16 +285,37 @@ impl LeaseRecord {
         if let Some(end) = self.end() {
             return Poll::Ready(end);
         }
-        let mut waiters = self.waiters();
-        waiters.wakers.set(waiter, context.waker());
+        self.set_waker(waiter, context.waker());
+        // The task that watches the clock is gone with its runtime: this one's takes over. Wakers are
+        // taken after that is noted.
+        if !self.table.is_watched.load(Ordering::SeqCst) && !self.table.watch(self.until(), true) {
+            self.end_if(|_| Some(LeaseEnd::Unavailable));
+        }
         // Wakers are taken after the end is set.
         self.end().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn set_waker(&self, waiter: u32, waker: &Waker) {
+        let new = waker.clone();
+        let mut waiters = self.waiters();
+        let replaced = waiters.wakers.set(waiter, new);
+        // Not under the lock: a waker may own a handle of this lease.
+        drop(waiters);
+        drop(replaced);
     }
 
     /// The handle of this waiter is gone.
     pub(crate) fn forget_waiter(&self, waiter: u32) {
         let mut waiters = self.waiters();
-        waiters.wakers.remove(waiter);
+        let forgotten = waiters.wakers.remove(waiter);
+        // Not under the lock: a waker may own a handle of this lease.
+        drop(waiters);
+        drop(forgotten);
+    }
+
+    fn wake_waiters(&self) {
+        let wakers = std::mem::take(&mut self.waiters().wakers);
+        wakers.wake();
     }
 
     /// Replaces what it depends on by that of another token of the same caller.
@@ -312,6 +325,7 @@ impl LeaseRecord {
     /// Gives the terms back where they are of another caller; nothing is changed then.
     pub(crate) fn renew(&self, terms: LeaseTerms) -> Result<Option<LeaseEnd>, NotTheCaller> {
         let until = terms.until;
+        self.table.note_status(&terms);
         {
             let mut shard = self.table.shard(self.shard.into());
             let mut own = self.terms();
@@ -353,32 +367,21 @@ impl LeaseRecord {
 
     /// Ends it, where a reason is found.
     fn end_if(&self, reason: impl FnOnce(&mut LeaseTerms) -> Option<LeaseEnd>) {
-        let end = {
+        {
             let mut shard = self.table.shard(self.shard.into());
+            if self.end().is_some() {
+                return;
+            }
             let mut terms = self.terms();
             let Some(end) = reason(&mut terms) else {
                 return;
             };
-            if self.end.set(end).is_err() {
-                return;
-            }
+            // Before it can be seen that it has ended.
+            self.table.count_end(end);
+            let _ = self.end.set(end);
             shard.remove_index(self.slot, &terms);
-            end
-        };
-        let [expired, revoked, key_removed, status, unavailable] = &self.table.ended;
-        let count = match end {
-            LeaseEnd::Expired => expired,
-            LeaseEnd::Revoked(_) => revoked,
-            LeaseEnd::KeyRemoved => key_removed,
-            LeaseEnd::Status => status,
-            LeaseEnd::Unavailable => unavailable,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        self.table.open.fetch_sub(1, Ordering::SeqCst);
-        let wakers = std::mem::take(&mut self.waiters().wakers);
-        for (_, waker) in wakers.into_iter() {
-            waker.wake();
         }
+        self.wake_waiters();
     }
 
     fn terms(&self) -> MutexGuard<'_, LeaseTerms> {
@@ -400,7 +403,7 @@ impl Drop for LeaseRecord {
     }
 }
 
-/// The terms are of another issuer, subject, client or sender.
+/// The terms are of another issuer, subject, client, actor or sender.
 #[derive(Debug)]
 pub(crate) struct NotTheCaller;
 
@@ -490,10 +493,12 @@ impl Watch {
 }
 
 impl Drop for Watch {
-    /// Also where the runtime is shut down: another lease starts another task.
+    /// Also where the runtime is shut down: the leases of another one start another task.
     fn drop(&mut self) {
         if let Some(table) = self.table.upgrade() {
             table.is_watched.store(false, Ordering::SeqCst);
+            // What waits on another runtime starts another task.
+            table.wake_waiters();
         }
     }
 }

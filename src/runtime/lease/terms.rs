@@ -15,8 +15,8 @@ use crate::runtime::status_list::reference::StatusReference;
 #[derive(Debug)]
 pub(crate) struct LeaseTerms {
     pub(crate) names: [u64; NAMES],
-    /// A hash of the sender that the token is bound to; 0 where it is not bound.
-    pub(crate) sender: u64,
+    /// A hash of what tells callers apart beside the names; 0 where there is nothing.
+    pub(crate) beside_names: u64,
     /// The end of the token, leeway included.
     pub(crate) until: UnixTime,
     /// The sign-in of the subject, or the issue of the token; the earliest time where the token states
@@ -65,7 +65,8 @@ impl LeaseTerms {
     #[cfg(feature = "status-list")]
     pub(super) fn lacks_list_for(&mut self, tolerance: Duration, now: Duration) -> bool {
         let status = self.status.as_ref();
-        if status.is_none_or(|status| status.current().is_some()) {
+        // A list that was evicted, or whose key was removed, is fetched again without a request.
+        if status.is_none_or(|status| !status.lacks_list()) {
             self.without_list_since = 0;
             return false;
         }
@@ -83,7 +84,7 @@ impl LeaseTerms {
         false
     }
 
-    /// Whether both are of one caller: the same issuer, subject, client and sender.
+    /// Whether both are of one caller: the same issuer, subject, client, actor and sender.
     pub(crate) fn is_same_caller(&self, other: &Self) -> bool {
         let caller = |terms: &Self| {
             let mut places = NamePlaces::of_caller();
@@ -92,6 +93,6 @@ impl LeaseTerms {
                 name.copied().unwrap_or_default()
             })
         };
-        caller(self) == caller(other) && self.sender == other.sender
+        caller(self) == caller(other) && self.beside_names == other.beside_names
     }
 }

@@ -10,6 +10,8 @@ use crate::model::revocation::Revocation;
 use crate::model::revocation::RevocationKind;
 use crate::runtime::util::sync::{AtomicU64, Ordering};
 use crate::verify::claims::access_token::AccessToken;
+#[cfg(feature = "jwks")]
+use crate::verify::claims::actor::Actor;
 use crate::verify::claims::revocation_rule::{actors, subjects};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
@@ -164,14 +166,19 @@ impl NameHasher {
         names.map(|name| name.map_or(0, |name| of_id(issuer.clone(), name)))
     }
 
-    /// The hash of the sender that a token is bound to; 0 where it is not bound.
+    /// The hash of the sender that a token is bound to, and of the issuer of its actor where that is not
+    /// the token's; 0 where there is neither.
     #[cfg(feature = "jwks")]
-    pub(super) fn of_sender(&self, token: &AccessToken) -> u64 {
-        let Some(bound) = token.confirmation() else {
+    pub(super) fn beside_names(&self, token: &AccessToken) -> u64 {
+        let bound = token.confirmation();
+        let bound = bound.map(|bound| (bound.jwk_thumbprint(), bound.certificate_thumbprint()));
+        let actor = token.actor();
+        let foreign = actor.filter(|actor| !actor.is_of_the_tokens_issuer());
+        let actor_issuer = foreign.map(Actor::issuer);
+        if bound.is_none() && actor_issuer.is_none() {
             return 0;
-        };
-        let thumbprints = (bound.jwk_thumbprint(), bound.certificate_thumbprint());
-        self.0.hash_one(thumbprints).max(1)
+        }
+        self.0.hash_one((bound, actor_issuer)).max(1)
     }
 
     fn issuer(&self, issuer: &str) -> DefaultHasher {

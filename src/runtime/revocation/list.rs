@@ -384,7 +384,7 @@ impl RevocationList {
         let _ = self.on_added.set(hook);
     }
 
-    /// The hashes of a token's names, and of the sender that it is bound to.
+    /// The hashes of a token's names, and of what tells callers apart beside them.
     #[cfg(feature = "jwks")]
     pub(crate) fn names_of(
         &self,
@@ -393,7 +393,7 @@ impl RevocationList {
         rules: &IssuerPolicy,
     ) -> ([u64; NAMES], u64) {
         let names = self.hasher.of_token(check, token, rules);
-        (names, self.hasher.of_sender(token))
+        (names, self.hasher.beside_names(token))
     }
 
     /// The kind of an entry that is in force, has one of these hashes and concerns the token.

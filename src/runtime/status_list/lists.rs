@@ -2,8 +2,9 @@
 //!
 //! 1. A slot exists once for each address while a token, a lease or a fetch refers to it. The number of
 //!    slots that hold a list is bounded; the one that was read longest ago is evicted.
-//! 2. A list replaces the one that is held as a whole, and only if it was not issued earlier: a cache
-//!    on the way must not bring back what was revoked since.
+//! 2. A list replaces the one that is held as a whole, and only if it was not issued earlier than any
+//!    that was held, evicted ones included: a cache on the way must not bring back what was revoked
+//!    since.
 //! 3. Verification is given by the owner, since it needs the issuer's keys.
 
 use std::collections::HashMap;
@@ -274,12 +275,11 @@ impl StatusLists {
         outcome: Result<(ListToken, CacheValidity), ListError>,
     ) {
         let outcome = outcome.and_then(|(token, key)| {
-            let before = slot.held.load_full();
-            let is_older = before.is_some_and(|held| token.issued_at < held.token.issued_at);
-            if is_older {
+            let newest = slot.state().newest;
+            if newest.is_some_and(|newest| token.issued_at < newest) {
                 return Err(ListError {
                     problem: format!(
-                        "the list at `{}` was issued before the one that is held",
+                        "the list at `{}` was issued before one that was held",
                         url::shown(&slot.uri)
                     ),
                     retry_after: None,
@@ -289,8 +289,11 @@ impl StatusLists {
         });
         let error = match outcome {
             Ok((held, next_at)) => {
+                let issued_at = held.token.issued_at;
                 slot.held.store(Some(Arc::new(held)));
-                slot.state().succeeded(fetch, next_at);
+                let mut state = slot.state();
+                state.newest = Some(issued_at);
+                state.succeeded(fetch, next_at);
                 None
             }
             Err(error) => {

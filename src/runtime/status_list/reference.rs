@@ -113,6 +113,18 @@ impl StatusReference {
         }
     }
 
+    /// Whether no list is held that may be used now; then its fetch is requested.
+    pub(crate) fn lacks_list(&self) -> bool {
+        let now = Now::of(&*self.0.lists.clock);
+        let reading = self.read(now);
+        let lacks_list = reading == StatusReading::Unknown;
+        if lacks_list {
+            // A fetch that is refused is requested again at the next look.
+            let _ = self.look_up(reading, now);
+        }
+        lacks_list
+    }
+
     /// Requests a fetch of the list, or joins the one that is under way.
     pub(crate) fn look_up(
         &self,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::model::time::UnixTime;
 use crate::runtime::status_list::held_list::HeldList;
 use crate::runtime::util::backoff::Backoff;
 use crate::runtime::util::swap::SwapCell;
@@ -57,6 +58,8 @@ pub(super) struct SlotState {
     pub(super) next_at: Option<Duration>,
     pub(super) backoff: Backoff,
     pub(super) last_error: Option<String>,
+    /// When the newest list was issued that was ever held, evicted ones included.
+    pub(super) newest: Option<UnixTime>,
 }
 
 /// Why a request wants the list fetched.
@@ -93,6 +96,7 @@ impl ListSlot {
                 next_at: None,
                 backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter(JITTER),
                 last_error: None,
+                newest: None,
             }),
             finished: watch::Sender::new(0),
         }

@@ -170,10 +170,13 @@ async fn leases_of_the_actors_requests_end_and_are_not_renewed_by_another_actor(
     let alone = lease(&site.token()).await;
     let agents = lease(&site.token().actor("agent")).await;
     let others = lease(&site.token().actor("agent").actor("other")).await;
+    // The same id of another issuer is another actor.
+    let foreign = json!({"sub": "agent", "iss": "https://x.example"});
     for (lease, token) in [
         (&alone, site.token().actor("agent")),
         (&agents, site.token()),
         (&agents, site.token().actor("other")),
+        (&agents, site.token().actor_with(foreign)),
     ] {
         let renewed = lease.renew(&token.sign()).await;
         assert!(matches!(renewed, Err(RenewalError::OtherCaller)));

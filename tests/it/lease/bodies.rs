@@ -10,7 +10,8 @@ use axum::response::sse::{Event, Sse};
 use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -20,7 +21,7 @@ use portcullis::{AccessToken, ResourceServer};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Channel, World, sent_by_hand, serve, within};
+use super::{Channel, World, lease, sent_by_hand, serve, within};
 use crate::support::{Requests as _, TestApp};
 
 /// The response to a request over a connection of its own.
@@ -280,4 +281,34 @@ async fn a_request_without_a_token_under_an_optional_layer_has_no_lease() {
     assert_eq!(text(&mut body).await.as_deref(), Some("open"));
     assert_eq!(server.lease_status().opened(), 0);
     task.abort();
+}
+
+#[tokio::test]
+async fn nothing_follows_the_trailers_of_a_body_whose_lease_ends() {
+    let world = World::new();
+    let server = world.server();
+    for (has_trailers, follows) in [(true, false), (false, true)] {
+        let token = world.token("alice").claim("jti", has_trailers.to_string());
+        let lease = lease(&server, &token.sign()).await;
+        let (sender, frames) = mpsc::channel(1);
+        let headers = [("content-type", "application/grpc")];
+        let headers = headers.map(|(name, value)| {
+            let value = http::HeaderValue::from_static(value);
+            (http::HeaderName::from_static(name), value)
+        });
+        let body = lease.body(StreamBody::new(Channel(frames)));
+        let mut body = body.for_response(&headers.into_iter().collect());
+        let frame = if has_trailers {
+            Frame::trailers(http::HeaderMap::new())
+        } else {
+            Frame::data(Bytes::from_static(b"x"))
+        };
+        sender.send(frame).await.expect("a receiver");
+        assert!(body.frame().await.is_some());
+        let revocation = Revocation::token(&world.issuer.issuer(), &has_trailers.to_string());
+        server.revocations().revoke(revocation).expect("known");
+        assert_eq!(within(body.frame()).await.is_some(), follows);
+        assert!(within(body.frame()).await.is_none());
+        drop(sender);
+    }
 }

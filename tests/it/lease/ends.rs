@@ -310,7 +310,7 @@ fn no_lease_escapes_a_revocation_that_comes_while_it_is_opened() {
 }
 
 /// The lease, unless the request was refused.
-async fn opened(server: &ResourceServer, token: &str) -> Option<Lease> {
+pub(super) async fn opened(server: &ResourceServer, token: &str) -> Option<Lease> {
     let request = Request::get("/").header("authorization", format!("Bearer {token}"));
     opened_by(server, request.body(()).expect("a request")).await
 }
@@ -366,4 +366,54 @@ fn without_a_runtime_a_lease_has_ended_when_it_is_opened() {
         panic!("it needs no waiting");
     };
     assert_eq!(lease.end(), Some(LeaseEnd::Unavailable));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).enable_all().build();
+    runtime.expect("a runtime")
+}
+
+/// The task that watches the clock runs on the runtime of the first lease.
+#[test]
+fn a_lease_expires_though_the_runtime_of_the_first_lease_is_gone() {
+    let world = World::new();
+    let server = world.server();
+    let (first, second) = (runtime(), runtime());
+    let token = world.token("alice").expires_in(Duration::from_secs(60));
+    let token = token.sign();
+    let elder = first.block_on(opened(&server, &token)).expect("admitted");
+    let mut lease = second.block_on(opened(&server, &token)).expect("admitted");
+    let waiting = second.spawn(async move { lease.ended().await });
+    drop(first);
+    world.clock.advance(Duration::from_secs(1000));
+    let ended = second.block_on(super::within(waiting));
+    assert_eq!(ended.expect("no panic"), LeaseEnd::Expired);
+    assert_eq!(elder.end(), Some(LeaseEnd::Expired));
+}
+
+/// A waker that owns a handle of the lease that it waits for, as that of an executor of one task may.
+struct Owner(#[allow(dead_code)] Lease);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[tokio::test]
+async fn a_waker_that_owns_a_handle_of_its_lease_is_replaced_and_dropped() {
+    let world = World::new();
+    let server = world.server();
+    let mut lease = lease(&server, &world.token("alice").sign()).await;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in 0..2 {
+            let waker = Waker::from(Arc::new(Owner(lease.clone())));
+            assert!(lease.poll_ended(&Context::from_waker(&waker)).is_pending());
+        }
+        drop(lease);
+        sender.send(()).expect("the test listens");
+    });
+    let dropped = receiver.recv_timeout(super::PATIENCE);
+    assert_eq!(dropped, Ok(()), "no deadlock");
+    assert_eq!(server.lease_status().open(), 0);
 }

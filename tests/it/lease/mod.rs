@@ -4,6 +4,7 @@ mod bodies;
 mod ends;
 mod grpc;
 mod renewal;
+mod stress;
 mod upgrades;
 mod web_sockets;
 

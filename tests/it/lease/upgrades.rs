@@ -9,7 +9,7 @@ use portcullis::revocation::Revocation;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{World, serve, within};
+use super::{World, lease, serve, within};
 use crate::support::TestApp;
 
 #[tokio::test]
@@ -56,4 +56,24 @@ async fn an_upgraded_connection_ends_with_the_token() {
     within(client.read_to_end(&mut rest)).await.expect("closed");
     assert_eq!(rest, b"");
     task.abort();
+}
+
+/// The halves of one connection wait in two tasks.
+#[tokio::test]
+async fn both_halves_of_a_connection_are_woken_by_the_end() {
+    let world = World::new();
+    let server = world.server();
+    let lease = lease(&server, &world.token("alice").claim("jti", "1").sign()).await;
+    let (io, _client) = tokio::io::duplex(1);
+    let (mut reading, mut writing) = tokio::io::split(lease.io(io));
+    let reading = tokio::spawn(async move { reading.read(&mut [0]).await });
+    tokio::task::yield_now().await;
+    let writing = tokio::spawn(async move { writing.write_all(b"more than one byte").await });
+    tokio::task::yield_now().await;
+    let revocation = Revocation::token(&world.issuer.issuer(), "1");
+    server.revocations().revoke(revocation).expect("known");
+    let written = within(writing).await.expect("no panic");
+    assert!(written.is_err());
+    let read = within(reading).await.expect("no panic");
+    assert_eq!(read.expect("the end"), 0);
 }

@@ -1,10 +1,15 @@
 //! WebSockets of axum, with the client of tungstenite.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::Context;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::routing::any;
+use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use http::Request;
 use portcullis::lease::Lease;
@@ -67,12 +72,12 @@ async fn connect(address: std::net::SocketAddr, token: &str) -> Client {
 
 async fn say(client: &mut Client, text: &str) -> Sent {
     let message = Sent::text(text.to_owned());
-    let mut sink = std::pin::Pin::new(&mut *client);
-    std::future::poll_fn(|context| sink.as_mut().poll_ready(context))
+    let mut sink = Pin::new(&mut *client);
+    poll_fn(|context| sink.as_mut().poll_ready(context))
         .await
         .expect("open");
     sink.as_mut().start_send(message).expect("open");
-    std::future::poll_fn(|context| sink.as_mut().poll_flush(context))
+    poll_fn(|context| sink.as_mut().poll_flush(context))
         .await
         .expect("open");
     next(client).await.expect("an answer")
@@ -113,7 +118,7 @@ async fn a_web_socket_goes_on_with_a_token_that_the_client_sends() {
     let mut client = connect(address, &token.sign()).await;
     let other = world.token("bob").sign();
     let answer = say(&mut client, &format!("token:{other}")).await;
-    let refused = "the token is of another issuer, subject, client or sender";
+    let refused = "the token is of another issuer, subject, client, actor or sender";
     assert_eq!(answer, Sent::text(refused));
     let next_token = token.expires_in(60 * minute).sign();
     let answer = say(&mut client, &format!("token:{next_token}")).await;
@@ -157,4 +162,43 @@ async fn a_web_socket_without_a_lease_is_a_warning_under_a_layer_that_ends_strea
     let logged_without = logged(false).await;
     assert_eq!(logged_without.matches(text).count(), 1, "once a minute");
     assert!(!logged(true).await.contains(text));
+}
+
+/// One task receives, and another one sends, as with the halves of a split socket.
+#[tokio::test]
+async fn a_web_socket_that_two_tasks_use_is_closed_though_the_other_one_sent_last() {
+    let world = World::new();
+    let server = world.server();
+    let (sender, mut reports) = tokio::sync::mpsc::channel(2);
+    let handler = any(async move |lease: Lease, upgrade: WebSocketUpgrade| {
+        upgrade.on_upgrade(async move |socket| {
+            let socket = Arc::new(Mutex::new(lease.web_socket(socket)));
+            let received = Arc::clone(&socket);
+            let receiving = tokio::spawn(poll_fn(move |context| {
+                let mut socket = received.lock().expect("no panic");
+                Pin::new(&mut *socket).poll_next(context).map(drop)
+            }));
+            tokio::task::yield_now().await;
+            let flush = |context: &mut Context<'_>| {
+                let mut socket = socket.lock().expect("no panic");
+                Pin::new(&mut *socket).poll_flush(context)
+            };
+            poll_fn(flush).await.expect("open");
+            sender.send("flushed").await.expect("the test listens");
+            receiving.await.expect("no panic");
+            sender.send("received").await.expect("the test listens");
+        })
+    });
+    let app = TestApp::behind(server.authenticate()).route("/", handler);
+    let (address, task) = serve(app).await;
+    let mut client = connect(address, &world.token("alice").sign()).await;
+    assert_eq!(within(reports.recv()).await, Some("flushed"));
+    let revocation = Revocation::subject(&world.issuer.issuer(), "alice", world.clock.now());
+    server.revocations().revoke(revocation).expect("known");
+    assert_eq!(within(reports.recv()).await, Some("received"));
+    assert!(matches!(
+        next(&mut client).await,
+        Some(Sent::Close(Some(_)))
+    ));
+    task.abort();
 }

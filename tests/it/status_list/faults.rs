@@ -249,3 +249,25 @@ async fn wait_for_a_list_ends_with_its_time() {
     assert_eq!(test.verdict(&token).await, "200");
     assert_eq!(test.fetches(), 1);
 }
+
+#[tokio::test]
+async fn list_that_was_issued_earlier_does_not_replace_one_that_was_evicted() {
+    let test = Fixture::new(StatusListCheck::new().max_lists(1)).await;
+    let url = test.issuer.status_list_url("1");
+    let old = test.list.token(&url).sign().into_bytes();
+    test.clock.advance(SECOND * 100);
+    test.list.set(5, 1);
+    let token = test.token(5);
+    assert_eq!(test.verdict(&token).await, BAD_STATUS);
+    let good = test.token(6);
+    assert_eq!(test.verdict(&good).await, "200");
+    test.clock.advance(SECOND * 10);
+    assert_eq!(test.verdict(&test.token_of("2", 1)).await, "200");
+    let replay = Fault::BodyOfType("application/statuslist+jwt".into(), old);
+    test.issuer
+        .break_endpoint_with(Endpoint::StatusList, replay);
+    assert_eq!(test.verdict(&good).await, NO_LIST);
+    test.issuer.recover();
+    test.clock.advance(SECOND * 60);
+    assert_eq!(test.verdict(&good).await, "200", "the twin");
+}

@@ -87,3 +87,54 @@ async fn without_a_list_a_lease_goes_on_for_the_tolerance_and_then_ends() {
     assert_eq!(within_time(lease.ended()).await, LeaseEnd::Unavailable);
     assert!(waited >= SECOND * 20, "{waited:?}");
 }
+
+/// The list of the token that opened the lease does not matter any longer.
+#[tokio::test]
+async fn without_the_list_of_the_new_token_a_renewed_lease_ends_too() {
+    let test = Fixture::new(StatusListCheck::new()).await;
+    let day = SECOND * 24 * 3600;
+    let plain = test.issuer.token().expires_in(day);
+    let mut renewed = lease(&test.server, &plain.sign()).await;
+    let other = lease(&test.server, &plain.sign()).await;
+    let listed = plain.status(test.issuer.status_list_url("1"), 1);
+    let _ = renewed.renew(&listed.sign()).await.expect("the same");
+    test.issuer
+        .break_endpoint_with(Endpoint::StatusList, Fault::Status(500));
+    let ends = async {
+        while renewed.end().is_none() {
+            test.clock.advance(SECOND);
+            tokio::task::yield_now().await;
+        }
+    };
+    within_time(ends).await;
+    assert_eq!(within_time(renewed.ended()).await, LeaseEnd::Unavailable);
+    assert_eq!(other.end(), None);
+}
+
+#[tokio::test]
+async fn a_lease_whose_list_was_evicted_has_it_fetched_again() {
+    let test = Fixture::new(StatusListCheck::new().max_lists(1)).await;
+    let token = |list: &str| test.token_of(list, 1);
+    let mut lease = lease(&test.server, &token("1")).await;
+    test.clock.advance(SECOND * 5);
+    assert_eq!(test.verdict(&token("2")).await, "200");
+    assert_eq!(test.fetches(), 2);
+    let fetched = async {
+        while test.fetches() < 3 && lease.end().is_none() {
+            test.clock.advance(SECOND);
+            tokio::task::yield_now().await;
+        }
+    };
+    within_time(fetched).await;
+    assert_eq!(lease.end(), None);
+    let is_held = || {
+        let lists = test.server.status_list_status();
+        lists
+            .iter()
+            .any(|list| list.is_usable() && list.uri().ends_with('1'))
+    };
+    super::eventually(is_held).await;
+    test.list.set(1, 1);
+    test.refresh().await;
+    assert_eq!(within_time(lease.ended()).await, LeaseEnd::Status);
+}
