@@ -20,17 +20,15 @@ pub(super) struct RevocationIds {
     /// `sub`, where the subject comes from another claim.
     pub(in crate::verify) plain_subject: Option<SharedStr>,
     pub(super) authenticated_at: Option<UnixTime>,
-    /// The sign-in of the subject, or the issue of the token.
-    pub(in crate::verify) began_at: Option<UnixTime>,
 }
 
 impl RevocationIds {
+    /// With it, whether the token has a claim `auth_time`, of any value.
     pub(in crate::verify) fn read(
         claims: &Object<'_>,
         rules: &IssuerPolicy,
-        issued_at: Option<UnixTime>,
         share: impl Fn(&str) -> SharedStr,
-    ) -> Result<Self, TokenError> {
+    ) -> Result<(Self, bool), TokenError> {
         let sid = strict_id(claims, "sid")?;
         let named = match &rules.session_claim {
             None => strict_id(claims, "origin_jti")?,
@@ -41,15 +39,12 @@ impl RevocationIds {
         let sub = claims.get("sub").filter(|_| !rules.subject_claim.is("sub"));
         // AD FS writes it as a text.
         let authenticated_at = date(claims, "auth_time", Rounding::Down).unwrap_or_default();
-        Ok(Self {
+        let ids = Self {
             sessions: [named, sid].map(|id| id.map(|id| share(&id))),
             plain_subject: sub.and_then(Value::as_text).map(|text| share(&text)),
             authenticated_at,
-            began_at: match claims.get("auth_time") {
-                Some(_) => authenticated_at,
-                None => issued_at,
-            },
-        })
+        };
+        Ok((ids, claims.get("auth_time").is_some()))
     }
 
     /// The memory that it takes beside this payload and beside itself.

@@ -81,6 +81,7 @@ struct TokenData {
     /// In a box, since most tokens have none.
     seldom: Option<Box<SeldomClaims>>,
     has_username: bool,
+    has_auth_time: bool,
     is_machine: bool,
     /// Those that its audience names.
     resources: ResourceSet,
@@ -342,6 +343,7 @@ impl AccessToken {
         let scope = scope(claims, rules, share)?;
         let hierarchy = rules.scope_hierarchy.as_ref();
         let implied = hierarchy.and_then(|hierarchy| ImpliedScopes::of(hierarchy, &scope));
+        let (revocable, has_auth_time) = RevocationIds::read(claims, rules, share)?;
         Ok(Self(Arc::new(TokenData {
             issuer,
             subject,
@@ -357,7 +359,8 @@ impl AccessToken {
             not_before: date(claims, "nbf", Rounding::Up)?,
             issued_at,
             id: id(claims, "jti")?.map(|id| share(&id)),
-            revocable: RevocationIds::read(claims, rules, issued_at, share)?,
+            revocable,
+            has_auth_time,
             roles: list(claims, &rules.roles_claim, &rules.name_forms, share).into(),
             groups: list(claims, &rules.groups_claim, &rules.name_forms, share).into(),
             has_username,
@@ -426,7 +429,11 @@ impl AccessToken {
 
     /// The sign-in of the subject, or the issue of the token, as far as the token states it.
     pub(crate) fn began_at(&self) -> Option<UnixTime> {
-        self.0.revocable.began_at
+        if self.0.has_auth_time {
+            self.0.revocable.authenticated_at
+        } else {
+            self.0.issued_at
+        }
     }
 
     /// `origin_jti`, or the claim that a setting names in its place, and `sid`.
