@@ -65,7 +65,7 @@ fn loom_dropped_keys_leave_no_cached_token_behind() {
                 let held = current.load();
                 if held.is_some() {
                     let end = Deadline::NEVER;
-                    let validity = KeySetGuard { held, end }.validity(None);
+                    let validity = KeySetGuard { held, end }.validity(None, 0);
                     cache.keep(TOKEN, &mut Arc::new(Cached::unkept(7, validity)), 1, NOW);
                 }
             })
