@@ -16,7 +16,8 @@ pin_project! {
     ///
     /// When the lease ends, reads report the end of the connection, and writes fail with
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted); the error's source is the
-    /// [`LeaseEnd`] as text. A pending read and a pending write are woken, in two tasks too. `shutdown` still reaches the connection.
+    /// [`LeaseEnd`] as text. A pending read and a pending write are woken, in two tasks too. `shutdown`
+    /// still reaches the connection.
     #[derive(Debug)]
     pub struct LeasedIo<I> {
         #[pin]
@@ -55,8 +56,15 @@ impl<I> LeasedIo<I> {
 #[error("the lease has ended: {0}")]
 struct LeaseEnded(LeaseEnd);
 
-fn aborted(end: LeaseEnd) -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, LeaseEnded(end))
+/// The error of a write where the lease has ended; otherwise the task is woken then.
+fn check_writing(lease: &mut Lease, context: &Context<'_>) -> io::Result<()> {
+    match lease.poll_ended(context) {
+        Poll::Ready(end) => {
+            let ended = LeaseEnded(end);
+            Err(io::Error::new(io::ErrorKind::ConnectionAborted, ended))
+        }
+        Poll::Pending => Ok(()),
+    }
 }
 
 impl<I: AsyncRead> AsyncRead for LeasedIo<I> {
@@ -66,10 +74,10 @@ impl<I: AsyncRead> AsyncRead for LeasedIo<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.reading.poll_ended(context) {
-            Poll::Ready(_) => Poll::Ready(Ok(())),
-            Poll::Pending => this.io.poll_read(context, buffer),
+        if this.reading.poll_ended(context).is_ready() {
+            return Poll::Ready(Ok(()));
         }
+        this.io.poll_read(context, buffer)
     }
 }
 
@@ -80,18 +88,14 @@ impl<I: AsyncWrite> AsyncWrite for LeasedIo<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        match this.writing.poll_ended(context) {
-            Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
-            Poll::Pending => this.io.poll_write(context, bytes),
-        }
+        check_writing(this.writing, context)?;
+        this.io.poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.writing.poll_ended(context) {
-            Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
-            Poll::Pending => this.io.poll_flush(context),
-        }
+        check_writing(this.writing, context)?;
+        this.io.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -106,10 +110,10 @@ impl<I: hyper::rt::Read> hyper::rt::Read for LeasedIo<I> {
         buffer: hyper::rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.reading.poll_ended(context) {
-            Poll::Ready(_) => Poll::Ready(Ok(())),
-            Poll::Pending => this.io.poll_read(context, buffer),
+        if this.reading.poll_ended(context).is_ready() {
+            return Poll::Ready(Ok(()));
         }
+        this.io.poll_read(context, buffer)
     }
 }
 
@@ -120,18 +124,14 @@ impl<I: hyper::rt::Write> hyper::rt::Write for LeasedIo<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        match this.writing.poll_ended(context) {
-            Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
-            Poll::Pending => this.io.poll_write(context, bytes),
-        }
+        check_writing(this.writing, context)?;
+        this.io.poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
-        match this.writing.poll_ended(context) {
-            Poll::Ready(end) => Poll::Ready(Err(aborted(end))),
-            Poll::Pending => this.io.poll_flush(context),
-        }
+        check_writing(this.writing, context)?;
+        this.io.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

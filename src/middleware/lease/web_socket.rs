@@ -46,15 +46,8 @@ pub struct LeasedWebSocket {
     /// The halves of a split socket may wait in two tasks, and a handle wakes one.
     sending: Lease,
     close_code: u16,
-    closing: Closing,
-}
-
-/// How far the close message is that ends the socket with its lease.
-enum Closing {
-    Not,
-    Due(LeaseEnd),
-    Sent,
-    Done,
+    /// Whether the close message was sent, or given up.
+    is_closed: bool,
 }
 
 impl Lease {
@@ -65,7 +58,7 @@ impl Lease {
             receiving: self.clone(),
             sending: self,
             close_code: POLICY_VIOLATION,
-            closing: Closing::Not,
+            is_closed: false,
         }
     }
 }
@@ -99,25 +92,20 @@ impl LeasedWebSocket {
         poll_fn(|context| Pin::new(&mut *self).poll_flush(context)).await
     }
 
-    /// Sends the close message as far as the client takes it at once, and no further: a client that
-    /// does not read must not hold the socket.
-    fn close(&mut self, context: &mut Context<'_>) {
-        let mut socket = Pin::new(&mut self.socket);
-        if let Closing::Due(end) = self.closing {
-            self.closing = Closing::Done;
-            if let Poll::Ready(Ok(())) = socket.as_mut().poll_ready(context) {
-                let close = Message::Close(Some(CloseFrame {
-                    code: self.close_code,
-                    reason: end.sentence().into(),
-                }));
-                if socket.as_mut().start_send(close).is_ok() {
-                    self.closing = Closing::Sent;
-                }
-            }
+    /// Sends the close message once, as far as the client takes it at once: a client that does not read
+    /// must not hold the socket.
+    fn close(&mut self, end: LeaseEnd, context: &mut Context<'_>) {
+        if std::mem::replace(&mut self.is_closed, true) {
+            return;
         }
-        if let Closing::Sent = self.closing {
+        let mut socket = Pin::new(&mut self.socket);
+        let close = Message::Close(Some(CloseFrame {
+            code: self.close_code,
+            reason: end.sentence().into(),
+        }));
+        let is_ready = matches!(socket.as_mut().poll_ready(context), Poll::Ready(Ok(())));
+        if is_ready && socket.as_mut().start_send(close).is_ok() {
             let _ = socket.poll_flush(context);
-            self.closing = Closing::Done;
         }
     }
 
@@ -125,16 +113,11 @@ impl LeasedWebSocket {
     fn check(&mut self, context: &mut Context<'_>) -> Result<(), axum::Error> {
         match self.sending.poll_ended(context) {
             Poll::Pending => Ok(()),
-            Poll::Ready(end) => Err(self.end(end, context)),
+            Poll::Ready(end) => {
+                self.close(end, context);
+                Err(axum::Error::new(SocketEnded(end)))
+            }
         }
-    }
-
-    fn end(&mut self, end: LeaseEnd, context: &mut Context<'_>) -> axum::Error {
-        if let Closing::Not = self.closing {
-            self.closing = Closing::Due(end);
-        }
-        self.close(context);
-        axum::Error::new(SocketEnded(end))
     }
 }
 
@@ -148,7 +131,7 @@ impl Stream for LeasedWebSocket {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         if let Poll::Ready(end) = this.receiving.poll_ended(context) {
-            this.end(end, context);
+            this.close(end, context);
             return Poll::Ready(None);
         }
         Pin::new(&mut this.socket).poll_next(context)

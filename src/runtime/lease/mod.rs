@@ -3,4 +3,5 @@
 pub(crate) mod terms;
 mod shard;
 mod wakers;
+pub(crate) mod counters;
 pub(crate) mod table;

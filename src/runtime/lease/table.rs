@@ -7,7 +7,7 @@
 //!    runs while the server has leases, and ends with it.
 //! 4. A record is never dropped under the lock of its shard, which its drop takes.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::model::lease_end::LeaseEnd;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::{Clock, Now};
+use crate::runtime::lease::counters::{LeaseCounters, LeaseCounts};
 use crate::runtime::lease::shard;
 use crate::runtime::lease::terms::LeaseTerms;
 use crate::runtime::lease::wakers::Wakers;
@@ -44,9 +45,7 @@ pub(crate) struct LeaseTable {
     shards: [Mutex<Shard>; SHARDS],
     /// Where the next lease goes.
     next: AtomicUsize,
-    open: AtomicUsize,
-    opened: AtomicU64,
-    ended: [AtomicU64; 5],
+    counters: LeaseCounters,
     list: Arc<RevocationList>,
     clock: Arc<dyn Clock>,
     /// How long leases go on while the list of revocations is incomplete.
@@ -75,15 +74,6 @@ struct Waiters {
     wakers: Wakers,
 }
 
-/// Leases since the server was built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseCounts {
-    pub(crate) open: usize,
-    pub(crate) opened: u64,
-    /// Expired, revoked, key removed, status, unavailable.
-    pub(crate) ended: [u64; 5],
-}
-
 impl LeaseTable {
     /// An empty table, which hears of additions to the list from now on.
     pub(crate) fn new(
@@ -94,9 +84,7 @@ impl LeaseTable {
         let table = Arc::new(Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             next: AtomicUsize::new(0),
-            open: AtomicUsize::new(0),
-            opened: AtomicU64::new(0),
-            ended: Default::default(),
+            counters: LeaseCounters::default(),
             list: Arc::clone(list),
             clock,
             outage_tolerance,
@@ -120,7 +108,7 @@ impl LeaseTable {
         let until = terms.until;
         self.note_status(&terms);
         // Before the lease can end.
-        let is_first = self.open.fetch_add(1, Ordering::SeqCst) == 0;
+        let is_first = self.counters.count_open();
         let record = self.shard(place).insert(terms, |slot, terms| {
             Arc::new(LeaseRecord {
                 table: Arc::clone(self),
@@ -131,7 +119,6 @@ impl LeaseTable {
                 waiters: Mutex::default(),
             })
         });
-        self.opened.fetch_add(1, Ordering::Relaxed);
         if !self.watch(until, is_first) {
             record.end_if(|_| Some(LeaseEnd::Unavailable));
         }
@@ -156,13 +143,7 @@ impl LeaseTable {
 
     /// The leases now, and since the table was made.
     pub(crate) fn counts(&self) -> LeaseCounts {
-        let ended = self.ended.each_ref();
-        let ended = ended.map(|count| count.load(Ordering::Relaxed));
-        LeaseCounts {
-            open: self.open.load(Ordering::Relaxed),
-            opened: self.opened.load(Ordering::Relaxed),
-            ended,
-        }
+        self.counters.counts()
     }
 
     fn end_revoked(&self, added: &[(u64, RevocationEntry)]) {
@@ -216,19 +197,6 @@ impl LeaseTable {
     #[cfg(not(feature = "status-list"))]
     #[allow(clippy::unused_self)] // like its twin
     const fn note_status(&self, _: &LeaseTerms) {}
-
-    fn count_end(&self, end: LeaseEnd) {
-        let [expired, revoked, key_removed, status, unavailable] = &self.ended;
-        let count = match end {
-            LeaseEnd::Expired => expired,
-            LeaseEnd::Revoked(_) => revoked,
-            LeaseEnd::KeyRemoved => key_removed,
-            LeaseEnd::Status => status,
-            LeaseEnd::Unavailable => unavailable,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        self.open.fetch_sub(1, Ordering::SeqCst);
-    }
 
     /// Wakes what waits for the end of a lease, though none has ended.
     fn wake_waiters(&self) {
@@ -377,7 +345,7 @@ impl LeaseRecord {
                 return;
             };
             // Before it can be seen that it has ended.
-            self.table.count_end(end);
+            self.table.counters.count_end(end);
             let _ = self.end.set(end);
             shard.remove_index(self.slot, &terms);
         }
@@ -396,7 +364,7 @@ impl LeaseRecord {
 impl Drop for LeaseRecord {
     fn drop(&mut self) {
         if self.end().is_none() {
-            self.table.open.fetch_sub(1, Ordering::SeqCst);
+            self.table.counters.count_dropped();
         }
         let mut shard = self.table.shard(self.shard.into());
         shard.remove(self.slot, &self.terms());
@@ -465,7 +433,7 @@ impl Watch {
         }
         #[cfg(feature = "status-list")]
         self.look_at_status(&table, now.monotonic);
-        if table.open.load(Ordering::SeqCst) == 0 {
+        if table.counters.open() == 0 {
             self.incomplete_since = None;
             return Some(NextLook::WhenWoken);
         }

@@ -534,7 +534,7 @@ impl Issuer {
     }
 }
 
-/// Actors: agents and services that act with a token that is about somebody else.
+/// Actors: agents and services that act with a token that is about another party.
 impl Issuer {
     /// The claim that names the actor, as an array of names where it is nested (RFC 8693 section 4.1):
     /// an object with `sub`, `client_id` or both, and perhaps `iss`. One that is anything else is refused,

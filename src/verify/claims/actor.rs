@@ -1,4 +1,4 @@
-//! The `act` claim: who acts with a token that is about somebody else (RFC 8693 section 4.1).
+//! The `act` claim: who acts with a token that is about another party (RFC 8693 section 4.1).
 //!
 //! 1. The outermost `act` is the current actor. Nested ones are read, and nothing decides by them.
 //! 2. An `act` that cannot be read refuses the token: a guard against agents would miss the actor.

@@ -8,20 +8,20 @@
 //! 3. What cannot be mapped is accepted, counted, and a warning at most once a minute.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::logging;
-use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
-use crate::model::event::Event;
-use crate::model::time::UnixTime;
+use crate::model::error::rejection::Rejection;
 use crate::runtime::directory::within;
-use crate::runtime::ssf::counters::{Counted, StreamUpdate, Verification};
+use crate::runtime::ssf::counters::Counted;
 use crate::runtime::util::catch_panic::{catch_panic, catch_panic_of};
 use crate::runtime::util::excerpt::excerpt;
 use crate::server::decide::decision::Decision;
 use crate::server::decide::ssf_transmitter::Transmitter;
 use crate::server::operate::revocations::RevocationError;
 use crate::server::operate::ssf::mapped::{Mapped, by_default, within_bounds};
+pub(crate) use crate::server::operate::ssf::outcome::SetFailure;
+use crate::server::operate::ssf::outcome::{
+    Effects, MAX_SHOWN, RETRY_AFTER, note_stream, unverified,
+};
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::ssf::EventEffect;
 use crate::verify::crypto::secret::SecretHash;
@@ -31,13 +31,6 @@ use crate::verify::ssf::error_code::SetErrorCode;
 use crate::verify::ssf::event::SecurityEvent;
 use crate::verify::ssf::event_token::{EventToken, EventTokenFault};
 use crate::verify::ssf::event_type::EventType;
-use crate::verify::ssf::subject::SubjectIdentifier;
-
-/// The `Retry-After` of an event that could not be stored or mapped.
-const RETRY_AFTER: Duration = Duration::from_secs(30);
-
-/// How much of a foreign text goes into an event or the status, in characters.
-const MAX_SHOWN: usize = 200;
 
 /// How a token came.
 #[derive(Clone, Copy)]
@@ -56,26 +49,8 @@ pub(crate) enum Received {
     Repeated,
 }
 
-/// Why a token has no effect.
-#[derive(Debug)]
-pub(crate) enum SetFailure {
-    /// It never has one.
-    Refused { code: SetErrorCode, why: String },
-    /// It may have one when it is sent again.
-    Unavailable { why: String, retry_after: Duration },
-}
-
 /// A signed token, checked or not.
 type CheckedToken = Result<EventToken, EventTokenFault>;
-
-/// What the events of a token did.
-#[derive(Default)]
-struct Effects {
-    applied: u64,
-    ignored: u64,
-    unmapped: Vec<String>,
-    foreign: Vec<String>,
-}
 
 impl ResourceServer {
     /// Whether some transmitter is configured.
@@ -86,18 +61,6 @@ impl ResourceServer {
     /// The most bytes of a token.
     pub(crate) fn max_set_bytes(&self) -> usize {
         self.0.max_token_bytes
-    }
-
-    /// Counts a request whose token was not read.
-    pub(crate) fn note_unread_set(&self, why: &str) {
-        let code = SetErrorCode::InvalidRequest;
-        self.0.refused_sets.refuse(code);
-        logging::emit(Event::SecurityEventRefused {
-            transmitter: None,
-            code: code.as_str(),
-            why,
-            is_warning: false,
-        });
     }
 
     /// Verifies a token, after look-ups of its key where they are needed, and revokes what its events
@@ -266,10 +229,7 @@ impl ResourceServer {
         }
         let now = self.0.clock.now();
         counters.record().last_event = Some(now);
-        counters.add(Counted::Applied, effects.applied);
-        counters.add(Counted::Ignored, effects.ignored);
-        counters.add(Counted::Unmapped, count(&effects.unmapped));
-        counters.add(Counted::Foreign, count(&effects.foreign));
+        effects.count(transmitter);
         self.warn_of_unmapped(transmitter, &effects);
         for event in &token.events {
             note_stream(transmitter, event, now);
@@ -360,122 +320,4 @@ impl ResourceServer {
             retry_after: RETRY_AFTER,
         })
     }
-
-    fn warn_of_unmapped(&self, transmitter: &Transmitter, effects: &Effects) {
-        let counters = &transmitter.counters;
-        let now = self.0.clock.monotonic();
-        for (found, limit, is_foreign) in [
-            (&effects.unmapped, &counters.warned_of_unmapped, false),
-            (&effects.foreign, &counters.warned_of_foreign, true),
-        ] {
-            let Some(event_type) = found.first() else {
-                continue;
-            };
-            if limit.try_acquire(now) {
-                logging::emit(Event::SecurityEventUnmapped {
-                    transmitter: &transmitter.issuer,
-                    event_type,
-                    is_foreign,
-                });
-            }
-        }
-    }
-
-    /// Counts a failure and writes it down.
-    fn note_failure(
-        &self,
-        transmitter: Option<&Transmitter>,
-        failure: SetFailure,
-        is_verified: bool,
-    ) -> SetFailure {
-        let now = self.0.clock.monotonic();
-        let issuer = transmitter.map(|one| &*one.issuer);
-        match (&failure, transmitter) {
-            (SetFailure::Refused { code, why }, transmitter) => {
-                let is_warning = if let Some(one) = transmitter {
-                    one.counters.refuse(*code);
-                    is_verified && one.counters.warned_of_refused.try_acquire(now)
-                } else {
-                    self.0.refused_sets.refuse(*code);
-                    false
-                };
-                let code = code.as_str();
-                logging::emit(Event::SecurityEventRefused {
-                    transmitter: issuer,
-                    code,
-                    why,
-                    is_warning,
-                });
-            }
-            (SetFailure::Unavailable { why, .. }, transmitter) => {
-                let is_due = transmitter.is_none_or(|one| {
-                    one.counters.add(Counted::Failed, 1);
-                    one.counters.warned_of_failed.try_acquire(now)
-                });
-                if is_due {
-                    let transmitter = issuer;
-                    logging::emit(Event::SecurityEventUnavailable { transmitter, why });
-                }
-            }
-        }
-        failure
-    }
-}
-
-fn count(all: &[String]) -> u64 {
-    u64::try_from(all.len()).unwrap_or(u64::MAX)
-}
-
-/// Remembers what an event says of its stream.
-fn note_stream(transmitter: &Transmitter, event: &SecurityEvent, at: UnixTime) {
-    let text = |name| event.text(name).map(|text| excerpt(&text, MAX_SHOWN));
-    if *event.event_type() == EventType::VERIFICATION {
-        let stream_id = match event.subject() {
-            Some(SubjectIdentifier::Opaque { id }) => Some(id.clone()),
-            _ => None,
-        };
-        transmitter.counters.record().verification = Some(Verification {
-            at,
-            stream_id,
-            // As it was sent: the application compares it.
-            state: event.text("state"),
-        });
-    } else if *event.event_type() == EventType::STREAM_UPDATED {
-        let status = text("status").unwrap_or_default();
-        logging::emit(Event::StreamUpdated {
-            transmitter: &transmitter.issuer,
-            status: &status,
-        });
-        transmitter.counters.record().stream = Some(StreamUpdate {
-            at,
-            status,
-            reason: text("reason"),
-        });
-    }
-}
-
-/// What a token that no key has verified is refused for.
-fn unverified(rejection: &Rejection) -> SetFailure {
-    let why = rejection.to_string();
-    if let Some(retry_after) = rejection.retry_after() {
-        return SetFailure::Unavailable { why, retry_after };
-    }
-    let code = match rejection.kind() {
-        RejectionKind::InvalidToken(
-            TokenFault::UnknownKey
-            | TokenFault::ForeignKey
-            | TokenFault::AmbiguousKey
-            | TokenFault::Signature
-            | TokenFault::Algorithm,
-        ) => SetErrorCode::InvalidKey,
-        RejectionKind::InvalidToken(TokenFault::UnknownIssuer) => SetErrorCode::InvalidIssuer,
-        RejectionKind::Unavailable(_) => {
-            return SetFailure::Unavailable {
-                why,
-                retry_after: RETRY_AFTER,
-            };
-        }
-        _ => SetErrorCode::InvalidRequest,
-    };
-    SetFailure::Refused { code, why }
 }
