@@ -14,7 +14,7 @@ pub use crate::runtime::introspection::client_auth::ClientAuthentication;
 #[doc(inline)]
 pub use crate::runtime::introspection::dialect::TokenInformation;
 #[doc(inline)]
-pub use crate::server::settings::issuer::DangerousIssuer;
+pub use crate::server::settings::issuer::value::DangerousIssuer;
 #[doc(inline)]
 pub use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]

@@ -19,8 +19,6 @@ use crate::server::decide::issuer_authority::IssuerAuthority;
 #[cfg(feature = "redis")]
 use crate::server::decide::sender::CheckedSender;
 use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
-#[cfg(feature = "status-list")]
-use crate::server::decide::token_status;
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::registry::Registry;
@@ -98,38 +96,6 @@ impl ResourceServer {
                 Ok(Decision::Pending(pending))
             }
         }
-    }
-
-    /// Checks the status of a verified token in its status list.
-    #[cfg(feature = "status-list")]
-    #[allow(clippy::unused_self)] // like its twin
-    pub(in crate::server) fn check_status(
-        &self,
-        verified: SharedRequest,
-    ) -> Result<Decision<SharedRequest>, Rejection> {
-        let Some(reference) = &verified.status else {
-            return Ok(Decision::Done(verified));
-        };
-        let now = Now::of(&*self.0.clock);
-        let by = |rejection: Rejection| rejection.by(verified.realm());
-        match token_status::check(reference, now).map_err(by)? {
-            Decision::Done(()) => Ok(Decision::Done(verified)),
-            Decision::Pending(pending) => {
-                let realm = Arc::clone(verified.realm());
-                let pending = pending.map_err(move |rejection| rejection.by(&realm));
-                let pending = pending.and_then(move |()| Ok(Decision::Done(verified)));
-                Ok(Decision::Pending(pending))
-            }
-        }
-    }
-
-    #[cfg(not(feature = "status-list"))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // like its twin
-    pub(in crate::server) fn check_status(
-        &self,
-        verified: SharedRequest,
-    ) -> Result<Decision<SharedRequest>, Rejection> {
-        Ok(Decision::Done(verified))
     }
 
     /// What the request shows of its sender. `known` is the key that was kept with the token.
@@ -436,7 +402,7 @@ mod tests {
     use http::Request;
 
     use super::*;
-    use crate::server::settings::issuer::Issuer;
+    use crate::server::settings::issuer::value::Issuer;
     use crate::test_util::{DpopKey, MockIssuer};
     use crate::verify::jose::jws::parsed;
 

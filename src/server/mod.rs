@@ -8,6 +8,7 @@ pub(crate) mod refusal_counters;
 mod registry;
 pub(crate) mod resource_server;
 pub(crate) mod resources;
+mod check_status;
 pub(crate) mod authenticate;
 #[cfg(feature = "jwks")]
 pub(crate) mod leases;
@@ -15,12 +16,5 @@ pub(crate) mod leases;
 mod access;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 mod userinfo;
-mod settings_check;
 pub(crate) mod builder;
-pub(crate) mod builder_binding;
-#[cfg(feature = "ssf")]
-pub(crate) mod builder_ssf;
-#[cfg(feature = "jwks")]
-mod builder_lease;
-mod build;
 pub(crate) mod operate;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::resource_set::ResourceSet;
-use crate::server::compile::audiences::listed;
+use crate::server::compile::resource::audiences::listed;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 use crate::server::decide::authorization_server::AuthorizationServer;
 use crate::server::decide::protected_resource::{MetadataDocument, ProtectedResource};

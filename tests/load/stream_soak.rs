@@ -8,8 +8,6 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -26,6 +24,7 @@ use portcullis::test_util::MockIssuer;
 use portcullis::time::{Clock as _, SystemClock};
 use portcullis::{AccessToken, Algorithm, ResourceServer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 use crate::support::{API, TestApp};
 
@@ -62,7 +61,8 @@ struct Names {
 struct Open {
     names: Names,
     connection: usize,
-    has_ended: Arc<AtomicBool>,
+    /// Ends with the stream.
+    reading: JoinHandle<()>,
 }
 
 /// The generator of xorshift (Marsaglia, 2003): the same numbers for the same seed.
@@ -113,16 +113,12 @@ impl Soak {
                 let mut body = response.into_body();
                 let first = body.frame().await.expect("a frame").expect("no error");
                 assert_eq!(first.into_data().expect("data"), ".");
-                let has_ended = Arc::new(AtomicBool::new(false));
-                let ending = Arc::clone(&has_ended);
-                tokio::spawn(async move {
-                    while let Some(Ok(_)) = body.frame().await {}
-                    ending.store(true, Ordering::Release);
-                });
+                let reading =
+                    tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
                 opened.push(Open {
                     names: names.clone(),
                     connection,
-                    has_ended,
+                    reading,
                 });
             }
         }
@@ -201,18 +197,16 @@ async fn stream_soak_ends_what_is_revoked_and_nothing_else() {
                 || sessions.contains(&names.session)
                 || tokens.contains(&names.token)
         };
-        let deadline = Instant::now() + PATIENCE;
-        let concerned = open.iter().filter(|one| is_concerned(one));
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let concerned = open.iter_mut().filter(|one| is_concerned(one));
         for one in concerned {
-            while !one.has_ended.load(Ordering::Acquire) && Instant::now() < deadline {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            let end = tokio::time::timeout_at(deadline, &mut one.reading).await;
             ended += 1;
-            missed += usize::from(!one.has_ended.load(Ordering::Acquire));
+            missed += usize::from(end.is_err());
         }
         wrong += open
             .iter()
-            .filter(|one| !is_concerned(one) && one.has_ended.load(Ordering::Acquire))
+            .filter(|one| !is_concerned(one) && one.reading.is_finished())
             .count();
         // New subjects in the place of those of which a stream has ended.
         let gone: HashSet<String> = open

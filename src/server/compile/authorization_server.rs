@@ -8,7 +8,7 @@ use crate::server::compile::issuer_ids::{
 #[cfg(feature = "jwks")]
 use crate::server::compile::key_source::reach;
 use crate::server::decide::authorization_server::AuthorizationServer;
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 
 /// The authorization servers of an issuer whose identifiers are URLs. Its settings have been checked.
 pub(in crate::server) fn authorization_servers(issuer: &Issuer) -> Vec<AuthorizationServer> {

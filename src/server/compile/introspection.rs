@@ -21,7 +21,7 @@ use crate::server::settings::error::{ConfigError, Mistakes, check_url};
 use crate::server::settings::introspection_settings::{
     IntrospectedJwts, IntrospectionSettings, IntrospectionTarget,
 };
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 
 /// Adds an introspected issuer. `false` for another kind, which must have none of its settings.
 pub(in crate::server) fn add(

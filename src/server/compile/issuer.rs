@@ -12,15 +12,15 @@ use crate::model::algorithm::{Algorithm, AlgorithmSet};
 #[cfg(feature = "jwks")]
 use crate::runtime::cache::validity::Liveness;
 use crate::runtime::clock::Clock;
-use crate::server::compile::audiences::ResourceAudiences;
 use crate::server::compile::issuer_ids::identifiers;
 use crate::server::compile::key_source::{KeySourceOwner, keys};
 use crate::server::compile::policy::rules;
+use crate::server::compile::resource::audiences::ResourceAudiences;
 #[cfg(feature = "status-list")]
 use crate::server::compile::status_list::token_status;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::{ConfigError, Mistakes, check_once};
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 use crate::server::settings::oidc_tenants::OidcTenants;
 use crate::verify::policy::issuer_policy::RequiredClaim;
 

@@ -7,7 +7,7 @@ use crate::model::url;
 use crate::server::settings::error::{ConfigError, check_url};
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::IntrospectionTarget;
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 
 /// The exact `iss` values of an issuer; the first names it, where they are not tenants'. Aliases
 /// come last.

@@ -19,9 +19,9 @@ use crate::server::decide::issuer_authority::{KeySource, StaticKeys};
 use crate::server::settings::error::ConfigError;
 #[cfg(feature = "jwks")]
 use crate::server::settings::error::check_url;
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 #[cfg(feature = "jwks")]
-use crate::server::settings::issuer::{IssuerKind, Proxies};
+use crate::server::settings::issuer::value::{IssuerKind, Proxies};
 use crate::verify::crypto::pem;
 use crate::verify::jose::jwk_set::{KeySet, MAX_KEY_ID_BYTES};
 

@@ -1,15 +1,13 @@
 //! From settings to a running server: policies, issuer ids, key sources, endpoints.
 
 pub(crate) mod dpop;
-pub(crate) mod audiences;
+pub(crate) mod resource;
 pub(crate) mod issuer_ids;
 pub(crate) mod policy;
 pub(crate) mod key_source;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_list;
 pub(crate) mod issuer;
-pub(crate) mod metadata;
-pub(crate) mod resources;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 pub(crate) mod authorization_server;
 #[cfg(feature = "jwks")]

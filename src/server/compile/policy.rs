@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::claim_path::ClaimPath;
 use crate::model::resource_set::ResourceSet;
-use crate::server::compile::audiences::{ResourceAudiences, audience_rule};
+use crate::server::compile::resource::audiences::{ResourceAudiences, audience_rule};
 use crate::server::settings::error::{ConfigError, Mistakes};
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 use crate::verify::claims::token_type::{bare_type, is_other_kind};
 use crate::verify::policy::issuer_policy::{
     AudienceRule, Audiences, IssuerPolicy, Profile, RequiredClaim,

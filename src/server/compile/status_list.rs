@@ -15,7 +15,7 @@ use crate::server::decide::decision::Decision;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};
 use crate::server::decide::token_status::TokenStatusCheck;
 use crate::server::settings::error::{ConfigError, Mistakes, check_once, check_url};
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 use crate::server::settings::status_list_check::StatusListCheck;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::policy::issuer_policy::IssuerPolicy;

@@ -27,7 +27,7 @@ use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::signed_response::{answer_time, opened};
 use crate::server::settings::error::{ConfigError, check_url};
 use crate::server::settings::introspection_settings::UserInfoLocation;
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 use crate::verify::claims::introspection_response::MOST_APART;
 use crate::verify::claims::userinfo_response::UserClaims;
 use crate::verify::jose::signature::Signed;

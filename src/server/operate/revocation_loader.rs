@@ -20,7 +20,7 @@ use crate::runtime::directory::LookupError;
 use crate::runtime::util::backoff::Backoff;
 use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
-use crate::server::builder::ResourceServerBuilder;
+use crate::server::builder::server_builder::ResourceServerBuilder;
 use crate::server::operate::revocations::Revocations;
 use crate::server::resource_server::{Loading, ResourceServer, ServerState};
 

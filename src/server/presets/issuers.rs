@@ -6,7 +6,7 @@ use crate::model::algorithm::Algorithm;
 use crate::model::binding::Binding;
 #[cfg(feature = "jwks")]
 use crate::runtime::introspection::dialect::TokenInformation;
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 
 impl Issuer {
     /// An issuer that follows the FAPI 2.0 Security Profile (final, 2025): [`Issuer::oidc`] with the

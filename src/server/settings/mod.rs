@@ -8,17 +8,8 @@ pub(crate) mod introspection_settings;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_list_check;
 pub(crate) mod issuer;
-pub(crate) mod issuer_sessions;
-pub(crate) mod issuer_keys;
-#[cfg(feature = "status-list")]
-pub(crate) mod issuer_status_list;
-pub(crate) mod issuer_aliases;
 pub(crate) mod bound_tokens;
 pub(crate) mod resource;
-#[cfg(feature = "jwks")]
-pub(crate) mod issuer_introspection;
-#[cfg(all(feature = "axum", feature = "jwks"))]
-pub(crate) mod issuer_userinfo;
 #[cfg(feature = "redis")]
 pub(crate) mod shared_store;
 #[cfg(feature = "ssf")]

@@ -10,7 +10,7 @@ use crate::model::repeated_settings::RepeatedSettings;
 use crate::runtime::directory::LookupError;
 use crate::runtime::ssf::poll_endpoint::PollBearer;
 use crate::runtime::ssf::subject_mapper::{DynSubjectMapper, SubjectMapper};
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 use crate::verify::ssf::event::SecurityEvent;
 use crate::verify::ssf::event_type::EventType;
 

@@ -1,21 +1,20 @@
 //! Why leases end, and that others go on.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use portcullis::lease::{Lease, LeaseEnd};
 use portcullis::revocation::{Revocation, RevocationKind};
 use portcullis::test_util::{DpopKey, MockIssuer};
 use portcullis::time::Clock as _;
 use portcullis::{Issuer, ResourceServer};
-use tower::{Layer as _, ServiceExt as _};
 
 use super::{World, end_of, lease};
 use crate::support::API;
+use crate::support::lease::{lease_by, lease_of};
 
 #[tokio::test]
 async fn a_lease_ends_when_its_token_has_expired_and_not_before() {
@@ -299,7 +298,7 @@ fn no_lease_escapes_a_revocation_that_comes_while_it_is_opened() {
         let revocations = server.revocations();
         let revocation = Revocation::subject(&issuer, &subject, world.clock.now());
         let revoking = runtime.spawn(async move { revocations.revoke(revocation) });
-        let opening = runtime.block_on(opened(&server, &token));
+        let opening = runtime.block_on(lease_by(&server, &token));
         runtime
             .block_on(revoking)
             .expect("no panic")
@@ -307,21 +306,6 @@ fn no_lease_escapes_a_revocation_that_comes_while_it_is_opened() {
         escaped += usize::from(opening.is_some_and(|lease| lease.end().is_none()));
     }
     assert_eq!(escaped, 0);
-}
-
-/// The lease, unless the request was refused.
-pub(super) async fn opened(server: &ResourceServer, token: &str) -> Option<Lease> {
-    let request = Request::get("/").header("authorization", format!("Bearer {token}"));
-    opened_by(server, request.body(()).expect("a request")).await
-}
-
-async fn opened_by(server: &ResourceServer, request: Request<()>) -> Option<Lease> {
-    let service = tower::service_fn(async |request: Request<()>| {
-        let lease = Lease::of(&request).ok();
-        Ok::<_, Infallible>(Response::new(lease.map(Some)))
-    });
-    let response = server.authenticate().layer(service).oneshot(request).await;
-    response.expect("never fails").into_body().flatten()
 }
 
 #[tokio::test]
@@ -337,7 +321,7 @@ async fn a_bound_token_has_a_lease_like_any_other() {
     let url = "https://api.example.com/";
     let request = Request::get(url).body(()).expect("a request");
     let request = key.proof("GET", url).authorize(request, &token.sign());
-    let mut lease = opened_by(&server, request).await.expect("admitted");
+    let mut lease = lease_of(&server, request).await.expect("admitted");
     let other = token.clone().bound_to_key(&DpopKey::generate()).sign();
     assert!(lease.renew(&other).await.is_err(), "another key");
     let _ = lease.renew(&token.sign()).await.expect("the same key");
@@ -355,10 +339,12 @@ fn without_a_runtime_a_lease_has_ended_when_it_is_opened() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let lease = runtime.block_on(opened(&server, &token)).expect("admitted");
+    let lease = runtime
+        .block_on(lease_by(&server, &token))
+        .expect("admitted");
     assert_eq!(lease.end(), None, "the twin");
     drop(runtime);
-    let mut opening = Box::pin(opened(&server, &token));
+    let mut opening = Box::pin(lease_by(&server, &token));
     let outcome = opening
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
@@ -382,8 +368,10 @@ fn a_lease_expires_though_the_runtime_of_the_first_lease_is_gone() {
     let (first, second) = (runtime(), runtime());
     let token = world.token("alice").expires_in(Duration::from_secs(60));
     let token = token.sign();
-    let elder = first.block_on(opened(&server, &token)).expect("admitted");
-    let mut lease = second.block_on(opened(&server, &token)).expect("admitted");
+    let elder = first.block_on(lease_by(&server, &token)).expect("admitted");
+    let mut lease = second
+        .block_on(lease_by(&server, &token))
+        .expect("admitted");
     let waiting = second.spawn(async move { lease.ended().await });
     drop(first);
     world.clock.advance(Duration::from_secs(1000));

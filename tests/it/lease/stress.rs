@@ -8,8 +8,8 @@ use portcullis::ResourceServer;
 use portcullis::lease::{Lease, LeaseEnd, RenewalError};
 use portcullis::revocation::{Revocation, RevocationKind};
 
-use super::ends::opened;
 use super::{World, within};
+use crate::support::lease::lease_by;
 
 const TOKENS: usize = 240;
 const SUBJECTS: usize = 12;
@@ -66,7 +66,7 @@ async fn work(site: Arc<Site>, seed: u64) -> Vec<Held> {
                 }
             }
             _ => {
-                let Some(mut lease) = opened(&site.server, &site.tokens[token]).await else {
+                let Some(mut lease) = lease_by(&site.server, &site.tokens[token]).await else {
                     assert!(is_to_be_revoked(token));
                     continue;
                 };

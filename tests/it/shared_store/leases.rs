@@ -1,30 +1,20 @@
 //! Streams of one instance that end by what another instance revokes, and leases in an outage of the
 //! store.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use http::{Request, Response};
 use portcullis::ResourceServer;
 use portcullis::lease::{Lease, LeaseEnd};
 use portcullis::revocation::{Revocation, RevocationKind};
-use tower::{Layer as _, ServiceExt as _};
 
 use super::engine::{Engine, PATIENCE, Wire};
 use super::processes::Other;
 use super::{World, store};
 use crate::support::API;
+use crate::support::lease::lease_by;
 
 async fn lease(server: &ResourceServer, token: &str) -> Lease {
-    let service = tower::service_fn(async |request: Request<()>| {
-        let lease = Lease::of(&request).ok();
-        Ok::<_, Infallible>(Response::new(lease.map(Some)))
-    });
-    let request = Request::get("/").header("authorization", format!("Bearer {token}"));
-    let request = request.body(()).expect("a request");
-    let response = server.authenticate().layer(service).oneshot(request).await;
-    let lease = response.expect("never fails").into_body();
-    lease.flatten().expect("admitted")
+    lease_by(server, token).await.expect("admitted")
 }
 
 async fn end_of(lease: &mut Lease) -> LeaseEnd {

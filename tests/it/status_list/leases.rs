@@ -1,28 +1,18 @@
 //! Leases on tokens whose status changes, or can no longer be known.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use http::{Request, Response};
 use portcullis::config::StatusListCheck;
 use portcullis::error::TokenFault;
 use portcullis::lease::{Lease, LeaseEnd, RenewalError};
 use portcullis::test_util::{Endpoint, Fault};
 use portcullis::{RejectionKind, ResourceServer};
-use tower::{Layer as _, ServiceExt as _};
 
 use super::{Fixture, SECOND, within_time};
+use crate::support::lease::lease_by;
 
 async fn lease(server: &ResourceServer, token: &str) -> Lease {
-    let service = tower::service_fn(async |request: Request<()>| {
-        let lease = Lease::of(&request).ok();
-        Ok::<_, Infallible>(Response::new(lease.map(Some)))
-    });
-    let request = Request::get("/").header("authorization", format!("Bearer {token}"));
-    let request = request.body(()).expect("a request");
-    let response = server.authenticate().layer(service).oneshot(request).await;
-    let lease = response.expect("never fails").into_body();
-    lease.flatten().expect("admitted")
+    lease_by(server, token).await.expect("admitted")
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ pub(crate) mod certificate;
 pub(crate) mod endpoint;
 pub(crate) mod golden;
 pub(crate) mod introspection;
+pub(crate) mod lease;
 pub(crate) mod logs;
 pub(crate) mod test_app;
 pub(crate) mod tls_key_set;

@@ -1,7 +1,7 @@
 //! Settings of an issuer about tokens that are bound to their sender.
 
 use crate::model::binding::Binding;
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 
 impl Issuer {
     /// Demands that every token of this issuer is bound to its sender; others are refused with 401

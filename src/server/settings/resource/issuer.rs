@@ -1,6 +1,6 @@
 //! The resource of an issuer's tokens that name none.
 
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 
 /// The resource of its tokens.
 impl Issuer {

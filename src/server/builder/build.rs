@@ -9,17 +9,23 @@ use crate::runtime::revocation::list::RevocationList;
 #[cfg(feature = "ssf")]
 use crate::runtime::ssf::counters::SsfCounters;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
-use crate::server::builder::ResourceServerBuilder;
 #[cfg(feature = "jwks")]
-use crate::server::builder_lease::LONGEST_OUTAGE;
-use crate::server::compile::audiences::ResourceAudiences;
+use crate::server::builder::lease::LONGEST_OUTAGE;
+use crate::server::builder::server_builder::ResourceServerBuilder;
+#[cfg(feature = "jwks")]
+use crate::server::builder::settings_check::check_one_place;
+use crate::server::builder::settings_check::{
+    check_cache, check_contexts, check_directories, check_metadata, check_parameters, register,
+    tenants,
+};
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 use crate::server::compile::authorization_server::authorization_servers as compiled_servers;
 #[cfg(feature = "jwks")]
 use crate::server::compile::introspection;
 use crate::server::compile::issuer::{Members, assemble};
 use crate::server::compile::issuer_ids::authorization_servers;
-use crate::server::compile::resources::{self, ServerParts, check_resources};
+use crate::server::compile::resource::audiences::ResourceAudiences;
+use crate::server::compile::resource::resources::{self, ServerParts, check_resources};
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::{CheckedSharedStore, Shared};
 #[cfg(all(feature = "axum", feature = "jwks"))]
@@ -30,13 +36,7 @@ use crate::server::registry::{Registry, RegistryCell};
 use crate::server::resource_server::Loading;
 use crate::server::resource_server::{Connection, Directories, ResourceServer, ServerState};
 use crate::server::settings::error::{ConfigError, Mistakes, check_once};
-use crate::server::settings::issuer::Issuer;
-#[cfg(feature = "jwks")]
-use crate::server::settings_check::check_one_place;
-use crate::server::settings_check::{
-    check_cache, check_contexts, check_directories, check_metadata, check_parameters, register,
-    tenants,
-};
+use crate::server::settings::issuer::value::Issuer;
 use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::server::builder::ResourceServerBuilder;
+use crate::server::builder::server_builder::ResourceServerBuilder;
 
 /// The longest tolerance.
-pub(super) const LONGEST_OUTAGE: Duration = Duration::from_secs(24 * 3600);
+pub(in crate::server) const LONGEST_OUTAGE: Duration = Duration::from_secs(24 * 3600);
 
 impl ResourceServerBuilder {
     /// How long open [leases](crate::lease) go on while the list of revocations is incomplete: the

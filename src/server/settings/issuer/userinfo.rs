@@ -1,7 +1,7 @@
 //! Settings of an issuer's userinfo endpoint.
 
 use crate::server::settings::introspection_settings::UserInfoLocation;
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 
 /// Claims of users from the userinfo endpoint.
 impl Issuer {

@@ -7,7 +7,7 @@ use crate::runtime::introspection::dialect::TokenInformation;
 use crate::server::settings::introspection_settings::{
     IntrospectedJwts, IntrospectionSettings, IntrospectionTarget,
 };
-use crate::server::settings::issuer::{Issuer, IssuerKind};
+use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 
 /// Issuers of tokens that only they can judge.
 impl Issuer {

@@ -1,6 +1,6 @@
 //! The setting of an issuer that has the status of its tokens checked.
 
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 use crate::server::settings::status_list_check::StatusListCheck;
 
 /// The status of tokens.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::claim_path::ClaimPath;
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 
 /// So long a logout token without `exp` is good: what section 4 of the specification recommends at
 /// most for those that have one.

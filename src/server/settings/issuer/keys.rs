@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::server::settings::issuer::{Issuer, Proxies};
+use crate::server::settings::issuer::value::{Issuer, Proxies};
 
 /// Where keys come from.
 impl Issuer {

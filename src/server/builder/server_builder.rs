@@ -14,7 +14,7 @@ use crate::runtime::directory::{
 use crate::server::resource_server::LoadHook;
 use crate::server::resource_server::{ApplicationCheck, ResourceServer};
 use crate::server::settings::bound_tokens::server::BindingSettings;
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 use crate::server::settings::path_parameters::PathParameters;
 use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]
@@ -41,35 +41,35 @@ const DEFAULT_CACHE: CacheLimits = CacheLimits {
 #[must_use]
 pub struct ResourceServerBuilder {
     /// The first one is the default.
-    pub(super) resources: Vec<Resource>,
-    pub(super) issuers: Vec<Issuer>,
-    pub(super) max_token_bytes: usize,
-    pub(super) resource_metadata: Option<String>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) earliest: UnixTime,
+    pub(in crate::server) resources: Vec<Resource>,
+    pub(in crate::server) issuers: Vec<Issuer>,
+    pub(in crate::server) max_token_bytes: usize,
+    pub(in crate::server) resource_metadata: Option<String>,
+    pub(in crate::server) clock: Arc<dyn Clock>,
+    pub(in crate::server) earliest: UnixTime,
     /// `None`: switched off.
-    pub(super) token_cache: Option<CacheLimits>,
-    pub(super) owners: Option<Arc<dyn DynWorkspaceDirectory>>,
-    pub(super) users: Option<Arc<dyn DynUserDirectory>>,
-    pub(super) members: Option<Arc<dyn DynMembershipDirectory>>,
-    pub(super) lookup_timeout: Duration,
-    pub(super) path: PathParameters,
-    pub(super) most_revocations: usize,
+    pub(in crate::server) token_cache: Option<CacheLimits>,
+    pub(in crate::server) owners: Option<Arc<dyn DynWorkspaceDirectory>>,
+    pub(in crate::server) users: Option<Arc<dyn DynUserDirectory>>,
+    pub(in crate::server) members: Option<Arc<dyn DynMembershipDirectory>>,
+    pub(in crate::server) lookup_timeout: Duration,
+    pub(in crate::server) path: PathParameters,
+    pub(in crate::server) most_revocations: usize,
     #[cfg(feature = "jwks")]
-    pub(super) load: Option<LoadHook>,
+    pub(in crate::server) load: Option<LoadHook>,
     #[cfg(feature = "jwks")]
-    pub(super) lease_outage_tolerance: Duration,
-    pub(super) checks: Vec<ApplicationCheck>,
-    pub(super) shows_unknown_issuers: bool,
-    pub(super) logs_callers: bool,
-    pub(super) scope_hierarchy: ScopeHierarchy,
+    pub(in crate::server) lease_outage_tolerance: Duration,
+    pub(in crate::server) checks: Vec<ApplicationCheck>,
+    pub(in crate::server) shows_unknown_issuers: bool,
+    pub(in crate::server) logs_callers: bool,
+    pub(in crate::server) scope_hierarchy: ScopeHierarchy,
     /// The settings that hold one value.
-    pub(super) once: RepeatedSettings,
-    pub(super) binding: BindingSettings,
+    pub(in crate::server) once: RepeatedSettings,
+    pub(in crate::server) binding: BindingSettings,
     #[cfg(feature = "redis")]
-    pub(super) shared_store: Option<SharedStore>,
+    pub(in crate::server) shared_store: Option<SharedStore>,
     #[cfg(feature = "ssf")]
-    pub(super) transmitters: Vec<SsfTransmitter>,
+    pub(in crate::server) transmitters: Vec<SsfTransmitter>,
 }
 
 impl fmt::Debug for ResourceServerBuilder {

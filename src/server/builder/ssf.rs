@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::server::builder::ResourceServerBuilder;
-use crate::server::compile::audiences::ResourceAudiences;
+use crate::server::builder::server_builder::ResourceServerBuilder;
+use crate::server::compile::resource::audiences::ResourceAudiences;
 use crate::server::compile::ssf::{SsfParts, transmitters};
 use crate::server::decide::ssf_transmitter::Transmitter;
 use crate::server::registry::Registry;

@@ -1,6 +1,6 @@
 //! The names of one issuer: further values that its tokens have as `iss`.
 
-use crate::server::settings::issuer::Issuer;
+use crate::server::settings::issuer::value::Issuer;
 
 /// Its names.
 impl Issuer {

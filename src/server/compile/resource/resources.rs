@@ -7,8 +7,8 @@ use crate::model::binding::RequiredBindings;
 use crate::model::resource_set::ResourceSet;
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::server::compile::audiences::ResourceAudiences;
-use crate::server::compile::metadata::{
+use crate::server::compile::resource::audiences::ResourceAudiences;
+use crate::server::compile::resource::metadata::{
     ServerFacts, check_metadata_settings, document, has_document, path,
 };
 use crate::server::decide::protected_resource::{ProtectedResource, ProtectedResources};

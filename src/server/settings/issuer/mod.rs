@@ -1,0 +1,12 @@
+//! The settings of an issuer, by their subject.
+
+pub(crate) mod value;
+pub(crate) mod sessions;
+pub(crate) mod keys;
+#[cfg(feature = "status-list")]
+pub(crate) mod status_list;
+pub(crate) mod aliases;
+#[cfg(feature = "jwks")]
+pub(crate) mod introspection;
+#[cfg(all(feature = "axum", feature = "jwks"))]
+pub(crate) mod userinfo;
