@@ -116,7 +116,7 @@ mod tests {
     /// The examples of s4.1 and the test vectors of the specification.
     #[test]
     fn status_list_of_the_specification_has_its_statuses() {
-        let text = include_str!("../../../tests/it/status_list/vectors.json");
+        let text = include_str!("vectors.json");
         let vectors: serde_json::Value = serde_json::from_str(text).expect("json");
         let lists = vectors["lists"].as_array().expect("lists");
         assert_eq!(lists.len(), 6);
