@@ -73,7 +73,7 @@ fn revocation(criterion: &mut Criterion) {
         let list = server.revocations();
         let (before, start) = (resident_bytes(), Instant::now());
         for number in 0..length {
-            // Of nobody that calls.
+            // Of callers that send no request.
             let id = id("other", number);
             let entry = match number % 3 {
                 0 => Revocation::token(&name, &id),
@@ -103,7 +103,7 @@ fn revocation(criterion: &mut Criterion) {
             start.elapsed()
         };
         all(tokens as u64);
-        // In turn, and the best of each: whoever else uses the machine slows both down.
+        // In turn, and the best of each: other load on the machine slows both down.
         let [mut unchanged, mut changed] = [Duration::MAX; 2];
         for _ in 0..rounds {
             unchanged = unchanged.min(all(tokens as u64));

@@ -40,7 +40,7 @@ struct Barred(Arc<RwLock<HashSet<String>>>);
 
 impl Barred {
     fn holds(&self, token_id: Option<&str>) -> bool {
-        // A poisoned lock bars everybody: a check that cannot be made does not pass.
+        // A poisoned lock refuses every caller: a check that cannot be made does not pass.
         let Ok(barred) = self.0.read() else {
             return true;
         };

@@ -1,7 +1,7 @@
 //! Servers that say hello, for `benches/http/run`: without a layer, behind one that does nothing,
 //! and behind this library's.
 //!
-//! 1. All are in one process and one thread, and get the same requests; whoever asks, asks one
+//! 1. All are in one process and one thread, and get the same requests; a client asks one
 //!    of them at a time. What the second costs is axum's price for any layer.
 //! 2. Every token was seen before the first request comes.
 //!

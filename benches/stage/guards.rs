@@ -14,7 +14,7 @@ portcullis::scopes! { Read = "app/read"; }
 
 const SCOPES: usize = 1_000;
 
-/// The scope of the route below one other, among many that concern nobody here.
+/// The scope of the route below one other, among many that concern no token here.
 fn hierarchy() -> ScopeHierarchy {
     let first = ScopeHierarchy::new().implies("app/root", "app/read");
     (1..SCOPES / 2).fold(first, |all, name| {

@@ -125,7 +125,7 @@ impl Fetched {
         })
     }
 
-    /// Keys that the issuer does not have. Within the cooldown nobody can say so yet, and the
+    /// Keys that the issuer does not have. Within the cooldown that is not known yet, and the
     /// answer is 503; after a fetch it is 401.
     fn unknown(self, status: StatusCode, name: &'static str) -> Row {
         let good = Mint::new(&self.site, Size::Kb1).token(0);

@@ -82,7 +82,7 @@ pub(crate) fn values(tokens: &[String]) -> Arc<[HeaderValue]> {
     let value = |token: &String| {
         let field = format!("Bearer {token}");
         let value = HeaderValue::try_from(field).expect("a compact token is visible ascii");
-        // The first clone of a value makes it shareable, which is nobody's cost here.
+        // The first clone of a value makes it shareable, which is no request's cost here.
         let _shared = value.clone();
         value
     };
@@ -177,7 +177,7 @@ fn cold(issuer: &MockIssuer, values: &Arc<[HeaderValue]>, scale: Scale) -> Row {
     .allocates(8)
 }
 
-/// In the end, nearly nobody was known.
+/// In the end, nearly no token was found in the cache.
 struct Strangers(ResourceServer);
 
 impl Drop for Strangers {

@@ -76,7 +76,7 @@ async fn assist(access: ThroughActor<Ours, WorkspaceAccess>) -> String {
     format!("what to do next in {}\n", access.workspace())
 }
 
-/// What no agent does for anybody.
+/// What no agent may do for a user.
 async fn change_password(_: WithoutActor<WorkspaceAccess>) -> StatusCode {
     StatusCode::NO_CONTENT
 }

@@ -106,7 +106,7 @@ impl Crowd {
         self.goes_on().await
     }
 
-    /// Ends when everybody has got some more answers, to questions with the present token.
+    /// Ends when every caller has got some more answers to requests with the present token.
     async fn goes_on(&mut self) -> Result<(), Fault> {
         let number = self.token.borrow().number;
         for (progress, _) in &mut self.callers {
@@ -135,7 +135,7 @@ impl Crowd {
     }
 }
 
-/// Asks until nobody hands out tokens any more. An answer that does not come is a refusal.
+/// Sends requests until no more tokens are handed out. An answer that does not come is a refusal.
 async fn keep_asking(
     address: SocketAddr,
     token: watch::Receiver<Handout>,

@@ -226,7 +226,7 @@ fn rfc_examples_verify() {
     assert!(verifies(text(&ed, "jws_serialization_compact"), &set));
     assert!(
         set_of(&[key]).is_none(),
-        "a private key in the open is nobody's key"
+        "a private key that was published is not used"
     );
 }
 

@@ -83,7 +83,7 @@ fn refusing(refused: Refusal) -> impl Fn(&Question) -> Response<Body> {
     }
 }
 
-/// The rate table. Our own question is refused as well, so it helps nobody here.
+/// The rate table. It refuses our own request as well, so it is no help here.
 #[tokio::test]
 async fn flood_of_odd_tokens_keeps_no_good_token_out() {
     for refused in REFUSALS {
@@ -200,7 +200,7 @@ async fn endpoint_that_cannot_be_reached_is_left_alone_after_a_few_tokens_and_pr
         let found = app.verdict(&format!("more-{name}")).await;
         assert_eq!(found, "503 unavailable introspection_failed");
     }
-    assert_eq!(calls(), before, "nobody is asked");
+    assert_eq!(calls(), before, "the endpoint is not asked");
     for second in 1..=4 {
         clock.advance(SECOND);
         for name in 0..10 {
@@ -258,7 +258,7 @@ async fn probe_whose_client_goes_away_leaves_room_for_the_next() {
     }
     clock.advance(SECOND);
     endpoint.turn(|_| answer(200, &good()));
-    // It is dropped before its task runs: nobody waits for it any more.
+    // It is dropped before its task runs: nothing waits for it any more.
     let probe = app.get("/", "probe");
     assert!(futures_now(probe).is_none());
     tokio::task::yield_now().await;
@@ -340,7 +340,7 @@ fn subject(question: &Question) -> String {
     claims["sub"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Tells about everybody but one user.
+/// Answers for every user but one.
 fn but_mallory(refused: Refusal) -> impl Fn(&Question) -> Response<Body> {
     move |question| match &*subject(question) {
         odd if odd.starts_with("mallory") => refusal(refused),

@@ -1,6 +1,6 @@
 //! The smallest authorization server that signs a person in: the flow authorization code with PKCE
 //! (RFC 7636) for one public client, and client credentials for one machine. The mock issuer signs the
-//! tokens. For a demonstration on loopback: whoever opens the page is the user.
+//! tokens. For a demonstration on loopback: the visitor of the page is the user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -39,7 +39,7 @@ impl ResourceServer {
         }
         Err(ConfigError::missing(
             "logout_client",
-            "no issuer's logout tokens are for anybody here; name the client that signs users in with `logout_client(..)`",
+            "no issuer's logout tokens have a client here; name the client that signs users in with `logout_client(..)`",
         ))
     }
 

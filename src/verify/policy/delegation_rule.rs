@@ -76,7 +76,7 @@ impl DelegationRule {
         }
         if self.scopes.is_empty() {
             return Some(
-                "delegation is on and nobody may delegate; name the scope with `delegation_scope(..)`",
+                "delegation is on and no client may delegate; name the scope with `delegation_scope(..)`",
             );
         }
         let mut contexts = self

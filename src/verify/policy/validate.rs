@@ -124,7 +124,7 @@ impl TenantClaims {
             return None;
         }
         if !switched_on {
-            return Some("nobody is a principal; switch them on with `portal_client(..)`");
+            return Some("no caller is a principal; switch them on with `portal_client(..)`");
         }
         if matches!(self.account, AccountRule::Absent) {
             return Some("principals reach accounts, and `without_accounts()` says there are none");

@@ -173,7 +173,7 @@ async fn an_entry_lives_as_long_as_was_said_and_no_longer() {
     assert_eq!(app.verdict(&token).await, "200");
     assert_eq!(counts(&server), (1, 1));
     clock.advance(Duration::from_secs(1));
-    // Hits lengthen nobody's life.
+    // Hits lengthen no entry's life.
     assert_eq!(app.verdict(&token).await, "200");
     assert_eq!(counts(&server), (1, 2));
     assert_eq!(status(&server).entries(), 1);

@@ -76,7 +76,7 @@ async fn a_token_that_says_itself_that_it_is_over_costs_no_signature_and_no_ques
         let verdict = app.get("/", &bad).await.verdict();
         assert_eq!(verdict, "401 invalid_token expired");
     }
-    assert_eq!(served.fetches(), 1, "nobody was asked");
+    assert_eq!(served.fetches(), 1, "no key set was fetched");
 
     // What it says to its favour is not believed.
     let good = issuer.token();
@@ -109,7 +109,7 @@ async fn forged_and_broken_tokens_are_refused() {
             "401 invalid_token signature",
         ),
         (
-            "an id that nobody published",
+            "an id that is in no key set",
             good.sign_with_unknown_key(),
             "401 invalid_token unknown_key",
         ),
@@ -973,6 +973,6 @@ fn a_server_that_was_never_connected_answers_503_even_outside_a_runtime() {
         std::task::Poll::Ready(answer) => {
             assert_eq!(answer.verdict(), "503 unavailable not_connected");
         }
-        std::task::Poll::Pending => panic!("there is nobody to wait for"),
+        std::task::Poll::Pending => panic!("there is nothing to wait for"),
     }
 }

@@ -9,7 +9,7 @@
 //! 3. No `version` and no `origin_jti`. `username` is the `sub` where users sign in by e-mail.
 //! 4. The refresh token is a JWT under the same key, without `kid` and `token_use`; Cognito's is
 //!    encrypted.
-//! 5. All pools share one key, which is part of the package: everybody has it.
+//! 5. All pools share one key, which is part of the package, and so is public.
 //! 6. Triggers add claims to ID tokens only; there are no machine tokens, and access tokens have
 //!    the scope `aws.cognito.signin.user.admin` and no other.
 

@@ -7,7 +7,7 @@
 //!    [`Issuer::endpoint`] is not. The discovery document names the same `iss`.
 //! 3. No `event_id` and no `version`.
 //! 4. The refresh token is a UUID; Cognito's is encrypted.
-//! 5. All pools share one key, `kid` = `dummy`, which is part of the package: everybody has it.
+//! 5. All pools share one key, `kid` = `dummy`, which is part of the package, and so is public.
 //! 6. There are no triggers and no machine tokens, and access tokens have the scope
 //!    `aws.cognito.signin.user.admin` and no other.
 

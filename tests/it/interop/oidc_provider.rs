@@ -323,7 +323,7 @@ async fn of_what_a_user_gets_at_sign_in_the_access_token_alone_is_admitted() {
         ["aud", "email", "exp", "iat", "iss", "nonce", "sub"]
     );
 
-    // The last is configured by somebody who took the client's id for an audience: a `nonce` that
+    // The last has the client's id configured as an audience: a `nonce` that
     // nothing of an access token stands beside still marks the ID token.
     let oidc = Issuer::oidc(provider.url());
     let mistaken = oidc.clone().audience(API).audience("app");
@@ -517,7 +517,7 @@ async fn while_keys_rotate_no_good_token_is_refused_and_a_dropped_key_is_none() 
     assert_eq!(
         server.key_set_status()[0].keys(),
         5,
-        "nobody has fetched anew"
+        "no key set was fetched anew"
     );
     traffic.send(&[&old, &new]);
     traffic.goes_on().await;
@@ -530,7 +530,7 @@ async fn while_keys_rotate_no_good_token_is_refused_and_a_dropped_key_is_none() 
     provider.tell("keys second").await;
     traffic.goes_on().await; // the old key too, until the set is fetched anew
     traffic.send(&[&new]);
-    traffic.goes_on().await; // nobody sends the old one any more
+    traffic.goes_on().await; // the old token is sent no more
     server.refresh_now().await.expect("the provider is up");
     assert_eq!(server.key_set_status()[0].keys(), 5);
     clock.advance(Duration::from_secs(31)); // past the cooldown, so that it may be asked

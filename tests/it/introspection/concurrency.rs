@@ -192,7 +192,7 @@ async fn an_endpoint_that_asks_for_a_rest_gets_it() {
     clock.advance(4 * SECOND);
     assert_eq!(app.verdict(TOKEN).await, "200");
 
-    // An hour is more than anybody may ask for.
+    // An hour is longer than the bound.
     endpoint.turn(|_| {
         Response::builder()
             .status(503)

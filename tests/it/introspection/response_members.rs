@@ -115,7 +115,7 @@ async fn audience_that_is_empty_is_one_that_is_not_stated() {
     for (aud, expected) in [
         (json!(null), "200"),
         (json!(""), "200"),
-        // A list that names nobody is a statement.
+        // An empty list is a statement.
         (json!([]), "401 invalid_token audience"),
         (json!("https://other.example"), "401 invalid_token audience"),
         (json!([7]), "401 invalid_token audience"),

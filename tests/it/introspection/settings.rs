@@ -356,7 +356,7 @@ fn targets(endpoint: &Endpoint) -> Vec<String> {
 async fn the_endpoint_is_found_by_the_issuers_metadata() {
     let endpoint = discovered(None).await;
     let server = server(by(&endpoint), &ManualClock::new());
-    assert!(!server.ready(), "nobody knows where to ask");
+    assert!(!server.ready(), "the endpoint is unknown");
     let server = server.connect().await.expect("it is there");
     assert!(server.ready());
     let app = app(&server);

@@ -214,7 +214,7 @@ async fn dropped_keys_end_refusals_that_stand_on_them_too() {
         .issuer_keys(&mock.issuer())
         .expect("its keys")
         .drop_keys();
-    assert_eq!(app.verdict(TOKEN).await, FAILED, "by somebody else's word");
+    assert_eq!(app.verdict(TOKEN).await, FAILED, "signed by another issuer");
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn token_that_is_no_jwt_is_refused_unasked_where_only_jwts_are_asked_about
         .issuer(Issuer::oidc("https://id.example.com").introspect_only_jwts())
         .build();
     assert_eq!(
-        setting.expect_err("it asks nobody").setting(),
+        setting.expect_err("no endpoint is asked").setting(),
         "introspect_only_jwts"
     );
 }

@@ -77,7 +77,7 @@ async fn userinfo_is_asked_for_when_a_handler_wants_it_and_then_not_again_for_a_
         let token = issuer.token().subject("alice").sign();
         assert_eq!(app.get("/plain", &token).await.verdict(), "200");
         let asked = || issuer.requests(Endpoint::UserInfo) - before;
-        assert_eq!(asked(), 0, "nobody wanted it");
+        assert_eq!(asked(), 0, "no handler wants it");
         for path in ["/email", "/email", "/both"] {
             let answer = app.get(path, &token).await;
             assert_eq!(answer.verdict(), "200", "{path}, {known}");
@@ -120,7 +120,7 @@ async fn the_answer_is_about_the_user_of_the_token_or_it_is_an_outage() {
         !text.contains("mallory") && !text.contains("alice"),
         "{text}"
     );
-    // One token's trouble is nobody else's.
+    // A failure with one token does not concern other tokens.
     for _ in 0..10 {
         app.get("/email", &token("mallory")).await;
     }
@@ -234,14 +234,14 @@ async fn a_signed_answer_counts_by_the_issuers_key_and_for_the_tokens_client() {
         ),
         ("of another key", answer().sign_with_wrong_key(), refused),
         ("not signed", answer().unsigned(), refused),
-        ("by nobody", answer().without("iss").sign(), refused),
+        ("without `iss`", answer().without("iss").sign(), refused),
         (
             "by another",
             answer().issuer("https://other.example").sign(),
             refused,
         ),
         ("for another", answer().audience("other").sign(), refused),
-        ("for nobody", answer().without("aud").sign(), refused),
+        ("without `aud`", answer().without("aud").sign(), refused),
         ("an access token", answer().typ("at+jwt").sign(), refused),
         ("over", answer().expired().sign(), refused),
         ("about another", answer().subject("bob").sign(), refused),

@@ -221,7 +221,7 @@ fn replica_regions_are_other_regions_of_the_same_partition() {
 
 #[tokio::test]
 async fn replicas_keys_are_fetched_when_its_first_token_comes() {
-    // Nothing answers there; what counts is that nobody asks before a token, and a 503 after.
+    // Nothing answers there; what counts is that nothing is fetched before a token comes, and the 503 after it.
     let server = trusting([Issuer::cognito("us-east-1", POOL)
         .client_id("c")
         .replica_region("us-west-2")]);

@@ -89,7 +89,11 @@ async fn a_listed_tenant_is_admitted_when_iss_and_claim_agree() {
     ] {
         assert_eq!(app.verdict(&token.sign()).await, expected, "{name}");
     }
-    assert_eq!(served.fetches(), 1, "strangers ask nobody");
+    assert_eq!(
+        served.fetches(),
+        1,
+        "tokens of unknown tenants cause no fetch"
+    );
 }
 
 #[tokio::test]
@@ -192,7 +196,7 @@ async fn a_shared_discovery_document_names_a_tenant_or_leaves_their_place_open()
     }
 }
 
-/// Three published keys: the first names all tenants, the second one, the third nobody.
+/// Three published keys: the first names all tenants, the second one, the third none.
 fn keys_that_name_issuers(login: &MockIssuer) -> String {
     login.rotate();
     login.rotate();

@@ -105,7 +105,7 @@ async fn the_same_key_id_with_other_material_is_another_key() {
     assert_eq!(
         house.served.fetches(),
         1,
-        "a bad signature under a known key asks nobody"
+        "a bad signature under a known key causes no fetch"
     );
     house
         .served

@@ -26,7 +26,7 @@ async fn each_revision_admits_and_refuses_by_the_body() {
             .await;
         assert_eq!(admitted.body_or_verdict(), echoed(&edit), "{revision:?}");
     }
-    // A revision that nobody knows is the service's business; its body decides.
+    // An unknown revision is the service's business; its body decides.
     for revision in [Some("draft"), Some("1999-01-01"), Some("")] {
         let refused = app.post_old(revision, "missions:read", &edit).await;
         assert_eq!(refused.verdict(), "403 insufficient_scope", "{revision:?}");

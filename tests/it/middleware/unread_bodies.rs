@@ -1,4 +1,4 @@
-//! Refused requests whose body nobody has read, over real HTTP/1.1 connections.
+//! Refused requests whose body was not read, over real HTTP/1.1 connections.
 //!
 //! hyper closes a connection whose request was answered before its body was read. A client that
 //! still sends loses the answer then, and its next request too.

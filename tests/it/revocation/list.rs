@@ -568,7 +568,7 @@ async fn a_snapshot_brings_back_what_a_restart_forgets() {
     assert_eq!(
         other.revocations().load(&snapshot),
         Ok(0),
-        "of nobody that is trusted"
+        "of an issuer that is not trusted"
     );
     before.clock.advance(48 * HOUR);
     assert_eq!(before.list.load(&snapshot), Ok(0), "over");

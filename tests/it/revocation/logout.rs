@@ -216,7 +216,7 @@ async fn every_rule_of_logout_tokens_is_kept() {
             other.logout_token().issuer(&site.issuer.issuer()),
         ),
         ("for another client", good().claim("aud", "else")),
-        ("for nobody", good().without("aud")),
+        ("without `aud`", good().without("aud")),
         (
             "an audience of another type",
             good().claim("aud", json!({"a": MockIssuer::CLIENT_ID})),
@@ -259,7 +259,10 @@ async fn every_rule_of_logout_tokens_is_kept() {
         ),
         ("a nonce", good().claim("nonce", "n-1")),
         ("a nonce that is null", good().claim("nonce", json!(null))),
-        ("of nobody", good().without("sid").without("sub")),
+        (
+            "without `sid` and `sub`",
+            good().without("sid").without("sub"),
+        ),
         ("a session of another type", good().claim("sid", 7)),
         ("a session without a name", good().claim("sid", "")),
         (
@@ -447,7 +450,9 @@ async fn a_logout_without_room_is_no_success() {
 fn without_a_logout_client_there_is_no_logout() {
     let issuer = MockIssuer::new();
     let server = trusting([issuer.trusted()]);
-    let mistake = server.backchannel_logout().expect_err("nobody to log out");
+    let mistake = server
+        .backchannel_logout()
+        .expect_err("no issuer has logout clients");
     assert_eq!(mistake.setting(), "logout_client");
     let empty = ResourceServer::builder(API)
         .issuer(issuer.trusted().logout_client(""))

@@ -39,7 +39,7 @@ impl Asker {
     }
 }
 
-/// Waits until the store holds so many answers: whoever asked does not wait for that.
+/// Waits until the store holds so many answers: requests do not wait for the write.
 async fn holds(engine: &Engine, answers: usize) -> Vec<String> {
     let held = async {
         loop {
@@ -156,7 +156,7 @@ async fn each_instance_holds_an_answer_against_its_own_rules() {
         two.app.verdict(TOKEN).await,
         "401 invalid_token required_value"
     );
-    // And what is revoked is, whoever vouches for it.
+    // And what is revoked stays revoked, whichever instance vouches for it.
     let three = Asker::new(&clock, issuer(&endpoint), store(&engine.url())).await;
     let revocation = Revocation::subject(AS, "user-1", clock.now());
     one.server.revocations().revoke(revocation).expect("room");
@@ -299,7 +299,7 @@ async fn a_store_that_is_silent_costs_no_more_than_its_time() {
     let (clock, endpoint) = (ManualClock::new(), Endpoint::saying(good()).await);
     let patient = store(&engine.url()).answer_timeout(Duration::from_millis(5));
     let one = Asker::new(&clock, issuer(&endpoint), patient).await;
-    // It answers nobody for as long as this test can last.
+    // It answers no request for as long as this test can last.
     engine.say("CLIENT PAUSE 600000 ALL").await;
     assert_eq!(one.app.verdict(TOKEN).await, "200");
     assert_eq!(endpoint.questions().len(), 1);

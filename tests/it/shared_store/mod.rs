@@ -219,7 +219,7 @@ async fn what_several_instances_have_loaded_is_in_the_store_once() {
         instance.synchronize().await;
         assert_eq!(engine.stream().await.len(), 2);
     }
-    // Its twin: what nobody has told yet is told.
+    // Its twin: what no instance has shared yet is shared.
     let server = world.build(store(&engine.url()).namespace("fresh"));
     server.revocations().load(&snapshot).expect("a snapshot");
     server
@@ -584,7 +584,7 @@ async fn a_store_that_hides_what_it_drops_is_asked_another_way_or_refused() {
 
     engine.say("ACL SETUSER api -config").await;
     let outcome = world.build(store(&url)).connect().await;
-    let error = outcome.map(|_| ()).expect_err("nobody tells");
+    let error = outcome.map(|_| ()).expect_err("no instance answers");
     assert!(matches!(error, ConnectError::Eviction { .. }), "{error:?}");
     assert!(!error.to_string().contains("secret"), "{error}");
 }

@@ -185,7 +185,7 @@ fn a_transmitter_has_an_audience_an_address_and_somebody_to_speak_for() {
     let error = builder
         .ssf_transmitter(mute.clone())
         .build()
-        .expect_err("for nobody");
+        .expect_err("no transmitter");
     assert_eq!(
         (error.setting(), error.kind()),
         ("speaks_for", ConfigMistakeKind::Missing)

@@ -88,7 +88,7 @@ impl<S: Subscriber> Layer<S> for Router {
     }
 }
 
-/// Fields as they are: whoever reads logs may show them as they are too.
+/// Fields as they are: a viewer of logs may show them as they are too.
 struct Text<'t>(&'t mut String);
 
 impl Visit for Text<'_> {

@@ -1,4 +1,4 @@
-//! Delegation: a client acts for one user of its workspace, and nobody else ever does.
+//! Delegation: a client acts for one user of its workspace, and no other kind of caller does.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ async fn a_client_with_the_write_scope_acts_for_a_user_of_its_workspace() {
         said(&app, HERE, &client, &["User-1"]).await,
         "403 wrong_tenant"
     );
-    // Only inside its workspace, whoever is named.
+    // Only inside its workspace, whichever user is named.
     assert_eq!(
         said(&app, THERE, &client, &["user-1"]).await,
         "403 wrong_tenant"
@@ -328,7 +328,7 @@ async fn nobody_has_checked_an_unchecked_user() {
         said(&app, "/workspaces/acme-dev/claim", &client, &["user-1"]).await,
         "403 wrong_tenant"
     );
-    // The checked one needs somebody who checks, whoever calls.
+    // The checked one needs a directory, for every kind of caller.
     for token in [client, issuer.aworld_user()] {
         assert_eq!(
             said(&app, HERE, &token, &["user-1"]).await,

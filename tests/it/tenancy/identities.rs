@@ -462,7 +462,7 @@ async fn a_platform_of_its_own_names_its_own_claims() {
     );
     assert_eq!(flat.get("/who", &machine).await.body, "client of w-1");
     assert_eq!(flat.get("/workspaces/w-1", &user).await.body, "/w-1");
-    // A place in an account is nobody's who has none.
+    // A caller without an account enters no place in an account.
     assert_eq!(
         flat.get("/accounts/acme/workspaces/w-1", &user)
             .await

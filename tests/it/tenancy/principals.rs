@@ -200,7 +200,7 @@ async fn reach_that_nobody_granted_is_none() {
     assert_eq!(
         directory.asked(),
         0,
-        "nobody is asked for those who reach nothing"
+        "the directory is not asked for a principal without reach"
     );
 }
 
@@ -269,7 +269,7 @@ async fn a_claim_of_reach_is_a_list_of_accounts_or_contradiction() {
             "{odd}"
         );
     }
-    // The claim widens nobody else's reach.
+    // The claim widens the reach of no other caller.
     let user = issuer
         .aworld_user()
         .context("portal")
@@ -608,7 +608,7 @@ async fn an_issuer_limited_to_accounts_asserts_no_other_and_no_workspace_of_anot
             "403 no_tenant"
         );
     }
-    // Its own account, and somebody else's workspace.
+    // Its own account, and another account's workspace.
     let thief = user.clone().workspace("acme-prod");
     assert_eq!(said(&app, "/workspaces/acme-prod", &thief).await, NOT_YOURS);
     assert_eq!(

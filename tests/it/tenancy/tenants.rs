@@ -140,7 +140,7 @@ async fn a_map_without_accounts_and_contexts_names_the_workspace_alone() {
         said(&app, "/workspaces/dev", &machine).await,
         "403 wrong_tenant"
     );
-    // Where there are no accounts, nobody is in one.
+    // Where there are no accounts, no caller is in one.
     assert_eq!(
         said(&app, "/accounts/any/workspaces/prod", &machine).await,
         "403 wrong_tenant"
@@ -467,7 +467,7 @@ async fn a_keycloak_service_account_is_told_by_its_mark_and_never_by_what_it_lac
             service.clone().claim("groups", ["/staff"]),
         ),
         (
-            "a service that nobody mapped",
+            "a service that is not mapped",
             service.clone().claim("azp", "other"),
         ),
     ] {

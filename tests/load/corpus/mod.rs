@@ -253,7 +253,7 @@ impl Results {
         for ((profile, _), (world, _)) in servers {
             let visits = world.ledger.visits();
             let astray = visits.iter().filter(|visit| !visit.is_due).count();
-            assert_eq!(astray, 0, "requests of `{profile}` to nobody");
+            assert_eq!(astray, 0, "requests of `{profile}` to a forbidden address");
         }
     }
 

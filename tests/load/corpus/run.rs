@@ -246,7 +246,7 @@ impl<'c> Run<'c> {
                 "jwks" => count(|visit| visit.is_due && !visit.is_question()),
                 "other" => count(|visit| !visit.is_due),
                 "introspection" => count(Visit::is_question),
-                unknown => panic!("nobody counts requests to {unknown}"),
+                unknown => panic!("requests to {unknown} are not counted"),
             };
             if count > bound.max {
                 let most = bound.max;

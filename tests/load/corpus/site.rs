@@ -1,7 +1,7 @@
 //! A web site of an issuer on loopback, with every misbehaviour that a case asks for.
 //!
 //! 1. HTTP/1.1 by hand, one request a connection, so that nothing keeps the answer well-formed.
-//! 2. Every request is counted under its path, also the ones that nobody should have made.
+//! 2. Every request is counted under its path, also those that should not have been made.
 //! 3. A question about a token is noted with its form, and answered for that token where there
 //!    is an answer of its own.
 //! 4. A site that refuses connections holds its port without listening on it.
@@ -101,7 +101,7 @@ impl Drop for Site {
 }
 
 impl Site {
-    /// A site that knows nothing yet. One that is no issuer's is where nobody should go.
+    /// A site that knows nothing yet. One that is no issuer's must get no request.
     pub(super) async fn open(
         ledger: &Ledger,
         is_issuers: bool,

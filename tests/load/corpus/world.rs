@@ -48,7 +48,7 @@ pub(super) struct World {
     sites: BTreeMap<String, Site>,
     /// Who is asked about tokens.
     asked: Site,
-    /// Where nobody should ever go.
+    /// Stands for the addresses that must get no request.
     elsewhere: Site,
     certificate: Option<Certificate>,
     is_slow: bool,

@@ -209,7 +209,7 @@ impl Issuer {
 
     /// How far the `iat` of a signed answer may be from the moment of the question, either way:
     /// 1 s to 1 h, and the [`leeway`](Self::leeway) on top. A longer time is for a server that
-    /// gives the same signed answer for a while; so long may anybody in between give it, too.
+    /// gives the same signed answer for a while; so a party between both can replay it for as long.
     /// Default: 5 min.
     pub fn signed_answer_age(self, age: Duration) -> Self {
         self.introspection_setting("signed_answer_age", |settings| {
