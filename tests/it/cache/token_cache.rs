@@ -484,7 +484,10 @@ async fn compare(sequence: Vec<Happening>) {
         let server = builder.clock(clock.clone()).build().expect("sound");
         server.connect().await.expect("up")
     };
-    let builder = || ResourceServer::builder(API).issuer(served.trusted());
+    // Longer than a sequence takes: the jitter of a periodic refresh differs between servers.
+    let interval = Duration::from_secs(12 * 3600);
+    let builder =
+        || ResourceServer::builder(API).issuer(served.trusted().refresh_interval(interval));
     let with = build(builder().token_cache_entries(4)).await;
     let without = build(builder().without_token_cache()).await;
     let (cached, plain) = (app(&with), app(&without));
