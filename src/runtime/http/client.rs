@@ -7,7 +7,7 @@
 //!    counted as they arrive: `Content-Length` is not trusted, and nothing is decompressed.
 //! 4. Only `200` is a success, and `304` where validators were sent. The content type of documents is
 //!    ignored: issuers get it wrong, and the bytes are parsed strictly anyway.
-//! 5. Certificates are checked by the system's roots and by those of the issuer's settings. Proxies
+//! 5. Certificates are checked by the system's roots and by those of the issuer's settings and files. Proxies
 //!    of the environment are used only where the settings say so.
 //! 6. Errors name the address and the cause, and never quote a body or a query.
 //! 7. Requests of [`Fetcher::send`] are sent once: they may hold a token and our credentials, which a
@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
@@ -26,8 +27,10 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::model::url;
+use crate::runtime::http::bearer_file::BearerFile;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
-use crate::runtime::http::tls::HttpOptions;
+use crate::runtime::http::root_files::RootFiles;
+use crate::runtime::http::tls::{HttpOptions, RootCertificate};
 use crate::runtime::util::excerpt::excerpt;
 use crate::verify::json::object::Object;
 
@@ -56,13 +59,22 @@ const MAX_CAUSE_CHARS: usize = 160;
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// The client. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Fetcher {
-    client: reqwest::Client,
+    client: ClientSource,
+    /// Sent with requests for documents.
+    bearer: Option<Arc<BearerFile>>,
     plain_http_anywhere: bool,
     most_bytes: usize,
     /// For a whole exchange.
     total_time: Duration,
+}
+
+/// The client, or the files that say which certificates it trusts.
+#[derive(Clone)]
+enum ClientSource {
+    Fixed(reqwest::Client),
+    Files(Arc<RootFiles>),
 }
 
 /// Validators of a conditional request (RFC 9110 section 8.8).
@@ -140,56 +152,61 @@ enum Fault {
     Timeout(Duration),
     Status(u16),
     Encoded,
+    /// A file of the settings cannot be used: a sentence that names it.
+    File(String),
     /// More than so many bytes.
     TooLarge(usize),
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetcher")
+            .field("most_bytes", &self.most_bytes)
+            .field("total_time", &self.total_time)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Fetcher {
     /// A client for documents, without a connection pool. It reads the environment once, here.
     pub(crate) fn new(options: &HttpOptions) -> Result<Self, String> {
         // Minutes lie between requests; an idle connection is only one that has died.
-        Self::with(options, |client| client.pool_max_idle_per_host(0))
+        Self::with(options, Pool::None)
     }
 
     /// A client for look-ups, many at a time, with a connection pool.
     pub(crate) fn for_lookups(options: &HttpOptions) -> Result<Self, String> {
-        Self::with(options, |client| {
-            client
-                .pool_max_idle_per_host(MOST_IDLE)
-                .pool_idle_timeout(IDLE_TIME)
-        })
+        Self::with(options, Pool::Kept)
     }
 
-    fn with(
-        options: &HttpOptions,
-        pool: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Result<Self, String> {
-        // Explicit, because another crate of the application may switch on any feature of `reqwest`.
-        let mut client = reqwest::Client::builder()
-            .tls_backend_rustls()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .connect_timeout(CONNECT_TIME)
-            .referer(false)
-            .user_agent(USER_AGENT);
-        client = pool(client);
-        if !options.proxied {
-            // A proxy named in the environment would see, and could answer, plain requests.
-            client = client.no_proxy();
-        }
-        if !options.roots.is_empty() {
-            client = client.tls_certs_merge(options.roots.iter().map(|root| root.0.clone()));
-        }
+    fn with(options: &HttpOptions, pool: Pool) -> Result<Self, String> {
+        let client = if options.root_files.is_empty() {
+            ClientSource::Fixed(build_client(options, pool, &[])?)
+        } else {
+            let (owned, paths) = (options.clone(), options.root_files.clone());
+            let build = move |roots: &[RootCertificate]| build_client(&owned, pool, roots);
+            ClientSource::Files(Arc::new(RootFiles::new(paths, Arc::new(build))))
+        };
         Ok(Self {
-            client: client.build().map_err(|error| cause_of(&error))?,
+            client,
+            bearer: None,
             plain_http_anywhere: options.plain_http,
             most_bytes: MAX_BODY_BYTES,
             total_time: TOTAL_TIME,
         })
+    }
+
+    async fn client(&self) -> Result<reqwest::Client, Fault> {
+        match &self.client {
+            ClientSource::Fixed(client) => Ok(client.clone()),
+            ClientSource::Files(files) => files.client().await.map_err(Fault::File),
+        }
+    }
+
+    /// The same with a bearer token for documents.
+    pub(in crate::runtime) fn with_bearer(mut self, bearer: Option<Arc<BearerFile>>) -> Self {
+        self.bearer = bearer;
+        self
     }
 
     /// The same with another bound on bodies.
@@ -238,11 +255,12 @@ impl Fetcher {
 
     async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {
         url::check(request.url, self.plain_http_anywhere).map_err(Fault::Url)?;
+        let client = self.client().await?;
         let mut builder = match request.body {
-            None => self.client.get(request.url),
+            None => client.get(request.url),
             Some(body) => {
                 let (content_type, body) = body.into_parts();
-                let post = self.client.post(request.url);
+                let post = client.post(request.url);
                 post.header(CONTENT_TYPE, content_type).body(body)
             }
         };
@@ -285,11 +303,17 @@ impl Fetcher {
 
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
         url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
-        let mut request = self
-            .client
+        let client = self.client().await?;
+        let mut request = client
             .get(url)
             .header(ACCEPT, "application/json, */*;q=0.1")
             .header(ACCEPT_ENCODING, "identity");
+        if let Some(bearer) = &self.bearer {
+            let authorization = bearer.authorization(url).await.map_err(Fault::File)?;
+            if let Some(authorization) = authorization {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+        }
         let mut conditional = false;
         let conditions = [
             (IF_NONE_MATCH, &validators.etag),
@@ -315,6 +339,49 @@ impl Fetcher {
             status => Err(Fault::Status(status.as_u16())),
         }
     }
+}
+
+/// Whether idle connections are kept.
+#[derive(Clone, Copy)]
+enum Pool {
+    None,
+    Kept,
+}
+
+/// A client that trusts these certificates beside those of the options.
+fn build_client(
+    options: &HttpOptions,
+    pool: Pool,
+    more_roots: &[RootCertificate],
+) -> Result<reqwest::Client, String> {
+    // Explicit, because another crate of the application may switch on any feature of `reqwest`.
+    let mut client = reqwest::Client::builder()
+        .tls_backend_rustls()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .connect_timeout(CONNECT_TIME)
+        .referer(false)
+        .user_agent(USER_AGENT);
+    client = match pool {
+        Pool::None => client.pool_max_idle_per_host(0),
+        Pool::Kept => client
+            .pool_max_idle_per_host(MOST_IDLE)
+            .pool_idle_timeout(IDLE_TIME),
+    };
+    if !options.proxied {
+        // A proxy named in the environment would see, and could answer, plain requests.
+        client = client.no_proxy();
+    }
+    let roots = options.roots.iter().chain(more_roots);
+    let roots: Vec<_> = roots.map(|root| root.0.clone()).collect();
+    if !roots.is_empty() {
+        client = client.tls_certs_merge(roots);
+    }
+    client.build().map_err(|error| cause_of(&error))
 }
 
 impl Validators {
@@ -367,6 +434,7 @@ impl Fault {
             | Self::Url(_)
             | Self::Timeout(_)
             | Self::Encoded
+            | Self::File(_)
             | Self::TooLarge(_) => false,
         }
     }
@@ -388,6 +456,7 @@ impl fmt::Display for FetchError {
                 write!(f, "`{url}` answered {status}; redirects are not followed")
             }
             Fault::Status(status) => write!(f, "`{url}` answered {status}"),
+            Fault::File(problem) => write!(f, "`{url}` was not asked: {problem}"),
             Fault::Encoded => write!(f, "`{url}` answered with a content encoding"),
             Fault::TooLarge(most) => write!(f, "`{url}` answered with more than {most} bytes"),
         }

@@ -16,11 +16,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::logging;
 use crate::model::error::rejection::Outage;
-use crate::runtime::clock::{Clock, Deadline, Now};
+use crate::model::event::Event;
+use crate::runtime::clock::{Clock, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
-use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KeySetSource, KnownKeySet};
+use crate::runtime::jwks::copy_file::{CopyError, CopyFile};
+use crate::runtime::jwks::fetch_key_set::{
+    FetchMetadata, FetchedKeySet, KeySetSource, KnownKeySet,
+};
 pub(crate) use crate::runtime::jwks::fetch_key_set::{Location, RemoteConfig};
 use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
@@ -30,6 +35,7 @@ use crate::runtime::jwks::snapshot::{CurrentSet, Snapshot};
 pub(crate) use crate::runtime::jwks::snapshot::{Generation, KeySetGuard, NO_KEYS};
 pub use crate::runtime::jwks::status::{KeySetState, KeySetStatus};
 use crate::runtime::util::select::race;
+use crate::verify::jose::jwk_set::KeySet;
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
@@ -106,10 +112,30 @@ impl FirstAttemptError {
     }
 }
 
+/// What was tried with a stored copy.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CopyAction {
+    Read,
+    Write,
+    Remove,
+}
+
+impl CopyAction {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Remove => "remove",
+        }
+    }
+}
+
 impl RemoteKeys {
     /// The keys of an issuer. Nothing is fetched yet.
     pub(crate) fn new(config: RemoteConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
-        let fetcher = Fetcher::new(&config.http_options)?.with_limit(config.most_bytes);
+        let fetcher = Fetcher::new(&config.http_options)?
+            .with_limit(config.most_bytes)
+            .with_bearer(config.bearer.clone());
         let limits = config.limits;
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
@@ -135,9 +161,7 @@ impl RemoteKeys {
         let Some(snapshot) = held.as_ref() else {
             return Err(Outage::KeysNotLoaded);
         };
-        // At exactly the maximum staleness they are still used.
-        let age = self.source.config.limits.max_stale + Duration::from_nanos(1);
-        let end = Deadline::after(snapshot.confirmed, age);
+        let end = snapshot.end();
         if end.has_passed(Now::of(&*self.clock)) {
             return Err(Outage::KeysTooStale);
         }
@@ -258,14 +282,20 @@ impl RemoteKeys {
     /// Drops the keys: from now on no token of this issuer verifies, until a fetch that starts after
     /// this call brings keys. It is requested at once.
     pub(crate) fn drop_keys(&self) {
-        {
+        let void = {
             let mut state = self.state();
             state.dropped |= self.current_set.load().is_some();
             self.current_set.replace(None);
-            state.schedule.drop_keys();
-        }
+            state.schedule.drop_keys()
+        };
         self.report_removed();
         self.requested.notify_one();
+        if let Some(copy) = &self.source.config.copy {
+            // Now, and not in a task: the process may be ended next.
+            if let Err(error) = copy.remove(void) {
+                self.report_copy(CopyAction::Remove, &error);
+            }
+        }
     }
 
     /// The status of the keys.
@@ -276,9 +306,11 @@ impl RemoteKeys {
         let held = self.current_set.load();
         let snapshot = held.as_deref();
         let schedule = &state.schedule;
-        let age = snapshot.map(|snapshot| snapshot.confirmed.elapsed(reading));
+        let age = snapshot.map(|snapshot| snapshot.age(reading));
         let stale_since = snapshot.zip(age).and_then(|(snapshot, age)| {
-            // The jitter is part of the schedule; a refresh is late only after it.
+            // The jitter is part of the schedule; a refresh is late only after it. A copy is stale from
+            // the moment at which it is read.
+            let age = age.saturating_sub(snapshot.earlier);
             let late = age.checked_sub(snapshot.refresh + snapshot.refresh / 10);
             let failing = schedule
                 .failing_since()
@@ -291,7 +323,8 @@ impl RemoteKeys {
             state: match age {
                 None if state.dropped => KeySetState::Dropped,
                 None => KeySetState::NeverLoaded,
-                Some(age) if age > schedule.limits().max_stale => KeySetState::TooStale,
+                Some(age) if snapshot.is_some_and(|set| age > set.max_age) => KeySetState::TooStale,
+                Some(_) if snapshot.is_some_and(Snapshot::is_copy) => KeySetState::FromCopy,
                 Some(_) if stale_since.is_some() => KeySetState::Stale,
                 Some(_) => KeySetState::Fresh,
             },
@@ -467,6 +500,8 @@ impl RemoteKeys {
             metadata: fetched.known.metadata,
             fetch,
             confirmed: started,
+            earlier: Duration::ZERO,
+            max_age: self.source.config.limits.max_stale,
             refresh,
         });
         self.current_set.replace(Some(&next));
@@ -476,6 +511,53 @@ impl RemoteKeys {
             keys,
             changed: fetched.changed,
         })
+    }
+
+    /// Uses a stored copy of the keys until a fetch brings a set. Keys that are loaded, and keys that an
+    /// operator has dropped, are not replaced by it.
+    pub(super) fn use_copy(
+        &self,
+        keys: Arc<KeySet>,
+        metadata: FetchMetadata,
+        now: Now,
+        age: Duration,
+    ) {
+        {
+            let state = self.state();
+            if self.current_set.load().is_some() || state.schedule.is_void() {
+                return;
+            }
+            let limits = state.schedule.limits();
+            let longest = self.source.config.copy.as_deref().map(CopyFile::max_age);
+            let copy = Arc::new(Snapshot {
+                liveness: KeySetLiveness::of(&keys),
+                keys: Arc::clone(&keys),
+                metadata: Arc::new(metadata),
+                fetch: 0,
+                confirmed: now,
+                earlier: age,
+                max_age: longest.map_or(limits.max_stale, |age| age.min(limits.max_stale)),
+                refresh: Duration::ZERO,
+            });
+            self.current_set.replace(Some(&copy));
+        }
+        // Requests that wait look again.
+        self.progress.send_modify(|_| {});
+        logging::emit(Event::KeySetCopyUsed {
+            issuer: &self.source.config.issuer,
+            keys: keys.len(),
+            age,
+        });
+    }
+
+    /// A copy was not read, written or removed.
+    pub(super) fn report_copy(&self, action: CopyAction, error: &CopyError) {
+        logging::emit(Event::KeySetCopyFailed {
+            issuer: &self.source.config.issuer,
+            action: action.as_str(),
+            problem: error.as_str(),
+            error: error.detail(),
+        });
     }
 
     fn on_failure(&self, fetch: u64, error: RefreshError) -> Option<RefreshEvent> {

@@ -3,6 +3,7 @@
 pub(crate) mod schedule;
 pub(crate) mod status;
 mod key_set_liveness;
+pub(crate) mod copy_file;
 mod fetch_key_set;
 mod refresh_event;
 mod snapshot;

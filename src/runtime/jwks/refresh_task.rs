@@ -2,19 +2,28 @@
 //!
 //! 1. It fetches when a refresh is due or a request needs one, one fetch after the other.
 //! 2. It holds no handle of the keys: it ends with the last handle, a running fetch included.
-//! 3. When its runtime is shut down, waiting requests are released, and another task may be started.
+//! 3. Where no keys are loaded and a fetch fails, or takes three seconds, the stored copy is read. A set
+//!    that was fetched always replaces it.
+//! 4. When its runtime is shut down, waiting requests are released, and another task may be started.
 
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
 use crate::runtime::clock::{Clock, Now};
-use crate::runtime::discovery::metadata::Discovered;
-use crate::runtime::jwks::fetch_key_set::{KeySetSource, KnownKeySet};
-use crate::runtime::jwks::key_store::{Progress, RemoteKeys};
+use crate::runtime::discovery::metadata::{Discovered, RefreshError};
+use crate::runtime::jwks::fetch_key_set::{
+    FetchMetadata, FetchedKeySet, KeySetSource, KnownKeySet,
+};
+use crate::runtime::jwks::key_store::{CopyAction, Progress, RemoteKeys};
 use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
+
+/// How long a first fetch takes before a stored copy stands in, by the server's clock: within the five
+/// seconds of `connect()`.
+const SLOW_FETCH: Duration = Duration::from_secs(3);
 
 /// Spawns the task on the current runtime, unless it runs already.
 pub(crate) fn start(keys: &Arc<RemoteKeys>) -> Result<(), NoRuntime> {
@@ -65,7 +74,20 @@ impl RefreshTask {
         known: Option<KnownKeySet>,
         now: Now,
     ) -> Option<()> {
+        let needs_copy = known.is_none() && self.source.config.copy.is_some();
         let loading = self.source.load(known, &mut self.discovered, now);
+        let copies = StoredCopy {
+            keys: &self.keys,
+            source: &self.source,
+            clock: &*self.clock,
+        };
+        let loading = async {
+            if needs_copy {
+                copies.bridge(loading, now).await
+            } else {
+                loading.await
+            }
+        };
         let outcome = match race(loading, gone(&mut self.gone)).await {
             Either::First(outcome) => outcome,
             Either::Second(()) => return None,
@@ -74,7 +96,12 @@ impl RefreshTask {
             // The address may have moved.
             self.discovered = None;
         }
+        let fetched = outcome.as_ref().ok().map(|fetched| &fetched.known.metadata);
+        let fetched = fetched.map(Arc::clone);
         self.keys.upgrade()?.end_attempt(fetch, now, outcome);
+        if let Some(metadata) = fetched {
+            copies.write(fetch, now, &metadata).await;
+        }
         Some(())
     }
 
@@ -88,6 +115,65 @@ impl RefreshTask {
         match race(race(due, self.requested.notified()), gone(&mut self.gone)).await {
             Either::First(_) => Some(()),
             Either::Second(()) => None,
+        }
+    }
+}
+
+/// The stored copy of a key set.
+struct StoredCopy<'t> {
+    keys: &'t Weak<RemoteKeys>,
+    source: &'t KeySetSource,
+    clock: &'t dyn Clock,
+}
+
+impl StoredCopy<'_> {
+    /// Runs a fetch while no keys are loaded.
+    async fn bridge(
+        &self,
+        loading: impl Future<Output = Result<FetchedKeySet, RefreshError>>,
+        now: Now,
+    ) -> Result<FetchedKeySet, RefreshError> {
+        let mut loading = pin!(loading);
+        let slow = self
+            .clock
+            .sleep_until(now.monotonic.saturating_add(SLOW_FETCH));
+        match race(loading.as_mut(), slow).await {
+            Either::First(outcome) => {
+                // A document of another issuer is a mistake in the configuration, and no outage.
+                if matches!(outcome, Err(RefreshError::Failed(_))) {
+                    self.read().await;
+                }
+                outcome
+            }
+            Either::Second(()) => {
+                self.read().await;
+                loading.await
+            }
+        }
+    }
+
+    async fn read(&self) {
+        let now = Now::of(self.clock);
+        let read = self.source.read_copy(now).await;
+        let Some(keys) = self.keys.upgrade() else {
+            return;
+        };
+        match read {
+            Ok(Some((set, metadata, age))) => keys.use_copy(set, metadata, now, age),
+            Ok(None) => {}
+            Err(error) => keys.report_copy(CopyAction::Read, &error),
+        }
+    }
+
+    async fn write(&self, fetch: u64, started: Now, metadata: &FetchMetadata) {
+        let Some(file) = &self.source.config.copy else {
+            return;
+        };
+        let (url, body) = metadata.parts();
+        if let Err(error) = file.write(fetch, started, url, body).await {
+            if let Some(keys) = self.keys.upgrade() {
+                keys.report_copy(CopyAction::Write, &error);
+            }
         }
     }
 }
