@@ -14,9 +14,7 @@
 //!    retry would send a second time.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +27,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::model::url;
 use crate::runtime::http::bearer_file::BearerFile;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
-use crate::runtime::http::root_files::RootFiles;
-use crate::runtime::http::tls::{HttpOptions, RootCertificate};
-use crate::runtime::util::excerpt::excerpt;
+use crate::runtime::http::client_source::{ClientSource, Pool, cause_of};
+use crate::runtime::http::tls::HttpOptions;
 use crate::verify::json::object::Object;
-
-/// Time for connecting and the TLS handshake.
-const CONNECT_TIME: Duration = Duration::from_secs(2);
 
 /// Time for a whole exchange, so that a server that sends single bytes holds nothing up.
 const TOTAL_TIME: Duration = Duration::from_secs(5);
@@ -43,20 +37,8 @@ const TOTAL_TIME: Duration = Duration::from_secs(5);
 /// The bound on a body by default: fifty times a large key set.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Look-ups come close together, so connections are kept for this long. Servers keep theirs longer,
-/// so that none is closed while a request is on its way.
-const IDLE_TIME: Duration = Duration::from_secs(1);
-
-/// Idle connections that are kept.
-const MOST_IDLE: usize = 32;
-
 /// A longer validator is not kept.
 const MAX_VALIDATOR_BYTES: usize = 1024;
-
-/// Longest text of a cause that goes into an error.
-const MAX_CAUSE_CHARS: usize = 160;
-
-const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// The client. Cheap to clone.
 #[derive(Clone)]
@@ -68,13 +50,6 @@ pub(crate) struct Fetcher {
     most_bytes: usize,
     /// For a whole exchange.
     total_time: Duration,
-}
-
-/// The client, or the files that say which certificates it trusts.
-#[derive(Clone)]
-enum ClientSource {
-    Fixed(reqwest::Client),
-    Files(Arc<RootFiles>),
 }
 
 /// Validators of a conditional request (RFC 9110 section 8.8).
@@ -180,27 +155,13 @@ impl Fetcher {
     }
 
     fn with(options: &HttpOptions, pool: Pool) -> Result<Self, String> {
-        let client = if options.root_files.is_empty() {
-            ClientSource::Fixed(build_client(options, pool, &[])?)
-        } else {
-            let (owned, paths) = (options.clone(), options.root_files.clone());
-            let build = move |roots: &[RootCertificate]| build_client(&owned, pool, roots);
-            ClientSource::Files(Arc::new(RootFiles::new(paths, Arc::new(build))))
-        };
         Ok(Self {
-            client,
+            client: ClientSource::new(options, pool)?,
             bearer: None,
             plain_http_anywhere: options.plain_http,
             most_bytes: MAX_BODY_BYTES,
             total_time: TOTAL_TIME,
         })
-    }
-
-    async fn client(&self) -> Result<reqwest::Client, Fault> {
-        match &self.client {
-            ClientSource::Fixed(client) => Ok(client.clone()),
-            ClientSource::Files(files) => files.client().await.map_err(Fault::File),
-        }
     }
 
     /// The same with a bearer token for documents.
@@ -255,7 +216,7 @@ impl Fetcher {
 
     async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {
         url::check(request.url, self.plain_http_anywhere).map_err(Fault::Url)?;
-        let client = self.client().await?;
+        let client = self.client.get().await.map_err(Fault::File)?;
         let mut builder = match request.body {
             None => client.get(request.url),
             Some(body) => {
@@ -303,7 +264,7 @@ impl Fetcher {
 
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
         url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
-        let client = self.client().await?;
+        let client = self.client.get().await.map_err(Fault::File)?;
         let mut request = client
             .get(url)
             .header(ACCEPT, "application/json, */*;q=0.1")
@@ -339,49 +300,6 @@ impl Fetcher {
             status => Err(Fault::Status(status.as_u16())),
         }
     }
-}
-
-/// Whether idle connections are kept.
-#[derive(Clone, Copy)]
-enum Pool {
-    None,
-    Kept,
-}
-
-/// A client that trusts these certificates beside those of the options.
-fn build_client(
-    options: &HttpOptions,
-    pool: Pool,
-    more_roots: &[RootCertificate],
-) -> Result<reqwest::Client, String> {
-    // Explicit, because another crate of the application may switch on any feature of `reqwest`.
-    let mut client = reqwest::Client::builder()
-        .tls_backend_rustls()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .connect_timeout(CONNECT_TIME)
-        .referer(false)
-        .user_agent(USER_AGENT);
-    client = match pool {
-        Pool::None => client.pool_max_idle_per_host(0),
-        Pool::Kept => client
-            .pool_max_idle_per_host(MOST_IDLE)
-            .pool_idle_timeout(IDLE_TIME),
-    };
-    if !options.proxied {
-        // A proxy named in the environment would see, and could answer, plain requests.
-        client = client.no_proxy();
-    }
-    let roots = options.roots.iter().chain(more_roots);
-    let roots: Vec<_> = roots.map(|root| root.0.clone()).collect();
-    if !roots.is_empty() {
-        client = client.tls_certs_merge(roots);
-    }
-    client.build().map_err(|error| cause_of(&error))
 }
 
 impl Validators {
@@ -496,28 +414,6 @@ fn fault_of(error: &reqwest::Error) -> Fault {
     } else {
         Fault::Broken(cause)
     }
-}
-
-/// The innermost cause, which the operator can act on.
-fn cause_of(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let Some(mut cause) = error.source() else {
-        return "the request could not be made".to_owned();
-    };
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let text = match cause.downcast_ref::<io::Error>() {
-        Some(io) => match io.get_ref() {
-            Some(inner) => inner.to_string(),
-            None => io.kind().to_string(),
-        },
-        None => cause.to_string(),
-    };
-    // Certificates contain foreign text.
-    excerpt(&text, MAX_CAUSE_CHARS)
 }
 
 #[cfg(test)]

@@ -10,6 +10,6 @@ pub(crate) mod tls;
 #[cfg(feature = "jwks")]
 pub(crate) mod bearer_file;
 #[cfg(feature = "jwks")]
-mod root_files;
+mod client_source;
 #[cfg(feature = "jwks")]
 pub(crate) mod client;

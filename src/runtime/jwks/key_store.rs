@@ -16,16 +16,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::logging;
 use crate::model::error::rejection::Outage;
-use crate::model::event::Event;
 use crate::runtime::clock::{Clock, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
-use crate::runtime::jwks::copy_file::{CopyError, CopyFile};
-use crate::runtime::jwks::fetch_key_set::{
-    FetchMetadata, FetchedKeySet, KeySetSource, KnownKeySet,
-};
+use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KeySetSource, KnownKeySet};
 pub(crate) use crate::runtime::jwks::fetch_key_set::{Location, RemoteConfig};
 use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
@@ -35,13 +30,12 @@ use crate::runtime::jwks::snapshot::{CurrentSet, Snapshot};
 pub(crate) use crate::runtime::jwks::snapshot::{Generation, KeySetGuard, NO_KEYS};
 pub use crate::runtime::jwks::status::{KeySetState, KeySetStatus};
 use crate::runtime::util::select::race;
-use crate::verify::jose::jwk_set::KeySet;
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
     pub(super) source: Arc<KeySetSource>,
     pub(super) clock: Arc<dyn Clock>,
-    current_set: CurrentSet,
+    pub(super) current_set: CurrentSet,
     // INVARIANT: `current_set` is stored only under this lock, so that under it the two agree.
     state: Mutex<KeySetRecord>,
     pub(super) progress: watch::Sender<Progress>,
@@ -54,8 +48,8 @@ pub(crate) struct RemoteKeys {
 pub(crate) type RemovalHook = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Debug)]
-struct KeySetRecord {
-    schedule: Schedule,
+pub(super) struct KeySetRecord {
+    pub(super) schedule: Schedule,
     last_error: Option<RefreshError>,
     dropped: bool,
     running: bool,
@@ -108,24 +102,6 @@ impl FirstAttemptError {
         match error {
             RefreshError::IssuerMismatch { found } => Self::IssuerMismatch { configured, found },
             other => Self::Failed(other),
-        }
-    }
-}
-
-/// What was tried with a stored copy.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum CopyAction {
-    Read,
-    Write,
-    Remove,
-}
-
-impl CopyAction {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Remove => "remove",
         }
     }
 }
@@ -290,12 +266,7 @@ impl RemoteKeys {
         };
         self.report_removed();
         self.requested.notify_one();
-        if let Some(copy) = &self.source.config.copy {
-            // Now, and not in a task: the process may be ended next.
-            if let Err(error) = copy.remove(void) {
-                self.report_copy(CopyAction::Remove, &error);
-            }
-        }
+        self.remove_copy(void);
     }
 
     /// The status of the keys.
@@ -375,7 +346,7 @@ impl RemoteKeys {
         });
     }
 
-    fn state(&self) -> MutexGuard<'_, KeySetRecord> {
+    pub(super) fn state(&self) -> MutexGuard<'_, KeySetRecord> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -511,53 +482,6 @@ impl RemoteKeys {
             keys,
             changed: fetched.changed,
         })
-    }
-
-    /// Uses a stored copy of the keys until a fetch brings a set. Keys that are loaded, and keys that an
-    /// operator has dropped, are not replaced by it.
-    pub(super) fn use_copy(
-        &self,
-        keys: Arc<KeySet>,
-        metadata: FetchMetadata,
-        now: Now,
-        age: Duration,
-    ) {
-        {
-            let state = self.state();
-            if self.current_set.load().is_some() || state.schedule.is_void() {
-                return;
-            }
-            let limits = state.schedule.limits();
-            let longest = self.source.config.copy.as_deref().map(CopyFile::max_age);
-            let copy = Arc::new(Snapshot {
-                liveness: KeySetLiveness::of(&keys),
-                keys: Arc::clone(&keys),
-                metadata: Arc::new(metadata),
-                fetch: 0,
-                confirmed: now,
-                earlier: age,
-                max_age: longest.map_or(limits.max_stale, |age| age.min(limits.max_stale)),
-                refresh: Duration::ZERO,
-            });
-            self.current_set.replace(Some(&copy));
-        }
-        // Requests that wait look again.
-        self.progress.send_modify(|_| {});
-        logging::emit(Event::KeySetCopyUsed {
-            issuer: &self.source.config.issuer,
-            keys: keys.len(),
-            age,
-        });
-    }
-
-    /// A copy was not read, written or removed.
-    pub(super) fn report_copy(&self, action: CopyAction, error: &CopyError) {
-        logging::emit(Event::KeySetCopyFailed {
-            issuer: &self.source.config.issuer,
-            action: action.as_str(),
-            problem: error.as_str(),
-            error: error.detail(),
-        });
     }
 
     fn on_failure(&self, fetch: u64, error: RefreshError) -> Option<RefreshEvent> {

@@ -9,4 +9,5 @@ mod refresh_event;
 mod snapshot;
 pub(crate) mod key_store;
 pub(crate) mod wait_for_key;
+mod stored_copy;
 pub(crate) mod refresh_task;

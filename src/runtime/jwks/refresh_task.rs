@@ -6,24 +6,18 @@
 //!    that was fetched always replaces it.
 //! 4. When its runtime is shut down, waiting requests are released, and another task may be started.
 
-use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
 use crate::runtime::clock::{Clock, Now};
-use crate::runtime::discovery::metadata::{Discovered, RefreshError};
-use crate::runtime::jwks::fetch_key_set::{
-    FetchMetadata, FetchedKeySet, KeySetSource, KnownKeySet,
-};
-use crate::runtime::jwks::key_store::{CopyAction, Progress, RemoteKeys};
+use crate::runtime::discovery::metadata::Discovered;
+use crate::runtime::jwks::fetch_key_set::{KeySetSource, KnownKeySet};
+use crate::runtime::jwks::key_store::{Progress, RemoteKeys};
+use crate::runtime::jwks::stored_copy::StoredCopy;
 use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
-
-/// How long a first fetch takes before a stored copy stands in, by the server's clock: within the five
-/// seconds of `connect()`.
-const SLOW_FETCH: Duration = Duration::from_secs(3);
 
 /// Spawns the task on the current runtime, unless it runs already.
 pub(crate) fn start(keys: &Arc<RemoteKeys>) -> Result<(), NoRuntime> {
@@ -115,65 +109,6 @@ impl RefreshTask {
         match race(race(due, self.requested.notified()), gone(&mut self.gone)).await {
             Either::First(_) => Some(()),
             Either::Second(()) => None,
-        }
-    }
-}
-
-/// The stored copy of a key set.
-struct StoredCopy<'t> {
-    keys: &'t Weak<RemoteKeys>,
-    source: &'t KeySetSource,
-    clock: &'t dyn Clock,
-}
-
-impl StoredCopy<'_> {
-    /// Runs a fetch while no keys are loaded.
-    async fn bridge(
-        &self,
-        loading: impl Future<Output = Result<FetchedKeySet, RefreshError>>,
-        now: Now,
-    ) -> Result<FetchedKeySet, RefreshError> {
-        let mut loading = pin!(loading);
-        let slow = self
-            .clock
-            .sleep_until(now.monotonic.saturating_add(SLOW_FETCH));
-        match race(loading.as_mut(), slow).await {
-            Either::First(outcome) => {
-                // A document of another issuer is a mistake in the configuration, and no outage.
-                if matches!(outcome, Err(RefreshError::Failed(_))) {
-                    self.read().await;
-                }
-                outcome
-            }
-            Either::Second(()) => {
-                self.read().await;
-                loading.await
-            }
-        }
-    }
-
-    async fn read(&self) {
-        let now = Now::of(self.clock);
-        let read = self.source.read_copy(now).await;
-        let Some(keys) = self.keys.upgrade() else {
-            return;
-        };
-        match read {
-            Ok(Some((set, metadata, age))) => keys.use_copy(set, metadata, now, age),
-            Ok(None) => {}
-            Err(error) => keys.report_copy(CopyAction::Read, &error),
-        }
-    }
-
-    async fn write(&self, fetch: u64, started: Now, metadata: &FetchMetadata) {
-        let Some(file) = &self.source.config.copy else {
-            return;
-        };
-        let (url, body) = metadata.parts();
-        if let Err(error) = file.write(fetch, started, url, body).await {
-            if let Some(keys) = self.keys.upgrade() {
-                keys.report_copy(CopyAction::Write, &error);
-            }
         }
     }
 }

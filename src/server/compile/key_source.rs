@@ -325,6 +325,14 @@ fn location(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Location, Con
         return Ok(Location::Discovery(vec![address.to_owned()]));
     }
     match (&issuer.discovery_url, &issuer.kind) {
+        (Some(_), IssuerKind::Spiffe { .. }) => Err(ConfigError::conflict(
+            "discovery_url",
+            "a trust domain has no discovery document; set the address of its bundle with `key_set_url`",
+        )),
+        (None, IssuerKind::Spiffe { .. }) => Err(ConfigError::missing(
+            "key_set_url",
+            "the bundle of a trust domain has no place of its own; set its address, or static keys",
+        )),
         // The document can name one form of a pool; the other is looked for in its own place.
         (Some(address), _) if !whose.lazy => {
             check_url("discovery_url", address, issuer.plain_http)?;

@@ -144,6 +144,9 @@ pub(in crate::server) enum IssuerKind {
         issuer: String,
     },
     OidcTenants(OidcTenants),
+    Spiffe {
+        trust_domain: String,
+    },
     #[cfg(feature = "jwks")]
     Introspected(IntrospectionTarget),
 }
