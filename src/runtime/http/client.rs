@@ -231,7 +231,8 @@ impl Fetcher {
         if let Some(credentials) = request.authorization {
             builder = builder.header(AUTHORIZATION, credentials);
         }
-        let response = builder.send().await.map_err(|error| fault_of(&error))?;
+        let sent = builder.send().await;
+        let response = sent.map_err(|error| self.fault_of_connection(&error))?;
         let text = |name| response.headers().get(name)?.to_str().ok();
         let essence = |text: &str| {
             let essence = text.split(';').next().unwrap_or_default();
@@ -262,6 +263,13 @@ impl Fetcher {
         Ok(raw)
     }
 
+    fn fault_of_connection(&self, error: &reqwest::Error) -> Fault {
+        if error.is_connect() {
+            self.client.failed();
+        }
+        fault_of(error)
+    }
+
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
         url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
         let client = self.client.get().await.map_err(Fault::File)?;
@@ -287,7 +295,8 @@ impl Fetcher {
                 conditional = true;
             }
         }
-        let response = request.send().await.map_err(|error| fault_of(&error))?;
+        let sent = request.send().await;
+        let response = sent.map_err(|error| self.fault_of_connection(&error))?;
         let max_age = max_age(response.headers());
         match response.status() {
             StatusCode::OK => Ok(Fetched::Body {

@@ -1,7 +1,8 @@
 //! The HTTP client of an issuer, which may trust certificates in files that change while it is used.
 //!
-//! 1. Such files are read when the client is needed and their content is older than a minute. A new client
-//!    is made where it has changed.
+//! 1. Such files are read when the client is needed and what was read is older than a minute, or a
+//!    connection has failed since: the server may have a certificate of a new authority. A new client is
+//!    made where the content has changed.
 //! 2. Files that cannot be read do not take the client away that was made before.
 //! 3. Reading and building are blocking, and run on a thread for such calls; concurrent callers share them.
 
@@ -9,6 +10,7 @@ use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
@@ -66,6 +68,13 @@ impl ClientSource {
             Self::Files(files) => files.client().await,
         }
     }
+
+    /// A connection has failed.
+    pub(super) fn failed(&self) {
+        if let Self::Files(files) = self {
+            files.has_failed.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Builds a client that trusts these certificates too.
@@ -76,6 +85,8 @@ pub(super) struct RootFiles {
     paths: Vec<PathBuf>,
     build: Arc<BuildClient>,
     current: Mutex<Option<Current>>,
+    /// Whether a connection has failed since they were read.
+    has_failed: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -91,6 +102,7 @@ impl RootFiles {
             paths,
             build,
             current: Mutex::new(None),
+            has_failed: AtomicBool::new(false),
         }
     }
 
@@ -98,7 +110,8 @@ impl RootFiles {
     pub(super) async fn client(&self) -> Result<reqwest::Client, String> {
         let mut current = self.current.lock().await;
         let known = current.clone();
-        if let Some(known) = &known {
+        let has_failed = self.has_failed.swap(false, Ordering::Relaxed);
+        if let Some(known) = known.as_ref().filter(|_| !has_failed) {
             if known.read_at.elapsed() < READ_AGAIN_AFTER {
                 return Ok(known.client.clone());
             }

@@ -116,8 +116,6 @@ impl RemoteKeys {
             });
             self.current_set.replace(Some(&copy));
         }
-        // Requests that wait look again.
-        self.progress.send_modify(|_| {});
         logging::emit(Event::KeySetCopyUsed {
             issuer: &self.source.config.issuer,
             keys: keys.len(),

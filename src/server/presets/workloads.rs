@@ -223,3 +223,30 @@ pub fn aws_workload(issuer: impl Into<String>) -> Issuer {
         .client_id_claim("sub")
         .preset()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn kubernetes_preset_names_the_mounted_files_and_settings_replace_them() {
+        let cluster = || kubernetes("https://kubernetes.default.svc.cluster.local");
+        let access = cluster().access;
+        assert_eq!(
+            access.bearer_token_file.as_deref(),
+            Some(Path::new(SERVICE_ACCOUNT_TOKEN))
+        );
+        assert_eq!(access.root_files, [Path::new(CLUSTER_AUTHORITY)]);
+        assert_eq!(access.key_set_origin.as_deref(), Some(API_SERVER));
+        assert_eq!(access.preset_discovery_url, Some(API_SERVER_DISCOVERY));
+        let moved = cluster()
+            .bearer_token_file("/run/token")
+            .key_set_origin("https://10.0.0.1");
+        assert_eq!(moved.once.twice(), None);
+        let access = moved.access;
+        assert_eq!(access.bearer_token_file.as_deref(), Some(Path::new("/run/token")));
+        assert_eq!(access.key_set_origin.as_deref(), Some("https://10.0.0.1"));
+    }
+}
