@@ -246,7 +246,10 @@ mod tests {
             .key_set_origin("https://10.0.0.1");
         assert_eq!(moved.once.twice(), None);
         let access = moved.access;
-        assert_eq!(access.bearer_token_file.as_deref(), Some(Path::new("/run/token")));
+        assert_eq!(
+            access.bearer_token_file.as_deref(),
+            Some(Path::new("/run/token"))
+        );
         assert_eq!(access.key_set_origin.as_deref(), Some("https://10.0.0.1"));
     }
 }
