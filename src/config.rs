@@ -15,6 +15,9 @@ pub use crate::runtime::introspection::client_auth::ClientAuthentication;
 pub use crate::runtime::introspection::dialect::TokenInformation;
 #[doc(inline)]
 pub use crate::server::settings::issuer::value::DangerousIssuer;
+#[cfg(feature = "jwks")]
+#[doc(inline)]
+pub use crate::server::settings::key_set_copies::KeySetCopies;
 #[doc(inline)]
 pub use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]

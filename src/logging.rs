@@ -62,6 +62,8 @@ pub(crate) fn emit(event: Event<'_>) {
         | Event::LookupRecovered { .. }
         | Event::KeySetRefreshed { .. }
         | Event::KeySetNotRefreshed { .. }
+        | Event::KeySetCopyUsed { .. }
+        | Event::KeySetCopyFailed { .. }
         | Event::KeySkipped { .. }
         | Event::DirectoryFailed { .. }
         | Event::SharingRestored
@@ -337,6 +339,7 @@ mod records {
     pub(super) fn runtime(event: Event<'_>) {
         const LOOKUPS: &str = "portcullis::runtime::lookup::status";
         const KEY_SETS: &str = "portcullis::runtime::jwks::refresh_event";
+        const COPIES: &str = "portcullis::runtime::jwks::copy_file";
         const SHARING: &str = "portcullis::runtime::shared::sync";
         match event {
             Event::LookupFailed {
@@ -366,6 +369,26 @@ mod records {
                 issuer,
                 error = %error,
                 "the key set could not be refreshed"
+            ),
+            Event::KeySetCopyUsed { issuer, keys, age } => tracing::warn!(
+                target: COPIES,
+                issuer,
+                keys,
+                age = age.as_secs(),
+                "the issuer gives no keys; those of a stored copy are used"
+            ),
+            Event::KeySetCopyFailed {
+                issuer,
+                action,
+                problem,
+                error,
+            } => tracing::warn!(
+                target: COPIES,
+                issuer,
+                action,
+                problem,
+                error,
+                "a stored copy of a key set is not used, or was not stored"
             ),
             #[cfg(feature = "status-list")]
             Event::StatusListNotRefreshed { issuer, error } => tracing::warn!(

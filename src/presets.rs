@@ -15,6 +15,12 @@
 //! | Microsoft Entra ID | [`entra`](crate::presets::entra()), [`entra_tenants`](crate::presets::entra_tenants()) | [`entra_directories`](crate::presets::entra_directories()) |
 //! | Okta | [`okta`](crate::presets::okta()) | |
 //! | Safewhere Identify | [`safewhere`](crate::presets::safewhere()) | |
+//! | AWS IAM, workloads | [`aws_workload`](crate::presets::aws_workload()) | |
+//! | GitHub Actions | [`github_actions`](crate::presets::github_actions()) | |
+//! | GitLab CI/CD | [`gitlab`](crate::presets::gitlab()) | |
+//! | Google Cloud, workloads | [`google_workload`](crate::presets::google_workload()) | |
+//! | Kubernetes service accounts | [`kubernetes`](crate::presets::kubernetes()), [`managed_kubernetes`](crate::presets::managed_kubernetes()) | |
+//! | SPIFFE | [`spiffe`](crate::presets::spiffe()) | |
 //! | ZITADEL | [`zitadel`](crate::presets::zitadel()) | |
 //!
 //! An issuer of a profile, and not of a product: [`Issuer::fapi2`](crate::Issuer::fapi2) for the FAPI 2.0
@@ -38,4 +44,7 @@ pub use crate::server::presets::issuers::{
 pub use crate::server::presets::issuers::{axway, axway_dialect};
 pub use crate::server::presets::tenants::{
     auth0_organizations, aworld, entra_directories, keycloak_groups,
+};
+pub use crate::server::presets::workloads::{
+    aws_workload, github_actions, gitlab, google_workload, kubernetes, managed_kubernetes, spiffe,
 };

@@ -129,6 +129,23 @@ pub(crate) enum Event<'e> {
         issuer: &'e str,
         error: &'e dyn fmt::Display,
     },
+    /// The keys of a stored copy are used, since no fetch has brought keys.
+    KeySetCopyUsed {
+        issuer: &'e str,
+        keys: usize,
+        /// Since the fetch that brought them.
+        age: Duration,
+    },
+    /// A stored copy does not count, or could not be read, written or removed.
+    KeySetCopyFailed {
+        issuer: &'e str,
+        /// `read`, `write` or `remove`.
+        action: &'static str,
+        /// `altered`, `other_key`, `other_issuer`, `from_the_future`, `too_old` or `file`.
+        problem: &'static str,
+        /// What the file system said; empty for the other problems.
+        error: &'e str,
+    },
     /// A status list could not be fetched.
     #[cfg(feature = "status-list")]
     StatusListNotRefreshed { issuer: &'e str, error: &'e str },

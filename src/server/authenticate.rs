@@ -24,10 +24,12 @@ use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::spiffe_id::trust_domain;
 use crate::verify::dpop::proof::ClientKey;
 use crate::verify::identity::resolve::identify;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
+use crate::verify::policy::issuer_policy::Profile;
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::TokenSources;
@@ -263,7 +265,10 @@ impl ResourceServer {
     ) -> Result<Decision<SharedRequest>, Rejection> {
         let Scratch { parts, members } = scratch;
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
-        let unverified = Unverified::read(&compact, members)?;
+        let mut unverified = Unverified::read(&compact, members)?;
+        if unverified.claimed_issuer().is_none() {
+            unverified = self.by_trust_domain(registry, unverified)?;
+        }
         // RFC 8725 s3.8: the issuer chooses policy and keys, by exact comparison. An unknown
         // one causes no request.
         let issuer = unverified
@@ -280,6 +285,30 @@ impl ResourceServer {
         }
         let decision = authority.verify(unverified, verified_request);
         self.check_connection(authority, decision)
+    }
+
+    /// A token without `iss` of a workload: its issuer is the trust domain of its subject, where that is
+    /// configured (SPIFFE JWT-SVID section 3).
+    #[cold]
+    fn by_trust_domain<'c>(
+        &self,
+        registry: &Registry,
+        unverified: Unverified<'c>,
+    ) -> Result<Unverified<'c>, Rejection> {
+        let is_spiffe =
+            |authority: &Arc<IssuerAuthority>| authority.rules.profile == Profile::Spiffe;
+        let domain = unverified.subject_without_issuer();
+        let domain = domain.as_deref().and_then(trust_domain);
+        let Some(domain) = domain.map(ToOwned::to_owned) else {
+            return Ok(unverified);
+        };
+        if registry.authorities.get(&*domain).is_some_and(is_spiffe) {
+            return Ok(unverified.or_issued_by(&domain));
+        }
+        if registry.authorities.values().any(is_spiffe) {
+            return Err(unknown_issuer(&domain, self.0.shows_unknown_issuers).into());
+        }
+        Ok(unverified)
     }
 
     /// Phase two: what is decided anew on every request.

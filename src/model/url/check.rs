@@ -35,6 +35,30 @@ pub(crate) fn split_origin(url: &str) -> (&str, &str) {
     url.split_at_checked(end).unwrap_or((url, ""))
 }
 
+/// Scheme, host and port of an absolute URL in one spelling: in lower case, with the port. `None` for
+/// another text than [`check`] accepts.
+#[cfg(feature = "jwks")]
+pub(crate) fn origin(url: &str) -> Option<String> {
+    check(url, true).ok()?;
+    let uri: http::Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let port = uri.port_u16().unwrap_or(match &*scheme {
+        "https" => 443,
+        _ => 80,
+    });
+    Some(format!(
+        "{scheme}://{}:{port}",
+        uri.host()?.to_ascii_lowercase()
+    ))
+}
+
+/// The same URL at another origin: path and query stay.
+#[cfg(feature = "jwks")]
+pub(crate) fn at_origin(url: &str, origin: &str) -> String {
+    let (_, rest) = split_origin(url);
+    format!("{}{rest}", origin.trim_end_matches('/'))
+}
+
 /// Checks a URL. The error is a phrase that follows the URL: "`...` has no host".
 pub(crate) fn check(url: &str, allow_plain: bool) -> Result<(), &'static str> {
     if url.len() > MAX_BYTES {
@@ -139,6 +163,33 @@ mod tests {
         ] {
             assert_eq!(split_origin(url), (origin, rest), "{url}");
         }
+    }
+
+    #[cfg(feature = "jwks")]
+    #[test]
+    fn origin_has_one_spelling_and_is_exchanged_alone() {
+        use super::{at_origin, origin};
+
+        let same = origin("https://a.example/keys");
+        assert_eq!(same.as_deref(), Some("https://a.example:443"));
+        for other in ["HTTPS://A.example", "https://a.example:443/b?c=https://d"] {
+            assert_eq!(origin(other), same, "{other}");
+        }
+        for other in [
+            "https://a.example:8443/",
+            "http://a.example/",
+            "https://b.a.example/",
+            "https://a.example.b/",
+            "a.example",
+            "https://a.example@b.example/",
+        ] {
+            assert_ne!(origin(other), same, "{other}");
+        }
+        let moved = at_origin(
+            "https://10.0.0.1:6443/openid/v1/jwks?a=b",
+            "https://api.svc/",
+        );
+        assert_eq!(moved, "https://api.svc/openid/v1/jwks?a=b");
     }
 
     #[test]

@@ -5,4 +5,6 @@ pub(crate) mod check;
 
 #[cfg(feature = "redis")]
 pub(crate) use check::is_loopback;
+#[cfg(feature = "jwks")]
+pub(crate) use check::{at_origin, origin};
 pub(crate) use check::{check, shown, split_origin};

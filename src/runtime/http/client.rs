@@ -7,16 +7,15 @@
 //!    counted as they arrive: `Content-Length` is not trusted, and nothing is decompressed.
 //! 4. Only `200` is a success, and `304` where validators were sent. The content type of documents is
 //!    ignored: issuers get it wrong, and the bytes are parsed strictly anyway.
-//! 5. Certificates are checked by the system's roots and by those of the issuer's settings. Proxies
+//! 5. Certificates are checked by the system's roots and by those of the issuer's settings and files. Proxies
 //!    of the environment are used only where the settings say so.
 //! 6. Errors name the address and the cause, and never quote a body or a query.
 //! 7. Requests of [`Fetcher::send`] are sent once: they may hold a token and our credentials, which a
 //!    retry would send a second time.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::fmt;
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
@@ -26,13 +25,11 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::model::url;
+use crate::runtime::http::bearer_file::BearerFile;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
+use crate::runtime::http::client_source::{ClientSource, Pool, cause_of};
 use crate::runtime::http::tls::HttpOptions;
-use crate::runtime::util::excerpt::excerpt;
 use crate::verify::json::object::Object;
-
-/// Time for connecting and the TLS handshake.
-const CONNECT_TIME: Duration = Duration::from_secs(2);
 
 /// Time for a whole exchange, so that a server that sends single bytes holds nothing up.
 const TOTAL_TIME: Duration = Duration::from_secs(5);
@@ -40,25 +37,15 @@ const TOTAL_TIME: Duration = Duration::from_secs(5);
 /// The bound on a body by default: fifty times a large key set.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Look-ups come close together, so connections are kept for this long. Servers keep theirs longer,
-/// so that none is closed while a request is on its way.
-const IDLE_TIME: Duration = Duration::from_secs(1);
-
-/// Idle connections that are kept.
-const MOST_IDLE: usize = 32;
-
 /// A longer validator is not kept.
 const MAX_VALIDATOR_BYTES: usize = 1024;
 
-/// Longest text of a cause that goes into an error.
-const MAX_CAUSE_CHARS: usize = 160;
-
-const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
-
 /// The client. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Fetcher {
-    client: reqwest::Client,
+    client: ClientSource,
+    /// Sent with requests for documents.
+    bearer: Option<Arc<BearerFile>>,
     plain_http_anywhere: bool,
     most_bytes: usize,
     /// For a whole exchange.
@@ -140,56 +127,47 @@ enum Fault {
     Timeout(Duration),
     Status(u16),
     Encoded,
+    /// A file of the settings cannot be used: a sentence that names it.
+    File(String),
     /// More than so many bytes.
     TooLarge(usize),
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetcher")
+            .field("most_bytes", &self.most_bytes)
+            .field("total_time", &self.total_time)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Fetcher {
     /// A client for documents, without a connection pool. It reads the environment once, here.
     pub(crate) fn new(options: &HttpOptions) -> Result<Self, String> {
         // Minutes lie between requests; an idle connection is only one that has died.
-        Self::with(options, |client| client.pool_max_idle_per_host(0))
+        Self::with(options, Pool::None)
     }
 
     /// A client for look-ups, many at a time, with a connection pool.
     pub(crate) fn for_lookups(options: &HttpOptions) -> Result<Self, String> {
-        Self::with(options, |client| {
-            client
-                .pool_max_idle_per_host(MOST_IDLE)
-                .pool_idle_timeout(IDLE_TIME)
-        })
+        Self::with(options, Pool::Kept)
     }
 
-    fn with(
-        options: &HttpOptions,
-        pool: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Result<Self, String> {
-        // Explicit, because another crate of the application may switch on any feature of `reqwest`.
-        let mut client = reqwest::Client::builder()
-            .tls_backend_rustls()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .connect_timeout(CONNECT_TIME)
-            .referer(false)
-            .user_agent(USER_AGENT);
-        client = pool(client);
-        if !options.proxied {
-            // A proxy named in the environment would see, and could answer, plain requests.
-            client = client.no_proxy();
-        }
-        if !options.roots.is_empty() {
-            client = client.tls_certs_merge(options.roots.iter().map(|root| root.0.clone()));
-        }
+    fn with(options: &HttpOptions, pool: Pool) -> Result<Self, String> {
         Ok(Self {
-            client: client.build().map_err(|error| cause_of(&error))?,
+            client: ClientSource::new(options, pool)?,
+            bearer: None,
             plain_http_anywhere: options.plain_http,
             most_bytes: MAX_BODY_BYTES,
             total_time: TOTAL_TIME,
         })
+    }
+
+    /// The same with a bearer token for documents.
+    pub(in crate::runtime) fn with_bearer(mut self, bearer: Option<Arc<BearerFile>>) -> Self {
+        self.bearer = bearer;
+        self
     }
 
     /// The same with another bound on bodies.
@@ -238,11 +216,12 @@ impl Fetcher {
 
     async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {
         url::check(request.url, self.plain_http_anywhere).map_err(Fault::Url)?;
+        let client = self.client.get().await.map_err(Fault::File)?;
         let mut builder = match request.body {
-            None => self.client.get(request.url),
+            None => client.get(request.url),
             Some(body) => {
                 let (content_type, body) = body.into_parts();
-                let post = self.client.post(request.url);
+                let post = client.post(request.url);
                 post.header(CONTENT_TYPE, content_type).body(body)
             }
         };
@@ -252,7 +231,8 @@ impl Fetcher {
         if let Some(credentials) = request.authorization {
             builder = builder.header(AUTHORIZATION, credentials);
         }
-        let response = builder.send().await.map_err(|error| fault_of(&error))?;
+        let sent = builder.send().await;
+        let response = sent.map_err(|error| self.fault_of_connection(&error))?;
         let text = |name| response.headers().get(name)?.to_str().ok();
         let essence = |text: &str| {
             let essence = text.split(';').next().unwrap_or_default();
@@ -283,13 +263,26 @@ impl Fetcher {
         Ok(raw)
     }
 
+    fn fault_of_connection(&self, error: &reqwest::Error) -> Fault {
+        if error.is_connect() {
+            self.client.failed();
+        }
+        fault_of(error)
+    }
+
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
         url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
-        let mut request = self
-            .client
+        let client = self.client.get().await.map_err(Fault::File)?;
+        let mut request = client
             .get(url)
             .header(ACCEPT, "application/json, */*;q=0.1")
             .header(ACCEPT_ENCODING, "identity");
+        if let Some(bearer) = &self.bearer {
+            let authorization = bearer.authorization(url).await.map_err(Fault::File)?;
+            if let Some(authorization) = authorization {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+        }
         let mut conditional = false;
         let conditions = [
             (IF_NONE_MATCH, &validators.etag),
@@ -302,7 +295,8 @@ impl Fetcher {
                 conditional = true;
             }
         }
-        let response = request.send().await.map_err(|error| fault_of(&error))?;
+        let sent = request.send().await;
+        let response = sent.map_err(|error| self.fault_of_connection(&error))?;
         let max_age = max_age(response.headers());
         match response.status() {
             StatusCode::OK => Ok(Fetched::Body {
@@ -367,6 +361,7 @@ impl Fault {
             | Self::Url(_)
             | Self::Timeout(_)
             | Self::Encoded
+            | Self::File(_)
             | Self::TooLarge(_) => false,
         }
     }
@@ -388,6 +383,7 @@ impl fmt::Display for FetchError {
                 write!(f, "`{url}` answered {status}; redirects are not followed")
             }
             Fault::Status(status) => write!(f, "`{url}` answered {status}"),
+            Fault::File(problem) => write!(f, "`{url}` was not asked: {problem}"),
             Fault::Encoded => write!(f, "`{url}` answered with a content encoding"),
             Fault::TooLarge(most) => write!(f, "`{url}` answered with more than {most} bytes"),
         }
@@ -427,28 +423,6 @@ fn fault_of(error: &reqwest::Error) -> Fault {
     } else {
         Fault::Broken(cause)
     }
-}
-
-/// The innermost cause, which the operator can act on.
-fn cause_of(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let Some(mut cause) = error.source() else {
-        return "the request could not be made".to_owned();
-    };
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let text = match cause.downcast_ref::<io::Error>() {
-        Some(io) => match io.get_ref() {
-            Some(inner) => inner.to_string(),
-            None => io.kind().to_string(),
-        },
-        None => cause.to_string(),
-    };
-    // Certificates contain foreign text.
-    excerpt(&text, MAX_CAUSE_CHARS)
 }
 
 #[cfg(test)]

@@ -8,4 +8,8 @@ pub(crate) mod cache_control;
 #[cfg(feature = "jwks")]
 pub(crate) mod tls;
 #[cfg(feature = "jwks")]
+pub(crate) mod bearer_file;
+#[cfg(feature = "jwks")]
+mod client_source;
+#[cfg(feature = "jwks")]
 pub(crate) mod client;

@@ -1,5 +1,7 @@
 //! How an issuer is reached: trusted certificates, proxies, plain http.
 
+use std::path::PathBuf;
+
 /// The HTTP settings of an issuer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HttpOptions {
@@ -7,6 +9,8 @@ pub(crate) struct HttpOptions {
     pub(crate) plain_http: bool,
     /// Trusted in addition to the system's certificates.
     pub(crate) roots: Vec<RootCertificate>,
+    /// Files with such certificates, read when they are needed.
+    pub(crate) root_files: Vec<PathBuf>,
     /// Whether the proxies are used that the environment names.
     pub(crate) proxied: bool,
 }

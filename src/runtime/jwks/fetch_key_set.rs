@@ -14,8 +14,10 @@ use crate::model::url;
 use crate::model::url::issuer_template::IssuerTemplate;
 use crate::runtime::clock::Now;
 use crate::runtime::discovery::metadata::{Discovered, MetadataQuery, RefreshError};
+use crate::runtime::http::bearer_file::BearerFile;
 use crate::runtime::http::client::{Fetched, Fetcher, Validators};
 use crate::runtime::http::tls::HttpOptions;
+use crate::runtime::jwks::copy_file::{CopyError, CopyFile};
 use crate::runtime::jwks::schedule::RefreshLimits;
 use crate::verify::jose::jwk_set::KeySet;
 
@@ -23,7 +25,7 @@ use crate::verify::jose::jwk_set::KeySet;
 const FETCH_TIME: Duration = Duration::from_secs(10);
 
 /// Which keys, and how to get them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct RemoteConfig {
     /// The exact `iss`, or where several tenants share the keys, their template.
     pub(crate) issuer: Arc<str>,
@@ -39,6 +41,12 @@ pub(crate) struct RemoteConfig {
     pub(crate) lazy: bool,
     pub(crate) http_options: HttpOptions,
     pub(crate) limits: RefreshLimits,
+    /// The bearer token that its documents demand.
+    pub(crate) bearer: Option<Arc<BearerFile>>,
+    /// The origin that a discovered key set is fetched from in place of its own.
+    pub(crate) key_set_origin: Option<String>,
+    /// The stored copy, where copies are kept.
+    pub(crate) copy: Option<Arc<CopyFile>>,
 }
 
 /// Where the keys are.
@@ -112,7 +120,37 @@ impl RemoteConfig {
     }
 }
 
+impl FetchMetadata {
+    /// The address and the set as it was fetched.
+    pub(super) fn parts(&self) -> (&str, &[u8]) {
+        (&self.url, &self.body)
+    }
+}
+
 impl KeySetSource {
+    /// Reads the stored copy: its keys, and its age. `None` where there is none.
+    pub(super) async fn read_copy(
+        &self,
+        now: Now,
+    ) -> Result<Option<(Arc<KeySet>, FetchMetadata, Duration)>, CopyError> {
+        let Some(file) = &self.config.copy else {
+            return Ok(None);
+        };
+        let Some((copy, age)) = file.read(now).await? else {
+            return Ok(None);
+        };
+        let (algorithms, most) = (self.config.algorithms, self.config.most_keys);
+        let keys = KeySet::parse(&copy.body, algorithms, most)
+            .map_err(|fault| CopyError::File(fault.to_string()))?;
+        let metadata = FetchMetadata {
+            url: copy.url,
+            // The first fetch is not conditional: it brings the set as it is now.
+            validators: Validators::default(),
+            body: copy.body,
+        };
+        Ok(Some((Arc::new(keys), metadata, age)))
+    }
+
     /// Fetches. `known` is the set in use, if any.
     pub(crate) async fn load(
         &self,
@@ -211,7 +249,10 @@ impl KeySetSource {
             is_named: &|found| self.config.is_named(found),
             plain_http: self.config.http_options.plain_http,
         };
-        let url = wanted.find(&self.fetcher, candidates).await?;
+        let mut url = wanted.find(&self.fetcher, candidates).await?;
+        if let Some(origin) = &self.config.key_set_origin {
+            url = url::at_origin(&url, origin);
+        }
         *discovered = Some(Discovered::new(url.clone(), now));
         Ok(url)
     }

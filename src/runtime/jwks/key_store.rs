@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::model::error::rejection::Outage;
-use crate::runtime::clock::{Clock, Deadline, Now};
+use crate::runtime::clock::{Clock, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
 use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KeySetSource, KnownKeySet};
@@ -35,7 +35,7 @@ use crate::runtime::util::select::race;
 pub(crate) struct RemoteKeys {
     pub(super) source: Arc<KeySetSource>,
     pub(super) clock: Arc<dyn Clock>,
-    current_set: CurrentSet,
+    pub(super) current_set: CurrentSet,
     // INVARIANT: `current_set` is stored only under this lock, so that under it the two agree.
     state: Mutex<KeySetRecord>,
     pub(super) progress: watch::Sender<Progress>,
@@ -48,8 +48,8 @@ pub(crate) struct RemoteKeys {
 pub(crate) type RemovalHook = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Debug)]
-struct KeySetRecord {
-    schedule: Schedule,
+pub(super) struct KeySetRecord {
+    pub(super) schedule: Schedule,
     last_error: Option<RefreshError>,
     dropped: bool,
     running: bool,
@@ -109,7 +109,9 @@ impl FirstAttemptError {
 impl RemoteKeys {
     /// The keys of an issuer. Nothing is fetched yet.
     pub(crate) fn new(config: RemoteConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
-        let fetcher = Fetcher::new(&config.http_options)?.with_limit(config.most_bytes);
+        let fetcher = Fetcher::new(&config.http_options)?
+            .with_limit(config.most_bytes)
+            .with_bearer(config.bearer.clone());
         let limits = config.limits;
         let slots = limits.max_waiters.min(Semaphore::MAX_PERMITS);
         Ok(Arc::new(Self {
@@ -135,9 +137,7 @@ impl RemoteKeys {
         let Some(snapshot) = held.as_ref() else {
             return Err(Outage::KeysNotLoaded);
         };
-        // At exactly the maximum staleness they are still used.
-        let age = self.source.config.limits.max_stale + Duration::from_nanos(1);
-        let end = Deadline::after(snapshot.confirmed, age);
+        let end = snapshot.end();
         if end.has_passed(Now::of(&*self.clock)) {
             return Err(Outage::KeysTooStale);
         }
@@ -258,14 +258,15 @@ impl RemoteKeys {
     /// Drops the keys: from now on no token of this issuer verifies, until a fetch that starts after
     /// this call brings keys. It is requested at once.
     pub(crate) fn drop_keys(&self) {
-        {
+        let void = {
             let mut state = self.state();
             state.dropped |= self.current_set.load().is_some();
             self.current_set.replace(None);
-            state.schedule.drop_keys();
-        }
+            state.schedule.drop_keys()
+        };
         self.report_removed();
         self.requested.notify_one();
+        self.remove_copy(void);
     }
 
     /// The status of the keys.
@@ -276,9 +277,11 @@ impl RemoteKeys {
         let held = self.current_set.load();
         let snapshot = held.as_deref();
         let schedule = &state.schedule;
-        let age = snapshot.map(|snapshot| snapshot.confirmed.elapsed(reading));
+        let age = snapshot.map(|snapshot| snapshot.age(reading));
         let stale_since = snapshot.zip(age).and_then(|(snapshot, age)| {
-            // The jitter is part of the schedule; a refresh is late only after it.
+            // The jitter is part of the schedule; a refresh is late only after it. A copy is stale from
+            // the moment at which it is read.
+            let age = age.saturating_sub(snapshot.earlier);
             let late = age.checked_sub(snapshot.refresh + snapshot.refresh / 10);
             let failing = schedule
                 .failing_since()
@@ -291,7 +294,8 @@ impl RemoteKeys {
             state: match age {
                 None if state.dropped => KeySetState::Dropped,
                 None => KeySetState::NeverLoaded,
-                Some(age) if age > schedule.limits().max_stale => KeySetState::TooStale,
+                Some(age) if snapshot.is_some_and(|set| age > set.max_age) => KeySetState::TooStale,
+                Some(_) if snapshot.is_some_and(Snapshot::is_copy) => KeySetState::FromCopy,
                 Some(_) if stale_since.is_some() => KeySetState::Stale,
                 Some(_) => KeySetState::Fresh,
             },
@@ -342,7 +346,7 @@ impl RemoteKeys {
         });
     }
 
-    fn state(&self) -> MutexGuard<'_, KeySetRecord> {
+    pub(super) fn state(&self) -> MutexGuard<'_, KeySetRecord> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -467,6 +471,8 @@ impl RemoteKeys {
             metadata: fetched.known.metadata,
             fetch,
             confirmed: started,
+            earlier: Duration::ZERO,
+            max_age: self.source.config.limits.max_stale,
             refresh,
         });
         self.current_set.replace(Some(&next));

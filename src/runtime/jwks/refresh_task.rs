@@ -2,7 +2,9 @@
 //!
 //! 1. It fetches when a refresh is due or a request needs one, one fetch after the other.
 //! 2. It holds no handle of the keys: it ends with the last handle, a running fetch included.
-//! 3. When its runtime is shut down, waiting requests are released, and another task may be started.
+//! 3. Where no keys are loaded and a fetch fails, or takes three seconds, the stored copy is read. A set
+//!    that was fetched always replaces it.
+//! 4. When its runtime is shut down, waiting requests are released, and another task may be started.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::runtime::clock::{Clock, Now};
 use crate::runtime::discovery::metadata::Discovered;
 use crate::runtime::jwks::fetch_key_set::{KeySetSource, KnownKeySet};
 use crate::runtime::jwks::key_store::{Progress, RemoteKeys};
+use crate::runtime::jwks::stored_copy::StoredCopy;
 use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
 
@@ -65,7 +68,20 @@ impl RefreshTask {
         known: Option<KnownKeySet>,
         now: Now,
     ) -> Option<()> {
+        let needs_copy = known.is_none() && self.source.config.copy.is_some();
         let loading = self.source.load(known, &mut self.discovered, now);
+        let copies = StoredCopy {
+            keys: &self.keys,
+            source: &self.source,
+            clock: &*self.clock,
+        };
+        let loading = async {
+            if needs_copy {
+                copies.bridge(loading, now).await
+            } else {
+                loading.await
+            }
+        };
         let outcome = match race(loading, gone(&mut self.gone)).await {
             Either::First(outcome) => outcome,
             Either::Second(()) => return None,
@@ -74,7 +90,12 @@ impl RefreshTask {
             // The address may have moved.
             self.discovered = None;
         }
+        let fetched = outcome.as_ref().ok().map(|fetched| &fetched.known.metadata);
+        let fetched = fetched.map(Arc::clone);
         self.keys.upgrade()?.end_attempt(fetch, now, outcome);
+        if let Some(metadata) = fetched {
+            copies.write(fetch, now, &metadata).await;
+        }
         Some(())
     }
 

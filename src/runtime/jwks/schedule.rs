@@ -254,11 +254,18 @@ impl Schedule {
         self.finished = self.started;
     }
 
-    /// The keys were dropped: a running fetch does not count, and a new one is requested.
-    pub(crate) fn drop_keys(&mut self) {
+    /// The keys were dropped: a running fetch does not count, and a new one is requested. The last fetch
+    /// that does not count.
+    pub(crate) fn drop_keys(&mut self) -> u64 {
         self.void = self.started;
         self.seen.clear();
         self.queue_first();
+        self.void
+    }
+
+    /// Whether keys were dropped, and no fetch has brought keys since.
+    pub(crate) const fn is_void(&self) -> bool {
+        self.void > 0 && self.last_success <= self.void
     }
 
     /// A token needs keys, and there are none, or they are too old.

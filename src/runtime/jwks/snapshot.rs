@@ -19,12 +19,36 @@ pub(super) struct Snapshot {
     pub(super) keys: Arc<KeySet>,
     pub(super) liveness: KeySetLiveness,
     pub(super) metadata: Arc<FetchMetadata>,
-    /// The number of the fetch that brought or confirmed it.
+    /// The number of the fetch that brought or confirmed it; 0 for a stored copy, which no fetch of this
+    /// process has confirmed.
     pub(super) fetch: u64,
-    /// When that fetch started.
+    /// When that fetch started, or the copy was read.
     pub(super) confirmed: Now,
+    /// The age that it had then.
+    pub(super) earlier: Duration,
+    /// The age up to which it is used.
+    pub(super) max_age: Duration,
     /// How long it is fresh.
     pub(super) refresh: Duration,
+}
+
+impl Snapshot {
+    /// Time since the fetch that brought or confirmed it.
+    pub(super) fn age(&self, now: Now) -> Duration {
+        self.earlier.saturating_add(self.confirmed.elapsed(now))
+    }
+
+    /// Until when it is used.
+    pub(super) fn end(&self) -> Deadline {
+        // At exactly the maximum age it is still used.
+        let rest = self.max_age.saturating_sub(self.earlier);
+        Deadline::after(self.confirmed, rest + Duration::from_nanos(1))
+    }
+
+    /// Whether it is a stored copy.
+    pub(super) const fn is_copy(&self) -> bool {
+        self.fetch == 0
+    }
 }
 
 /// The set that requests read.

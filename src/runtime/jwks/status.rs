@@ -18,6 +18,10 @@ pub enum KeySetState {
     Stale,
     /// The last success is longer ago than the maximum staleness. Tokens are answered 503.
     TooStale,
+    /// No fetch of this process has brought keys yet; those of a
+    /// [stored copy](crate::config::KeySetCopies) are used. Their age counts from the fetch of the
+    /// instance that wrote it.
+    FromCopy,
     /// An operator dropped the keys and no fetch has brought new ones. Tokens are answered 503.
     Dropped,
 }
@@ -31,15 +35,16 @@ impl KeySetState {
             Self::Fresh => "fresh",
             Self::Stale => "stale",
             Self::TooStale => "too_stale",
+            Self::FromCopy => "from_copy",
             Self::Dropped => "dropped",
         }
     }
 
-    /// Whether tokens of this issuer can be judged: [`Fresh`](Self::Fresh) and
-    /// [`Stale`](Self::Stale).
+    /// Whether tokens of this issuer can be judged: [`Fresh`](Self::Fresh), [`Stale`](Self::Stale) and
+    /// [`FromCopy`](Self::FromCopy).
     #[must_use]
     pub const fn is_usable(self) -> bool {
-        matches!(self, Self::Fresh | Self::Stale)
+        matches!(self, Self::Fresh | Self::Stale | Self::FromCopy)
     }
 }
 
@@ -108,8 +113,8 @@ impl KeySetStatus {
         &self.skipped
     }
 
-    /// Time since the start of the last fetch that succeeded; absent before the first success
-    /// and after the keys were dropped.
+    /// Time since the start of the last fetch that succeeded, of the instance that wrote it for a stored
+    /// copy; absent while there are no keys.
     #[must_use]
     pub const fn age(&self) -> Option<Duration> {
         self.age

@@ -55,6 +55,8 @@ impl ResourceServerBuilder {
             issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
         }
         mistakes.collect(self.check_settings());
+        #[cfg(feature = "jwks")]
+        mistakes.collect(self.hand_out_copies());
         mistakes.collect(self.close_hierarchies());
         let demands: Vec<RequiredBindings> = self
             .issuers

@@ -7,4 +7,6 @@ pub(crate) mod binding;
 pub(crate) mod ssf;
 #[cfg(feature = "jwks")]
 mod lease;
+#[cfg(feature = "jwks")]
+mod key_set_copies;
 mod build;

@@ -15,6 +15,8 @@ use crate::server::resource_server::LoadHook;
 use crate::server::resource_server::{ApplicationCheck, ResourceServer};
 use crate::server::settings::bound_tokens::server::BindingSettings;
 use crate::server::settings::issuer::value::Issuer;
+#[cfg(feature = "jwks")]
+use crate::server::settings::key_set_copies::KeySetCopies;
 use crate::server::settings::path_parameters::PathParameters;
 use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]
@@ -57,6 +59,8 @@ pub struct ResourceServerBuilder {
     pub(in crate::server) most_revocations: usize,
     #[cfg(feature = "jwks")]
     pub(in crate::server) load: Option<LoadHook>,
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) copies: Option<KeySetCopies>,
     #[cfg(feature = "jwks")]
     pub(in crate::server) lease_outage_tolerance: Duration,
     pub(in crate::server) checks: Vec<ApplicationCheck>,
@@ -111,6 +115,8 @@ impl ResourceServerBuilder {
             most_revocations: 1_000_000,
             #[cfg(feature = "jwks")]
             load: None,
+            #[cfg(feature = "jwks")]
+            copies: None,
             #[cfg(feature = "jwks")]
             lease_outage_tolerance: Duration::from_secs(30),
             checks: Vec::new(),

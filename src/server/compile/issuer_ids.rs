@@ -8,6 +8,7 @@ use crate::server::settings::error::{ConfigError, check_url};
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::IntrospectionTarget;
 use crate::server::settings::issuer::value::{Issuer, IssuerKind};
+use crate::verify::claims::spiffe_id::is_trust_domain;
 
 /// The exact `iss` values of an issuer; the first names it, where they are not tenants'. Aliases
 /// come last.
@@ -29,6 +30,7 @@ pub(in crate::server) fn identifiers(issuer: &Issuer) -> Result<Vec<Arc<str>>, C
         IssuerKind::Rfc9068 { issuer: identifier } | IssuerKind::Oidc { issuer: identifier } => {
             vec![identifier.as_str().into()]
         }
+        IssuerKind::Spiffe { trust_domain } => vec![spiffe_identifier(trust_domain)?],
         IssuerKind::OidcTenants(_) if !issuer.aliases.is_empty() => {
             return Err(ConfigError::conflict(
                 "also_named",
@@ -90,6 +92,20 @@ fn check_identifiers(identifiers: &[Arc<str>]) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// SPIFFE-ID s2.1
+fn spiffe_identifier(trust_domain: &str) -> Result<Arc<str>, ConfigError> {
+    if !is_trust_domain(trust_domain) {
+        return Err(ConfigError::new(
+            "spiffe",
+            format!(
+                "`{}` is no trust domain; give its name alone, such as `example.org`, in lower case",
+                url::shown(trust_domain)
+            ),
+        ));
+    }
+    Ok(format!("spiffe://{trust_domain}").into())
 }
 
 fn cognito_identifiers(

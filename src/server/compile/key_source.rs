@@ -8,9 +8,15 @@ use std::sync::Arc;
 use crate::logging;
 use crate::model::algorithm::AlgorithmSet;
 use crate::model::event::Event;
+#[cfg(feature = "jwks")]
+use crate::model::url;
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]
+use crate::runtime::http::bearer_file::BearerFile;
+#[cfg(feature = "jwks")]
 use crate::runtime::http::tls::{HttpOptions, RootCertificate};
+#[cfg(feature = "jwks")]
+use crate::runtime::jwks::copy_file::CopyFile;
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::{Location, RefreshLimits, RemoteConfig, RemoteKeys};
 #[cfg(feature = "jwks")]
@@ -22,6 +28,8 @@ use crate::server::settings::error::check_url;
 use crate::server::settings::issuer::value::Issuer;
 #[cfg(feature = "jwks")]
 use crate::server::settings::issuer::value::{IssuerKind, Proxies};
+#[cfg(feature = "jwks")]
+use crate::server::settings::key_set_copies::CheckedCopies;
 use crate::verify::crypto::pem;
 use crate::verify::jose::jwk_set::{KeySet, MAX_KEY_ID_BYTES};
 
@@ -71,6 +79,8 @@ pub(in crate::server) fn keys(
     if is_static {
         #[cfg(feature = "jwks")]
         reach(issuer)?; // Of no use here, and to be sound all the same.
+        #[cfg(feature = "jwks")]
+        check_access(issuer, false)?;
         return static_keys(issuer, whose)
             .map(|keys| KeySource::Static(Arc::new(StaticKeys::new(keys))));
     }
@@ -85,6 +95,11 @@ fn unsigned(issuer: &Issuer) -> Result<KeySource, ConfigError> {
         ("pem", !issuer.pems.is_empty()),
         ("key_set_url", !issuer.key_set_urls.is_empty()),
         ("algorithms", issuer.algorithms.is_some()),
+        (
+            "bearer_token_file",
+            issuer.access.bearer_token_file.is_some(),
+        ),
+        ("key_set_origin", issuer.access.key_set_origin.is_some()),
     ];
     match named.into_iter().find(|(_, is_set)| *is_set) {
         None => Ok(KeySource::Static(Arc::default())),
@@ -174,8 +189,17 @@ fn remote_keys(
         ..RefreshLimits::default()
     };
     let mut sets = Vec::new();
-    for location in locations(issuer, whose)? {
+    let locations = locations(issuer, whose)?;
+    let is_discovered = locations
+        .iter()
+        .any(|location| matches!(location, Location::Discovery(_)));
+    check_access(issuer, is_discovered)?;
+    for location in locations {
+        let copy = issuer.access.copies.as_ref();
         let config = RemoteConfig {
+            bearer: bearer(issuer, &location),
+            key_set_origin: issuer.access.key_set_origin.clone(),
+            copy: copy.map(|copies| copy_file(copies, issuer, whose, &location)),
             issuer: Arc::clone(whose.name),
             tenants: whose.tenants.to_vec(),
             location,
@@ -191,6 +215,86 @@ fn remote_keys(
         sets.push(keys);
     }
     Ok(KeySource::Remote(sets.into()))
+}
+
+/// Settings about the way to documents that are fetched.
+#[cfg(feature = "jwks")]
+fn check_access(issuer: &Issuer, is_discovered: bool) -> Result<(), ConfigError> {
+    const BEARER: &str = "bearer_token_file";
+    const ORIGIN: &str = "key_set_origin";
+    let access = &issuer.access;
+    let is_fetched = issuer.key_sets.is_empty() && issuer.pems.is_empty();
+    if let Some(path) = &access.bearer_token_file {
+        if path.as_os_str().is_empty() {
+            return Err(ConfigError::new(BEARER, "the path is empty; name a file"));
+        }
+        if !is_fetched {
+            return Err(ConfigError::conflict(
+                BEARER,
+                "nothing is fetched where keys are static; leave it out",
+            ));
+        }
+        if issuer.plain_http {
+            return Err(ConfigError::conflict(
+                BEARER,
+                "over plain http anyone on the network path would read the token; leave out `plain_http()`",
+            ));
+        }
+    }
+    if let Some(origin) = &access.key_set_origin {
+        check_url(ORIGIN, origin, issuer.plain_http)?;
+        if !matches!(url::split_origin(origin).1, "" | "/") || origin.contains('?') {
+            return Err(ConfigError::new(
+                ORIGIN,
+                format!(
+                    "`{}` has a path; give scheme, host and port alone",
+                    url::shown(origin)
+                ),
+            ));
+        }
+        if !is_discovered {
+            return Err(ConfigError::conflict(
+                ORIGIN,
+                "no discovery document names the key set; set its whole address with `key_set_url`",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The bearer token for the documents at these addresses, which are configured.
+#[cfg(feature = "jwks")]
+fn bearer(issuer: &Issuer, location: &Location) -> Option<Arc<BearerFile>> {
+    let path = issuer.access.bearer_token_file.as_deref()?;
+    let urls = match location {
+        Location::KeySet(url) => std::slice::from_ref(url),
+        Location::Discovery(urls) => urls,
+    };
+    let urls = urls.iter().chain(&issuer.access.key_set_origin);
+    Some(BearerFile::new(path, urls.map(String::as_str)))
+}
+
+/// The file of a stored copy. An issuer that is named by several discovery documents has one copy.
+#[cfg(feature = "jwks")]
+fn copy_file(
+    copies: &CheckedCopies,
+    issuer: &Issuer,
+    whose: &KeySourceOwner<'_>,
+    location: &Location,
+) -> Arc<CopyFile> {
+    let place = match location {
+        Location::KeySet(url) => url.clone(),
+        Location::Discovery(urls) => format!("discovery {}", urls.join(" ")),
+    };
+    let longest = copies.max_age.unwrap_or(issuer.max_staleness);
+    CopyFile::new(
+        &copies.folder,
+        Arc::clone(&copies.seal),
+        Arc::clone(whose.name),
+        place,
+        longest.min(issuer.max_staleness),
+        issuer.key_set_bytes,
+    )
 }
 
 /// The addresses of key sets, or the one place where such an address is found.
@@ -217,7 +321,18 @@ fn location(issuer: &Issuer, whose: &KeySourceOwner<'_>) -> Result<Location, Con
     if let (Some(address), None) = (issuer.preset_key_set_url, &issuer.discovery_url) {
         return Ok(Location::KeySet(address.to_owned()));
     }
+    if let (Some(address), None) = (issuer.access.preset_discovery_url, &issuer.discovery_url) {
+        return Ok(Location::Discovery(vec![address.to_owned()]));
+    }
     match (&issuer.discovery_url, &issuer.kind) {
+        (Some(_), IssuerKind::Spiffe { .. }) => Err(ConfigError::conflict(
+            "discovery_url",
+            "a trust domain has no discovery document; set the address of its bundle with `key_set_url`",
+        )),
+        (None, IssuerKind::Spiffe { .. }) => Err(ConfigError::missing(
+            "key_set_url",
+            "the bundle of a trust domain has no place of its own; set its address, or static keys",
+        )),
         // The document can name one form of a pool; the other is looked for in its own place.
         (Some(address), _) if !whose.lazy => {
             check_url("discovery_url", address, issuer.plain_http)?;
@@ -251,9 +366,17 @@ pub(in crate::server) fn reach(issuer: &Issuer) -> Result<HttpOptions, ConfigErr
             )
         })?);
     }
+    let root_files = issuer.access.root_files.clone();
+    if root_files.iter().any(|path| path.as_os_str().is_empty()) {
+        return Err(ConfigError::new(
+            "root_certificate_file",
+            "the path is empty; name a file",
+        ));
+    }
     Ok(HttpOptions {
         plain_http: issuer.plain_http,
         roots,
+        root_files,
         proxied: issuer.proxies == Proxies::Used,
     })
 }

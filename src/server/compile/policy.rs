@@ -28,11 +28,14 @@ pub(in crate::server) fn rules(
         IssuerKind::Cognito { .. } => Profile::Cognito,
         IssuerKind::Rfc9068 { .. } => Profile::Rfc9068,
         IssuerKind::Oidc { .. } | IssuerKind::OidcTenants(_) => Profile::Oidc,
+        IssuerKind::Spiffe { .. } => Profile::Spiffe,
         #[cfg(feature = "jwks")]
         IssuerKind::Introspected(_) => Profile::Introspected,
     };
     let client_id_claims = match (&issuer.client_id_claim, profile) {
         (Some(path), _) => vec![path.clone()],
+        // A workload acts for itself.
+        (None, Profile::Spiffe) => vec![ClaimPath::from("sub")],
         (None, Profile::Oidc | Profile::Introspected) => {
             vec![ClaimPath::from("client_id"), ClaimPath::from("azp")]
         }
@@ -150,6 +153,12 @@ fn check_whom(issuer: &Issuer, profile: Profile) -> Result<(), ConfigError> {
         mistakes.add(ConfigError::conflict(
             "audience",
             "it contradicts `accept_any_audience()`; keep one of them",
+        ));
+    }
+    if issuer.any_audience && profile == Profile::Spiffe {
+        mistakes.add(ConfigError::conflict(
+            "accept_any_audience",
+            "a JWT-SVID is refused without an audience of ours (section 3.2); leave it out",
         ));
     }
     mistakes.collect(check_texts("client_id", &issuer.client_ids));

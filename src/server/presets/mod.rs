@@ -2,3 +2,4 @@
 
 pub(crate) mod issuers;
 pub(crate) mod tenants;
+pub(crate) mod workloads;

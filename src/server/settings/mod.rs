@@ -7,6 +7,9 @@ pub(crate) mod oidc_tenants;
 pub(crate) mod introspection_settings;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_list_check;
+#[cfg(feature = "jwks")]
+pub(crate) mod key_set_copies;
+pub(crate) mod key_access;
 pub(crate) mod issuer;
 pub(crate) mod bound_tokens;
 pub(crate) mod resource;

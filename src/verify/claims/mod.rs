@@ -4,6 +4,7 @@ pub(crate) mod token_type;
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(crate) mod introspection_response;
 pub(crate) mod custom;
+pub(crate) mod spiffe_id;
 pub(crate) mod actor;
 pub(crate) mod access_token;
 pub(crate) mod revocation_rule;

@@ -25,7 +25,8 @@ pub(in crate::verify) fn check_type(
     let accepted = match (stated.as_deref().map(bare_type), rules.profile) {
         (None, profile) => profile != Profile::Rfc9068,
         (Some(stated), profile) => {
-            is_type(stated, "at+jwt")
+            (profile != Profile::Spiffe && is_type(stated, "at+jwt"))
+                || (profile == Profile::Spiffe && is_type(stated, "JOSE"))
                 || (profile != Profile::Rfc9068 && is_type(stated, "JWT"))
                 || rules.extra_types.iter().any(|extra| is_type(stated, extra))
         }
@@ -41,6 +42,8 @@ pub(in crate::verify) fn check_type(
 fn other_type(found: Option<Value<'_>>, rules: &IssuerPolicy) -> TokenError {
     let mut expected = match rules.profile {
         Profile::Rfc9068 => "at+jwt".to_owned(),
+        // JWT-SVID s2.3
+        Profile::Spiffe => "JWT | JOSE".to_owned(),
         Profile::Cognito | Profile::Oidc | Profile::Introspected => "JWT | at+jwt".to_owned(),
     };
     if !rules.extra_types.is_empty() {

@@ -38,7 +38,7 @@ pub(crate) struct KeyedHasher(hmac::Key);
 pub(crate) const SHORT_TAG_BYTES: usize = 16;
 
 impl KeyedHasher {
-    #[cfg(feature = "redis")]
+    #[cfg(feature = "jwks")]
     pub(crate) fn digest(&self, text: &[u8]) -> [u8; 32] {
         self.leading(text)
     }

@@ -8,8 +8,11 @@ pub(crate) mod sha256;
 #[cfg(feature = "ssf")]
 pub(crate) mod secret;
 pub(crate) mod key_derivation;
-#[cfg(feature = "redis")]
+#[cfg(feature = "jwks")]
 pub(crate) mod aead;
 pub(crate) mod pem;
-#[cfg(feature = "redis")]
+#[cfg(feature = "jwks")]
+#[cfg_attr(not(feature = "redis"), allow(dead_code))]
 pub(crate) mod sealed;
+#[cfg(feature = "jwks")]
+pub(crate) mod key_set_copy;

@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     Revocation,
     /// A used DPoP proof. It has a name and no text.
     Proof,
+    /// The copy of a key set.
+    KeySet,
 }
 
 impl Purpose {
@@ -44,11 +46,12 @@ impl Purpose {
             Self::Answer => "answer",
             Self::Revocation => "revocation",
             Self::Proof => "proof",
+            Self::KeySet => "key set",
         }
     }
 }
 
-/// The secret that the instances of a cluster share.
+/// The secret that the instances of a cluster share, or that seals copies of key sets.
 #[derive(Clone)]
 pub(crate) struct ClusterKey([u8; 32]);
 
@@ -104,6 +107,11 @@ impl fmt::Debug for SealedBox {
             .field("purpose", &self.purpose)
             .finish_non_exhaustive()
     }
+}
+
+/// In lower case.
+pub(crate) fn to_hex(bytes: impl IntoIterator<Item = u8>) -> String {
+    bytes.into_iter().fold(String::new(), hex)
 }
 
 impl SealedBox {

@@ -26,6 +26,9 @@ const MAX_SHOWN_CHARS: usize = 32;
 /// Many issuers publish encryption keys too; this reason is not logged.
 pub(super) const FOR_ENCRYPTION: &str = "it is for encryption";
 
+/// The bundle of a trust domain has its certificate authorities too; this reason is not logged.
+pub(super) const FOR_CERTIFICATES: &str = "it is for the certificates of a trust domain";
+
 /// A key that can be used.
 pub(super) struct Jwk {
     pub(in crate::verify) id: Option<String>,
@@ -105,7 +108,9 @@ fn algorithms_of(jwk: &Object<'_>, allowed: AlgorithmSet) -> Result<AlgorithmSet
     // RFC 7517 s4.2: a key for encryption does not verify.
     if let Some(usage) = optional(jwk, "use") {
         match usage.as_text().as_deref() {
-            Some("sig") => {}
+            // SPIFFE Trust Domain and Bundle s4.2.2: a key that signs JWT-SVIDs.
+            Some("sig" | "jwt-svid") => {}
+            Some("x509-svid") => return Err(FOR_CERTIFICATES.into()),
             Some("enc") => return Err(FOR_ENCRYPTION.into()),
             _ => return Err("its `use` is not `sig`".into()),
         }

@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::crypto::public_key::{Material, PublicKey};
 pub(crate) use crate::verify::jose::jwk::MAX_KEY_ID_BYTES;
-use crate::verify::jose::jwk::{FOR_ENCRYPTION, Jwk};
+use crate::verify::jose::jwk::{FOR_CERTIFICATES, FOR_ENCRYPTION, Jwk};
 use crate::verify::jose::verification_key::VerificationKey;
 #[cfg(feature = "jwks")]
 use crate::verify::jose::verification_key::are_alike;
@@ -68,7 +68,7 @@ pub struct SkippedKey {
 impl SkippedKey {
     /// Whether it is logged.
     pub(crate) fn is_notable(&self) -> bool {
-        self.reason != FOR_ENCRYPTION
+        self.reason != FOR_ENCRYPTION && self.reason != FOR_CERTIFICATES
     }
 
     /// The entry's place in the array `keys`, counted from 0. Entries beyond

@@ -276,9 +276,16 @@ impl<'c> Unverified<'c> {
         self.issuer.as_deref()
     }
 
+    /// The subject of a token that names no issuer: it has no `iss` of any type.
+    pub(crate) fn subject_without_issuer(&self) -> Option<Cow<'_, str>> {
+        match self.payload.get("iss") {
+            None => self.payload.get("sub")?.as_text(),
+            Some(_) => None,
+        }
+    }
+
     /// The same token, which counts as this issuer's where it names none: a status list that is trusted
-    /// for the tokens of an issuer.
-    #[cfg(feature = "status-list")]
+    /// for the tokens of an issuer, or the token of a workload.
     pub(crate) fn or_issued_by(mut self, issuer: &str) -> Self {
         if self.payload.get("iss").is_none() {
             self.issuer = Some(Cow::Owned(issuer.to_owned()));

@@ -104,6 +104,8 @@ pub(crate) enum Profile {
     Rfc9068,
     /// JWT access tokens of an OpenID Provider that follows no profile.
     Oidc,
+    /// JWT-SVIDs of a SPIFFE trust domain, which is the realm.
+    Spiffe,
     /// Tokens that are introspected at their issuer (RFC 7662).
     Introspected,
 }
@@ -115,6 +117,7 @@ impl Profile {
             Self::Cognito => "cognito",
             Self::Rfc9068 => "rfc9068",
             Self::Oidc => "oidc",
+            Self::Spiffe => "spiffe",
             Self::Introspected => "introspected",
         }
     }

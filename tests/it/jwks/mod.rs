@@ -5,6 +5,8 @@ mod discovery;
 mod entries;
 mod issuer_names;
 mod issuers;
+mod key_access;
+mod key_set_copies;
 mod oidc_tenants;
 mod proxies;
 mod refresh;

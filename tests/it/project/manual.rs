@@ -417,7 +417,8 @@ fn pages_use_plain_words() {
 /// the configuration reference or, for DPoP and for resources, in the chapter on them.
 #[test]
 fn every_setting_has_a_row_in_the_configuration_reference() {
-    const TYPES: [&str; 13] = [
+    const TYPES: [&str; 14] = [
+        "KeySetCopies",
         "Resource",
         "StatusListCheck",
         "Issuer",

@@ -3,3 +3,4 @@
 mod axway;
 mod presets;
 mod safewhere;
+mod workloads;

@@ -2,6 +2,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod endpoint;
+pub(crate) mod folder;
 pub(crate) mod golden;
 pub(crate) mod introspection;
 pub(crate) mod lease;

@@ -328,6 +328,9 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
         lazy: false,
         http_options: HttpOptions::default(),
         limits: RefreshLimits::default(),
+        bearer: None,
+        key_set_origin: None,
+        copy: None,
     };
     let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
     assert_eq!(refresh_task::start(&keys), Err(NoRuntime));
@@ -431,6 +434,9 @@ fn config(server: &Server, path: Option<&str>) -> RemoteConfig {
             wait: secs(60), // a slow machine fails no test
             ..RefreshLimits::default()
         },
+        bearer: None,
+        key_set_origin: None,
+        copy: None,
     }
 }
 

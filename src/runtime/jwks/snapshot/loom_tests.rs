@@ -21,6 +21,8 @@ fn snapshot(fetch: u64) -> Arc<Snapshot> {
         metadata: Arc::new(FetchMetadata::none()),
         fetch,
         confirmed: NOW,
+        earlier: Duration::ZERO,
+        max_age: Duration::from_secs(86_400),
         refresh: Duration::from_secs(1),
     })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod value;
 pub(crate) mod sessions;
 pub(crate) mod keys;
+pub(crate) mod documents;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_list;
 pub(crate) mod aliases;

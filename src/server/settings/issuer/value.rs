@@ -15,6 +15,7 @@ use crate::server::settings::error::ConfigError;
 use crate::server::settings::introspection_settings::UserInfoLocation;
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::{IntrospectionSettings, IntrospectionTarget};
+use crate::server::settings::key_access::KeyAccess;
 use crate::server::settings::oidc_tenants::OidcTenants;
 #[cfg(feature = "status-list")]
 use crate::server::settings::status_list_check::StatusListCheck;
@@ -79,6 +80,8 @@ pub struct Issuer {
     pub(in crate::server) plain_http: bool,
     pub(in crate::server) roots: Vec<String>,
     pub(in crate::server) proxies: Proxies,
+    /// How its documents are reached beside that.
+    pub(in crate::server) access: KeyAccess,
     pub(in crate::server) audience_claim: ClaimPath,
     pub(in crate::server) client_ids: Vec<String>,
     pub(in crate::server) types: Vec<String>,
@@ -141,6 +144,9 @@ pub(in crate::server) enum IssuerKind {
         issuer: String,
     },
     OidcTenants(OidcTenants),
+    Spiffe {
+        trust_domain: String,
+    },
     #[cfg(feature = "jwks")]
     Introspected(IntrospectionTarget),
 }
@@ -253,6 +259,7 @@ impl Issuer {
             plain_http: false,
             roots: Vec::new(),
             proxies: Proxies::Ignored,
+            access: KeyAccess::default(),
             audience_claim: "aud".into(),
             client_ids: Vec::new(),
             types: Vec::new(),

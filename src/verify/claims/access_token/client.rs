@@ -24,7 +24,7 @@ pub(super) fn client_id<'c>(
         }
     }
     match rules.profile {
-        Profile::Oidc | Profile::Introspected => Ok(None),
+        Profile::Oidc | Profile::Spiffe | Profile::Introspected => Ok(None),
         Profile::Cognito | Profile::Rfc9068 => Err(no_client(claims, rules)),
     }
 }

@@ -38,6 +38,7 @@ use crate::verify::claims::access_token::validity::Validity;
 use crate::verify::claims::actor::Actor;
 use crate::verify::claims::custom::payload_cache::CustomClaims;
 use crate::verify::claims::introspection_response::ActiveToken;
+use crate::verify::claims::spiffe_id::check_svid;
 #[cfg(feature = "jwks")]
 use crate::verify::claims::token_type::check_token_type;
 use crate::verify::claims::token_type::{
@@ -306,6 +307,10 @@ impl AccessToken {
             Profile::Rfc9068 => {
                 check_not_for_the_client(claims, rules)?;
                 check_rfc9068(claims)?;
+            }
+            Profile::Spiffe => {
+                check_not_for_the_client(claims, rules)?;
+                check_svid(claims, rules)?;
             }
             Profile::Oidc | Profile::Introspected => check_not_for_the_client(claims, rules)?,
         }

@@ -1,0 +1,232 @@
+//! The HTTP client of an issuer, which may trust certificates in files that change while it is used.
+//!
+//! 1. Such files are read when the client is needed and what was read is older than a minute, or a
+//!    connection has failed since: the server may have a certificate of a new authority. A new client is
+//!    made where the content has changed.
+//! 2. Files that cannot be read do not take the client away that was made before.
+//! 3. Reading and building are blocking, and run on a thread for such calls; concurrent callers share them.
+
+use std::error::Error as _;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use crate::runtime::http::bearer_file::read_bounded;
+use crate::runtime::http::tls::{HttpOptions, RootCertificate};
+use crate::runtime::util::excerpt::excerpt;
+
+/// Time for connecting and the TLS handshake.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+
+/// Look-ups come close together, so connections are kept for this long. Servers keep theirs longer,
+/// so that none is closed while a request is on its way.
+const IDLE_TIME: Duration = Duration::from_secs(1);
+
+/// Idle connections that are kept.
+const MOST_IDLE: usize = 32;
+
+/// Longest text of a cause that goes into an error.
+const MAX_CAUSE_CHARS: usize = 160;
+
+const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// How long what was read counts, in real time.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// Longer than the bundle of any operating system.
+const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// The client, or the files that say which certificates it trusts.
+#[derive(Clone)]
+pub(super) enum ClientSource {
+    Fixed(reqwest::Client),
+    Files(Arc<RootFiles>),
+}
+
+impl ClientSource {
+    /// The client for these settings; where they name files, it is made when it is needed.
+    pub(super) fn new(options: &HttpOptions, pool: Pool) -> Result<Self, String> {
+        if options.root_files.is_empty() {
+            return build_client(options, pool, &[]).map(Self::Fixed);
+        }
+        let (owned, paths) = (options.clone(), options.root_files.clone());
+        let build = move |roots: &[RootCertificate]| build_client(&owned, pool, roots);
+        Ok(Self::Files(Arc::new(RootFiles::new(
+            paths,
+            Arc::new(build),
+        ))))
+    }
+
+    /// The error is a sentence that names the file.
+    pub(super) async fn get(&self) -> Result<reqwest::Client, String> {
+        match self {
+            Self::Fixed(client) => Ok(client.clone()),
+            Self::Files(files) => files.client().await,
+        }
+    }
+
+    /// A connection has failed.
+    pub(super) fn failed(&self) {
+        if let Self::Files(files) = self {
+            files.has_failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Builds a client that trusts these certificates too.
+type BuildClient = dyn Fn(&[RootCertificate]) -> Result<reqwest::Client, String> + Send + Sync;
+
+/// The files, and the client that was made last.
+pub(super) struct RootFiles {
+    paths: Vec<PathBuf>,
+    build: Arc<BuildClient>,
+    current: Mutex<Option<Current>>,
+    /// Whether a connection has failed since they were read.
+    has_failed: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Current {
+    read_at: Instant,
+    contents: Vec<Vec<u8>>,
+    client: reqwest::Client,
+}
+
+impl RootFiles {
+    pub(super) fn new(paths: Vec<PathBuf>, build: Arc<BuildClient>) -> Self {
+        Self {
+            paths,
+            build,
+            current: Mutex::new(None),
+            has_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// The client. The error names the file.
+    pub(super) async fn client(&self) -> Result<reqwest::Client, String> {
+        let mut current = self.current.lock().await;
+        let known = current.clone();
+        let has_failed = self.has_failed.swap(false, Ordering::Relaxed);
+        if let Some(known) = known.as_ref().filter(|_| !has_failed) {
+            if known.read_at.elapsed() < READ_AGAIN_AFTER {
+                return Ok(known.client.clone());
+            }
+        }
+        let (paths, build) = (self.paths.clone(), Arc::clone(&self.build));
+        let contents = known.as_ref().map(|known| known.contents.clone());
+        let read = move || read(&paths, contents.as_deref(), &*build);
+        let read = tokio::task::spawn_blocking(read).await;
+        let read = read.unwrap_or_else(|_| Err("the root certificates were not read".to_owned()));
+        let next = match (read, known) {
+            (Ok(Some((contents, client))), _) => Current {
+                read_at: Instant::now(),
+                contents,
+                client,
+            },
+            (Ok(None) | Err(_), Some(known)) => Current {
+                read_at: Instant::now(),
+                ..known
+            },
+            (Err(error), None) => return Err(error),
+            // INVARIANT: only what was read before can be unchanged.
+            (Ok(None), None) => return Err("the root certificates were not read".to_owned()),
+        };
+        Ok(current.insert(next).client.clone())
+    }
+}
+
+/// What the files hold, and a client that trusts it; `None` where it is what they held before.
+fn read(
+    paths: &[PathBuf],
+    before: Option<&[Vec<u8>]>,
+    build: &BuildClient,
+) -> Result<Option<(Vec<Vec<u8>>, reqwest::Client)>, String> {
+    let mut contents = Vec::new();
+    let mut roots = Vec::new();
+    for path in paths {
+        let failed = |problem: &str| {
+            let shown = path.display();
+            format!("the root certificate file `{shown}`: {problem}")
+        };
+        let bytes = read_bounded(path, MAX_FILE_BYTES);
+        let bytes = bytes.map_err(|error| failed(&error.to_string()))?;
+        let pem = std::str::from_utf8(&bytes).map_err(|_| failed("it is no pem"))?;
+        let bundle = RootCertificate::bundle(pem);
+        roots.extend(bundle.map_err(|problem| failed(&format!("it {problem}")))?);
+        contents.push(bytes);
+    }
+    if before == Some(&*contents) {
+        return Ok(None);
+    }
+    let client = build(&roots)?;
+    Ok(Some((contents, client)))
+}
+
+/// Whether idle connections are kept.
+#[derive(Clone, Copy)]
+pub(super) enum Pool {
+    None,
+    Kept,
+}
+
+/// A client that trusts these certificates beside those of the options.
+fn build_client(
+    options: &HttpOptions,
+    pool: Pool,
+    more_roots: &[RootCertificate],
+) -> Result<reqwest::Client, String> {
+    // Explicit, because another crate of the application may switch on any feature of `reqwest`.
+    let mut client = reqwest::Client::builder()
+        .tls_backend_rustls()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .connect_timeout(CONNECT_TIME)
+        .referer(false)
+        .user_agent(USER_AGENT);
+    client = match pool {
+        Pool::None => client.pool_max_idle_per_host(0),
+        Pool::Kept => client
+            .pool_max_idle_per_host(MOST_IDLE)
+            .pool_idle_timeout(IDLE_TIME),
+    };
+    if !options.proxied {
+        // A proxy named in the environment would see, and could answer, plain requests.
+        client = client.no_proxy();
+    }
+    let roots = options.roots.iter().chain(more_roots);
+    let roots: Vec<_> = roots.map(|root| root.0.clone()).collect();
+    if !roots.is_empty() {
+        client = client.tls_certs_merge(roots);
+    }
+    client.build().map_err(|error| cause_of(&error))
+}
+
+/// The innermost cause, which the operator can act on.
+pub(super) fn cause_of(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let Some(mut cause) = error.source() else {
+        return "the request could not be made".to_owned();
+    };
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let text = match cause.downcast_ref::<io::Error>() {
+        Some(io) => match io.get_ref() {
+            Some(inner) => inner.to_string(),
+            None => io.kind().to_string(),
+        },
+        None => cause.to_string(),
+    };
+    // Certificates contain foreign text.
+    excerpt(&text, MAX_CAUSE_CHARS)
+}
