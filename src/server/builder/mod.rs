@@ -7,4 +7,5 @@ pub(crate) mod binding;
 pub(crate) mod ssf;
 #[cfg(feature = "jwks")]
 mod lease;
+mod observe;
 mod build;
