@@ -25,6 +25,7 @@ pub mod manual;
 pub mod mcp;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 pub mod openapi;
+pub mod observe;
 pub mod presets;
 pub mod revocation;
 #[cfg(feature = "ssf")]

@@ -33,6 +33,17 @@ pub(crate) const fn wants_summaries() -> bool {
     false
 }
 
+/// Whether anything listens to decision records.
+#[cfg(feature = "tracing")]
+pub(crate) fn wants_decisions() -> bool {
+    tracing::enabled!(target: records::DECISIONS, tracing::Level::INFO)
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) const fn wants_decisions() -> bool {
+    false
+}
+
 #[cfg(not(feature = "tracing"))]
 pub(crate) const fn emit(_: Event<'_>) {}
 
@@ -49,6 +60,10 @@ pub(crate) fn emit(event: Event<'_>) {
             count,
             faults,
         } => summarized(last, issuer, count, faults),
+        Event::RequestDecided { record } => decided(record),
+        Event::DecisionSinkFailed { .. }
+        | Event::ObserveOnly { .. }
+        | Event::RefusalsObserved { .. } => observed(event),
         Event::LogoutRefused { .. }
         | Event::SignedLogoutRefused { .. }
         | Event::LogoutUnavailable { .. } => logout(event),
@@ -76,10 +91,13 @@ pub(crate) fn emit(event: Event<'_>) {
 }
 
 #[cfg(feature = "tracing")]
-use records::{admitted, logout, refused, runtime, security_event, server, summarized};
+use records::{
+    admitted, decided, logout, observed, refused, runtime, security_event, server, summarized,
+};
 
 #[cfg(feature = "tracing")]
 mod records {
+    use crate::model::decision_record::DecisionRecord;
     use crate::model::error::rejection::{Rejection, RejectionKind};
     use crate::model::error::rejection_detail::{Problem, RejectionDetail};
     use crate::model::event::{CallerNames, Event};
@@ -204,6 +222,81 @@ mod records {
         match last.kind() {
             RejectionKind::Misconfigured(_) | RejectionKind::NotAuthenticated => summary!(warn),
             _ => summary!(info),
+        }
+    }
+
+    pub(super) const DECISIONS: &str = "portcullis::decision";
+
+    pub(super) fn decided(record: &DecisionRecord) {
+        let shown = |text: Option<&str>| text.map(|text| excerpt(text, 256));
+        tracing::info!(
+            target: DECISIONS,
+            outcome = record.outcome().as_str(),
+            stage = record.stage().as_str(),
+            kind = record.kind(),
+            fault = record.reason(),
+            claim = record.claim(),
+            problem = record.problem(),
+            setting = record.setting(),
+            expected = record.expected(),
+            found = record.found(),
+            issuer = record.issuer(),
+            caller = record.caller(),
+            subject = shown(record.subject()),
+            client = shown(record.client()),
+            actor = shown(record.actor()),
+            actor_issuer = shown(record.actor_issuer()),
+            account = record.account(),
+            workspace = record.workspace(),
+            token_id = shown(record.token_id()),
+            token_fingerprint = record.token_fingerprint(),
+            resource = record.resource(),
+            revision = record.revision(),
+            check_micros = record.check_micros(),
+            "request decided"
+        );
+    }
+
+    pub(super) fn observed(event: Event<'_>) {
+        const TARGET: &str = "portcullis::server::observe";
+        match event {
+            Event::DecisionSinkFailed { error } => tracing::warn!(
+                target: TARGET,
+                error,
+                "a decision record was not written, and is lost"
+            ),
+            Event::ObserveOnly {
+                resource,
+                until,
+                is_observing: true,
+            } => tracing::warn!(
+                target: TARGET,
+                resource,
+                until = until.as_secs(),
+                "a layer only observes: requests go on that it would refuse"
+            ),
+            Event::ObserveOnly {
+                resource,
+                until,
+                is_observing: false,
+            } => tracing::warn!(
+                target: TARGET,
+                resource,
+                until = until.as_secs(),
+                "a layer that was to observe enforces: its end is over, or more than 90 days away"
+            ),
+            Event::RefusalsObserved {
+                resource,
+                until,
+                passed,
+            } => tracing::warn!(
+                target: TARGET,
+                resource,
+                until = until.as_secs(),
+                passed,
+                "a layer only observes: requests went on that it would have refused"
+            ),
+            _ => {}
         }
     }
 

@@ -12,6 +12,7 @@ use http::Response;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use pin_project_lite::pin_project;
 
+use crate::middleware::decision::DecisionGuard;
 use crate::middleware::response::challenge::DPOP_NONCE;
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
@@ -52,8 +53,8 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F, ResBody, E> {
         Inner { #[pin] future: F, lent: Lent },
-        // With a fresh nonce for the response. In a box, like the next.
-        WithNonce { #[pin] future: F, lent: Lent, nonce: Box<str> },
+        // With something to do when the response is there.
+        Attended { #[pin] future: F, lent: Lent, after: AfterResponse },
         Refused { response: Option<Response<ResBody>> },
         // In a box, so that the future of the common case stays small.
         Reading { refused: Box<(Option<Response<ResBody>>, Reading)> },
@@ -61,17 +62,38 @@ pin_project! {
     }
 }
 
+/// What a layer does when the inner service has responded.
+#[derive(Default)]
+pub(super) struct AfterResponse {
+    /// A fresh nonce for the response, where one is due.
+    pub(super) nonce: Option<Box<str>>,
+    /// The decision on the request, where something listens.
+    pub(super) decision: Option<DecisionGuard>,
+}
+
+impl AfterResponse {
+    pub(super) fn apply<B>(self, response: &mut Response<B>) {
+        if let Some(decision) = &self.decision {
+            decision.answered(response);
+        }
+        if let Some(nonce) = &self.nonce {
+            add_nonce(response, nonce);
+        }
+    }
+}
+
 impl<F, ResBody, E> ResponseFuture<F, ResBody, E> {
-    /// The response of the inner service, with a fresh nonce where one is due.
-    pub(super) fn inner(future: F, lent: Lent, nonce: Option<Box<str>>) -> Self {
+    /// The response of the inner service, and what is done then.
+    pub(super) fn inner(future: F, lent: Lent, after: AfterResponse) -> Self {
         Self {
-            kind: match nonce {
-                None => Kind::Inner { future, lent },
-                Some(nonce) => Kind::WithNonce {
+            kind: if after.nonce.is_none() && after.decision.is_none() {
+                Kind::Inner { future, lent }
+            } else {
+                Kind::Attended {
                     future,
                     lent,
-                    nonce,
-                },
+                    after,
+                }
             },
         }
     }
@@ -115,18 +137,20 @@ where
                 }
                 #[cfg(not(feature = "jwks"))]
                 KindProjection::Inner { future, .. } => return future.poll(cx),
-                KindProjection::WithNonce {
+                KindProjection::Attended {
                     future,
                     lent,
-                    nonce,
+                    after,
                 } => {
                     let mut response = match future.poll(cx) {
                         Poll::Ready(Ok(response)) => response,
                         other => return other,
                     };
-                    add_nonce(&mut response, nonce);
-                    let rest = rest_of_lent(&response, std::mem::take(lent));
-                    kind.set(Kind::refused(response, rest));
+                    std::mem::take(after).apply(&mut response);
+                    match rest_of_lent(&response, std::mem::take(lent)) {
+                        None => return Poll::Ready(Ok(response)),
+                        rest => kind.set(Kind::refused(response, rest)),
+                    }
                 }
                 KindProjection::Pending { future } => match future.poll(cx) {
                     Poll::Ready(Ok((response, rest))) => kind.set(Kind::refused(response, rest)),
@@ -151,7 +175,7 @@ where
 }
 
 /// RFC 9449 s8.2: a nonce on any response, which must not be stored with it.
-pub(super) fn add_nonce<B>(response: &mut Response<B>, nonce: &str) {
+fn add_nonce<B>(response: &mut Response<B>, nonce: &str) {
     let headers = response.headers_mut();
     // INVARIANT: a nonce is base64url.
     if let Ok(nonce) = HeaderValue::from_str(nonce) {

@@ -1,6 +1,7 @@
 //! Floor 5: layers, services and extractors.
 
 pub(crate) mod response;
+pub(crate) mod decision;
 pub(crate) mod future;
 pub(crate) mod authenticate;
 #[cfg(feature = "jwks")]

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::decision_record::DecisionRecord;
 use crate::model::error::rejection::Rejection;
+use crate::model::time::UnixTime;
 
 /// Something that an operator may want to know. It is made where it happens and written down in
 /// one place, which knows the level, the message and the names of the fields.
@@ -42,6 +44,26 @@ pub(crate) enum Event<'e> {
         count: u64,
         /// How many for each fault, such as `expired=12 signature=1`.
         faults: &'e str,
+    },
+    /// A request was decided, by the layer and all guards together.
+    RequestDecided { record: &'e DecisionRecord },
+    /// The application's sink did not take a decision record.
+    DecisionSinkFailed {
+        /// Escaped and cut.
+        error: &'e str,
+    },
+    /// A layer was made that only observes, until then; or whose end is over or too far away.
+    ObserveOnly {
+        resource: &'e str,
+        until: UnixTime,
+        is_observing: bool,
+    },
+    /// Requests go on that would have been refused.
+    RefusalsObserved {
+        resource: &'e str,
+        until: UnixTime,
+        /// Since the layer was made.
+        passed: u64,
     },
     /// A request needs what only `connect()` loads, and it was never called.
     NotConnected,

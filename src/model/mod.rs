@@ -19,4 +19,5 @@ pub(crate) mod ids;
 pub(crate) mod reach;
 pub(crate) mod resource_set;
 pub(crate) mod error;
+pub(crate) mod decision_record;
 pub(crate) mod event;

@@ -3,6 +3,8 @@
 pub(crate) mod util;
 pub(crate) mod clock;
 pub(crate) mod directory;
+#[cfg(feature = "jwks")]
+pub(crate) mod decision_queue;
 pub(crate) mod directory_fn;
 pub(crate) mod cache;
 pub(crate) mod replay;

@@ -21,6 +21,7 @@ use crate::server::decide::sender::CheckedSender;
 use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::observe::check_time;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
@@ -188,6 +189,9 @@ impl ResourceServer {
                 return self.introspect(issuer, token);
             }
         }
+        if self.0.listeners.is_on() {
+            check_time::begin();
+        }
         let decision = self.verify(&registry, credential, now.wall)?;
         self.accept(decision, digest, now)
     }
@@ -201,6 +205,9 @@ impl ResourceServer {
     ) -> Result<Decision<SharedRequest>, Rejection> {
         let now = Now::of(&*self.0.clock);
         let mut decision = issuer.authenticate(token, now);
+        if matches!(decision, Ok(Decision::Pending(_))) && self.0.listeners.is_on() {
+            check_time::begin();
+        }
         if let Some(authority) = issuer.signer() {
             decision = self.check_connection(authority, decision);
         }

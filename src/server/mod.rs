@@ -5,9 +5,11 @@ pub(crate) mod presets;
 pub(crate) mod decide;
 pub(crate) mod compile;
 pub(crate) mod refusal_counters;
+pub(crate) mod observe;
 mod registry;
 pub(crate) mod resource_server;
 pub(crate) mod resources;
+mod observed;
 mod check_status;
 pub(crate) mod authenticate;
 #[cfg(feature = "jwks")]

@@ -33,6 +33,8 @@ use crate::server::decide::authorization_server::AuthorizationServer;
 use crate::server::decide::protected_resource::ProtectedResources;
 use crate::server::decide::sender::DpopRules;
 use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::observe::listeners::DecisionListeners;
+use crate::server::observe::observe_only::ObservingLayers;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::RegistryCell;
 use crate::server::settings::path_parameters::PathParameters;
@@ -97,6 +99,9 @@ pub(super) struct ServerState {
     pub(super) path: PathParameters,
     pub(super) connection: Connection,
     pub(super) refusals: RefusalCounters,
+    /// Fixed while the server runs.
+    pub(super) listeners: DecisionListeners,
+    pub(super) observing: ObservingLayers,
 }
 
 impl ServerState {

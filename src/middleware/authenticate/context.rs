@@ -7,6 +7,7 @@ use http::Extensions;
 use http::HeaderMap;
 
 use crate::middleware::authenticate::client_certificate::CertificateProxy;
+use crate::middleware::decision::{DecisionCell, DecisionSource};
 use crate::middleware::response::challenge::{ChallengePolicy, ReplyForm};
 use crate::middleware::response::drain_body::ReadBounds;
 use crate::middleware::response::refusal::Refusal;
@@ -16,13 +17,15 @@ use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal_of, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, add_kept_tokens};
 use crate::model::binding::RequiredBindings;
+use crate::model::decision_record::DecisionStage;
 use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::resource_set::ResourceSet;
 use crate::model::scope::{ScopeToken, add_tokens};
 use crate::runtime::replay::proof_store::ProofFingerprint;
-use crate::runtime::util::striped::StripedArcHandle;
+use crate::runtime::util::striped::{StripedArc, StripedArcHandle};
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::observe::observe_only::ObserveOnly;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
@@ -45,6 +48,8 @@ pub(crate) struct AuthContext {
     pub(in crate::middleware) demanded: DemandedScopes,
     /// The DPoP proof that the request has used up, for the layers inside.
     pub(in crate::middleware) used_proof: Option<ProofFingerprint>,
+    /// Where something listens: guards note their refusals in it.
+    pub(in crate::middleware) decision: Option<Arc<DecisionCell>>,
 }
 
 /// What a layer admits beside good tokens of its own context.
@@ -84,6 +89,10 @@ pub(crate) struct LayerPolicy {
     pub(in crate::middleware) read_bounds: ReadBounds,
     /// A setting of the layer that cannot be used as it was given: every request is answered 500.
     pub(in crate::middleware) setting_fault: Option<SettingFault>,
+    /// `None` where nothing listens to decisions.
+    pub(in crate::middleware) decisions: Option<StripedArc<DecisionSource>>,
+    /// Where refusals go on, until a day.
+    pub(in crate::middleware) observe_only: Option<Arc<ObserveOnly>>,
 }
 
 /// A setting of a layer that cannot be used as it was given. A layer has no `build()` to refuse it.
@@ -93,6 +102,24 @@ pub(crate) struct SettingFault {
     pub(in crate::middleware) setting: &'static str,
     /// `Contradicts`: given twice, with different values.
     pub(in crate::middleware) problem: Problem,
+}
+
+impl LayerPolicy {
+    /// Whether a refusal of a request goes on now. A mistake in the wiring never does.
+    pub(in crate::middleware) fn observes(&self, rejection: &Rejection) -> bool {
+        let Some(observe_only) = &self.observe_only else {
+            return false;
+        };
+        let is_wiring = matches!(
+            rejection.kind(),
+            RejectionKind::Misconfigured(_) | RejectionKind::NotAuthenticated
+        );
+        if is_wiring || !observe_only.observes(self.server.wall_clock()) {
+            return false;
+        }
+        observe_only.pass(|| self.server.monotonic());
+        true
+    }
 }
 
 impl SettingFault {
@@ -186,6 +213,15 @@ impl AuthContext {
 
     /// A guard's refusal, with this layer's challenge.
     pub(crate) fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
+        self.refuse_in(DecisionStage::Guard, rejection)
+    }
+
+    /// A refusal of this stage, with this layer's challenge.
+    pub(in crate::middleware) fn refuse_in(
+        &self,
+        stage: DecisionStage,
+        rejection: impl Into<Rejection>,
+    ) -> Refusal {
         let rejection = self.with_all_scopes(rejection.into());
         let rejection = match &self.verified {
             Some(verified) => explained(rejection, verified).by(verified.realm()),
@@ -193,6 +229,9 @@ impl AuthContext {
         };
         let verified = self.verified.as_deref().map(|verified| &**verified);
         log_refusal_of(&rejection, &self.policy.server, verified);
+        if let Some(decision) = &self.decision {
+            decision.note(stage, &rejection);
+        }
         Refusal::new(rejection, Arc::clone(&self.policy.challenge), self.reply)
     }
 
@@ -243,6 +282,15 @@ impl AuthContext {
         add_kept_tokens(&mut tokens, kept);
         let scope = tokens.join(" ");
         rejection.with_scope(&scope)
+    }
+
+    /// Whether the request goes on although a guard has just refused it: its layer only observes.
+    pub(in crate::middleware) fn passes(&self, refusal: &Refusal) -> bool {
+        let passes = self.policy.observes(refusal.rejection());
+        if let (true, Some(decision)) = (passes, &self.decision) {
+            decision.pass();
+        }
+        passes
     }
 
     /// What a tenant guard checks before it looks at the caller.

@@ -5,6 +5,7 @@ use http::HeaderName;
 use crate::middleware::authenticate::client_certificate::{CertificateProxy, SETTING};
 use crate::middleware::authenticate::layer::AuthenticateLayer;
 use crate::model::error::rejection_detail::Problem;
+use crate::model::time::UnixTime;
 use crate::verify::request::certificate_header::ClientCertificateHeader;
 use crate::verify::request::trusted_peers::TrustedPeers;
 
@@ -103,6 +104,45 @@ impl<M, E> DangerousLayer<M, E> {
     pub fn token_header(mut self, name: HeaderName) -> AuthenticateLayer<M, E> {
         self.0.sources.add_header(name);
         self.0
+    }
+
+    /// Lets requests go on that this layer, or a [`RequireLayer`](crate::layer::RequireLayer) or
+    /// [`RequireScopeLayer`](crate::layer::RequireScopeLayer) behind it, refuses, until `until`: to see what
+    /// would break before it does. From that time on, by the server's clock, they are refused; no deploy
+    /// is needed for that.
+    ///
+    /// What is given up, until then: everything. A request with a bad token or with none goes on as one
+    /// under [`optional`](AuthenticateLayer::optional) where nothing was sent, with **no caller**: what runs
+    /// behind the layer must not take the layer for protection. Extractors that have to make a value, such
+    /// as [`AccessToken`](crate::AccessToken), [`Scoped`](crate::Scoped) and
+    /// [`WorkspaceAccess`](crate::WorkspaceAccess), refuse all the same, and so does the layer for MCP. What is 500 stays 500.
+    ///
+    /// Each such request is a decision [`Observed`](crate::observe::DecisionOutcome::Observed), is logged
+    /// and counted as a refusal, and counted in
+    /// [`observe_only_status`](crate::ResourceServer::observe_only_status). A warning is logged when this
+    /// setting is made, and at most once a minute while requests go on.
+    ///
+    /// `until` is at most 90 days after this call; with a later time the layer enforces from the
+    /// beginning, and a warning says so: a longer observation is one that was forgotten. With two different
+    /// times it answers every request 500. Default: the layer enforces.
+    ///
+    /// ```
+    /// use portcullis::time::UnixTime;
+    /// # use portcullis::{Issuer, ResourceServer};
+    ///
+    /// # let server = ResourceServer::builder("https://api.example.com")
+    /// #     .issuer(Issuer::oidc("https://id.example.com"))
+    /// #     .build()?;
+    /// let end_of_2026 = UnixTime::from_secs(1_798_761_599);
+    /// let layer = server.authenticate().danger().observe_only_until(end_of_2026);
+    /// # let _ = layer;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    #[doc(alias("dry_run", "report_only", "shadow_mode", "audit_mode"))]
+    pub fn observe_only_until(mut self, until: UnixTime) -> AuthenticateLayer<M, E> {
+        let is_one = self.0.set_observe_only(until);
+        self.0
+            .demand("observe_only_until", is_one, Problem::Contradicts)
     }
 
     /// Believes the header field in which a proxy that terminates TLS sends the certificate of the

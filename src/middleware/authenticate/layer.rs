@@ -15,6 +15,7 @@ use tower_layer::Layer;
 use crate::middleware::authenticate::client_certificate::CertificateProxy;
 use crate::middleware::authenticate::context::{AdmissionRules, LayerPolicy, SettingFault};
 use crate::middleware::authenticate::service::Authenticate;
+use crate::middleware::decision::DecisionSource;
 use crate::middleware::response::body::{EmptyBody, RenderedBody, Renderer};
 use crate::middleware::response::challenge::{
     ChallengePolicy, ChallengeText, OfferedSchemes, ServedMetadata,
@@ -24,7 +25,10 @@ use crate::model::binding::{Binding, RequiredBindings};
 use crate::model::error::rejection_detail::Problem;
 use crate::model::resource_set::ResourceSet;
 use crate::model::scope::{ScopeRequirement, add_tokens, challenge_of, tokens_of};
+use crate::model::time::UnixTime;
 use crate::model::url;
+use crate::runtime::util::striped::StripedArc;
+use crate::server::observe::observe_only::ObserveOnly;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::{ConfigError, is_quotable};
 use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
@@ -167,6 +171,7 @@ struct Settings {
     descriptions: bool,
     grpc: bool,
     required_bindings: RequiredBindings,
+    observe_only: Option<Arc<ObserveOnly>>,
 }
 
 /// Sets what has one value. False where it has another already.
@@ -382,6 +387,15 @@ impl<M, E> AuthenticateLayer<M, E> {
         set_once(&mut self.settings.certificate_proxy, proxy)
     }
 
+    /// Lets refused requests go on until then. False where it was set to another time.
+    pub(in crate::middleware) fn set_observe_only(&mut self, until: UnixTime) -> bool {
+        if let Some(before) = &self.settings.observe_only {
+            return before.until() == until;
+        }
+        self.settings.observe_only = Some(self.server.observe_only(self.resource, until));
+        true
+    }
+
     /// Remembers the first setting that does not hold.
     pub(in crate::middleware) fn demand(
         mut self,
@@ -462,6 +476,13 @@ impl<M, E> AuthenticateLayer<M, E> {
                 time: settings.refused_body_time.unwrap_or(standard.time),
             },
             setting_fault: self.setting_fault.or(one_name_for_both),
+            decisions: self.server.listeners().is_on().then(|| {
+                StripedArc::new(DecisionSource {
+                    server: self.server.clone(),
+                    resource_place: self.resource,
+                })
+            }),
+            observe_only: settings.observe_only.clone(),
         }
     }
 }

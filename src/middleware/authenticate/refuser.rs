@@ -7,6 +7,7 @@ use http::Request;
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::response::refusal::{Refusal, RequestHead};
+use crate::model::decision_record::DecisionStage;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::scope::Scope;
 use crate::verify::request::request_parts::RequestParts;
@@ -89,7 +90,7 @@ impl Refuser {
     /// [`Outage`](crate::error::Outage). It is logged here, so make one only to return it.
     pub fn refuse(&self, rejection: impl Into<Rejection>) -> Refusal {
         self.context
-            .refuse(rejection)
+            .refuse_in(DecisionStage::Application, rejection)
             .with_request(self.request.clone())
     }
 

@@ -20,9 +20,12 @@ use crate::logging;
 #[cfg(feature = "axum")]
 use crate::middleware::authenticate::axum_extensions::original_uri;
 use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
-use crate::middleware::future::{Lent, ResponseFuture};
+use crate::middleware::decision::{
+    DecisionCell, DecisionFacts, DecisionGuard, DecisionSource, DecisionStart,
+};
 #[cfg(feature = "jwks")]
-use crate::middleware::future::{add_nonce, rest_of_lent};
+use crate::middleware::future::rest_of_lent;
+use crate::middleware::future::{AfterResponse, Lent, ResponseFuture};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest};
 use crate::middleware::response::challenge::{ReplyForm, respond};
 use crate::middleware::response::drain_body::Reading;
@@ -39,9 +42,9 @@ use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
 use crate::server::decide::sender::AuthenticatedRequest;
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
-use crate::verify::request::credential::SentSchemes;
+use crate::verify::request::credential::{Credential, SentSchemes};
 use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
@@ -103,15 +106,34 @@ impl Authenticator {
         }
     }
 
-    /// Puts the result of authentication into the extensions, where this layer admits it. Returns a
-    /// nonce for the response where one is due.
+    /// The check of a verified token by this layer. Whether it is a principal's, which this layer
+    /// admits to workspaces alone.
+    fn check(&self, verified: Option<&VerifiedRequest>) -> Result<bool, Rejection> {
+        let Some(verified) = verified else {
+            return if self.0.admits.nothing_sent {
+                Ok(false)
+            } else {
+                Err(RejectionKind::MissingToken.into())
+            };
+        };
+        self.0.check_resource(verified)?;
+        let is_of_context = verified.is_for(self.0.context.as_deref());
+        if !is_of_context && !(self.0.admits.principals && verified.is_principal()) {
+            return Err(self.0.wrong_context().by(verified.realm()));
+        }
+        self.0.check_binding(verified)?;
+        Ok(!is_of_context)
+    }
+
+    /// Puts the result of authentication into the extensions, where this layer admits it. Returns what
+    /// is to be done with the response.
     fn admit<B>(
         &self,
         request: &mut Request<B>,
         protocol: ResponseProtocol,
         authenticated: Option<AuthenticatedRequest>,
-    ) -> Result<Option<Box<str>>, Rejection> {
-        let mut other_context = false;
+        start: &DecisionStart,
+    ) -> Result<AfterResponse, Refused> {
         let (verified, dpop) = match authenticated {
             Some(AuthenticatedRequest { verified, dpop }) => (Some(verified), dpop),
             None => (None, None),
@@ -121,27 +143,20 @@ impl Authenticator {
             (Some(_), None) => SentSchemes::Bearer,
             (None, _) => SentSchemes::Other,
         };
-        if let Some(verified) = &verified {
-            self.0.check_resource(verified)?;
-        }
-        match &verified {
-            Some(verified) if !verified.is_for(self.0.context.as_deref()) => {
-                if !(self.0.admits.principals && verified.is_principal()) {
-                    return Err(self.0.wrong_context().by(verified.realm()));
-                }
-                other_context = true;
+        let other_context = match self.check(verified.as_deref().map(|verified| &**verified)) {
+            Ok(other_context) => other_context,
+            Err(rejection) => {
+                return Err(Refused {
+                    rejection,
+                    verified,
+                });
             }
-            Some(_) => {}
-            None if self.0.admits.nothing_sent => {}
-            None => return Err(RejectionKind::MissingToken.into()),
-        }
-        if let Some(verified) = &verified {
-            self.0.check_binding(verified)?;
-        }
+        };
         log_admitted(
             &self.0.server,
             verified.as_deref().map(|verified| &**verified),
         );
+        let decision = self.open_decision(request, start, &verified, None)?;
         request.extensions_mut().insert(AuthContext {
             verified,
             policy: self.0.share(),
@@ -149,8 +164,102 @@ impl Authenticator {
             reply: ReplyForm { protocol, schemes },
             demanded: DemandedScopes::default(),
             used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
+            decision: decision.clone(),
         });
-        Ok(dpop.and_then(|dpop| dpop.fresh_nonce))
+        Ok(AfterResponse {
+            nonce: dpop.and_then(|dpop| dpop.fresh_nonce),
+            decision: decision.map(DecisionGuard),
+        })
+    }
+
+    /// Lets a request go on that is refused, as one where nothing was sent: this layer only observes.
+    fn pass<B>(
+        &self,
+        request: &mut Request<B>,
+        protocol: ResponseProtocol,
+        rejection: &Rejection,
+        start: &DecisionStart,
+    ) -> Result<AfterResponse, Refused> {
+        log_refusal(rejection, &self.0.server);
+        let decision = self.open_decision(request, start, &None, Some(rejection))?;
+        let schemes = SentSchemes::of(request.headers());
+        request.extensions_mut().insert(AuthContext {
+            verified: None,
+            policy: self.0.share(),
+            other_context: false,
+            reply: ReplyForm { protocol, schemes },
+            demanded: DemandedScopes::default(),
+            used_proof: None,
+            decision: decision.clone(),
+        });
+        Ok(AfterResponse {
+            nonce: None,
+            decision: decision.map(DecisionGuard),
+        })
+    }
+
+    /// Decides about a refusal: it goes on, or is the answer.
+    fn admit_or_pass<B>(
+        &self,
+        request: &mut Request<B>,
+        protocol: ResponseProtocol,
+        outcome: Result<Option<AuthenticatedRequest>, Rejection>,
+        start: &DecisionStart,
+    ) -> Result<AfterResponse, Refused> {
+        let admitted = match outcome {
+            Ok(authenticated) => self.admit(request, protocol, authenticated, start),
+            Err(rejection) => Err(rejection.into()),
+        };
+        match admitted {
+            Err(refused) if self.0.observes(&refused.rejection) => {
+                self.pass(request, protocol, &refused.rejection, start)
+            }
+            admitted => admitted,
+        }
+    }
+
+    /// The cell of a request that goes on, where something listens.
+    #[inline]
+    fn open_decision<B>(
+        &self,
+        request: &Request<B>,
+        start: &DecisionStart,
+        verified: &Option<SharedRequest>,
+        passed: Option<&Rejection>,
+    ) -> Result<Option<Arc<DecisionCell>>, Refused> {
+        let Some(decisions) = &self.0.decisions else {
+            return Ok(None);
+        };
+        let facts = self.facts(decisions, request, start, verified.clone());
+        match DecisionCell::open(decisions.share(), start, facts, passed) {
+            Ok(cell) => Ok(Some(cell)),
+            Err(outage) => Err(Refused {
+                rejection: outage.into(),
+                verified: verified.clone(),
+            }),
+        }
+    }
+
+    fn facts<B>(
+        &self,
+        decisions: &DecisionSource,
+        request: &Request<B>,
+        start: &DecisionStart,
+        verified: Option<SharedRequest>,
+    ) -> DecisionFacts {
+        let has_id = verified.as_ref().is_some_and(|it| it.token.id().is_some());
+        DecisionFacts {
+            fingerprint: (!has_id)
+                .then(|| self.fingerprint(decisions, request))
+                .flatten(),
+            check_time: start.check_time(),
+            verified,
+        }
+    }
+
+    fn fingerprint<B>(&self, decisions: &DecisionSource, request: &Request<B>) -> Option<Box<str>> {
+        let credential = Credential::find(&self.0.sources, RequestParts::of(request));
+        decisions.fingerprint(credential.ok()??.as_bytes())
     }
 
     /// Lends the request's body to the inner service, where its rest has to be read should a guard
@@ -194,10 +303,20 @@ impl Authenticator {
     fn refuse<B, M: MakeBody<B>, ReqBody>(
         &self,
         request: &Request<ReqBody>,
-        rejection: &Rejection,
+        refused: Refused,
         protocol: ResponseProtocol,
+        start: &DecisionStart,
     ) -> Response<B> {
+        let Refused {
+            rejection,
+            verified,
+        } = refused;
+        let rejection = &rejection;
         log_refusal(rejection, &self.0.server);
+        if let Some(decisions) = &self.0.decisions {
+            let facts = self.facts(decisions, request, start, verified);
+            decisions.refuse(start, rejection, &facts);
+        }
         let reply = ReplyForm {
             protocol,
             schemes: SentSchemes::of(request.headers()),
@@ -227,12 +346,24 @@ where
         // The innermost layer decides, so what an outer layer left is removed. A proof that it used up
         // is no replay here.
         let outer = request.extensions_mut().remove::<AuthContext>();
-        let used_proof = outer.and_then(|outer| outer.used_proof);
-        let protocol = self.authenticator.protocol(&request);
-        let admitted = match self.authenticator.authenticate(&mut request, used_proof) {
-            Ok(Decision::Done(verified)) => {
-                self.authenticator.admit(&mut request, protocol, verified)
-            }
+        let (used_proof, outer) =
+            outer.map_or((None, None), |outer| (outer.used_proof, outer.decision));
+        let authenticator = &self.authenticator;
+        let listens = authenticator.0.decisions.is_some();
+        let mut start = DecisionStart {
+            outer,
+            ..DecisionStart::default()
+        };
+        if listens {
+            DecisionStart::forget_checks();
+        }
+        let protocol = authenticator.protocol(&request);
+        let outcome = authenticator.authenticate(&mut request, used_proof);
+        if listens {
+            start.note_check();
+        }
+        let outcome = match outcome {
+            Ok(Decision::Done(authenticated)) => Ok(authenticated),
             #[cfg(feature = "jwks")]
             Ok(Decision::Pending(pending)) => {
                 // A pending request gives up what readiness reserved, such as a permit of a
@@ -241,22 +372,36 @@ where
                 let later = self.inner.clone();
                 self.inner = later.clone();
                 let authenticator = self.authenticator.clone();
-                let pending = finish::<S, M, _, _>(authenticator, later, request, pending);
+                let pending = finish::<S, M, _, _>(authenticator, later, request, pending, start);
                 return ResponseFuture::pending(Box::pin(pending));
             }
             Err(rejection) => Err(rejection),
         };
-        match admitted {
-            Ok(nonce) => {
-                let lent = self.authenticator.lend(&mut request);
-                ResponseFuture::inner(self.inner.call(request), lent, nonce)
+        match authenticator.admit_or_pass(&mut request, protocol, outcome, &start) {
+            Ok(after) => {
+                let lent = authenticator.lend(&mut request);
+                ResponseFuture::inner(self.inner.call(request), lent, after)
             }
-            Err(rejection) => {
-                let response = self
-                    .authenticator
-                    .refuse::<ResBody, M, _>(&request, &rejection, protocol);
-                ResponseFuture::refused(response, self.authenticator.read_rest(request))
+            Err(refused) => {
+                let response =
+                    authenticator.refuse::<ResBody, M, _>(&request, refused, protocol, &start);
+                ResponseFuture::refused(response, authenticator.read_rest(request))
             }
+        }
+    }
+}
+
+/// A request that a layer refuses, and its token where that is good.
+struct Refused {
+    rejection: Rejection,
+    verified: Option<SharedRequest>,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            verified: None,
         }
     }
 }
@@ -268,6 +413,7 @@ async fn finish<S, M, ReqBody, ResBody>(
     mut inner: S,
     mut request: Request<ReqBody>,
     pending: PendingDecision<Option<AuthenticatedRequest>>,
+    start: DecisionStart,
 ) -> Result<(Response<ResBody>, Option<Reading>), S::Error>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
@@ -276,21 +422,20 @@ where
 {
     let protocol = authenticator.protocol(&request);
     let outcome = pending.finish().await;
-    let admitted =
-        outcome.and_then(|verified| authenticator.admit(&mut request, protocol, verified));
-    let nonce = match admitted {
-        Ok(nonce) => nonce,
-        Err(rejection) => {
-            let response = authenticator.refuse::<ResBody, M, _>(&request, &rejection, protocol);
+    let admitted = authenticator.admit_or_pass(&mut request, protocol, outcome, &start);
+    let after = match admitted {
+        Ok(after) => after,
+        Err(refused) => {
+            let response =
+                authenticator.refuse::<ResBody, M, _>(&request, refused, protocol, &start);
             return Ok((response, authenticator.read_rest(request)));
         }
     };
+    drop(start);
     std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
     let lent = authenticator.lend(&mut request);
     let mut response = inner.call(request).await?;
-    if let Some(nonce) = nonce {
-        add_nonce(&mut response, &nonce);
-    }
+    after.apply(&mut response);
     let rest = rest_of_lent(&response, lent);
     Ok((response, rest))
 }

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 #[cfg(feature = "jwks")]
 use crate::middleware::authenticate::context::AuthContext;
-use crate::middleware::future::{Lent, ResponseFuture};
+use crate::middleware::future::{AfterResponse, Lent, ResponseFuture};
 use crate::middleware::require::check::{check_caller, check_requirements};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest, RenderedBody};
 use crate::middleware::response::drain_body::Reading;
@@ -157,7 +157,16 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match check::<R>(request.extensions_mut(), self.inside.as_deref()) {
-            Ok(()) => ResponseFuture::inner(self.inner.call(request), Lent::default(), None),
+            Ok(()) => ResponseFuture::inner(
+                self.inner.call(request),
+                Lent::default(),
+                AfterResponse::default(),
+            ),
+            Err(refusal) if passes(request.extensions(), &refusal) => ResponseFuture::inner(
+                self.inner.call(request),
+                Lent::default(),
+                AfterResponse::default(),
+            ),
             Err(refusal) => {
                 let seen = RefusedRequest::of(RequestParts::of(&request));
                 let response = refusal.answer_to::<ResBody, M>(Some(seen));
@@ -180,6 +189,12 @@ pub(in crate::middleware) fn read_rest<B: 'static>(request: Request<B>) -> Optio
 #[cfg(not(feature = "jwks"))]
 pub(in crate::middleware) fn read_rest<B>(_: Request<B>) -> Option<Reading> {
     None
+}
+
+/// Whether the layer of the request only observes.
+fn passes(extensions: &http::Extensions, refusal: &Refusal) -> bool {
+    let context = extensions.get::<AuthContext>();
+    context.is_some_and(|context| context.passes(refusal))
 }
 
 /// Whether the request meets `R`.

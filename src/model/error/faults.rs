@@ -223,6 +223,9 @@ faults! {
         /// The shared store of used DPoP proofs did not answer; see
         /// [`Dpop::when_store_is_down`](crate::binding::Dpop::when_store_is_down).
         ReplayStoreDown = "replay_store_down", "the shared store of used proofs does not answer";
+        /// The queue of decision records is full, and the setting says that nothing is done without a
+        /// record; see [`QueueFull::Refuse`](crate::observe::DecisionRecords::when_queue_is_full).
+        RecordQueueFull = "record_queue_full", "the queue of decision records is full";
         /// The status list of the token could not be fetched, or is not valid; see
         /// [`Issuer::status_list`](crate::Issuer::status_list).
         StatusListUnavailable = "status_list_unavailable", "the status list of the token is not available";

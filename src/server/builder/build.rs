@@ -30,6 +30,9 @@ use crate::server::compile::resource::resources::{self, ServerParts, check_resou
 use crate::server::compile::shared_store::{CheckedSharedStore, Shared};
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use crate::server::compile::userinfo;
+use crate::server::observe::listeners::DecisionListeners;
+use crate::server::observe::observe_only::ObservingLayers;
+use crate::server::observe::record_writer::RecordWriter;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::{Registry, RegistryCell};
 #[cfg(feature = "jwks")]
@@ -103,7 +106,11 @@ impl ResourceServerBuilder {
         let shared = store
             .map(|store| self.share(store, &registry, &revocations))
             .transpose()?;
+        let records = self.decision_records;
+        let records = records.map(|records| RecordWriter::new(records, &self.clock));
         let server = ResourceServer(Arc::new(ServerState {
+            listeners: DecisionListeners::new(self.observers, records),
+            observing: ObservingLayers::default(),
             #[cfg(feature = "redis")]
             shared,
             #[cfg(feature = "ssf")]
@@ -365,6 +372,9 @@ impl ResourceServerBuilder {
             mistakes.collect(check_cache(limits));
         }
         mistakes.collect(check_parameters(&self.path));
+        if let Some(records) = &self.decision_records {
+            mistakes.collect(records.check());
+        }
         mistakes.into_result()
     }
 }

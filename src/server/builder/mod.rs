@@ -9,4 +9,5 @@ pub(crate) mod ssf;
 mod lease;
 #[cfg(feature = "jwks")]
 mod key_set_copies;
+mod observe;
 mod build;

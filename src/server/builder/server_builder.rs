@@ -10,6 +10,8 @@ use crate::runtime::directory::{
     DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory, MembershipDirectory,
     UserDirectory, WorkspaceDirectory,
 };
+use crate::server::observe::observer::Observer;
+use crate::server::observe::settings::DecisionRecords;
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::LoadHook;
 use crate::server::resource_server::{ApplicationCheck, ResourceServer};
@@ -67,6 +69,8 @@ pub struct ResourceServerBuilder {
     pub(in crate::server) shows_unknown_issuers: bool,
     pub(in crate::server) logs_callers: bool,
     pub(in crate::server) scope_hierarchy: ScopeHierarchy,
+    pub(in crate::server) observers: Vec<Arc<dyn Observer>>,
+    pub(in crate::server) decision_records: Option<DecisionRecords>,
     /// The settings that hold one value.
     pub(in crate::server) once: RepeatedSettings,
     pub(in crate::server) binding: BindingSettings,
@@ -123,6 +127,8 @@ impl ResourceServerBuilder {
             shows_unknown_issuers: false,
             logs_callers: false,
             scope_hierarchy: ScopeHierarchy::new(),
+            observers: Vec::new(),
+            decision_records: None,
             once: RepeatedSettings::default(),
             binding: BindingSettings::default(),
             #[cfg(feature = "redis")]

@@ -1,0 +1,272 @@
+//! One decision for each request, from its layer and every guard together.
+//!
+//! 1. A layer that refuses decides at once. One that admits leaves a cell in the request's extensions:
+//!    guards note their refusals there, and the decision is made when the head of the response is known
+//!    or the request's future is dropped.
+//! 2. A refusal that a handler does not answer with decides nothing: the response says so by its
+//!    [`RejectionKind`] or its status.
+//! 3. The innermost layer of a server decides, so its decision replaces that of an outer one.
+//! 4. Where nothing listens there is no cell.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{Response, StatusCode};
+
+use crate::model::decision_record::{DecisionOutcome, DecisionStage};
+use crate::model::error::rejection::{Outage, Rejection, RejectionKind};
+use crate::runtime::util::striped::StripedArcHandle;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::observe::check_time;
+use crate::server::observe::record_writer::RecordPlace;
+use crate::server::observe::request_decision::RequestDecision;
+use crate::server::resource_server::ResourceServer;
+
+/// The most refusals of one request that are kept.
+const MOST_REFUSALS: usize = 16;
+
+/// The layer that decisions come from.
+pub(super) struct DecisionSource {
+    pub(super) server: ResourceServer,
+    pub(super) resource_place: usize,
+}
+
+/// What is known of a request when its layer has looked at it.
+#[derive(Default)]
+pub(super) struct DecisionFacts {
+    pub(super) verified: Option<SharedRequest>,
+    pub(super) fingerprint: Option<Box<str>>,
+    pub(super) check_time: Option<Duration>,
+}
+
+/// The decision on a request that its layer passed on.
+pub(super) struct DecisionCell {
+    source: StripedArcHandle<DecisionSource>,
+    facts: DecisionFacts,
+    state: Mutex<CellState>,
+}
+
+#[derive(Default)]
+struct CellState {
+    refusals: Vec<NotedRefusal>,
+    place: RecordPlace,
+    is_over: bool,
+}
+
+struct NotedRefusal {
+    stage: DecisionStage,
+    rejection: Rejection,
+    /// The request went on all the same: its layer only observes.
+    is_passed: bool,
+}
+
+/// The beginning of a layer's decision.
+#[derive(Default)]
+pub(super) struct DecisionStart {
+    /// When the check of a token began that is not in the cache.
+    pub(super) checked_from: Option<Instant>,
+    /// The cell of an outer layer.
+    pub(super) outer: Option<Arc<DecisionCell>>,
+}
+
+impl DecisionStart {
+    /// Nothing of an earlier check on this thread counts.
+    pub(super) fn forget_checks() {
+        let _ = check_time::take_begun();
+    }
+
+    /// Reads off the check that has begun since.
+    pub(super) fn note_check(&mut self) {
+        self.checked_from = check_time::take_begun();
+    }
+
+    pub(super) fn check_time(&self) -> Option<Duration> {
+        self.checked_from.map(|from| from.elapsed())
+    }
+
+    /// The inner layer has decided, so that an outer layer of the same server does not.
+    fn replace_outer(&self, server: &ResourceServer) {
+        if let Some(outer) = &self.outer {
+            if outer.source.server.is(server) {
+                outer.state().is_over = true;
+            }
+        }
+    }
+}
+
+impl DecisionSource {
+    /// A layer refuses, which decides.
+    pub(super) fn refuse(
+        &self,
+        start: &DecisionStart,
+        rejection: &Rejection,
+        facts: &DecisionFacts,
+    ) {
+        start.replace_outer(&self.server);
+        let outcome = outcome_of(rejection);
+        let decided = (outcome, DecisionStage::Layer, Some(rejection));
+        self.tell(decided, facts, RecordPlace::default());
+    }
+
+    /// The fingerprint of a token, where it is recorded.
+    pub(super) fn fingerprint(&self, token: &[u8]) -> Option<Box<str>> {
+        self.server.listeners().fingerprint(token)
+    }
+
+    #[inline]
+    fn tell(
+        &self,
+        (outcome, stage, rejection): (DecisionOutcome, DecisionStage, Option<&Rejection>),
+        facts: &DecisionFacts,
+        place: RecordPlace,
+    ) {
+        let verified: Option<&VerifiedRequest> = facts.verified.as_deref().map(|it| &**it);
+        let decision = RequestDecision {
+            outcome,
+            stage,
+            rejection,
+            verified,
+            resource: &self.server.resource_at(self.resource_place).identifier,
+            revision: self.server.decision_revision(),
+            check_time: facts.check_time,
+            fingerprint: facts.fingerprint.as_deref(),
+        };
+        self.server.listeners().decided(&decision, place);
+    }
+}
+
+impl DecisionCell {
+    /// A layer passes a request on. `passed` is what it would have refused it with.
+    ///
+    /// # Errors
+    ///
+    /// No request may go on without a place for its record, and there is none.
+    pub(super) fn open(
+        source: StripedArcHandle<DecisionSource>,
+        start: &DecisionStart,
+        facts: DecisionFacts,
+        passed: Option<&Rejection>,
+    ) -> Result<Arc<Self>, Outage> {
+        let place = source.server.listeners().reserve()?;
+        start.replace_outer(&source.server);
+        let cell = Arc::new(Self {
+            source,
+            facts,
+            state: Mutex::new(CellState {
+                place,
+                ..CellState::default()
+            }),
+        });
+        if let Some(rejection) = passed {
+            cell.note(DecisionStage::Layer, rejection);
+            cell.pass();
+        }
+        Ok(cell)
+    }
+
+    /// A guard or the application refuses.
+    pub(super) fn note(&self, stage: DecisionStage, rejection: &Rejection) {
+        let mut state = self.state();
+        if state.refusals.len() < MOST_REFUSALS {
+            state.refusals.push(NotedRefusal {
+                stage,
+                rejection: rejection.clone(),
+                is_passed: false,
+            });
+        }
+    }
+
+    /// The request goes on although it was refused last.
+    pub(super) fn pass(&self) {
+        if let Some(last) = self.state().refusals.last_mut() {
+            last.is_passed = true;
+        }
+    }
+
+    /// Decides, once.
+    fn close(&self, answer: Option<(StatusCode, Option<RejectionKind>)>) {
+        let state = {
+            let mut state = self.state();
+            if state.is_over {
+                return;
+            }
+            state.is_over = true;
+            let place = std::mem::take(&mut state.place);
+            (std::mem::take(&mut state.refusals), place)
+        };
+        let (refusals, place) = state;
+        let decided = match decisive(&refusals, answer) {
+            Some((noted, true)) => (
+                outcome_of(&noted.rejection),
+                noted.stage,
+                Some(&noted.rejection),
+            ),
+            Some((noted, false)) => (
+                DecisionOutcome::Observed,
+                noted.stage,
+                Some(&noted.rejection),
+            ),
+            None if self.facts.verified.is_some() => {
+                (DecisionOutcome::Admitted, DecisionStage::Layer, None)
+            }
+            None => (DecisionOutcome::Anonymous, DecisionStage::Layer, None),
+        };
+        self.source.tell(decided, &self.facts, place);
+    }
+
+    fn state(&self) -> MutexGuard<'_, CellState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The refusal that decides, and whether the request was answered with one.
+fn decisive(
+    refusals: &[NotedRefusal],
+    answer: Option<(StatusCode, Option<RejectionKind>)>,
+) -> Option<(&NotedRefusal, bool)> {
+    let passed = refusals.iter().find(|noted| noted.is_passed);
+    let enforced = refusals.iter().find(|noted| !noted.is_passed);
+    let answered = match answer {
+        Some((_, Some(kind))) => {
+            let same = |noted: &&NotedRefusal| !noted.is_passed && noted.rejection.kind() == kind;
+            refusals.iter().find(same).or(enforced)
+        }
+        Some((status, None)) if status.is_client_error() || status.is_server_error() => enforced,
+        // The handler did not answer with it.
+        Some(_) => None,
+        // The request ended without a response.
+        None => enforced,
+    };
+    match (passed, answered) {
+        // What the layer would have refused first is the cause of what is missing further inside.
+        (Some(passed), Some(_)) => Some((passed, true)),
+        (None, Some(answered)) => Some((answered, true)),
+        (Some(passed), None) => Some((passed, false)),
+        (None, None) => None,
+    }
+}
+
+fn outcome_of(rejection: &Rejection) -> DecisionOutcome {
+    match rejection.kind() {
+        RejectionKind::Unavailable(_) => DecisionOutcome::Unavailable,
+        _ => DecisionOutcome::Refused,
+    }
+}
+
+/// The future of a request that a layer passed on. When it ends, the decision is made.
+#[must_use]
+pub(super) struct DecisionGuard(pub(super) Arc<DecisionCell>);
+
+impl DecisionGuard {
+    /// The head of the response is known.
+    pub(super) fn answered<B>(&self, response: &Response<B>) {
+        let kind = response.extensions().get::<RejectionKind>().copied();
+        self.0.close(Some((response.status(), kind)));
+    }
+}
+
+impl Drop for DecisionGuard {
+    fn drop(&mut self) {
+        self.0.close(None);
+    }
+}
