@@ -130,12 +130,14 @@ impl Setting for Material {
 }
 
 /// A URL that may hold a password: the URL itself if it does not, or the place where it is.
+#[cfg(feature = "redis")]
 #[derive(Clone, Debug)]
 pub(in crate::server::config) enum StoreUrl {
     Text(String),
     At(Place),
 }
 
+#[cfg(feature = "redis")]
 impl<'de> Deserialize<'de> for StoreUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PlaceVisitor {
@@ -153,6 +155,7 @@ impl<'de> Deserialize<'de> for StoreUrl {
     }
 }
 
+#[cfg(feature = "redis")]
 impl Setting for StoreUrl {
     type Value = String;
 
@@ -193,7 +196,9 @@ mod schemas {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use super::{Material, Place, Secret, StoreUrl};
+    #[cfg(feature = "redis")]
+    use super::StoreUrl;
+    use super::{Material, Place, Secret};
 
     impl JsonSchema for Secret {
         fn inline_schema() -> bool {
@@ -228,5 +233,7 @@ mod schemas {
         )*};
     }
 
-    text_or_place!(Material, StoreUrl);
+    text_or_place!(Material);
+    #[cfg(feature = "redis")]
+    text_or_place!(StoreUrl);
 }

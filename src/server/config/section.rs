@@ -102,7 +102,12 @@ macro_rules! apply {
         apply!(each, $value, $self, $target, $member, <$target>::$member)
     };
     (each, $value:ident, $self:ident, $target:ty, $member:ident, $call:expr) => {
-        $crate::server::config::section::set_each($value, stringify!($member), $self.$member, $call)?
+        $crate::server::config::section::set_each(
+            $value,
+            stringify!($member),
+            $self.$member,
+            $call,
+        )?
     };
 }
 

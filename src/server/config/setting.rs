@@ -128,6 +128,7 @@ macro_rules! names {
         }
     };
 }
+#[cfg(any(feature = "redis", feature = "ssf"))]
 pub(in crate::server::config) use names;
 
 names! {

@@ -29,7 +29,10 @@ impl Setting for CognitoPool {
 
 /// Several tenants of one authorization server.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`issuer`, `tenant_claim` and `tenants`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "`issuer`, `tenant_claim` and `tenants`"
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct TenantFamily {
     /// Their identifier with one place in braces.
