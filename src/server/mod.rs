@@ -19,4 +19,6 @@ mod access;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 mod userinfo;
 pub(crate) mod builder;
+#[cfg(feature = "serde")]
+pub(crate) mod config;
 pub(crate) mod operate;
