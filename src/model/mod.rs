@@ -20,3 +20,4 @@ pub(crate) mod reach;
 pub(crate) mod resource_set;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod explained_check;

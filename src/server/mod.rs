@@ -10,6 +10,7 @@ pub(crate) mod resource_server;
 pub(crate) mod resources;
 mod check_status;
 pub(crate) mod authenticate;
+pub(crate) mod explain;
 #[cfg(feature = "jwks")]
 pub(crate) mod leases;
 #[cfg(feature = "axum")]

@@ -75,6 +75,17 @@ pub(crate) enum Miss {
     },
 }
 
+/// What a [`Miss`] would be.
+#[derive(Debug)]
+pub(crate) enum ForeseenMiss {
+    Unknown,
+    Wait,
+    Unavailable {
+        outage: Outage,
+        retry_after: Duration,
+    },
+}
+
 /// A permit to wait; dropping it frees the place.
 #[derive(Debug)]
 #[must_use]
@@ -161,9 +172,31 @@ impl RemoteKeys {
         let mut state = self.state();
         let now = state.schedule.look(Now::of(&*self.clock));
         let miss_ticket = passed.as_ref().map(|ticket| ticket.miss_ticket);
-        let current = self.current();
-        let schedule = &mut state.schedule;
-        let (outage, step) = match (current, searched) {
+        let (outage, step) = self.miss_action(&mut state.schedule, searched, id, miss_ticket, now);
+        drop(state);
+        match step {
+            MissAction::Unknown => Miss::Unknown,
+            MissAction::Later(retry_after) => Miss::Unavailable {
+                outage,
+                retry_after,
+            },
+            MissAction::Await(miss_ticket) => {
+                self.requested.notify_one();
+                self.admit(miss_ticket, passed, now, outage)
+            }
+        }
+    }
+
+    /// What the schedule says of a key that is not there.
+    fn miss_action(
+        &self,
+        schedule: &mut Schedule,
+        searched: Option<Generation>,
+        id: Option<&str>,
+        miss_ticket: Option<MissTicket>,
+        now: Duration,
+    ) -> (Outage, MissAction) {
+        match (self.current(), searched) {
             (Err(outage), _) => (outage, schedule.without_keys(miss_ticket, now)),
             (Ok(loaded), Some(searched)) if loaded.searched() == searched => (
                 Outage::KeyUnconfirmed,
@@ -176,23 +209,28 @@ impl RemoteKeys {
             (Ok(_), _) => {
                 let until = schedule.finished();
                 let seen = miss_ticket.map_or(until, |miss_ticket| miss_ticket.seen);
-                (
-                    Outage::KeyUnconfirmed,
-                    MissAction::Await(MissTicket { seen, until }),
-                )
+                let action = MissAction::Await(MissTicket { seen, until });
+                (Outage::KeyUnconfirmed, action)
             }
-        };
-        drop(state);
-        match step {
-            MissAction::Unknown => Miss::Unknown,
-            MissAction::Later(retry_after) => Miss::Unavailable {
+        }
+    }
+
+    /// What [`miss`](Self::miss) would do about a key that is not there: nothing is fetched, counted or
+    /// remembered.
+    pub(crate) fn foresee_miss(
+        &self,
+        searched: Option<Generation>,
+        id: Option<&str>,
+    ) -> ForeseenMiss {
+        let mut schedule = self.state().schedule.clone();
+        let now = schedule.look(Now::of(&*self.clock));
+        match self.miss_action(&mut schedule, searched, id, None, now) {
+            (_, MissAction::Unknown) => ForeseenMiss::Unknown,
+            (_, MissAction::Await(_)) => ForeseenMiss::Wait,
+            (outage, MissAction::Later(retry_after)) => ForeseenMiss::Unavailable {
                 outage,
                 retry_after,
             },
-            MissAction::Await(miss_ticket) => {
-                self.requested.notify_one();
-                self.admit(miss_ticket, passed, now, outage)
-            }
         }
     }
 

@@ -236,7 +236,6 @@ impl KeySet {
     }
 
     /// The ids of its usable keys.
-    #[cfg(feature = "jwks")]
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.by_id.keys().map(AsRef::as_ref)
     }
