@@ -4,5 +4,8 @@
 
 #[doc(inline)]
 pub use crate::model::explained_check::Check;
+#[cfg(feature = "jwks")]
+#[doc(inline)]
+pub use crate::server::diagnose::diagnosis::{Diagnosis, Finding, Severity};
 #[doc(inline)]
 pub use crate::server::explain::explanation::{Conclusion, Explanation, Step, StepOutcome};

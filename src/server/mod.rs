@@ -19,3 +19,5 @@ mod access;
 mod userinfo;
 pub(crate) mod builder;
 pub(crate) mod operate;
+#[cfg(feature = "jwks")]
+pub(crate) mod diagnose;

@@ -20,13 +20,15 @@ use std::io;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::model::url;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
+use crate::runtime::http::date::http_date;
+use crate::runtime::http::probe::{ConnectionProblem, ProbeError, ProbeResponse};
 use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::util::excerpt::excerpt;
 use crate::verify::json::object::Object;
@@ -234,6 +236,50 @@ impl Fetcher {
             .await
             .unwrap_or(Err(Fault::Timeout(self.total_time)))
             .map_err(|fault| FetchError { url: shown, fault })
+    }
+
+    /// Gets a document once, and tells what an operator wants to know of the outcome.
+    pub(crate) async fn probe(&self, url: &str) -> Result<ProbeResponse, ProbeError> {
+        let shown = url::shown(url);
+        let failed = |problem, fault| ProbeError {
+            problem,
+            text: FetchError {
+                url: shown.clone(),
+                fault,
+            }
+            .to_string(),
+        };
+        if let Err(phrase) = url::check(url, self.plain_http_anywhere) {
+            return Err(failed(ConnectionProblem::Address, Fault::Url(phrase)));
+        }
+        let request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
+        let exchange = async {
+            let response = request.send().await.map_err(|error| {
+                let problem = if error.is_timeout() {
+                    ConnectionProblem::TimedOut
+                } else {
+                    ConnectionProblem::of(&error)
+                };
+                failed(problem, fault_of(&error))
+            })?;
+            let status = response.status();
+            let date = response.headers().get(DATE);
+            let date = date.and_then(|date| http_date(date.to_str().ok()?));
+            let body = if status == StatusCode::OK {
+                let read = read(response, self.most_bytes).await;
+                read.map_err(|fault| match fault {
+                    Fault::TooLarge(_) => failed(ConnectionProblem::TooLarge, fault),
+                    fault => failed(ConnectionProblem::Other, fault),
+                })?
+            } else {
+                Vec::new()
+            };
+            let status = status.as_u16();
+            Ok(ProbeResponse { status, date, body })
+        };
+        let timed_out = failed(ConnectionProblem::TimedOut, Fault::Timeout(self.total_time));
+        let ended = tokio::time::timeout(self.total_time, exchange).await;
+        ended.unwrap_or(Err(timed_out))
     }
 
     async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {

@@ -8,4 +8,8 @@ pub(crate) mod cache_control;
 #[cfg(feature = "jwks")]
 pub(crate) mod tls;
 #[cfg(feature = "jwks")]
+mod date;
+#[cfg(feature = "jwks")]
+pub(crate) mod probe;
+#[cfg(feature = "jwks")]
 pub(crate) mod client;

@@ -20,8 +20,8 @@ use crate::model::error::rejection::Outage;
 use crate::runtime::clock::{Clock, Deadline, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
-use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KeySetSource, KnownKeySet};
-pub(crate) use crate::runtime::jwks::fetch_key_set::{Location, RemoteConfig};
+use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KnownKeySet};
+pub(crate) use crate::runtime::jwks::fetch_key_set::{KeySetSource, Location, RemoteConfig};
 use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
 pub(crate) use crate::runtime::jwks::schedule::RefreshLimits;
@@ -264,6 +264,11 @@ impl RemoteKeys {
         let configured = || self.source.config.issuer.as_ref().to_owned();
         let outcome = self.outcome(1).await;
         outcome.map_err(|error| FirstAttemptError::of(error, configured()))
+    }
+
+    /// Where the keys come from.
+    pub(crate) fn source(&self) -> &Arc<KeySetSource> {
+        &self.source
     }
 
     /// Whether the keys are fetched on demand, by their first token.

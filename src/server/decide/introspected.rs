@@ -226,6 +226,11 @@ impl IntrospectedIssuer {
         self.introspector.endpoint()
     }
 
+    /// Whether its endpoint gives a verdict on a random text, with our credentials.
+    pub(in crate::server) async fn probe(&self) -> Result<(), EndpointError> {
+        self.introspector.probe().await
+    }
+
     pub(in crate::server) fn status(&self) -> IntrospectionStatus {
         let memory = &self.introspector.handler().memory;
         self.introspector.status(memory.active.stats())

@@ -66,7 +66,7 @@ pub struct SkippedKey {
 }
 
 impl SkippedKey {
-    /// Whether it is logged.
+    /// Whether an operator is told: a key for encryption is no surprise.
     pub(crate) fn is_notable(&self) -> bool {
         self.reason != FOR_ENCRYPTION
     }
