@@ -15,6 +15,7 @@ mod verify;
 pub mod binding;
 pub mod config;
 pub mod error;
+pub mod explain;
 pub mod extract;
 pub mod layer;
 #[cfg(feature = "jwks")]

@@ -24,7 +24,6 @@
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
 //! | [`operations`] | logging, metrics, health and liveness, starts while an issuer is down, replacing a server, AWS Lambda |
 //! | [`decisions`] | who was admitted or refused and why: observers, records for audit, layers that only observe |
-//! | [`operations`] | logging, metrics, health and liveness, replacing a server, AWS Lambda |
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
 //! | [`testing`] | how to test an application, and how this library is tested |

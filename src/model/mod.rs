@@ -21,3 +21,4 @@ pub(crate) mod resource_set;
 pub(crate) mod error;
 pub(crate) mod decision_record;
 pub(crate) mod event;
+pub(crate) mod explained_check;

@@ -103,7 +103,7 @@ impl ResourceServer {
 
     /// What the request shows of its sender. `known` is the key that was kept with the token.
     #[inline(never)]
-    fn sender(
+    pub(in crate::server) fn sender(
         &self,
         request: RequestParts<'_>,
         credential: Credential<'_>,
@@ -363,14 +363,14 @@ impl ResourceServer {
 
     /// Whether `connect` was forgotten that would have loaded what was revoked before.
     #[cfg(feature = "jwks")]
-    fn is_waiting_for_connect(&self) -> bool {
+    pub(in crate::server) fn is_waiting_for_connect(&self) -> bool {
         self.0.loading.is_some() && !self.0.connection.is_begun()
     }
 
     /// Without fetched keys there is no `connect`.
     #[cfg(not(feature = "jwks"))]
     #[allow(clippy::unused_self)]
-    const fn is_waiting_for_connect(&self) -> bool {
+    pub(in crate::server) const fn is_waiting_for_connect(&self) -> bool {
         false
     }
 
@@ -387,7 +387,7 @@ impl ResourceServer {
 }
 
 /// Checks the claims of a signed token, and resolves the caller's identity.
-fn verified_request(
+pub(in crate::server) fn verified_request(
     authority: &IssuerAuthority,
     signed: &Signed<'_>,
     validity: CacheValidity,
@@ -420,7 +420,7 @@ fn verified_request(
 }
 
 /// Lends the thread's buffers for parsing a token.
-fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+pub(in crate::server) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     thread_local! {
         static SCRATCH: Cell<Scratch> = Cell::default();
     }

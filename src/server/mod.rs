@@ -12,6 +12,7 @@ pub(crate) mod resources;
 mod observed;
 mod check_status;
 pub(crate) mod authenticate;
+pub(crate) mod explain;
 #[cfg(feature = "jwks")]
 pub(crate) mod leases;
 #[cfg(feature = "axum")]
@@ -22,3 +23,5 @@ pub(crate) mod builder;
 #[cfg(feature = "serde")]
 pub(crate) mod config;
 pub(crate) mod operate;
+#[cfg(feature = "jwks")]
+pub(crate) mod diagnose;

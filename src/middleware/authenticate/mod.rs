@@ -10,4 +10,5 @@ pub(crate) mod refuser;
 mod lent_body;
 pub(crate) mod service;
 pub(crate) mod layer;
+pub(crate) mod explain;
 pub(crate) mod danger;

@@ -1,5 +1,6 @@
 //! URLs: validation, origin, and issuer identifiers with a placeholder.
 
+pub(crate) mod difference;
 pub(crate) mod issuer_template;
 pub(crate) mod check;
 

@@ -192,6 +192,15 @@ impl<T> TokenCache<T> {
         found
     }
 
+    /// The same, which counts neither as a hit nor as a miss.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) fn peek(&self, digest: TokenDigest, now: Now) -> Option<Arc<Cached<T>>> {
+        let (set, tag) = self.shard(digest)?.set(digest)?;
+        let mut tagged = set.slots.tagged(tag).filter_map(|slot| set.load(slot));
+        let found = tagged.find(|value| value.digest == digest)?;
+        found.is_valid(now).then_some(found)
+    }
+
     /// Inserts the value of a token, unless its set is full. A value that has another holder already
     /// is not inserted.
     pub(crate) fn keep(

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -28,6 +28,8 @@ use crate::model::url;
 use crate::runtime::http::bearer_file::BearerFile;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
 use crate::runtime::http::client_source::{ClientSource, Pool, cause_of};
+use crate::runtime::http::date::http_date;
+use crate::runtime::http::probe::{ConnectionProblem, ProbeError, ProbeResponse};
 use crate::runtime::http::tls::HttpOptions;
 use crate::verify::json::object::Object;
 
@@ -214,6 +216,51 @@ impl Fetcher {
             .map_err(|fault| FetchError { url: shown, fault })
     }
 
+    /// Gets a document once, and tells what an operator wants to know of the outcome.
+    pub(crate) async fn probe(&self, url: &str) -> Result<ProbeResponse, ProbeError> {
+        let shown = url::shown(url);
+        let failed = |problem, fault| ProbeError {
+            problem,
+            text: FetchError {
+                url: shown.clone(),
+                fault,
+            }
+            .to_string(),
+        };
+        if let Err(phrase) = url::check(url, self.plain_http_anywhere) {
+            return Err(failed(ConnectionProblem::Address, Fault::Url(phrase)));
+        }
+        let exchange = async {
+            let request = self.document(url).await;
+            let request = request.map_err(|fault| failed(ConnectionProblem::Other, fault))?;
+            let response = request.send().await.map_err(|error| {
+                let problem = if error.is_timeout() {
+                    ConnectionProblem::TimedOut
+                } else {
+                    ConnectionProblem::of(&error)
+                };
+                failed(problem, fault_of(&error))
+            })?;
+            let status = response.status();
+            let date = response.headers().get(DATE);
+            let date = date.and_then(|date| http_date(date.to_str().ok()?));
+            let body = if status == StatusCode::OK {
+                let read = read(response, self.most_bytes).await;
+                read.map_err(|fault| match fault {
+                    Fault::TooLarge(_) => failed(ConnectionProblem::TooLarge, fault),
+                    fault => failed(ConnectionProblem::Other, fault),
+                })?
+            } else {
+                Vec::new()
+            };
+            let status = status.as_u16();
+            Ok(ProbeResponse { status, date, body })
+        };
+        let timed_out = failed(ConnectionProblem::TimedOut, Fault::Timeout(self.total_time));
+        let ended = tokio::time::timeout(self.total_time, exchange).await;
+        ended.unwrap_or(Err(timed_out))
+    }
+
     async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {
         url::check(request.url, self.plain_http_anywhere).map_err(Fault::Url)?;
         let client = self.client.get().await.map_err(Fault::File)?;
@@ -270,8 +317,8 @@ impl Fetcher {
         fault_of(error)
     }
 
-    async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
-        url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
+    /// A request for a document, with the bearer token of the settings.
+    async fn document(&self, url: &str) -> Result<reqwest::RequestBuilder, Fault> {
         let client = self.client.get().await.map_err(Fault::File)?;
         let mut request = client
             .get(url)
@@ -283,6 +330,12 @@ impl Fetcher {
                 request = request.header(AUTHORIZATION, authorization);
             }
         }
+        Ok(request)
+    }
+
+    async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
+        url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
+        let mut request = self.document(url).await?;
         let mut conditional = false;
         let conditions = [
             (IF_NONE_MATCH, &validators.etag),

@@ -11,5 +11,8 @@ pub(crate) mod tls;
 pub(crate) mod bearer_file;
 #[cfg(feature = "jwks")]
 mod client_source;
+mod date;
+#[cfg(feature = "jwks")]
+pub(crate) mod probe;
 #[cfg(feature = "jwks")]
 pub(crate) mod client;

@@ -109,7 +109,7 @@ impl RemoteConfig {
     }
 
     /// Whether a document with this `issuer` is about the configured one.
-    fn is_named(&self, found: &str) -> bool {
+    pub(crate) fn is_named(&self, found: &str) -> bool {
         if self.tenants.is_empty() {
             return *found == *self.issuer;
         }

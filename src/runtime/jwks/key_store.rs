@@ -20,8 +20,8 @@ use crate::model::error::rejection::Outage;
 use crate::runtime::clock::{Clock, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::http::client::Fetcher;
-use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KeySetSource, KnownKeySet};
-pub(crate) use crate::runtime::jwks::fetch_key_set::{Location, RemoteConfig};
+use crate::runtime::jwks::fetch_key_set::{FetchedKeySet, KnownKeySet};
+pub(crate) use crate::runtime::jwks::fetch_key_set::{KeySetSource, Location, RemoteConfig};
 use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
 pub(crate) use crate::runtime::jwks::schedule::RefreshLimits;
@@ -69,6 +69,17 @@ pub(crate) enum Miss {
     /// Wait, then look again.
     Wait(WaitTicket),
     /// We cannot tell: 503.
+    Unavailable {
+        outage: Outage,
+        retry_after: Duration,
+    },
+}
+
+/// What a [`Miss`] would be.
+#[derive(Debug)]
+pub(crate) enum ForeseenMiss {
+    Unknown,
+    Wait,
     Unavailable {
         outage: Outage,
         retry_after: Duration,
@@ -161,9 +172,31 @@ impl RemoteKeys {
         let mut state = self.state();
         let now = state.schedule.look(Now::of(&*self.clock));
         let miss_ticket = passed.as_ref().map(|ticket| ticket.miss_ticket);
-        let current = self.current();
-        let schedule = &mut state.schedule;
-        let (outage, step) = match (current, searched) {
+        let (outage, step) = self.miss_action(&mut state.schedule, searched, id, miss_ticket, now);
+        drop(state);
+        match step {
+            MissAction::Unknown => Miss::Unknown,
+            MissAction::Later(retry_after) => Miss::Unavailable {
+                outage,
+                retry_after,
+            },
+            MissAction::Await(miss_ticket) => {
+                self.requested.notify_one();
+                self.admit(miss_ticket, passed, now, outage)
+            }
+        }
+    }
+
+    /// What the schedule says of a key that is not there.
+    fn miss_action(
+        &self,
+        schedule: &mut Schedule,
+        searched: Option<Generation>,
+        id: Option<&str>,
+        miss_ticket: Option<MissTicket>,
+        now: Duration,
+    ) -> (Outage, MissAction) {
+        match (self.current(), searched) {
             (Err(outage), _) => (outage, schedule.without_keys(miss_ticket, now)),
             (Ok(loaded), Some(searched)) if loaded.searched() == searched => (
                 Outage::KeyUnconfirmed,
@@ -176,23 +209,28 @@ impl RemoteKeys {
             (Ok(_), _) => {
                 let until = schedule.finished();
                 let seen = miss_ticket.map_or(until, |miss_ticket| miss_ticket.seen);
-                (
-                    Outage::KeyUnconfirmed,
-                    MissAction::Await(MissTicket { seen, until }),
-                )
+                let action = MissAction::Await(MissTicket { seen, until });
+                (Outage::KeyUnconfirmed, action)
             }
-        };
-        drop(state);
-        match step {
-            MissAction::Unknown => Miss::Unknown,
-            MissAction::Later(retry_after) => Miss::Unavailable {
+        }
+    }
+
+    /// What [`miss`](Self::miss) would do about a key that is not there: nothing is fetched, counted or
+    /// remembered.
+    pub(crate) fn foresee_miss(
+        &self,
+        searched: Option<Generation>,
+        id: Option<&str>,
+    ) -> ForeseenMiss {
+        let mut schedule = self.state().schedule.clone();
+        let now = schedule.look(Now::of(&*self.clock));
+        match self.miss_action(&mut schedule, searched, id, None, now) {
+            (_, MissAction::Unknown) => ForeseenMiss::Unknown,
+            (_, MissAction::Await(_)) => ForeseenMiss::Wait,
+            (outage, MissAction::Later(retry_after)) => ForeseenMiss::Unavailable {
                 outage,
                 retry_after,
             },
-            MissAction::Await(miss_ticket) => {
-                self.requested.notify_one();
-                self.admit(miss_ticket, passed, now, outage)
-            }
         }
     }
 
@@ -226,6 +264,11 @@ impl RemoteKeys {
         let configured = || self.source.config.issuer.as_ref().to_owned();
         let outcome = self.outcome(1).await;
         outcome.map_err(|error| FirstAttemptError::of(error, configured()))
+    }
+
+    /// Where the keys come from.
+    pub(crate) fn source(&self) -> &Arc<KeySetSource> {
+        &self.source
     }
 
     /// Whether the keys are fetched on demand, by their first token.

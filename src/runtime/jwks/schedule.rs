@@ -70,8 +70,8 @@ impl Default for RefreshLimits {
     }
 }
 
-/// The schedule of one issuer.
-#[derive(Debug)]
+/// The schedule of one issuer. A clone tells what would happen.
+#[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     limits: RefreshLimits,
     lazy: bool,

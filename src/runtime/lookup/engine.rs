@@ -259,6 +259,11 @@ impl<E: ResponseHandler> RemoteLookup<E> {
         }
     }
 
+    /// Whether the endpoint gives a verdict on a random text. It counts nowhere.
+    pub(crate) async fn probe(&self) -> Result<(), EndpointError> {
+        endpoint::health_check(&self.endpoint, self.request_time()).await
+    }
+
     /// Makes a health check, which no caller influences.
     async fn check(&self) -> Result<(), EndpointError> {
         self.health.count_call();

@@ -92,6 +92,23 @@ impl ProofStore {
         }
     }
 
+    /// What [`use_once`](Self::use_once) would say, without recording the proof.
+    pub(crate) fn foresee(
+        &self,
+        owner: &[&[u8]],
+        proof: ProofFingerprint,
+        now: Duration,
+    ) -> Replay {
+        let ProofFingerprint(fingerprint) = proof;
+        let owner = self.owner(owner);
+        match self.shard(fingerprint) {
+            Some(mut shard) => shard.foresee(fingerprint, owner, now),
+            None => Replay::Full {
+                retry_after: Duration::from_secs(1),
+            },
+        }
+    }
+
     /// The fingerprint of a proof with this thumbprint of its key and this `jti`.
     pub(crate) fn fingerprint(&self, thumbprint: &[u8; 32], jti: &[u8]) -> ProofFingerprint {
         let mut hasher = self.proof_hasher.build_hasher();

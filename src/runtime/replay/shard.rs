@@ -59,6 +59,22 @@ impl Shard {
         }
     }
 
+    /// Whether a proof is fresh and its owner has a place, without recording it.
+    pub(super) fn foresee(&mut self, fingerprint: NonZeroU64, owner: u32, now: Duration) -> Replay {
+        let passed = Seconds::passed(now);
+        self.drop_expired(passed);
+        if self.fingerprints.find(fingerprint).is_some() {
+            return Replay::Replayed;
+        }
+        let free = self.capacity.saturating_sub(self.entries.len());
+        if self.owners.count(owner) as usize >= free {
+            return Replay::Full {
+                retry_after: self.retry_after(passed),
+            };
+        }
+        Replay::Fresh
+    }
+
     /// Records a proof, if it is fresh and its owner has a place.
     pub(super) fn use_once(
         &mut self,
@@ -67,18 +83,11 @@ impl Shard {
         life: Duration,
         now: Duration,
     ) -> Replay {
-        let passed = Seconds::passed(now);
-        self.drop_expired(passed);
-        if self.fingerprints.find(fingerprint).is_some() {
-            return Replay::Replayed;
+        match self.foresee(fingerprint, owner, now) {
+            Replay::Fresh => {}
+            refused => return refused,
         }
-        let free = self.capacity.saturating_sub(self.entries.len());
         let held = self.owners.count(owner);
-        if held as usize >= free {
-            return Replay::Full {
-                retry_after: self.retry_after(passed),
-            };
-        }
         self.owners.set_count(owner, held.saturating_add(1));
         let expiry = Seconds::expiry(now, life);
         // Readings of different threads arrive out of order by a little. The order of expiry holds.

@@ -87,12 +87,20 @@ impl StatusReference {
 
     /// What the list says now. Without a lock.
     pub(crate) fn read(&self, now: Now) -> StatusReading {
+        let reading = self.peek(now);
+        if reading != StatusReading::Unknown {
+            self.0.slot.note_read(now.monotonic);
+        }
+        reading
+    }
+
+    /// The same, which does not count as a use of the list.
+    pub(crate) fn peek(&self, now: Now) -> StatusReading {
         let entry = &*self.0;
         let held = entry.slot.held.load();
         let Some(held) = held.as_deref().filter(|held| held.is_usable(now)) else {
             return StatusReading::Unknown;
         };
-        entry.slot.note_read(now.monotonic);
         match held.list().get(entry.index) {
             Some(status) if entry.lists.accepts(status) => StatusReading::Accepted,
             Some(status) => StatusReading::NotAccepted(status),

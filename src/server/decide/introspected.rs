@@ -114,6 +114,13 @@ impl RememberedResponses {
         self.active.find(digest, now)
     }
 
+    /// What the caches hold of a token, without a count of hits and misses.
+    fn peek(&self, digest: TokenDigest, now: Now) -> Option<Result<SharedRequest, TokenError>> {
+        let refused = || self.refused.peek(digest, now);
+        let active = self.active.peek(digest, now).map(Ok);
+        active.or_else(|| refused().map(|error| Err(TokenError::clone(&error))))
+    }
+
     /// Refusals have a cache of their own, so that a flood of bad tokens evicts no good one.
     fn refused(&self, digest: TokenDigest, now: Now) -> Option<TokenError> {
         self.refused
@@ -219,6 +226,11 @@ impl IntrospectedIssuer {
         self.introspector.endpoint()
     }
 
+    /// Whether its endpoint gives a verdict on a random text, with our credentials.
+    pub(in crate::server) async fn probe(&self) -> Result<(), EndpointError> {
+        self.introspector.probe().await
+    }
+
     pub(in crate::server) fn status(&self) -> IntrospectionStatus {
         let memory = &self.introspector.handler().memory;
         self.introspector.status(memory.active.stats())
@@ -262,6 +274,29 @@ impl IntrospectedIssuer {
             Ok(Decision::Done(verified))
         };
         Ok(Decision::Pending(PendingDecision::new(lookup)))
+    }
+
+    /// What [`authenticate`](Self::authenticate) would say without a look-up; `None` where it would ask
+    /// the issuer.
+    pub(in crate::server) fn foresee(
+        &self,
+        token: &[u8],
+        now: Now,
+    ) -> Option<Result<SharedRequest, Rejection>> {
+        let refused = |rejection: Rejection| Some(Err(rejection.by(self.realm())));
+        if token.len() > self.most_bytes {
+            return refused(TokenFault::TooLarge.into());
+        }
+        let memory = &self.introspector.handler().memory;
+        let digest = memory.active.digest(token)?;
+        if let Some(verified) = memory.active.peek(digest, now) {
+            return Some(Ok(verified));
+        }
+        if !is_b64token(token) {
+            return refused(RequestFault::NotAToken.into());
+        }
+        let known = memory.peek(digest, now)?;
+        Some(known.map_err(|error| Rejection::from(error).by(self.realm())))
     }
 
     /// The authority whose keys verify responses, where they are signed.

@@ -56,7 +56,7 @@ pub(in crate::server) enum KeySource {
 /// Keys of the configuration, and whether an operator has dropped them since.
 #[derive(Default)]
 pub(in crate::server) struct StaticKeys {
-    keys: KeySet,
+    pub(in crate::server) keys: KeySet,
     liveness: Liveness,
 }
 
@@ -78,7 +78,7 @@ impl StaticKeys {
     }
 
     /// What a token depends on that they verify; `None` where they were dropped.
-    fn validity(&self) -> Option<CacheValidity> {
+    pub(in crate::server) fn validity(&self) -> Option<CacheValidity> {
         let liveness = Some(self.liveness.clone()).filter(Liveness::is_live)?;
         Some(CacheValidity::while_live(liveness))
     }
@@ -246,7 +246,7 @@ impl KeySource {
 
 /// An algorithm that the issuer may not use. Its name is one of ours.
 #[cold]
-fn not_allowed(found: Algorithm, rules: &IssuerPolicy) -> TokenError {
+pub(in crate::server) fn not_allowed(found: Algorithm, rules: &IssuerPolicy) -> TokenError {
     let detail = RejectionDetail::new()
         .with_claim("alg")
         .with_problem(Problem::Differs)
@@ -257,7 +257,8 @@ fn not_allowed(found: Algorithm, rules: &IssuerPolicy) -> TokenError {
 }
 
 /// The rejection for static keys that an operator has dropped.
-const DROPPED: Rejection = Rejection::unavailable(Outage::KeysNotLoaded, Duration::from_secs(60));
+pub(in crate::server) const DROPPED: Rejection =
+    Rejection::unavailable(Outage::KeysNotLoaded, Duration::from_secs(60));
 
 /// Verifies the signature with the sets that are loaded. `loaded` has a place for each set.
 ///
@@ -305,7 +306,7 @@ fn check_remote<'c>(
 }
 
 /// What a key problem means when no newer key set can come.
-const fn final_fault(problem: &KeyProblem) -> TokenFault {
+pub(in crate::server) const fn final_fault(problem: &KeyProblem) -> TokenFault {
     match problem {
         KeyProblem::Fault(fault) => *fault,
         KeyProblem::UnknownKey => TokenFault::UnknownKey,

@@ -89,9 +89,22 @@ pub(in crate::server) struct Sender {
     certificate: Option<ClientCertificate>,
     /// The proof that an outer layer has used up for this request.
     used_proof: Option<ProofFingerprint>,
+    /// Whether the check of the sender uses the proof up and keeps its key.
+    records: bool,
 }
 
 impl Sender {
+    /// What is wrong with the proof beside the token, its binding aside.
+    pub(in crate::server) fn proof_fault(&self) -> Option<&Rejection> {
+        self.proof.as_ref()?.as_ref().err()
+    }
+
+    /// The same, whose check changes nothing.
+    pub(in crate::server) fn only_foreseen(mut self) -> Self {
+        self.records = false;
+        self
+    }
+
     /// Reads the proof and the certificate of a request. `used_proof` is the one that an outer layer
     /// has used up for this request.
     pub(in crate::server) fn of(
@@ -109,6 +122,7 @@ impl Sender {
             proof: rules.map(|rules| rules.check_proof(request, credential, known, now, scratch)),
             certificate: request.extensions.get::<ClientCertificate>().cloned(),
             used_proof,
+            records: true,
         }
     }
 
@@ -122,6 +136,7 @@ impl Sender {
             proof: None,
             certificate: request.extensions.get::<ClientCertificate>().cloned(),
             used_proof: None,
+            records: true,
         }
     }
 }
@@ -174,12 +189,13 @@ impl DpopRules {
         }
     }
 
-    /// Uses the proof up in the store of this process, unless an outer layer has.
+    /// Uses the proof up in the store of this process, unless an outer layer has. Where the sender is
+    /// only looked at, nothing is recorded.
     fn use_once(
         &self,
         verified: &VerifiedRequest,
         proof: &VerifiedProof,
-        used: Option<ProofFingerprint>,
+        (used, records): (Option<ProofFingerprint>, bool),
         now: Duration,
     ) -> Result<ProofUse, Rejection> {
         let Some(store) = &self.store else {
@@ -196,7 +212,12 @@ impl DpopRules {
         let client = token.client_id().map_or("", |id| id.as_str());
         let owner = [token.issuer(), subject, client].map(str::as_bytes);
         let life = self.proofs.longest_life();
-        match store.local.use_once(&owner, fingerprint, life, now) {
+        let replay = if records {
+            store.local.use_once(&owner, fingerprint, life, now)
+        } else {
+            store.local.foresee(&owner, fingerprint, now)
+        };
+        match replay {
             Replay::Fresh => Ok(ProofUse::First(fingerprint)),
             Replay::Replayed => Err(DpopFault::Replayed.into()),
             Replay::Full { retry_after } => {
@@ -286,6 +307,19 @@ struct Proven {
     fresh_nonce: Option<Box<str>>,
 }
 
+/// What [`check`] would say.
+pub(in crate::server) fn foresee(
+    verified: &VerifiedRequest,
+    sender: Sender,
+    rules: Option<&DpopRules>,
+    now: Now,
+) -> Result<(), Rejection> {
+    let proven = check_bindings(verified, sender.only_foreseen(), rules, now);
+    proven
+        .map(drop)
+        .map_err(|rejection| rejection.by(verified.realm()))
+}
+
 /// Checks every binding. `None` where the token is not bound to a key.
 fn check_bindings(
     verified: &VerifiedRequest,
@@ -320,12 +354,17 @@ fn check_bindings(
     if proof.thumbprint != *expected {
         return Err(unproven("cnf.jkt", "a proof by the token's key"));
     }
-    if let Some(key) = proof.new_key.take() {
+    if let Some(key) = proof.new_key.take().filter(|_| sender.records) {
         // Another request may have kept the same key meanwhile.
         let _ = verified.client_key.set(key);
     }
     let fresh_nonce = rules.check_nonce(&proof, now.wall)?;
-    let proof_use = rules.use_once(verified, &proof, sender.used_proof, now.monotonic)?;
+    let proof_use = rules.use_once(
+        verified,
+        &proof,
+        (sender.used_proof, sender.records),
+        now.monotonic,
+    )?;
     Ok(Some(Proven {
         proof,
         proof_use,

@@ -60,7 +60,7 @@ pub(in crate::server) fn check(
 }
 
 /// What a reading means; `None` where only a newer list tells.
-fn decided(reading: StatusReading) -> Option<Result<(), Rejection>> {
+pub(in crate::server) fn decided(reading: StatusReading) -> Option<Result<(), Rejection>> {
     match reading {
         StatusReading::Accepted => Some(Ok(())),
         StatusReading::NotAccepted(status) => Some(Err(not_accepted(status))),

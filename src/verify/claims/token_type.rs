@@ -82,7 +82,7 @@ pub(super) fn check_token_type(claims: &Object<'_>) -> Result<(), TokenFault> {
 }
 
 /// Amazon Cognito marks its access tokens by `token_use` only.
-pub(super) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
+pub(in crate::verify) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
     let found = claims.get("token_use");
     match found.and_then(Value::as_text).as_deref() {
         Some("access") => Ok(()),
@@ -92,7 +92,7 @@ pub(super) fn check_cognito(claims: &Object<'_>) -> Result<(), TokenError> {
 
 /// RFC 9068 s2.2: `jti` and `iat` are required in this profile. Other checks require `iss`, `exp`,
 /// `aud`, `sub` and `client_id`.
-pub(super) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
+pub(in crate::verify) fn check_rfc9068(claims: &Object<'_>) -> Result<(), TokenError> {
     required_text(claims, "jti").map_err(|error| error.by_setting("rfc9068"))?;
     match claims.get("iat") {
         Some(Value::Number(_)) => Ok(()),
@@ -123,7 +123,7 @@ pub(crate) fn is_other_kind(word: &str) -> bool {
 }
 
 /// Marks of ID, refresh and logout tokens (OpenID Connect Core s2, Back-Channel Logout s2.4).
-pub(super) fn check_not_for_the_client(
+pub(in crate::verify) fn check_not_for_the_client(
     claims: &Object<'_>,
     rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {

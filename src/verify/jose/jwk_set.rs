@@ -66,7 +66,7 @@ pub struct SkippedKey {
 }
 
 impl SkippedKey {
-    /// Whether it is logged.
+    /// Whether an operator is told: a key for encryption is no surprise.
     pub(crate) fn is_notable(&self) -> bool {
         self.reason != FOR_ENCRYPTION && self.reason != FOR_CERTIFICATES
     }
@@ -236,7 +236,6 @@ impl KeySet {
     }
 
     /// The ids of its usable keys.
-    #[cfg(feature = "jwks")]
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.by_id.keys().map(AsRef::as_ref)
     }

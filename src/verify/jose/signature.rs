@@ -101,6 +101,11 @@ impl<'c> Signed<'c> {
         self.token.key_id().filter(|_| self.is_named)
     }
 
+    /// The `kid` of the token.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.token.key_id()
+    }
+
     pub(in crate::verify) const fn header(&self) -> &Object<'c> {
         self.token.header()
     }

@@ -52,7 +52,6 @@ impl<'r> RequestParts<'r> {
     }
 }
 
-#[cfg(feature = "axum")]
 impl<'r> From<&'r http::request::Parts> for RequestParts<'r> {
     fn from(parts: &'r http::request::Parts) -> Self {
         Self {

@@ -4,14 +4,24 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use http::{HeaderMap, StatusCode};
 use portcullis::binding::{ClientCertificateHeader, TrustedPeers};
+use portcullis::explain::Conclusion;
 use portcullis::extract::ScopeToken;
 use portcullis::layer::RequireScopeLayer;
 use portcullis::tenant::{ClientId, SubjectId};
-use portcullis::{AccessToken, InRole, ResourceServer, Scoped, WorkspaceAccess};
+use portcullis::{
+    AccessToken, AuthenticateLayer, InRole, RejectionKind, ResourceServer, Scoped, WorkspaceAccess,
+};
 use serde_json::{Value, json};
+
+/// Shorter texts could stand in an explanation by accident.
+const SHORTEST_SIGNATURE: usize = 16;
 
 portcullis::scopes! {
     Read = "orders:read";
@@ -58,10 +68,12 @@ pub(super) fn router(
         .route("/whoami", get(known))
         .route("/workspaces/{workspace_id}/items", get(in_workspace))
         .route("/roles-admin", get(in_role))
-        .route_layer(authenticate());
+        .route_layer(authenticate())
+        .route_layer(from_fn_with_state(authenticate(), explained));
     let optional = Router::new()
         .route("/optional", get(perhaps_known))
-        .route_layer(authenticate().optional());
+        .route_layer(authenticate().optional())
+        .route_layer(from_fn_with_state(authenticate().optional(), explained));
     let public = Router::new().route("/public", get(anybody));
     let app = guarded.merge(optional).merge(public);
     match second {
@@ -69,9 +81,57 @@ pub(super) fn router(
         Some(second) => app.merge(
             Router::new()
                 .route("/layer2", get(scoped::<Read>))
-                .route_layer(second.authenticate()),
+                .route_layer(second.authenticate())
+                .route_layer(from_fn_with_state(second.authenticate(), explained)),
         ),
     }
+}
+
+/// Compares the explanation of each request with the layer's answer. A difference, or an explanation
+/// that quotes a signature, is answered in a way that no case expects.
+async fn explained(
+    State(layer): State<AuthenticateLayer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let explanation = layer.explain(&parts);
+    let signatures = signatures(&parts.headers);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let kind = response.extensions().get::<RejectionKind>().copied();
+    let is_alike = match explanation.conclusion() {
+        Conclusion::Refused(rejection) => kind == Some(rejection.kind()),
+        Conclusion::NothingSent => matches!(kind, None | Some(RejectionKind::MissingToken)),
+        // A guard may refuse it.
+        Conclusion::Admitted => !matches!(
+            kind,
+            Some(
+                RejectionKind::InvalidRequest(_)
+                    | RejectionKind::InvalidToken(_)
+                    | RejectionKind::InvalidDpopProof(_)
+                    | RejectionKind::Unavailable(_)
+            )
+        ),
+        _ => true,
+    };
+    let json = serde_json::to_string(&explanation).expect("data");
+    let quotes = |text: &str| signatures.iter().any(|secret| text.contains(secret));
+    if is_alike && !quotes(&json) && !quotes(&explanation.to_string()) {
+        return response;
+    }
+    println!("answered {kind:?}, and explained:\n{explanation}");
+    StatusCode::IM_A_TEAPOT.into_response()
+}
+
+/// The last part of each credential, where it is long enough to be a secret.
+fn signatures(headers: &HeaderMap) -> Vec<String> {
+    let fields = ["authorization", "dpop", "cookie"];
+    let values = fields.iter().flat_map(|name| headers.get_all(*name));
+    let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    texts
+        .filter_map(|text| Some(text.rsplit(['.', ' ']).next()?.to_owned()))
+        .filter(|last| last.len() >= SHORTEST_SIGNATURE)
+        .collect()
 }
 
 async fn scoped<R>(token: Scoped<R>, Extension(reached): Extension<Reached>) -> Json<Value> {

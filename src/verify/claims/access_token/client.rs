@@ -12,7 +12,7 @@ use crate::verify::json::object::Object;
 use crate::verify::policy::issuer_policy::{IssuerPolicy, Profile};
 
 /// The client id: the first of the policy's claims that is present.
-pub(super) fn client_id<'c>(
+pub(in crate::verify) fn client_id<'c>(
     claims: &Object<'c>,
     rules: &IssuerPolicy,
 ) -> Result<Option<Cow<'c, str>>, TokenError> {
@@ -40,7 +40,7 @@ fn no_client(claims: &Object<'_>, rules: &IssuerPolicy) -> TokenError {
 }
 
 /// Compares the client with the policy's list; an empty list accepts every client.
-pub(super) fn check_client(
+pub(in crate::verify) fn check_client(
     client_id: Option<&str>,
     rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {

@@ -11,7 +11,7 @@ use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The scope, from a string or an array of strings; empty where the claim is absent.
-pub(super) fn scope(
+pub(in crate::verify) fn scope(
     claims: &Object<'_>,
     rules: &IssuerPolicy,
     share: impl Fn(&str) -> SharedStr,

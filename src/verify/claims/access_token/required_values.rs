@@ -2,13 +2,12 @@
 
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::token_error::TokenError;
-use crate::verify::jose::signature::Signed;
 use crate::verify::json::claim_error::differs;
 use crate::verify::json::claims_reader::value_at;
 use crate::verify::json::object::{Object, Value};
 use crate::verify::policy::issuer_policy::{IssuerPolicy, RequiredClaim};
 
-pub(super) fn check_required_claims(
+pub(in crate::verify) fn check_required_claims(
     claims: &Object<'_>,
     rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {
@@ -32,12 +31,12 @@ pub(super) fn check_required_claims(
     Ok(())
 }
 
-pub(super) fn check_required_headers(
-    signed: &Signed<'_>,
+pub(in crate::verify) fn check_required_headers(
+    header: &Object<'_>,
     rules: &IssuerPolicy,
 ) -> Result<(), TokenError> {
     for (name, expected) in &rules.required_headers {
-        let found = signed.header().get(name);
+        let found = header.get(name);
         if found.and_then(Value::as_text).as_deref() != Some(&**expected) {
             let error = differs(
                 TokenFault::RequiredValue,

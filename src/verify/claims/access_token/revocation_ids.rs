@@ -14,7 +14,7 @@ use crate::verify::json::object::{Object, Value};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// What a token can be revoked by, beside its id, subject and client.
-pub(super) struct RevocationIds {
+pub(in crate::verify) struct RevocationIds {
     /// `origin_jti`, or the claim of the setting, and `sid`.
     sessions: [Option<SharedStr>; 2],
     /// `sub`, where the subject comes from another claim.

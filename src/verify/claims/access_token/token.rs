@@ -259,7 +259,7 @@ impl AccessToken {
     /// Checks a signed token against its issuer's policy. The times are checked separately.
     pub(crate) fn check(signed: &Signed<'_>, rules: &IssuerPolicy) -> Result<Self, TokenError> {
         check_type(signed.header(), rules)?;
-        check_required_headers(signed, rules)?;
+        check_required_headers(signed.header(), rules)?;
         let claims = &signed.claims();
         Self::made_of(claims, signed.payload_text(), None, signed.issuer(), rules)
     }
@@ -516,7 +516,7 @@ fn names_a_user(claims: &Object<'_>) -> bool {
 
 /// The subject. An empty one counts as absent: some servers write it into tokens of services. `null`
 /// is refused in a JWT like every other type, and counts as absent in an introspection response.
-fn subject<'c>(
+pub(in crate::verify) fn subject<'c>(
     claims: &Object<'c>,
     rules: &IssuerPolicy,
     is_answer: bool,

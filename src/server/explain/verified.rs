@@ -1,0 +1,178 @@
+//! The checks of a verified token that each request repeats, without their effects.
+
+use crate::model::error::rejection::{Outage, Rejection, TokenFault};
+use crate::model::explained_check::Check;
+use crate::model::scope::ScopeToken;
+use crate::runtime::clock::Now;
+use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
+use crate::server::decide::sender::{self, Sender};
+#[cfg(feature = "status-list")]
+use crate::server::decide::token_status::decided;
+use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::explain::explanation::Step;
+use crate::server::explain::record::Record;
+use crate::server::resource_server::ResourceServer;
+
+impl ResourceServer {
+    /// The checks that each request repeats, in order. `is_expired`: a step says so already.
+    pub(super) fn explain_repeated(
+        &self,
+        record: &mut Record,
+        verified: &VerifiedRequest,
+        is_expired: bool,
+        now: Now,
+    ) {
+        let policy = &verified.rules;
+        let by = |rejection: Rejection| rejection.by(&policy.realm);
+        self.explain_clock(record, Some(verified), now);
+        match verified.validity.check(now.wall) {
+            Ok(()) => record.push(Step::passed(Check::NotBefore)),
+            Err(TokenFault::NotYetValid) => {
+                let rejection = by(TokenFault::NotYetValid.into());
+                let step = Step::failed(Check::NotBefore, &rejection)
+                    .about("nbf")
+                    .expecting(format!("at most {} and the leeway", now.wall))
+                    .by_setting("leeway");
+                record.refuse_at(step, rejection);
+            }
+            Err(fault) => {
+                let rejection = by(fault.into());
+                if !is_expired {
+                    let step = Step::failed(Check::Expiry, &rejection)
+                        .finding(&verified.token.expires_at().to_string())
+                        .expecting(format!("after {}", now.wall))
+                        .by_setting("leeway");
+                    record.refuse_at(step, rejection);
+                }
+            }
+        }
+        self.explain_revocation(record, verified, now);
+        if !record.is_open() {
+            // They are promised to see only tokens that pass everything else.
+            let reason = "they see only tokens that pass everything else";
+            record.skip(&[Check::ApplicationChecks], reason);
+        } else if !self.0.checks.is_empty() {
+            let mut checks = self.0.checks.iter();
+            match checks.try_for_each(|check| check(&verified.token)) {
+                Ok(()) => record.push(Step::passed(Check::ApplicationChecks)),
+                Err(objection) => {
+                    let rejection = by(objection.into());
+                    let step = Step::failed(Check::ApplicationChecks, &rejection);
+                    record.refuse_at(step.by_setting("check"), rejection);
+                }
+            }
+        }
+    }
+
+    /// Whether the wall clock can be believed.
+    pub(super) fn explain_clock(
+        &self,
+        record: &mut Record,
+        verified: Option<&VerifiedRequest>,
+        now: Now,
+    ) {
+        match self.0.check_clock(now.wall) {
+            Ok(()) => record.push(Step::passed(Check::Clock).finding(&now.wall.to_string())),
+            Err(rejection) => {
+                let step = Step::failed(Check::Clock, &rejection)
+                    .finding(&now.wall.to_string())
+                    .expecting(format!("{} or later", self.0.earliest))
+                    .by_setting("earliest_time");
+                match verified {
+                    Some(verified) => record.refuse_at(step, rejection.by(verified.realm())),
+                    None => record.push(step),
+                }
+            }
+        }
+    }
+
+    fn explain_revocation(&self, record: &mut Record, verified: &VerifiedRequest, now: Now) {
+        // A check of its own, so that the token's is as it was.
+        let check = RevocationCheck::default();
+        let policy = &verified.rules;
+        let list = &self.0.revocations;
+        let rejection: Rejection = match list.check(&check, &verified.token, policy, now.wall) {
+            Ok(()) => return record.push(Step::passed(Check::Revocation)),
+            Err(RevocationCheckError::Revoked) => TokenFault::Revoked.into(),
+            Err(RevocationCheckError::Unknown) if self.is_waiting_for_connect() => {
+                Outage::NotConnected.into()
+            }
+            Err(RevocationCheckError::Unknown) => Outage::RevocationsNotLoaded.into(),
+        };
+        record.refuse(Check::Revocation, rejection.by(&policy.realm));
+    }
+
+    /// The status of a verified token in its status list, as far as a list is held.
+    #[cfg(feature = "status-list")]
+    #[allow(clippy::unused_self)] // like its twin
+    pub(super) fn explain_status(&self, record: &mut Record, verified: &VerifiedRequest, now: Now) {
+        let Some(reference) = &verified.status else {
+            return;
+        };
+        match decided(reference.peek(now)) {
+            Some(Ok(())) => record.push(Step::passed(Check::Status)),
+            Some(Err(rejection)) => record.refuse(Check::Status, rejection.by(verified.realm())),
+            None => record.await_lookup(
+                Check::Status,
+                "no status list is held that may be used; a request with this token causes a fetch",
+            ),
+        }
+    }
+
+    #[cfg(not(feature = "status-list"))]
+    #[allow(clippy::unused_self)] // like its twin
+    pub(super) const fn explain_status(&self, _: &mut Record, _: &VerifiedRequest, _: Now) {}
+
+    /// The sender: demanded bindings, and the proof or the certificate.
+    pub(super) fn explain_sender(
+        &self,
+        record: &mut Record,
+        verified: &VerifiedRequest,
+        sender: Sender,
+        now: Now,
+    ) {
+        let required = verified.rules.required_bindings;
+        let found = verified.token.binding_name();
+        match verified.token.check_bindings(required) {
+            Ok(()) if required.is_none() => {}
+            Ok(()) => record.push(Step::passed(Check::RequiredBinding).finding(found)),
+            Err(error) => {
+                let rejection = Rejection::from(error).by(verified.realm());
+                let step = Step::failed(Check::RequiredBinding, &rejection).finding(found);
+                record.refuse_at(step, rejection);
+                let reason = "the token lacks a binding that is demanded";
+                return record.skip(&[Check::Sender], reason);
+            }
+        }
+        match sender::foresee(verified, sender, self.0.dpop.as_ref(), now) {
+            Ok(()) => record.push(Step::passed(Check::Sender).finding(found)),
+            Err(rejection) => record.refuse(Check::Sender, rejection),
+        }
+        #[cfg(feature = "redis")]
+        if self.0.shared.is_some() && found.starts_with("dpop") && record.is_open() {
+            let note = "the shared store of used proofs is not asked";
+            record.push(Step::noted(Check::Sender).because(note));
+        }
+    }
+}
+
+/// Who calls, and which evidence of a tenant is missing.
+pub(super) fn note_identity(record: &mut Record, verified: &VerifiedRequest) {
+    let scope: Vec<&str> = verified
+        .token
+        .scope()
+        .iter()
+        .map(ScopeToken::as_str)
+        .collect();
+    let kind = verified.caller_kind();
+    let found = format!("{kind}; scope `{}`", scope.join(" "));
+    let mut step = Step::noted(Check::Identity);
+    if let Some(detail) = verified.lacking_evidence() {
+        let rejection = Rejection::new(crate::model::error::rejection::RejectionKind::NoTenant);
+        let reason = "a guard that needs a tenant refuses this caller with 403 `no_tenant`";
+        step = step
+            .because(reason)
+            .detailed(&rejection.with_detail(detail));
+    }
+    record.push(step.finding(&found));
+}
