@@ -274,7 +274,8 @@ impl ResourceServer {
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
         let mut unverified = Unverified::read(&compact, members)?;
         if unverified.claimed_issuer().is_none() {
-            unverified = self.by_trust_domain(registry, unverified)?;
+            let domain = self.trust_domain_of(registry, &unverified)?;
+            unverified = unverified.or_issued_by(domain.as_deref());
         }
         // RFC 8725 s3.8: the issuer chooses policy and keys, by exact comparison. An unknown
         // one causes no request.
@@ -294,28 +295,31 @@ impl ResourceServer {
         self.check_connection(authority, decision)
     }
 
-    /// A token without `iss` of a workload: its issuer is the trust domain of its subject, where that is
+    /// The issuer of a workload's token without `iss`: the trust domain of its subject, where that is
     /// configured (SPIFFE JWT-SVID section 3).
+    ///
+    /// # Errors
+    ///
+    /// The trust domain is not configured, and others are.
     #[cold]
-    fn by_trust_domain<'c>(
+    pub(in crate::server) fn trust_domain_of(
         &self,
         registry: &Registry,
-        unverified: Unverified<'c>,
-    ) -> Result<Unverified<'c>, Rejection> {
+        unverified: &Unverified<'_>,
+    ) -> Result<Option<String>, Rejection> {
         let is_spiffe =
             |authority: &Arc<IssuerAuthority>| authority.rules.profile == Profile::Spiffe;
-        let domain = unverified.subject_without_issuer();
-        let domain = domain.as_deref().and_then(trust_domain);
-        let Some(domain) = domain.map(ToOwned::to_owned) else {
-            return Ok(unverified);
+        let subject = unverified.subject_without_issuer();
+        let Some(domain) = subject.as_deref().and_then(trust_domain) else {
+            return Ok(None);
         };
-        if registry.authorities.get(&*domain).is_some_and(is_spiffe) {
-            return Ok(unverified.or_issued_by(&domain));
+        if registry.authorities.get(domain).is_some_and(is_spiffe) {
+            return Ok(Some(domain.to_owned()));
         }
         if registry.authorities.values().any(is_spiffe) {
-            return Err(unknown_issuer(&domain, self.0.shows_unknown_issuers).into());
+            return Err(unknown_issuer(domain, self.0.shows_unknown_issuers).into());
         }
-        Ok(unverified)
+        Ok(None)
     }
 
     /// Phase two: what is decided anew on every request.

@@ -197,7 +197,7 @@ fn verify(
     let compact = Compact::decode_parts(body.trim_ascii(), parts)?;
     let unverified = Unverified::read(&compact, members)?;
     // A list need not name its issuer: it is trusted for the token's.
-    let unverified = unverified.or_issued_by(&authority.rules.realm);
+    let unverified = unverified.or_issued_by(Some(&authority.rules.realm));
     let clock = Arc::clone(clock);
     authority.verify(unverified, move |authority, signed, key| {
         let expected = ExpectedList {

@@ -63,6 +63,8 @@ impl ResourceServer {
             let Scratch { parts, members } = scratch;
             let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
             let unverified = Unverified::read(&compact, members)?;
+            let domain = self.trust_domain_of(&registry, &unverified)?;
+            let unverified = unverified.or_issued_by(domain.as_deref());
             let issuer = unverified.claimed_issuer().unwrap_or_default();
             match registry.authorities.get(issuer) {
                 Some(authority) => authority.verify(unverified, verified_request),

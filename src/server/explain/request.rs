@@ -230,6 +230,15 @@ impl ResourceServer {
             }
         };
         record.push(Step::passed(Check::Syntax));
+        let unverified = match self.trust_domain_of(registry, &unverified) {
+            Ok(domain) => unverified.or_issued_by(domain.as_deref()),
+            Err(rejection) => {
+                let step = Step::failed(Check::Issuer, &rejection).by_setting("issuer");
+                record.refuse_at(step.about("sub"), rejection);
+                record.skip(&BEHIND_ISSUER, "no rules are known for this trust domain");
+                return None;
+            }
+        };
         let found = self.explain_issuer(record, registry, &unverified);
         let Some((authority, is_named)) = found else {
             record.skip(&BEHIND_ISSUER, "no rules are known for this issuer");

@@ -20,6 +20,7 @@ use crate::verify::claims::access_token::required_values::{
 use crate::verify::claims::access_token::revocation_ids::RevocationIds;
 use crate::verify::claims::access_token::token::subject;
 use crate::verify::claims::actor::Actor;
+use crate::verify::claims::spiffe_id::check_svid;
 use crate::verify::claims::token_type::{
     check_cognito, check_not_for_the_client, check_rfc9068, check_type,
 };
@@ -144,6 +145,15 @@ fn inspect_claims(claims: &Object<'_>, rules: &IssuerPolicy) -> Vec<InspectedCla
         let profile = InspectedClaims::new(Check::Profile, check_rfc9068(claims));
         inspected.push(profile.expecting("`jti` and `iat`").by_setting("rfc9068"));
     }
+    if rules.profile == Profile::Spiffe {
+        let profile = InspectedClaims::new(Check::Profile, check_svid(claims, rules));
+        let profile = profile.about("sub", claims.get("sub"));
+        inspected.push(
+            profile
+                .expecting(format!("{}/<path>", rules.realm))
+                .by_setting("spiffe"),
+        );
+    }
     let client = client_id(claims, rules);
     let named = client.as_ref().ok().and_then(|client| client.as_deref());
     let client_path = || {
@@ -196,7 +206,7 @@ fn inspect_claims(claims: &Object<'_>, rules: &IssuerPolicy) -> Vec<InspectedCla
 fn token_use(claims: &Object<'_>, rules: &IssuerPolicy) -> InspectedClaims {
     let outcome = match rules.profile {
         Profile::Cognito => check_cognito(claims),
-        Profile::Rfc9068 | Profile::Oidc | Profile::Introspected => {
+        Profile::Rfc9068 | Profile::Spiffe | Profile::Oidc | Profile::Introspected => {
             check_not_for_the_client(claims, rules)
         }
     };

@@ -286,8 +286,8 @@ impl<'c> Unverified<'c> {
 
     /// The same token, which counts as this issuer's where it names none: a status list that is trusted
     /// for the tokens of an issuer, or the token of a workload.
-    pub(crate) fn or_issued_by(mut self, issuer: &str) -> Self {
-        if self.payload.get("iss").is_none() {
+    pub(crate) fn or_issued_by(mut self, issuer: Option<&str>) -> Self {
+        if let (None, Some(issuer)) = (self.payload.get("iss"), issuer) {
             self.issuer = Some(Cow::Owned(issuer.to_owned()));
         }
         self
