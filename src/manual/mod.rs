@@ -22,6 +22,7 @@
 //! | [`clients`] | how MCP, gRPC, Node.js and other clients react to refusals |
 //! | [`providers`] | settings for Cognito, Auth0, Keycloak, Entra ID, Okta and many others |
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
+//! | [`explain`] | why was this token refused, what is wrong with this issuer: every check and every finding |
 //! | [`operations`] | logging, metrics, health and liveness, replacing a server, AWS Lambda |
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
@@ -129,6 +130,10 @@ pub mod providers {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("explain.md")]
+pub mod explain {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("operations.md")]

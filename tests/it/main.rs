@@ -13,6 +13,7 @@ mod attacks;
 mod binding;
 mod cache;
 mod claims;
+mod explain;
 mod interop;
 mod introspection;
 mod jwks;
