@@ -20,3 +20,4 @@ pub(crate) mod builder;
 #[cfg(feature = "serde")]
 pub(crate) mod config;
 pub(crate) mod operate;
+pub(crate) mod replace;
