@@ -63,12 +63,16 @@ async fn run() -> Result<bool, Fault> {
         None => layer,
     };
     let mut input = String::new();
-    std::io::stdin().take(MOST_BYTES).read_to_string(&mut input)?;
+    std::io::stdin()
+        .take(MOST_BYTES)
+        .read_to_string(&mut input)?;
     let token = input.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
     let request = Request::get("/").header(AUTHORIZATION, format!("Bearer {token}"));
     // The text of the error would not help, and could quote the token.
-    let request = request.body(()).map_err(|_| "the token has a line break or another control character")?;
+    let request = request
+        .body(())
+        .map_err(|_| "the token has a line break or another control character")?;
     let (parts, ()) = request.into_parts();
     let explanation = layer.explain_with_lookups(&parts).await;
     if options.json {

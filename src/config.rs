@@ -13,6 +13,14 @@ pub use crate::runtime::introspection::client_auth::ClientAuthentication;
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::runtime::introspection::dialect::TokenInformation;
+#[cfg(feature = "serde")]
+#[doc(inline)]
+pub use crate::server::config::configuration::Configuration;
+#[cfg(feature = "serde")]
+#[doc(inline)]
+pub use crate::server::config::error::ConfigurationError;
+#[doc(inline)]
+pub use crate::server::replace::report::{IssuerChange, Replacement};
 #[doc(inline)]
 pub use crate::server::settings::issuer::value::DangerousIssuer;
 #[doc(inline)]

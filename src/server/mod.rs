@@ -18,6 +18,9 @@ mod access;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 mod userinfo;
 pub(crate) mod builder;
+#[cfg(feature = "serde")]
+pub(crate) mod config;
 pub(crate) mod operate;
 #[cfg(feature = "jwks")]
 pub(crate) mod diagnose;
+pub(crate) mod replace;

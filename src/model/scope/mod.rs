@@ -4,6 +4,8 @@ pub(crate) mod value;
 pub(crate) mod requirement;
 pub(crate) mod literals;
 pub(crate) mod hierarchy;
+#[cfg(feature = "serde")]
+pub(crate) mod interned;
 
 pub use hierarchy::ScopeHierarchy;
 pub use requirement::{ScopeRequirement, assert_requirement};

@@ -228,7 +228,7 @@ impl PartialEq for Scope {
 impl Eq for Scope {}
 
 /// Whether a text is one or more tokens with single spaces between.
-pub(in crate::model) const fn is_scope(text: &str) -> bool {
+pub(crate) const fn is_scope(text: &str) -> bool {
     let mut rest = text.as_bytes();
     let mut token_open = false;
     while let [byte, tail @ ..] = rest {

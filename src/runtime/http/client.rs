@@ -150,12 +150,12 @@ impl Fetcher {
     /// A client for documents, without a connection pool. It reads the environment once, here.
     pub(crate) fn new(options: &HttpOptions) -> Result<Self, String> {
         // Minutes lie between requests; an idle connection is only one that has died.
-        Self::with(options, |client| client.pool_max_idle_per_host(0))
+        Self::with(options, false, |client| client.pool_max_idle_per_host(0))
     }
 
     /// A client for look-ups, many at a time, with a connection pool.
     pub(crate) fn for_lookups(options: &HttpOptions) -> Result<Self, String> {
-        Self::with(options, |client| {
+        Self::with(options, true, |client| {
             client
                 .pool_max_idle_per_host(MOST_IDLE)
                 .pool_idle_timeout(IDLE_TIME)
@@ -164,8 +164,24 @@ impl Fetcher {
 
     fn with(
         options: &HttpOptions,
+        pooled: bool,
         pool: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<Self, String> {
+        let client = options
+            .clients
+            .get(options, pooled, || Self::client(options, pool))?;
+        Ok(Self {
+            client,
+            plain_http_anywhere: options.plain_http,
+            most_bytes: MAX_BODY_BYTES,
+            total_time: TOTAL_TIME,
+        })
+    }
+
+    fn client(
+        options: &HttpOptions,
+        pool: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<reqwest::Client, String> {
         // Explicit, because another crate of the application may switch on any feature of `reqwest`.
         let mut client = reqwest::Client::builder()
             .tls_backend_rustls()
@@ -184,14 +200,10 @@ impl Fetcher {
             client = client.no_proxy();
         }
         if !options.roots.is_empty() {
-            client = client.tls_certs_merge(options.roots.iter().map(|root| root.0.clone()));
+            client =
+                client.tls_certs_merge(options.roots.iter().map(|root| root.certificate.clone()));
         }
-        Ok(Self {
-            client: client.build().map_err(|error| cause_of(&error))?,
-            plain_http_anywhere: options.plain_http,
-            most_bytes: MAX_BODY_BYTES,
-            total_time: TOTAL_TIME,
-        })
+        client.build().map_err(|error| cause_of(&error))
     }
 
     /// The same with another bound on bodies.

@@ -7,4 +7,6 @@ pub(crate) mod binding;
 pub(crate) mod ssf;
 #[cfg(feature = "jwks")]
 mod lease;
+pub(in crate::server) mod issuers;
+pub(in crate::server) mod fixed_settings;
 mod build;

@@ -1,5 +1,6 @@
 //! Tokens of particular products.
 
 mod axway;
+mod configuration_files;
 mod presets;
 mod safewhere;

@@ -7,6 +7,8 @@ use crate::model::binding::{Binding, RequiredBindings};
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::add_tokens;
+#[cfg(feature = "serde")]
+use crate::model::scope::interned::interned;
 use crate::server::settings::resource::metadata_settings::MetadataSettings;
 
 /// A protected resource of a server: its identifier, the audiences of its tokens, its scopes, and
@@ -111,6 +113,15 @@ impl Resource {
             for scope in requirement.scopes() {
                 add_tokens(&mut self.scopes, scope);
             }
+        }
+        self
+    }
+
+    /// The scopes of a configuration that is data; otherwise as [`scopes`](Self::scopes).
+    #[cfg(feature = "serde")]
+    pub(in crate::server) fn configured_scope(mut self, scope: &str) -> Self {
+        for token in scope.split(' ') {
+            add_tokens(&mut self.scopes, interned(token));
         }
         self
     }

@@ -1,0 +1,17 @@
+//! The tables of a configuration, each with the members of one type of settings.
+
+pub(in crate::server::config) mod resource;
+pub(in crate::server::config) mod dpop;
+pub(in crate::server::config) mod tenants;
+#[cfg(feature = "jwks")]
+pub(in crate::server::config) mod introspection;
+#[cfg(feature = "status-list")]
+pub(in crate::server::config) mod status_list;
+pub(in crate::server::config) mod scopes;
+mod issuer_kinds;
+pub(in crate::server::config) mod issuer;
+#[cfg(feature = "redis")]
+pub(in crate::server::config) mod shared_store;
+#[cfg(feature = "ssf")]
+pub(in crate::server::config) mod transmitter;
+pub(in crate::server::config) mod server;
