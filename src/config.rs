@@ -20,6 +20,8 @@ pub use crate::server::config::configuration::Configuration;
 #[doc(inline)]
 pub use crate::server::config::error::ConfigurationError;
 #[doc(inline)]
+pub use crate::server::replace::report::{IssuerChange, Replacement};
+#[doc(inline)]
 pub use crate::server::settings::issuer::value::DangerousIssuer;
 #[cfg(feature = "jwks")]
 #[doc(inline)]

@@ -24,6 +24,7 @@
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
 //! | [`operations`] | logging, metrics, health and liveness, starts while an issuer is down, replacing a server, AWS Lambda |
 //! | [`decisions`] | who was admitted or refused and why: observers, records for audit, layers that only observe |
+//! | [`explain`] | why was this token refused, what is wrong with this issuer: every check and every finding |
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
 //! | [`testing`] | how to test an application, and how this library is tested |
@@ -134,6 +135,10 @@ pub mod troubleshooting {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("explain.md")]
+pub mod explain {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("operations.md")]

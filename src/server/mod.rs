@@ -25,3 +25,4 @@ pub(crate) mod config;
 pub(crate) mod operate;
 #[cfg(feature = "jwks")]
 pub(crate) mod diagnose;
+pub(crate) mod replace;

@@ -14,6 +14,7 @@ mod binding;
 mod cache;
 mod claims;
 mod decisions;
+mod explain;
 mod interop;
 mod introspection;
 mod jwks;

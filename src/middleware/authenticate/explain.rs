@@ -13,7 +13,7 @@ use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::explain::explanation::{Conclusion, Explanation, Step};
 use crate::server::explain::record::Record;
-use crate::server::explain::request::IntrospectedToken;
+use crate::server::explain::request::LookedUp;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::request::request_parts::RequestParts;
 
@@ -63,7 +63,7 @@ impl<M, E> AuthenticateLayer<M, E> {
     /// Guards and extractors of the route are not part of it. The last steps name the kind of caller,
     /// the evidence of a tenant that it lacks, and its scope.
     pub fn explain(&self, request: &Parts) -> Explanation {
-        self.policy().explain(request, None)
+        self.policy().explain(request, LookedUp::default())
     }
 
     /// Like [`explain`](Self::explain), after the look-ups that a request with this token would make: of
@@ -96,19 +96,14 @@ fn parts_of(request: &Parts) -> RequestParts<'_> {
 }
 
 impl LayerPolicy {
-    fn explain(&self, request: &Parts, looked_up: Option<IntrospectedToken>) -> Explanation {
+    fn explain(&self, request: &Parts, looked_up: LookedUp) -> Explanation {
         let mut record = Record::default();
         self.explain_in(&mut record, request, looked_up);
         let resource = &self.server.resource_at(self.resource_place).identifier;
         record.finish(self.server.wall_clock(), resource)
     }
 
-    fn explain_in(
-        &self,
-        record: &mut Record,
-        request: &Parts,
-        looked_up: Option<IntrospectedToken>,
-    ) {
+    fn explain_in(&self, record: &mut Record, request: &Parts, looked_up: LookedUp) {
         if let Some(fault) = self.setting_fault {
             record.refuse(Check::LayerSettings, fault.rejection());
         }

@@ -51,7 +51,8 @@ impl ClientSource {
     /// The client for these settings; where they name files, it is made when it is needed.
     pub(super) fn new(options: &HttpOptions, pool: Pool) -> Result<Self, String> {
         if options.root_files.is_empty() {
-            return build_client(options, pool, &[]).map(Self::Fixed);
+            let build = || build_client(options, pool, &[]);
+            return options.clients.get(options, pool, build).map(Self::Fixed);
         }
         let (owned, paths) = (options.clone(), options.root_files.clone());
         let build = move |roots: &[RootCertificate]| build_client(&owned, pool, roots);
@@ -167,7 +168,7 @@ fn read(
 }
 
 /// Whether idle connections are kept.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pool {
     None,
     Kept,
@@ -202,7 +203,7 @@ fn build_client(
         client = client.no_proxy();
     }
     let roots = options.roots.iter().chain(more_roots);
-    let roots: Vec<_> = roots.map(|root| root.0.clone()).collect();
+    let roots: Vec<_> = roots.map(|root| root.certificate.clone()).collect();
     if !roots.is_empty() {
         client = client.tls_certs_merge(roots);
     }

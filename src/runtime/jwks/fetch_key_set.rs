@@ -25,7 +25,7 @@ use crate::verify::jose::jwk_set::KeySet;
 const FETCH_TIME: Duration = Duration::from_secs(10);
 
 /// Which keys, and how to get them.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RemoteConfig {
     /// The exact `iss`, or where several tenants share the keys, their template.
     pub(crate) issuer: Arc<str>,
@@ -49,8 +49,25 @@ pub(crate) struct RemoteConfig {
     pub(crate) copy: Option<Arc<CopyFile>>,
 }
 
+impl RemoteConfig {
+    /// Whether both fetch the same keys in the same way. The tenants of a key set that is not
+    /// discovered count for nothing.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let is_fixed = matches!(self.location, Location::KeySet(_));
+        let own = |config: &Self| Self {
+            tenants: Vec::new(),
+            ..config.clone()
+        };
+        if is_fixed && self.tenants.is_empty() == other.tenants.is_empty() {
+            own(self) == own(other)
+        } else {
+            self == other
+        }
+    }
+}
+
 /// Where the keys are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Location {
     /// The address of the key set.
     KeySet(String),

@@ -10,4 +10,6 @@ mod lease;
 #[cfg(feature = "jwks")]
 mod key_set_copies;
 mod observe;
+pub(in crate::server) mod issuers;
+pub(in crate::server) mod fixed_settings;
 mod build;

@@ -10,6 +10,8 @@ use crate::runtime::directory::{
     DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory, MembershipDirectory,
     UserDirectory, WorkspaceDirectory,
 };
+#[cfg(feature = "jwks")]
+use crate::runtime::http::shared_clients::HttpClients;
 use crate::server::observe::observer::Observer;
 use crate::server::observe::settings::DecisionRecords;
 #[cfg(feature = "jwks")]
@@ -78,6 +80,9 @@ pub struct ResourceServerBuilder {
     pub(in crate::server) shared_store: Option<SharedStore>,
     #[cfg(feature = "ssf")]
     pub(in crate::server) transmitters: Vec<SsfTransmitter>,
+    /// The clients that issuers with equal options share. It is no setting.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) clients: HttpClients,
 }
 
 impl fmt::Debug for ResourceServerBuilder {
@@ -135,6 +140,8 @@ impl ResourceServerBuilder {
             shared_store: None,
             #[cfg(feature = "ssf")]
             transmitters: Vec::new(),
+            #[cfg(feature = "jwks")]
+            clients: HttpClients::default(),
         }
     }
 

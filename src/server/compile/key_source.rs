@@ -81,8 +81,9 @@ pub(in crate::server) fn keys(
         reach(issuer)?; // Of no use here, and to be sound all the same.
         #[cfg(feature = "jwks")]
         check_access(issuer, false)?;
+        let liveness = issuer.lent.static_keys.clone().unwrap_or_default();
         return static_keys(issuer, whose)
-            .map(|keys| KeySource::Static(Arc::new(StaticKeys::new(keys))));
+            .map(|keys| KeySource::Static(Arc::new(StaticKeys::new(keys, liveness))));
     }
     remote_keys(issuer, whose, clock)
 }
@@ -210,8 +211,12 @@ fn remote_keys(
             http_options: reach(issuer)?,
             limits,
         };
-        let keys = RemoteKeys::new(config, Arc::clone(clock))
-            .map_err(|problem| ConfigError::new("key_set_url", problem))?;
+        let mut fetched = issuer.lent.fetched.iter();
+        let keys = match fetched.find(|keys| keys.config().is_alike(&config)) {
+            Some(keys) => Arc::clone(keys),
+            None => RemoteKeys::new(config, Arc::clone(clock))
+                .map_err(|problem| ConfigError::new("key_set_url", problem))?,
+        };
         sets.push(keys);
     }
     Ok(KeySource::Remote(sets.into()))
@@ -374,6 +379,7 @@ pub(in crate::server) fn reach(issuer: &Issuer) -> Result<HttpOptions, ConfigErr
         ));
     }
     Ok(HttpOptions {
+        clients: issuer.lent.clients.clone(),
         plain_http: issuer.plain_http,
         roots,
         root_files,

@@ -125,7 +125,11 @@ impl Configuration {
         Ok(self.0.value()?)
     }
 
-    fn of(node: Node) -> Result<Self, ConfigurationError> {
+    fn of(mut node: Node) -> Result<Self, ConfigurationError> {
+        // Editors find the schema of a JSON document by this member.
+        if let Node::Members(members) = &mut node {
+            members.retain(|(name, _)| name != "$schema");
+        }
         Ok(Self(ServerTable::deserialize(node)?))
     }
 }

@@ -44,9 +44,9 @@ fn parse(text: &str) -> Option<Duration> {
 
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Words;
+        struct DurationVisitor;
 
-        impl Visitor<'_> for Words {
+        impl Visitor<'_> for DurationVisitor {
             type Value = DurationText;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for DurationText {
             }
         }
 
-        deserializer.deserialize_str(Words)
+        deserializer.deserialize_str(DurationVisitor)
     }
 }
 

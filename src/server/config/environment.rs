@@ -21,7 +21,7 @@ pub(in crate::server::config) fn tree_of(
     prefix: &str,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Node, NodeError> {
-    let mut root = Branch::default();
+    let mut root = VariableTree::default();
     for (name, value) in variables {
         let path = name.strip_prefix(prefix);
         let Some(path) = path.and_then(|rest| rest.strip_prefix(SEPARATOR)) else {
@@ -41,12 +41,12 @@ pub(in crate::server::config) fn tree_of(
 }
 
 #[derive(Default)]
-struct Branch {
+struct VariableTree {
     value: Option<String>,
     members: BTreeMap<String, Self>,
 }
 
-impl Branch {
+impl VariableTree {
     /// Whether there was room for it.
     fn insert<'p>(&mut self, mut path: impl Iterator<Item = &'p str>, value: String) -> bool {
         let Some(step) = path.next() else {

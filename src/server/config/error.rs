@@ -66,13 +66,13 @@ impl From<NodeError> for ConfigurationError {
         let mut path = String::new();
         for step in error.path.iter().rev() {
             match step {
-                Step::Member(name) => {
+                MemberStep::Member(name) => {
                     if !path.is_empty() {
                         path.push('.');
                     }
                     path.push_str(name);
                 }
-                Step::Place(at) => path.push_str(&format!("[{at}]")),
+                MemberStep::Place(at) => path.push_str(&format!("[{at}]")),
             }
         }
         Self {
@@ -86,12 +86,12 @@ impl From<NodeError> for ConfigurationError {
 #[derive(Debug)]
 pub(in crate::server::config) struct NodeError {
     /// The innermost step first.
-    path: Vec<Step>,
+    path: Vec<MemberStep>,
     problem: String,
 }
 
 #[derive(Debug)]
-enum Step {
+enum MemberStep {
     Member(String),
     Place(usize),
 }
@@ -106,13 +106,13 @@ impl NodeError {
 
     /// Says in which member it is.
     pub(in crate::server::config) fn within(mut self, member: &str) -> Self {
-        self.path.push(Step::Member(member.to_owned()));
+        self.path.push(MemberStep::Member(member.to_owned()));
         self
     }
 
     /// Says at which place of a list it is.
     pub(in crate::server::config) fn at(mut self, place: usize) -> Self {
-        self.path.push(Step::Place(place));
+        self.path.push(MemberStep::Place(place));
         self
     }
 }

@@ -7,7 +7,7 @@
 //! 3. A secret is never a part of the configuration: a file or a variable of the environment holds it.
 
 pub(crate) mod error;
-pub(crate) mod duration_text;
+mod duration_text;
 mod node;
 mod node_deserializer;
 mod environment;

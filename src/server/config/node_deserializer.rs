@@ -68,7 +68,7 @@ impl Error for NodeError {
     }
 }
 
-/// Members that other features of the library add.
+/// NodeMembers that other features of the library add.
 const ABSENT: &[(&str, &str)] = &[
     #[cfg(not(feature = "jwks"))]
     ("introspected", "jwks"),
@@ -170,11 +170,11 @@ impl<'de> Deserializer<'de> for Node {
             Self::Unsigned(value) => visitor.visit_u64(value),
             Self::Float(value) => visitor.visit_f64(value),
             Self::Text(value) | Self::Variable(value) => visitor.visit_string(value),
-            Self::List(nodes) => visitor.visit_seq(List {
+            Self::List(nodes) => visitor.visit_seq(NodeList {
                 nodes: nodes.into_iter(),
                 place: 0,
             }),
-            Self::Members(members) => visitor.visit_map(Members {
+            Self::Members(members) => visitor.visit_map(NodeMembers {
                 members: members.into_iter(),
                 value: None,
             }),
@@ -224,7 +224,7 @@ impl<'de> Deserializer<'de> for Node {
             Self::Null => return Err(NodeError::new("it is null, and a list is expected")),
             alone => vec![alone],
         };
-        visitor.visit_seq(List {
+        visitor.visit_seq(NodeList {
             nodes: nodes.into_iter(),
             place: 0,
         })
@@ -237,7 +237,7 @@ impl<'de> Deserializer<'de> for Node {
         visitor: V,
     ) -> Result<V::Value, NodeError> {
         match self {
-            Self::Text(name) | Self::Variable(name) => visitor.visit_enum(Name(name)),
+            Self::Text(name) | Self::Variable(name) => visitor.visit_enum(VariantName(name)),
             _ => Err(NodeError::new("a name is expected")),
         }
     }
@@ -248,12 +248,12 @@ impl<'de> Deserializer<'de> for Node {
     }
 }
 
-struct List {
+struct NodeList {
     nodes: std::vec::IntoIter<Node>,
     place: usize,
 }
 
-impl<'de> SeqAccess<'de> for List {
+impl<'de> SeqAccess<'de> for NodeList {
     type Error = NodeError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -270,12 +270,12 @@ impl<'de> SeqAccess<'de> for List {
     }
 }
 
-struct Members {
+struct NodeMembers {
     members: std::vec::IntoIter<(String, Node)>,
     value: Option<(String, Node)>,
 }
 
-impl<'de> MapAccess<'de> for Members {
+impl<'de> MapAccess<'de> for NodeMembers {
     type Error = NodeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -301,9 +301,9 @@ impl<'de> MapAccess<'de> for Members {
 }
 
 /// One of several names.
-struct Name(String);
+struct VariantName(String);
 
-impl<'de> EnumAccess<'de> for Name {
+impl<'de> EnumAccess<'de> for VariantName {
     type Error = NodeError;
     type Variant = NoContent;
 

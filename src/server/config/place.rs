@@ -18,7 +18,7 @@ const LONGEST: u64 = 4 << 20;
 #[serde(deny_unknown_fields, expecting = "`file` or `env`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(extend("minProperties" = 1, "maxProperties" = 1)))]
-pub(in crate::server::config) struct Place {
+pub(in crate::server::config) struct ValuePlace {
     /// The path of a file, from the working directory where it is relative. One newline at its end is
     /// not a part of the value.
     file: Option<String>,
@@ -26,7 +26,7 @@ pub(in crate::server::config) struct Place {
     env: Option<String>,
 }
 
-impl Place {
+impl ValuePlace {
     fn read(&self) -> Result<String, NodeError> {
         match (&self.file, &self.env) {
             (Some(path), None) => read_file(path).map_err(|error| error.within("file")),
@@ -72,7 +72,7 @@ fn read_file(path: &str) -> Result<String, NodeError> {
 
 /// A secret, by the place where it is: `{ file = "/run/secrets/client" }` or `{ env = "CLIENT_SECRET" }`.
 #[derive(Clone, Debug)]
-pub(in crate::server::config) struct Secret(Place);
+pub(in crate::server::config) struct Secret(ValuePlace);
 
 /// What is said of a secret in the configuration itself. It is not quoted.
 const INLINE: &str = "a secret does not stand in the configuration itself; write `{ file = \"..\" }` or `{ env = \"..\" }` with the place where it is";
@@ -97,12 +97,12 @@ impl Setting for Secret {
 
 /// A public key, a certificate or a key set: the text itself, or the place where it is.
 #[derive(Clone, Debug)]
-pub(in crate::server::config) enum Material {
+pub(in crate::server::config) enum PublicText {
     Text(String),
-    At(Place),
+    At(ValuePlace),
 }
 
-impl<'de> Deserialize<'de> for Material {
+impl<'de> Deserialize<'de> for PublicText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PlaceVisitor {
             expected: "text, or a file or a variable, `{ file = \"..\" }` or `{ env = \"..\" }`",
@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for Material {
     }
 }
 
-impl Setting for Material {
+impl Setting for PublicText {
     type Value = String;
 
     fn value(self) -> Result<String, NodeError> {
@@ -134,7 +134,7 @@ impl Setting for Material {
 #[derive(Clone, Debug)]
 pub(in crate::server::config) enum StoreUrl {
     Text(String),
-    At(Place),
+    At(ValuePlace),
 }
 
 #[cfg(feature = "redis")]
@@ -171,7 +171,7 @@ impl Setting for StoreUrl {
 struct PlaceVisitor<T> {
     expected: &'static str,
     text: fn(&str) -> Result<T, &'static str>,
-    place: fn(Place) -> T,
+    place: fn(ValuePlace) -> T,
 }
 
 impl<'de, T> Visitor<'de> for PlaceVisitor<T> {
@@ -186,7 +186,7 @@ impl<'de, T> Visitor<'de> for PlaceVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        Place::deserialize(MapAccessDeserializer::new(map)).map(self.place)
+        ValuePlace::deserialize(MapAccessDeserializer::new(map)).map(self.place)
     }
 }
 
@@ -198,7 +198,7 @@ mod schemas {
 
     #[cfg(feature = "redis")]
     use super::StoreUrl;
-    use super::{Material, Place, Secret};
+    use super::{PublicText, Secret, ValuePlace};
 
     impl JsonSchema for Secret {
         fn inline_schema() -> bool {
@@ -210,7 +210,7 @@ mod schemas {
         }
 
         fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            generator.subschema_for::<Place>()
+            generator.subschema_for::<ValuePlace>()
         }
     }
 
@@ -226,14 +226,14 @@ mod schemas {
                 }
 
                 fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                    let place = generator.subschema_for::<Place>();
+                    let place = generator.subschema_for::<ValuePlace>();
                     json_schema!({ "anyOf": [{ "type": "string" }, place] })
                 }
             }
         )*};
     }
 
-    text_or_place!(Material);
+    text_or_place!(PublicText);
     #[cfg(feature = "redis")]
     text_or_place!(StoreUrl);
 }

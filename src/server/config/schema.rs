@@ -96,7 +96,7 @@ fn simplified(schema: &mut Value) {
                 members.remove("default");
             }
             if let Some(Value::String(text)) = members.get_mut("description") {
-                *text = text.replace('\n', " ");
+                *text = text.replace("\n ", " ");
             }
             members.values_mut().for_each(simplified);
         }
@@ -112,10 +112,11 @@ fn schema_of_a_configuration_is_the_one_in_docs() {
         .into_root_schema_for::<ServerTable>();
     let mut schema = schema.to_value();
     simplified(&mut schema);
+    schema["required"] = serde_json::json!(["resource", "issuer"]);
     schema["title"] = "portcullis configuration".into();
     // An editor finds the schema by this member.
     schema["properties"]["$schema"] =
-        serde_json::json!({ "type": "string", "description": "Where this schema is." });
+        serde_json::json!({ "type": "string", "description": "Where this schema is; ignored." });
     let mut found = serde_json::to_string_pretty(&schema).expect("JSON");
     found.push('\n');
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.schema.json");

@@ -1,6 +1,5 @@
 //! The diagnosis of a server: each issuer by itself, in bounded time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::error::rejection::Outage;
@@ -8,7 +7,7 @@ use crate::runtime::lookup::engine::EndpointError;
 use crate::server::decide::issuer_authority::KeySource;
 use crate::server::diagnose::diagnosis::{Diagnosis, IssuerFindings};
 use crate::server::diagnose::key_source::KeySourceCheck;
-use crate::server::registry::{ConfiguredIssuer, Registry, remotes};
+use crate::server::registry::{ConfiguredIssuer, remotes};
 use crate::server::resource_server::ResourceServer;
 
 /// Time for one issuer: three discovery documents, the key set and two endpoints. Real time.
@@ -64,8 +63,8 @@ impl ResourceServer {
         }
         let mut all = of_server.findings;
         for issuer in &registry.issuers {
-            let mut findings = IssuerFindings::of(&issuer.0);
-            let checks = self.diagnose_issuer(&registry, issuer, &mut findings);
+            let mut findings = IssuerFindings::of(&issuer.name);
+            let checks = self.diagnose_issuer(issuer, &mut findings);
             if tokio::time::timeout(ISSUER_TIME, checks).await.is_err() {
                 let text = "the checks of this issuer did not end within 30 s";
                 findings.error("timeout", text, None);
@@ -75,13 +74,8 @@ impl ResourceServer {
         Diagnosis { findings: all }
     }
 
-    async fn diagnose_issuer(
-        &self,
-        registry: &Arc<Registry>,
-        (name, members): &ConfiguredIssuer,
-        findings: &mut IssuerFindings,
-    ) {
-        for authority in members {
+    async fn diagnose_issuer(&self, issuer: &ConfiguredIssuer, findings: &mut IssuerFindings) {
+        for authority in issuer.members() {
             if let KeySource::Static(keys) = &authority.keys {
                 match keys.keys.len() {
                     0 => {}
@@ -101,8 +95,8 @@ impl ResourceServer {
                 break; // The names of an issuer share its keys.
             }
         }
-        for keys in remotes(members) {
-            let leeway = members.first().map(|authority| authority.rules.leeway);
+        for keys in remotes(issuer.members()) {
+            let leeway = issuer.members().next().map(|one| one.rules.leeway);
             let check = KeySourceCheck {
                 source: keys.source(),
                 now: self.0.clock.now(),
@@ -110,17 +104,20 @@ impl ResourceServer {
             };
             check.run(findings).await;
         }
-        let introspected = registry.introspected.as_ref();
-        if let Some(issuer) = introspected.filter(|one| one.endpoint().issuer() == name) {
-            report(findings, Endpoint::Introspection, issuer.probe().await);
+        if let Some(introspected) = &issuer.introspected {
+            report(
+                findings,
+                Endpoint::Introspection,
+                introspected.probe().await,
+            );
         }
         #[cfg(feature = "axum")]
-        if let Some(lookup) = registry.userinfo.get(name) {
+        for lookup in issuer.userinfo.values() {
             report(findings, Endpoint::UserInfo, lookup.probe().await);
         }
         #[cfg(feature = "status-list")]
         for status in self.status_list_status() {
-            if status.issuer() == &**name {
+            if status.issuer() == &*issuer.name {
                 if let Some(error) = status.last_error() {
                     findings.warn("status_list", error, Some("status_list"));
                 }

@@ -5,7 +5,7 @@ use crate::runtime::clock::Now;
 use crate::server::authenticate::{verified_request, with_scratch};
 use crate::server::decide::decision::Decision;
 use crate::server::decide::verified_request::SharedRequest;
-use crate::server::explain::request::IntrospectedToken;
+use crate::server::explain::request::LookedUp;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::request::credential::Credential;
@@ -20,28 +20,29 @@ impl ResourceServer {
         &self,
         sources: &TokenSources,
         request: RequestParts<'_>,
-    ) -> impl Future<Output = Option<IntrospectedToken>> + Send + use<> {
+    ) -> impl Future<Output = LookedUp> + Send + use<> {
         let begun = Credential::find(sources, request)
             .ok()
             .flatten()
             .map(|credential| self.begin_lookups(credential));
         let server = self.clone();
         async move {
-            match begun? {
-                BegunLookups::Introspection(decision) => Some(match decision {
-                    Ok(decision) => decision.finish().await,
-                    Err(rejection) => Err(rejection),
-                }),
-                BegunLookups::Keys(decision) => {
-                    if let Ok(verified) = decision.ok()?.finish().await {
-                        // What it says is in memory now, or it failed, which the explanation sees too.
-                        if let Ok(status) = server.check_status(verified) {
-                            let _ = status.finish().await;
-                        }
-                    }
-                    None
+            let mut said = LookedUp::default();
+            // Of keys, what is fetched is in memory then, or the explanation sees why it is not.
+            let verified = match begun {
+                None | Some(BegunLookups::Keys(Err(_))) => return said,
+                Some(BegunLookups::Introspection(decision)) => {
+                    let verified = finished(decision).await;
+                    said.introspected = Some(verified.clone());
+                    verified
                 }
+                Some(BegunLookups::Keys(decision)) => finished(decision).await,
+            };
+            if let Ok(verified) = verified {
+                let status = finished(server.check_status(verified)).await;
+                said.status = Some(status.map(drop));
             }
+            said
         }
     }
 
@@ -73,6 +74,12 @@ impl ResourceServer {
         });
         BegunLookups::Keys(decision)
     }
+}
+
+async fn finished<T: Send + 'static>(
+    decision: Result<Decision<T>, Rejection>,
+) -> Result<T, Rejection> {
+    decision?.finish().await
 }
 
 /// The first look-ups of a token, under way.

@@ -30,8 +30,15 @@ use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::TokenSources;
 
-/// What a look-up has said about a token that only its issuer can verify.
-pub(crate) type IntrospectedToken = Result<SharedRequest, Rejection>;
+/// What look-ups have said of a token.
+#[derive(Default)]
+#[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+pub(crate) struct LookedUp {
+    /// Where only the issuer can verify the token.
+    pub(crate) introspected: Option<Result<SharedRequest, Rejection>>,
+    /// Of its status list; an error where there is none, or the status is not accepted.
+    pub(crate) status: Option<Result<(), Rejection>>,
+}
 
 /// The checks behind the claims, which take a verified token.
 const BEHIND_CLAIMS: [Check; 4] = [
@@ -59,7 +66,7 @@ impl ResourceServer {
         sources: &TokenSources,
         request: RequestParts<'_>,
         used_proof: Option<ProofFingerprint>,
-        looked_up: Option<IntrospectedToken>,
+        looked_up: LookedUp,
     ) -> Option<SharedRequest> {
         let credential = match Credential::find(sources, request) {
             Ok(Some(credential)) => credential,
@@ -90,9 +97,9 @@ impl ResourceServer {
             record.refuse_at(step, rejection);
         }
         let now = Now::of(&*self.0.clock);
-        let verified = self.explain_token(record, credential, looked_up, now);
+        let verified = self.explain_token(record, credential, looked_up.introspected, now);
         if let Some(verified) = &verified {
-            self.explain_status(record, verified, now);
+            self.explain_status(record, verified, looked_up.status, now);
             let known = verified.client_key.get().map(|key| &**key);
             let sender = self.sender(request, credential, used_proof, known);
             self.explain_sender(record, verified, sender, now);
@@ -110,7 +117,7 @@ impl ResourceServer {
         &self,
         record: &mut Record,
         credential: Credential<'_>,
-        looked_up: Option<IntrospectedToken>,
+        looked_up: Option<Result<SharedRequest, Rejection>>,
         now: Now,
     ) -> Option<SharedRequest> {
         let token = credential.as_bytes();
@@ -144,7 +151,7 @@ impl ResourceServer {
         record: &mut Record,
         issuer: &IntrospectedIssuer,
         token: &[u8],
-        looked_up: Option<IntrospectedToken>,
+        looked_up: Option<Result<SharedRequest, Rejection>>,
         now: Now,
     ) -> Option<SharedRequest> {
         let name = issuer.endpoint().issuer();

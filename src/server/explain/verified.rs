@@ -105,11 +105,17 @@ impl ResourceServer {
     /// The status of a verified token in its status list, as far as a list is held.
     #[cfg(feature = "status-list")]
     #[allow(clippy::unused_self)] // like its twin
-    pub(super) fn explain_status(&self, record: &mut Record, verified: &VerifiedRequest, now: Now) {
+    pub(super) fn explain_status(
+        &self,
+        record: &mut Record,
+        verified: &VerifiedRequest,
+        looked_up: Option<Result<(), Rejection>>,
+        now: Now,
+    ) {
         let Some(reference) = &verified.status else {
             return;
         };
-        match decided(reference.peek(now)) {
+        match decided(reference.peek(now)).or(looked_up) {
             Some(Ok(())) => record.push(Step::passed(Check::Status)),
             Some(Err(rejection)) => record.refuse(Check::Status, rejection.by(verified.realm())),
             None => record.await_lookup(
@@ -121,7 +127,14 @@ impl ResourceServer {
 
     #[cfg(not(feature = "status-list"))]
     #[allow(clippy::unused_self)] // like its twin
-    pub(super) const fn explain_status(&self, _: &mut Record, _: &VerifiedRequest, _: Now) {}
+    pub(super) fn explain_status(
+        &self,
+        _: &mut Record,
+        _: &VerifiedRequest,
+        _: Option<Result<(), Rejection>>,
+        _: Now,
+    ) {
+    }
 
     /// The sender: demanded bindings, and the proof or the certificate.
     pub(super) fn explain_sender(

@@ -171,6 +171,11 @@ impl ResourceServer {
     /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
     #[doc(alias = "start")]
     pub async fn connect(self) -> Result<Self, ConnectError> {
+        let runtime = tokio::runtime::Handle::try_current();
+        if let Ok(runtime) = &runtime {
+            // Also where there is nothing to load yet: a replacement may add something.
+            self.0.connection.begin(runtime.clone());
+        }
         let registry = self.0.registry.load_full();
         let introspected = registry.introspected.as_ref();
         let introspector = introspected.map(|issuer| &issuer.introspector);
@@ -181,10 +186,9 @@ impl ResourceServer {
         if has_nothing_to_load && self.0.loading.is_none() && !self.shares() {
             return Ok(self);
         }
-        if tokio::runtime::Handle::try_current().is_err() {
+        if runtime.is_err() {
             return Err(ConnectError::NoRuntime);
         }
-        self.0.connection.begin();
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {
@@ -322,18 +326,18 @@ impl ResourceServer {
     #[must_use]
     pub fn issuer_keys(&self, identifier: &str) -> Option<IssuerKeys> {
         let registry = self.0.registry.load();
-        let issuers = registry.issuers.iter().filter(|(name, members)| {
-            let mut own = members.iter().map(|member| &member.rules);
-            &**name == identifier || own.any(|rules| rules.is_named(identifier))
+        let issuers = registry.issuers.iter().filter(|issuer| {
+            let mut own = issuer.members().map(|member| &member.rules);
+            &*issuer.name == identifier || own.any(|rules| rules.is_named(identifier))
         });
         let mut found: Option<IssuerKeys> = None;
         // An issuer whose JWTs are verified here may also be an introspected issuer.
-        for (_, members) in issuers {
+        for issuer in issuers {
             let keys = found.get_or_insert_default();
             keys.leases = Some(Arc::clone(&self.0.leases));
-            keys.fetched.extend(remotes(members).cloned());
+            keys.fetched.extend(remotes(issuer.members()).cloned());
             keys.fixed
-                .extend(members.iter().filter_map(static_keys).cloned());
+                .extend(issuer.members().filter_map(static_keys).cloned());
         }
         found
     }
@@ -352,7 +356,7 @@ const fn has_transmitters_to_serve(_: &Registry) -> bool {
 }
 
 /// The error of a failed attempt, where no later attempt can succeed.
-fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
+pub(in crate::server) fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
     match error {
         FirstAttemptError::IssuerMismatch { configured, found } => {
             Some(ConnectError::IssuerMismatch { configured, found })

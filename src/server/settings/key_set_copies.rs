@@ -12,6 +12,7 @@ use crate::model::repeated_settings::RepeatedSettings;
 use crate::server::settings::error::{ConfigError, check_once};
 use crate::verify::crypto::key_set_copy::CopySeal;
 use crate::verify::crypto::sealed::ClusterKey;
+use crate::verify::crypto::secret::SecretHash;
 
 /// Stored copies of key sets, so that a new instance judges tokens while an issuer is down; for
 /// [`ResourceServerBuilder::key_set_copies`](crate::ResourceServerBuilder::key_set_copies).
@@ -114,6 +115,22 @@ impl KeySetCopies {
         self.once.set("max_age", &age);
         self.max_age = Some(age);
         self
+    }
+
+    /// What they are, to be compared.
+    pub(in crate::server) fn hash(&self) -> SecretHash {
+        let Self {
+            folder,
+            sealing_key,
+            max_age,
+            once: _,
+        } = self;
+        let key = match sealing_key {
+            None => &[],
+            Some(SealingKey::Bytes(bytes)) => bytes.as_slice(),
+            Some(SealingKey::Text(text)) => text.as_bytes(),
+        };
+        SecretHash::of(format!("{folder:?} {max_age:?} {key:?}").as_bytes())
     }
 
     /// Checks the settings.

@@ -1,4 +1,5 @@
 //! Rules of this repository: the order of modules, what the manual names.
 
+mod configuration;
 mod layout;
 mod manual;

@@ -1,5 +1,6 @@
 //! Settings, the mistakes that `build()` finds in them, and the conversions of public values.
 
+mod configuration;
 mod conversions;
 mod mistakes;
 mod repeated_settings;

@@ -13,13 +13,13 @@ section! {
     ClientAuthenticationTable makes ClientAuthentication;
 
     /// HTTP Basic (`client_secret_basic`).
-    make basic: ClientSecret = |one: (String, String)| ClientAuthentication::basic(one.0, one.1);
+    make basic: ClientSecretTable = |one: (String, String)| ClientAuthentication::basic(one.0, one.1);
     /// Id and secret as fields of the form (`client_secret_post`).
-    make post: ClientSecret = |one: (String, String)| ClientAuthentication::post(one.0, one.1);
+    make post: ClientSecretTable = |one: (String, String)| ClientAuthentication::post(one.0, one.1);
     /// A bearer token.
     make bearer: Secret;
     /// A JWT that is signed for each request.
-    make private_key_jwt: ClientKey = |one: (String, String)| ClientAuthentication::private_key_jwt(one.0, one.1);
+    make private_key_jwt: ClientKeyTable = |one: (String, String)| ClientAuthentication::private_key_jwt(one.0, one.1);
     /// The `kid` of the key, for `private_key_jwt`.
     one with_key_id: String;
     /// The `aud` of the JWT, for `private_key_jwt`. Default: the issuer's identifier.
@@ -30,12 +30,12 @@ section! {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "`client_id` and `secret`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::server::config) struct ClientSecret {
+pub(in crate::server::config) struct ClientSecretTable {
     client_id: String,
     secret: Secret,
 }
 
-impl Setting for ClientSecret {
+impl Setting for ClientSecretTable {
     type Value = (String, String);
 
     fn value(self) -> Result<Self::Value, NodeError> {
@@ -51,13 +51,13 @@ impl Setting for ClientSecret {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "`client_id` and `pem`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::server::config) struct ClientKey {
+pub(in crate::server::config) struct ClientKeyTable {
     client_id: String,
     /// One `PRIVATE KEY` block (PKCS#8).
     pem: Secret,
 }
 
-impl Setting for ClientKey {
+impl Setting for ClientKeyTable {
     type Value = (String, String);
 
     fn value(self) -> Result<Self::Value, NodeError> {

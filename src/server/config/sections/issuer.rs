@@ -3,16 +3,17 @@
 use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
 use crate::server::config::duration_text::DurationText;
-use crate::server::config::place::Material;
+use crate::server::config::place::PublicText;
 use crate::server::config::section::section;
 #[cfg(feature = "jwks")]
 use crate::server::config::sections::introspection::{
     ClientAuthenticationTable, TokenDialectTable,
 };
 use crate::server::config::sections::issuer_kinds::{
-    CognitoPool, KeycloakRealm, NamedKey, OktaServer, RequiredClaim, RequiredHeader, TenantFamily,
+    CognitoPool, KeycloakRealm, NamedKey, OktaServer, RequiredClaimTable, RequiredHeaderTable,
+    TenantFamily,
 };
-use crate::server::config::sections::scopes::ImpliedScopes;
+use crate::server::config::sections::scopes::ScopeRuleTable;
 #[cfg(feature = "status-list")]
 use crate::server::config::sections::status_list::StatusListTable;
 use crate::server::config::sections::tenants::TenantTable;
@@ -81,15 +82,15 @@ section! {
     /// Further values of `token_use` that mark an access token.
     each accept_token_use: String;
     /// Claims that must have a value.
-    each require_claim: RequiredClaim = |issuer, one: (ClaimPath, ClaimValue)| issuer.require_claim(one.0, one.1);
+    each require_claim: RequiredClaimTable = |issuer, one: (ClaimPath, ClaimValue)| issuer.require_claim(one.0, one.1);
     /// Header parameters that must have a value.
-    each require_header: RequiredHeader = |issuer, one: RequiredHeader| issuer.require_header(one.name, one.value);
+    each require_header: RequiredHeaderTable = |issuer, one: RequiredHeaderTable| issuer.require_header(one.name, one.value);
     /// Bindings that its tokens must have; several add up.
     each require_binding: BindingName;
     /// The claim that holds the scope. Default: `scope`.
     one scope_claim: ClaimPath;
     /// Which scopes of its tokens imply others.
-    each scope_hierarchy: ImpliedScopes;
+    each scope_hierarchy: ScopeRuleTable;
     /// The claim that holds the roles. Default: `roles`.
     one roles_claim: ClaimPath;
     /// The claim that holds the groups. Default: `groups`, for Cognito `cognito:groups`.
@@ -130,15 +131,15 @@ section! {
     /// The URL of its discovery document.
     one discovery_url: String;
     /// Its keys as JWK Sets; nothing is fetched.
-    each key_set: Material;
+    each key_set: PublicText;
     /// Its public keys in PEM; nothing is fetched.
-    each pem: Material;
+    each pem: PublicText;
     /// The same, for tokens with this `kid`.
     each pem_with_key_id: NamedKey = |issuer, one: (String, String)| issuer.pem_with_key_id(one.0, one.1);
     /// The base URL of a Cognito emulator.
     one endpoint: String;
     /// Root certificates in PEM for its documents, beside the system's.
-    each root_certificate: Material;
+    each root_certificate: PublicText;
     /// Uses the proxies that the environment names.
     flag proxy_from_environment;
     /// How often key sets are fetched: 1 min to 24 h. Default: 10 min.

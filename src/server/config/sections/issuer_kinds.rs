@@ -3,7 +3,7 @@
 use crate::model::claim_path::ClaimPath;
 use crate::model::claim_value::ClaimValue;
 use crate::server::config::error::NodeError;
-use crate::server::config::place::Material;
+use crate::server::config::place::PublicText;
 use crate::server::config::setting::{RequiredValue, Setting, Several, is_its_own_value};
 use crate::server::presets::issuers as presets;
 use crate::server::settings::issuer::value::Issuer;
@@ -97,12 +97,12 @@ impl Setting for OktaServer {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "`claim` and `value`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::server::config) struct RequiredClaim {
+pub(in crate::server::config) struct RequiredClaimTable {
     claim: ClaimPath,
     value: RequiredValue,
 }
 
-impl Setting for RequiredClaim {
+impl Setting for RequiredClaimTable {
     type Value = (ClaimPath, ClaimValue);
 
     fn value(self) -> Result<Self::Value, NodeError> {
@@ -114,12 +114,12 @@ impl Setting for RequiredClaim {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "`name` and `value`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::server::config) struct RequiredHeader {
+pub(in crate::server::config) struct RequiredHeaderTable {
     pub(in crate::server::config) name: String,
     pub(in crate::server::config) value: String,
 }
 
-is_its_own_value!(RequiredHeader);
+is_its_own_value!(RequiredHeaderTable);
 
 /// A public key with its id.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -127,7 +127,7 @@ is_its_own_value!(RequiredHeader);
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct NamedKey {
     key_id: String,
-    pem: Material,
+    pem: PublicText,
 }
 
 impl Setting for NamedKey {

@@ -8,14 +8,14 @@ use crate::server::config::setting::{ScopeText, Setting, Several};
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "`scope` and `implies`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::server::config) struct ImpliedScopes {
+pub(in crate::server::config) struct ScopeRuleTable {
     /// The wider scope token.
     scope: ScopeText,
     /// The scope tokens that it implies.
     implies: Several<ScopeText>,
 }
 
-impl Setting for ImpliedScopes {
+impl Setting for ScopeRuleTable {
     type Value = ScopeHierarchy;
 
     fn value(self) -> Result<ScopeHierarchy, NodeError> {

@@ -7,7 +7,7 @@ use crate::server::config::section::section;
 use crate::server::config::sections::dpop::DpopTable;
 use crate::server::config::sections::issuer::IssuerTable;
 use crate::server::config::sections::resource::ResourceMember;
-use crate::server::config::sections::scopes::ImpliedScopes;
+use crate::server::config::sections::scopes::ScopeRuleTable;
 #[cfg(feature = "redis")]
 use crate::server::config::sections::shared_store::SharedStoreTable;
 #[cfg(feature = "ssf")]
@@ -29,7 +29,7 @@ section! {
     /// The URL of the first resource's metadata, where another server serves it.
     one resource_metadata: String;
     /// Which scopes imply others, for the tokens of every issuer.
-    each scope_hierarchy: ImpliedScopes;
+    each scope_hierarchy: ScopeRuleTable;
     /// How many verified tokens are remembered: 1 to 10000000. Default: 10000.
     one token_cache_entries: usize;
     /// The memory of remembered tokens in bytes: 1048576 to 1073741824. Default: 67108864.
@@ -56,7 +56,7 @@ section! {
     /// Scheme, host and port under which clients reach this server.
     one public_origin: String;
     /// How paths differ between this server and its clients.
-    one public_path: PublicPath = |server, path: PublicPath| server.public_path(path.internal, path.public);
+    one public_path: PublicPathTable = |server, path: PublicPathTable| server.public_path(path.internal, path.public);
     /// The store that several instances share.
     #[cfg(feature = "redis")]
     one shared_store: SharedStoreTable;
@@ -95,7 +95,7 @@ impl Setting for Resources {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "`internal` and `public`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::server::config) struct PublicPath {
+pub(in crate::server::config) struct PublicPathTable {
     /// What the path begins with at this server.
     #[serde(default)]
     internal: String,
@@ -104,4 +104,4 @@ pub(in crate::server::config) struct PublicPath {
     public: String,
 }
 
-is_its_own_value!(PublicPath);
+is_its_own_value!(PublicPathTable);

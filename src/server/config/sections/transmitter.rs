@@ -2,7 +2,7 @@
 
 use crate::server::config::duration_text::DurationText;
 use crate::server::config::error::NodeError;
-use crate::server::config::place::{Material, Secret};
+use crate::server::config::place::{PublicText, Secret};
 use crate::server::config::section::section;
 use crate::server::config::setting::{AlgorithmName, Setting, Several, names};
 use crate::server::settings::ssf::{EventEffect, SsfTransmitter};
@@ -39,13 +39,13 @@ section! {
     /// The URL of its key set.
     one key_set_url: String;
     /// Its keys as a JWK Set.
-    each key_set: Material;
+    each key_set: PublicText;
     /// Its algorithms. Default: RS, PS and ES of all lengths, EdDSA, Ed25519.
     one algorithms: Several<AlgorithmName>;
     /// How far its clock may be off: at most 5 min. Default: 30 s.
     one leeway: DurationText;
     /// Root certificates in PEM, beside the system's.
-    each root_certificate: Material;
+    each root_certificate: PublicText;
     /// Uses the proxies that the environment names.
     flag proxy_from_environment;
 }

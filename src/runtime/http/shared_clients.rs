@@ -1,0 +1,55 @@
+//! HTTP clients that issuers with equal options share: a client holds the parsed roots of the system.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::runtime::http::client_source::Pool;
+use crate::runtime::http::tls::{HttpOptions, RootCertificate};
+
+/// Clients that are kept. Options beyond them get clients of their own.
+const MOST_CLIENTS: usize = 64;
+
+/// The clients of one server, by their options. Clones are the same clients.
+#[derive(Clone, Default)]
+pub(crate) struct HttpClients(Arc<Mutex<Vec<SharedClient>>>);
+
+struct SharedClient {
+    roots: Vec<RootCertificate>,
+    proxied: bool,
+    pool: Pool,
+    client: reqwest::Client,
+}
+
+impl HttpClients {
+    /// The client with these options, with or without a connection pool.
+    pub(super) fn get(
+        &self,
+        options: &HttpOptions,
+        pool: Pool,
+        build: impl FnOnce() -> Result<reqwest::Client, String>,
+    ) -> Result<reqwest::Client, String> {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = clients.iter().find(|one| {
+            one.pool == pool && one.proxied == options.proxied && one.roots == options.roots
+        });
+        if let Some(known) = known {
+            return Ok(known.client.clone());
+        }
+        let client = build()?;
+        if clients.len() < MOST_CLIENTS {
+            clients.push(SharedClient {
+                roots: options.roots.clone(),
+                proxied: options.proxied,
+                pool,
+                client: client.clone(),
+            });
+        }
+        Ok(client)
+    }
+}
+
+impl fmt::Debug for HttpClients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpClients")
+    }
+}
