@@ -20,3 +20,5 @@ mod access;
 mod userinfo;
 pub(crate) mod builder;
 pub(crate) mod operate;
+#[cfg(feature = "metrics")]
+mod record_metrics;

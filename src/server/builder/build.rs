@@ -106,8 +106,11 @@ impl ResourceServerBuilder {
             .transpose()?;
         let records = self.decision_records;
         let records = records.map(|records| RecordWriter::new(records, &self.clock));
+        let listeners = Arc::new(DecisionListeners::new(self.observers, records));
+        #[cfg(feature = "jwks")]
+        registry.observe(&listeners);
         let server = ResourceServer(Arc::new(ServerState {
-            listeners: DecisionListeners::new(self.observers, records),
+            listeners,
             observing: ObservingLayers::default(),
             #[cfg(feature = "redis")]
             shared,
