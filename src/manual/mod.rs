@@ -23,6 +23,7 @@
 //! | [`providers`] | settings for Cognito, Auth0, Keycloak, Entra ID, Okta and many others |
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
 //! | [`decisions`] | who was admitted or refused and why: observers, records for audit, layers that only observe |
+//! | [`metrics`] | counters, gauges and histograms: names, labels, a dashboard, alerts |
 //! | [`operations`] | logging, metrics, health and liveness, replacing a server, AWS Lambda |
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
@@ -40,6 +41,7 @@
         feature = "axum",
         feature = "jwks",
         feature = "mcp",
+        feature = "metrics",
         feature = "redis",
         feature = "status-list",
         feature = "ssf",
@@ -134,6 +136,10 @@ pub mod troubleshooting {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("metrics.md")]
+pub mod metrics {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("operations.md")]
