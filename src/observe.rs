@@ -5,9 +5,14 @@
 
 #[doc(inline)]
 pub use crate::model::decision_record::{DecisionOutcome, DecisionRecord, DecisionStage};
+#[doc(inline)]
+pub use crate::model::observation::{KeySetRefresh, RemoteCall};
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::runtime::decision_queue::{DecisionQueueStatus, DecisionSink, SinkError};
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use crate::server::observe::metrics::Metrics;
 #[doc(inline)]
 pub use crate::server::observe::observe_only::ObserveOnlyStatus;
 #[doc(inline)]

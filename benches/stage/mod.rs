@@ -16,6 +16,7 @@
 pub(crate) mod bound;
 pub(crate) mod mcp;
 pub(crate) mod guards;
+pub(crate) mod observed;
 pub(crate) mod refusals;
 pub(crate) mod seen;
 pub(crate) mod tokens;
@@ -132,6 +133,10 @@ pub(crate) fn makers(scale: Scale) -> Vec<Maker> {
     makers.push((
         "guard of a scope".to_owned(),
         Box::new(move || guards::scene(scale)),
+    ));
+    makers.push((
+        "observed".to_owned(),
+        Box::new(move || observed::scene(scale)),
     ));
     makers.push(("issuers".to_owned(), Box::new(move || seen::issuers(scale))));
     makers

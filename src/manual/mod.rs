@@ -25,6 +25,7 @@
 //! | [`operations`] | logging, metrics, health and liveness, starts while an issuer is down, replacing a server, AWS Lambda |
 //! | [`decisions`] | who was admitted or refused and why: observers, records for audit, layers that only observe |
 //! | [`explain`] | why was this token refused, what is wrong with this issuer: every check and every finding |
+//! | [`metrics`] | counters, gauges and histograms: names, labels, a dashboard, alerts |
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
 //! | [`testing`] | how to test an application, and how this library is tested |
@@ -41,6 +42,7 @@
         feature = "axum",
         feature = "jwks",
         feature = "mcp",
+        feature = "metrics",
         feature = "redis",
         feature = "status-list",
         feature = "ssf",
@@ -139,6 +141,10 @@ pub mod decisions {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("explain.md")]
 pub mod explain {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("metrics.md")]
+pub mod metrics {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("operations.md")]

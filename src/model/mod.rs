@@ -20,5 +20,6 @@ pub(crate) mod reach;
 pub(crate) mod resource_set;
 pub(crate) mod error;
 pub(crate) mod decision_record;
+pub(crate) mod observation;
 pub(crate) mod event;
 pub(crate) mod explained_check;

@@ -2,6 +2,8 @@
 
 pub(crate) mod util;
 pub(crate) mod clock;
+#[cfg(feature = "jwks")]
+pub(crate) mod observation;
 pub(crate) mod directory;
 #[cfg(feature = "jwks")]
 pub(crate) mod decision_queue;

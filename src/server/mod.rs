@@ -26,3 +26,5 @@ pub(crate) mod operate;
 #[cfg(feature = "jwks")]
 pub(crate) mod diagnose;
 pub(crate) mod replace;
+#[cfg(feature = "metrics")]
+mod record_metrics;

@@ -20,12 +20,6 @@ impl ResourceServer {
         &self.0.listeners
     }
 
-    /// The revision of the configuration that a decision was made by.
-    #[allow(clippy::unused_self)] // a server that is replaced has others
-    pub(crate) const fn decision_revision(&self) -> u64 {
-        1
-    }
-
     /// A layer for this resource is made that only observes.
     pub(crate) fn observe_only(&self, resource: usize, until: UnixTime) -> Arc<ObserveOnly> {
         let resource = &self.resource_at(resource).identifier;

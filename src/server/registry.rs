@@ -21,6 +21,8 @@ use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::issuer_authority::KeySource;
 #[cfg(feature = "ssf")]
 use crate::server::decide::ssf_transmitter::Transmitter;
+#[cfg(feature = "jwks")]
+use crate::server::observe::listeners::DecisionListeners;
 use crate::server::settings::issuer::value::Issuer;
 #[cfg(feature = "ssf")]
 use crate::server::settings::ssf::SsfTransmitter;
@@ -111,6 +113,27 @@ impl Registry {
         self.issuers
             .iter()
             .flat_map(|issuer| remotes(issuer.members()))
+    }
+}
+
+/// Observers of requests to issuers.
+#[cfg(feature = "jwks")]
+impl Registry {
+    /// Tells these observers of requests to the issuers of this registry.
+    pub(in crate::server) fn observe(&self, listeners: &Arc<DecisionListeners>) {
+        if !listeners.is_on() {
+            return;
+        }
+        for keys in self.remotes() {
+            keys.observer.set(Arc::clone(listeners) as _);
+        }
+        if let Some(issuer) = &self.introspected {
+            issuer.introspector.observe(Arc::clone(listeners) as _);
+        }
+        #[cfg(feature = "axum")]
+        for lookup in self.userinfo.values() {
+            lookup.observe(Arc::clone(listeners) as _);
+        }
     }
 }
 

@@ -107,7 +107,7 @@ pub(super) struct ServerState {
     pub(super) connection: Connection,
     pub(super) refusals: RefusalCounters,
     /// Fixed while the server runs.
-    pub(super) listeners: DecisionListeners,
+    pub(super) listeners: Arc<DecisionListeners>,
     pub(super) observing: ObservingLayers,
 }
 

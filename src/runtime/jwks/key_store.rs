@@ -29,6 +29,7 @@ use crate::runtime::jwks::schedule::{MissAction, MissTicket, SHORTEST_RETRY, Sch
 use crate::runtime::jwks::snapshot::{CurrentSet, Snapshot};
 pub(crate) use crate::runtime::jwks::snapshot::{Generation, KeySetGuard, NO_KEYS};
 pub use crate::runtime::jwks::status::{KeySetState, KeySetStatus};
+use crate::runtime::observation::ObserverCell;
 use crate::runtime::util::select::race;
 
 /// The keys of one issuer.
@@ -42,6 +43,7 @@ pub(crate) struct RemoteKeys {
     pub(super) requested: Arc<Notify>,
     slots: Arc<Semaphore>,
     on_removed: OnceLock<RemovalHook>,
+    pub(crate) observer: ObserverCell,
 }
 
 /// Is called after keys may have been removed, without a lock.
@@ -143,6 +145,7 @@ impl RemoteKeys {
             slots: Arc::new(Semaphore::new(slots)),
             source: Arc::new(KeySetSource { config, fetcher }),
             on_removed: OnceLock::new(),
+            observer: ObserverCell::default(),
         }))
     }
 
@@ -514,7 +517,7 @@ impl RemoteKeys {
         }
         // Not under the lock: a log subscriber may call `status`.
         if let Some(event) = event {
-            event.announce(&self.source.config.issuer);
+            event.announce(&self.source.config.issuer, self.observer.get());
         }
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::logging;
 use crate::model::event::Event;
+use crate::model::observation::KeySetRefresh;
 use crate::runtime::discovery::metadata::RefreshError;
+use crate::runtime::observation::RuntimeObserver;
 use crate::verify::jose::jwk_set::KeySet;
 
 /// The most unusable entries that are logged one by one.
@@ -17,7 +19,29 @@ pub(super) enum RefreshEvent {
 }
 
 impl RefreshEvent {
-    pub(super) fn announce(&self, issuer: &str) {
+    fn seen_by_observers<'r>(&'r self, issuer: &'r str) -> KeySetRefresh<'r> {
+        match self {
+            Self::Error(error) => KeySetRefresh {
+                issuer,
+                keys: 0,
+                skipped: 0,
+                is_changed: false,
+                error: Some(error),
+            },
+            Self::Keys { keys, changed } => KeySetRefresh {
+                issuer,
+                keys: keys.len(),
+                skipped: keys.skipped().len(),
+                is_changed: *changed,
+                error: None,
+            },
+        }
+    }
+
+    pub(super) fn announce(&self, issuer: &str, observer: Option<&dyn RuntimeObserver>) {
+        if let Some(observer) = observer {
+            observer.refreshed(&self.seen_by_observers(issuer));
+        }
         let (keys, changed) = match self {
             Self::Error(error) => {
                 return logging::emit(Event::KeySetNotRefreshed { issuer, error });

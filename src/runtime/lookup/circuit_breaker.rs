@@ -99,6 +99,10 @@ impl CircuitBreaker {
         }
     }
 
+    pub(super) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// There was a verdict on any token, or a health check succeeded: the breaker closes.
     pub(super) fn succeeded(&mut self) {
         self.streak = None;

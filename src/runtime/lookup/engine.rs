@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::error::rejection::Outage;
+use crate::model::observation::RemoteCall;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{CacheStats, TokenDigest};
@@ -31,6 +32,7 @@ use crate::runtime::lookup::failed_tokens::{FailedTokens, TokenSender};
 use crate::runtime::lookup::health::{LookupHealth, LookupPermit};
 use crate::runtime::lookup::single_flight::{Follower, Join, Leader, SingleFlight};
 use crate::runtime::lookup::status::IntrospectionStatus;
+use crate::runtime::observation::{ObserverCell, RuntimeObserver};
 #[cfg(feature = "redis")]
 use crate::runtime::shared::introspection_cache::{IssuerCache, SharedResponse};
 use crate::runtime::util::current_runtime::current_runtime;
@@ -92,6 +94,7 @@ pub(crate) struct RemoteLookup<E: ResponseHandler> {
     waiters: Arc<Semaphore>,
     health: Arc<LookupHealth>,
     failed_tokens: FailedTokens,
+    observer: ObserverCell,
     /// The cache that instances share.
     #[cfg(feature = "redis")]
     shared_cache: OnceLock<IssuerCache>,
@@ -147,6 +150,7 @@ impl<E: ResponseHandler> RemoteLookup<E> {
                 E::Endpoint::FAILED,
             ),
             failed_tokens: FailedTokens::default(),
+            observer: ObserverCell::default(),
             endpoint,
             #[cfg(feature = "redis")]
             shared_cache: OnceLock::new(),
@@ -157,6 +161,11 @@ impl<E: ResponseHandler> RemoteLookup<E> {
     #[cfg(feature = "redis")]
     pub(crate) fn share(&self, shared_cache: IssuerCache) {
         let _ = self.shared_cache.set(shared_cache);
+    }
+
+    /// Tells an observer of requests from now on. The first call counts.
+    pub(crate) fn observe(&self, observer: Arc<dyn RuntimeObserver>) {
+        self.observer.set(observer);
     }
 
     pub(crate) const fn handler(&self) -> &E {
@@ -267,7 +276,9 @@ impl<E: ResponseHandler> RemoteLookup<E> {
     /// Makes a health check, which no caller influences.
     async fn check(&self) -> Result<(), EndpointError> {
         self.health.count_call();
+        let started = Instant::now();
         let outcome = endpoint::health_check(&self.endpoint, self.request_time()).await;
+        self.report(started, outcome.as_ref().err());
         self.health.checked(&outcome, self.clock.monotonic());
         outcome
     }
@@ -361,8 +372,25 @@ impl<E: ResponseHandler> RemoteLookup<E> {
     async fn call(&self, token: &str) -> Result<(ResponseOf<E>, RequestTime), EndpointError> {
         let request_time = self.request_time();
         self.health.count_call();
+        let started = Instant::now();
         let response = endpoint::look_up(&self.endpoint, token, request_time).await;
+        self.report(started, response.as_ref().err());
         response.map(|response| (response, request_time))
+    }
+
+    /// Tells the observer of a request that has ended.
+    fn report(&self, started: Instant, error: Option<&EndpointError>) {
+        if let Some(observer) = self.observer.get() {
+            observer.called(&RemoteCall {
+                issuer: self.endpoint.resolver().issuer(),
+                endpoint: match E::Endpoint::FAILED {
+                    Outage::UserInfoFailed => "userinfo",
+                    _ => "introspection",
+                },
+                duration: started.elapsed(),
+                failure: error.map(|error| self.health.outage(error)),
+            });
+        }
     }
 
     fn request_time(&self) -> RequestTime {

@@ -211,6 +211,7 @@ impl LookupHealth {
                 .as_ref()
                 .map(|error| Arc::clone(&error.reason)),
             failing_for: state.failing_since.map(|since| now.saturating_sub(since)),
+            is_breaker_open: state.breaker.is_open(),
             in_flight,
             cache,
         }

@@ -16,6 +16,7 @@ pub struct IntrospectionStatus {
     pub(super) in_a_row: u32,
     pub(super) last_error: Option<Arc<str>>,
     pub(super) failing_for: Option<Duration>,
+    pub(super) is_breaker_open: bool,
     pub(super) in_flight: usize,
     pub(super) cache: CacheStats,
 }
@@ -45,6 +46,12 @@ impl IntrospectionStatus {
     #[must_use]
     pub const fn is_failing(&self) -> bool {
         self.in_a_row > 0
+    }
+
+    /// Whether the circuit breaker is open: the endpoint is down, and only a probe a second is sent.
+    #[must_use]
+    pub const fn is_breaker_open(&self) -> bool {
+        self.is_breaker_open
     }
 
     /// How long ago the first of the failures in a row was; absent when the last request

@@ -72,7 +72,7 @@ impl ResourceServerBuilder {
         let records = self.decision_records;
         let records = records.map(|records| RecordWriter::new(records, &self.clock));
         let server = ResourceServer(Arc::new(ServerState {
-            listeners: DecisionListeners::new(self.observers, records),
+            listeners: Arc::new(DecisionListeners::new(self.observers, records)),
             observing: ObservingLayers::default(),
             #[cfg(feature = "redis")]
             shared,

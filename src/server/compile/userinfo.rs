@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::time::UnixTime;
+#[cfg(feature = "metrics")]
+use crate::runtime::cache::token_cache::CacheStats;
 use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};
 use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Clock, Deadline, Now};
@@ -152,6 +154,11 @@ fn endpoint_url(
 }
 
 impl UserInfoHandler {
+    #[cfg(feature = "metrics")]
+    pub(in crate::server) fn cache_stats(&self) -> CacheStats {
+        self.known.stats()
+    }
+
     /// What an answer depends on that no key has verified.
     fn validity(&self) -> CacheValidity {
         CacheValidity::while_live(self.authority.liveness.clone())

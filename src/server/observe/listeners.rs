@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use crate::model::error::rejection::Outage;
+#[cfg(feature = "jwks")]
+use crate::model::observation::{KeySetRefresh, RemoteCall};
+#[cfg(feature = "jwks")]
+use crate::runtime::observation::RuntimeObserver;
 use crate::runtime::util::catch_panic::catch_panic;
 use crate::server::observe::observer::Observer;
 use crate::server::observe::record_writer::{RecordPlace, RecordWriter};
@@ -57,6 +61,21 @@ impl DecisionListeners {
         }
         if let Some(records) = &self.records {
             records.write(decision, place);
+        }
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl RuntimeObserver for DecisionListeners {
+    fn called(&self, call: &RemoteCall<'_>) {
+        for observer in &self.observers {
+            catch_panic(|| observer.called(call));
+        }
+    }
+
+    fn refreshed(&self, refresh: &KeySetRefresh<'_>) {
+        for observer in &self.observers {
+            catch_panic(|| observer.refreshed(refresh));
         }
     }
 }

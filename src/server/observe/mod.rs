@@ -3,6 +3,8 @@
 pub(crate) mod check_time;
 pub(crate) mod request_decision;
 pub(crate) mod observer;
+#[cfg(feature = "metrics")]
+pub(crate) mod metrics;
 pub(crate) mod settings;
 pub(crate) mod record_writer;
 pub(crate) mod listeners;

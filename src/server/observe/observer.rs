@@ -1,7 +1,8 @@
-//! The trait of those who are told of decisions.
+//! The trait of those that are told of decisions, and of requests to issuers.
 
 use std::sync::Arc;
 
+use crate::model::observation::{KeySetRefresh, RemoteCall};
 use crate::server::observe::request_decision::RequestDecision;
 
 /// Is told of every decision, for metrics and for audit of the application's own; given to
@@ -32,10 +33,29 @@ pub trait Observer: Send + Sync + 'static {
     fn decided(&self, decision: &RequestDecision<'_>) {
         let _ = decision;
     }
+
+    /// An introspection or userinfo endpoint was asked, health checks included. Called on a task of this
+    /// library.
+    fn called(&self, call: &RemoteCall<'_>) {
+        let _ = call;
+    }
+
+    /// A key set was fetched, or could not be. Called on a task of this library.
+    fn refreshed(&self, refresh: &KeySetRefresh<'_>) {
+        let _ = refresh;
+    }
 }
 
 impl<O: Observer> Observer for Arc<O> {
     fn decided(&self, decision: &RequestDecision<'_>) {
         O::decided(self, decision);
+    }
+
+    fn called(&self, call: &RemoteCall<'_>) {
+        O::called(self, call);
+    }
+
+    fn refreshed(&self, refresh: &KeySetRefresh<'_>) {
+        O::refreshed(self, refresh);
     }
 }

@@ -307,6 +307,22 @@ impl ResourceServer {
             .map(IntrospectedIssuer::status)
     }
 
+    /// The status of each endpoint that is asked, by its kind.
+    #[cfg(feature = "metrics")]
+    pub(in crate::server) fn endpoint_statuses(&self) -> Vec<(&'static str, IntrospectionStatus)> {
+        let registry = self.0.registry.load();
+        let introspected = registry.introspected.as_ref();
+        let introspected = introspected.map(|issuer| ("introspection", issuer.status()));
+        #[cfg_attr(not(feature = "axum"), allow(unused_mut))]
+        let mut all: Vec<_> = introspected.into_iter().collect();
+        #[cfg(feature = "axum")]
+        all.extend(registry.userinfo.values().map(|lookup| {
+            let known = lookup.handler().cache_stats();
+            ("userinfo", lookup.status(known))
+        }));
+        all
+    }
+
     /// Fetches every issuer's keys now, whatever the schedule and the cooldown say, and waits
     /// for the answers.
     ///

@@ -9,6 +9,7 @@ impl ResourceServer {
     /// of an introspected issuer. What is watched already stays so.
     pub(in crate::server) fn watch_issuers(&self) {
         let registry = self.0.registry.load_full();
+        registry.observe(&self.0.listeners);
         for keys in registry.remotes().filter(|keys| !keys.is_watched()) {
             let leases = Arc::downgrade(&self.0.leases);
             keys.on_removed(Box::new(move || {

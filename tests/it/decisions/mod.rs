@@ -1,5 +1,6 @@
 //! One decision for each request: observers, records, and layers that only observe.
 
+mod metrics;
 mod observe_only;
 mod observers;
 mod records;
