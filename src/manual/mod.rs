@@ -22,7 +22,7 @@
 //! | [`clients`] | how MCP, gRPC, Node.js and other clients react to refusals |
 //! | [`providers`] | settings for Cognito, Auth0, Keycloak, Entra ID, Okta and many others; Kubernetes, CI jobs, SPIFFE |
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
-//! | [`operations`] | logging, metrics, health and liveness, starts while an issuer is down, replacing a server, AWS Lambda |
+//! | [`operations`] | logging, health and liveness, changing issuers while running, starts while an issuer is down, AWS Lambda |
 //! | [`decisions`] | who was admitted or refused and why: observers, records for audit, layers that only observe |
 //! | [`explain`] | why was this token refused, what is wrong with this issuer: every check and every finding |
 //! | [`metrics`] | counters, gauges and histograms: names, labels, a dashboard, alerts |

@@ -68,7 +68,7 @@ impl Error for NodeError {
     }
 }
 
-/// NodeMembers that other features of the library add.
+/// Members that other features of the library add.
 const ABSENT: &[(&str, &str)] = &[
     #[cfg(not(feature = "jwks"))]
     ("introspected", "jwks"),

@@ -197,8 +197,8 @@ mod schemas {
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
     #[cfg(feature = "redis")]
-    use super::StoreUrl;
-    use super::{PublicText, Secret, ValuePlace};
+    use crate::server::config::place::StoreUrl;
+    use crate::server::config::place::{PublicText, Secret, ValuePlace};
 
     impl JsonSchema for Secret {
         fn inline_schema() -> bool {

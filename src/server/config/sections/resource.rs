@@ -17,7 +17,7 @@ section! {
     ResourceTable makes Resource;
 
     /// Its identifier, usually its https URL.
-    make identifier: String = |identifier| Resource::new(identifier);
+    make identifier: String = Resource::new;
     /// Audiences of its tokens in place of the identifier.
     each audience: String;
     /// Its scopes, for `scopes_supported` and for challenges. Guards are declared in code.

@@ -13,7 +13,7 @@ section! {
     TransmitterTable makes SsfTransmitter;
 
     /// Its issuer identifier: an https URL.
-    make issuer: String = |issuer| SsfTransmitter::new(issuer);
+    make issuer: String = SsfTransmitter::new;
     /// Audiences of its tokens: those of the stream.
     each audience: String;
     /// Configured issuers whose tokens it may end, beside those of its own identifier.
