@@ -140,12 +140,15 @@ impl RootFiles {
     }
 }
 
+/// What the files hold, and a client that trusts it.
+type TrustedFiles = (Vec<Vec<u8>>, reqwest::Client);
+
 /// What the files hold, and a client that trusts it; `None` where it is what they held before.
 fn read(
     paths: &[PathBuf],
     before: Option<&[Vec<u8>]>,
     build: &BuildClient,
-) -> Result<Option<(Vec<Vec<u8>>, reqwest::Client)>, String> {
+) -> Result<Option<TrustedFiles>, String> {
     let mut contents = Vec::new();
     let mut roots = Vec::new();
     for path in paths {

@@ -65,7 +65,7 @@ impl StoredCopy<'_> {
             return;
         };
         match read {
-            Ok(Some((set, metadata, age))) => keys.use_copy(set, metadata, now, age),
+            Ok(Some((set, metadata, age))) => keys.use_copy(&set, metadata, now, age),
             Ok(None) => {}
             Err(error) => keys.report_copy(CopyAction::Read, &error),
         }
@@ -96,7 +96,7 @@ impl RemoteKeys {
 
     /// Uses a stored copy of the keys until a fetch brings a set. Keys that are loaded, and keys that an
     /// operator has dropped, are not replaced by it.
-    fn use_copy(&self, keys: Arc<KeySet>, metadata: FetchMetadata, now: Now, age: Duration) {
+    fn use_copy(&self, keys: &Arc<KeySet>, metadata: FetchMetadata, now: Now, age: Duration) {
         {
             let state = self.state();
             if self.current_set.load().is_some() || state.schedule.is_void() {
@@ -105,8 +105,8 @@ impl RemoteKeys {
             let limits = state.schedule.limits();
             let longest = self.source.config.copy.as_deref().map(CopyFile::max_age);
             let copy = Arc::new(Snapshot {
-                liveness: KeySetLiveness::of(&keys),
-                keys: Arc::clone(&keys),
+                liveness: KeySetLiveness::of(keys),
+                keys: Arc::clone(keys),
                 metadata: Arc::new(metadata),
                 fetch: 0,
                 confirmed: now,
