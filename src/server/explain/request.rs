@@ -237,15 +237,7 @@ impl ResourceServer {
             }
         };
         record.push(Step::passed(Check::Syntax));
-        let unverified = match self.trust_domain_of(registry, &unverified) {
-            Ok(domain) => unverified.or_issued_by(domain.as_deref()),
-            Err(rejection) => {
-                let step = Step::failed(Check::Issuer, &rejection).by_setting("issuer");
-                record.refuse_at(step.about("sub"), rejection);
-                record.skip(&BEHIND_ISSUER, "no rules are known for this trust domain");
-                return None;
-            }
-        };
+        let unverified = self.explain_trust_domain(record, registry, unverified)?;
         let found = self.explain_issuer(record, registry, &unverified);
         let Some((authority, is_named)) = found else {
             record.skip(&BEHIND_ISSUER, "no rules are known for this issuer");
@@ -306,6 +298,24 @@ impl ResourceServer {
             }
             (Err(_), _) => {
                 record.skip(&BEHIND_CLAIMS, "a check of the claims failed");
+                None
+            }
+        }
+    }
+
+    /// The token with its issuer, where that is the trust domain of its subject.
+    fn explain_trust_domain<'c>(
+        &self,
+        record: &mut Record,
+        registry: &Registry,
+        unverified: Unverified<'c>,
+    ) -> Option<Unverified<'c>> {
+        match self.trust_domain_of(registry, &unverified) {
+            Ok(domain) => Some(unverified.or_issued_by(domain.as_deref())),
+            Err(rejection) => {
+                let step = Step::failed(Check::Issuer, &rejection).by_setting("issuer");
+                record.refuse_at(step.about("sub"), rejection);
+                record.skip(&BEHIND_ISSUER, "no rules are known for this trust domain");
                 None
             }
         }

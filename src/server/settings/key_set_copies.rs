@@ -130,7 +130,8 @@ impl KeySetCopies {
             Some(SealingKey::Bytes(bytes)) => bytes.as_slice(),
             Some(SealingKey::Text(text)) => text.as_bytes(),
         };
-        SecretHash::of(format!("{folder:?} {max_age:?} {key:?}").as_bytes())
+        // `Debug` quotes and escapes, so that no two values look alike.
+        SecretHash::of(format!("{:?}", (folder, max_age, key)).as_bytes())
     }
 
     /// Checks the settings.
