@@ -166,9 +166,9 @@ impl DecisionCell {
 
     /// A guard or the application refuses.
     pub(super) fn note(&self, stage: DecisionStage, rejection: &Rejection) {
-        let mut state = self.state();
-        if state.refusals.len() < MOST_REFUSALS {
-            state.refusals.push(NotedRefusal {
+        let refusals = &mut self.state().refusals;
+        if refusals.len() < MOST_REFUSALS {
+            refusals.push(NotedRefusal {
                 stage,
                 rejection: rejection.clone(),
                 is_passed: false,

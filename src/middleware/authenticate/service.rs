@@ -118,7 +118,7 @@ impl Authenticator {
         };
         self.0.check_resource(verified)?;
         let is_of_context = verified.is_for(self.0.context.as_deref());
-        if !is_of_context && !(self.0.admits.principals && verified.is_principal()) {
+        if !(is_of_context || self.0.admits.principals && verified.is_principal()) {
             return Err(self.0.wrong_context().by(verified.realm()));
         }
         self.0.check_binding(verified)?;
@@ -156,7 +156,7 @@ impl Authenticator {
             &self.0.server,
             verified.as_deref().map(|verified| &**verified),
         );
-        let decision = self.open_decision(request, start, &verified, None)?;
+        let decision = self.open_decision(request, start, verified.as_ref(), None)?;
         request.extensions_mut().insert(AuthContext {
             verified,
             policy: self.0.share(),
@@ -181,7 +181,7 @@ impl Authenticator {
         start: &DecisionStart,
     ) -> Result<AfterResponse, Refused> {
         log_refusal(rejection, &self.0.server);
-        let decision = self.open_decision(request, start, &None, Some(rejection))?;
+        let decision = self.open_decision(request, start, None, Some(rejection))?;
         let schemes = SentSchemes::of(request.headers());
         request.extensions_mut().insert(AuthContext {
             verified: None,
@@ -224,18 +224,18 @@ impl Authenticator {
         &self,
         request: &Request<B>,
         start: &DecisionStart,
-        verified: &Option<SharedRequest>,
+        verified: Option<&SharedRequest>,
         passed: Option<&Rejection>,
     ) -> Result<Option<Arc<DecisionCell>>, Refused> {
         let Some(decisions) = &self.0.decisions else {
             return Ok(None);
         };
-        let facts = self.facts(decisions, request, start, verified.clone());
+        let facts = self.facts(decisions, request, start, verified.cloned());
         match DecisionCell::open(decisions.share(), start, facts, passed) {
             Ok(cell) => Ok(Some(cell)),
             Err(outage) => Err(Refused {
                 rejection: outage.into(),
-                verified: verified.clone(),
+                verified: verified.cloned(),
             }),
         }
     }

@@ -9,7 +9,6 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-#[cfg(feature = "jwks")]
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::future::{AfterResponse, Lent, ResponseFuture};
 use crate::middleware::require::check::{check_caller, check_requirements};

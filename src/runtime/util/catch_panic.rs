@@ -1,9 +1,12 @@
 //! Panics of the application's code: caught, so that the caller can go on. The panic hook of the process
 //! reports them.
 
+#[cfg(feature = "jwks")]
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "jwks")]
 use std::pin::pin;
+#[cfg(feature = "jwks")]
 use std::task::Poll;
 
 /// The value of a call. `None` where it panics.
@@ -12,6 +15,7 @@ pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// The output of a future. `None` where it panics; it is not polled again.
+#[cfg(feature = "jwks")]
 pub(crate) async fn catch_panic_of<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|context| {

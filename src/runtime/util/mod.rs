@@ -7,7 +7,6 @@ pub(crate) mod backoff;
 pub(crate) mod current_runtime;
 pub(crate) mod excerpt;
 pub(crate) mod select;
-#[cfg(feature = "ssf")]
 pub(crate) mod catch_panic;
 pub(crate) mod sync;
 pub(crate) mod swap;

@@ -315,3 +315,29 @@ async fn decision_of_a_grpc_refusal_is_told_though_the_status_is_200() {
     assert_eq!(call(&reader).await, StatusCode::OK);
     assert_eq!(decisions.take(), [ADMITTED]);
 }
+
+#[tokio::test]
+async fn decision_of_the_mcp_layer_is_a_guards() {
+    portcullis::scopes! { Edit = "missions:write"; }
+    let issuer = MockIssuer::new();
+    let (server, decisions) = watched(&issuer);
+    let scopes = portcullis::mcp::McpScopes::new().tool::<Edit>("edit");
+    let app = Router::new()
+        .route("/", axum::routing::post(async || "done"))
+        .layer(portcullis::mcp::McpLayer::new(scopes))
+        .layer(server.authenticate());
+    let call = async |token: String| {
+        let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"edit"}}"#;
+        let request = Request::post("/")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .body(Body::from(message))
+            .expect("a request");
+        app.exchange(request).await.status
+    };
+    assert_eq!(call(issuer.token().sign()).await, StatusCode::FORBIDDEN);
+    assert_eq!(decisions.take(), ["refused guard insufficient_scope"]);
+    let writer = issuer.token().scope("missions:write").sign();
+    assert_eq!(call(writer).await, StatusCode::OK);
+    assert_eq!(decisions.take(), [ADMITTED]);
+}
