@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use portcullis::error::ReplaceError;
+use portcullis::lease::LeaseEnd;
 use portcullis::test_util::{Fault, ManualClock, MockIssuer, ServedIssuer};
 use portcullis::{Issuer, ResourceServer};
 
 use super::with;
+use crate::support::lease::lease_by;
 use crate::support::{API, Requests as _, TestApp};
 
 async fn served(clock: &ManualClock) -> ServedIssuer {
@@ -199,4 +201,38 @@ async fn a_request_that_waits_for_a_key_is_decided_by_the_new_rules() {
         let verdict = waiting.await.expect("no panic");
         assert_eq!(verdict, expected);
     }
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_added_or_removed_leaves_the_others_as_they_are() {
+    let clock = ManualClock::new();
+    let keys = served(&clock).await;
+    let tenants = |ids: &[&'static str]| {
+        let issuer = Issuer::oidc_tenants("https://login.example/{tenant}/v2", "tid", ids.to_vec());
+        issuer.key_set_url(keys.key_set_url())
+    };
+    let token = |tenant: &str| {
+        let token = keys
+            .token()
+            .issuer(&format!("https://login.example/{tenant}/v2"));
+        token.claim("tid", tenant).audience(API).sign()
+    };
+    let server = connected(tenants(&["one", "two"]), &clock).await;
+    let app = TestApp::new(&server);
+    for tenant in ["one", "two"] {
+        assert_eq!(app.verdict(&token(tenant)).await, "200");
+    }
+    let one = lease_by(&server, &token("one")).await.expect("admitted");
+    let mut two = lease_by(&server, &token("two")).await.expect("admitted");
+    let report = server.replace(with([tenants(&["one", "three"])]));
+    assert_eq!(report.expect("sound").changed()[0].settings(), ["issuer"]);
+    assert_eq!(one.end(), None);
+    assert_eq!(two.ended().await, LeaseEnd::IssuerReplaced);
+    assert_eq!(app.verdict(&token("one")).await, "200");
+    assert_eq!(
+        app.verdict(&token("two")).await,
+        "401 invalid_token unknown_issuer"
+    );
+    assert_eq!(app.verdict(&token("three")).await, "200");
+    assert_eq!(keys.fetches(), 1, "the key set is the same");
 }
