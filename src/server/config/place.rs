@@ -15,7 +15,7 @@ const LONGEST: u64 = 4 << 20;
 
 /// Where a value stands: exactly one of the two.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`file` or `env`")]
+#[serde(deny_unknown_fields, expecting = "a table with `file` or `env`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(extend("minProperties" = 1, "maxProperties" = 1)))]
 pub(in crate::server::config) struct ValuePlace {

@@ -52,7 +52,7 @@ section! {
 
 /// A name in one language.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`language` and `name`")]
+#[serde(deny_unknown_fields, expecting = "a table with `language` and `name`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct LocalizedName {
     /// The language tag (BCP 47).
@@ -62,7 +62,7 @@ pub(in crate::server::config) struct LocalizedName {
 
 /// A member of the metadata document.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`name` and `value`")]
+#[serde(deny_unknown_fields, expecting = "a table with `name` and `value`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct MetadataMember {
     name: String,
