@@ -1,15 +1,20 @@
 //! The keys and the signature of a token, without a look-up.
 
+#[cfg(feature = "jwks")]
 use std::time::Duration;
 
-use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
+#[cfg(feature = "jwks")]
+use crate::model::error::rejection::Outage;
+use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
 use crate::model::explained_check::Check;
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::{ForeseenMiss, KeySetGuard, NO_KEYS, RemoteKeys};
 use crate::server::decide::issuer_authority::{
     DROPPED, IssuerAuthority, KeySource, final_fault, not_allowed,
 };
-use crate::server::explain::explanation::{Conclusion, Step};
+#[cfg(feature = "jwks")]
+use crate::server::explain::explanation::Conclusion;
+use crate::server::explain::explanation::Step;
 use crate::server::explain::record::Record;
 use crate::verify::jose::jwk_set::KeySet;
 use crate::verify::jose::jws::Unverified;
@@ -22,6 +27,7 @@ const MOST_IDS: usize = 10;
 pub(super) type CheckedSignature<'c> = Result<Signed<'c>, Unverified<'c>>;
 
 /// Checks algorithm, key and signature.
+#[cfg_attr(not(feature = "jwks"), allow(unused_variables))]
 #[allow(clippy::result_large_err)] // as in `Signed::verify`
 pub(super) fn check<'c>(
     record: &mut Record,

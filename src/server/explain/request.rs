@@ -7,11 +7,13 @@
 //! 3. Without a good signature the claims are inspected, and marked as unverified. They become no
 //!    token, so that nothing that takes one sees them.
 
-use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
+#[cfg(feature = "jwks")]
+use crate::model::error::rejection::Outage;
+use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
 use crate::model::explained_check::Check;
 use crate::model::url::difference::UrlDifference;
 use crate::runtime::cache::validity::{CacheValidity, Liveness};
-use crate::runtime::clock::{Deadline, Now};
+use crate::runtime::clock::Now;
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::server::authenticate::{verified_request, with_scratch};
 #[cfg(feature = "jwks")]
@@ -181,10 +183,15 @@ impl ResourceServer {
                 let outage = Rejection::from(Outage::NotConnected);
                 record.refuse(Check::Introspection, outage.by(name));
             }
-            None => record.await_lookup(
-                Check::Introspection,
-                "no response is cached; a request with this token asks the endpoint",
-            ),
+            None => {
+                let mut reason =
+                    "no response is cached; a request with this token asks the endpoint".to_owned();
+                let status = issuer.status();
+                if let Some(error) = status.last_error().filter(|_| status.is_failing()) {
+                    reason = format!("{reason}, which fails: {error}");
+                }
+                record.await_lookup(Check::Introspection, reason);
+            }
         }
         record.skip(&BEHIND_CLAIMS, "there is no verified token");
         None
@@ -270,8 +277,8 @@ impl ResourceServer {
         };
         record.set_unverified(false);
         // This decides; the single checks only tell.
-        let ended = CacheValidity::until(Deadline::PASSED, Liveness::default());
-        let verified = verified_request(authority, &signed, ended);
+        let unkept = CacheValidity::while_live(Liveness::default());
+        let verified = verified_request(authority, &signed, unkept);
         let refused = verified.as_ref().err().cloned();
         if let Some(rejection) = &refused {
             record.conclude(Conclusion::Refused(rejection.clone().by(&policy.realm)));

@@ -1,6 +1,7 @@
 //! Why a request is refused: explanations, and the diagnosis of issuers.
 
 mod diagnosis;
+mod providers;
 mod symptoms;
 mod without_effects;
 
