@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
 
+use crate::model::error::rejection::Rejection;
 use crate::model::observation::{KeySetRefresh, RemoteCall};
 use crate::runtime::util::concurrent_map::ConcurrentMap;
+use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::observe::observer::Observer;
 use crate::server::observe::request_decision::RequestDecision;
 
@@ -200,9 +202,9 @@ impl Observer for Metrics {
         // Only a refusal has an issuer of its own to be counted.
         let refused_by = match decision.verified {
             Some(_) => None,
-            None => decision.rejection.and_then(|it| it.shared_issuer()),
+            None => decision.rejection.and_then(Rejection::shared_issuer),
         };
-        let issuer = decision.verified.map(|verified| verified.realm());
+        let issuer = decision.verified.map(VerifiedRequest::realm);
         let issuer = issuer.or(refused_by.as_ref());
         let key = DecisionKey::of(decision, issuer);
         let counted = self.decisions.find([key.hash()], |entry| {
