@@ -17,12 +17,5 @@ mod section;
 mod sections;
 pub(crate) mod configuration;
 
-#[cfg(all(
-    test,
-    feature = "axum",
-    feature = "jwks",
-    feature = "redis",
-    feature = "ssf",
-    feature = "status-list"
-))]
+#[cfg(test)]
 mod schema;
