@@ -295,6 +295,9 @@ mod tests {
             lazy: false,
             http_options: HttpOptions::default(),
             limits: RefreshLimits::default(),
+            bearer: None,
+            key_set_origin: None,
+            copy: None,
         }
     }
 

@@ -231,11 +231,9 @@ impl ResourceServer {
             Ok(unverified) => unverified,
             Err(error) => {
                 let rejection = Rejection::from(error);
-                let is_algorithm = rejection.kind() == TokenFault::Algorithm.into();
-                let check = if is_algorithm {
-                    Check::Algorithm
-                } else {
-                    Check::Syntax
+                let check = match rejection.kind() {
+                    RejectionKind::InvalidToken(TokenFault::Algorithm) => Check::Algorithm,
+                    _ => Check::Syntax,
                 };
                 record.refuse(check, rejection);
                 record.skip(&[Check::Issuer], "the header is not acceptable");
