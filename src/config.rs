@@ -14,6 +14,8 @@ pub use crate::runtime::introspection::client_auth::ClientAuthentication;
 #[doc(inline)]
 pub use crate::runtime::introspection::dialect::TokenInformation;
 #[doc(inline)]
+pub use crate::server::replace::report::{IssuerChange, Replacement};
+#[doc(inline)]
 pub use crate::server::settings::issuer::value::DangerousIssuer;
 #[cfg(feature = "jwks")]
 #[doc(inline)]

@@ -6,6 +6,7 @@
 //! | a request | [`Rejection`]: its [`RejectionKind`], a fault inside the kind, a [`RejectionDetail`]; extractors return it as [`Refusal`], which is a response |
 //! | a check of the application's own | [`Objection`] |
 //! | `connect()`, `refresh_now()`, `synchronize()` | `ConnectError`, `RefreshError`, `SharedStoreError` |
+//! | [`replace()`](crate::ResourceServer::replace) | [`ReplaceError`] |
 //! | [`Revocations`](crate::revocation::Revocations) | [`RevocationError`] |
 
 #[doc(inline)]
@@ -34,5 +35,7 @@ pub use crate::server::operate::revocations::RevocationError;
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use crate::server::operate::shared_status::{SharedStoreError, SharedStoreErrorKind};
+#[doc(inline)]
+pub use crate::server::replace::error::ReplaceError;
 #[doc(inline)]
 pub use crate::server::settings::error::{ConfigError, ConfigMistake, ConfigMistakeKind};

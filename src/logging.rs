@@ -295,6 +295,15 @@ mod records {
 
     pub(super) fn server(event: Event<'_>) {
         match event {
+            Event::ConfigurationReplaced {
+                revision,
+                difference,
+            } => tracing::info!(
+                target: "portcullis::server::replace",
+                revision,
+                difference = %difference,
+                "configuration replaced"
+            ),
             Event::NotConnected => tracing::error!(
                 target: "portcullis::server::authenticate",
                 "`connect()` was never called, so no keys are fetched and no revocations are loaded; call `server.connect().await` before the server takes requests"

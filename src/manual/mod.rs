@@ -22,7 +22,7 @@
 //! | [`clients`] | how MCP, gRPC, Node.js and other clients react to refusals |
 //! | [`providers`] | settings for Cognito, Auth0, Keycloak, Entra ID, Okta and many others; Kubernetes, CI jobs, SPIFFE |
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
-//! | [`operations`] | logging, metrics, health and liveness, starts while an issuer is down, replacing a server, AWS Lambda |
+//! | [`operations`] | logging, metrics, health and liveness, starts while an issuer is down, changing issuers while running, AWS Lambda |
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
 //! | [`testing`] | how to test an application, and how this library is tested |

@@ -43,6 +43,12 @@ pub(crate) enum Event<'e> {
         /// How many for each fault, such as `expired=12 signature=1`.
         faults: &'e str,
     },
+    /// The issuers of a running server were replaced.
+    ConfigurationReplaced {
+        revision: u64,
+        /// What has changed, in one line.
+        difference: &'e dyn fmt::Display,
+    },
     /// A request needs what only `connect()` loads, and it was never called.
     NotConnected,
     /// A layer that ends streams passed an upgraded connection that no lease ends.

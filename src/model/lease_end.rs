@@ -24,6 +24,9 @@ pub enum LeaseEnd {
     /// The key that verified the token is no longer in the issuer's key set, or an operator has
     /// dropped the keys of the issuer; for an introspected token, the answers of the issuer.
     KeyRemoved,
+    /// The issuer of the token was removed from the configuration, or its rules were replaced, while the
+    /// server ran; see [`ResourceServer::replace`](crate::ResourceServer::replace).
+    IssuerReplaced,
     /// The token's entry in its [status list](crate::manual::token_status_list) has a status that is not
     /// accepted.
     Status,
@@ -41,6 +44,7 @@ impl LeaseEnd {
             Self::Expired => "expired",
             Self::Revoked(_) => "revoked",
             Self::KeyRemoved => "key_removed",
+            Self::IssuerReplaced => "issuer_replaced",
             Self::Status => "status",
             Self::Unavailable => "unavailable",
         }
@@ -52,6 +56,7 @@ impl LeaseEnd {
             Self::Expired => "the access token has expired",
             Self::Revoked(_) => "the access token was revoked",
             Self::KeyRemoved => "the key of the token was removed",
+            Self::IssuerReplaced => "the rules for the access token have changed",
             Self::Status => "the access token is no longer valid",
             Self::Unavailable => "the access token cannot be checked",
         }

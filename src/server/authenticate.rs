@@ -11,7 +11,7 @@ use crate::runtime::clock::Now;
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
 use crate::server::decide::decision::Decision;
-#[cfg(feature = "redis")]
+#[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
@@ -33,6 +33,10 @@ use crate::verify::policy::issuer_policy::Profile;
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::TokenSources;
+
+/// How often a decision that waits is begun anew, each time since its issuer was replaced meanwhile.
+#[cfg(feature = "jwks")]
+const MOST_RESTARTS: usize = 16;
 
 impl ResourceServer {
     /// Authenticates a request. Synchronous and without I/O; without a lock, except where a key is
@@ -66,16 +70,17 @@ impl ResourceServer {
                 } else {
                     Sender::without_proof(request, credential)
                 };
-                self.check_further(verified, sender)?.then(|v| Ok(Some(v)))
+                self.check_further(verified, sender, credential)?
+                    .then(|v| Ok(Some(v)))
             }
             #[cfg(feature = "jwks")]
             Decision::Pending(pending) => {
                 // The decision outlives the request.
                 let sender = self.sender(request, credential, used_proof, None);
-                let server = self.clone();
+                let (server, token) = (self.clone(), credential.into_owned());
                 let pending = pending.and_then(move |verified| {
                     server
-                        .check_further(verified, sender)?
+                        .check_further(verified, sender, token.borrow())?
                         .then(|v| Ok(Some(v)))
                 });
                 Ok(Decision::Pending(pending))
@@ -88,16 +93,53 @@ impl ResourceServer {
         &self,
         verified: SharedRequest,
         sender: Sender,
+        credential: Credential<'_>,
     ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
+        #[cfg(not(feature = "jwks"))]
+        let _ = credential;
         match self.check_status(verified)? {
             Decision::Done(verified) => self.check_sender(verified, sender),
             #[cfg(feature = "jwks")]
             Decision::Pending(pending) => {
+                let pending = self.restart_if_replaced(pending, credential);
                 let server = self.clone();
                 let pending = pending.and_then(move |v| server.check_sender(v, sender));
                 Ok(Decision::Pending(pending))
             }
         }
+    }
+
+    /// Decides anew, by the newest rules, where the rules of the issuer are replaced while the decision
+    /// waits; so a replacement never costs a request its answer.
+    #[cfg(feature = "jwks")]
+    fn restart_if_replaced(
+        &self,
+        pending: PendingDecision<SharedRequest>,
+        credential: Credential<'_>,
+    ) -> PendingDecision<SharedRequest> {
+        let (server, token) = (self.clone(), credential.into_owned());
+        PendingDecision::new(async move {
+            let mut pending = pending;
+            for _ in 0..MOST_RESTARTS {
+                let issuer = pending.issuer().cloned();
+                let outcome = pending.finish().await;
+                if issuer.is_none_or(|issuer| issuer.is_live()) {
+                    return outcome.map(Decision::Done);
+                }
+                let decision = match server.decide_credential(token.borrow())? {
+                    Decision::Done(verified) => server.check_status(verified)?,
+                    Decision::Pending(next) => {
+                        let server = server.clone();
+                        Decision::Pending(next.and_then(move |v| server.check_status(v)))
+                    }
+                };
+                match decision {
+                    Decision::Done(verified) => return Ok(Decision::Done(verified)),
+                    Decision::Pending(next) => pending = next,
+                }
+            }
+            pending.finish().await.map(Decision::Done)
+        })
     }
 
     /// What the request shows of its sender. `known` is the key that was kept with the token.
@@ -149,7 +191,21 @@ impl ResourceServer {
     }
 
     /// Both phases. A cached token skips the first, and never the second.
+    #[inline]
     pub(in crate::server) fn authenticate_credential(
+        &self,
+        credential: Credential<'_>,
+    ) -> Result<Decision<SharedRequest>, Rejection> {
+        let decision = self.decide_credential(credential)?;
+        #[cfg(feature = "jwks")]
+        if let Decision::Pending(pending) = decision {
+            let pending = self.restart_if_replaced(pending, credential);
+            return Ok(Decision::Pending(pending));
+        }
+        Ok(decision)
+    }
+
+    fn decide_credential(
         &self,
         credential: Credential<'_>,
     ) -> Result<Decision<SharedRequest>, Rejection> {

@@ -30,6 +30,8 @@ impl ResourceServer {
             Decision::Pending(pending) => {
                 let realm = Arc::clone(verified.realm());
                 let pending = pending.map_err(move |rejection| rejection.by(&realm));
+                let issuer = verified.issuer().clone();
+                let pending = pending.by_rules_of(issuer);
                 let pending = pending.and_then(move |()| Ok(Decision::Done(verified)));
                 Ok(Decision::Pending(pending))
             }

@@ -39,6 +39,7 @@ impl ResourceServer {
             began_at: token.began_at().unwrap_or(UnixTime::from_secs(i64::MIN)),
             has_session: token.session_ids().next().is_some(),
             authority: verified.authority().clone(),
+            issuer: verified.issuer().clone(),
             #[cfg(feature = "status-list")]
             status: verified.status.clone(),
             #[cfg(feature = "status-list")]
@@ -111,6 +112,7 @@ impl LeaseStatus {
             LeaseEnd::KeyRemoved,
             LeaseEnd::Status,
             LeaseEnd::Unavailable,
+            LeaseEnd::IssuerReplaced,
         ];
         let names = reasons.map(LeaseEnd::as_str);
         names.into_iter().zip(self.0.ended)

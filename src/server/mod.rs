@@ -18,3 +18,4 @@ mod access;
 mod userinfo;
 pub(crate) mod builder;
 pub(crate) mod operate;
+pub(crate) mod replace;

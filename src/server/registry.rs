@@ -21,9 +21,30 @@ use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::issuer_authority::KeySource;
 #[cfg(feature = "ssf")]
 use crate::server::decide::ssf_transmitter::Transmitter;
+use crate::server::settings::issuer::value::Issuer;
+#[cfg(feature = "ssf")]
+use crate::server::settings::ssf::SsfTransmitter;
 
-/// A configured issuer, and the authorities that its `iss` values lead to.
-pub(in crate::server) type ConfiguredIssuer = (Arc<str>, Vec<Arc<IssuerAuthority>>);
+/// A configured issuer, and what it was compiled to.
+pub(in crate::server) struct ConfiguredIssuer {
+    /// What operators call it: its first identifier, or the template of its tenants.
+    pub(in crate::server) name: Arc<str>,
+    /// What each of its `iss` values leads to.
+    pub(in crate::server) members: Vec<(Arc<str>, Arc<IssuerAuthority>)>,
+    /// `None` where its tokens are verified here.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) introspected: Option<IntrospectedIssuer>,
+    #[cfg(all(feature = "axum", feature = "jwks"))]
+    pub(in crate::server) userinfo: UserInfoLookups,
+    /// What it was compiled from.
+    pub(in crate::server) settings: Issuer,
+}
+
+impl ConfiguredIssuer {
+    pub(in crate::server) fn members(&self) -> impl Iterator<Item = &Arc<IssuerAuthority>> {
+        self.members.iter().map(|(_, authority)| authority)
+    }
+}
 
 /// The issuers of a server.
 #[derive(Default)]
@@ -39,8 +60,13 @@ pub(in crate::server) struct Registry {
     /// Transmitters of security events.
     #[cfg(feature = "ssf")]
     pub(in crate::server) transmitters: Vec<Arc<Transmitter>>,
+    /// Their settings, in the same order.
+    #[cfg(feature = "ssf")]
+    pub(in crate::server) transmitter_settings: Vec<SsfTransmitter>,
     /// In the order of configuration.
-    pub(in crate::server) issuers: Vec<ConfiguredIssuer>,
+    pub(in crate::server) issuers: Vec<Arc<ConfiguredIssuer>>,
+    /// 1 for the registry of `build()`, and one more with each replacement.
+    pub(in crate::server) revision: u64,
     /// Whether an issuer's tenant rules know API contexts.
     pub(in crate::server) has_contexts: bool,
     /// Whether an issuer's tenant rules switch delegation on.
@@ -50,7 +76,7 @@ pub(in crate::server) struct Registry {
 
 impl Registry {
     pub(in crate::server) fn members(&self) -> impl Iterator<Item = &Arc<IssuerAuthority>> {
-        self.issuers.iter().flat_map(|(_, members)| members)
+        self.issuers.iter().flat_map(|issuer| issuer.members())
     }
 
     /// Whether an issuer's tenant rules know this API context.
@@ -84,7 +110,7 @@ impl Registry {
     pub(in crate::server) fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
         self.issuers
             .iter()
-            .flat_map(|(_, members)| remotes(members))
+            .flat_map(|issuer| remotes(issuer.members()))
     }
 }
 
@@ -99,12 +125,11 @@ impl Registry {
 
 /// The key sets of one issuer, each once: the issuer's names and tenants share them.
 #[cfg(feature = "jwks")]
-pub(in crate::server) fn remotes(
-    members: &[Arc<IssuerAuthority>],
-) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+pub(in crate::server) fn remotes<'a>(
+    members: impl Iterator<Item = &'a Arc<IssuerAuthority>>,
+) -> impl Iterator<Item = &'a Arc<RemoteKeys>> {
     let mut seen: Vec<&Arc<RemoteKeys>> = Vec::new();
     members
-        .iter()
         .flat_map(|authority| remote(authority))
         .filter(move |keys| {
             let is_new = !seen.iter().any(|other| Arc::ptr_eq(other, keys));
@@ -138,8 +163,12 @@ impl RegistryCell {
         RegistryGuard(self.0.load())
     }
 
-    /// The newest registry, for a look that lasts across an await.
-    #[cfg(feature = "jwks")]
+    /// Replaces the registry, for every look from now on.
+    pub(in crate::server) fn store(&self, registry: Registry) {
+        self.0.store(Some(Arc::new(registry)));
+    }
+
+    /// The newest registry, for a look that lasts.
     pub(in crate::server) fn load_full(&self) -> Arc<Registry> {
         self.0.load_full().unwrap_or_default()
     }

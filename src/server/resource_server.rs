@@ -3,10 +3,14 @@
 use std::fmt;
 #[cfg(feature = "jwks")]
 use std::pin::Pin;
-use std::sync::Arc;
+#[cfg(feature = "jwks")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(feature = "jwks")]
+use tokio::runtime::Handle;
 #[cfg(feature = "jwks")]
 use tokio::sync::watch;
 
@@ -21,6 +25,8 @@ use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
 use crate::runtime::directory::{DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory};
 #[cfg(feature = "jwks")]
+use crate::runtime::http::shared_clients::HttpClients;
+#[cfg(feature = "jwks")]
 use crate::runtime::lease::table::LeaseTable;
 use crate::runtime::revocation::list::RevocationList;
 #[cfg(feature = "ssf")]
@@ -28,8 +34,6 @@ use crate::runtime::ssf::counters::SsfCounters;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::Shared;
-#[cfg(any(feature = "aide", feature = "utoipa"))]
-use crate::server::decide::authorization_server::AuthorizationServer;
 use crate::server::decide::protected_resource::ProtectedResources;
 use crate::server::decide::sender::DpopRules;
 use crate::server::decide::verified_request::VerifiedRequest;
@@ -37,6 +41,7 @@ use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::RegistryCell;
 use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
+use crate::verify::crypto::secret::SecretHash;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.
 ///
@@ -63,8 +68,6 @@ pub struct ResourceServer(pub(super) Arc<ServerState>);
 
 pub(super) struct ServerState {
     pub(super) resources: ProtectedResources,
-    #[cfg(any(feature = "aide", feature = "utoipa"))]
-    pub(super) authorization_servers: Vec<AuthorizationServer>,
     pub(super) max_token_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
     /// A wall clock that shows an earlier time is not set.
@@ -75,6 +78,10 @@ pub(super) struct ServerState {
     /// `None`: proofs are not accepted.
     pub(super) dpop: Option<DpopRules>,
     pub(super) registry: RegistryCell,
+    /// Held by the one replacement that is under way: the settings that stay.
+    pub(super) replacing: Mutex<FixedSettings>,
+    #[cfg(feature = "jwks")]
+    pub(super) clients: HttpClients,
     pub(super) revocations: Arc<RevocationList>,
     #[cfg(feature = "jwks")]
     pub(super) leases: Arc<LeaseTable>,
@@ -124,17 +131,31 @@ pub(crate) struct DpopChallenge {
     pub(crate) is_advertised: bool,
 }
 
+/// The settings that stay while a server runs, each with a hash of its value.
+pub(super) type FixedSettings = Vec<(&'static str, SecretHash)>;
+
 /// Whether `connect()` was called, and whether an event has said that it was not.
 #[derive(Default)]
 pub(super) struct Connection {
     is_begun: AtomicBool,
     is_reported: AtomicBool,
+    /// Where tasks are started that a replacement adds outside a runtime.
+    #[cfg(feature = "jwks")]
+    runtime: OnceLock<Handle>,
 }
 
 impl Connection {
     #[cfg(feature = "jwks")]
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&self, runtime: Handle) {
         self.is_begun.store(true, Ordering::Relaxed);
+        let _ = self.runtime.set(runtime);
+    }
+
+    /// The current runtime, or the one of `connect()`.
+    #[cfg(feature = "jwks")]
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        let current = Handle::try_current().ok();
+        current.or_else(|| self.runtime.get().cloned())
     }
 
     pub(super) fn is_begun(&self) -> bool {
@@ -385,7 +406,11 @@ impl ResourceServer {
 impl fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let registry = self.0.registry.load();
-        let issuers: Vec<&str> = registry.issuers.iter().map(|(name, _)| &**name).collect();
+        let issuers: Vec<&str> = registry
+            .issuers
+            .iter()
+            .map(|issuer| &*issuer.name)
+            .collect();
         f.debug_struct("ResourceServer")
             .field("resource", &self.0.resources.first().identifier)
             .field("issuers", &issuers)

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::resource_set::ResourceSet;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+use crate::server::compile::authorization_server::authorization_servers;
 use crate::server::compile::resource::audiences::listed;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 use crate::server::decide::authorization_server::AuthorizationServer;
@@ -61,8 +63,12 @@ impl ResourceServer {
 
     /// The authorization servers that clients can use, in the order of configuration.
     #[cfg(any(feature = "aide", feature = "utoipa"))]
-    pub(crate) fn authorization_servers(&self) -> &[AuthorizationServer] {
-        &self.0.authorization_servers
+    pub(crate) fn authorization_servers(&self) -> Vec<AuthorizationServer> {
+        let registry = self.0.registry.load();
+        let issuers = registry.issuers.iter();
+        issuers
+            .flat_map(|issuer| authorization_servers(&issuer.settings))
+            .collect()
     }
 
     /// The metadata documents of all resources that have one.

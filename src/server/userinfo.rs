@@ -14,7 +14,7 @@ use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
-use crate::server::compile::userinfo::{UserInfoRefusal, UserInfoResult};
+use crate::server::compile::userinfo::{UserInfoLookup, UserInfoRefusal, UserInfoResult};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::userinfo_response::{UserClaims, openid_subject};
@@ -23,6 +23,9 @@ use crate::verify::request::credential::{Credential, is_b64token};
 
 /// When a client may come again after a response that cannot be used.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// How often an issuer is asked anew since it was replaced meanwhile.
+const MOST_RESTARTS: usize = 4;
 
 impl ResourceServer {
     /// What a handler that wants userinfo needs.
@@ -37,18 +40,10 @@ impl ResourceServer {
         verified: &VerifiedRequest,
         token: Credential<'_>,
     ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
-        let lookup = self
-            .0
-            .registry
-            .load()
-            .userinfo
-            .get(verified.realm())
-            .map(Arc::clone);
         let is_machine = matches!(verified.identity(), Identity::Client(_));
         let subject = openid_subject(&verified.token).filter(|_| !is_machine);
-        let (lookup, subject) = lookup
-            .zip(subject)
-            .ok_or(Rejection::wrong_caller("user_info"))?;
+        let subject = subject.ok_or(Rejection::wrong_caller("user_info"))?;
+        let lookup = self.user_info_lookup(verified)?;
         if verified.token.is_bound() {
             return Err(bound_token());
         }
@@ -57,19 +52,21 @@ impl ResourceServer {
             .ok()
             .filter(|text| is_b64token(text.as_bytes()))
             .ok_or(RejectionKind::Misconfigured(WiringFault::TokenRemoved))?;
-        let failed = || Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER);
+        let mut lookup = lookup;
+        let mut result = self.ask_user_info(&lookup, text, &subject).await;
+        for _ in 0..MOST_RESTARTS {
+            let newest = self.user_info_lookup(verified)?;
+            if Arc::ptr_eq(&newest, &lookup) {
+                break;
+            }
+            // The issuer was replaced meanwhile: what counts is what its newest rules say.
+            lookup = newest;
+            result = self.ask_user_info(&lookup, text, &subject).await;
+        }
         let handler = lookup.handler();
-        let digest = handler.digest(text.as_bytes()).ok_or_else(failed)?;
-        let result = if let Some(result) = handler.find_cached(digest, Now::of(&*self.0.clock)) {
-            result
-        } else {
-            let party = handler.digest_of_subject(&subject);
-            let ticket = lookup.look_up(digest, party, text)?;
-            ticket.wait().await?
-        };
-        match result {
+        match result? {
             // The keys that verified the response were dropped during the wait.
-            UserInfoResult::Known(claims) if claims.has_lost_its_keys() => Err(failed()),
+            UserInfoResult::Known(claims) if claims.has_lost_its_keys() => Err(user_info_failed()),
             UserInfoResult::Known(claims) => match claims.check(&verified.token) {
                 Ok(()) => Ok(claims),
                 Err(fault) => {
@@ -80,7 +77,7 @@ impl ResourceServer {
                             error: &fault.to_string(),
                         });
                     }
-                    Err(failed())
+                    Err(user_info_failed())
                 }
             },
             UserInfoResult::Denied(UserInfoRefusal::BadToken) => Err(TokenFault::Inactive.into()),
@@ -89,6 +86,39 @@ impl ResourceServer {
             }
         }
     }
+}
+
+impl ResourceServer {
+    /// The look-up at the token's issuer, as it is configured now.
+    fn user_info_lookup(&self, verified: &VerifiedRequest) -> Result<UserInfoLookup, Rejection> {
+        let registry = self.0.registry.load();
+        let lookup = registry.userinfo.get(verified.realm());
+        lookup
+            .map(Arc::clone)
+            .ok_or(Rejection::wrong_caller("user_info"))
+    }
+
+    /// The response, of the cache or of the endpoint.
+    async fn ask_user_info(
+        &self,
+        lookup: &UserInfoLookup,
+        token: &str,
+        subject: &str,
+    ) -> Result<UserInfoResult, Rejection> {
+        let handler = lookup.handler();
+        let digest = handler.digest(token.as_bytes());
+        let digest = digest.ok_or_else(user_info_failed)?;
+        if let Some(result) = handler.find_cached(digest, Now::of(&*self.0.clock)) {
+            return Ok(result);
+        }
+        let party = handler.digest_of_subject(subject);
+        let ticket = lookup.look_up(digest, party, token)?;
+        Ok(ticket.wait().await?)
+    }
+}
+
+const fn user_info_failed() -> Rejection {
+    Rejection::unavailable(Outage::UserInfoFailed, RETRY_AFTER)
 }
 
 /// The token of the request is bound to its client.

@@ -34,7 +34,11 @@ pub(super) fn last_frame(protocol: ResponseProtocol, end: LeaseEnd) -> Option<Fr
 const fn status(end: LeaseEnd) -> &'static str {
     match end {
         LeaseEnd::Unavailable => "14",
-        LeaseEnd::Expired | LeaseEnd::Revoked(_) | LeaseEnd::KeyRemoved | LeaseEnd::Status => "16",
+        LeaseEnd::Expired
+        | LeaseEnd::Revoked(_)
+        | LeaseEnd::KeyRemoved
+        | LeaseEnd::IssuerReplaced
+        | LeaseEnd::Status => "16",
     }
 }
 

@@ -116,7 +116,7 @@ impl ResourceServer {
 impl SecuritySchemes {
     fn of(server: &ResourceServer, place: usize) -> Self {
         let resource = server.resource_at(place);
-        let issuers = server.authorization_servers().iter();
+        let issuers = server.authorization_servers().into_iter();
         let elsewhere = server.metadata_elsewhere(place).cloned();
         let document = resource.document.as_ref();
         let own = document.map(|document| Arc::clone(&document.address));
@@ -124,7 +124,7 @@ impl SecuritySchemes {
         Self {
             issuers: issuers
                 .map(|server| IssuerEndpoints {
-                    server: server.clone(),
+                    server,
                     authorization: None,
                     token: None,
                 })

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{
@@ -16,7 +17,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
-use crate::server::decide::protected_resource::MetadataDocument;
+use crate::server::decide::protected_resource::{DocumentText, MetadataDocument};
 use crate::server::resource_server::ResourceServer;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -97,9 +98,11 @@ impl MetadataService {
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Response<String> {
-        let Some(document) = self.document(request.uri().path()) else {
+        let document = self.document(request.uri().path());
+        let Some(document) = document.and_then(ServedDocument::of) else {
             return empty(StatusCode::NOT_FOUND);
         };
+        let document = &document;
         match *request.method() {
             Method::GET | Method::HEAD if is_known(request.headers(), document) => {
                 let mut response = empty(StatusCode::NOT_MODIFIED);
@@ -108,7 +111,7 @@ impl MetadataService {
             }
             Method::GET => {
                 let mut response = head(document);
-                (*document.json).clone_into(response.body_mut());
+                (*document.text.json).clone_into(response.body_mut());
                 response
             }
             Method::HEAD => head(document),
@@ -122,13 +125,28 @@ impl MetadataService {
     }
 }
 
+/// A document with its text now.
+struct ServedDocument<'d> {
+    cache_control: &'d HeaderValue,
+    text: Arc<DocumentText>,
+}
+
+impl<'d> ServedDocument<'d> {
+    fn of(document: &'d MetadataDocument) -> Option<Self> {
+        Some(Self {
+            cache_control: &document.cache_control,
+            text: document.text()?,
+        })
+    }
+}
+
 /// The response without its body.
-fn head(document: &MetadataDocument) -> Response<String> {
+fn head(document: &ServedDocument<'_>) -> Response<String> {
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
     let json = HeaderValue::from_static("application/json");
     headers.insert(CONTENT_TYPE, json);
-    headers.insert(CONTENT_LENGTH, document.json.len().into());
+    headers.insert(CONTENT_LENGTH, document.text.json.len().into());
     add_validators(headers, document);
     response
 }
@@ -152,14 +170,14 @@ fn empty(status: StatusCode) -> Response<String> {
     response
 }
 
-fn add_validators(headers: &mut HeaderMap, document: &MetadataDocument) {
+fn add_validators(headers: &mut HeaderMap, document: &ServedDocument<'_>) {
     headers.insert(CACHE_CONTROL, document.cache_control.clone());
-    headers.insert(ETAG, document.etag.clone());
+    headers.insert(ETAG, document.text.etag.clone());
 }
 
 /// Whether the client has this document (RFC 9110 section 13.1.2): the comparison is weak.
-fn is_known(headers: &HeaderMap, document: &MetadataDocument) -> bool {
-    let tag = document.etag.as_bytes();
+fn is_known(headers: &HeaderMap, document: &ServedDocument<'_>) -> bool {
+    let tag = document.text.etag.as_bytes();
     let fields = headers.get_all(IF_NONE_MATCH).iter();
     let mut tags = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b','));
     tags.any(|one| {

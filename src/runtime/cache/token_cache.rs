@@ -95,7 +95,13 @@ impl<T> Cached<T> {
         self.validity.authority()
     }
 
-    /// Whether the keys that it depends on have been removed.
+    /// See [`CacheValidity::issuer`].
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn issuer(&self) -> &Liveness {
+        self.validity.issuer()
+    }
+
+    /// Whether the keys that it depends on have been removed, or the rules of its issuer replaced.
     #[cfg(feature = "jwks")]
     pub(crate) fn has_lost_its_keys(&self) -> bool {
         !self.validity.is_live()

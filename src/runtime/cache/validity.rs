@@ -29,8 +29,7 @@ impl Liveness {
     }
 
     /// Whether both are the same flag.
-    #[cfg(feature = "jwks")]
-    pub(in crate::runtime) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
@@ -39,6 +38,8 @@ impl Liveness {
 #[derive(Clone, Debug)]
 pub(crate) struct CacheValidity {
     liveness: Liveness,
+    /// That of the issuer by whose rules the value was made. Without a key it is the liveness.
+    issuer: Liveness,
     /// What outlives a change of the other keys of a set: the key that verified the token. Without a
     /// key it is the liveness.
     #[cfg(feature = "jwks")]
@@ -57,9 +58,21 @@ impl CacheValidity {
         Self {
             #[cfg(feature = "jwks")]
             authority: liveness.clone(),
+            issuer: liveness.clone(),
             liveness,
             end,
         }
+    }
+
+    /// The same for a value that was made by the rules of this issuer: it ends with them.
+    pub(crate) fn by_rules_of(self, issuer: Liveness) -> Self {
+        Self { issuer, ..self }
+    }
+
+    /// The liveness of the issuer by whose rules the value was made.
+    #[cfg(feature = "jwks")]
+    pub(crate) const fn issuer(&self) -> &Liveness {
+        &self.issuer
     }
 
     /// The same for a token that a key with this liveness has verified.
@@ -87,12 +100,12 @@ impl CacheValidity {
     }
 
     pub(in crate::runtime) fn is_valid(&self, now: Now) -> bool {
-        !self.end.has_passed(now) && self.liveness.is_live()
+        !self.end.has_passed(now) && self.liveness.is_live() && self.issuer.is_live()
     }
 
     #[cfg(feature = "jwks")]
     pub(super) fn is_live(&self) -> bool {
-        self.liveness.is_live()
+        self.liveness.is_live() && self.issuer.is_live()
     }
 
     pub(super) const fn end(&self) -> Deadline {
@@ -123,6 +136,18 @@ mod tests {
         one.end();
         assert!(!lasting.is_valid(NOW) && !bounded.is_valid(NOW));
         assert!(another.is_valid(NOW));
+    }
+
+    #[test]
+    fn cache_validity_ends_with_the_rules_of_its_issuer() {
+        let (issuer, key) = (Liveness::default(), Liveness::default());
+        let validity = CacheValidity::while_live(key.clone());
+        let (bound, other) = (validity.clone().by_rules_of(issuer.clone()), validity);
+        assert!(bound.is_valid(NOW) && other.is_valid(NOW));
+        issuer.end();
+        assert!(!bound.is_valid(NOW) && other.is_valid(NOW));
+        key.end();
+        assert!(!other.is_valid(NOW));
     }
 
     #[test]

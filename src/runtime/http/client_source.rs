@@ -40,7 +40,7 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Longer than the bundle of any operating system.
 const MAX_FILE_BYTES: usize = 1 << 20;
 
-/// The client, or the files that say which certificates it trusts.
+/// The client, which other issuers may share, or the files that say which certificates it trusts.
 #[derive(Clone)]
 pub(super) enum ClientSource {
     Fixed(reqwest::Client),
@@ -51,7 +51,9 @@ impl ClientSource {
     /// The client for these settings; where they name files, it is made when it is needed.
     pub(super) fn new(options: &HttpOptions, pool: Pool) -> Result<Self, String> {
         if options.root_files.is_empty() {
-            return build_client(options, pool, &[]).map(Self::Fixed);
+            let build = || build_client(options, pool, &[]);
+            let client = options.clients.get(options, pool == Pool::Kept, build);
+            return client.map(Self::Fixed);
         }
         let (owned, paths) = (options.clone(), options.root_files.clone());
         let build = move |roots: &[RootCertificate]| build_client(&owned, pool, roots);
@@ -170,7 +172,7 @@ fn read(
 }
 
 /// Whether idle connections are kept.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pool {
     None,
     Kept,
@@ -205,7 +207,7 @@ fn build_client(
         client = client.no_proxy();
     }
     let roots = options.roots.iter().chain(more_roots);
-    let roots: Vec<_> = roots.map(|root| root.0.clone()).collect();
+    let roots: Vec<_> = roots.map(|root| root.certificate.clone()).collect();
     if !roots.is_empty() {
         client = client.tls_certs_merge(roots);
     }

@@ -6,6 +6,8 @@ pub(crate) mod form;
 #[cfg(feature = "jwks")]
 pub(crate) mod cache_control;
 #[cfg(feature = "jwks")]
+pub(crate) mod shared_clients;
+#[cfg(feature = "jwks")]
 pub(crate) mod tls;
 #[cfg(feature = "jwks")]
 pub(crate) mod bearer_file;

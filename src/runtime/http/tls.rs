@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::runtime::http::shared_clients::HttpClients;
+use crate::verify::crypto::sha256::sha256;
+
 /// The HTTP settings of an issuer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HttpOptions {
+    /// The clients that it may share; no part of what it says.
+    pub(crate) clients: HttpClients,
     /// Whether plain http is allowed off loopback.
     pub(crate) plain_http: bool,
     /// Trusted in addition to the system's certificates.
@@ -15,18 +20,42 @@ pub(crate) struct HttpOptions {
     pub(crate) proxied: bool,
 }
 
+impl PartialEq for HttpOptions {
+    fn eq(&self, other: &Self) -> bool {
+        self.plain_http == other.plain_http
+            && self.roots == other.roots
+            && self.root_files == other.root_files
+            && self.proxied == other.proxied
+    }
+}
+
 /// The certificate of a certificate authority.
 #[derive(Clone, Debug)]
-pub(crate) struct RootCertificate(pub(super) reqwest::Certificate);
+pub(crate) struct RootCertificate {
+    pub(super) certificate: reqwest::Certificate,
+    /// The hash of the bundle that it stands in, and its place there.
+    source: ([u8; 32], usize),
+}
+
+impl PartialEq for RootCertificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
 
 impl RootCertificate {
     /// The certificates of a PEM bundle, at least one. The error is a phrase that follows "it".
     pub(crate) fn bundle(pem: &str) -> Result<Vec<Self>, &'static str> {
         const BROKEN: &str = "holds a certificate that cannot be read";
+        let hash = sha256(pem.as_bytes());
         let roots: Vec<Self> = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
             .map_err(|_| BROKEN)?
             .into_iter()
-            .map(Self)
+            .enumerate()
+            .map(|(place, certificate)| Self {
+                certificate,
+                source: (hash, place),
+            })
             .collect();
         if roots.is_empty() {
             return Err("holds no certificate");
@@ -35,7 +64,7 @@ impl RootCertificate {
         // system's certificates cannot fail it.
         reqwest::Client::builder()
             .tls_backend_rustls()
-            .tls_certs_only(roots.iter().map(|root| root.0.clone()))
+            .tls_certs_only(roots.iter().map(|root| root.certificate.clone()))
             .build()
             .map(|_| roots)
             .map_err(|_| BROKEN)

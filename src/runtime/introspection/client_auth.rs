@@ -15,6 +15,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::http::form::{push, push_pair};
 use crate::verify::crypto::pem;
 use crate::verify::crypto::private_key::PrivateKey;
+use crate::verify::crypto::secret::SecretHash;
 use crate::verify::jose::client_assertion::ClientAssertion;
 use crate::verify::request::credential::is_b64token;
 
@@ -110,6 +111,36 @@ impl ClientAuthentication {
             method.audience = Some(audience);
         }
         self
+    }
+
+    /// Whether both are the same credentials; compared by hashes in constant time.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.hash().matches(&other.hash())
+    }
+
+    fn hash(&self) -> SecretHash {
+        fn hash(parts: &[Option<&str>]) -> SecretHash {
+            // `Debug` quotes and escapes each part, so that no two lists look alike.
+            SecretHash::of(format!("{parts:?}").as_bytes())
+        }
+        match &self.0 {
+            AuthMethod::Basic { id, secret } => hash(&[Some("basic"), Some(id), Some(secret)]),
+            AuthMethod::Post { id, secret } => hash(&[Some("post"), Some(id), Some(secret)]),
+            AuthMethod::Bearer { token } => hash(&[Some("bearer"), Some(token)]),
+            AuthMethod::PrivateKeyJwt(SignedAuthMethod {
+                id,
+                pem,
+                key_id,
+                audience,
+                once: _,
+            }) => hash(&[
+                Some("private_key_jwt"),
+                Some(id),
+                Some(pem),
+                key_id.as_deref(),
+                audience.as_deref(),
+            ]),
+        }
     }
 
     /// Its settings that may be given once, where it has any.

@@ -25,7 +25,7 @@ use crate::verify::claims::introspection_response::ResponseFormat;
 ///     .client_id_claim("app");
 /// # let _ = issuer;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct TokenInformation {
     pub(crate) field: String,

@@ -8,6 +8,7 @@
 //! 4. What a copy is and when it counts is decided in
 //!    [`key_set_copy`](crate::verify::crypto::key_set_copy).
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,24 @@ impl CopyError {
             Self::Problem(_) => "",
             Self::File(detail) => detail,
         }
+    }
+}
+
+impl fmt::Debug for CopyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CopyFile").field(&self.path).finish()
+    }
+}
+
+/// Whether both are the same copy, for the same time.
+impl PartialEq for CopyFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.issuer == other.issuer
+            && self.place == other.place
+            && self.seal == other.seal
+            && self.max_age == other.max_age
+            && self.max_bytes == other.max_bytes
     }
 }
 

@@ -25,7 +25,7 @@ use crate::verify::jose::jwk_set::KeySet;
 const FETCH_TIME: Duration = Duration::from_secs(10);
 
 /// Which keys, and how to get them.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RemoteConfig {
     /// The exact `iss`, or where several tenants share the keys, their template.
     pub(crate) issuer: Arc<str>,
@@ -49,8 +49,25 @@ pub(crate) struct RemoteConfig {
     pub(crate) copy: Option<Arc<CopyFile>>,
 }
 
+impl RemoteConfig {
+    /// Whether both fetch the same keys in the same way. The tenants of a key set that is not
+    /// discovered count for nothing.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let is_fixed = matches!(self.location, Location::KeySet(_));
+        let own = |config: &Self| Self {
+            tenants: Vec::new(),
+            ..config.clone()
+        };
+        if is_fixed && self.tenants.is_empty() == other.tenants.is_empty() {
+            own(self) == own(other)
+        } else {
+            self == other
+        }
+    }
+}
+
 /// Where the keys are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Location {
     /// The address of the key set.
     KeySet(String),
@@ -260,4 +277,77 @@ impl KeySetSource {
 
 fn failed(fault: impl std::error::Error) -> RefreshError {
     RefreshError::Failed(fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::algorithm::Algorithm;
+
+    fn config(location: Location, tenants: &[&str]) -> RemoteConfig {
+        RemoteConfig {
+            issuer: "https://id.example".into(),
+            tenants: tenants.iter().map(|tenant| (*tenant).into()).collect(),
+            location,
+            algorithms: AlgorithmSet::of([Algorithm::ES256]),
+            most_keys: 100,
+            most_bytes: 1 << 18,
+            lazy: false,
+            http_options: HttpOptions::default(),
+            limits: RefreshLimits::default(),
+            bearer: None,
+            key_set_origin: None,
+            copy: None,
+        }
+    }
+
+    #[test]
+    fn configurations_are_alike_where_the_same_keys_are_fetched_in_the_same_way() {
+        let fixed = || Location::KeySet("https://id.example/keys".to_owned());
+        let discovered = || Location::Discovery(vec!["https://id.example/d".to_owned()]);
+        let one = || config(fixed(), &[]);
+        assert!(one().is_alike(&one()));
+        let others = [
+            config(discovered(), &[]),
+            config(fixed(), &["a"]),
+            RemoteConfig {
+                most_keys: 99,
+                ..one()
+            },
+            RemoteConfig {
+                key_set_origin: Some("https://other.example".to_owned()),
+                ..one()
+            },
+            RemoteConfig {
+                bearer: Some(BearerFile::new("/a".as_ref(), std::iter::empty())),
+                ..one()
+            },
+            RemoteConfig {
+                http_options: HttpOptions {
+                    root_files: vec!["/ca.crt".into()],
+                    ..HttpOptions::default()
+                },
+                ..one()
+            },
+            RemoteConfig {
+                algorithms: AlgorithmSet::of([Algorithm::RS256]),
+                ..one()
+            },
+            RemoteConfig {
+                http_options: HttpOptions {
+                    proxied: true,
+                    ..HttpOptions::default()
+                },
+                ..one()
+            },
+        ];
+        for other in others {
+            assert!(!one().is_alike(&other), "{other:?}");
+        }
+        // A document names a tenant; a key set at an address is that of all tenants.
+        assert!(config(fixed(), &["a"]).is_alike(&config(fixed(), &["a", "b"])));
+        let listed = config(discovered(), &["a"]);
+        assert!(listed.is_alike(&listed.clone()));
+        assert!(!listed.is_alike(&config(discovered(), &["a", "b"])));
+    }
 }

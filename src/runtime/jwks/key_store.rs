@@ -53,12 +53,15 @@ pub(super) struct KeySetRecord {
     last_error: Option<RefreshError>,
     dropped: bool,
     running: bool,
+    /// Whether they are no longer configured.
+    retired: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Progress {
     finished: u64,
     running: bool,
+    pub(super) retired: bool,
 }
 
 /// What to do about a key that is not there.
@@ -122,6 +125,7 @@ impl RemoteKeys {
                 last_error: None,
                 dropped: false,
                 running: false,
+                retired: false,
             }),
             progress: watch::Sender::new(Progress::default()),
             requested: Arc::new(Notify::new()),
@@ -249,6 +253,11 @@ impl RemoteKeys {
         let _ = self.on_removed.set(hook);
     }
 
+    /// Whether something hears of removed keys.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.on_removed.get().is_some()
+    }
+
     fn report_removed(&self) {
         if let Some(hook) = self.on_removed.get() {
             hook();
@@ -267,6 +276,25 @@ impl RemoteKeys {
         self.report_removed();
         self.requested.notify_one();
         self.remove_copy(void);
+    }
+
+    /// The keys are no longer configured: their task ends, a running fetch included, and no request waits
+    /// for them any longer.
+    pub(crate) fn retire(&self) {
+        {
+            let mut state = self.state();
+            state.retired = true;
+            state.running = false;
+        }
+        self.progress.send_modify(|progress| {
+            progress.running = false;
+            progress.retired = true;
+        });
+    }
+
+    /// What is fetched, and how.
+    pub(crate) fn config(&self) -> &RemoteConfig {
+        &self.source.config
     }
 
     /// The status of the keys.
@@ -318,7 +346,7 @@ impl RemoteKeys {
     pub(super) fn begin(&self) -> bool {
         {
             let mut state = self.state();
-            if state.running {
+            if state.running || state.retired {
                 return false;
             }
             state.running = true;
@@ -339,10 +367,8 @@ impl RemoteKeys {
             state.schedule.finished()
         };
         self.progress.send_modify(|progress| {
-            *progress = Progress {
-                finished,
-                running: false,
-            };
+            progress.finished = finished;
+            progress.running = false;
         });
     }
 

@@ -1,7 +1,8 @@
 //! The task that keeps an issuer's keys fresh.
 //!
 //! 1. It fetches when a refresh is due or a request needs one, one fetch after the other.
-//! 2. It holds no handle of the keys: it ends with the last handle, a running fetch included.
+//! 2. It holds no handle of the keys: it ends with the last handle, or when the keys are no longer
+//!    configured, a running fetch included.
 //! 3. Where no keys are loaded and a fetch fails, or takes three seconds, the stored copy is read. A set
 //!    that was fetched always replaces it.
 //! 4. When its runtime is shut down, waiting requests are released, and another task may be started.
@@ -122,7 +123,8 @@ impl Drop for RefreshTask {
     }
 }
 
-/// Ends when the last handle, and with it the sender, is gone.
+/// Ends when the last handle, and with it the sender, is gone, or the keys are no longer configured.
 async fn gone(progress: &mut watch::Receiver<Progress>) {
-    while progress.changed().await.is_ok() {}
+    // An error means that the sender is gone.
+    let _ = progress.wait_for(|progress| progress.retired).await;
 }

@@ -38,7 +38,7 @@ pub(crate) const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 const MAX_SEEN: usize = 1024;
 
 /// How a key set is kept fresh.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RefreshLimits {
     /// Between two refreshes, where the issuer states no `max-age`.
     pub(crate) interval: Duration,

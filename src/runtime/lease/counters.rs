@@ -9,7 +9,7 @@ use crate::model::lease_end::LeaseEnd;
 pub(super) struct LeaseCounters {
     open: AtomicUsize,
     opened: AtomicU64,
-    ended: [AtomicU64; 5],
+    ended: [AtomicU64; 6],
 }
 
 /// Leases since the server was built.
@@ -17,8 +17,8 @@ pub(super) struct LeaseCounters {
 pub(crate) struct LeaseCounts {
     pub(crate) open: usize,
     pub(crate) opened: u64,
-    /// Expired, revoked, key removed, status, unavailable.
-    pub(crate) ended: [u64; 5],
+    /// Expired, revoked, key removed, status, unavailable, issuer replaced.
+    pub(crate) ended: [u64; 6],
 }
 
 impl LeaseCounters {
@@ -30,13 +30,21 @@ impl LeaseCounters {
 
     /// Counts a lease that has ended for this reason.
     pub(super) fn count_end(&self, end: LeaseEnd) {
-        let [expired, revoked, key_removed, status, unavailable] = &self.ended;
+        let [
+            expired,
+            revoked,
+            key_removed,
+            status,
+            unavailable,
+            issuer_replaced,
+        ] = &self.ended;
         let count = match end {
             LeaseEnd::Expired => expired,
             LeaseEnd::Revoked(_) => revoked,
             LeaseEnd::KeyRemoved => key_removed,
             LeaseEnd::Status => status,
             LeaseEnd::Unavailable => unavailable,
+            LeaseEnd::IssuerReplaced => issuer_replaced,
         };
         count.fetch_add(1, Ordering::Relaxed);
         self.count_dropped();

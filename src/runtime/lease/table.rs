@@ -129,7 +129,15 @@ impl LeaseTable {
     /// Ends the leases whose key was removed; called after keys were removed.
     pub(crate) fn end_without_key(&self) {
         self.end_each(Shard::all, |terms| {
-            (!terms.authority.is_live()).then_some(LeaseEnd::KeyRemoved)
+            let is_key_removed = !terms.authority.is_live() && terms.issuer.is_live();
+            is_key_removed.then_some(LeaseEnd::KeyRemoved)
+        });
+    }
+
+    /// Ends the leases whose issuer was removed, or has other rules.
+    pub(crate) fn end_of_replaced_issuers(&self) {
+        self.end_each(Shard::all, |terms| {
+            (!terms.issuer.is_live()).then_some(LeaseEnd::IssuerReplaced)
         });
     }
 
@@ -320,6 +328,9 @@ impl LeaseRecord {
         self.end_if(|terms| {
             if terms.until <= now {
                 return Some(LeaseEnd::Expired);
+            }
+            if !terms.issuer.is_live() {
+                return Some(LeaseEnd::IssuerReplaced);
             }
             if !terms.authority.is_live() {
                 return Some(LeaseEnd::KeyRemoved);

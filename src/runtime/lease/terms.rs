@@ -25,6 +25,8 @@ pub(crate) struct LeaseTerms {
     pub(crate) has_session: bool,
     /// Of the key that verified the token.
     pub(crate) authority: Liveness,
+    /// Of the issuer by whose rules the token was accepted.
+    pub(crate) issuer: Liveness,
     /// Of the issuer, in seconds.
     pub(crate) leeway: u32,
     /// The entry in a status list, where one is checked.

@@ -24,6 +24,11 @@ struct Ids {
 }
 
 impl SeenTokens {
+    /// How many ids are remembered.
+    pub(crate) const fn most(&self) -> usize {
+        self.most
+    }
+
     /// A memory for so many ids. It takes room as they come, at most 50 bytes each.
     pub(crate) fn new(most: usize) -> Self {
         Self {

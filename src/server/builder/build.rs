@@ -15,32 +15,34 @@ use crate::server::builder::server_builder::ResourceServerBuilder;
 #[cfg(feature = "jwks")]
 use crate::server::builder::settings_check::check_one_place;
 use crate::server::builder::settings_check::{
-    check_cache, check_contexts, check_directories, check_metadata, check_parameters, register,
-    tenants,
+    check_cache, check_contexts, check_metadata, check_parameters, tenants,
 };
-#[cfg(any(feature = "aide", feature = "utoipa"))]
-use crate::server::compile::authorization_server::authorization_servers as compiled_servers;
-#[cfg(feature = "jwks")]
-use crate::server::compile::introspection;
-use crate::server::compile::issuer::{Members, assemble};
 use crate::server::compile::issuer_ids::authorization_servers;
-use crate::server::compile::resource::audiences::ResourceAudiences;
 use crate::server::compile::resource::resources::{self, ServerParts, check_resources};
 #[cfg(feature = "redis")]
 use crate::server::compile::shared_store::{CheckedSharedStore, Shared};
-#[cfg(all(feature = "axum", feature = "jwks"))]
-use crate::server::compile::userinfo;
+use crate::server::decide::protected_resource::ProtectedResources;
+use crate::server::decide::sender::DpopRules;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::{Registry, RegistryCell};
 #[cfg(feature = "jwks")]
 use crate::server::resource_server::Loading;
 use crate::server::resource_server::{Connection, Directories, ResourceServer, ServerState};
 use crate::server::settings::error::{ConfigError, Mistakes, check_once};
-use crate::server::settings::issuer::value::Issuer;
 use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// What `build()` and `replace` make of the settings.
+pub(in crate::server) struct CompiledParts {
+    pub(in crate::server) registry: Registry,
+    pub(in crate::server) resources: ProtectedResources,
+    dpop: Option<DpopRules>,
+    #[cfg(feature = "redis")]
+    store: Option<CheckedSharedStore>,
+}
 
 impl ResourceServerBuilder {
     /// Makes the server. Without I/O; key sets are fetched from
@@ -50,6 +52,70 @@ impl ResourceServerBuilder {
     ///
     /// [`ConfigError`] with every mistake that was found; each names the setting and the way out.
     pub fn build(mut self) -> Result<ResourceServer, ConfigError> {
+        let compiled = self.compile(None)?;
+        let registry = compiled.registry;
+        let revocations = self.revocation_list();
+        #[cfg(feature = "jwks")]
+        let leases = LeaseTable::new(
+            &revocations,
+            Arc::clone(&self.clock),
+            self.lease_outage_tolerance,
+        );
+        #[cfg(feature = "redis")]
+        let shared = compiled
+            .store
+            .map(|store| self.share(store, &registry, &revocations))
+            .transpose()?;
+        let fixed = self.fixed_settings();
+        let server = ResourceServer(Arc::new(ServerState {
+            #[cfg(feature = "redis")]
+            shared,
+            #[cfg(feature = "ssf")]
+            refused_sets: SsfCounters::default(),
+            refusals: RefusalCounters::default(),
+            connection: Connection::default(),
+            outside: Directories {
+                owners: self.owners,
+                users: self.users,
+                members: self.members,
+                lookup_timeout: self.lookup_timeout,
+                lookup_failed: LogRateLimit::default(),
+            },
+            path: self.path,
+            required_bindings: self.binding.required,
+            dpop: compiled.dpop,
+            resources: compiled.resources,
+            max_token_bytes: self.max_token_bytes,
+            clock: self.clock,
+            earliest: self.earliest,
+            // Token digests need a random key: without randomness no token is cached.
+            verified: self.token_cache.and_then(TokenCache::new),
+            revocations,
+            #[cfg(feature = "jwks")]
+            leases,
+            #[cfg(feature = "jwks")]
+            unleased_upgrade: LogRateLimit::default(),
+            #[cfg(feature = "jwks")]
+            loading: self.load.map(Loading::new),
+            checks: self.checks,
+            shows_unknown_issuers: self.shows_unknown_issuers,
+            logs_callers: self.logs_callers,
+            registry: RegistryCell::new(registry),
+            replacing: Mutex::new(fixed),
+            #[cfg(feature = "jwks")]
+            clients: self.clients,
+        }));
+        #[cfg(feature = "jwks")]
+        server.watch_issuers();
+        Ok(server)
+    }
+
+    /// Checks all settings, and compiles what depends on the issuers. `before` is the registry that is
+    /// replaced: what is the same is taken over from it.
+    pub(in crate::server) fn compile(
+        &mut self,
+        before: Option<&Registry>,
+    ) -> Result<CompiledParts, ConfigError> {
         let mut mistakes = Mistakes::default();
         for issuer in &mut self.issuers {
             issuer.required_bindings = issuer.required_bindings.and(self.binding.required);
@@ -78,12 +144,10 @@ impl ResourceServerBuilder {
             },
         ));
         #[cfg_attr(not(feature = "ssf"), allow(unused_mut))]
-        let mut registry = self.compile_issuers(&mut mistakes);
+        let mut registry = self.compile_issuers(before, &mut mistakes);
         mistakes.collect(self.check_registry(&registry));
         #[cfg(feature = "ssf")]
-        if let Some(transmitters) = mistakes.collect(self.compile_transmitters(&registry)) {
-            registry.transmitters = transmitters;
-        }
+        mistakes.collect(self.add_transmitters(&mut registry, before));
         #[cfg(feature = "redis")]
         let store = self.shared_store.clone();
         #[cfg(feature = "redis")]
@@ -96,54 +160,14 @@ impl ResourceServerBuilder {
                 "the server has no resource",
             ));
         };
-        let revocations = self.revocation_list();
-        #[cfg(feature = "jwks")]
-        let leases = self.lease_table(&registry, &revocations);
-        #[cfg(feature = "redis")]
-        let shared = store
-            .map(|store| self.share(store, &registry, &revocations))
-            .transpose()?;
-        let server = ResourceServer(Arc::new(ServerState {
-            #[cfg(feature = "redis")]
-            shared,
-            #[cfg(feature = "ssf")]
-            refused_sets: SsfCounters::default(),
-            refusals: RefusalCounters::default(),
-            connection: Connection::default(),
-            outside: Directories {
-                owners: self.owners,
-                users: self.users,
-                members: self.members,
-                lookup_timeout: self.lookup_timeout,
-                lookup_failed: LogRateLimit::default(),
-            },
-            path: self.path,
-            required_bindings: self.binding.required,
+        Ok(CompiledParts {
+            registry,
+            resources,
             // INVARIANT: without rules there was a mistake, or DPoP is off.
             dpop: dpop.flatten(),
-            resources,
-            #[cfg(any(feature = "aide", feature = "utoipa"))]
-            authorization_servers: self.issuers.iter().flat_map(compiled_servers).collect(),
-            max_token_bytes: self.max_token_bytes,
-            clock: self.clock,
-            earliest: self.earliest,
-            // Token digests need a random key: without randomness no token is cached.
-            verified: self.token_cache.and_then(TokenCache::new),
-            revocations,
-            #[cfg(feature = "jwks")]
-            leases,
-            #[cfg(feature = "jwks")]
-            unleased_upgrade: LogRateLimit::default(),
-            #[cfg(feature = "jwks")]
-            loading: self.load.map(Loading::new),
-            checks: self.checks,
-            shows_unknown_issuers: self.shows_unknown_issuers,
-            logs_callers: self.logs_callers,
-            registry: RegistryCell::new(registry),
-        }));
-        #[cfg(feature = "status-list")]
-        server.end_leases_by_status();
-        Ok(server)
+            #[cfg(feature = "redis")]
+            store,
+        })
     }
 
     /// Computes what each issuer's scopes imply. Issuers without rules of their own share the server's.
@@ -162,70 +186,6 @@ impl ResourceServerBuilder {
             };
         }
         Ok(())
-    }
-
-    /// Compiles every issuer. An issuer with a mistake may be absent from the result.
-    fn compile_issuers(&self, mistakes: &mut Mistakes) -> Registry {
-        let mut registry = Registry::default();
-        let audiences = ResourceAudiences::of(&self.resources);
-        for issuer in &self.issuers {
-            let compiled = assemble(issuer, &audiences, &self.clock);
-            let Some(compiled) = mistakes.collect(compiled) else {
-                continue;
-            };
-            let added = self.add_issuer(&mut registry, issuer, &compiled.members);
-            mistakes.collect(added.map_err(|error| error.of(&compiled.name)));
-            let members = compiled.members.into_iter();
-            let members = members.map(|(_, authority)| authority).collect();
-            registry.issuers.push((compiled.name, members));
-        }
-        #[cfg(feature = "jwks")]
-        if let Some(introspected) = &mut registry.introspected {
-            introspected.is_alone = registry.authorities.is_empty();
-        }
-        registry.has_contexts = tenants(&registry.issuers).any(TenantClaims::has_contexts);
-        registry.has_delegation = tenants(&registry.issuers).any(|rules| rules.delegation.is_on());
-        registry
-    }
-
-    /// Adds a compiled issuer by its kind: verified here, or introspected; and its userinfo endpoint.
-    fn add_issuer(
-        &self,
-        registry: &mut Registry,
-        issuer: &Issuer,
-        members: &Members,
-    ) -> Result<(), ConfigError> {
-        let mut mistakes = Mistakes::default();
-        for (_, authority) in members {
-            mistakes.collect(check_directories(
-                &authority.rules,
-                self.owners.is_some(),
-                self.members.is_some(),
-            ));
-        }
-        #[cfg(feature = "jwks")]
-        let is_introspected = mistakes.collect(introspection::add(
-            &mut registry.introspected,
-            issuer,
-            members,
-            &self.clock,
-            self.max_token_bytes,
-        ));
-        #[cfg(not(feature = "jwks"))]
-        let is_introspected = Some(false);
-        if is_introspected == Some(false) {
-            mistakes.collect(register(&mut registry.authorities, members));
-        }
-        #[cfg(all(feature = "axum", feature = "jwks"))]
-        mistakes.collect(userinfo::add(
-            &mut registry.userinfo,
-            issuer,
-            members,
-            &self.clock,
-        ));
-        #[cfg(not(feature = "jwks"))]
-        let _ = issuer;
-        mistakes.into_result()
     }
 
     /// Checks that concern all issuers together.
@@ -256,29 +216,6 @@ impl ResourceServerBuilder {
         Arc::new(list)
     }
 
-    /// The table of leases, which hears of revocations and of keys that were removed.
-    #[cfg(feature = "jwks")]
-    fn lease_table(
-        &self,
-        registry: &Registry,
-        revocations: &Arc<RevocationList>,
-    ) -> Arc<LeaseTable> {
-        let leases = LeaseTable::new(
-            revocations,
-            Arc::clone(&self.clock),
-            self.lease_outage_tolerance,
-        );
-        for keys in registry.remotes() {
-            let leases = Arc::downgrade(&leases);
-            keys.on_removed(Box::new(move || {
-                if let Some(leases) = leases.upgrade() {
-                    leases.end_without_key();
-                }
-            }));
-        }
-        leases
-    }
-
     /// Connects revocations and the introspection cache with the shared store.
     #[cfg(feature = "redis")]
     fn share(
@@ -288,27 +225,14 @@ impl ResourceServerBuilder {
         revocations: &Arc<RevocationList>,
     ) -> Result<Shared, ConfigError> {
         let shared = store.share(registry.members(), revocations, &self.clock)?;
-        if let Some(introspected) = &registry.introspected {
-            introspected.share(&shared.answers, self.first_resource());
-        }
         Ok(shared)
-    }
-
-    #[cfg(feature = "redis")]
-    fn first_resource(&self) -> &str {
-        let first = self.resources.first();
-        first.map_or("", |resource| resource.identifier.as_str())
     }
 
     /// The identifiers of issuers that are URLs, each once.
     fn authorization_servers(&self) -> Vec<Arc<str>> {
-        let mut all: Vec<Arc<str>> = Vec::new();
-        for name in self.issuers.iter().flat_map(authorization_servers) {
-            if !all.contains(&name) {
-                all.push(name);
-            }
-        }
-        all
+        let mut seen = HashSet::new();
+        let names = self.issuers.iter().flat_map(authorization_servers);
+        names.filter(|name| seen.insert(Arc::clone(name))).collect()
     }
 
     /// Settings that belong to no issuer.

@@ -9,4 +9,6 @@ pub(crate) mod ssf;
 mod lease;
 #[cfg(feature = "jwks")]
 mod key_set_copies;
+pub(in crate::server) mod issuers;
+pub(in crate::server) mod fixed_settings;
 mod build;

@@ -11,6 +11,8 @@ use crate::runtime::directory::{
     UserDirectory, WorkspaceDirectory,
 };
 #[cfg(feature = "jwks")]
+use crate::runtime::http::shared_clients::HttpClients;
+#[cfg(feature = "jwks")]
 use crate::server::resource_server::LoadHook;
 use crate::server::resource_server::{ApplicationCheck, ResourceServer};
 use crate::server::settings::bound_tokens::server::BindingSettings;
@@ -74,6 +76,9 @@ pub struct ResourceServerBuilder {
     pub(in crate::server) shared_store: Option<SharedStore>,
     #[cfg(feature = "ssf")]
     pub(in crate::server) transmitters: Vec<SsfTransmitter>,
+    /// The clients that issuers with equal options share. It is no setting.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) clients: HttpClients,
 }
 
 impl fmt::Debug for ResourceServerBuilder {
@@ -129,6 +134,8 @@ impl ResourceServerBuilder {
             shared_store: None,
             #[cfg(feature = "ssf")]
             transmitters: Vec::new(),
+            #[cfg(feature = "jwks")]
+            clients: HttpClients::default(),
         }
     }
 

@@ -36,14 +36,16 @@ pub(in crate::server) fn register(
 
 /// The tenant rules of all issuers that have some.
 pub(in crate::server) fn tenants(
-    issuers: &[ConfiguredIssuer],
+    issuers: &[Arc<ConfiguredIssuer>],
 ) -> impl Iterator<Item = &TenantClaims> {
-    let members = issuers.iter().flat_map(|(_, members)| members);
+    let members = issuers.iter().flat_map(|issuer| issuer.members());
     members.filter_map(|member| member.rules.tenant.as_ref())
 }
 
 /// Either every issuer's tenant rules say what its tokens are for, or none knows contexts.
-pub(in crate::server) fn check_contexts(issuers: &[ConfiguredIssuer]) -> Result<(), ConfigError> {
+pub(in crate::server) fn check_contexts(
+    issuers: &[Arc<ConfiguredIssuer>],
+) -> Result<(), ConfigError> {
     let has_contexts = tenants(issuers).any(TenantClaims::has_contexts);
     if has_contexts && !tenants(issuers).all(TenantClaims::states_contexts) {
         return Err(ConfigError::missing(

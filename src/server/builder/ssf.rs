@@ -1,11 +1,8 @@
 //! The setting of transmitters of security events.
 
-use std::sync::Arc;
-
 use crate::server::builder::server_builder::ResourceServerBuilder;
 use crate::server::compile::resource::audiences::ResourceAudiences;
 use crate::server::compile::ssf::{SsfParts, transmitters};
-use crate::server::decide::ssf_transmitter::Transmitter;
 use crate::server::registry::Registry;
 use crate::server::settings::error::ConfigError;
 use crate::server::settings::ssf::SsfTransmitter;
@@ -23,10 +20,16 @@ impl ResourceServerBuilder {
         self
     }
 
-    pub(in crate::server) fn compile_transmitters(
-        &self,
-        registry: &Registry,
-    ) -> Result<Vec<Arc<Transmitter>>, ConfigError> {
+    /// Compiles every transmitter. Those of the registry before that are the same are taken over.
+    pub(in crate::server) fn add_transmitters(
+        &mut self,
+        registry: &mut Registry,
+        before: Option<&Registry>,
+    ) -> Result<(), ConfigError> {
+        let before: Vec<_> = before
+            .into_iter()
+            .flat_map(|before| before.transmitter_settings.iter().zip(&before.transmitters))
+            .collect();
         let issuers: Vec<_> = registry.members().collect();
         let audiences = ResourceAudiences::of(&self.resources);
         let parts = SsfParts {
@@ -34,7 +37,11 @@ impl ResourceServerBuilder {
             clock: &self.clock,
             max_token_bytes: self.max_token_bytes,
             issuers: &issuers,
+            clients: &self.clients,
+            before: &before,
         };
-        transmitters(&self.transmitters, &parts)
+        registry.transmitters = transmitters(&self.transmitters, &parts)?;
+        registry.transmitter_settings = std::mem::take(&mut self.transmitters);
+        Ok(())
     }
 }

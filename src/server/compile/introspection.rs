@@ -23,14 +23,15 @@ use crate::server::settings::introspection_settings::{
 };
 use crate::server::settings::issuer::value::{Issuer, IssuerKind};
 
-/// Adds an introspected issuer. `false` for another kind, which must have none of its settings.
-pub(in crate::server) fn add(
-    opaque: &mut Option<IntrospectedIssuer>,
+/// The introspected issuer, which is alone where `has_other` is false. `None` for another kind, which must
+/// have none of its settings.
+pub(in crate::server) fn introspected(
     issuer: &Issuer,
     members: &Members,
+    has_other: bool,
     clock: &Arc<dyn Clock>,
     max_token_bytes: usize,
-) -> Result<bool, ConfigError> {
+) -> Result<Option<IntrospectedIssuer>, ConfigError> {
     let IssuerKind::Introspected(target) = &issuer.kind else {
         let mut mistakes = Mistakes::default();
         for setting in &issuer.introspection.set {
@@ -39,25 +40,19 @@ pub(in crate::server) fn add(
                 "only an issuer that is asked about its tokens has it; see `introspected(..)`",
             ));
         }
-        return mistakes.into_result().map(|()| false);
+        return mistakes.into_result().map(|()| None);
     };
     // Its other names lead to the same rules and keys.
-    if let Some((_, authority)) = members.first() {
-        if opaque.is_some() {
-            return Err(ConfigError::conflict(
-                "introspected",
-                "an opaque token does not say whose it is, so that one issuer alone can be asked",
-            ));
-        }
-        *opaque = Some(introspected_issuer(
-            issuer,
-            target,
-            authority,
-            clock,
-            max_token_bytes,
-        )?);
+    let Some((_, authority)) = members.first() else {
+        return Ok(None);
+    };
+    if has_other {
+        return Err(ConfigError::conflict(
+            "introspected",
+            "an opaque token does not say whose it is, so that one issuer alone can be asked",
+        ));
     }
-    Ok(true)
+    introspected_issuer(issuer, target, authority, clock, max_token_bytes).map(Some)
 }
 
 /// The introspected issuer, with its endpoint and limits.

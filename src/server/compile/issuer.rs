@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-#[cfg(feature = "jwks")]
 use crate::runtime::cache::validity::Liveness;
 use crate::runtime::clock::Clock;
 use crate::server::compile::issuer_ids::identifiers;
@@ -40,12 +39,7 @@ pub(in crate::server) fn assemble(
     resources: &ResourceAudiences,
     clock: &Arc<dyn Clock>,
 ) -> Result<CompiledIssuer, ConfigError> {
-    let identifiers = identifiers(issuer)?;
-    let name = match (&issuer.kind, identifiers.first()) {
-        (IssuerKind::OidcTenants(family), _) => family.template.as_str().into(),
-        (_, Some(first)) => Arc::clone(first),
-        (_, None) => return Err(ConfigError::new("issuer", "it has no identifier")),
-    };
+    let (name, identifiers) = named(issuer)?;
     let mut mistakes = Mistakes::default();
     mistakes.collect(check_once(&issuer.once));
     let members = match &issuer.kind {
@@ -59,6 +53,17 @@ pub(in crate::server) fn assemble(
         Ok(()) => Ok(CompiledIssuer { name, members }),
         Err(error) => Err(error.of(&name)),
     }
+}
+
+/// What operators call the issuer, and its exact `iss` values.
+pub(in crate::server) fn named(issuer: &Issuer) -> Result<(Arc<str>, Vec<Arc<str>>), ConfigError> {
+    let identifiers = identifiers(issuer)?;
+    let name = match (&issuer.kind, identifiers.first()) {
+        (IssuerKind::OidcTenants(family), _) => family.template.as_str().into(),
+        (_, Some(first)) => Arc::clone(first),
+        (_, None) => return Err(ConfigError::new("issuer", "it has no identifier")),
+    };
+    Ok((name, identifiers))
 }
 
 fn forms(
@@ -90,7 +95,6 @@ fn forms(
             status: token_status(issuer, identifier, &rules, &keys, clock)?,
             rules: Arc::clone(&rules),
             keys,
-            #[cfg(feature = "jwks")]
             liveness: Liveness::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
@@ -152,7 +156,6 @@ fn tenants(
             status: token_status(issuer, identifier, &rules, &keys, clock)?,
             rules,
             keys: keys.clone(),
-            #[cfg(feature = "jwks")]
             liveness: Liveness::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));

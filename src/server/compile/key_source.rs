@@ -81,8 +81,9 @@ pub(in crate::server) fn keys(
         reach(issuer)?; // Of no use here, and to be sound all the same.
         #[cfg(feature = "jwks")]
         check_access(issuer, false)?;
+        let liveness = issuer.lent.static_keys.clone().unwrap_or_default();
         return static_keys(issuer, whose)
-            .map(|keys| KeySource::Static(Arc::new(StaticKeys::new(keys))));
+            .map(|keys| KeySource::Static(Arc::new(StaticKeys::new(keys, liveness))));
     }
     remote_keys(issuer, whose, clock)
 }
@@ -102,7 +103,11 @@ fn unsigned(issuer: &Issuer) -> Result<KeySource, ConfigError> {
         ("key_set_origin", issuer.access.key_set_origin.is_some()),
     ];
     match named.into_iter().find(|(_, is_set)| *is_set) {
-        None => Ok(KeySource::Static(Arc::default())),
+        None => {
+            let liveness = issuer.lent.static_keys.clone().unwrap_or_default();
+            let keys = StaticKeys::new(KeySet::default(), liveness);
+            Ok(KeySource::Static(Arc::new(keys)))
+        }
         Some((setting, _)) => Err(ConfigError::conflict(
             setting,
             "an issuer that is asked about its tokens has keys for `signed_answers()` alone",
@@ -210,8 +215,12 @@ fn remote_keys(
             http_options: reach(issuer)?,
             limits,
         };
-        let keys = RemoteKeys::new(config, Arc::clone(clock))
-            .map_err(|problem| ConfigError::new("key_set_url", problem))?;
+        let mut fetched = issuer.lent.fetched.iter();
+        let keys = match fetched.find(|keys| keys.config().is_alike(&config)) {
+            Some(keys) => Arc::clone(keys),
+            None => RemoteKeys::new(config, Arc::clone(clock))
+                .map_err(|problem| ConfigError::new("key_set_url", problem))?,
+        };
         sets.push(keys);
     }
     Ok(KeySource::Remote(sets.into()))
@@ -374,6 +383,7 @@ pub(in crate::server) fn reach(issuer: &Issuer) -> Result<HttpOptions, ConfigErr
         ));
     }
     Ok(HttpOptions {
+        clients: issuer.lent.clients.clone(),
         plain_http: issuer.plain_http,
         roots,
         root_files,

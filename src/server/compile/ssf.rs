@@ -8,14 +8,14 @@ use http::HeaderValue;
 
 use crate::model::url;
 use crate::runtime::clock::Clock;
-use crate::runtime::ssf::counters::SsfCounters;
+use crate::runtime::http::shared_clients::HttpClients;
 use crate::runtime::ssf::poll_endpoint::{PollBearer, PollConfig, PollEndpoint};
 use crate::runtime::ssf::poll_record::Polling;
 use crate::runtime::ssf::seen_tokens::SeenTokens;
 use crate::server::compile::issuer::assemble;
 use crate::server::compile::key_source::reach;
 use crate::server::compile::resource::audiences::ResourceAudiences;
-use crate::server::decide::issuer_authority::IssuerAuthority;
+use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};
 use crate::server::decide::ssf_transmitter::Transmitter;
 use crate::server::settings::error::{ConfigError, Mistakes, check_once, check_url};
 use crate::server::settings::ssf::SsfTransmitter;
@@ -37,6 +37,9 @@ pub(in crate::server) struct SsfParts<'p> {
     pub(in crate::server) max_token_bytes: usize,
     /// The configured issuers.
     pub(in crate::server) issuers: &'p [&'p Arc<IssuerAuthority>],
+    pub(in crate::server) clients: &'p HttpClients,
+    /// The transmitters that are replaced, with their settings.
+    pub(in crate::server) before: &'p [(&'p SsfTransmitter, &'p Arc<Transmitter>)],
 }
 
 /// Compiles every transmitter.
@@ -63,7 +66,7 @@ pub(in crate::server) fn transmitters(
             continue;
         }
         let compiled = transmitter(one, &issuer, parts).map_err(|error| error.of(&issuer));
-        all.extend(mistakes.collect(compiled).map(Arc::new));
+        all.extend(mistakes.collect(compiled));
     }
     mistakes.into_result().map(|()| all)
 }
@@ -72,13 +75,24 @@ fn transmitter(
     settings: &SsfTransmitter,
     issuer: &Arc<str>,
     parts: &SsfParts<'_>,
-) -> Result<Transmitter, ConfigError> {
+) -> Result<Arc<Transmitter>, ConfigError> {
+    let mut before = parts.before.iter();
+    let before = before.find(|(_, one)| one.issuer == *issuer);
     let mut mistakes = Mistakes::default();
     mistakes.collect(check_once(&settings.once));
     mistakes.collect(check_url("ssf_transmitter", issuer, false));
     mistakes.collect(check_texts(settings));
     let spoken_for = mistakes.collect(spoken_for(settings, issuer, parts));
-    let authority = mistakes.collect(authority(settings, issuer, parts));
+    if let (Some((old, same)), Some(spoken_for)) = (before, &spoken_for) {
+        let is_alike = |(one, other): (&Arc<_>, &Arc<_>)| Arc::ptr_eq(one, other);
+        let is_for_the_same = same.spoken_for.len() == spoken_for.len()
+            && same.spoken_for.iter().zip(spoken_for).all(is_alike);
+        if is_for_the_same && old.is_same(settings) {
+            return mistakes.into_result().map(|()| Arc::clone(same));
+        }
+    }
+    let before = before.map(|(_, one)| *one);
+    let authority = mistakes.collect(authority(settings, issuer, parts, before));
     let polling = mistakes.collect(polling(settings, parts));
     if !(1..=10_000_000).contains(&settings.remembered_events) {
         mistakes.add(ConfigError::out_of_bounds(
@@ -93,7 +107,9 @@ fn transmitter(
         return Err(ConfigError::missing("ssf_transmitter", EMPTY));
     };
     let secrets = settings.push_authorizations.iter();
-    Ok(Transmitter {
+    let most_seen = settings.remembered_events;
+    let seen = before.filter(|before| before.seen.most() == most_seen);
+    Ok(Arc::new(Transmitter {
         issuer: Arc::clone(issuer),
         authority,
         audiences: settings
@@ -106,10 +122,13 @@ fn transmitter(
         effects: settings.effects.iter().cloned().collect::<HashMap<_, _>>(),
         mapper: settings.mapper.clone(),
         hooks: settings.hooks.clone(),
-        seen: SeenTokens::new(settings.remembered_events),
-        counters: SsfCounters::default(),
+        seen: seen.map_or_else(
+            || Arc::new(SeenTokens::new(most_seen)),
+            |before| Arc::clone(&before.seen),
+        ),
+        counters: before.map_or_else(Arc::default, |before| Arc::clone(&before.counters)),
         polling,
-    })
+    }))
 }
 
 fn check_texts(settings: &SsfTransmitter) -> Result<(), ConfigError> {
@@ -189,8 +208,16 @@ fn authority(
     settings: &SsfTransmitter,
     issuer: &Arc<str>,
     parts: &SsfParts<'_>,
+    before: Option<&Arc<Transmitter>>,
 ) -> Result<Arc<IssuerAuthority>, ConfigError> {
     let mut keys = settings.keys.clone();
+    keys.lent.clients = parts.clients.clone();
+    if let Some(before) = before {
+        match &before.authority.keys {
+            KeySource::Remote(sets) => keys.lent.fetched = sets.to_vec(),
+            KeySource::Static(_) => {}
+        }
+    }
     let has_keys = !keys.key_sets.is_empty() || !keys.key_set_urls.is_empty();
     if keys.discovery_url.is_none() && !has_keys {
         keys.discovery_url = Some(configuration_url(issuer));

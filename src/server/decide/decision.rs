@@ -16,6 +16,8 @@ use std::time::Duration;
 #[cfg(feature = "jwks")]
 use crate::model::error::rejection::Outage;
 use crate::model::error::rejection::Rejection;
+#[cfg(feature = "jwks")]
+use crate::runtime::cache::validity::Liveness;
 
 /// How often one decision waits for a look-up: twice for a key, once for a status list, and once for the
 /// shared store of used proofs.
@@ -58,9 +60,11 @@ impl<T: Send + 'static> Decision<T> {
 /// A decision that waits for a look-up, and then goes on.
 #[cfg(feature = "jwks")]
 #[must_use]
-pub(crate) struct PendingDecision<T>(
-    Pin<Box<dyn Future<Output = Result<Decision<T>, Rejection>> + Send>>,
-);
+pub(crate) struct PendingDecision<T> {
+    lookup: Pin<Box<dyn Future<Output = Result<Decision<T>, Rejection>> + Send>>,
+    /// The liveness of the issuer by whose rules it is decided, where one is known.
+    issuer: Option<Liveness>,
+}
 
 #[cfg(feature = "jwks")]
 impl<T: Send + 'static> PendingDecision<T> {
@@ -68,7 +72,34 @@ impl<T: Send + 'static> PendingDecision<T> {
     pub(in crate::server) fn new(
         lookup: impl Future<Output = Result<Decision<T>, Rejection>> + Send + 'static,
     ) -> Self {
-        Self(Box::pin(lookup))
+        Self {
+            lookup: Box::pin(lookup),
+            issuer: None,
+        }
+    }
+
+    /// The same, decided by the rules of the issuer with this liveness.
+    pub(in crate::server) fn by_rules_of(self, issuer: Liveness) -> Self {
+        Self {
+            issuer: Some(issuer),
+            ..self
+        }
+    }
+
+    /// It ends where the rules by which this is decided are replaced.
+    pub(in crate::server) fn issuer(&self) -> Option<&Liveness> {
+        self.issuer.as_ref()
+    }
+
+    /// Another decision by the same rules.
+    fn with<U>(
+        issuer: Option<Liveness>,
+        lookup: impl Future<Output = Result<Decision<U>, Rejection>> + Send + 'static,
+    ) -> PendingDecision<U> {
+        PendingDecision {
+            lookup: Box::pin(lookup),
+            issuer,
+        }
     }
 
     /// Goes on with the result, which may need another look-up.
@@ -76,13 +107,13 @@ impl<T: Send + 'static> PendingDecision<T> {
         self,
         go_on: impl FnOnce(T) -> Result<Decision<U>, Rejection> + Send + 'static,
     ) -> PendingDecision<U> {
-        let lookup = self.0;
-        PendingDecision(Box::pin(async move {
+        let Self { lookup, issuer } = self;
+        Self::with(issuer, async move {
             match lookup.await? {
                 Decision::Done(value) => go_on(value),
                 Decision::Pending(next) => Ok(Decision::Pending(next.and_then(go_on))),
             }
-        }))
+        })
     }
 
     /// Changes a rejection.
@@ -91,21 +122,21 @@ impl<T: Send + 'static> PendingDecision<T> {
         self,
         change: impl FnOnce(Rejection) -> Rejection + Send + 'static,
     ) -> Self {
-        let lookup = self.0;
-        Self(Box::pin(async move {
+        let Self { lookup, issuer } = self;
+        Self::with(issuer, async move {
             match lookup.await {
                 Ok(Decision::Pending(next)) => Ok(Decision::Pending(next.map_err(change))),
                 outcome => outcome.map_err(change),
             }
-        }))
+        })
     }
 
     fn then<U: Send + 'static>(
         self,
         go_on: impl FnOnce(T) -> Result<U, Rejection> + Send + 'static,
     ) -> PendingDecision<U> {
-        let lookup = self.0;
-        PendingDecision(Box::pin(async move { lookup.await?.then(go_on) }))
+        let Self { lookup, issuer } = self;
+        Self::with(issuer, async move { lookup.await?.then(go_on) })
     }
 
     /// Waits for at most [`MOST_LOOKUPS`] look-ups.
@@ -116,7 +147,7 @@ impl<T: Send + 'static> PendingDecision<T> {
     pub(crate) async fn finish(self) -> Result<T, Rejection> {
         let mut pending = self;
         for _ in 0..MOST_LOOKUPS {
-            match pending.0.await? {
+            match pending.lookup.await? {
                 Decision::Done(value) => return Ok(value),
                 Decision::Pending(next) => pending = next,
             }

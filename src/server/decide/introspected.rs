@@ -63,7 +63,8 @@ const REFUSAL_BYTES: usize = 512;
 /// A token that is sent in a query must fit into an address.
 pub(in crate::server) const MOST_BYTES_IN_QUERY: usize = 1024;
 
-/// The one introspected issuer.
+/// The one introspected issuer. Clones are the same one.
+#[derive(Clone)]
 pub(in crate::server) struct IntrospectedIssuer {
     pub(in crate::server) introspector: Arc<RemoteLookup<IntrospectionHandler>>,
     /// Whether JWTs that name it are introspected too.
@@ -261,7 +262,9 @@ impl IntrospectedIssuer {
             let verified = verified.map_err(|rejection| rejection.by(&issuer))?;
             Ok(Decision::Done(verified))
         };
-        Ok(Decision::Pending(PendingDecision::new(lookup)))
+        let liveness = self.introspector.handler().authority.liveness.clone();
+        let pending = PendingDecision::new(lookup).by_rules_of(liveness);
+        Ok(Decision::Pending(pending))
     }
 
     /// The authority whose keys verify responses, where they are signed.

@@ -36,8 +36,8 @@ use crate::verify::policy::issuer_policy::IssuerPolicy;
 pub(in crate::server) struct IssuerAuthority {
     pub(in crate::server) rules: Arc<IssuerPolicy>,
     pub(in crate::server) keys: KeySource,
-    /// What its answers about tokens and users depend on that no key has verified.
-    #[cfg(feature = "jwks")]
+    /// It ends when the rules are replaced or the issuer is removed. Everything that was decided by
+    /// these rules depends on it.
     pub(in crate::server) liveness: Liveness,
     /// How the status of its tokens is checked, where it is.
     #[cfg(feature = "status-list")]
@@ -61,11 +61,13 @@ pub(in crate::server) struct StaticKeys {
 }
 
 impl StaticKeys {
-    pub(in crate::server) fn new(keys: KeySet) -> Self {
-        Self {
-            keys,
-            liveness: Liveness::default(),
-        }
+    pub(in crate::server) const fn new(keys: KeySet, liveness: Liveness) -> Self {
+        Self { keys, liveness }
+    }
+
+    /// It ends when an operator drops the keys.
+    pub(in crate::server) const fn liveness(&self) -> &Liveness {
+        &self.liveness
     }
 
     /// From now on they verify nothing, and cached tokens that they verified are invalid.
@@ -141,6 +143,7 @@ impl IssuerAuthority {
         let check = self.keys.check(unverified, &self.rules, KeyTickets::new());
         let decision = match check {
             Ok(SignatureCheck::Verified(signed, validity)) => {
+                let validity = validity.by_rules_of(self.liveness.clone());
                 then(self, &signed, validity).map(Decision::Done)
             }
             #[cfg(feature = "jwks")]
@@ -162,11 +165,13 @@ impl IssuerAuthority {
         token: SuspendedToken,
         then: impl FnOnce(&Self, &Signed<'_>, CacheValidity) -> Result<T, Rejection> + Send + 'static,
     ) -> PendingDecision<T> {
-        PendingDecision::new(async move {
+        let liveness = self.liveness.clone();
+        let pending = PendingDecision::new(async move {
             let tickets = lookup.wait().await;
             let resumed = token.resume(|unverified| {
                 match self.keys.check(unverified, &self.rules, tickets)? {
                     SignatureCheck::Verified(signed, validity) => {
+                        let validity = validity.by_rules_of(self.liveness.clone());
                         then(&self, &signed, validity).map(Resumed::Done)
                     }
                     SignatureCheck::Pending(_, lookup) => Ok(Resumed::Again(lookup, then)),
@@ -180,7 +185,8 @@ impl IssuerAuthority {
                 }
                 Err(rejection) => Err(rejection.by(&self.rules.realm)),
             }
-        })
+        });
+        pending.by_rules_of(liveness)
     }
 }
 
@@ -198,6 +204,20 @@ impl KeySource {
             Self::Static(_) => false,
             #[cfg(feature = "jwks")]
             Self::Remote(_) => true,
+        }
+    }
+
+    /// Whether both are the same keys, with the same liveness.
+    pub(in crate::server) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Static(one), Self::Static(other)) => one.liveness.is(&other.liveness),
+            #[cfg(feature = "jwks")]
+            (Self::Remote(one), Self::Remote(other)) => {
+                let mut pairs = one.iter().zip(&**other);
+                one.len() == other.len() && pairs.all(|(one, other)| Arc::ptr_eq(one, other))
+            }
+            #[cfg(feature = "jwks")]
+            _ => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The resources of a server, and their metadata documents (RFC 9728), as compiled.
 //!
 //! 1. There is always a first resource.
-//! 2. A document is made once, at build time, from the configuration alone.
+//! 2. A document is made from the configuration alone, at build time and when the issuers are replaced.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::HeaderValue;
 
 use crate::model::binding::RequiredBindings;
+use crate::runtime::util::swap::SwapCell;
 
 /// A resource of a server.
 pub(crate) struct ProtectedResource {
@@ -28,9 +29,23 @@ pub(crate) struct MetadataDocument {
     pub(crate) address: Arc<str>,
     /// The path of the address, without a slash at the end.
     pub(crate) path: Box<str>,
+    pub(crate) cache_control: HeaderValue,
+    /// It names the issuers, which may be replaced while the server runs.
+    pub(in crate::server) text: SwapCell<DocumentText>,
+}
+
+/// The text of a metadata document.
+pub(crate) struct DocumentText {
     pub(crate) json: Box<str>,
     pub(crate) etag: HeaderValue,
-    pub(crate) cache_control: HeaderValue,
+}
+
+impl MetadataDocument {
+    /// The text now.
+    pub(crate) fn text(&self) -> Option<Arc<DocumentText>> {
+        // INVARIANT: a document has a text.
+        self.text.load_full()
+    }
 }
 
 /// The resources of a server, in the order of configuration.
@@ -68,6 +83,15 @@ impl ProtectedResources {
     pub(in crate::server) fn place_of(&self, identifier: &str) -> Option<usize> {
         self.iter()
             .position(|resource| *resource.identifier == *identifier)
+    }
+
+    /// Takes over the texts of the documents of the same resources.
+    pub(in crate::server) fn replace_documents(&self, next: &Self) {
+        for (own, next) in self.iter().zip(next.iter()) {
+            if let (Some(own), Some(next)) = (&own.document, &next.document) {
+                own.text.store(next.text.load_full());
+            }
+        }
     }
 
     pub(in crate::server) fn begin_to_serve(&self) {

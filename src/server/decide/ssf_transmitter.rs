@@ -27,8 +27,9 @@ pub(in crate::server) struct Transmitter {
     pub(in crate::server) effects: HashMap<EventType, EventEffect>,
     pub(in crate::server) mapper: Option<Arc<dyn DynSubjectMapper>>,
     pub(in crate::server) hooks: Vec<EventHook>,
-    pub(in crate::server) seen: SeenTokens,
-    pub(in crate::server) counters: SsfCounters,
+    /// A replacement of the transmitter takes these two over.
+    pub(in crate::server) seen: Arc<SeenTokens>,
+    pub(in crate::server) counters: Arc<SsfCounters>,
     pub(in crate::server) polling: Option<Polling>,
 }
 

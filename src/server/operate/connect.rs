@@ -171,6 +171,11 @@ impl ResourceServer {
     /// * [`ConnectError::IssuerMismatch`]: a discovery document names another issuer.
     #[doc(alias = "start")]
     pub async fn connect(self) -> Result<Self, ConnectError> {
+        let runtime = tokio::runtime::Handle::try_current();
+        if let Ok(runtime) = &runtime {
+            // Also where there is nothing to load yet: a replacement may add something.
+            self.0.connection.begin(runtime.clone());
+        }
         let registry = self.0.registry.load_full();
         let introspected = registry.introspected.as_ref();
         let introspector = introspected.map(|issuer| &issuer.introspector);
@@ -181,10 +186,9 @@ impl ResourceServer {
         if has_nothing_to_load && self.0.loading.is_none() && !self.shares() {
             return Ok(self);
         }
-        if tokio::runtime::Handle::try_current().is_err() {
+        if runtime.is_err() {
             return Err(ConnectError::NoRuntime);
         }
-        self.0.connection.begin();
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
             attempts.spawn(async move {
@@ -318,22 +322,23 @@ impl ResourceServer {
     /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
     /// this identifier. All names of an issuer lead to it: both forms of a Cognito pool, its
     /// replicas' and each [alias](crate::Issuer::also_named). Tenants that share a key set are named by their own identifiers or by
-    /// their template, and lead to the keys of all.
+    /// their template, and lead to the keys of all. After a [replacement](Self::replace) of the configuration,
+    /// ask again: the value is of the issuer as it was.
     #[must_use]
     pub fn issuer_keys(&self, identifier: &str) -> Option<IssuerKeys> {
         let registry = self.0.registry.load();
-        let issuers = registry.issuers.iter().filter(|(name, members)| {
-            let mut own = members.iter().map(|member| &member.rules);
-            &**name == identifier || own.any(|rules| rules.is_named(identifier))
+        let issuers = registry.issuers.iter().filter(|issuer| {
+            let mut own = issuer.members().map(|member| &member.rules);
+            &*issuer.name == identifier || own.any(|rules| rules.is_named(identifier))
         });
         let mut found: Option<IssuerKeys> = None;
         // An issuer whose JWTs are verified here may also be an introspected issuer.
-        for (_, members) in issuers {
+        for issuer in issuers {
             let keys = found.get_or_insert_default();
             keys.leases = Some(Arc::clone(&self.0.leases));
-            keys.fetched.extend(remotes(members).cloned());
+            keys.fetched.extend(remotes(issuer.members()).cloned());
             keys.fixed
-                .extend(members.iter().filter_map(static_keys).cloned());
+                .extend(issuer.members().filter_map(static_keys).cloned());
         }
         found
     }
@@ -352,7 +357,7 @@ const fn has_transmitters_to_serve(_: &Registry) -> bool {
 }
 
 /// The error of a failed attempt, where no later attempt can succeed.
-fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
+pub(in crate::server) fn lasting(error: FirstAttemptError) -> Option<ConnectError> {
     match error {
         FirstAttemptError::IssuerMismatch { configured, found } => {
             Some(ConnectError::IssuerMismatch { configured, found })
@@ -373,7 +378,8 @@ impl IssuerKeys {
     /// Drops the issuer's keys at once, for when one of them is compromised: open
     /// [leases](crate::lease) on its tokens end, and its tokens are
     /// answered 503 until a fetch brings keys again, which is requested at once. Static keys are
-    /// dropped permanently: their tokens are answered 503 until another server is built, and
+    /// dropped permanently: their tokens are answered 503 until a
+    /// [replacement](ResourceServer::replace) of the configuration brings other keys, and
     /// [`ready()`](ResourceServer::ready) is false.
     pub fn drop_keys(&self) {
         for keys in &self.fetched {

@@ -7,7 +7,7 @@ use crate::runtime::introspection::dialect::TokenInformation;
 use crate::verify::claims::introspection_response::MOST_APART;
 
 /// Where tokens are introspected.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::server) enum IntrospectionTarget {
     /// At this endpoint.
     Endpoint(String),
@@ -71,7 +71,7 @@ impl Default for IntrospectionSettings {
 
 /// Where the userinfo endpoint of an issuer is.
 #[cfg(all(feature = "axum", feature = "jwks"))]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::server) enum UserInfoLocation {
     At(String),
     /// At the URL in the issuer's metadata.

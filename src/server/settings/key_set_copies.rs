@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::server::settings::error::{ConfigError, check_once};
 use crate::verify::crypto::key_set_copy::CopySeal;
-use crate::verify::crypto::sealed::ClusterKey;
+use crate::verify::crypto::sealed::{ClusterKey, joined};
 
 /// Stored copies of key sets, so that a new instance judges tokens while an issuer is down; for
 /// [`ResourceServerBuilder::key_set_copies`](crate::ResourceServerBuilder::key_set_copies).
@@ -116,6 +116,17 @@ impl KeySetCopies {
         self
     }
 
+    /// What is set, for comparison: it holds the key and is never shown.
+    pub(in crate::server) fn identity(&self) -> Vec<u8> {
+        let key = match &self.sealing_key {
+            None => &[][..],
+            Some(SealingKey::Bytes(bytes)) => bytes,
+            Some(SealingKey::Text(text)) => text.as_bytes(),
+        };
+        let rest = format!("{:?} {:?}", self.folder, self.max_age);
+        joined(&[rest.as_bytes(), key])
+    }
+
     /// Checks the settings.
     pub(in crate::server) fn check(&self) -> Result<CheckedCopies, ConfigError> {
         const SETTING: &str = "key_set_copies";
@@ -166,7 +177,7 @@ impl KeySetCopies {
 }
 
 /// Copies whose settings were checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::server) struct CheckedCopies {
     pub(in crate::server) folder: PathBuf,
     pub(in crate::server) seal: Arc<CopySeal>,

@@ -14,7 +14,7 @@ use crate::server::settings::error::ConfigError;
 const SETTING: &str = "oidc_tenants";
 
 /// Issuers that differ in one place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::server) struct OidcTenants {
     pub(in crate::server) template: String,
     /// The claim that names the tenant of a token too.

@@ -11,6 +11,7 @@ use crate::runtime::directory::LookupError;
 use crate::runtime::ssf::poll_endpoint::PollBearer;
 use crate::runtime::ssf::subject_mapper::{DynSubjectMapper, SubjectMapper};
 use crate::server::settings::issuer::value::{Issuer, IssuerKind};
+use crate::verify::crypto::secret::SecretHash;
 use crate::verify::ssf::event::SecurityEvent;
 use crate::verify::ssf::event_type::EventType;
 
@@ -301,6 +302,71 @@ impl SsfTransmitter {
         self.keys = self.keys.proxy_from_environment();
         self
     }
+}
+
+impl SsfTransmitter {
+    /// Whether both are the same transmitter with the same settings. Functions are the same where they are
+    /// one value. Secrets are compared by their hashes, in constant time.
+    pub(in crate::server) fn is_same(&self, other: &Self) -> bool {
+        let Self {
+            issuer,
+            keys,
+            audiences,
+            speaks_for,
+            push_authorizations,
+            effects,
+            mapper,
+            hooks,
+            remembered_events,
+            poll:
+                PollSettings {
+                    url,
+                    bearer,
+                    most_events,
+                    wait,
+                    interval,
+                },
+            once: _,
+        } = self;
+        let secrets = |all: &[String]| SecretHash::of(format!("{all:?}").as_bytes());
+        let same_mapper = match (mapper, &other.mapper) {
+            (Some(one), Some(other)) => is_one(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        let mut pairs = hooks.iter().zip(&other.hooks);
+        let same_hooks =
+            hooks.len() == other.hooks.len() && pairs.all(|(one, other)| is_one(one, other));
+        *issuer == other.issuer
+            && keys.differences(&other.keys).is_empty()
+            && *audiences == other.audiences
+            && *speaks_for == other.speaks_for
+            && secrets(push_authorizations).matches(&secrets(&other.push_authorizations))
+            && *effects == other.effects
+            && same_mapper
+            && same_hooks
+            && *remembered_events == other.remembered_events
+            && *url == other.poll.url
+            && is_same_bearer(bearer, &other.poll.bearer)
+            && *most_events == other.poll.most_events
+            && *wait == other.poll.wait
+            && *interval == other.poll.interval
+    }
+}
+
+fn is_same_bearer(one: &PollBearer, other: &PollBearer) -> bool {
+    let hash = |token: &String| SecretHash::of(token.as_bytes());
+    match (one, other) {
+        (PollBearer::Absent, PollBearer::Absent) => true,
+        (PollBearer::Fixed(one), PollBearer::Fixed(other)) => hash(one).matches(&hash(other)),
+        (PollBearer::Computed(one), PollBearer::Computed(other)) => is_one(one, other),
+        _ => false,
+    }
+}
+
+/// Whether both handles lead to one value.
+fn is_one<T: ?Sized>(one: &Arc<T>, other: &Arc<T>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
 }
 
 /// Without secrets.

@@ -25,7 +25,7 @@ use crate::model::repeated_settings::RepeatedSettings;
 /// let issuer = Issuer::rfc9068("https://id.example.com").status_list(check);
 /// assert!(ResourceServer::builder("https://api.example.com").issuer(issuer).build().is_ok());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct StatusListCheck {
     pub(in crate::server) is_required: bool,

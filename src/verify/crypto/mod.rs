@@ -5,7 +5,6 @@ pub(crate) mod public_key;
 pub(crate) mod private_key;
 pub(crate) mod token_hash;
 pub(crate) mod sha256;
-#[cfg(feature = "ssf")]
 pub(crate) mod secret;
 pub(crate) mod key_derivation;
 #[cfg(feature = "jwks")]

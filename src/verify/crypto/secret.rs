@@ -15,6 +15,10 @@ impl SecretHash {
         Self(sha256(secret))
     }
 
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Whether both are equal. Neither the secret's content nor its length shows in the time.
     pub(crate) fn matches(&self, other: &Self) -> bool {
         verify_slices_are_equal(&self.0, &other.0).is_ok()

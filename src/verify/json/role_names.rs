@@ -10,7 +10,7 @@ use crate::verify::json::claims_reader::strings;
 use crate::verify::json::object::{Object, Value};
 
 /// The forms that are read beside an array of strings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NameForms {
     /// A lone name in place of an array.
     pub(crate) lone: bool,

@@ -20,7 +20,7 @@ use crate::model::shared_str::SharedStr;
 /// );
 /// # let _ = rules;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ClientTenant {
     workspace: SharedStr,

@@ -12,7 +12,7 @@ use crate::model::scope::ScopeToken;
 const MAX_USER_BYTES: usize = 128;
 
 /// How an issuer's clients may act for users.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DelegationRule {
     pub(in crate::verify) on: bool,
     /// `None`: what was given is no name of a field.

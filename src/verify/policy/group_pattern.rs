@@ -4,7 +4,7 @@
 //! 2. A placeholder matches one whole segment that is not empty.
 
 /// A pattern such as `/tenants/{account}/{workspace}`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::verify) struct GroupPattern(Vec<PatternPart>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]

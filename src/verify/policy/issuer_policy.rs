@@ -13,7 +13,7 @@ use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
 
 /// The policy of one configured issuer. The builder has validated it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IssuerPolicy {
     /// The issuer as configured; the realm of all ids that it vouches for.
     pub(crate) realm: Arc<str>,
@@ -68,7 +68,7 @@ pub(crate) struct IssuerPolicy {
 }
 
 /// A claim that must have this value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequiredClaim {
     pub(crate) path: ClaimPath,
     pub(crate) value: ClaimValue,
@@ -124,7 +124,7 @@ impl Profile {
 }
 
 /// The audiences of the server's resources, as an issuer's tokens name them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Audiences {
     /// Each with the resource that it is for.
     pub(crate) accepted: Vec<(Box<str>, ResourceSet)>,

@@ -45,7 +45,7 @@ use crate::verify::policy::tenant_rules::{
 #[doc(alias = "multi_tenant")]
 #[doc(alias = "multi_tenancy")]
 #[doc(alias = "organization")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct TenantClaims {
     pub(in crate::verify) workspace: WorkspaceRule,

@@ -9,7 +9,7 @@ use crate::model::shared_str::SharedStr;
 use crate::verify::policy::group_pattern::GroupPattern;
 
 /// Where the workspace is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::verify) enum WorkspaceRule {
     Claim(ClaimPath),
     Group(ClaimPath, GroupPattern),
@@ -18,7 +18,7 @@ pub(in crate::verify) enum WorkspaceRule {
 }
 
 /// The further workspaces that a user may enter, beside the one that the token names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::verify) struct MembershipRule {
     /// The claim that lists them.
     pub(in crate::verify) listed: Option<ClaimPath>,
@@ -29,7 +29,7 @@ pub(in crate::verify) struct MembershipRule {
 }
 
 /// Where the account is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::verify) enum AccountRule {
     Undecided,
     Claim(ClaimPath),
@@ -39,7 +39,7 @@ pub(in crate::verify) enum AccountRule {
 }
 
 /// Where the reach of principals comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::verify) enum ReachRule {
     Listed,
     Claim(ClaimPath),
@@ -47,7 +47,7 @@ pub(in crate::verify) enum ReachRule {
 }
 
 /// Accounts that a setting lists.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::verify) struct AccountAllowList {
     /// As configured; validation at `build()` reports a name that is not an id.
     pub(in crate::verify) names: Vec<String>,
@@ -77,7 +77,7 @@ impl AccountAllowList {
 }
 
 /// The contexts of tokens that state none.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ContextsMeant {
     /// Not configured.
     Unstated,
@@ -86,7 +86,7 @@ pub(crate) enum ContextsMeant {
 }
 
 /// The claim of the API context, and the contexts that are known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContextRule {
     pub(crate) claim: ClaimPath,
     pub(crate) workspace_contexts: Vec<Box<str>>,

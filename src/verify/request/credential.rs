@@ -38,7 +38,33 @@ pub(crate) enum AuthScheme {
     Dpop,
 }
 
+/// A copy of a credential, for a decision that outlives the request.
+#[cfg(feature = "jwks")]
+pub(crate) struct OwnedCredential {
+    token: Box<[u8]>,
+    scheme: Option<AuthScheme>,
+}
+
+#[cfg(feature = "jwks")]
+impl OwnedCredential {
+    pub(crate) const fn borrow(&self) -> Credential<'_> {
+        Credential {
+            token: &self.token,
+            scheme: self.scheme,
+        }
+    }
+}
+
 impl<'r> Credential<'r> {
+    /// A copy.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn into_owned(self) -> OwnedCredential {
+        OwnedCredential {
+            token: self.token.into(),
+            scheme: self.scheme,
+        }
+    }
+
     /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything
     /// in another source was sent.
     pub(crate) fn find(

@@ -51,6 +51,7 @@ fn each_foreign_crate_has_its_room() {
                 "runtime/http/client.rs",
                 // Builds the clients, anew where files with certificates change.
                 "runtime/http/client_source.rs",
+                "runtime/http/shared_clients.rs",
                 "runtime/http/tls.rs",
             ],
         ),

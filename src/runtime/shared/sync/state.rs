@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub(crate) struct RevocationSync {
     pub(super) shutdown: watch::Sender<()>,
 }
 
+/// The longest life of a revocation, by issuer.
+pub(crate) type TokenLifetimes = HashMap<Arc<str>, Duration>;
+
 /// What the handle and the task share.
 pub(super) struct SyncState {
     pub(super) address: Address,
@@ -48,7 +52,9 @@ pub(super) struct SyncState {
     pub(super) list: Arc<RevocationList>,
     /// The longest life of a revocation, by issuer. Messages about other issuers are replicated and
     /// not applied to the list.
-    pub(super) token_lifetimes: HashMap<Arc<str>, Duration>,
+    token_lifetimes: Mutex<Arc<TokenLifetimes>>,
+    /// Whether issuers were added, so that the stream has to be read from its beginning.
+    has_more_issuers: AtomicBool,
     pub(super) clock: Arc<dyn Clock>,
     refuse_after: Option<Duration>,
     state: Mutex<SharedState>,
@@ -85,7 +91,7 @@ pub(crate) struct StoreLocation {
     pub(crate) seals: SealedBox,
     pub(crate) keys: StoreKeys,
     /// The longest life of a revocation, by issuer.
-    pub(crate) token_lifetimes: HashMap<Arc<str>, Duration>,
+    pub(crate) token_lifetimes: TokenLifetimes,
     pub(crate) refuse_after: Option<Duration>,
 }
 
@@ -105,7 +111,8 @@ impl RevocationSync {
             seals: place.seals,
             keys: place.keys,
             list,
-            token_lifetimes: place.token_lifetimes,
+            token_lifetimes: Mutex::new(Arc::new(place.token_lifetimes)),
+            has_more_issuers: AtomicBool::new(false),
             clock,
             refuse_after: place.refuse_after,
             state: Mutex::new(SharedState {
@@ -150,6 +157,22 @@ impl RevocationSync {
         }
     }
 
+    /// The issuers were replaced. Where there are others than before, or with longer lives, the stream is
+    /// read anew at once: what it says of them was not applied to the list.
+    pub(crate) fn set_lifetimes(&self, lifetimes: impl Iterator<Item = (Arc<str>, Duration)>) {
+        let lifetimes: TokenLifetimes = lifetimes.collect();
+        let shared = &self.shared;
+        let mut current = shared.lifetimes();
+        let mut all = lifetimes.iter();
+        let has_more = all.any(|(issuer, life)| current.get(issuer).is_none_or(|old| old < life));
+        *current = Arc::new(lifetimes);
+        drop(current);
+        if has_more {
+            shared.has_more_issuers.store(true, Ordering::Release);
+            shared.requested.notify_one();
+        }
+    }
+
     pub(crate) fn status(&self) -> SyncStatus {
         let shared = &self.shared;
         let now = shared.clock.monotonic();
@@ -182,6 +205,21 @@ pub(crate) struct SyncStatus {
 }
 
 impl SyncState {
+    fn lifetimes(&self) -> MutexGuard<'_, Arc<TokenLifetimes>> {
+        let lifetimes = self.token_lifetimes.lock();
+        lifetimes.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether issuers were added since the last call.
+    pub(super) fn take_more_issuers(&self) -> bool {
+        self.has_more_issuers.swap(false, Ordering::AcqRel)
+    }
+
+    /// The longest life of a revocation, by issuer.
+    pub(super) fn token_lifetimes(&self) -> Arc<TokenLifetimes> {
+        Arc::clone(&self.lifetimes())
+    }
+
     /// Whether the task is to be spawned; marks it as running.
     pub(super) fn begin(&self) -> bool {
         !std::mem::replace(&mut self.state().running, true)

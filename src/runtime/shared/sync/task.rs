@@ -23,7 +23,7 @@ use crate::runtime::shared::replica::replicated_set::Replica;
 use crate::runtime::shared::store::redis::{Connection, StoreError};
 use crate::runtime::shared::store::stream::Entry;
 use crate::runtime::shared::sync::failure::{SyncFailure, check_eviction, check_mode};
-use crate::runtime::shared::sync::state::{RevocationSync, SyncState};
+use crate::runtime::shared::sync::state::{RevocationSync, SyncState, TokenLifetimes};
 use crate::runtime::shared::sync::stream_epoch::StreamEpoch;
 use crate::runtime::shared::sync::stream_page::PageSize;
 use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
@@ -61,9 +61,8 @@ impl RevocationSync {
         if !self.shared.begin() {
             return Ok(());
         }
-        let longest = self.shared.token_lifetimes.values().max();
         let task = SyncTask {
-            longest_life: longest.copied().unwrap_or_default(),
+            longest_life: longest(&self.shared.token_lifetimes()),
             epoch: StreamEpoch::new(&self.shared.keys),
             replica: Replica::new(),
             page: PageSize::new(),
@@ -82,6 +81,10 @@ impl RevocationSync {
         }
         Ok(())
     }
+}
+
+fn longest(lifetimes: &TokenLifetimes) -> Duration {
+    lifetimes.values().max().copied().unwrap_or_default()
 }
 
 /// Marks the list incomplete when the stream was not read to its end for too long.
@@ -234,7 +237,10 @@ impl SyncTask {
     async fn compare(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
         let shared = Arc::clone(&self.shared);
         let current = self.epoch.current(&shared, store).await?;
-        let is_known = self.epoch.is(&current)
+        let has_more_issuers = shared.take_more_issuers();
+        self.longest_life = longest(&shared.token_lifetimes());
+        let is_known = !has_more_issuers
+            && self.epoch.is(&current)
             && !self.was_set_back()
             && current.last_id >= self.replica.cursor()
             && match self.replica.anchor(shared.clock.now()) {
@@ -323,7 +329,8 @@ impl SyncTask {
         let shared = &self.shared;
         match update {
             ListUpdate::Add(entry) => {
-                let Some(life) = shared.token_lifetimes.get(entry.revocation().issuer()) else {
+                let lifetimes = shared.token_lifetimes();
+                let Some(life) = lifetimes.get(entry.revocation().issuer()) else {
                     return;
                 };
                 let (wall, end) = (shared.clock.now(), entry.ends_at());

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::time::UnixTime;
 use crate::model::url;
-use crate::server::decide::protected_resource::MetadataDocument;
+use crate::runtime::util::swap::SwapCell;
+use crate::server::decide::protected_resource::{DocumentText, MetadataDocument};
 use crate::server::settings::error::{ConfigError, Mistakes, check_url};
 use crate::server::settings::resource::metadata_settings::MetadataSettings;
 use crate::server::settings::resource::value::Resource;
@@ -144,8 +145,14 @@ pub(in crate::server) fn document(
     Ok(Some(MetadataDocument {
         address: address(&resource.identifier).into(),
         path: path(&resource.identifier),
-        json: json.into(),
-        etag: value(format!("\"{tag}\"")),
+        text: {
+            let text = SwapCell::empty();
+            text.store(Some(Arc::new(DocumentText {
+                json: json.into(),
+                etag: value(format!("\"{tag}\"")),
+            })));
+            text
+        },
         cache_control: value(format!("public, max-age={max_age}")),
     }))
 }

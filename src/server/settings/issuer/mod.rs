@@ -1,6 +1,8 @@
 //! The settings of an issuer, by their subject.
 
+pub(in crate::server) mod lent_parts;
 pub(crate) mod value;
+pub(in crate::server) mod differences;
 pub(crate) mod sessions;
 pub(crate) mod keys;
 pub(crate) mod documents;

@@ -15,6 +15,7 @@ use crate::server::settings::error::ConfigError;
 use crate::server::settings::introspection_settings::UserInfoLocation;
 #[cfg(feature = "jwks")]
 use crate::server::settings::introspection_settings::{IntrospectionSettings, IntrospectionTarget};
+use crate::server::settings::issuer::lent_parts::LentParts;
 use crate::server::settings::key_access::KeyAccess;
 use crate::server::settings::oidc_tenants::OidcTenants;
 #[cfg(feature = "status-list")]
@@ -116,6 +117,8 @@ pub struct Issuer {
     pub(in crate::server) required_bindings: RequiredBindings,
     /// The settings that hold one value.
     pub(in crate::server) once: RepeatedSettings,
+    /// What `build()` or `replace` lends it.
+    pub(in crate::server) lent: LentParts,
     #[cfg(feature = "status-list")]
     pub(in crate::server) status_list: Option<StatusListCheck>,
     #[cfg(feature = "jwks")]
@@ -131,7 +134,7 @@ pub(in crate::server) enum Proxies {
     Used,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::server) enum IssuerKind {
     Cognito {
         region: String,
@@ -291,6 +294,7 @@ impl Issuer {
             tenant: None,
             required_bindings: RequiredBindings::NONE,
             once: RepeatedSettings::default(),
+            lent: LentParts::default(),
             #[cfg(feature = "status-list")]
             status_list: None,
             #[cfg(feature = "jwks")]
@@ -484,6 +488,15 @@ impl Issuer {
     pub(in crate::server) fn preset(mut self) -> Self {
         self.once = RepeatedSettings::default();
         self
+    }
+
+    /// Whether it is asked about its tokens.
+    pub(in crate::server) const fn is_introspected(&self) -> bool {
+        match self.kind {
+            #[cfg(feature = "jwks")]
+            IssuerKind::Introspected(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether the URL of its userinfo endpoint is discovered.
