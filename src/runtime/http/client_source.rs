@@ -52,8 +52,8 @@ impl ClientSource {
     pub(super) fn new(options: &HttpOptions, pool: Pool) -> Result<Self, String> {
         if options.root_files.is_empty() {
             let build = || build_client(options, pool, &[]);
-            let client = options.clients.get(options, pool == Pool::Kept, build);
-            return client.map(Self::Fixed);
+            let kind = options.client_kind(pool == Pool::Kept);
+            return options.clients.get(kind, build).map(Self::Fixed);
         }
         let (owned, paths) = (options.clone(), options.root_files.clone());
         let build = move |roots: &[RootCertificate]| build_client(&owned, pool, roots);
