@@ -123,8 +123,9 @@ impl KeySetCopies {
             Some(SealingKey::Bytes(bytes)) => bytes,
             Some(SealingKey::Text(text)) => text.as_bytes(),
         };
-        let rest = format!("{:?} {:?}", self.folder, self.max_age);
-        joined(&[rest.as_bytes(), key])
+        let age = format!("{:?}", self.max_age);
+        let folder = self.folder.as_os_str().as_encoded_bytes();
+        joined(&[folder, age.as_bytes(), key])
     }
 
     /// Checks the settings.
