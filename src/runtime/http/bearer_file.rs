@@ -17,7 +17,7 @@ use crate::model::url;
 const MAX_TOKEN_BYTES: usize = 64 << 10;
 
 /// The file, and the origins that its token is for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct BearerFile {
     path: PathBuf,
     origins: Vec<String>,

@@ -40,7 +40,7 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Longer than the bundle of any operating system.
 const MAX_FILE_BYTES: usize = 1 << 20;
 
-/// The client, or the files that say which certificates it trusts.
+/// The client, which other issuers may share, or the files that say which certificates it trusts.
 #[derive(Clone)]
 pub(super) enum ClientSource {
     Fixed(reqwest::Client),

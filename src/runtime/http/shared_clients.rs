@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn clients_of_one_kind_are_one_and_others_are_not() {
         let clients = HttpClients::default();
-        let built = std::cell::Cell::new(0);
+        let count = std::cell::Cell::new(0);
         let get = |proxied: bool, pooled: bool| {
             let kind = ClientKind {
                 roots: Vec::new(),
@@ -68,13 +68,13 @@ mod tests {
                 pooled,
             };
             let build = || {
-                built.set(built.get() + 1);
+                count.set(count.get() + 1);
                 reqwest::Client::builder()
                     .build()
                     .map_err(|error| error.to_string())
             };
             clients.get(kind, build).expect("a client");
-            built.get()
+            count.get()
         };
         assert_eq!(get(false, false), 1);
         assert_eq!(get(false, false), 1, "shared");

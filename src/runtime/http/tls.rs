@@ -1,8 +1,9 @@
 //! How an issuer is reached: trusted certificates, proxies, plain http.
 
+use std::path::PathBuf;
+
 use crate::runtime::http::shared_clients::{ClientKind, HttpClients};
 use crate::verify::crypto::sha256::sha256;
-use std::path::PathBuf;
 
 /// The HTTP settings of an issuer.
 #[derive(Clone, Debug, Default)]

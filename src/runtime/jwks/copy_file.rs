@@ -77,22 +77,21 @@ impl CopyError {
     }
 }
 
-/// Whether both are the same file, with the same bounds. The seal is the server's.
+impl fmt::Debug for CopyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CopyFile").field(&self.path).finish()
+    }
+}
+
+/// Whether both are the same copy, for the same time.
 impl PartialEq for CopyFile {
     fn eq(&self, other: &Self) -> bool {
         self.path == other.path
             && self.issuer == other.issuer
             && self.place == other.place
+            && self.seal == other.seal
             && self.max_age == other.max_age
             && self.max_bytes == other.max_bytes
-    }
-}
-
-impl fmt::Debug for CopyFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CopyFile")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
     }
 }
 

@@ -315,6 +315,21 @@ mod tests {
                 ..one()
             },
             RemoteConfig {
+                key_set_origin: Some("https://other.example".to_owned()),
+                ..one()
+            },
+            RemoteConfig {
+                bearer: Some(BearerFile::new("/a".as_ref(), std::iter::empty())),
+                ..one()
+            },
+            RemoteConfig {
+                http_options: HttpOptions {
+                    root_files: vec!["/ca.crt".into()],
+                    ..HttpOptions::default()
+                },
+                ..one()
+            },
+            RemoteConfig {
                 algorithms: AlgorithmSet::of([Algorithm::RS256]),
                 ..one()
             },

@@ -7,6 +7,8 @@ use crate::server::builder::server_builder::ResourceServerBuilder;
 use crate::server::resource_server::FixedSettings;
 use crate::server::settings::bound_tokens::dpop::{Dpop, GivenNonceKey};
 use crate::server::settings::bound_tokens::server::BindingSettings;
+#[cfg(feature = "jwks")]
+use crate::server::settings::key_set_copies::KeySetCopies;
 use crate::server::settings::resource::metadata_settings::MetadataSettings;
 use crate::server::settings::resource::value::Resource;
 #[cfg(feature = "redis")]
@@ -65,9 +67,9 @@ impl ResourceServerBuilder {
             path,
             most_revocations,
             #[cfg(feature = "jwks")]
-            copies,
-            #[cfg(feature = "jwks")]
             lease_outage_tolerance,
+            #[cfg(feature = "jwks")]
+            copies,
             shows_unknown_issuers,
             logs_callers,
             binding,
@@ -118,11 +120,12 @@ impl ResourceServerBuilder {
         ];
         all.extend(of_binding(binding));
         #[cfg(feature = "jwks")]
+        all.push((
+            "key_set_copies",
+            hash(copies.as_ref().map(KeySetCopies::identity)),
+        ));
+        #[cfg(feature = "jwks")]
         all.push(("lease_outage_tolerance", hash(lease_outage_tolerance)));
-        #[cfg(feature = "jwks")]
-        let copies = copies.as_ref().map(|copies| *copies.hash().bytes());
-        #[cfg(feature = "jwks")]
-        all.push(("key_set_copies", hash(copies)));
         #[cfg(feature = "redis")]
         all.push(("shared_store", hash(shared_store.as_ref().map(store))));
         all

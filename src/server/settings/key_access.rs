@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::server::settings::key_set_copies::CheckedCopies;
 
 /// How an issuer's documents are reached.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
 pub(in crate::server) struct KeyAccess {
     pub(in crate::server) bearer_token_file: Option<PathBuf>,

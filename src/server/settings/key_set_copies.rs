@@ -11,8 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::model::repeated_settings::RepeatedSettings;
 use crate::server::settings::error::{ConfigError, check_once};
 use crate::verify::crypto::key_set_copy::CopySeal;
-use crate::verify::crypto::sealed::ClusterKey;
-use crate::verify::crypto::secret::SecretHash;
+use crate::verify::crypto::sealed::{ClusterKey, joined};
 
 /// Stored copies of key sets, so that a new instance judges tokens while an issuer is down; for
 /// [`ResourceServerBuilder::key_set_copies`](crate::ResourceServerBuilder::key_set_copies).
@@ -117,21 +116,16 @@ impl KeySetCopies {
         self
     }
 
-    /// What they are, to be compared.
-    pub(in crate::server) fn hash(&self) -> SecretHash {
-        let Self {
-            folder,
-            sealing_key,
-            max_age,
-            once: _,
-        } = self;
-        let key = match sealing_key {
-            None => &[],
-            Some(SealingKey::Bytes(bytes)) => bytes.as_slice(),
+    /// What is set, for comparison: it holds the key and is never shown.
+    pub(in crate::server) fn identity(&self) -> Vec<u8> {
+        let key = match &self.sealing_key {
+            None => &[][..],
+            Some(SealingKey::Bytes(bytes)) => bytes,
             Some(SealingKey::Text(text)) => text.as_bytes(),
         };
-        // `Debug` quotes and escapes, so that no two values look alike.
-        SecretHash::of(format!("{:?}", (folder, max_age, key)).as_bytes())
+        let age = format!("{:?}", self.max_age);
+        let folder = self.folder.as_os_str().as_encoded_bytes();
+        joined(&[folder, age.as_bytes(), key])
     }
 
     /// Checks the settings.
@@ -184,7 +178,7 @@ impl KeySetCopies {
 }
 
 /// Copies whose settings were checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::server) struct CheckedCopies {
     pub(in crate::server) folder: PathBuf,
     pub(in crate::server) seal: Arc<CopySeal>,

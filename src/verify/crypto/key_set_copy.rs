@@ -80,6 +80,13 @@ pub(crate) struct CopySeal {
     head: String,
 }
 
+/// Whether both have the same key.
+impl PartialEq for CopySeal {
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head
+    }
+}
+
 impl fmt::Debug for CopySeal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CopySeal").finish_non_exhaustive()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis::ResourceServerBuilder;
 use portcullis::binding::{Binding, Dpop};
-use portcullis::config::SharedStore;
+use portcullis::config::{KeySetCopies, SharedStore};
 use portcullis::error::ReplaceError;
 use portcullis::revocation::revocation_loader_fn;
 use portcullis::test_util::{ManualClock, MockIssuer};
@@ -46,7 +46,7 @@ type Setting = (
     fn(ResourceServerBuilder) -> ResourceServerBuilder,
 );
 
-const STAYING: [Setting; 17] = [
+const STAYING: [Setting; 18] = [
     ("resource", |builder| {
         builder.resource("https://two.example/two")
     }),
@@ -88,6 +88,10 @@ const STAYING: [Setting; 17] = [
     ("dpop", |builder| builder.dpop(Dpop::accepted())),
     ("require_binding", |builder| {
         builder.require_binding(Binding::Dpop)
+    }),
+    ("key_set_copies", |builder| {
+        let key = *b"0123456789abcdef0123456789abcdef";
+        builder.key_set_copies(KeySetCopies::in_folder("/var/lib/api").sealing_key(key))
     }),
     ("public_origin", |builder| {
         builder.public_origin("https://public.example")

@@ -5,7 +5,7 @@ use portcullis::config::ClientAuthentication;
 use portcullis::extract::UserInfo;
 use portcullis::lease::LeaseEnd;
 use portcullis::revocation::Revocation;
-use portcullis::test_util::{Endpoint, ManualClock, MockIssuer};
+use portcullis::test_util::{Endpoint, Fault, ManualClock, MockIssuer};
 use portcullis::{Issuer, ResourceServer};
 use serde_json::json;
 
@@ -180,4 +180,29 @@ async fn static_keys_that_an_operator_dropped_stay_dropped_while_they_are_the_sa
     issuer.rotate();
     server.replace(with([issuer.trusted()])).expect("sound");
     assert_eq!(app.verdict(&issuer.token().sign()).await, "200");
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_an_answer_is_decided_by_the_new_rules() {
+    for (client, expected) in [("web", "200"), ("nobody", "401 invalid_token client_id")] {
+        let issuer = MockIssuer::new().serve().await;
+        let patient = || {
+            let patience = std::time::Duration::from_secs(30);
+            issuer.introspected().introspection_timeout(patience)
+        };
+        let server = with([patient()]).build().expect("sound");
+        let app = TestApp::new(&server);
+        let token = issuer.token().audience(API).client("web").issue();
+        issuer.break_endpoint_with(Endpoint::Introspection, Fault::Hang);
+        let waiting = tokio::spawn(async move { app.verdict(&token).await });
+        while issuer.requests(Endpoint::Introspection) == 0 {
+            tokio::task::yield_now().await;
+        }
+        server
+            .replace(with([patient().client_id(client)]))
+            .expect("sound");
+        issuer.recover();
+        assert_eq!(waiting.await.expect("no panic"), expected);
+        assert_eq!(issuer.requests(Endpoint::Introspection), 2, "asked anew");
+    }
 }

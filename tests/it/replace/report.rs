@@ -140,3 +140,24 @@ fn rules_of_the_server_for_scopes_belong_to_each_issuer() {
     let own = server.replace(with([mock.trusted().scope_hierarchy(hierarchy())]));
     assert!(own.expect("sound").is_empty(), "the same closure");
 }
+
+#[test]
+fn settings_of_the_way_to_documents_are_named_where_they_differ() {
+    let settings: [Setting; 3] = [
+        ("bearer_token_file", |issuer| issuer.bearer_token_file("/t")),
+        ("root_certificate_file", |issuer| {
+            issuer.root_certificate_file("/ca.crt")
+        }),
+        ("key_set_origin", |issuer| {
+            issuer.key_set_origin("https://keys.example")
+        }),
+    ];
+    for (setting, set) in settings {
+        let server = trusting([Issuer::oidc(ONE)]);
+        let report = server.replace(with([set(Issuer::oidc(ONE))]));
+        let report = report.expect(setting);
+        assert_eq!(report.changed()[0].settings(), [setting]);
+        let same = server.replace(with([set(Issuer::oidc(ONE))]));
+        assert!(same.expect(setting).is_empty(), "{setting}");
+    }
+}

@@ -42,6 +42,7 @@ impl Issuer {
             plain_http,
             roots,
             proxies,
+            access,
             audience_claim,
             client_ids,
             types,
@@ -73,7 +74,6 @@ impl Issuer {
             key_set_bytes,
             tenant,
             required_bindings,
-            access,
             // How often a setting was called, and parts of the server.
             once: _,
             lent: _,
@@ -103,6 +103,7 @@ impl Issuer {
         all.note("plain_http", *plain_http == other.plain_http);
         all.note("root_certificate", *roots == other.roots);
         all.note("proxy_from_environment", *proxies == other.proxies);
+        note_access(access, &other.access, &mut all);
         all.note("audience_claim", *audience_claim == other.audience_claim);
         all.note("client_id", *client_ids == other.client_ids);
         all.note("accept_type", *types == other.types);
@@ -137,7 +138,6 @@ impl Issuer {
         all.note("most_keys", *most_keys == other.most_keys);
         all.note("key_set_bytes", *key_set_bytes == other.key_set_bytes);
         all.note("tenant_claims", *tenant == other.tenant);
-        access.note_differences(&other.access, &mut all);
         let bindings = *required_bindings == other.required_bindings;
         all.note("require_binding", bindings);
         #[cfg(feature = "status-list")]
@@ -158,6 +158,24 @@ impl Issuer {
     }
 }
 
+fn note_access(one: &KeyAccess, other: &KeyAccess, all: &mut Differences) {
+    let KeyAccess {
+        bearer_token_file,
+        root_files,
+        key_set_origin,
+        preset_discovery_url,
+        // A setting of the server, which does not change.
+        #[cfg(feature = "jwks")]
+            copies: _,
+    } = one;
+    let bearer = *bearer_token_file == other.bearer_token_file;
+    all.note("bearer_token_file", bearer);
+    all.note("root_certificate_file", *root_files == other.root_files);
+    all.note("key_set_origin", *key_set_origin == other.key_set_origin);
+    let preset = *preset_discovery_url == other.preset_discovery_url;
+    all.note("discovery_url", preset);
+}
+
 fn note_name_forms(one: &NameForms, other: &NameForms, all: &mut Differences) {
     let NameForms {
         lone,
@@ -170,26 +188,6 @@ fn note_name_forms(one: &NameForms, other: &NameForms, all: &mut Differences) {
     all.note("member_names_as_roles_and_groups", members);
     all.note("roles_and_groups_named_by", *named_by == other.named_by);
     all.note("numeric_roles_and_groups", *numbers == other.numbers);
-}
-
-impl KeyAccess {
-    fn note_differences(&self, other: &Self, all: &mut Differences) {
-        let Self {
-            bearer_token_file,
-            root_files,
-            key_set_origin,
-            preset_discovery_url,
-            // A setting of the server.
-            #[cfg(feature = "jwks")]
-                copies: _,
-        } = self;
-        let bearer = *bearer_token_file == other.bearer_token_file;
-        all.note("bearer_token_file", bearer);
-        all.note("root_certificate_file", *root_files == other.root_files);
-        all.note("key_set_origin", *key_set_origin == other.key_set_origin);
-        let preset = *preset_discovery_url == other.preset_discovery_url;
-        all.note("discovery_url", preset);
-    }
 }
 
 #[cfg(feature = "jwks")]
