@@ -23,7 +23,12 @@ pub(crate) fn read(path: &Path) -> Result<Configuration, Fault> {
             Configuration::deserialize_from(parsed)
         }
         Some("json") => {
-            Configuration::deserialize_from(&mut serde_json::Deserializer::from_str(&text))
+            let mut reader = serde_json::Deserializer::from_str(&text);
+            let read = Configuration::deserialize_from(&mut reader);
+            if read.is_ok() {
+                reader.end().map_err(|error| format!("{name}: {error}"))?;
+            }
+            read
         }
         Some("yaml" | "yml") => {
             let parsed: serde_json::Value = serde_saphyr::from_str(&text)

@@ -23,7 +23,7 @@
 //! | [`providers`] | settings for Cognito, Auth0, Keycloak, Entra ID, Okta and many others |
 //! | [`troubleshooting`] | each refusal kind and fault, its usual cause and the setting to look at |
 //! | [`explain`] | why was this token refused, what is wrong with this issuer: every check and every finding |
-//! | [`operations`] | logging, metrics, health and liveness, replacing a server, AWS Lambda |
+//! | [`operations`] | logging, metrics, health and liveness, changing issuers while running, AWS Lambda |
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
 //! | [`testing`] | how to test an application, and how this library is tested |

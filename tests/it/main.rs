@@ -23,6 +23,7 @@ mod middleware;
 mod openapi;
 mod project;
 mod providers;
+mod replace;
 mod requirements;
 mod resources;
 mod revocation;

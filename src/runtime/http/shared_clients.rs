@@ -52,3 +52,33 @@ impl fmt::Debug for HttpClients {
         f.write_str("HttpClients")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_options_share_a_client_and_others_do_not() {
+        let clients = HttpClients::default();
+        let built = std::cell::Cell::new(0);
+        let get = |proxied: bool, pooled: bool| {
+            let options = HttpOptions {
+                proxied,
+                ..HttpOptions::default()
+            };
+            let build = || {
+                built.set(built.get() + 1);
+                reqwest::Client::builder()
+                    .build()
+                    .map_err(|error| error.to_string())
+            };
+            clients.get(&options, pooled, build).expect("a client");
+            built.get()
+        };
+        assert_eq!(get(false, false), 1);
+        assert_eq!(get(false, false), 1, "shared");
+        assert_eq!(get(true, false), 2);
+        assert_eq!(get(false, true), 3);
+        assert_eq!([get(true, false), get(false, true)], [3, 3], "shared");
+    }
+}

@@ -237,3 +237,58 @@ impl KeySetSource {
 fn failed(fault: impl std::error::Error) -> RefreshError {
     RefreshError::Failed(fault.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::algorithm::Algorithm;
+
+    fn config(location: Location, tenants: &[&str]) -> RemoteConfig {
+        RemoteConfig {
+            issuer: "https://id.example".into(),
+            tenants: tenants.iter().map(|tenant| (*tenant).into()).collect(),
+            location,
+            algorithms: AlgorithmSet::of([Algorithm::ES256]),
+            most_keys: 100,
+            most_bytes: 1 << 18,
+            lazy: false,
+            http_options: HttpOptions::default(),
+            limits: RefreshLimits::default(),
+        }
+    }
+
+    #[test]
+    fn configurations_are_alike_where_the_same_keys_are_fetched_in_the_same_way() {
+        let fixed = || Location::KeySet("https://id.example/keys".to_owned());
+        let discovered = || Location::Discovery(vec!["https://id.example/d".to_owned()]);
+        let one = || config(fixed(), &[]);
+        assert!(one().is_alike(&one()));
+        let others = [
+            config(discovered(), &[]),
+            config(fixed(), &["a"]),
+            RemoteConfig {
+                most_keys: 99,
+                ..one()
+            },
+            RemoteConfig {
+                algorithms: AlgorithmSet::of([Algorithm::RS256]),
+                ..one()
+            },
+            RemoteConfig {
+                http_options: HttpOptions {
+                    proxied: true,
+                    ..HttpOptions::default()
+                },
+                ..one()
+            },
+        ];
+        for other in others {
+            assert!(!one().is_alike(&other), "{other:?}");
+        }
+        // A document names a tenant; a key set at an address is that of all tenants.
+        assert!(config(fixed(), &["a"]).is_alike(&config(fixed(), &["a", "b"])));
+        let listed = config(discovered(), &["a"]);
+        assert!(listed.is_alike(&listed.clone()));
+        assert!(!listed.is_alike(&config(discovered(), &["a", "b"])));
+    }
+}

@@ -31,6 +31,7 @@ use crate::server::resource_server::{Connection, Directories, ResourceServer, Se
 use crate::server::settings::error::{ConfigError, Mistakes, check_once};
 use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -227,13 +228,9 @@ impl ResourceServerBuilder {
 
     /// The identifiers of issuers that are URLs, each once.
     fn authorization_servers(&self) -> Vec<Arc<str>> {
-        let mut all: Vec<Arc<str>> = Vec::new();
-        for name in self.issuers.iter().flat_map(authorization_servers) {
-            if !all.contains(&name) {
-                all.push(name);
-            }
-        }
-        all
+        let mut seen = HashSet::new();
+        let names = self.issuers.iter().flat_map(authorization_servers);
+        names.filter(|name| seen.insert(Arc::clone(name))).collect()
     }
 
     /// Settings that belong to no issuer.

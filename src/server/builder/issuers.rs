@@ -177,7 +177,8 @@ impl ResourceServerBuilder {
 /// them.
 fn take_over(members: &mut Members, issuer: &Issuer, before: &ConfiguredIssuer) {
     let differences = before.settings.differences(issuer);
-    if differences.iter().any(|one| OF_STATUS_LISTS.contains(one)) {
+    let is_of_lists = differences.iter().any(|one| OF_STATUS_LISTS.contains(one));
+    if is_of_lists && (has_status_lists(&before.settings) || has_status_lists(issuer)) {
         return;
     }
     let old: HashMap<&str, &Arc<IssuerAuthority>> = before
@@ -193,6 +194,16 @@ fn take_over(members: &mut Members, issuer: &Issuer, before: &ConfiguredIssuer) 
             *authority = Arc::clone(same);
         }
     }
+}
+
+#[cfg(feature = "status-list")]
+const fn has_status_lists(issuer: &Issuer) -> bool {
+    issuer.status_list.is_some()
+}
+
+#[cfg(not(feature = "status-list"))]
+const fn has_status_lists(_: &Issuer) -> bool {
+    false
 }
 
 /// Adds a compiled issuer by its kind: verified here, or introspected; and its userinfo endpoint.

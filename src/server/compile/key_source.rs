@@ -88,7 +88,11 @@ fn unsigned(issuer: &Issuer) -> Result<KeySource, ConfigError> {
         ("algorithms", issuer.algorithms.is_some()),
     ];
     match named.into_iter().find(|(_, is_set)| *is_set) {
-        None => Ok(KeySource::Static(Arc::default())),
+        None => {
+            let liveness = issuer.lent.static_keys.clone().unwrap_or_default();
+            let keys = StaticKeys::new(KeySet::default(), liveness);
+            Ok(KeySource::Static(Arc::new(keys)))
+        }
         Some((setting, _)) => Err(ConfigError::conflict(
             setting,
             "an issuer that is asked about its tokens has keys for `signed_answers()` alone",

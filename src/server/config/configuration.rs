@@ -1,5 +1,7 @@
 //! The configuration of a whole server, as data.
 
+use std::fmt;
+
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::server::builder::server_builder::ResourceServerBuilder;
@@ -22,7 +24,7 @@ use crate::server::config::setting::Setting as _;
 /// 4. What is code stays code: directories, checks, hooks and the clock are set on the builder.
 ///
 /// Every member is in [the manual](crate::manual::configuration#from-a-file) and in the JSON Schema
-/// `docs/configuration.schema.json`. `Debug` shows places of secrets, and no secret.
+/// `docs/configuration.schema.json`. `Debug` shows none of it.
 ///
 /// ```
 /// use portcullis::config::Configuration;
@@ -41,13 +43,13 @@ use crate::server::config::setting::Setting as _;
 /// server.build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[doc(alias("toml", "yaml", "json", "environment", "settings_file"))]
 pub struct Configuration(ServerTable);
 
 impl Configuration {
     /// Reads a configuration of any self-describing format, such as with `toml::Deserializer` and
-    /// `serde_json::Deserializer`. Nothing is read but the deserializer: secrets are read by
+    /// `serde_json::Deserializer`, whose `end` says whether something follows. Secrets are read later, by
     /// [`into_builder`](Self::into_builder).
     ///
     /// # Errors
@@ -87,7 +89,8 @@ impl Configuration {
     pub fn from_environment(prefix: &str) -> Result<Self, ConfigurationError> {
         let mut variables = Vec::new();
         for (name, value) in std::env::vars_os() {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(prefix)) else {
+            let name = name.to_str();
+            let Some(name) = name.filter(|name| environment::is_member(prefix, name)) else {
                 continue;
             };
             let Some(value) = value.to_str() else {
@@ -131,6 +134,13 @@ impl Configuration {
             members.retain(|(name, _)| name != "$schema");
         }
         Ok(Self(ServerTable::deserialize(node)?))
+    }
+}
+
+/// An address could hold a password that a mistake put there.
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configuration").finish_non_exhaustive()
     }
 }
 

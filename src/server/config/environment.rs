@@ -12,6 +12,15 @@ use crate::server::config::node::Node;
 /// What stands between the steps of a path. Member names have single underscores.
 const SEPARATOR: &str = "__";
 
+/// Whether a variable of this name is a member.
+pub(in crate::server::config) fn is_member(prefix: &str, name: &str) -> bool {
+    path_of(prefix, name).is_some()
+}
+
+fn path_of<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
+    name.strip_prefix(prefix)?.strip_prefix(SEPARATOR)
+}
+
 /// The tree of the variables whose names begin with this prefix.
 ///
 /// # Errors
@@ -23,8 +32,7 @@ pub(in crate::server::config) fn tree_of(
 ) -> Result<Node, NodeError> {
     let mut root = VariableTree::default();
     for (name, value) in variables {
-        let path = name.strip_prefix(prefix);
-        let Some(path) = path.and_then(|rest| rest.strip_prefix(SEPARATOR)) else {
+        let Some(path) = path_of(prefix, &name) else {
             continue;
         };
         if value.is_empty() {

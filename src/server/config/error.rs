@@ -72,7 +72,7 @@ impl From<NodeError> for ConfigurationError {
                     }
                     path.push_str(name);
                 }
-                MemberStep::Place(at) => path.push_str(&format!("[{at}]")),
+                MemberStep::Place(at) => path.extend(["[", &at.to_string(), "]"]),
             }
         }
         Self {

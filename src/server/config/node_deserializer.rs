@@ -68,7 +68,7 @@ impl Error for NodeError {
     }
 }
 
-/// NodeMembers that other features of the library add.
+/// Members that other features of the library add.
 const ABSENT: &[(&str, &str)] = &[
     #[cfg(not(feature = "jwks"))]
     ("introspected", "jwks"),
@@ -135,6 +135,19 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 impl Node {
+    fn kind(&self) -> Unexpected<'_> {
+        match self {
+            Self::Null => Unexpected::Unit,
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::Signed(value) => Unexpected::Signed(*value),
+            Self::Unsigned(value) => Unexpected::Unsigned(*value),
+            Self::Float(value) => Unexpected::Float(*value),
+            Self::Text(value) | Self::Variable(value) => Unexpected::Str(value),
+            Self::List(_) => Unexpected::Seq,
+            Self::Members(_) => Unexpected::Map,
+        }
+    }
+
     /// Reads a number from a variable.
     fn number(self, kind: &str) -> Result<Self, NodeError> {
         match self {
@@ -242,8 +255,21 @@ impl<'de> Deserializer<'de> for Node {
         }
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NodeError> {
+        match self {
+            Self::Members(_) => self.deserialize_any(visitor),
+            // Serde reads the fields of a struct from a list too, by their order, which is no promise.
+            other => Err(NodeError::invalid_type(other.kind(), &visitor)),
+        }
+    }
+
     forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct
+        i128 u128 char str string bytes byte_buf unit unit_struct tuple tuple_struct map
         identifier ignored_any
     }
 }

@@ -15,7 +15,7 @@ const LONGEST: u64 = 4 << 20;
 
 /// Where a value stands: exactly one of the two.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`file` or `env`")]
+#[serde(deny_unknown_fields, expecting = "a table with `file` or `env`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(extend("minProperties" = 1, "maxProperties" = 1)))]
 pub(in crate::server::config) struct ValuePlace {
@@ -197,8 +197,8 @@ mod schemas {
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
     #[cfg(feature = "redis")]
-    use super::StoreUrl;
-    use super::{PublicText, Secret, ValuePlace};
+    use crate::server::config::place::StoreUrl;
+    use crate::server::config::place::{PublicText, Secret, ValuePlace};
 
     impl JsonSchema for Secret {
         fn inline_schema() -> bool {

@@ -43,7 +43,7 @@ macro_rules! section {
                     $(#[$member_meta])*
                     make!($form, maker, self, $target, $member $(, $call)?);
                 )*
-                let target = $crate::server::config::section::made!(maker $(, $default)?)?;
+                let target = $crate::server::config::section::made!(maker $(, $default)?);
                 $(
                     $(#[$member_meta])*
                     let target = apply!($form, target, self, $target, $member $(, $call)?);
@@ -74,7 +74,7 @@ macro_rules! make {
 
 macro_rules! made {
     ($maker:ident) => {
-        $maker.made()
+        $maker.made()?
     };
     ($maker:ident, $default:expr) => {
         $maker.made_or($default)
@@ -158,11 +158,8 @@ impl<T> Maker<T> {
         }
     }
 
-    pub(in crate::server::config) fn made_or(
-        self,
-        default: impl FnOnce() -> T,
-    ) -> Result<T, NodeError> {
-        Ok(self.made.map_or_else(default, |(_, made)| made))
+    pub(in crate::server::config) fn made_or(self, default: impl FnOnce() -> T) -> T {
+        self.made.map_or_else(default, |(_, made)| made)
     }
 }
 

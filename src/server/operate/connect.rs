@@ -322,7 +322,8 @@ impl ResourceServer {
     /// One configured issuer, to see and steer its keys. `None` when no issuer is configured by
     /// this identifier. All names of an issuer lead to it: both forms of a Cognito pool, its
     /// replicas' and each [alias](crate::Issuer::also_named). Tenants that share a key set are named by their own identifiers or by
-    /// their template, and lead to the keys of all.
+    /// their template, and lead to the keys of all. After a [replacement](Self::replace) of the configuration,
+    /// ask again: the value is of the issuer as it was.
     #[must_use]
     pub fn issuer_keys(&self, identifier: &str) -> Option<IssuerKeys> {
         let registry = self.0.registry.load();
@@ -377,7 +378,8 @@ impl IssuerKeys {
     /// Drops the issuer's keys at once, for when one of them is compromised: open
     /// [leases](crate::lease) on its tokens end, and its tokens are
     /// answered 503 until a fetch brings keys again, which is requested at once. Static keys are
-    /// dropped permanently: their tokens are answered 503 until another server is built, and
+    /// dropped permanently: their tokens are answered 503 until a
+    /// [replacement](ResourceServer::replace) of the configuration brings other keys, and
     /// [`ready()`](ResourceServer::ready) is false.
     pub fn drop_keys(&self) {
         for keys in &self.fetched {

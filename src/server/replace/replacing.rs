@@ -111,11 +111,12 @@ impl ResourceServer {
             report.fresh = self.start_tasks(&before, &after, runtime.as_ref());
         }
         self.end_replaced(&before, &after);
+        // Not under the lock: a log subscriber may replace, too.
+        drop(fixed);
         logging::emit(Event::ConfigurationReplaced {
             revision: report.revision,
             difference: &report,
         });
-        drop(fixed);
         Ok(report)
     }
 
@@ -253,10 +254,7 @@ fn authorities(registry: &Registry) -> impl Iterator<Item = &Arc<IssuerAuthority
 /// What differs between two registries.
 fn difference(before: &Registry, after: &Registry) -> Replacement {
     let (old, new) = (IssuersByName::of(before), IssuersByName::of(after));
-    let mut report = Replacement {
-        revision: after.revision,
-        ..Replacement::default()
-    };
+    let mut report = Replacement::of(after.revision);
     for issuer in &after.issuers {
         let name = Arc::clone(&issuer.name);
         match old.get(&name, issuer.settings.is_introspected()) {

@@ -17,7 +17,7 @@ use crate::server::decide::introspected::IntrospectionHandler;
 ///
 /// `Display` is one line, such as `revision 2: added https://new.example; changed https://id.example
 /// (audience, leeway); 3 unchanged`.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Replacement {
     pub(super) revision: u64,
     pub(super) added: Vec<Arc<str>>,
@@ -60,6 +60,23 @@ impl IssuerChange {
 }
 
 impl Replacement {
+    /// One without a difference.
+    pub(super) const fn of(revision: u64) -> Self {
+        Self {
+            revision,
+            added: Vec::new(),
+            removed: Vec::new(),
+            changed: Vec::new(),
+            unchanged: Vec::new(),
+            transmitters: Vec::new(),
+            #[cfg(feature = "jwks")]
+            fresh: FreshParts {
+                keys: Vec::new(),
+                introspector: None,
+            },
+        }
+    }
+
     /// The revision of the configuration from now on; see
     /// [`ResourceServer::revision`](crate::ResourceServer::revision).
     #[must_use]

@@ -47,7 +47,11 @@ fn each_foreign_crate_has_its_room() {
         ("papaya", vec!["runtime/util/concurrent_map.rs"]),
         (
             "reqwest",
-            vec!["runtime/http/client.rs", "runtime/http/tls.rs"],
+            vec![
+                "runtime/http/client.rs",
+                "runtime/http/shared_clients.rs",
+                "runtime/http/tls.rs",
+            ],
         ),
         ("utoipa", vec!["middleware/openapi/"]),
         ("aide", vec!["middleware/openapi/"]),

@@ -307,6 +307,49 @@ fn configuration_mistakes_have_the_path_of_their_member() {
     assert!(twice.contains("`resource` is there twice"), "{twice}");
 }
 
+/// No member takes a value of another kind, a list of its fields among them, and each says where.
+#[test]
+fn configuration_members_refuse_other_kinds_by_path() {
+    let schema = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/docs/configuration.schema.json"
+    );
+    let schema: Value =
+        serde_json::from_str(&fs::read_to_string(schema).expect("the schema")).expect("JSON");
+    let names = |table: &Value| -> Vec<String> {
+        let members = table["properties"].as_object().expect("members");
+        members.keys().cloned().collect()
+    };
+    let issuers = names(&schema["$defs"]["IssuerTable"]);
+    assert!(issuers.len() > 60);
+    for name in issuers {
+        let mut whole = with_member(&name, json!([[["x"]]]));
+        let expected = format!("`issuer[0].{name}");
+        let found = mistake(whole.clone());
+        assert!(found.starts_with(&expected), "{found}");
+        whole["issuer"][0][&name] = Value::Null;
+        let found = mistake(whole);
+        assert!(
+            found.contains("null") || found.contains("a claim's name"),
+            "{found}"
+        );
+    }
+    for name in names(&schema).into_iter().filter(|name| name != "$schema") {
+        let mut whole = json!({ "resource": "https://api.example.com" });
+        whole[&name] = json!([[["x"]]]);
+        let found = mistake(whole);
+        assert!(found.starts_with(&format!("`{name}")), "{found}");
+    }
+    let found = mistake(with_member(
+        "cognito",
+        json!(["eu-west-1", "eu-west-1_AbCdEf"]),
+    ));
+    assert_eq!(
+        found,
+        "`issuer[0].cognito`: it is a list, and a table with `region` and `pool_id` is expected"
+    );
+}
+
 /// What `build()` finds, it names by the member.
 #[test]
 fn configuration_members_are_the_settings_that_build_names() {

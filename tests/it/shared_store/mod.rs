@@ -7,6 +7,7 @@ pub(crate) mod engine;
 mod leases;
 mod processes;
 mod proofs;
+mod replaced;
 mod tls;
 
 use std::time::Duration;

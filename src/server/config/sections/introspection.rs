@@ -28,7 +28,10 @@ section! {
 
 /// The id and the secret of this server as a client.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`client_id` and `secret`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `client_id` and `secret`"
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct ClientSecretTable {
     client_id: String,
@@ -49,7 +52,7 @@ impl Setting for ClientSecretTable {
 
 /// The id and the private key of this server as a client.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`client_id` and `pem`")]
+#[serde(deny_unknown_fields, expecting = "a table with `client_id` and `pem`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct ClientKeyTable {
     client_id: String,

@@ -28,13 +28,13 @@ section! {
     /// An Amazon Cognito user pool.
     make cognito: CognitoPool = |issuer| issuer;
     /// An issuer that follows the JWT profile for access tokens (RFC 9068), by its `iss`.
-    make rfc9068: String = |issuer| Issuer::rfc9068(issuer);
+    make rfc9068: String;
     /// Any other issuer of JWT access tokens, by its `iss`.
-    make oidc: String = |issuer| Issuer::oidc(issuer);
+    make oidc: String;
     /// Several tenants of one server that share one key set.
     make oidc_tenants: TenantFamily = |issuer| issuer;
     /// An issuer that follows the FAPI 2.0 Security Profile, by its `iss`.
-    make fapi2: String = |issuer| Issuer::fapi2(issuer);
+    make fapi2: String;
     /// A realm of Keycloak.
     make keycloak: KeycloakRealm = |issuer| issuer;
     /// An Auth0 tenant, by its domain.
@@ -54,13 +54,13 @@ section! {
     make axway: String = |endpoint: String| presets::axway(endpoint);
     /// An issuer of opaque tokens, by its introspection endpoint (RFC 7662).
     #[cfg(feature = "jwks")]
-    make introspected: String = |endpoint| Issuer::introspected(endpoint);
+    make introspected: String;
     /// The same, by its identifier: the endpoint is discovered.
     #[cfg(feature = "jwks")]
-    make introspection_discovered: String = |issuer| Issuer::introspection_discovered(issuer);
+    make introspection_discovered: String;
     /// An older form of introspection, by its endpoint; needs `token_dialect`.
     #[cfg(feature = "jwks")]
-    make token_information: String = |endpoint| Issuer::token_information(endpoint);
+    make token_information: String;
 
     /// Further names (`iss`) of the same issuer.
     each also_named: String;

@@ -10,7 +10,7 @@ use crate::server::settings::issuer::value::Issuer;
 
 /// An Amazon Cognito user pool.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`region` and `pool_id`")]
+#[serde(deny_unknown_fields, expecting = "a table with `region` and `pool_id`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct CognitoPool {
     /// Its region, such as `eu-west-1`.
@@ -31,7 +31,7 @@ impl Setting for CognitoPool {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "`issuer`, `tenant_claim` and `tenants`"
+    expecting = "a table with `issuer`, `tenant_claim` and `tenants`"
 )]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct TenantFamily {
@@ -58,7 +58,7 @@ impl Setting for TenantFamily {
 
 /// A realm of Keycloak.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`base_url` and `realm`")]
+#[serde(deny_unknown_fields, expecting = "a table with `base_url` and `realm`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct KeycloakRealm {
     /// Keycloak's base URL, such as `https://id.example.com`.
@@ -76,7 +76,10 @@ impl Setting for KeycloakRealm {
 
 /// A custom authorization server of Okta.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`domain` and `authorization_server`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `domain` and `authorization_server`"
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct OktaServer {
     /// The domain of the organization, such as `example.okta.com`.
@@ -95,7 +98,7 @@ impl Setting for OktaServer {
 
 /// A claim, and the value that it must have.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`claim` and `value`")]
+#[serde(deny_unknown_fields, expecting = "a table with `claim` and `value`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct RequiredClaimTable {
     claim: ClaimPath,
@@ -112,7 +115,7 @@ impl Setting for RequiredClaimTable {
 
 /// A header parameter, and the value that it must have.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`name` and `value`")]
+#[serde(deny_unknown_fields, expecting = "a table with `name` and `value`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct RequiredHeaderTable {
     pub(in crate::server::config) name: String,
@@ -123,7 +126,7 @@ is_its_own_value!(RequiredHeaderTable);
 
 /// A public key with its id.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`key_id` and `pem`")]
+#[serde(deny_unknown_fields, expecting = "a table with `key_id` and `pem`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct NamedKey {
     key_id: String,

@@ -17,7 +17,7 @@ section! {
     ResourceTable makes Resource;
 
     /// Its identifier, usually its https URL.
-    make identifier: String = |identifier| Resource::new(identifier);
+    make identifier: String = Resource::new;
     /// Audiences of its tokens in place of the identifier.
     each audience: String;
     /// Its scopes, for `scopes_supported` and for challenges. Guards are declared in code.
@@ -52,7 +52,7 @@ section! {
 
 /// A name in one language.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`language` and `name`")]
+#[serde(deny_unknown_fields, expecting = "a table with `language` and `name`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct LocalizedName {
     /// The language tag (BCP 47).
@@ -62,7 +62,7 @@ pub(in crate::server::config) struct LocalizedName {
 
 /// A member of the metadata document.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`name` and `value`")]
+#[serde(deny_unknown_fields, expecting = "a table with `name` and `value`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct MetadataMember {
     name: String,

@@ -6,7 +6,7 @@ use crate::server::config::setting::{ScopeText, Setting, Several};
 
 /// One rule of a hierarchy of scopes.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`scope` and `implies`")]
+#[serde(deny_unknown_fields, expecting = "a table with `scope` and `implies`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct ScopeRuleTable {
     /// The wider scope token.

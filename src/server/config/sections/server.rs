@@ -93,7 +93,10 @@ impl Setting for Resources {
 
 /// A path here, and the same path for clients.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`internal` and `public`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `internal` and `public`"
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct PublicPathTable {
     /// What the path begins with at this server.

@@ -84,7 +84,7 @@ section! {
 
 /// A group's claim, and how its name is read.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`claim` and `pattern`")]
+#[serde(deny_unknown_fields, expecting = "a table with `claim` and `pattern`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct GroupRule {
     /// The claim that holds the groups.
@@ -95,7 +95,7 @@ pub(in crate::server::config) struct GroupRule {
 
 /// What marks a machine.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`claim` and `value`")]
+#[serde(deny_unknown_fields, expecting = "a table with `claim` and `value`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct MachineClaim {
     claim: ClaimPath,
@@ -104,7 +104,7 @@ pub(in crate::server::config) struct MachineClaim {
 
 /// The API contexts.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`claim` and `contexts`")]
+#[serde(deny_unknown_fields, expecting = "a table with `claim` and `contexts`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct ContextsTable {
     claim: ClaimPath,
@@ -113,7 +113,7 @@ pub(in crate::server::config) struct ContextsTable {
 
 /// A scope in one context.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`context` and `scope`")]
+#[serde(deny_unknown_fields, expecting = "a table with `context` and `scope`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct ContextScope {
     context: String,
@@ -124,7 +124,10 @@ is_its_own_value!(GroupRule, MachineClaim, ContextsTable, ContextScope);
 
 /// The workspace of a machine client.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`client_id` and `workspace`")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `client_id` and `workspace`"
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct ClientTenantTable {
     client_id: String,

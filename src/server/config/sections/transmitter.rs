@@ -13,7 +13,7 @@ section! {
     TransmitterTable makes SsfTransmitter;
 
     /// Its issuer identifier: an https URL.
-    make issuer: String = |issuer| SsfTransmitter::new(issuer);
+    make issuer: String = SsfTransmitter::new;
     /// Audiences of its tokens: those of the stream.
     each audience: String;
     /// Configured issuers whose tokens it may end, beside those of its own identifier.
@@ -52,7 +52,7 @@ section! {
 
 /// What events of one type do.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, expecting = "`event` and `effect`")]
+#[serde(deny_unknown_fields, expecting = "a table with `event` and `effect`")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::server::config) struct EventRule {
     /// The URI of the event's type.

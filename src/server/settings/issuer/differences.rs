@@ -22,6 +22,7 @@ impl Differences {
 impl Issuer {
     /// The names of the settings whose values differ. Every field is named here, so that a new setting
     /// cannot be forgotten.
+    #[allow(clippy::too_many_lines)] // One or two for each setting.
     pub(in crate::server) fn differences(&self, other: &Self) -> Vec<&'static str> {
         let Self {
             kind,

@@ -1,0 +1,155 @@
+//! Replacements that are refused, and change nothing.
+
+use std::time::Duration;
+
+use portcullis::ResourceServerBuilder;
+use portcullis::binding::{Binding, Dpop};
+use portcullis::config::SharedStore;
+use portcullis::error::ReplaceError;
+use portcullis::revocation::revocation_loader_fn;
+use portcullis::test_util::{ManualClock, MockIssuer};
+use portcullis::time::UnixTime;
+
+use super::with;
+use crate::support::{Requests as _, TestApp, builder};
+
+#[tokio::test]
+async fn settings_with_a_mistake_change_nothing_and_say_where_it_is() {
+    let issuer = MockIssuer::new();
+    let server = builder(&issuer).build().expect("sound");
+    let app = TestApp::new(&server);
+    let token = issuer.token().sign();
+    let sound = || issuer.trusted().client_id("web");
+    for (wrong, setting) in [
+        (with([]), "issuer"),
+        (with([sound().leeway(Duration::from_secs(301))]), "leeway"),
+        (with([sound(), sound()]), "issuer"),
+        (with([sound().client_id("")]), "client_id"),
+    ] {
+        let error = server.replace(wrong).expect_err("a mistake");
+        let ReplaceError::Invalid(mistake) = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(mistake.setting(), setting);
+        assert_eq!(error.to_string(), mistake.to_string());
+        assert_eq!(server.revision(), 1);
+        assert_eq!(app.verdict(&token).await, "200");
+    }
+    server.replace(with([sound()])).expect("the accepted twin");
+    assert_eq!(server.revision(), 2);
+    assert_eq!(app.verdict(&token).await, "401 invalid_token client_id");
+}
+
+/// A setting of the server, and a value that is not the default.
+type Setting = (
+    &'static str,
+    fn(ResourceServerBuilder) -> ResourceServerBuilder,
+);
+
+const STAYING: [Setting; 17] = [
+    ("resource", |builder| {
+        builder.resource("https://two.example/two")
+    }),
+    ("max_token_bytes", |builder| builder.max_token_bytes(4096)),
+    ("resource_metadata", |builder| {
+        builder.resource_metadata("https://docs.example/metadata")
+    }),
+    ("earliest_time", |builder| {
+        builder.earliest_time(UnixTime::from_secs(0))
+    }),
+    (
+        "without_token_cache",
+        ResourceServerBuilder::without_token_cache,
+    ),
+    ("token_cache_entries", |builder| {
+        builder.token_cache_entries(5)
+    }),
+    ("token_cache_bytes", |builder| {
+        builder.token_cache_bytes(2 << 20)
+    }),
+    ("token_cache_life", |builder| {
+        builder.token_cache_life(Duration::from_secs(5))
+    }),
+    ("lookup_timeout", |builder| {
+        builder.lookup_timeout(Duration::from_secs(1))
+    }),
+    ("workspace_parameter", |builder| {
+        builder.workspace_parameter("w")
+    }),
+    ("account_parameter", |builder| {
+        builder.account_parameter("a")
+    }),
+    ("most_revocations", |builder| builder.most_revocations(5)),
+    (
+        "show_unknown_issuers",
+        ResourceServerBuilder::show_unknown_issuers,
+    ),
+    ("log_callers", ResourceServerBuilder::log_callers),
+    ("dpop", |builder| builder.dpop(Dpop::accepted())),
+    ("require_binding", |builder| {
+        builder.require_binding(Binding::Dpop)
+    }),
+    ("public_origin", |builder| {
+        builder.public_origin("https://public.example")
+    }),
+];
+
+#[test]
+fn settings_of_the_server_stay_and_each_that_differs_is_named() {
+    let issuer = MockIssuer::new();
+    for (setting, set) in STAYING {
+        let server = builder(&issuer).build().expect("sound");
+        let error = server.replace(set(builder(&issuer)));
+        let error = error.expect_err("another value");
+        let ReplaceError::NotReplaceable { settings, .. } = &error else {
+            panic!("{error}");
+        };
+        assert!(settings.contains(&setting), "{setting}: {settings:?}");
+        assert_eq!(server.revision(), 1);
+        let server = set(builder(&issuer)).build().expect("sound");
+        let same = server.replace(set(builder(&issuer)));
+        assert!(same.expect("the accepted twin").is_empty(), "{setting}");
+    }
+}
+
+#[test]
+fn secrets_of_the_server_are_compared_and_not_shown() {
+    let issuer = MockIssuer::new();
+    let store = |key: u8| {
+        let mut bytes = [7; 32];
+        bytes[0] = key;
+        let store = SharedStore::redis("redis://:pass-word@127.0.0.1:1").cluster_key(bytes);
+        builder(&issuer).shared_store(store)
+    };
+    let server = store(1).build().expect("sound");
+    let error = server.replace(store(2)).expect_err("another key");
+    assert!(error.to_string().contains("`shared_store`"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("pass-word"));
+    server.replace(store(1)).expect("the same key");
+}
+
+#[test]
+fn code_stays_that_of_the_running_server() {
+    let issuer = MockIssuer::new();
+    let server = builder(&issuer)
+        .clock(ManualClock::new())
+        .check(|_| Ok(()))
+        .build()
+        .expect("sound");
+    let given: [Setting; 3] = [
+        ("clock", |builder| builder.clock(ManualClock::new())),
+        ("check", |builder| builder.check(|_| Ok(()))),
+        ("load_revocations", |builder| {
+            builder.load_revocations(revocation_loader_fn(|_| async { Ok(()) }))
+        }),
+    ];
+    for (setting, set) in given {
+        let error = server.replace(set(builder(&issuer))).expect_err("code");
+        let ReplaceError::CodeGiven { settings, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(settings, &[setting]);
+        assert!(error.to_string().contains("leave it out"), "{error}");
+    }
+    server.replace(builder(&issuer)).expect("without code");
+}
