@@ -71,7 +71,6 @@ pub(crate) struct Cached<T> {
     /// After insertion it ends with the life of an entry at the latest.
     validity: CacheValidity,
     digest: TokenDigest,
-    bytes: u32,
 }
 
 impl<T> Cached<T> {
@@ -81,7 +80,6 @@ impl<T> Cached<T> {
             value,
             validity,
             digest: TokenDigest(0),
-            bytes: 0,
         }
     }
 
@@ -212,8 +210,8 @@ impl<T> TokenCache<T> {
         };
         own.digest = digest;
         own.validity = own.validity.clone().within(Deadline::after(now, self.life));
-        own.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let evicted = shard.keep(value, now);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let evicted = shard.keep(value, bytes, now);
         if evicted > 0 {
             self.evictions.fetch_add(evicted, Ordering::Relaxed);
         }
@@ -264,7 +262,7 @@ impl<T> Shard<T> {
     }
 
     /// How many entries were evicted for it.
-    fn keep(&self, value: &Arc<Cached<T>>, now: Now) -> u64 {
+    fn keep(&self, value: &Arc<Cached<T>>, bytes: u32, now: Now) -> u64 {
         let mut clock_hand = match self.clock_hand.try_lock() {
             Ok(clock_hand) => clock_hand,
             // The drop of an application's value may have panicked, which happens after all
@@ -273,31 +271,30 @@ impl<T> Shard<T> {
             // If the shard lock is contended, skip the insert.
             Err(TryLockError::WouldBlock) => return 0,
         };
-        if value.bytes as usize > self.most_bytes || self.most_entries == 0 {
+        if bytes as usize > self.most_bytes || self.most_entries == 0 {
             return 0;
         }
         let Some((set, tag)) = self.set(value.digest) else {
             return 0;
         };
-        let is_full = !self.fits(value.bytes, None);
+        let is_full = !self.fits(bytes, None);
         let slot = set.slots.victim(tag, now.monotonic, is_full);
         let mut evicted = 0;
         // INVARIANT: evict before inserting, so that entries and bytes never exceed their bounds.
-        while !self.fits(value.bytes, set.slots.bytes(slot)) {
+        while !self.fits(bytes, set.slots.bytes(slot)) {
             match self.evict(&mut clock_hand, now) {
                 Some(was_good) => evicted += u64::from(was_good),
                 None => return evicted,
             }
         }
         match set.slots.bytes(slot) {
-            Some(bytes) => self.bytes.fetch_sub(bytes as usize, Ordering::Relaxed),
+            Some(before) => self.bytes.fetch_sub(before as usize, Ordering::Relaxed),
             None => self.entries.fetch_add(1, Ordering::Relaxed),
         };
-        self.bytes
-            .fetch_add(value.bytes as usize, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as usize, Ordering::Relaxed);
         let before = set.swap(slot, Some(Arc::clone(value)));
         let end = value.validity.end().monotonic();
-        set.slots.fill(slot, tag, end, value.bytes);
+        set.slots.fill(slot, tag, end, bytes);
         let is_other = |old: Arc<Cached<T>>| old.digest != value.digest && old.is_valid(now);
         evicted + u64::from(before.is_some_and(is_other))
     }
@@ -341,13 +338,13 @@ impl<T> Shard<T> {
 
     /// Clears a slot. Whether its entry was still valid.
     fn clear(&self, set: &CacheLine<T>, slot: usize, now: Now) -> bool {
+        let bytes = set.slots.bytes(slot).unwrap_or_default();
         set.slots.clear(slot);
         let Some(value) = set.swap(slot, None) else {
             return false;
         };
         self.entries.fetch_sub(1, Ordering::Relaxed);
-        self.bytes
-            .fetch_sub(value.bytes as usize, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes as usize, Ordering::Relaxed);
         value.is_valid(now)
     }
 }

@@ -167,7 +167,7 @@ impl Fetcher {
     ) -> Result<Self, String> {
         let client = options
             .clients
-            .get(options, pooled, || Self::client(options, pool))?;
+            .get(options.client_kind(pooled), || Self::client(options, pool))?;
         Ok(Self {
             client,
             plain_http_anywhere: options.plain_http,

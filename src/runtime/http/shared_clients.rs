@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::runtime::http::tls::{HttpOptions, RootCertificate};
-
 /// Clients that are kept. Options beyond them get clients of their own.
 const MOST_CLIENTS: usize = 64;
 
@@ -13,33 +11,35 @@ const MOST_CLIENTS: usize = 64;
 pub(crate) struct HttpClients(Arc<Mutex<Vec<SharedClient>>>);
 
 struct SharedClient {
-    roots: Vec<RootCertificate>,
-    proxied: bool,
-    pooled: bool,
+    kind: ClientKind,
     client: reqwest::Client,
 }
 
+/// What tells clients apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClientKind {
+    /// For each root certificate the hash of the bundle that it stands in, and its place there.
+    pub(super) roots: Vec<([u8; 32], usize)>,
+    pub(super) proxied: bool,
+    /// Whether connections are kept.
+    pub(super) pooled: bool,
+}
+
 impl HttpClients {
-    /// The client with these options, with or without a connection pool.
+    /// The client of this kind.
     pub(super) fn get(
         &self,
-        options: &HttpOptions,
-        pooled: bool,
+        kind: ClientKind,
         build: impl FnOnce() -> Result<reqwest::Client, String>,
     ) -> Result<reqwest::Client, String> {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = clients.iter().find(|one| {
-            one.pooled == pooled && one.proxied == options.proxied && one.roots == options.roots
-        });
-        if let Some(known) = known {
+        if let Some(known) = clients.iter().find(|one| one.kind == kind) {
             return Ok(known.client.clone());
         }
         let client = build()?;
         if clients.len() < MOST_CLIENTS {
             clients.push(SharedClient {
-                roots: options.roots.clone(),
-                proxied: options.proxied,
-                pooled,
+                kind,
                 client: client.clone(),
             });
         }
@@ -58,13 +58,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_options_share_a_client_and_others_do_not() {
+    fn clients_of_one_kind_are_one_and_others_are_not() {
         let clients = HttpClients::default();
         let built = std::cell::Cell::new(0);
         let get = |proxied: bool, pooled: bool| {
-            let options = HttpOptions {
+            let kind = ClientKind {
+                roots: Vec::new(),
                 proxied,
-                ..HttpOptions::default()
+                pooled,
             };
             let build = || {
                 built.set(built.get() + 1);
@@ -72,7 +73,7 @@ mod tests {
                     .build()
                     .map_err(|error| error.to_string())
             };
-            clients.get(&options, pooled, build).expect("a client");
+            clients.get(kind, build).expect("a client");
             built.get()
         };
         assert_eq!(get(false, false), 1);

@@ -1,6 +1,6 @@
 //! How an issuer is reached: trusted certificates, proxies, plain http.
 
-use crate::runtime::http::shared_clients::HttpClients;
+use crate::runtime::http::shared_clients::{ClientKind, HttpClients};
 use crate::verify::crypto::sha256::sha256;
 
 /// The HTTP settings of an issuer.
@@ -14,6 +14,17 @@ pub(crate) struct HttpOptions {
     pub(crate) roots: Vec<RootCertificate>,
     /// Whether the proxies are used that the environment names.
     pub(crate) proxied: bool,
+}
+
+impl HttpOptions {
+    /// The kind of client that they need, with or without a pool of connections.
+    pub(super) fn client_kind(&self, pooled: bool) -> ClientKind {
+        ClientKind {
+            roots: self.roots.iter().map(|root| root.source).collect(),
+            proxied: self.proxied,
+            pooled,
+        }
+    }
 }
 
 impl PartialEq for HttpOptions {
