@@ -104,7 +104,7 @@ impl ResourceServerBuilder {
         let shared = store
             .map(|store| self.share(store, &registry, &revocations))
             .transpose()?;
-        let records = self.decision_records;
+        let records = self.decision_records.as_ref();
         let records = records.map(|records| RecordWriter::new(records, &self.clock));
         let listeners = Arc::new(DecisionListeners::new(self.observers, records));
         #[cfg(feature = "jwks")]
