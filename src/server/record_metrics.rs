@@ -1,5 +1,6 @@
 //! The gauges, and the counters that the server keeps itself, as metrics.
 
+#[cfg(feature = "redis")]
 use std::time::Duration;
 
 use metrics::{counter, gauge};

@@ -70,7 +70,7 @@ impl ResourceServerBuilder {
             .map(|store| self.share(store, &registry, &revocations))
             .transpose()?;
         let fixed = self.fixed_settings();
-        let records = self.decision_records;
+        let records = self.decision_records.as_ref();
         let records = records.map(|records| RecordWriter::new(records, &self.clock));
         let server = ResourceServer(Arc::new(ServerState {
             listeners: Arc::new(DecisionListeners::new(self.observers, records)),

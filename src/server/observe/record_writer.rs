@@ -57,7 +57,7 @@ impl Hashers {
 }
 
 impl RecordWriter {
-    pub(in crate::server) fn new(settings: DecisionRecords, clock: &Arc<dyn Clock>) -> Self {
+    pub(in crate::server) fn new(settings: &DecisionRecords, clock: &Arc<dyn Clock>) -> Self {
         Self {
             subject_ids: settings.subject_ids,
             hashers: Hashers::new(settings.fingerprint_key),
@@ -65,7 +65,8 @@ impl RecordWriter {
             #[cfg(feature = "jwks")]
             queue: settings
                 .sink
-                .map(|sink| DecisionQueue::new(sink, settings.queue_capacity, clock)),
+                .as_ref()
+                .map(|sink| DecisionQueue::new(Arc::clone(sink), settings.queue_capacity, clock)),
             #[cfg(feature = "jwks")]
             full: settings.when_queue_is_full,
         }
@@ -128,7 +129,7 @@ impl RecordWriter {
             queue.push(record, place.queue);
         }
         #[cfg(not(feature = "jwks"))]
-        drop(place);
+        let RecordPlace {} = place;
     }
 
     fn record(&self, decision: &RequestDecision<'_>) -> DecisionRecord {
