@@ -80,13 +80,13 @@ async fn diagnosis_says_in_which_part_two_names_of_an_issuer_differ() {
     ] {
         let issuer = mock();
         let keys = issuer.key_set();
-        let endpoint = Endpoint::doing(move |question| match &*question.target {
-            "/jwks" => answer(200, &serde_json::from_str::<Value>(&keys).expect("json")),
-            _ => {
-                let host = question.header("host");
-                let jwks = format!("http://{host}/jwks");
-                answer(200, &json!({"issuer": named, "jwks_uri": jwks}))
+        let endpoint = Endpoint::doing(move |question| {
+            if question.target == "/jwks" {
+                return answer(200, &serde_json::from_str::<Value>(&keys).expect("json"));
             }
+            let host = question.header("host");
+            let jwks = format!("http://{host}/jwks");
+            answer(200, &json!({"issuer": named, "jwks_uri": jwks}))
         })
         .await;
         let configured = Issuer::oidc("https://id.example.com/realms/main")
@@ -180,7 +180,7 @@ async fn diagnosis_names_what_is_wrong_with_a_connection() {
     let setting = untrusted
         .problems()
         .last()
-        .and_then(|finding| finding.setting());
+        .and_then(portcullis::explain::Finding::setting);
     assert_eq!(setting, Some("root_certificate"));
     let trusted = diagnosed(at(&vault.url).root_certificate(authority.pem())).await;
     assert_eq!(problems(&trusted), Vec::<String>::new(), "{trusted}");
@@ -237,7 +237,7 @@ async fn diagnosis_compares_the_clocks() {
             .problems()
             .find(|finding| finding.name() == "clock_skew");
         assert_eq!(
-            skew.map(|finding| finding.severity()),
+            skew.map(portcullis::explain::Finding::severity),
             expected,
             "{diagnosis}"
         );

@@ -67,6 +67,9 @@ fn api(issuer: Issuer) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer)
 }
 
+/// A fault, the check that names it, the issuer's settings, and a token.
+type Case = (&'static str, &'static str, fn(Issuer) -> Issuer, String);
+
 #[tokio::test]
 async fn each_symptom_of_the_manual_is_named_by_its_step() {
     let mut named = Named::default();
@@ -157,7 +160,6 @@ async fn tokens(named: &mut Named) {
     let certificate = TestCertificate::self_signed("client");
     let encrypted = "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d".to_owned();
     let twice = format!(r#"{{"iss":"{0}","iss":"{0}"}}"#, issuer.issuer());
-    type Case = (&'static str, &'static str, fn(Issuer) -> Issuer, String);
     let cases: Vec<Case> = vec![
         ("too_large", "length", same, long),
         ("malformed", "form", same, "opaque".to_owned()),

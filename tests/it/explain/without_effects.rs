@@ -2,7 +2,7 @@
 
 use portcullis::explain::{Check, StepOutcome};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{Algorithm, Issuer, ResourceServer, TenantClaims};
+use portcullis::{Algorithm, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use super::{bearer, explained, failed, parts, verdict};
 use crate::support::{API, Requests as _, TestApp, builder, server};
@@ -64,7 +64,7 @@ async fn issuer_that_is_almost_configured_is_compared() {
         let issuers = issuers.map(|name| Issuer::oidc(name).key_set(issuer.key_set()));
         let server = issuers
             .into_iter()
-            .fold(ResourceServer::builder(API), |all, one| all.issuer(one));
+            .fold(ResourceServer::builder(API), ResourceServerBuilder::issuer);
         let layer = server.build().expect("sound").authenticate();
         layer.explain(&bearer(&issuer.token().sign())).to_string()
     };
