@@ -78,6 +78,11 @@ impl Engine {
         engine
     }
 
+    /// Where it writes.
+    fn folder(&self) -> PathBuf {
+        env::temp_dir().join(format!("portcullis-store-{}", self.port))
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -92,9 +97,14 @@ impl Engine {
 
     /// Whether it starts; it does not where the port is taken.
     async fn begins(&mut self) -> bool {
+        let folder = self.folder();
+        std::fs::create_dir_all(&folder).expect("a folder");
         let child = Command::new(&self.binary)
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--port", &self.port.to_string()])
+            // A replica writes what it gets of its primary.
+            .arg("--dir")
+            .arg(&folder)
             .args(&self.settings)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -204,6 +214,14 @@ impl Engine {
             all.extend(parts.concat());
         }
         all
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The process is killed with its handle.
+        self.process = None;
+        let _ = std::fs::remove_dir_all(self.folder());
     }
 }
 
