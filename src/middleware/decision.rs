@@ -127,7 +127,7 @@ impl DecisionSource {
             rejection,
             verified,
             resource: &self.server.resource_at(self.resource_place).identifier,
-            revision: self.server.revision(),
+            server: &self.server,
             check_time: facts.check_time,
             fingerprint: facts.fingerprint.as_deref(),
         };

@@ -247,9 +247,11 @@ impl Authenticator {
         start: &DecisionStart,
         verified: Option<SharedRequest>,
     ) -> DecisionFacts {
-        let has_id = verified.as_ref().is_some_and(|it| it.token.id().is_some());
+        // Not before something wants it: the id is memory that nothing else of a layer reads.
+        let is_unnamed = || verified.as_ref().is_none_or(|it| it.token.id().is_none());
+        let wants_fingerprint = decisions.server.listeners().wants_fingerprints() && is_unnamed();
         DecisionFacts {
-            fingerprint: (!has_id)
+            fingerprint: wants_fingerprint
                 .then(|| self.fingerprint(decisions, request))
                 .flatten(),
             check_time: start.check_time(),

@@ -53,7 +53,8 @@ impl RefreshTask {
             let step = keys.start_attempt(now.monotonic);
             drop(keys);
             let stay = match step {
-                Ok((fetch, known)) => self.run_attempt(fetch, known, now).await,
+                // Boxed: a task that waits, as it mostly does, has no room for an attempt.
+                Ok((fetch, known)) => Box::pin(self.run_attempt(fetch, known, now)).await,
                 Err(at) => self.sleep(at).await,
             };
             if stay.is_none() {

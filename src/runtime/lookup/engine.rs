@@ -62,7 +62,7 @@ pub(crate) trait ResponseHandler: Send + Sync + 'static {
     type Endpoint: RemoteEndpoint;
     type Verdict: Clone + Send + Sync + 'static;
 
-    /// The cached verdict on a token.
+    /// The verdict that a call before has cached. It is no hit and no miss: the request has looked already.
     fn cached(&self, digest: TokenDigest, now: Now) -> Option<Self::Verdict>;
 
     /// Interprets a response, and caches the verdict.

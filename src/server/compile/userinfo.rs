@@ -248,7 +248,11 @@ impl ResponseHandler for UserInfoHandler {
     type Verdict = UserInfoResult;
 
     fn cached(&self, digest: TokenDigest, now: Now) -> Option<UserInfoResult> {
-        self.find_cached(digest, now)
+        let known = self.known.peek(digest, now).map(UserInfoResult::Known);
+        known.or_else(|| {
+            let refused = self.refused.peek(digest, now);
+            refused.map(|refusal| UserInfoResult::Denied(**refusal))
+        })
     }
 
     async fn handle(

@@ -340,15 +340,8 @@ impl ResponseHandler for IntrospectionHandler {
     type Verdict = IntrospectionVerdict;
 
     fn cached(&self, digest: TokenDigest, now: Now) -> Option<IntrospectionVerdict> {
-        let active = self
-            .memory
-            .active(digest, now)
-            .map(IntrospectionVerdict::Active);
-        active.or_else(|| {
-            self.memory
-                .refused(digest, now)
-                .map(IntrospectionVerdict::Refused)
-        })
+        let known = self.memory.peek(digest, now)?;
+        Some(known.map_or_else(IntrospectionVerdict::Refused, IntrospectionVerdict::Active))
     }
 
     async fn handle(

@@ -37,6 +37,11 @@ impl DecisionListeners {
         self.records.as_ref()
     }
 
+    /// Whether records are written that may show the fingerprint of a token.
+    pub(crate) const fn wants_fingerprints(&self) -> bool {
+        self.records.is_some()
+    }
+
     /// The fingerprint of a token, where records are written that would show it.
     pub(crate) fn fingerprint(&self, token: &[u8]) -> Option<Box<str>> {
         self.records.as_ref()?.fingerprint(token)

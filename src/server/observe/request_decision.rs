@@ -9,6 +9,7 @@ use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::ids::{AccountId, ClientId, SubjectId, WorkspaceId};
 use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::resource_server::ResourceServer;
 use crate::verify::identity::kinds::Identity;
 
 /// The decision on one request, by its layer and every guard together.
@@ -23,7 +24,8 @@ pub struct RequestDecision<'d> {
     pub(crate) rejection: Option<&'d Rejection>,
     pub(crate) verified: Option<&'d VerifiedRequest>,
     pub(crate) resource: &'d Arc<str>,
-    pub(crate) revision: u64,
+    /// The server that decided.
+    pub(crate) server: &'d ResourceServer,
     pub(crate) check_time: Option<Duration>,
     pub(crate) fingerprint: Option<&'d str>,
 }
@@ -95,8 +97,8 @@ impl<'d> RequestDecision<'d> {
 
     /// The revision of the configuration: 1 after `build()`.
     #[must_use]
-    pub const fn revision(&self) -> u64 {
-        self.revision
+    pub fn revision(&self) -> u64 {
+        self.server.revision()
     }
 
     /// How long the check of a token took that was not in the cache, in real time, look-ups included.

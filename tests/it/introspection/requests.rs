@@ -43,7 +43,10 @@ async fn an_active_token_reaches_the_handler_and_is_remembered() {
     );
     let status = server.introspection_status().expect("it is asked");
     assert_eq!((status.calls(), status.failures()), (1, 0));
-    assert_eq!((status.hits(), status.remembered()), (2, 1));
+    assert_eq!(
+        (status.hits(), status.misses(), status.remembered()),
+        (2, 1, 1)
+    );
     assert!(server.ready(), "nothing has to be loaded");
 }
 
