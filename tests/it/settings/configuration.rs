@@ -294,7 +294,7 @@ fn configuration_mistakes_have_the_path_of_their_member() {
                 "key_set_copies",
                 json!({ "folder": "/f", "sealing_key": "x" }),
             ),
-            "`key_set_copies.sealing_key`: there is no member of this name; did you mean `sealing_key_base64`?",
+            "`key_set_copies.sealing_key`: there is no member of this name; there are `folder`, `sealing_key_base64`",
         ),
         (
             with_server("decision_records", true.into()),
