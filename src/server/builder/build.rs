@@ -25,7 +25,6 @@ use crate::server::decide::protected_resource::ProtectedResources;
 use crate::server::decide::sender::DpopRules;
 use crate::server::observe::listeners::DecisionListeners;
 use crate::server::observe::observe_only::ObservingLayers;
-use crate::server::observe::record_writer::RecordWriter;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::{Registry, RegistryCell};
 #[cfg(feature = "jwks")]
@@ -70,8 +69,7 @@ impl ResourceServerBuilder {
             .map(|store| self.share(store, &registry, &revocations))
             .transpose()?;
         let fixed = self.fixed_settings();
-        let records = self.decision_records.as_ref();
-        let records = records.map(|records| RecordWriter::new(records, &self.clock));
+        let records = self.record_writer();
         let server = ResourceServer(Arc::new(ServerState {
             listeners: Arc::new(DecisionListeners::new(self.observers, records)),
             observing: ObservingLayers::default(),
@@ -296,9 +294,7 @@ impl ResourceServerBuilder {
             mistakes.collect(check_cache(limits));
         }
         mistakes.collect(check_parameters(&self.path));
-        if let Some(records) = &self.decision_records {
-            mistakes.collect(records.check());
-        }
+        mistakes.collect(self.check_records());
         mistakes.into_result()
     }
 }

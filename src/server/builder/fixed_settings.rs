@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use crate::server::builder::server_builder::ResourceServerBuilder;
+use crate::server::observe::settings::DecisionRecords;
 use crate::server::resource_server::FixedSettings;
 use crate::server::settings::bound_tokens::dpop::{Dpop, GivenNonceKey};
 use crate::server::settings::bound_tokens::server::BindingSettings;
@@ -41,6 +42,8 @@ impl ResourceServerBuilder {
         let loads = self.load.is_some();
         #[cfg(not(feature = "jwks"))]
         let loads = false;
+        let has_sink = self.decision_records.as_ref();
+        let has_sink = has_sink.is_some_and(DecisionRecords::has_sink);
         let all = [
             ("clock", self.once.has("clock")),
             ("workspace_directory", self.owners.is_some()),
@@ -49,7 +52,8 @@ impl ResourceServerBuilder {
             ("load_revocations", loads),
             ("check", !self.checks.is_empty()),
             ("observer", !self.observers.is_empty()),
-            ("decision_records", self.decision_records.is_some()),
+            ("decision_records", has_sink),
+            ("decision_sink", self.once.has("decision_sink")),
         ];
         let given = all.into_iter().filter(|(_, is_given)| *is_given);
         given.map(|(setting, _)| setting).collect()
@@ -72,6 +76,7 @@ impl ResourceServerBuilder {
             copies,
             shows_unknown_issuers,
             logs_callers,
+            decision_records,
             binding,
             #[cfg(feature = "redis")]
             shared_store,
@@ -89,7 +94,8 @@ impl ResourceServerBuilder {
                 load: _,
             checks: _,
             observers: _,
-            decision_records: _,
+            #[cfg(feature = "jwks")]
+                decision_sink: _,
             // No settings.
             once: _,
             #[cfg(feature = "jwks")]
@@ -118,6 +124,9 @@ impl ResourceServerBuilder {
             ("show_unknown_issuers", hash(shows_unknown_issuers)),
             ("log_callers", hash(logs_callers)),
         ];
+        let records = decision_records.as_ref();
+        let records = records.and_then(DecisionRecords::identity);
+        all.push(("decision_records", hash(records)));
         all.extend(of_binding(binding));
         #[cfg(feature = "jwks")]
         all.push((

@@ -6,6 +6,8 @@ use crate::model::scope::ScopeHierarchy;
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::CacheLimits;
 use crate::runtime::clock::{Clock, SystemClock};
+#[cfg(feature = "jwks")]
+use crate::runtime::decision_queue::DynDecisionSink;
 use crate::runtime::directory::{
     DynMembershipDirectory, DynUserDirectory, DynWorkspaceDirectory, MembershipDirectory,
     UserDirectory, WorkspaceDirectory,
@@ -73,6 +75,8 @@ pub struct ResourceServerBuilder {
     pub(in crate::server) scope_hierarchy: ScopeHierarchy,
     pub(in crate::server) observers: Vec<Arc<dyn Observer>>,
     pub(in crate::server) decision_records: Option<DecisionRecords>,
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) decision_sink: Option<Arc<dyn DynDecisionSink>>,
     /// The settings that hold one value.
     pub(in crate::server) once: RepeatedSettings,
     pub(in crate::server) binding: BindingSettings,
@@ -134,6 +138,8 @@ impl ResourceServerBuilder {
             scope_hierarchy: ScopeHierarchy::new(),
             observers: Vec::new(),
             decision_records: None,
+            #[cfg(feature = "jwks")]
+            decision_sink: None,
             once: RepeatedSettings::default(),
             binding: BindingSettings::default(),
             #[cfg(feature = "redis")]

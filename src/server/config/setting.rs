@@ -128,7 +128,6 @@ macro_rules! names {
         }
     };
 }
-#[cfg(any(feature = "redis", feature = "ssf"))]
 pub(in crate::server::config) use names;
 
 names! {

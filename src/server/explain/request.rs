@@ -27,6 +27,7 @@ use crate::server::explain::record::Record;
 use crate::server::explain::verified::note_identity;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
+use crate::verify::claims::spiffe_id::trust_domain;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
@@ -319,7 +320,10 @@ impl ResourceServer {
             Ok(domain) => Some(unverified.or_issued_by(domain.as_deref())),
             Err(rejection) => {
                 let step = Step::failed(Check::Issuer, &rejection).by_setting("issuer");
-                record.refuse_at(step.about("sub"), rejection);
+                let subject = unverified.subject_without_issuer();
+                let found = subject.as_deref().and_then(trust_domain);
+                let step = step.about("sub").finding(found.unwrap_or_default());
+                record.refuse_at(step, rejection);
                 record.skip(&BEHIND_ISSUER, "no rules are known for this trust domain");
                 None
             }

@@ -60,7 +60,7 @@ impl RecordWriter {
     pub(in crate::server) fn new(settings: &DecisionRecords, clock: &Arc<dyn Clock>) -> Self {
         Self {
             subject_ids: settings.subject_ids,
-            hashers: Hashers::new(settings.fingerprint_key),
+            hashers: Hashers::new(settings.given_key()),
             clock: Arc::clone(clock),
             #[cfg(feature = "jwks")]
             queue: settings

@@ -4,6 +4,9 @@ use std::fmt;
 #[cfg(feature = "jwks")]
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::model::repeated_settings::RepeatedSettings;
 #[cfg(feature = "jwks")]
 use crate::runtime::decision_queue::{DecisionSink, DynDecisionSink};
@@ -58,7 +61,7 @@ pub enum QueueFull {
 #[must_use]
 pub struct DecisionRecords {
     pub(in crate::server) subject_ids: SubjectIds,
-    pub(in crate::server) fingerprint_key: Option<[u8; 32]>,
+    fingerprint_key: Option<FingerprintKey>,
     #[cfg(feature = "jwks")]
     pub(in crate::server) sink: Option<Arc<dyn DynDecisionSink>>,
     #[cfg(feature = "jwks")]
@@ -66,6 +69,22 @@ pub struct DecisionRecords {
     #[cfg(feature = "jwks")]
     pub(in crate::server) when_queue_is_full: QueueFull,
     once: RepeatedSettings,
+}
+
+/// The key of fingerprints, in the form in which it was given.
+#[derive(Clone)]
+enum FingerprintKey {
+    Bytes([u8; 32]),
+    Text(String),
+}
+
+impl FingerprintKey {
+    fn bytes(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Bytes(bytes) => Some(*bytes),
+            Self::Text(text) => STANDARD.decode(text).ok()?.try_into().ok(),
+        }
+    }
 }
 
 impl Default for DecisionRecords {
@@ -103,8 +122,39 @@ impl DecisionRecords {
     /// them comparable. Default: random at every start, since a key in the program is no secret.
     pub fn fingerprint_key(mut self, key: [u8; 32]) -> Self {
         self.once.set("fingerprint_key", &key);
-        self.fingerprint_key = Some(key);
+        self.fingerprint_key = Some(FingerprintKey::Bytes(key));
         self
+    }
+
+    /// The same in base64, as `openssl rand -base64 32` writes it.
+    pub fn fingerprint_key_base64(mut self, key: impl Into<String>) -> Self {
+        let key = key.into();
+        self.once.set("fingerprint_key", &key);
+        self.fingerprint_key = Some(FingerprintKey::Text(key));
+        self
+    }
+
+    /// The key of fingerprints, where one was given that is sound.
+    pub(in crate::server) fn given_key(&self) -> Option<[u8; 32]> {
+        self.fingerprint_key.as_ref()?.bytes()
+    }
+
+    /// What is set beside the sink, for comparison: it holds the key and is never shown. `None` where the
+    /// records have a sink, which is code: they are not compared.
+    pub(in crate::server) fn identity(&self) -> Option<impl fmt::Debug + use<>> {
+        #[cfg(feature = "jwks")]
+        let queue = (self.queue_capacity, self.when_queue_is_full);
+        #[cfg(not(feature = "jwks"))]
+        let queue = ();
+        (!self.has_sink()).then(|| (self.subject_ids, self.given_key(), queue))
+    }
+
+    /// Whether the records have a sink.
+    pub(in crate::server) const fn has_sink(&self) -> bool {
+        #[cfg(feature = "jwks")]
+        return self.sink.is_some();
+        #[cfg(not(feature = "jwks"))]
+        false
     }
 
     fn check_twice(&self) -> Result<(), ConfigError> {
@@ -115,7 +165,13 @@ impl DecisionRecords {
     pub(in crate::server) fn check(&self) -> Result<(), ConfigError> {
         let mut mistakes = Mistakes::default();
         mistakes.collect(self.check_twice());
-        if self.fingerprint_key == Some([0; 32]) {
+        if self.fingerprint_key.is_some() && self.given_key().is_none() {
+            mistakes.add(ConfigError::new(
+                "fingerprint_key",
+                "it is not 32 bytes in base64; make one with `openssl rand -base64 32`",
+            ));
+        }
+        if self.given_key() == Some([0; 32]) {
             mistakes.add(ConfigError::out_of_bounds(
                 "fingerprint_key",
                 "it is all zeros; give 32 random bytes",

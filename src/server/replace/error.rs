@@ -17,7 +17,7 @@ pub enum ReplaceError {
         /// The names of the settings, at least one.
         settings: Vec<&'static str>,
     },
-    /// The replacement has a clock, a directory, a check or a loader of its own. Code stays that of the
+    /// The replacement has a clock, a directory, a check, an observer, a sink or a loader of its own. Code stays that of the
     /// running server; leave it out.
     #[non_exhaustive]
     CodeGiven {

@@ -37,8 +37,8 @@ impl ResourceServer {
     ///    and userinfo endpoints, [leases](crate::lease) and tasks. A request that waits for a key or an
     ///    answer is decided by the new rules.
     /// 4. Settings of the server itself must be given as it was built: see [`ReplaceError::NotReplaceable`].
-    ///    Clock, directories, checks and the loader of revocations are those of the running server, and are
-    ///    left out: see [`ReplaceError::CodeGiven`].
+    ///    Clock, directories, checks, observers, the sink of decision records and the loader of revocations
+    ///    are those of the running server, and are left out: see [`ReplaceError::CodeGiven`].
     ///
     /// It makes no request. Keys of new issuers are fetched at once in the background, where the server is
     /// [connected](Self::connect): until they come, tokens of such an issuer are answered 503. Wait for them

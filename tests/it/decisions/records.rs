@@ -340,6 +340,18 @@ fn decision_records_settings_have_bounds() {
         (new().fingerprint_key([0; 32]), Some("fingerprint_key")),
         (new().fingerprint_key([7; 32]), None),
         (
+            new().fingerprint_key_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="),
+            None,
+        ),
+        (
+            new().fingerprint_key_base64("BwcHBwc="),
+            Some("fingerprint_key"),
+        ),
+        (
+            new().fingerprint_key_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+            Some("fingerprint_key"),
+        ),
+        (
             new()
                 .subject_ids(SubjectIds::Plain)
                 .subject_ids(SubjectIds::Omitted),
@@ -359,4 +371,15 @@ fn decision_records_settings_have_bounds() {
         .decision_records(new());
     let twice = twice.build().expect_err("given twice");
     assert_eq!(twice.setting(), "decision_records");
+    // A sink needs records, and there is one.
+    let kept = Kept::at_once();
+    let alone = builder(&issuer).decision_sink(kept.clone()).build();
+    assert_eq!(alone.expect_err("no records").setting(), "decision_sink");
+    let two = builder(&issuer)
+        .decision_records(new().sink(kept.clone()))
+        .decision_sink(kept.clone());
+    let two = two.build().expect_err("two sinks");
+    assert_eq!(two.setting(), "decision_sink");
+    let one = builder(&issuer).decision_records(new()).decision_sink(kept);
+    assert!(one.build().is_ok());
 }

@@ -1,5 +1,6 @@
 //! Why a request is refused: explanations, and the diagnosis of issuers.
 
+mod decided;
 mod diagnosis;
 mod providers;
 mod symptoms;

@@ -57,6 +57,19 @@ fn signed_here() -> Vec<Symptom> {
     let glewlwyd = mock("https://glewlwyd.example.com/");
     let adfs = mock("https://adfs.example.com/adfs");
     let framework = mock("https://app.example.com");
+    let cluster = mock("https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE");
+    let github = MockIssuer::named("https://token.actions.githubusercontent.com");
+    let deploys = || presets::github_actions("octo-org").key_set(github.key_set());
+    let job = || {
+        let job = github.token().audience(API);
+        job.claim("repository_owner", "octo-org")
+    };
+    let spire = mock("spiffe://example.org");
+    let mesh = || presets::spiffe("example.org").key_set(spire.key_set());
+    let workload = |id: &str| {
+        let token = spire.token().audience(API).without("iss");
+        token.subject(id).sign()
+    };
     let balancer = framework.token().sign();
     let padded = format!("{}=.{}", &balancer[..20], &balancer[21..]);
     vec![
@@ -243,6 +256,55 @@ fn signed_here() -> Vec<Symptom> {
                 .sign(),
             "issuer",
             "http://adfs.example.com/adfs/services/trust",
+        ),
+        (
+            "Workloads",
+            presets::managed_kubernetes(cluster.issuer())
+                .key_set(cluster.key_set())
+                .client_id("system:serviceaccount:shop:checkout"),
+            cluster
+                .token()
+                .audience(API)
+                .subject("system:serviceaccount:shop:other")
+                .sign(),
+            "client",
+            "system:serviceaccount:shop:checkout",
+        ),
+        (
+            "Workloads",
+            presets::managed_kubernetes(cluster.issuer()).key_set(cluster.key_set()),
+            // The token of a secret.
+            cluster.token().audience(API).without("exp").sign(),
+            "claims",
+            "exp",
+        ),
+        (
+            "Workloads",
+            deploys(),
+            job().claim("repository_owner", "evil-org").sign(),
+            "required_claims",
+            "evil-org",
+        ),
+        (
+            "Workloads",
+            deploys(),
+            job().audience("https://github.com/octo-org").sign(),
+            "audience",
+            "https://github.com/octo-org",
+        ),
+        (
+            "Workloads",
+            mesh(),
+            workload("spiffe://other.example/api"),
+            "issuer",
+            "other.example",
+        ),
+        (
+            "Workloads",
+            mesh().client_id("spiffe://example.org/billing"),
+            workload("spiffe://example.org/other"),
+            "client",
+            "spiffe://example.org/billing",
         ),
         (
             "Others",

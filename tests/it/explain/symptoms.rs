@@ -1,7 +1,9 @@
 //! Each fault of the chapter on troubleshooting that a layer can answer is provoked here, and named by
-//! the explanation and by its step.
+//! the explanation and by its step. What guards, extractors and MCP answer is in `decided.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use http::request::Parts;
@@ -15,31 +17,22 @@ use portcullis::time::UnixTime;
 use portcullis::{Algorithm, AuthenticateLayer, Issuer, ResourceServer, ResourceServerBuilder};
 use serde_json::{Value, json};
 
+use super::decided::DECIDED;
 use super::{bearer, explained, failed, parts, verdict};
 use crate::support::API;
 use crate::support::endpoint::Endpoint;
 use crate::support::introspection::{TOKEN, issuer as introspected, with};
 
-/// What a layer does not answer: guards, extractors and MCP do, or it takes a shared store, a
-/// directory or a crowd.
-const ELSEWHERE: [&str; 17] = [
-    "no_user",
-    "several_users",
-    "not_a_user",
-    "mcp_message",
-    "mcp_headers",
-    "mcp_body_too_large",
-    "custom_claims",
-    "directory_failed",
-    "directory_timed_out",
-    "too_many_waiting",
-    "introspection_timed_out",
-    "replay_store_full",
-    "replay_store_down",
-    "user_info_failed",
-    "user_info_timed_out",
-    "user_info_busy",
-    "keys_too_stale",
+/// What takes a shared store, a crowd, an endpoint or a clock, and the file whose tests provoke it.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("too_many_waiting", "introspection/concurrency.rs"),
+    ("introspection_timed_out", "introspection/concurrency.rs"),
+    ("replay_store_full", "binding/dpop.rs"),
+    ("replay_store_down", "shared_store/proofs.rs"),
+    ("user_info_failed", "introspection/userinfo.rs"),
+    ("user_info_timed_out", "introspection/userinfo.rs"),
+    ("user_info_busy", "../load/endpoint_floods.rs"),
+    ("keys_too_stale", "jwks/refresh.rs"),
 ];
 
 /// The faults that were named, each with the step that names it.
@@ -100,9 +93,17 @@ async fn each_symptom_of_the_manual_is_named_by_its_step() {
         .0
         .keys()
         .map(String::as_str)
-        .chain(ELSEWHERE)
+        .chain(DECIDED)
+        .chain(ELSEWHERE.map(|(fault, _)| fault))
         .collect();
     assert_eq!(done, rows);
+    for (fault, file) in ELSEWHERE {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/it")
+            .join(file);
+        let text = fs::read_to_string(&path).expect(file);
+        assert!(text.contains(fault), "{file} does not provoke {fault}");
+    }
 }
 
 async fn requests(named: &mut Named) {

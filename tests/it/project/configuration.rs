@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Types with setters, and the table of the schema that has their members.
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 16] = [
     ("ResourceServerBuilder", "ServerTable"),
     ("Resource", "ResourceTable"),
     ("Issuer", "IssuerTable"),
@@ -22,10 +22,12 @@ const TABLES: [(&str, &str); 14] = [
     ("SharedStore", "SharedStoreTable"),
     ("DangerousSharedStore", "DangerousSharedStoreTable"),
     ("SsfTransmitter", "TransmitterTable"),
+    ("KeySetCopies", "KeySetCopiesTable"),
+    ("DecisionRecords", "DecisionRecordsTable"),
 ];
 
 /// Settings that are no members, and why.
-const CODE_ONLY: [(&str, &str, &str); 16] = [
+const CODE_ONLY: [(&str, &str, &str); 23] = [
     ("ResourceServerBuilder", "check", "a function"),
     (
         "ResourceServerBuilder",
@@ -48,6 +50,33 @@ const CODE_ONLY: [(&str, &str, &str); 16] = [
         "ResourceServerBuilder",
         "workspace_directory",
         "an implementation of a trait",
+    ),
+    (
+        "ResourceServerBuilder",
+        "decision_sink",
+        "an implementation of a trait",
+    ),
+    (
+        "ResourceServerBuilder",
+        "observer",
+        "an implementation of a trait",
+    ),
+    ("DecisionRecords", "new", "an empty table"),
+    (
+        "DecisionRecords",
+        "sink",
+        "an implementation of a trait; `decision_sink` adds one to the records of a file",
+    ),
+    (
+        "DecisionRecords",
+        "fingerprint_key",
+        "bytes; `fingerprint_key_base64` is the same",
+    ),
+    ("KeySetCopies", "in_folder", "the member `folder`"),
+    (
+        "KeySetCopies",
+        "sealing_key",
+        "bytes; `sealing_key_base64` is the same",
     ),
     ("Resource", "new", "the member `identifier`"),
     (

@@ -300,6 +300,95 @@ async fn configuration_files_of_introspected_providers_ask_their_endpoint() {
     fs::remove_file(&secret).expect("the file");
 }
 
+#[tokio::test]
+async fn configuration_file_of_workloads_admits_each_workload_that_it_names() {
+    let cluster = named("https://kubernetes.default.svc.cluster.local");
+    let managed = named("https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE");
+    let rs256 = |name| MockIssuer::named(name).with_algorithms([Algorithm::RS256]);
+    let github = rs256("https://token.actions.githubusercontent.com");
+    let gitlab = rs256("https://gitlab.com");
+    let google = rs256("https://accounts.google.com");
+    let aws = rs256("https://abc123-def456-ghi789-jkl012.tokens.sts.global.api.aws");
+    let mesh = named("spiffe://example.org");
+    let of = |issuer: &MockIssuer, subject: &str| plain(issuer, API).subject(subject);
+    let service_account = "system:serviceaccount:shop:";
+    let role = "arn:aws:iam::123456789012:role/";
+    let job = of(&github, "repo:octo-org/shop:ref:refs/heads/main")
+        .claim("repository_owner", "octo-org")
+        .claim("repository", "octo-org/shop")
+        .claim("ref", "refs/heads/main");
+    let pipeline = of(&gitlab, "project_path:acme/shop:ref_type:branch:ref:main")
+        .claim("namespace_path", "acme")
+        .claim("ref_protected", "true");
+    let google_id = "104857600000000000000";
+    let cases = [
+        (
+            &cluster,
+            of(&cluster, &format!("{service_account}checkout")),
+            of(&cluster, &format!("{service_account}other")),
+            "client_id",
+        ),
+        (
+            &managed,
+            of(&managed, &format!("{service_account}billing")),
+            of(&managed, &format!("{service_account}checkout")),
+            "client_id",
+        ),
+        (
+            &github,
+            job.clone(),
+            job.claim("ref", "refs/heads/other"),
+            "required_value",
+        ),
+        (
+            &gitlab,
+            pipeline.clone(),
+            pipeline.claim("ref_protected", true),
+            "required_value",
+        ),
+        (
+            &google,
+            of(&google, google_id).claim("azp", google_id),
+            of(&google, "1").claim("azp", "1"),
+            "client_id",
+        ),
+        (
+            &aws,
+            of(&aws, &format!("{role}DataProcessingRole")),
+            of(&aws, &format!("{role}Other")),
+            "client_id",
+        ),
+        (
+            &mesh,
+            of(&mesh, "spiffe://example.org/ns/default/sa/billing").without("iss"),
+            of(&mesh, "spiffe://example.org/ns/default/sa/other").without("iss"),
+            "client_id",
+        ),
+    ];
+    let issuers = file("workloads")["issuer"].as_array().map(Vec::len);
+    assert_eq!(issuers, Some(cases.len()), "each issuer has its token");
+    for (place, (issuer, good, bad, fault)) in cases.into_iter().enumerate() {
+        let server = if place == 0 {
+            // Its keys come from the API server; the tokens are those of any cluster.
+            let mut configuration = file("workloads");
+            let cluster = configuration["issuer"][0].as_object_mut().expect("a table");
+            let name = cluster.remove("kubernetes").expect("the preset");
+            cluster.insert("managed_kubernetes".to_owned(), name);
+            cluster.insert("key_set".to_owned(), issuer.key_set().into());
+            built(configuration)
+        } else {
+            with_keys("workloads", place, issuer)
+        };
+        assert_eq!(verdict(&server, None, &good.sign()).await, "200", "{place}");
+        let expected = format!("401 invalid_token {fault}");
+        assert_eq!(
+            verdict(&server, None, &bad.sign()).await,
+            expected,
+            "{place}"
+        );
+    }
+}
+
 /// Every provider of the chapter has a file, and every file a test.
 #[test]
 fn configuration_files_are_those_of_the_chapter() {
@@ -321,7 +410,7 @@ fn configuration_files_are_those_of_the_chapter() {
     assert_eq!(files, headings);
     let mut tested: Vec<String> = cases().iter().map(|case| case.file.to_owned()).collect();
     tested.extend(INTROSPECTED.map(ToOwned::to_owned));
-    tested.push("others".to_owned());
+    tested.extend(["others", "workloads"].map(ToOwned::to_owned));
     tested.sort();
     assert_eq!(files, tested);
 }

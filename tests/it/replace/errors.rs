@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use portcullis::ResourceServerBuilder;
 use portcullis::binding::{Binding, Dpop};
 use portcullis::config::{KeySetCopies, SharedStore};
 use portcullis::error::ReplaceError;
+use portcullis::observe::{
+    DecisionRecord, DecisionRecords, DecisionSink, Observer, QueueFull, RequestDecision, SinkError,
+    SubjectIds,
+};
 use portcullis::revocation::revocation_loader_fn;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::time::UnixTime;
+use portcullis::{ResourceServer, ResourceServerBuilder};
 
 use super::with;
 use crate::support::{Requests as _, TestApp, builder};
@@ -46,7 +50,7 @@ type Setting = (
     fn(ResourceServerBuilder) -> ResourceServerBuilder,
 );
 
-const STAYING: [Setting; 18] = [
+const STAYING: [Setting; 20] = [
     ("resource", |builder| {
         builder.resource("https://two.example/two")
     }),
@@ -93,6 +97,14 @@ const STAYING: [Setting; 18] = [
         let key = *b"0123456789abcdef0123456789abcdef";
         builder.key_set_copies(KeySetCopies::in_folder("/var/lib/api").sealing_key(key))
     }),
+    ("decision_records", |builder| {
+        builder.decision_records(DecisionRecords::new())
+    }),
+    ("decision_records", |builder| {
+        let records = DecisionRecords::new().subject_ids(SubjectIds::Fingerprint);
+        let records = records.fingerprint_key([7; 32]).queue_capacity(5);
+        builder.decision_records(records.when_queue_is_full(QueueFull::Refuse))
+    }),
     ("public_origin", |builder| {
         builder.public_origin("https://public.example")
     }),
@@ -132,6 +144,58 @@ fn secrets_of_the_server_are_compared_and_not_shown() {
     server.replace(store(1)).expect("the same key");
 }
 
+struct Ignores;
+
+impl Observer for Ignores {
+    fn decided(&self, _: &RequestDecision<'_>) {}
+}
+
+impl DecisionSink for Ignores {
+    async fn record(&self, _: DecisionRecord) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn decision_records_are_compared_but_for_their_sink() {
+    let issuer = MockIssuer::new();
+    let records = DecisionRecords::new;
+    let key = |byte| records().fingerprint_key([byte; 32]);
+    let with = |records| builder(&issuer).decision_records(records);
+    let differs = |server: &ResourceServer, other: DecisionRecords| {
+        let error = server.replace(with(other)).expect_err("other records");
+        let ReplaceError::NotReplaceable { settings, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(settings, &["decision_records"]);
+    };
+    // As from a file, and the sink from code.
+    let server = with(key(7)).decision_sink(Ignores).build().expect("sound");
+    for other in [
+        records(),
+        key(8),
+        key(7).subject_ids(SubjectIds::Omitted),
+        key(7).queue_capacity(5),
+        key(7).when_queue_is_full(QueueFull::Refuse),
+    ] {
+        differs(&server, other);
+    }
+    let error = server.replace(builder(&issuer)).expect_err("no records");
+    assert!(error.to_string().contains("`decision_records`"), "{error}");
+    assert_eq!(server.revision(), 1);
+    let text = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    let same = records().fingerprint_key_base64(text);
+    server.replace(with(same)).expect("the same key");
+    assert!(
+        server.decision_records_status().is_some(),
+        "the sink is kept"
+    );
+    // All of it is code.
+    let server = with(key(7).sink(Ignores)).build().expect("sound");
+    server.replace(builder(&issuer)).expect("left out");
+    differs(&server, key(7));
+}
+
 #[test]
 fn code_stays_that_of_the_running_server() {
     let issuer = MockIssuer::new();
@@ -140,7 +204,12 @@ fn code_stays_that_of_the_running_server() {
         .check(|_| Ok(()))
         .build()
         .expect("sound");
-    let given: [Setting; 3] = [
+    let given: [Setting; 6] = [
+        ("observer", |builder| builder.observer(Ignores)),
+        ("decision_records", |builder| {
+            builder.decision_records(DecisionRecords::new().sink(Ignores))
+        }),
+        ("decision_sink", |builder| builder.decision_sink(Ignores)),
         ("clock", |builder| builder.clock(ManualClock::new())),
         ("check", |builder| builder.check(|_| Ok(()))),
         ("load_revocations", |builder| {

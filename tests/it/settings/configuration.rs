@@ -111,6 +111,13 @@ fn with_member(name: &str, value: Value) -> Value {
     whole
 }
 
+/// A sound configuration with this member of the server.
+fn with_server(name: &str, value: Value) -> Value {
+    let mut whole = with_member("leeway", "10s".into());
+    whole[name] = value;
+    whole
+}
+
 async fn check(server: &ResourceServer, issuer: &MockIssuer) {
     let app = TestApp::behind(server.authenticate()).route("/", get(|| async {}));
     let token = issuer
@@ -275,8 +282,39 @@ fn configuration_mistakes_have_the_path_of_their_member() {
             "`issuer[0].scope_hierarchy[0].implies[0]`: `b  c` is no scope (RFC 6749 section 3.3); give its tokens with single spaces between",
         ),
         (
+            with_member("gitlab", json!({ "base_url": "https://gitlab.com" })),
+            "`issuer[0].gitlab.namespace_path`: it is missing",
+        ),
+        (
+            with_server("key_set_copies", json!({ "max_age": "1h" })),
+            "`key_set_copies`: the member `folder` is missing",
+        ),
+        (
+            with_server(
+                "key_set_copies",
+                json!({ "folder": "/f", "sealing_key": "x" }),
+            ),
+            "`key_set_copies.sealing_key`: there is no member of this name; there are `folder`, `sealing_key_base64`",
+        ),
+        (
+            with_server("decision_records", true.into()),
+            "`decision_records`: it is a boolean, and a table of members is expected",
+        ),
+        (
+            with_server("decision_records", json!({ "subject_ids": "hashed" })),
+            "`decision_records.subject_ids`: `hashed` is none of `plain`, `fingerprint`, `omitted`",
+        ),
+        (
+            with_server("decision_records", json!({ "when_queue_is_full": "wait" })),
+            "`decision_records.when_queue_is_full`: `wait` is none of `drop_newest`, `refuse`",
+        ),
+        (
+            with_server("decision_records", json!({ "sink": "/var/log/audit" })),
+            "`decision_records.sink`: there is no member of this name",
+        ),
+        (
             json!({ "resource": "https://api.example.com", "issuer": [{ "leeway": "1s" }] }),
-            "`issuer[0]`: one of these members is needed: `cognito`, `rfc9068`, `oidc`, `oidc_tenants`, `fapi2`, `keycloak`, `auth0`, `entra`, `entra_tenants`, `okta`, `zitadel`, `safewhere`, `axway`, `introspected`, `introspection_discovered`, `token_information`",
+            "`issuer[0]`: one of these members is needed: `cognito`, `rfc9068`, `oidc`, `oidc_tenants`, `fapi2`, `keycloak`, `auth0`, `entra`, `entra_tenants`, `okta`, `zitadel`, `safewhere`, `kubernetes`, `managed_kubernetes`, `github_actions`, `gitlab`, `google_workload`, `aws_workload`, `spiffe`, `axway`, `introspected`, `introspection_discovered`, `token_information`",
         ),
         (json!({ "issuer": [] }), "the member `resource` is missing"),
         (
@@ -570,10 +608,19 @@ fn configuration_has_members_of_every_part() {
                 "identified_as": "https://gateway.example.com",
                 "introspection_cache_life": "30s",
             },
+            {
+                "kubernetes": "https://kubernetes.default.svc.cluster.local",
+                "bearer_token_file": "/run/secrets/keys-token",
+                "root_certificate_file": ["/run/secrets/ca.crt", "/run/secrets/next-ca.crt"],
+                "key_set_origin": "https://10.0.0.1:6443",
+            },
+            { "spiffe": "example.org", "key_set_url": "https://bundles.example.org/example.org" },
         ],
         "scope_hierarchy": [{ "scope": "orders:write", "implies": "orders:read" }],
         "dpop": { "accepted": true, "max_age": "1min", "nonce_key_base64": place, "require_nonces": true, "when_store_is_down": "use_local_store" },
         "public_path": { "public": "/api" },
+        "key_set_copies": { "folder": "/var/lib/api/key-sets", "sealing_key_base64": place, "max_age": "6h" },
+        "decision_records": { "subject_ids": "fingerprint", "fingerprint_key_base64": place, "queue_capacity": 100, "when_queue_is_full": "refuse" },
         "shared_store": { "redis": "rediss://cache.example.com:6379", "cluster_key_base64": place, "refuse_after": "1min" },
         "ssf_transmitter": {
             "issuer": "https://id.example.com",
@@ -590,4 +637,34 @@ fn configuration_has_members_of_every_part() {
         resources,
         ["https://api.example.com", "https://api.example.com/mcp"]
     );
+}
+
+/// Settings of the server that stay may be repeated by a replacement; records among them.
+#[tokio::test]
+async fn configuration_with_decision_records_replaces_itself() {
+    let issuer = issuer();
+    let key = Held::new("records", "rPUvQsdR1QmdZ+EAVhtK7aKIOhvYW2jNvK2dFEJTe2I=\n");
+    let whole = |ids: &str, audience: &str| {
+        let mut whole = with_member("key_set", issuer.key_set().into());
+        whole["issuer"][0]["audience"] = audience.into();
+        let place = json!({ "file": key.path() });
+        whole["decision_records"] = json!({ "subject_ids": ids, "fingerprint_key_base64": place });
+        let read = Configuration::deserialize_from(whole).expect("a configuration");
+        read.into_builder().expect("settings")
+    };
+    let server = whole("fingerprint", "orders-api").build().expect("sound");
+    let app = TestApp::new(&server);
+    let token = issuer.token().audience("orders-api").sign();
+    assert_eq!(app.verdict(&token).await, "200");
+    let error = server.replace(whole("omitted", "other"));
+    let error = error.expect_err("other records").to_string();
+    assert!(
+        error.starts_with("`decision_records` cannot change"),
+        "{error}"
+    );
+    assert_eq!(app.verdict(&token).await, "200");
+    server
+        .replace(whole("fingerprint", "other"))
+        .expect("the accepted twin");
+    assert_eq!(app.verdict(&token).await, "401 invalid_token audience");
 }

@@ -10,15 +10,15 @@ use crate::server::config::sections::introspection::{
     ClientAuthenticationTable, TokenDialectTable,
 };
 use crate::server::config::sections::issuer_kinds::{
-    CognitoPool, KeycloakRealm, NamedKey, OktaServer, RequiredClaimTable, RequiredHeaderTable,
-    TenantFamily,
+    CognitoPool, GitlabNamespace, KeycloakRealm, NamedKey, OktaServer, RequiredClaimTable,
+    RequiredHeaderTable, TenantFamily,
 };
 use crate::server::config::sections::scopes::ScopeRuleTable;
 #[cfg(feature = "status-list")]
 use crate::server::config::sections::status_list::StatusListTable;
 use crate::server::config::sections::tenants::TenantTable;
 use crate::server::config::setting::{AlgorithmName, BindingName, Several, is_its_own_value};
-use crate::server::presets::issuers as presets;
+use crate::server::presets::{issuers as presets, workloads};
 use crate::server::settings::issuer::value::Issuer;
 
 section! {
@@ -49,6 +49,20 @@ section! {
     make zitadel: String = presets::zitadel;
     /// Safewhere Identify, by its domain.
     make safewhere: String = presets::safewhere;
+    /// The service accounts of the Kubernetes cluster that this program runs in, by the `iss` of the cluster.
+    make kubernetes: String = workloads::kubernetes;
+    /// The service accounts of a cluster whose issuer is public (EKS, GKE, AKS), by its `iss`.
+    make managed_kubernetes: String = workloads::managed_kubernetes;
+    /// Jobs of GitHub Actions, by the owner of their repositories.
+    make github_actions: String = workloads::github_actions;
+    /// Jobs of GitLab CI/CD of one namespace.
+    make gitlab: GitlabNamespace = |issuer| issuer;
+    /// A service account of Google Cloud, by its unique id.
+    make google_workload: String = workloads::google_workload;
+    /// The IAM principals of an AWS account, by the issuer of the account.
+    make aws_workload: String = workloads::aws_workload;
+    /// A SPIFFE trust domain, by its name.
+    make spiffe: String;
     /// Axway API Gateway, by the URL of its token information service.
     #[cfg(feature = "jwks")]
     make axway: String = |endpoint: String| presets::axway(endpoint);
@@ -140,6 +154,12 @@ section! {
     one endpoint: String;
     /// Root certificates in PEM for its documents, beside the system's.
     each root_certificate: PublicText;
+    /// Files with root certificates in PEM, such as the authority of a cluster.
+    each root_certificate_file: String;
+    /// The file with the bearer token for its documents.
+    one bearer_token_file: String;
+    /// The origin from which a discovered key set is fetched in place of its own.
+    one key_set_origin: String;
     /// Uses the proxies that the environment names.
     flag proxy_from_environment;
     /// How often key sets are fetched: 1 min to 24 h. Default: 10 min.

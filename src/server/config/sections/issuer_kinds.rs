@@ -5,7 +5,7 @@ use crate::model::claim_value::ClaimValue;
 use crate::server::config::error::NodeError;
 use crate::server::config::place::PublicText;
 use crate::server::config::setting::{RequiredValue, Setting, Several, is_its_own_value};
-use crate::server::presets::issuers as presets;
+use crate::server::presets::{issuers as presets, workloads};
 use crate::server::settings::issuer::value::Issuer;
 
 /// An Amazon Cognito user pool.
@@ -93,6 +93,28 @@ impl Setting for OktaServer {
 
     fn value(self) -> Result<Issuer, NodeError> {
         Ok(presets::okta(self.domain, self.authorization_server))
+    }
+}
+
+/// Jobs of one namespace of GitLab.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `base_url` and `namespace_path`"
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::server::config) struct GitlabNamespace {
+    /// The base URL of the instance, such as `https://gitlab.com`.
+    base_url: String,
+    /// The path of the group or user.
+    namespace_path: String,
+}
+
+impl Setting for GitlabNamespace {
+    type Value = Issuer;
+
+    fn value(self) -> Result<Issuer, NodeError> {
+        Ok(workloads::gitlab(self.base_url, self.namespace_path))
     }
 }
 

@@ -14,4 +14,7 @@ pub(in crate::server::config) mod issuer;
 pub(in crate::server::config) mod shared_store;
 #[cfg(feature = "ssf")]
 pub(in crate::server::config) mod transmitter;
+pub(in crate::server::config) mod decision_records;
+#[cfg(feature = "jwks")]
+pub(in crate::server::config) mod key_set_copies;
 pub(in crate::server::config) mod server;

@@ -4,8 +4,11 @@ use crate::server::builder::server_builder::ResourceServerBuilder;
 use crate::server::config::duration_text::DurationText;
 use crate::server::config::error::NodeError;
 use crate::server::config::section::section;
+use crate::server::config::sections::decision_records::DecisionRecordsTable;
 use crate::server::config::sections::dpop::DpopTable;
 use crate::server::config::sections::issuer::IssuerTable;
+#[cfg(feature = "jwks")]
+use crate::server::config::sections::key_set_copies::KeySetCopiesTable;
 use crate::server::config::sections::resource::ResourceMember;
 use crate::server::config::sections::scopes::ScopeRuleTable;
 #[cfg(feature = "redis")]
@@ -57,6 +60,9 @@ section! {
     one public_origin: String;
     /// How paths differ between this server and its clients.
     one public_path: PublicPathTable = |server, path: PublicPathTable| server.public_path(path.internal, path.public);
+    /// Copies of key sets in a folder.
+    #[cfg(feature = "jwks")]
+    one key_set_copies: KeySetCopiesTable;
     /// The store that several instances share.
     #[cfg(feature = "redis")]
     one shared_store: SharedStoreTable;
@@ -67,6 +73,8 @@ section! {
     flag show_unknown_issuers;
     /// Names the caller in events.
     flag log_callers;
+    /// Writes a record of each decision.
+    one decision_records: DecisionRecordsTable;
 }
 
 /// The first resource, and the others.
