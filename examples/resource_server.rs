@@ -66,10 +66,15 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Fault> {
     let source = source()?;
+    // Before the file is read, so that no change is missed.
+    let watch = match &source {
+        Source::File(path) => Some(watch::Watch::of(path.clone())),
+        Source::Environment => None,
+    };
     let builder = source.read()?.into_builder()?;
     let server = with_directories(builder)?.build()?.connect().await?;
-    if let Source::File(path) = source {
-        tokio::spawn(watch::replace_on_change(server.clone(), path));
+    if let Some(watch) = watch {
+        tokio::spawn(watch.replace_on_change(server.clone()));
     }
     let routes = Router::new()
         .route("/whoami", get(who_am_i))

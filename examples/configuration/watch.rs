@@ -1,7 +1,7 @@
 //! Replaces the configuration of a running server when its file changes, and on SIGHUP.
 //!
-//! 1. A change counts when size and time of the file are the same at two looks, so that a file which is
-//!    being written is not read. A program that replaces the file should rename a whole one to its name.
+//! 1. A change counts when the file, its size and its time are the same at two looks, so that a file which
+//!    is being written is not read. A program that replaces the file should rename a whole one to its name.
 //! 2. A file that is gone, that cannot be read or that has a mistake changes nothing.
 
 use std::error::Error;
@@ -16,29 +16,48 @@ use super::file;
 /// How often the file is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Size and time of a file; `None` while it is not there.
-type State = Option<(u64, SystemTime)>;
+/// Which file it is, its size and its time; `None` while it is not there.
+type State = Option<((u64, u64), u64, SystemTime)>;
 
-/// Runs until the program ends.
-pub(crate) async fn replace_on_change(server: ResourceServer, path: PathBuf) {
-    let mut signals = hang_ups();
-    let mut taken = state(&path);
-    let mut last = taken;
-    loop {
-        let is_signalled = tokio::select! {
-            () = signals.next() => true,
-            () = tokio::time::sleep(INTERVAL) => false,
-        };
-        let seen = state(&path);
-        let is_changed = seen != taken && seen == last;
-        last = seen;
-        if !is_signalled && !is_changed {
-            continue;
+/// What is to be watched.
+pub(crate) struct Watch {
+    path: PathBuf,
+    taken: State,
+    signals: HangUps,
+}
+
+impl Watch {
+    /// Make it before the program reads the file: what changes from here on is noticed, and SIGHUP does
+    /// not end the program any more. It needs a runtime.
+    pub(crate) fn of(path: PathBuf) -> Self {
+        Self {
+            taken: state(&path),
+            signals: hang_ups(),
+            path,
         }
-        taken = seen;
-        match replace(&server, &path) {
-            Ok(report) => eprintln!("resource_server: {report}"),
-            Err(fault) => eprintln!("resource_server: the configuration stays as it was: {fault}"),
+    }
+
+    /// Runs until the program ends.
+    pub(crate) async fn replace_on_change(mut self, server: ResourceServer) {
+        let mut last = self.taken;
+        loop {
+            let is_signalled = tokio::select! {
+                () = self.signals.next() => true,
+                () = tokio::time::sleep(INTERVAL) => false,
+            };
+            let seen = state(&self.path);
+            let is_changed = seen != self.taken && seen == last;
+            last = seen;
+            if !is_signalled && !is_changed {
+                continue;
+            }
+            self.taken = seen;
+            match replace(&server, &self.path) {
+                Ok(report) => eprintln!("resource_server: {report}"),
+                Err(fault) => {
+                    eprintln!("resource_server: the configuration stays as it was: {fault}");
+                }
+            }
         }
     }
 }
@@ -51,7 +70,23 @@ fn replace(server: &ResourceServer, path: &Path) -> Result<String, Box<dyn Error
 
 fn state(path: &Path) -> State {
     let metadata = fs::metadata(path).ok()?;
-    Some((metadata.len(), metadata.modified().ok()?))
+    Some((
+        file_id(&metadata),
+        metadata.len(),
+        metadata.modified().ok()?,
+    ))
+}
+
+/// Another file may have been put in its place with the same size and time.
+#[cfg(unix)]
+fn file_id(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn file_id(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 #[cfg(unix)]

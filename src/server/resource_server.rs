@@ -144,7 +144,7 @@ pub(super) type FixedSettings = Vec<(&'static str, SecretHash)>;
 pub(super) struct Connection {
     is_begun: AtomicBool,
     is_reported: AtomicBool,
-    /// Where tasks are started that a replacement adds outside a runtime.
+    /// Where tasks are started that a replacement adds.
     #[cfg(feature = "jwks")]
     runtime: OnceLock<Handle>,
 }
@@ -156,11 +156,17 @@ impl Connection {
         let _ = self.runtime.set(runtime);
     }
 
-    /// The current runtime, or the one of `connect()`.
+    /// Where a replacement starts tasks: the runtime of `connect()`, which serves for long, and the current
+    /// one for where that has ended.
     #[cfg(feature = "jwks")]
-    pub(super) fn runtime(&self) -> Option<Handle> {
+    pub(super) fn runtimes(&self) -> Vec<Handle> {
         let current = Handle::try_current().ok();
-        current.or_else(|| self.runtime.get().cloned())
+        self.runtime
+            .get()
+            .cloned()
+            .into_iter()
+            .chain(current)
+            .collect()
     }
 
     pub(super) fn is_begun(&self) -> bool {

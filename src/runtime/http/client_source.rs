@@ -3,17 +3,16 @@
 //! 1. Such files are read when the client is needed and what was read is older than a minute, or a
 //!    connection has failed since: the server may have a certificate of a new authority. A new client is
 //!    made where the content has changed.
-//! 2. Files that cannot be read do not take the client away that was made before.
+//! 2. Files that cannot be read do not take the client away that was made before; a read that hangs holds
+//!    one thread, and no more.
 //! 3. Reading and building are blocking, and run on a thread for such calls; concurrent callers share them.
 
 use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use tokio::sync::Mutex;
 
 use crate::runtime::http::bearer_file::read_bounded;
 use crate::runtime::http::tls::{HttpOptions, RootCertificate};
@@ -36,6 +35,9 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// How long what was read counts, in real time.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// Real time for a read.
+const READ_TIME: Duration = Duration::from_secs(2);
 
 /// Longer than the bundle of any operating system.
 const MAX_FILE_BYTES: usize = 1 << 20;
@@ -87,6 +89,8 @@ pub(super) struct RootFiles {
     paths: Vec<PathBuf>,
     build: Arc<BuildClient>,
     current: Mutex<Option<Current>>,
+    /// Held during a read, also by one that hangs and that nothing waits for any longer.
+    busy: Arc<tokio::sync::Mutex<()>>,
     /// Whether a connection has failed since they were read.
     has_failed: AtomicBool,
 }
@@ -104,25 +108,39 @@ impl RootFiles {
             paths,
             build,
             current: Mutex::new(None),
+            busy: Arc::default(),
             has_failed: AtomicBool::new(false),
         }
     }
 
     /// The client. The error names the file.
     pub(super) async fn client(&self) -> Result<reqwest::Client, String> {
-        let mut current = self.current.lock().await;
-        let known = current.clone();
-        let has_failed = self.has_failed.swap(false, Ordering::Relaxed);
-        if let Some(known) = known.as_ref().filter(|_| !has_failed) {
-            if known.read_at.elapsed() < READ_AGAIN_AFTER {
-                return Ok(known.client.clone());
-            }
+        if let Some(client) = self.fresh() {
+            return Ok(client);
         }
+        let known = self.current().clone();
+        let busy = match (Arc::clone(&self.busy).try_lock_owned(), &known) {
+            (Ok(busy), _) => busy,
+            (Err(_), Some(known)) => return Ok(known.client.clone()),
+            (Err(_), None) => Arc::clone(&self.busy).lock_owned().await,
+        };
+        // Another caller may have read them meanwhile.
+        if let Some(client) = self.fresh() {
+            return Ok(client);
+        }
+        self.has_failed.store(false, Ordering::Relaxed);
         let (paths, build) = (self.paths.clone(), Arc::clone(&self.build));
         let contents = known.as_ref().map(|known| known.contents.clone());
-        let read = move || read(&paths, contents.as_deref(), &*build);
-        let read = tokio::task::spawn_blocking(read).await;
-        let read = read.unwrap_or_else(|_| Err("the root certificates were not read".to_owned()));
+        let read = tokio::task::spawn_blocking(move || {
+            let read = read(&paths, contents.as_deref(), &*build);
+            drop(busy);
+            read
+        });
+        let read = match tokio::time::timeout(READ_TIME, read).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err("the root certificates were not read".to_owned()),
+            Err(_) => Err(self.hangs()),
+        };
         let next = match (read, known) {
             (Ok(Some((contents, client))), _) => Current {
                 read_at: Instant::now(),
@@ -137,7 +155,29 @@ impl RootFiles {
             // INVARIANT: only what was read before can be unchanged.
             (Ok(None), None) => return Err("the root certificates were not read".to_owned()),
         };
-        Ok(current.insert(next).client.clone())
+        Ok(self.current().insert(next).client.clone())
+    }
+
+    /// The client, where the files need not be read.
+    fn fresh(&self) -> Option<reqwest::Client> {
+        let current = self.current();
+        let known = current.as_ref()?;
+        let is_fresh =
+            !self.has_failed.load(Ordering::Relaxed) && known.read_at.elapsed() < READ_AGAIN_AFTER;
+        is_fresh.then(|| known.client.clone())
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hangs(&self) -> String {
+        let paths = self.paths.iter().map(|path| path.display().to_string());
+        let paths: Vec<String> = paths.collect();
+        format!(
+            "the root certificate file `{}`: the file system does not answer",
+            paths.join("`, `")
+        )
     }
 }
 

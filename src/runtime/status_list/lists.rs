@@ -68,8 +68,8 @@ pub(crate) struct StatusLists {
     accepted: [u64; 4],
     slots: Mutex<SlotTable>,
     pub(super) requested: Arc<Notify>,
-    /// Its receivers notice when the lists are gone.
-    pub(super) alive: watch::Sender<()>,
+    /// Whether the lists are no longer configured. Its receivers notice when the lists are gone, too.
+    pub(super) retired: watch::Sender<bool>,
     pub(super) waiters: Arc<Semaphore>,
     on_replaced: OnceLock<ReplacedHook>,
 }
@@ -157,7 +157,7 @@ impl StatusLists {
             accepted: bits,
             slots: Mutex::default(),
             requested: Arc::new(Notify::new()),
-            alive: watch::Sender::new(()),
+            retired: watch::Sender::new(false),
             waiters: Arc::new(Semaphore::new(MAX_WAITERS)),
             on_replaced: OnceLock::new(),
         }))
@@ -218,9 +218,14 @@ impl StatusLists {
         true
     }
 
+    /// The lists are no longer configured: nothing is fetched any more, whatever still holds them.
+    pub(crate) fn retire(&self) {
+        self.retired.send_replace(true);
+    }
+
     /// Whether the refresh task is to be spawned; marks it as running.
     pub(super) fn begin(&self) -> bool {
-        !std::mem::replace(&mut self.table().running, true)
+        !*self.retired.borrow() && !std::mem::replace(&mut self.table().running, true)
     }
 
     /// The task has ended, perhaps in the middle of fetches: nothing waits for them any longer.

@@ -1,7 +1,7 @@
 //! The task that fetches an issuer's status lists.
 //!
-//! 1. It runs from the first token that names a list, and ends with the last handle of the lists, its
-//!    fetches included.
+//! 1. It runs from the first token that names a list, and ends with the last handle of the lists or when
+//!    they are no longer configured, its fetches included.
 //! 2. It fetches a bounded number of lists at the same time.
 //! 3. When its runtime is shut down, waiting requests are released, and another task may be started.
 
@@ -29,7 +29,7 @@ pub(super) fn start(lists: &Arc<StatusLists>) -> Result<(), NoRuntime> {
             source: Arc::clone(&lists.source),
             clock: Arc::clone(&lists.clock),
             requested: Arc::clone(&lists.requested),
-            gone: lists.alive.subscribe(),
+            gone: lists.retired.subscribe(),
         };
         runtime.spawn(task.run());
     }
@@ -41,7 +41,7 @@ struct RefreshTask {
     source: Arc<ListSource>,
     clock: Arc<dyn Clock>,
     requested: Arc<Notify>,
-    gone: watch::Receiver<()>,
+    gone: watch::Receiver<bool>,
 }
 
 impl RefreshTask {
@@ -123,7 +123,8 @@ async fn run_fetch(
     }
 }
 
-/// Ends when the last handle, and with it the sender, is gone.
-async fn gone(alive: &mut watch::Receiver<()>) {
-    while alive.changed().await.is_ok() {}
+/// Ends when the last handle, and with it the sender, is gone, or the lists are no longer configured.
+async fn gone(retired: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone.
+    let _ = retired.wait_for(|retired| *retired).await;
 }

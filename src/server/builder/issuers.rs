@@ -11,6 +11,8 @@ use crate::server::compile::issuer::{Members, assemble, named};
 use crate::server::compile::resource::audiences::ResourceAudiences;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use crate::server::compile::userinfo::{self, UserInfoLookups};
+#[cfg(feature = "jwks")]
+use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};
 #[cfg(feature = "jwks")]
 use crate::server::registry::remotes;
@@ -66,17 +68,28 @@ impl ResourceServerBuilder {
             revision: before.map_or(0, |before| before.revision) + 1,
             ..Registry::default()
         };
+        #[cfg(feature = "jwks")]
+        let was_alone = before.is_some_and(|before| {
+            let introspected = before.introspected.as_ref();
+            introspected.is_some_and(IntrospectedIssuer::takes_every_form)
+        });
+        #[cfg(feature = "jwks")]
+        let has_company = was_alone && !self.issuers.iter().all(Issuer::is_introspected);
+        #[cfg(not(feature = "jwks"))]
+        let has_company = false;
         let before = before.map(IssuersByName::of);
         let audiences = ResourceAudiences::of(&self.resources);
         for issuer in std::mem::take(&mut self.issuers) {
             let counterpart = before.as_ref().and_then(|all| all.counterpart(&issuer));
+            // It was asked about other issuers' tokens too, and nothing of that counts any more.
+            let keeps_rules = !(has_company && issuer.is_introspected());
             let configured = match counterpart {
-                Some(same) if same.settings.differences(&issuer).is_empty() => {
+                Some(same) if keeps_rules && same.settings.differences(&issuer).is_empty() => {
                     Some(Arc::clone(same))
                 }
                 _ => {
-                    let counterpart = counterpart.map(|one| &**one);
-                    self.compile_issuer(issuer, counterpart, &audiences, &registry, mistakes)
+                    let before = counterpart.map(|one| (&**one, keeps_rules));
+                    self.compile_issuer(issuer, before, &audiences, &registry, mistakes)
                 }
             };
             if let Some(configured) = configured {
@@ -95,19 +108,19 @@ impl ResourceServerBuilder {
     }
 
     /// Compiles one issuer: rules, keys, introspection and userinfo. `before` is the same issuer in the
-    /// registry that is replaced: keys that are fetched in the same way, and authorities with the same
-    /// rules, are taken over.
+    /// registry that is replaced: keys that are fetched in the same way are taken over and, where the flag
+    /// says so, authorities with the same rules.
     fn compile_issuer(
         &self,
         mut issuer: Issuer,
-        before: Option<&ConfiguredIssuer>,
+        before: Option<(&ConfiguredIssuer, bool)>,
         audiences: &ResourceAudiences,
         registry: &Registry,
         mistakes: &mut Mistakes,
     ) -> Option<Arc<ConfiguredIssuer>> {
-        issuer.lent = self.lent_parts(&issuer, before);
+        issuer.lent = self.lent_parts(&issuer, before.map(|(before, _)| before));
         let mut compiled = mistakes.collect(assemble(&issuer, audiences, &self.clock))?;
-        if let Some(before) = before {
+        if let Some((before, true)) = before {
             take_over(&mut compiled.members, &issuer, before);
         }
         let mut own = Mistakes::default();

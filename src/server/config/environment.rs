@@ -12,6 +12,9 @@ use crate::server::config::node::Node;
 /// What stands between the steps of a path. Member names have single underscores.
 const SEPARATOR: &str = "__";
 
+/// More steps than any member's path has.
+const MOST_STEPS: usize = 32;
+
 /// Whether a variable of this name is a member.
 pub(in crate::server::config) fn is_member(prefix: &str, name: &str) -> bool {
     path_of(prefix, name).is_some()
@@ -39,9 +42,10 @@ pub(in crate::server::config) fn tree_of(
             continue;
         }
         let path = path.to_ascii_lowercase();
-        if !root.insert(path.split(SEPARATOR), value) {
+        let is_short = path.split(SEPARATOR).nth(MOST_STEPS).is_none();
+        if !is_short || !root.insert(path.split(SEPARATOR), value) {
             return Err(NodeError::new(format!(
-                "the variable `{name}` has an empty step, is there twice, or contradicts another that names a part of it; keep one of them"
+                "the variable `{name}` has an empty step or more than {MOST_STEPS}, is there twice, or contradicts another that names a part of it; keep one of them"
             )));
         }
     }
@@ -145,5 +149,11 @@ mod tests {
         assert!(tree(&[("APP__", "x")]).is_err());
         assert!(tree(&[("APP__A____B", "x")]).is_err());
         assert!(tree(&[("APP__A__0", "x"), ("APP__A__1", "y")]).is_ok());
+        let deep = |steps| tree(&[(&*format!("APP{}", "__A".repeat(steps)), "x")]);
+        assert!(deep(MOST_STEPS).is_ok());
+        // It is walked step by step, each on the stack.
+        for steps in [MOST_STEPS + 1, 100_000] {
+            assert!(deep(steps).is_err(), "{steps}");
+        }
     }
 }

@@ -175,7 +175,7 @@ type Interpreted = Result<VerifiedRequest, TokenError>;
 impl IntrospectedIssuer {
     /// Whether the token goes to the issuer.
     pub(in crate::server) fn takes(&self, token: &[u8]) -> bool {
-        if self.is_alone && self.takes_jwts && !self.only_jwts {
+        if self.takes_every_form() {
             return true;
         }
         match memchr::memchr_iter(b'.', token).count() + 1 {
@@ -189,6 +189,11 @@ impl IntrospectedIssuer {
             5 => false,
             _ => !self.only_jwts,
         }
+    }
+
+    /// Whether tokens of every form go to the issuer, whatever issuer they name.
+    pub(in crate::server) const fn takes_every_form(&self) -> bool {
+        self.is_alone && self.takes_jwts && !self.only_jwts
     }
 
     /// Whether tokens without a dot go to the issuer.

@@ -7,6 +7,8 @@
 //!    fetched in the same way, and each authority whose rules and keys are the same.
 
 use std::collections::HashSet;
+#[cfg(feature = "jwks")]
+use std::sync::Weak;
 use std::sync::{Arc, PoisonError};
 
 use crate::logging;
@@ -91,7 +93,7 @@ impl ResourceServer {
         #[cfg_attr(not(feature = "jwks"), allow(unused_mut))]
         let mut report = difference(&before, &compiled.registry);
         #[cfg(feature = "jwks")]
-        let runtime = self.runtime_for(&compiled.registry)?;
+        let runtimes = self.runtimes_for(&compiled.registry)?;
         #[cfg(feature = "redis")]
         if let Some(shared) = &state.shared {
             shared
@@ -108,7 +110,7 @@ impl ResourceServer {
         #[cfg(feature = "jwks")]
         {
             self.watch_issuers();
-            report.fresh = self.start_tasks(&before, &after, runtime.as_ref());
+            report.fresh = self.start_tasks(&before, &after, &runtimes);
         }
         self.end_replaced(&before, &after);
         // Not under the lock: a log subscriber may replace, too.
@@ -148,6 +150,13 @@ impl ResourceServer {
         for authority in replaced {
             authority.liveness.end();
         }
+        #[cfg(feature = "status-list")]
+        {
+            let kept: HashSet<_> = status_lists(after).map(Arc::as_ptr).collect();
+            for lists in status_lists(before).filter(|lists| !kept.contains(&Arc::as_ptr(lists))) {
+                lists.retire();
+            }
+        }
         #[cfg(feature = "jwks")]
         {
             let kept: HashSet<_> = fetched(after).map(Arc::as_ptr).collect();
@@ -163,37 +172,33 @@ impl ResourceServer {
 
 #[cfg(feature = "jwks")]
 impl ResourceServer {
-    /// Where tasks of the new issuers are started. `None` where the server is not connected, or there are
-    /// none.
-    fn runtime_for(
-        &self,
-        after: &Registry,
-    ) -> Result<Option<tokio::runtime::Handle>, ReplaceError> {
+    /// Where tasks of the new issuers are started: on the first of these that has not ended. Empty where
+    /// the server is not connected, or there are none.
+    fn runtimes_for(&self, after: &Registry) -> Result<Vec<tokio::runtime::Handle>, ReplaceError> {
         if !self.0.connection.is_begun() || !has_tasks(after) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let runtime = self.0.connection.runtime();
-        runtime.map(Some).ok_or(ReplaceError::NoRuntime)
+        let runtimes = self.0.connection.runtimes();
+        if runtimes.is_empty() {
+            return Err(ReplaceError::NoRuntime);
+        }
+        Ok(runtimes)
     }
 
-    /// Starts the tasks that do not run yet.
+    /// Starts the tasks that do not run yet. A runtime that has ended drops them at once, and the next one
+    /// gets them.
     fn start_tasks(
         &self,
         before: &Registry,
         after: &Registry,
-        runtime: Option<&tokio::runtime::Handle>,
+        runtimes: &[tokio::runtime::Handle],
     ) -> FreshParts {
         let known: HashSet<_> = fetched(before).map(Arc::as_ptr).collect();
         let fresh = fetched(after).filter(|keys| !known.contains(&Arc::as_ptr(keys)));
-        let mut parts = FreshParts::default();
-        let _entered = runtime.map(tokio::runtime::Handle::enter);
-        for keys in fresh {
-            if runtime.is_some() {
-                // A runtime is there.
-                let _ = refresh_task::start(keys);
-            }
-            parts.keys.push(Arc::downgrade(keys));
-        }
+        let mut parts = FreshParts {
+            keys: fresh.map(Arc::downgrade).collect(),
+            ..FreshParts::default()
+        };
         let introspector = |registry: &Registry| {
             let issuer = registry.introspected.as_ref();
             issuer.map(|issuer| Arc::clone(&issuer.introspector))
@@ -203,14 +208,22 @@ impl ResourceServer {
             |one: &Arc<_>| introspector(before).is_some_and(|old| Arc::ptr_eq(one, &old));
         if let Some(introspector) = discovered.filter(|one| !is_known(one)) {
             parts.introspector = Some(Arc::downgrade(&introspector));
-            if let Some(runtime) = runtime {
+            for runtime in runtimes {
+                let introspector = Arc::clone(&introspector);
                 // What fails is tried again when a token comes.
-                runtime.spawn(async move { introspector.resolve().await });
+                let task = runtime.spawn(async move { introspector.resolve().await });
+                if !task.is_finished() {
+                    break;
+                }
             }
         }
-        #[cfg(feature = "ssf")]
-        if runtime.is_some() {
-            // A runtime is there.
+        for runtime in runtimes {
+            let _entered = runtime.enter();
+            // A runtime is there, and what runs is not started again.
+            for keys in parts.keys.iter().filter_map(Weak::upgrade) {
+                let _ = refresh_task::start(&keys);
+            }
+            #[cfg(feature = "ssf")]
             let _ = self.start_polling();
         }
         parts
@@ -243,6 +256,15 @@ fn fetched(
     keys
 }
 
+/// The status lists of every issuer. Its members share them.
+#[cfg(feature = "status-list")]
+fn status_lists(
+    registry: &Registry,
+) -> impl Iterator<Item = &Arc<crate::runtime::status_list::lists::StatusLists>> {
+    let checks = authorities(registry).filter_map(|authority| authority.status.as_ref());
+    checks.map(|check| &check.lists)
+}
+
 /// Every authority, those of transmitters included.
 fn authorities(registry: &Registry) -> impl Iterator<Item = &Arc<IssuerAuthority>> {
     let all = registry.members();
@@ -260,10 +282,17 @@ fn difference(before: &Registry, after: &Registry) -> Replacement {
         match old.get(&name, issuer.settings.is_introspected()) {
             None => report.added.push(name),
             Some(same) if Arc::ptr_eq(same, issuer) => report.unchanged.push(name),
-            Some(other) => report.changed.push(IssuerChange {
-                issuer: name,
-                settings: other.settings.differences(&issuer.settings),
-            }),
+            Some(other) => {
+                let mut settings = other.settings.differences(&issuer.settings);
+                if settings.is_empty() {
+                    // It was alone, and what the setting means is another thing since.
+                    settings.push("introspect_jwts");
+                }
+                report.changed.push(IssuerChange {
+                    issuer: name,
+                    settings,
+                });
+            }
         }
     }
     let gone = before.issuers.iter().filter(|issuer| {

@@ -163,6 +163,40 @@ fn a_replacement_outside_a_runtime_uses_that_of_connect() {
     );
 }
 
+/// A program may replace the configuration on a runtime that lives for this alone.
+#[test]
+fn what_a_replacement_starts_lives_as_long_as_the_runtime_of_connect() {
+    let runtime = || tokio::runtime::Runtime::new().expect("a runtime");
+    let (serving, lasting) = (runtime(), runtime());
+    let clock = ManualClock::new();
+    let (one, two, three) = serving.block_on(async {
+        let two = served(&clock).await;
+        (served(&clock).await, two, served(&clock).await)
+    });
+    let server = lasting.block_on(connected(by_address(&one), &clock));
+    let brief = runtime();
+    brief.block_on(async {
+        let both = with([by_address(&one), by_address(&two)]);
+        server.replace(both).expect("sound");
+    });
+    drop(brief);
+    let app = TestApp::new(&server);
+    let verdict = |issuer: &ServedIssuer| {
+        let token = issuer.token().audience(API).sign();
+        let app = app.clone();
+        serving.block_on(async move { app.verdict(&token).await })
+    };
+    assert_eq!(verdict(&two), "200");
+    // Where that one has ended, it is the one of the replacement.
+    drop(lasting);
+    serving.block_on(async {
+        let all = with([by_address(&one), by_address(&two), by_address(&three)]);
+        let report = server.replace(all).expect("sound");
+        report.connected().await.expect("it is asked");
+    });
+    assert_eq!(verdict(&three), "200");
+}
+
 /// A request that waits for a key when its issuer is removed, or gets other rules, is decided by them.
 #[tokio::test]
 async fn a_request_that_waits_for_a_key_is_decided_by_the_new_rules() {

@@ -3,6 +3,7 @@
 mod documents;
 mod errors;
 mod fetched;
+mod introspected;
 mod property;
 mod race;
 mod remembered;

@@ -1,11 +1,12 @@
 //! How many lists are fetched and held.
 
 use portcullis::config::StatusListCheck;
-use portcullis::test_util::{Endpoint, Fault};
+use portcullis::test_util::{Endpoint, Fault, MockIssuer};
 use portcullis::time::Clock as _;
+use portcullis::{Issuer, ResourceServer};
 
 use super::{BAD_STATUS, Fixture, REFRESH, SECOND, eventually, within_time};
-use crate::support::Requests as _;
+use crate::support::{API, Requests as _, TestApp};
 
 #[tokio::test]
 async fn requests_share_one_fetch_and_their_number_is_bounded() {
@@ -124,4 +125,32 @@ async fn fetches_end_with_the_server() {
         }
     }
     assert_eq!(issuer.requests(Endpoint::StatusList), 1);
+}
+
+#[tokio::test]
+async fn list_of_an_issuer_that_is_removed_is_not_fetched_any_more() {
+    let kept = Fixture::new(StatusListCheck::new()).await;
+    let (token, other) = (kept.token(0), MockIssuer::named("https://other.example"));
+    let again = |issuer: Issuer| ResourceServer::builder(API).issuer(issuer);
+    let trusted = MockIssuer::trusted(&kept.issuer).status_list(StatusListCheck::new());
+    let removed = again(trusted).clock(kept.clock.clone());
+    let removed = removed.build().expect("sound");
+    let app = TestApp::new(&removed);
+    assert_eq!(kept.verdict(&token).await, "200");
+    assert_eq!(app.verdict(&token).await, "200");
+    kept.refresh().await;
+    eventually(|| kept.fetches() == 4).await;
+    assert_eq!(app.verdict(&token).await, "200");
+    // Its tokens are remembered, and their lists with them.
+    removed.replace(again(other.trusted())).expect("sound");
+    let verdict = app.verdict(&token).await;
+    assert_eq!(verdict, "401 invalid_token unknown_issuer");
+    for fetches in 5..7 {
+        assert_eq!(kept.verdict(&token).await, "200");
+        kept.refresh().await;
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(kept.fetches(), fetches, "the other server's alone");
+    }
 }

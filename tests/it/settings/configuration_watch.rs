@@ -1,0 +1,94 @@
+//! The watcher of the example `resource_server`: which changes of the file replace the issuers.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use portcullis::ResourceServer;
+
+use crate::support::folder::Folder;
+
+#[path = "../../../examples/configuration/file.rs"]
+mod file;
+#[path = "../../../examples/configuration/watch.rs"]
+mod watch;
+
+/// A configuration that is as long for each client of one letter.
+fn text(client: &str) -> String {
+    let keys = portcullis::test_util::MockIssuer::new().key_set();
+    let issuer = format!(
+        "[[issuer]]\noidc = \"https://id.example.com\"\nclient_id = \"{client}\"\nkey_set = '{keys}'\n"
+    );
+    format!("resource = \"https://api.example.com\"\n{issuer}")
+}
+
+fn server(path: &Path) -> ResourceServer {
+    let read = file::read(path).expect("a configuration");
+    let builder = read.into_builder().expect("sound");
+    builder.build().expect("sound")
+}
+
+async fn replaced(server: &ResourceServer, revision: u64) {
+    let waiting = async {
+        while server.revision() < revision {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waiting = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    waiting.expect("in time");
+    assert_eq!(server.revision(), revision);
+}
+
+#[tokio::test]
+async fn configuration_watch_takes_a_change_of_the_time_in_which_the_program_started() {
+    let folder = Folder::new();
+    let path = folder.write("api.toml", text("a"));
+    let watch = watch::Watch::of(path.clone());
+    let server = server(&path);
+    // As long as `connect()` waits for issuers, for one.
+    folder.write("api.toml", text("another"));
+    tokio::spawn(watch.replace_on_change(server.clone()));
+    replaced(&server, 2).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn configuration_watch_takes_another_file_of_the_same_size_and_time() {
+    let folder = Folder::new();
+    let base = text("a");
+    let link = folder.path().join("api.toml");
+    let write = |name: &str, text: &str| {
+        let path = folder.write(name, text);
+        // As stores of packages and images set it.
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        let file = File::options().write(true).open(&path).expect("a file");
+        file.set_modified(time).expect("a time");
+        path
+    };
+    let (one, two) = (
+        write("one.toml", &base),
+        write("two.toml", &base.replace("\"a\"", "\"b\"")),
+    );
+    std::os::unix::fs::symlink(&one, &link).expect("a link");
+    let watch = watch::Watch::of(link.clone());
+    let server = server(&link);
+    tokio::spawn(watch.replace_on_change(server.clone()));
+    let other = folder.path().join("other");
+    let point_to = |target: &Path| {
+        std::os::unix::fs::symlink(target, &other).expect("a link");
+        fs::rename(&other, &link).expect("renamed");
+    };
+    point_to(&two);
+    replaced(&server, 2).await;
+    // What is gone, a folder and what has a mistake change nothing; a whole file is taken again.
+    for target in ["missing.toml", "."] {
+        point_to(&folder.path().join(target));
+        tokio::time::sleep(Duration::from_millis(2100)).await;
+        assert_eq!(server.revision(), 2, "{target}");
+    }
+    point_to(&write("cut.toml", &base[..base.len() - 20]));
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    assert_eq!(server.revision(), 2, "it is cut");
+    point_to(&one);
+    replaced(&server, 3).await;
+}
