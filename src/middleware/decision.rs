@@ -84,13 +84,15 @@ impl DecisionStart {
         self.checked_from.map(|from| from.elapsed())
     }
 
-    /// The inner layer has decided, so that an outer layer of the same server does not.
-    fn replace_outer(&self, server: &ResourceServer) {
-        if let Some(outer) = &self.outer {
-            if outer.source.server.is(server) {
-                outer.state().is_over = true;
-            }
-        }
+    /// The inner layer has decided, so that an outer layer of the same server does not. The place that
+    /// the outer one has for its record.
+    fn replace_outer(&self, server: &ResourceServer) -> Option<RecordPlace> {
+        let outer = self.outer.as_ref();
+        let outer = outer.filter(|outer| outer.source.server.is(server))?;
+        let mut state = outer.state();
+        // A request that is repeated between the layers comes here again.
+        let is_first = !std::mem::replace(&mut state.is_over, true);
+        is_first.then(|| std::mem::take(&mut state.place))
     }
 }
 
@@ -102,10 +104,10 @@ impl DecisionSource {
         rejection: &Rejection,
         facts: &DecisionFacts,
     ) {
-        start.replace_outer(&self.server);
+        let place = start.replace_outer(&self.server).unwrap_or_default();
         let outcome = outcome_of(rejection);
         let decided = (outcome, DecisionStage::Layer, Some(rejection));
-        self.tell(decided, facts, RecordPlace::default());
+        self.tell(decided, facts, place);
     }
 
     /// The fingerprint of a token, where it is recorded.
@@ -147,8 +149,10 @@ impl DecisionCell {
         facts: DecisionFacts,
         passed: Option<&Rejection>,
     ) -> Result<Arc<Self>, Outage> {
-        let place = source.server.listeners().reserve()?;
-        start.replace_outer(&source.server);
+        let place = match start.replace_outer(&source.server) {
+            Some(place) => place,
+            None => source.server.listeners().reserve()?,
+        };
         let cell = Arc::new(Self {
             source,
             facts,

@@ -1,6 +1,7 @@
 //! The queue between requests and the sink of decision records.
 //!
-//! 1. Bounded: a record that has no place is dropped and counted.
+//! 1. Bounded: a record that has no place is dropped and counted. Strangers have half of the places, so
+//!    that what they send displaces no record of a caller.
 //! 2. One task takes the records in their order. It begins with the first record, since only then there
 //!    is a runtime for sure, and ends with the server.
 //! 3. The sink is foreign code: an error or a panic of it is counted, and the next record follows.
@@ -46,6 +47,8 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 pub trait DecisionSink: Send + Sync + 'static {
     /// Writes one record. The next one comes when this has ended, so a timeout belongs in here.
+    /// [`flush_decision_records`](crate::ResourceServer::flush_decision_records) does not: it would wait
+    /// for itself.
     ///
     /// # Errors
     ///
@@ -133,21 +136,26 @@ impl DecisionQueue {
         sender.try_reserve_owned().ok().map(QueuePlace)
     }
 
-    /// Adds a record, in the place that it has.
-    pub(crate) fn push(&self, record: DecisionRecord, place: Option<QueuePlace>) {
+    /// Adds a record, in the place that it has. `is_known`: it is about a caller with a good token.
+    pub(crate) fn push(&self, record: DecisionRecord, place: Option<QueuePlace>, is_known: bool) {
         let message = Message::Record(Box::new(record));
         let is_sent = match place {
             Some(QueuePlace(permit)) => {
                 permit.send(message);
                 true
             }
-            None => self.sender.try_send(message).is_ok(),
+            None if is_known || self.is_half_free() => self.sender.try_send(message).is_ok(),
+            None => false,
         };
         if is_sent {
             self.begin();
         } else {
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn is_half_free(&self) -> bool {
+        self.sender.capacity() > self.sender.max_capacity() / 2
     }
 
     /// Starts the task, once there is a runtime.
@@ -257,7 +265,8 @@ impl DecisionQueueStatus {
         self.failed
     }
 
-    /// Records that are lost since the queue was full, or its task had ended with its runtime.
+    /// Records that are lost since the queue was full, or half full of strangers' requests, or its task
+    /// had ended with its runtime.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped

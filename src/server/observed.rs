@@ -44,8 +44,8 @@ impl ResourceServer {
     }
 
     /// Waits until the sink has got every decision record that is in the queue now: call it last, after
-    /// the server has stopped to take requests. At once without a sink, and where no record was ever
-    /// written.
+    /// the server has stopped to take requests. It waits as long as the sink takes, so put a timeout around
+    /// it. At once without a sink, and where no record was ever written.
     pub async fn flush_decision_records(&self) {
         let records = self.listeners().records();
         if let Some(queue) = records.and_then(|records| records.queue()) {

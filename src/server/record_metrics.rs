@@ -1,10 +1,12 @@
 //! The gauges, and the counters that the server keeps itself, as metrics.
 
+use std::collections::HashMap;
 #[cfg(feature = "redis")]
 use std::time::Duration;
 
 use metrics::{counter, gauge};
 
+use crate::model::time::UnixTime;
 use crate::server::resource_server::ResourceServer;
 
 impl ResourceServer {
@@ -27,13 +29,7 @@ impl ResourceServer {
             gauge!("portcullis_replay_store_entries").set(count(store.entries()));
             gauge!("portcullis_replay_store_capacity").set(count(store.capacity()));
         }
-        for layer in self.observe_only_status() {
-            let resource = layer.resource().to_owned();
-            gauge!("portcullis_observe_only_until_seconds", "resource" => resource.clone())
-                .set(seconds_of(layer.until().as_secs()));
-            gauge!("portcullis_observe_only", "resource" => resource)
-                .set(flag(layer.is_observing()));
-        }
+        self.record_observing();
         #[cfg(feature = "jwks")]
         self.record_issuers();
         #[cfg(feature = "jwks")]
@@ -42,6 +38,21 @@ impl ResourceServer {
         self.record_shared_store();
         #[cfg(feature = "status-list")]
         self.record_status_lists();
+    }
+
+    /// A resource is open as long as one of its layers observes: the latest end counts.
+    fn record_observing(&self) {
+        let mut latest: HashMap<String, (bool, UnixTime)> = HashMap::new();
+        for layer in self.observe_only_status() {
+            let state = (layer.is_observing(), layer.until());
+            let seen = latest.entry(layer.resource().to_owned()).or_insert(state);
+            *seen = state.max(*seen);
+        }
+        for (resource, (is_observing, until)) in latest {
+            gauge!("portcullis_observe_only_until_seconds", "resource" => resource.clone())
+                .set(seconds_of(until.as_secs()));
+            gauge!("portcullis_observe_only", "resource" => resource).set(flag(is_observing));
+        }
     }
 
     #[cfg(feature = "jwks")]

@@ -60,6 +60,9 @@ impl<M, E> AuthenticateLayer<M, E> {
     /// proofs is never asked. The application's own [checks](crate::ResourceServerBuilder::check) are
     /// called, with a token that passes everything else.
     ///
+    /// Of a layer that [only observes](crate::layer::DangerousLayer::observe_only_until) the conclusion is
+    /// what it would do, and a step says that the request goes on all the same.
+    ///
     /// Guards and extractors of the route are not part of it. The last steps name the kind of caller,
     /// the evidence of a tenant that it lacks, and its scope.
     pub fn explain(&self, request: &Parts) -> Explanation {
@@ -107,6 +110,7 @@ impl LayerPolicy {
         if let Some(fault) = self.setting_fault {
             record.refuse(Check::LayerSettings, fault.rejection());
         }
+        self.explain_observing(record);
         // A proxy's field changes the request, so it is a copy that is explained.
         let mut request = Request::from_parts(request.clone(), ());
         if let Some(proxy) = &self.certificate_proxy {
@@ -131,6 +135,21 @@ impl LayerPolicy {
                 let rejection = Rejection::from(RejectionKind::MissingToken);
                 record.refuse(Check::Credential, rejection);
             }
+        }
+    }
+
+    /// A layer that only observes now lets a request go on that this refuses.
+    fn explain_observing(&self, record: &mut Record) {
+        let Some(observe_only) = &self.observe_only else {
+            return;
+        };
+        if observe_only.observes(self.server.wall_clock()) {
+            let reason = format!(
+                "the layer only observes until {}: a request that it refuses goes on, without a caller",
+                observe_only.until()
+            );
+            let step = Step::noted(Check::LayerSettings).because(reason);
+            record.push(step.by_setting("observe_only_until"));
         }
     }
 

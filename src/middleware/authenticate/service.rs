@@ -149,6 +149,7 @@ impl Authenticator {
                 return Err(Refused {
                     rejection,
                     verified,
+                    used_proof: dpop.and_then(|dpop| dpop.used_proof),
                 });
             }
         };
@@ -172,16 +173,22 @@ impl Authenticator {
         })
     }
 
-    /// Lets a request go on that is refused, as one where nothing was sent: this layer only observes.
+    /// Lets a request go on that is refused, as one where nothing was sent: this layer only observes. The
+    /// token is told of in its decision alone.
     fn pass<B>(
         &self,
         request: &mut Request<B>,
         protocol: ResponseProtocol,
-        rejection: &Rejection,
+        refused: &Refused,
         start: &DecisionStart,
     ) -> Result<AfterResponse, Refused> {
+        let Refused {
+            rejection,
+            verified,
+            used_proof,
+        } = refused;
         log_refusal(rejection, &self.0.server);
-        let decision = self.open_decision(request, start, None, Some(rejection))?;
+        let decision = self.open_decision(request, start, verified.as_ref(), Some(rejection))?;
         let schemes = SentSchemes::of(request.headers());
         request.extensions_mut().insert(AuthContext {
             verified: None,
@@ -189,7 +196,7 @@ impl Authenticator {
             other_context: false,
             reply: ReplyForm { protocol, schemes },
             demanded: DemandedScopes::default(),
-            used_proof: None,
+            used_proof: *used_proof,
             decision: decision.clone(),
         });
         Ok(AfterResponse {
@@ -212,7 +219,7 @@ impl Authenticator {
         };
         match admitted {
             Err(refused) if self.0.observes(&refused.rejection) => {
-                self.pass(request, protocol, &refused.rejection, start)
+                self.pass(request, protocol, &refused, start)
             }
             admitted => admitted,
         }
@@ -236,6 +243,7 @@ impl Authenticator {
             Err(outage) => Err(Refused {
                 rejection: outage.into(),
                 verified: verified.cloned(),
+                used_proof: None,
             }),
         }
     }
@@ -312,6 +320,7 @@ impl Authenticator {
         let Refused {
             rejection,
             verified,
+            ..
         } = refused;
         let rejection = &rejection;
         log_refusal(rejection, &self.0.server);
@@ -397,6 +406,8 @@ where
 struct Refused {
     rejection: Rejection,
     verified: Option<SharedRequest>,
+    /// The DPoP proof that it has used up.
+    used_proof: Option<ProofFingerprint>,
 }
 
 impl From<Rejection> for Refused {
@@ -404,6 +415,7 @@ impl From<Rejection> for Refused {
         Self {
             rejection,
             verified: None,
+            used_proof: None,
         }
     }
 }

@@ -28,6 +28,12 @@ pub(super) struct KeySourceCheck<'s> {
     pub(super) leeway: Duration,
 }
 
+/// Why a discovery document cannot be used.
+enum DocumentFault {
+    OtherIssuer,
+    Unusable,
+}
+
 impl KeySourceCheck<'_> {
     /// Asks for the documents, and tells what is wrong with them.
     pub(super) async fn run(&self, findings: &mut IssuerFindings) {
@@ -41,14 +47,16 @@ impl KeySourceCheck<'_> {
         self.check_key_set(&url, findings).await;
     }
 
-    /// The address of the key set in the first document that there is.
+    /// The address of the key set in the first document that can be used.
     async fn discover(
         &self,
         candidates: &[String],
         findings: &mut IssuerFindings,
     ) -> Option<String> {
         let mut statuses = Vec::new();
+        let mut unusable = Vec::new();
         for candidate in candidates {
+            let so_far = findings.findings.len();
             match self.source.fetcher.probe(candidate).await {
                 Err(error) => {
                     self.unreachable("discovery", &error, findings);
@@ -56,13 +64,27 @@ impl KeySourceCheck<'_> {
                 }
                 Ok(response) if response.status == 200 => {
                     self.check_clock(&response, findings);
-                    return self.check_document(candidate, &response.body, findings);
+                    match self.check_document(candidate, &response.body, findings) {
+                        Ok(url) => return Some(url),
+                        Err(DocumentFault::OtherIssuer) => return None,
+                        // As a server does: it may be a page that answers any path.
+                        Err(DocumentFault::Unusable) => {
+                            let of_this = findings.findings.split_off(so_far);
+                            if unusable.is_empty() {
+                                unusable = of_this;
+                            }
+                        }
+                    }
                 }
                 Ok(response) => {
                     let shown = url::shown(candidate);
                     statuses.push(format!("`{shown}` answered {}", response.status));
                 }
             }
+        }
+        if !unusable.is_empty() {
+            findings.findings.extend(unusable);
+            return None;
         }
         let text = format!(
             "no discovery document: {}; the issuer has another path, or none is published",
@@ -77,12 +99,12 @@ impl KeySourceCheck<'_> {
         address: &str,
         body: &[u8],
         findings: &mut IssuerFindings,
-    ) -> Option<String> {
+    ) -> Result<String, DocumentFault> {
         let shown = url::shown(address);
         let Ok(document) = Object::parse(body) else {
             let text = format!("`{shown}` is not one json object of distinct members");
             findings.error("discovery.malformed", text, Some("key_set_url"));
-            return None;
+            return Err(DocumentFault::Unusable);
         };
         let text_of = |name| {
             let text = document.get(name).and_then(Value::as_text);
@@ -92,7 +114,7 @@ impl KeySourceCheck<'_> {
         let Some(named) = text_of("issuer") else {
             let text = format!("`{shown}` has no string `issuer`");
             findings.error("discovery.malformed", text, Some("key_set_url"));
-            return None;
+            return Err(DocumentFault::Unusable);
         };
         if !config.is_named(&named) {
             let difference = UrlDifference::of(&config.issuer, &named);
@@ -104,20 +126,23 @@ impl KeySourceCheck<'_> {
             );
             let name = format!("issuer_mismatch.{}", difference.as_str());
             findings.error(name, text, Some("issuer"));
-            return None;
+            return Err(DocumentFault::OtherIssuer);
         }
         let Some(uri) = text_of("jwks_uri") else {
             let text = format!("`{shown}` has no string `jwks_uri`");
             findings.error("discovery.malformed", text, Some("key_set_url"));
-            return None;
+            return Err(DocumentFault::Unusable);
         };
         if let Err(phrase) = url::check(&uri, config.http_options.plain_http) {
             let text = format!("the `jwks_uri` of `{shown}` {phrase}");
             findings.error("discovery.malformed", text, Some("key_set_url"));
-            return None;
+            return Err(DocumentFault::Unusable);
         }
         findings.good("discovery", format!("`{shown}` is about the issuer"));
-        Some(uri.into_owned())
+        Ok(match &config.key_set_origin {
+            Some(origin) => url::at_origin(&uri, origin),
+            None => uri.into_owned(),
+        })
     }
 
     async fn check_key_set(&self, address: &str, findings: &mut IssuerFindings) {

@@ -20,7 +20,8 @@ use crate::server::observe::request_decision::RequestDecision;
 /// Issuers that have labels of their own; further ones are counted as [`OTHER`].
 const MOST_ISSUERS: usize = 1_000;
 
-/// Counters whose handles are kept; further ones are looked up in the recorder.
+/// Counters whose handles are kept. With one more all are forgotten, and found in the recorder again: each
+/// replacement of an issuer leaves handles that are never used again.
 const MOST_HANDLES: usize = 16_384;
 
 /// The label of issuers beyond the bound.
@@ -170,9 +171,19 @@ impl Metrics {
             _labels: (issuer, Arc::clone(decision.resource)),
         };
         made_counter.count(decision);
-        if made.handles < MOST_HANDLES {
-            made.handles += 1;
-            self.decisions.insert(key.hash(), made_counter);
+        if made.handles == MOST_HANDLES {
+            self.forget_handles();
+            made.handles = 0;
+        }
+        made.handles += 1;
+        self.decisions.insert(key.hash(), made_counter);
+    }
+
+    fn forget_handles(&self) {
+        let mut hashes = Vec::with_capacity(MOST_HANDLES);
+        self.decisions.for_each(|hash, _| hashes.push(hash));
+        for hash in hashes {
+            self.decisions.remove(hash);
         }
     }
 
@@ -269,3 +280,6 @@ impl std::fmt::Debug for Metrics {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ impl RecordWriter {
         }
         #[cfg(feature = "jwks")]
         if let Some(queue) = &self.queue {
-            queue.push(record, place.queue);
+            queue.push(record, place.queue, decision.verified.is_some());
         }
         #[cfg(not(feature = "jwks"))]
         let RecordPlace {} = place;

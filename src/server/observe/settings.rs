@@ -199,7 +199,8 @@ impl DecisionRecords {
         self
     }
 
-    /// How many records the queue of the sink holds, 1 to 1,000,000. Default: 8,192, a few MiB, and some
+    /// How many records the queue of the sink holds, 1 to 1,000,000. Requests without a good token take at
+    /// most half of them, rounded up, so that strangers displace no record of a caller. Default: 8,192, a few MiB, and some
     /// seconds of a busy instance.
     pub fn queue_capacity(mut self, records: usize) -> Self {
         self.once.set("queue_capacity", &records);

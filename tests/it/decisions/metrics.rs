@@ -215,6 +215,26 @@ async fn metrics_have_the_state_of_key_sets_endpoints_and_queues() {
     }
 }
 
+#[tokio::test]
+async fn metrics_say_that_a_resource_is_open_while_one_of_its_layers_observes() {
+    let now = portcullis::time::SystemClock::new();
+    let now = portcullis::time::Clock::now(&now);
+    let later = now.saturating_add(std::time::Duration::from_secs(3600));
+    let past = portcullis::time::UnixTime::from_secs(1_000_000_000);
+    for (first, second, is_open) in [(later, past, 1.0), (past, later, 1.0), (past, past, 0.0)] {
+        recording!(handle, _guard);
+        let server = builder(&MockIssuer::new()).build().expect("sound settings");
+        let layer = |until| server.authenticate().danger().observe_only_until(until);
+        let _layers = (layer(first), layer(second));
+        let text = scrape(&server, &handle).await;
+        let value = |name| sample(&text, name, &[&format!("resource=\"{API}\"")]);
+        assert_eq!(value("portcullis_observe_only"), Some(is_open), "{text}");
+        let until = value("portcullis_observe_only_until_seconds").expect("a sample");
+        let expected = first.max(second).as_secs().to_string();
+        assert_eq!(until.to_string(), expected);
+    }
+}
+
 /// The names of metrics in a text.
 fn names(text: &str) -> BTreeSet<String> {
     let is_part = |one: char| one.is_ascii_lowercase() || one == '_';

@@ -1,16 +1,19 @@
 //! A layer that only observes: what it would have refused goes on, until a day.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::routing::get;
+use portcullis::binding::{Binding, Dpop};
 use portcullis::layer::RequireScopeLayer;
-use portcullis::test_util::{ManualClock, MockIssuer};
+use portcullis::observe::{Observer, RequestDecision};
+use portcullis::test_util::{DpopKey, ManualClock, MockIssuer};
 use portcullis::time::Clock as _;
 use portcullis::{AccessToken, ResourceServer, Scoped};
 
 use super::Decisions;
 use crate::support::logs::Logs;
-use crate::support::{Requests as _, TestApp, builder};
+use crate::support::{API, Requests as _, TestApp, builder};
 
 portcullis::scopes! { Write = "missions/write"; }
 
@@ -175,5 +178,92 @@ async fn observe_only_layer_with_two_ends_answers_500() {
     ] {
         let app = TestApp::behind(layer(ends)).route("/", get(async || {}));
         assert_eq!(app.verdict(&token).await, verdict);
+    }
+}
+
+#[tokio::test]
+async fn observe_only_layer_leaves_the_proof_of_a_request_to_the_layer_inside() {
+    let clock = ManualClock::new();
+    let issuer = MockIssuer::new().with_clock(clock.clone());
+    let key = DpopKey::generate().with_clock(clock.clone());
+    let decisions = Decisions::default();
+    let server = builder(&issuer)
+        .clock(clock.clone())
+        .dpop(Dpop::accepted())
+        .observer(decisions.clone())
+        .build()
+        .expect("sound settings");
+    let until = clock.now().saturating_add(DAY);
+    let observing = server.authenticate().require_binding(Binding::MutualTls);
+    let observing = observing.danger().observe_only_until(until);
+    let inside = get(async |_: AccessToken| "in").route_layer(server.authenticate());
+    let app = TestApp::behind(observing)
+        .route("/inside", inside)
+        .route("/alone", get(async |_: Option<AccessToken>| "in"));
+    let token = issuer.token().audience(API).bound_to_key(&key).sign();
+    let send = async |path: &str, proof: &str| {
+        let authorization = format!("DPoP {token}");
+        let fields = [("authorization", authorization.as_str()), ("dpop", proof)];
+        app.send(path, &fields).await.verdict()
+    };
+    for path in ["/alone", "/inside"] {
+        let proof = key.proof("GET", &format!("https://api.example.com{path}"));
+        let proof = proof.access_token(&token).sign();
+        assert_eq!(send(path, &proof).await, "200", "{path}");
+        if path == "/inside" {
+            let replayed = "401 invalid_dpop_proof proof_replayed";
+            assert_eq!(send(path, &proof).await, replayed);
+        }
+    }
+    let told = decisions.take();
+    assert_eq!(
+        told,
+        [
+            "observed layer binding",
+            "admitted layer",
+            "refused layer proof_replayed"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn observe_only_layer_records_the_caller_of_a_good_token_that_it_would_refuse() {
+    let stage = stage();
+    let seen = Callers::default();
+    let server = builder(&stage.issuer)
+        .clock(stage.clock.clone())
+        .observer(seen.clone())
+        .build()
+        .expect("sound settings");
+    let until = stage.clock.now().saturating_add(DAY);
+    let layer = server.authenticate().require_binding(Binding::MutualTls);
+    let observing = layer.clone().danger().observe_only_until(until);
+    let token = stage.issuer.token().subject("user-1");
+    let (good, bad) = (token.sign(), token.tampered_signature());
+    for layer in [layer, observing] {
+        let app = TestApp::behind(layer).route("/", get(async || {}));
+        let _ = app.verdict(&good).await;
+        let _ = app.verdict(&bad).await;
+    }
+    assert_eq!(
+        *seen.0.lock().expect("no panic"),
+        [
+            "refused user-1",
+            "refused -",
+            "observed user-1",
+            "observed -"
+        ]
+    );
+}
+
+/// Outcome and subject of each decision.
+#[derive(Clone, Default)]
+struct Callers(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Callers {
+    fn decided(&self, decision: &RequestDecision<'_>) {
+        let subject = decision.subject().map_or("-", |subject| subject.as_str());
+        let line = format!("{} {subject}", decision.outcome().as_str());
+        self.0.lock().expect("no panic").push(line);
     }
 }

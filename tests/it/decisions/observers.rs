@@ -1,7 +1,7 @@
 //! What observers are told: one decision for each request, from the layer and every guard together.
 
 use std::future::pending;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -340,4 +340,60 @@ async fn decision_of_the_mcp_layer_is_a_guards() {
     let writer = issuer.token().scope("missions:write").sign();
     assert_eq!(call(writer).await, StatusCode::OK);
     assert_eq!(decisions.take(), [ADMITTED]);
+}
+
+/// Calls back into its server at each decision.
+#[derive(Clone, Default)]
+struct CallsBack(Arc<OnceLock<(ResourceServer, MockIssuer)>>, Decisions);
+
+impl Observer for CallsBack {
+    fn decided(&self, decision: &RequestDecision<'_>) {
+        self.1.decided(decision);
+        let Some((server, issuer)) = self.0.get() else {
+            return;
+        };
+        let _ = server.observe_only_status();
+        let changed = issuer
+            .trusted()
+            .leeway(Duration::from_secs(server.revision()));
+        let replacement = ResourceServer::builder(API).issuer(changed);
+        server.replace(replacement).expect("a sound replacement");
+        let request = Request::get("/").body(()).expect("a request");
+        let _ = server.explain(&request.into_parts().0);
+    }
+}
+
+#[tokio::test]
+async fn decision_is_told_to_an_observer_that_replaces_the_configuration() {
+    let issuer = MockIssuer::new();
+    let observer = CallsBack::default();
+    let server = builder(&issuer).observer(observer.clone()).build();
+    let server = server.expect("sound settings");
+    let _ = observer.0.set((server.clone(), issuer.clone()));
+    let app = TestApp::new(&server);
+    let token = issuer.token().sign();
+    for _ in 0..3 {
+        assert_eq!(app.verdict(&token).await, "200");
+        let bad = issuer.token().tampered_signature();
+        assert_eq!(app.verdict(&bad).await, "401 invalid_token signature");
+    }
+    assert_eq!(observer.1.take().len(), 6);
+    assert_eq!(server.revision(), 7);
+}
+
+#[tokio::test]
+async fn decision_of_a_handler_that_panics_is_told_once() {
+    let issuer = MockIssuer::new();
+    let (server, decisions) = watched(&issuer);
+    let app = TestApp::behind(server.authenticate())
+        .route(
+            "/",
+            get(async |_: AccessToken| panic!("the handler panics") as ()),
+        )
+        .route("/good", get(async |_: AccessToken| {}));
+    let token = issuer.token().sign();
+    assert_eq!(app.get("/good", &token).await.verdict(), "200");
+    let panicked = tokio::spawn(async move { app.verdict(&token).await }).await;
+    assert!(panicked.is_err_and(|error| error.is_panic()));
+    assert_eq!(decisions.take(), ["admitted layer", "admitted layer"]);
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::routing::get;
+use portcullis::binding::Binding;
 use portcullis::observe::{
     DecisionOutcome, DecisionRecord, DecisionRecords, DecisionSink, DecisionStage, QueueFull,
     SinkError, SubjectIds,
@@ -195,6 +196,30 @@ async fn decision_record_is_one_event_for_each_request_with_names_escaped() {
 }
 
 #[tokio::test]
+async fn decision_record_is_an_event_with_the_names_of_tenants_escaped() {
+    let issuer = MockIssuer::new();
+    let rules = TenantClaims::by_workspace("workspace").account_claim("account");
+    let server = ResourceServer::builder(API)
+        .issuer(issuer.trusted().tenant_claims(rules))
+        .decision_records(DecisionRecords::new())
+        .build()
+        .expect("sound settings");
+    let app = TestApp::new(&server);
+    for (id, shown) in [("acme", "acme"), ("a\u{202e}\"b", "a\\u{202e}\\\"b")] {
+        let token = issuer.token().claim("workspace", id).claim("account", id);
+        let logs = Logs::default();
+        let listening = logs.listen();
+        assert_eq!(app.verdict(&token.sign()).await, "200");
+        drop(listening);
+        let text = logs.text();
+        for field in ["account", "workspace"] {
+            let field = format!("{field}={shown} ");
+            assert!(text.contains(&field), "{field}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn decision_record_has_fingerprints_that_are_equal_under_one_key() {
     let issuer = MockIssuer::new();
     let token = issuer.token().subject("user-1").without("jti").sign();
@@ -298,6 +323,74 @@ async fn decision_records_without_a_place_keep_requests_out_where_the_setting_sa
     let outcome = DecisionOutcome::Admitted;
     let recorded = records.iter().filter(|record| record.outcome() == outcome);
     assert_eq!(recorded.count() as u64, admitted + 1, "each has its record");
+}
+
+#[tokio::test]
+async fn decision_records_of_strangers_displace_none_of_callers() {
+    for full in [QueueFull::Refuse, QueueFull::DropNewest] {
+        let issuer = MockIssuer::new();
+        let kept = Kept::with(0);
+        let records = DecisionRecords::new()
+            .sink(kept.clone())
+            .queue_capacity(8)
+            .when_queue_is_full(full);
+        let server = recording(&issuer, records);
+        let app = TestApp::new(&server);
+        let (good, bad) = (issuer.token().sign(), issuer.token().tampered_signature());
+        for _ in 0..40 {
+            assert_eq!(app.verdict(&bad).await, "401 invalid_token signature");
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..4 {
+            assert_eq!(app.verdict(&good).await, "200", "{full:?}");
+        }
+        kept.1.add_permits(100);
+        server.flush_decision_records().await;
+        let records = kept.take();
+        let of = |outcome| records.iter().filter(|it| it.outcome() == outcome).count();
+        assert_eq!(of(DecisionOutcome::Admitted), 4, "{full:?}");
+        let refused = of(DecisionOutcome::Refused);
+        assert!((4..=5).contains(&refused), "{full:?}: {refused}");
+        let status = server.decision_records_status().expect("a sink");
+        assert_eq!(status.dropped(), 40 - refused as u64);
+    }
+}
+
+#[tokio::test]
+async fn decision_records_of_nested_layers_take_one_place_in_the_queue() {
+    let issuer = MockIssuer::new();
+    let kept = Kept::at_once();
+    let records = DecisionRecords::new()
+        .sink(kept.clone())
+        .queue_capacity(1)
+        .when_queue_is_full(QueueFull::Refuse);
+    let server = recording(&issuer, records);
+    let inner = server.authenticate();
+    let stricter = server.authenticate().require_binding(Binding::Dpop);
+    let app = TestApp::behind(server.authenticate())
+        .route("/alone", get(async |_: AccessToken| {}))
+        .route("/", get(async |_: AccessToken| {}).route_layer(inner))
+        .route("/bound", get(async || {}).route_layer(stricter));
+    let token = issuer.token().sign();
+    for (path, verdict, outcome) in [
+        ("/alone", "200", DecisionOutcome::Admitted),
+        ("/", "200", DecisionOutcome::Admitted),
+        // The record of a refusal has the place that the outer layer has taken.
+        (
+            "/bound",
+            "401 invalid_token binding",
+            DecisionOutcome::Refused,
+        ),
+    ] {
+        assert_eq!(app.get(path, &token).await.verdict(), verdict, "{path}");
+        server.flush_decision_records().await;
+        let [record] = &kept.take()[..] else {
+            panic!("one record of {path}");
+        };
+        assert_eq!(record.outcome(), outcome, "{path}");
+    }
+    let status = server.decision_records_status().expect("a sink");
+    assert_eq!((status.dropped(), status.queued()), (0, 0));
 }
 
 #[tokio::test]

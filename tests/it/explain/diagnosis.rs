@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::API;
 use crate::support::certificate::{Authority, Host, self_signed};
-use crate::support::endpoint::{Endpoint, json as answer};
+use crate::support::endpoint::{Endpoint, json as answer, raw};
 use crate::support::introspection::issuer as introspected;
 use crate::support::tls_key_set::TlsKeySet;
 
@@ -270,4 +270,68 @@ async fn diagnosis_tries_endpoints_and_our_credentials() {
     site.break_endpoint_with(Served::UserInfo, Fault::Status(404));
     let wrong = diagnosed(with_users()).await;
     assert_eq!(problems(&wrong), ["userinfo.failed"], "{wrong}");
+}
+
+#[tokio::test]
+async fn diagnosis_reads_the_key_set_at_the_origin_of_the_setting() {
+    let issuer = MockIssuer::named("https://kubernetes.default.svc.cluster.local");
+    let (name, key_set) = (issuer.issuer(), issuer.key_set());
+    let api = Endpoint::doing(move |question| {
+        let body = match &*question.target {
+            "/openid/v1/jwks" => key_set.clone(),
+            _ => json!({"issuer": name, "jwks_uri": "https://127.0.0.1:1/openid/v1/jwks"})
+                .to_string(),
+        };
+        raw(200, "application/json", body)
+    })
+    .await;
+    let at = || {
+        let document = format!("{}/.well-known/openid-configuration", api.origin());
+        Issuer::oidc(issuer.issuer()).discovery_url(document)
+    };
+    let without = diagnosed(at()).await;
+    assert_eq!(
+        problems(&without),
+        ["key_set.connection_refused"],
+        "{without}"
+    );
+    let with = diagnosed(at().key_set_origin(api.origin())).await;
+    assert_eq!(problems(&with), [""; 0], "{with}");
+}
+
+#[tokio::test]
+async fn diagnosis_tries_the_next_address_where_a_page_is_no_discovery_document() {
+    for (place, expected) in [
+        ("/.well-known/oauth-authorization-server/realms/main", ""),
+        ("/nowhere", "discovery.malformed"),
+    ] {
+        let keys = mock().key_set();
+        let endpoint = Endpoint::doing(move |question| {
+            let host = question.header("host");
+            if question.target == place {
+                let issuer = format!("http://{host}/realms/main");
+                answer(
+                    200,
+                    &json!({"issuer": issuer, "jwks_uri": format!("http://{host}/jwks")}),
+                )
+            } else if question.target == "/jwks" {
+                raw(200, "application/json", keys.clone())
+            } else {
+                // An application of one page, for any path.
+                raw(200, "text/html", "<html>")
+            }
+        })
+        .await;
+        let issuer = || Issuer::oidc(format!("{}/realms/main", endpoint.origin()));
+        let server = ResourceServer::builder(API).issuer(issuer());
+        let server = server.build().expect("sound settings").connect().await;
+        let is_ready = server.expect("down is a status").ready();
+        assert_eq!(is_ready, expected.is_empty());
+        let diagnosis = diagnosed(issuer()).await;
+        let expected: Vec<&str> = Some(expected)
+            .filter(|name| !name.is_empty())
+            .into_iter()
+            .collect();
+        assert_eq!(problems(&diagnosis), expected, "{diagnosis}");
+    }
 }

@@ -1,7 +1,10 @@
 //! An explanation changes nothing, runs the checks behind a failure, and says what is not verified.
 
+use std::time::Duration;
+
 use portcullis::explain::{Check, StepOutcome};
 use portcullis::test_util::{ManualClock, MockIssuer};
+use portcullis::time::Clock as _;
 use portcullis::{Algorithm, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use super::{bearer, explained, failed, parts, verdict};
@@ -155,6 +158,36 @@ async fn explanation_of_a_layer_has_the_demands_of_the_layer() {
     assert_eq!(verdict(&told), "nothing_sent");
     let told = explained(server.authenticate(), nothing).await;
     assert_eq!(verdict(&told), "missing_token");
+}
+
+#[tokio::test]
+async fn explanation_of_a_layer_that_only_observes_says_that_the_request_goes_on() {
+    let clock = ManualClock::new();
+    let issuer = MockIssuer::new().with_clock(clock.clone());
+    let server = builder(&issuer).clock(clock.clone()).build();
+    let server = server.expect("sound settings");
+    let day = Duration::from_secs(24 * 3600);
+    let until = clock.now().saturating_add(day);
+    let layer = server.authenticate().danger().observe_only_until(until);
+    let token = issuer.token().expires_in(day * 3);
+    let bad = bearer(&token.tampered_signature());
+    let good = bearer(&token.sign());
+    let note = |parts: &http::request::Parts| {
+        let told = layer.explain(parts);
+        let step = told.steps().first().expect("a step").clone();
+        let is_note = step.outcome() == StepOutcome::Noted;
+        assert_eq!(
+            is_note,
+            step.setting() == Some("observe_only_until"),
+            "{told}"
+        );
+        (verdict(&told), is_note)
+    };
+    assert_eq!(note(&bad), ("invalid_token signature".to_owned(), true));
+    assert_eq!(note(&good), ("admitted".to_owned(), true));
+    clock.advance(day);
+    assert_eq!(note(&bad), ("invalid_token signature".to_owned(), false));
+    assert_eq!(note(&good), ("admitted".to_owned(), false));
 }
 
 #[tokio::test]
