@@ -3,6 +3,7 @@
 mod documents;
 mod errors;
 mod fetched;
+mod loaded;
 mod property;
 mod race;
 mod remembered;
