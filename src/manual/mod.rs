@@ -143,6 +143,7 @@ pub mod decisions {}
 pub mod explain {}
 
 #[doc = include_str!("links.md")]
+#[doc = include_str!("../../docs/pictures/dashboard.md")]
 #[doc = include_str!("metrics.md")]
 pub mod metrics {}
 

@@ -17,7 +17,11 @@ impl ResourceServer {
     /// [`Metrics`](crate::observe::Metrics).
     pub fn record_metrics(&self) {
         gauge!("portcullis_ready").set(flag(self.ready()));
-        gauge!("portcullis_revocations").set(count(self.revocations().len()));
+        gauge!("portcullis_configuration_revision").set(number(self.revision()));
+        let revocations = self.revocations();
+        gauge!("portcullis_revocations").set(count(revocations.len()));
+        gauge!("portcullis_revocations_capacity").set(count(revocations.capacity()));
+        gauge!("portcullis_revocations_loaded").set(flag(revocations.is_loaded()));
         if let Some(cache) = self.token_cache_status() {
             gauge!("portcullis_token_cache_entries").set(count(cache.entries()));
             gauge!("portcullis_token_cache_bytes").set(count(cache.bytes()));
@@ -64,6 +68,10 @@ impl ResourceServer {
             ];
             gauge!("portcullis_key_set_usable", &labels).set(flag(set.state().is_usable()));
             gauge!("portcullis_key_set_fresh", &labels).set(flag(set.state().as_str() == "fresh"));
+            gauge!("portcullis_key_set_from_copy", &labels)
+                .set(flag(set.state().as_str() == "from_copy"));
+            counter!("portcullis_key_set_copy_failures_total", &labels)
+                .absolute(set.copy_failures());
             gauge!("portcullis_key_set_keys", &labels).set(count(set.keys()));
             gauge!("portcullis_key_set_skipped_keys", &labels).set(count(set.skipped().len()));
             gauge!("portcullis_key_set_consecutive_failures", &labels)
@@ -144,6 +152,11 @@ fn flag(is_so: bool) -> f64 {
 #[allow(clippy::cast_precision_loss)] // exact up to 2^53
 fn count(number: usize) -> f64 {
     number as f64
+}
+
+#[allow(clippy::cast_precision_loss)] // exact up to 2^53
+fn number(of: u64) -> f64 {
+    of as f64
 }
 
 #[allow(clippy::cast_precision_loss)] // exact up to 2^53

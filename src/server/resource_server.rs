@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 #[cfg(feature = "jwks")]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -209,18 +209,32 @@ pub(super) type LoadFuture = Pin<Box<dyn Future<Output = Result<(), LookupError>
 #[cfg(feature = "jwks")]
 pub(super) struct Loading {
     pub(super) load: LoadHook,
-    /// Whether the loading task was started.
+    /// Whether the loading task runs.
     pub(super) running: AtomicBool,
+    /// Whether an attempt succeeded once.
+    pub(super) has_loaded: AtomicBool,
+    /// The latest addition of issuers of which the loader must be called, and the latest of which it was.
+    pub(super) wanted: AtomicU64,
+    pub(super) done: AtomicU64,
     /// How many have ended, however.
     pub(super) attempts: watch::Sender<u64>,
 }
 
 #[cfg(feature = "jwks")]
 impl Loading {
+    /// Whether everything was loaded that is wanted by now.
+    pub(super) fn is_done(&self) -> bool {
+        let has_loaded = self.has_loaded.load(Ordering::Acquire);
+        has_loaded && self.done.load(Ordering::Acquire) >= self.wanted.load(Ordering::Acquire)
+    }
+
     pub(super) fn new(load: LoadHook) -> Self {
         Self {
             load,
             running: AtomicBool::new(false),
+            has_loaded: AtomicBool::new(false),
+            wanted: AtomicU64::new(0),
+            done: AtomicU64::new(0),
             attempts: watch::Sender::new(0),
         }
     }
@@ -247,7 +261,7 @@ impl ResourceServer {
     pub fn ready(&self) -> bool {
         self.0.is_clock_set(self.0.clock.now())
             && self.0.registry.load().ready()
-            && self.0.revocations.is_complete()
+            && self.0.revocations.is_complete_for_all()
     }
 
     /// The counters of the cache of verified tokens; `None` where it is switched off.

@@ -11,6 +11,7 @@
 //! [`schedule`](super::schedule) decides when a fetch is due and what a miss means;
 //! [`fetch_key_set`](super::fetch_key_set) makes one; [`refresh_task`](super::refresh_task) is the task.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ pub(crate) struct RemoteKeys {
     pub(super) requested: Arc<Notify>,
     slots: Arc<Semaphore>,
     on_removed: OnceLock<RemovalHook>,
+    /// Stored copies that were not read, written or removed.
+    pub(super) copy_failures: AtomicU64,
     pub(crate) observer: ObserverCell,
 }
 
@@ -145,6 +148,7 @@ impl RemoteKeys {
             slots: Arc::new(Semaphore::new(slots)),
             source: Arc::new(KeySetSource { config, fetcher }),
             on_removed: OnceLock::new(),
+            copy_failures: AtomicU64::new(0),
             observer: ObserverCell::default(),
         }))
     }
@@ -379,6 +383,7 @@ impl RemoteKeys {
             age,
             stale_since,
             failures: schedule.failures(),
+            copy_failures: self.copy_failures.load(Ordering::Relaxed),
             last_error: if state.running {
                 state.last_error.as_ref().map(ToString::to_string)
             } else {

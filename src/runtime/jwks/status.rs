@@ -69,6 +69,7 @@ pub struct KeySetStatus {
     pub(super) age: Option<Duration>,
     pub(super) stale_since: Option<Duration>,
     pub(super) failures: u32,
+    pub(super) copy_failures: u64,
     pub(super) last_error: Option<String>,
     pub(super) next_attempt: Option<Duration>,
 }
@@ -137,6 +138,13 @@ impl KeySetStatus {
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// How often a [stored copy](crate::config::KeySetCopies) was not read, not written or not removed, since
+    /// the server was built; 0 where there are no copies. Each is an event at `warn` with its cause.
+    #[must_use]
+    pub const fn copy_failures(&self) -> u64 {
+        self.copy_failures
     }
 
     /// Why the last attempt failed; absent when it succeeded. Names addresses without their

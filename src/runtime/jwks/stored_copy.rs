@@ -6,6 +6,7 @@
 //! 3. Its age counts from the fetch of the instance that wrote it.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -125,6 +126,7 @@ impl RemoteKeys {
 
     /// A copy was not read, written or removed.
     fn report_copy(&self, action: CopyAction, error: &CopyError) {
+        self.copy_failures.fetch_add(1, Ordering::Relaxed);
         logging::emit(Event::KeySetCopyFailed {
             issuer: &self.source.config.issuer,
             action: action.as_str(),

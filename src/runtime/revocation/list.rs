@@ -8,7 +8,8 @@
 //!    ended. Entries of other instances are added beyond the bound; then the list is incomplete until
 //!    it is within its bound again.
 //! 4. While the list is incomplete, no token is found clean. The same holds where a clock is set back
-//!    to a time at which an entry was in force that was evicted since.
+//!    to a time at which an entry was in force that was evicted since, and for the tokens of an issuer
+//!    that was added, until its revocations are there.
 
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock, PoisonError};
@@ -26,6 +27,7 @@ use crate::runtime::revocation::early_eviction::EarlyEviction;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::entry_map::EntryMap;
 use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, TimedEntry};
+use crate::runtime::revocation::unloaded_issuers::UnloadedIssuers;
 use crate::runtime::util::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::revocation_rule;
@@ -72,6 +74,7 @@ pub(crate) struct RevocationList {
     most: usize,
     clock: Arc<dyn Clock>,
     early_evictions: EarlyEviction,
+    unloaded: UnloadedIssuers,
     writer: Mutex<Writer>,
     listener: OnceLock<ChangeListener>,
     #[cfg(feature = "jwks")]
@@ -111,6 +114,7 @@ impl RevocationList {
             most,
             clock,
             early_evictions: EarlyEviction::none(),
+            unloaded: UnloadedIssuers::none(),
             writer: Mutex::new(Writer {
                 version: 1,
                 incomplete: 0,
@@ -135,7 +139,8 @@ impl RevocationList {
         let hashes = || self.hasher.of_token(check, token, rules);
         let concerns =
             |entry: &RevocationEntry| revocation_rule::concerns(entry.revocation(), token, rules);
-        self.check_by(check, hashes, concerns, now)
+        let is_unloaded = || self.unloaded.contains(&rules.realm);
+        self.check_by(check, hashes, concerns, is_unloaded, now)
     }
 
     #[inline]
@@ -144,6 +149,7 @@ impl RevocationList {
         check: &RevocationCheck,
         hashes: impl FnOnce() -> H,
         concerns: impl Fn(&RevocationEntry) -> bool,
+        is_unloaded: impl FnOnce() -> bool,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
         // INVARIANT: the version is read before the entries. An addition stores its entry first and
@@ -152,7 +158,7 @@ impl RevocationList {
         if check.has_passed_at(version) && !self.is_silent(now) {
             return Ok(());
         }
-        self.look_up(version, check, hashes, concerns, now)
+        self.look_up(version, check, hashes, concerns, is_unloaded, now)
     }
 
     fn look_up<H: IntoIterator<Item = u64>>(
@@ -161,9 +167,12 @@ impl RevocationList {
         check: &RevocationCheck,
         hashes: impl FnOnce() -> H,
         concerns: impl Fn(&RevocationEntry) -> bool,
+        is_unloaded: impl FnOnce() -> bool,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
         let monotonic = || self.clock.monotonic();
+        // INVARIANT: read before the entries, so that all of an issuer that waits no longer are seen.
+        let is_unloaded = is_unloaded();
         let has_ended = Cell::new(false);
         if !self.entries.is_unused() {
             let applies = |listed: &TimedEntry| {
@@ -178,6 +187,7 @@ impl RevocationList {
             }
         }
         if version == INCOMPLETE
+            || is_unloaded
             || self.is_silent(now)
             || self.early_evictions.would_count(now, monotonic)
         {
@@ -353,7 +363,18 @@ impl RevocationList {
         self.publish(&writer);
     }
 
-    /// Whether the list is complete, as far as is known.
+    /// The issuers that were added and whose revocations are not here yet.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(crate) const fn unloaded(&self) -> &UnloadedIssuers {
+        &self.unloaded
+    }
+
+    /// Whether the list is complete, as far as is known, for every issuer.
+    pub(crate) fn is_complete_for_all(&self) -> bool {
+        self.is_complete() && !self.unloaded.has_some()
+    }
+
+    /// Whether the list is complete, as far as is known, except for issuers that were added.
     pub(crate) fn is_complete(&self) -> bool {
         let now = self.now();
         self.version.load(Ordering::Acquire) != INCOMPLETE

@@ -5,5 +5,6 @@ pub(crate) mod timed_entry;
 pub(in crate::runtime) mod check;
 mod early_eviction;
 mod entry_map;
+pub(crate) mod unloaded_issuers;
 pub(crate) mod list;
 pub(crate) mod text_format;

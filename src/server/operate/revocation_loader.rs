@@ -3,7 +3,9 @@
 //! 1. Until it has been loaded once, the server is not ready, and tokens that are not known to be
 //!    revoked are answered 503: memory ends at a restart, and a revocation must not.
 //! 2. An attempt has a bounded time; after one that failed another follows, later and later.
-//! 3. The task holds no handle between attempts: it ends with the last one.
+//! 3. After issuers were added it is loaded anew: what was loaded of them before was left out. Their tokens
+//!    are answered 503 until then, and no others.
+//! 4. The task holds no handle between attempts: it ends with the last one.
 
 use std::fmt;
 use std::future::Future;
@@ -17,12 +19,13 @@ use crate::logging;
 use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
+use crate::runtime::revocation::unloaded_issuers::RevocationSource;
 use crate::runtime::util::backoff::Backoff;
 use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::builder::server_builder::ResourceServerBuilder;
 use crate::server::operate::revocations::Revocations;
-use crate::server::resource_server::{Loading, ResourceServer, ServerState};
+use crate::server::resource_server::{ResourceServer, ServerState};
 
 /// How long one attempt may take, by the server's clock.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,8 +57,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 )]
 pub trait RevocationLoader: Send + Sync + 'static {
     /// Adds everything that is still revoked, with [`Revocations::load`] or
-    /// [`Revocations::revoke`]. It may be called again after it has failed, so adding must not
-    /// mind what is there already.
+    /// [`Revocations::revoke`]. It may be called again after it has failed, and is called again after
+    /// [`replace`](ResourceServer::replace) has added issuers, so adding must not mind what is there already.
     ///
     /// # Errors
     ///
@@ -119,7 +122,9 @@ impl ResourceServerBuilder {
     /// Until that has succeeded once, the server is not [`ready`](ResourceServer::ready), and every
     /// token that is not known to be revoked is answered 503. An attempt may take 30 s by the
     /// server's clock; after one that failed the next follows in 1 s, then later and later, up to
-    /// 60 s. Without `connect()` nothing is ever loaded. Default: nothing is loaded, and a restart
+    /// 60 s. It is called again, in the same way, after a [`replace`](ResourceServer::replace) that adds
+    /// issuers: until that has succeeded their tokens are answered 503, and no others. Without `connect()`
+    /// nothing is ever loaded. Default: nothing is loaded, and a restart
     /// forgets what was revoked; see [the manual](crate::manual::revocation).
     pub fn load_revocations(mut self, loader: impl RevocationLoader) -> Self {
         self.once.set_opaque("load_revocations");
@@ -138,12 +143,11 @@ impl ResourceServer {
     pub(in crate::server) fn start_loading(&self) -> Option<watch::Receiver<u64>> {
         let loading = self.0.loading.as_ref()?;
         let attempts = loading.attempts.subscribe();
-        if !loading.running.swap(true, Ordering::AcqRel) {
+        if !loading.is_done() && !loading.running.swap(true, Ordering::AcqRel) {
             let task = Task {
                 server: Arc::downgrade(&self.0),
                 clock: Arc::clone(&self.0.clock),
                 gone: attempts.clone(),
-                is_done: false,
             };
             tokio::spawn(task.run());
         }
@@ -151,34 +155,61 @@ impl ResourceServer {
     }
 }
 
+impl ServerState {
+    /// The loader has brought everything, also of the issuers that were added up to this ticket.
+    fn loaded(&self, up_to: u64) {
+        let Some(loading) = &self.loading else {
+            return;
+        };
+        let unloaded = self.revocations.unloaded();
+        unloaded.loaded(RevocationSource::Loader, up_to);
+        loading.done.fetch_max(up_to, Ordering::AcqRel);
+        if !loading.has_loaded.swap(true, Ordering::AcqRel) {
+            self.revocations.mark_complete();
+        }
+    }
+}
+
 struct Task {
     server: Weak<ServerState>,
     clock: Arc<dyn Clock>,
     gone: watch::Receiver<u64>,
-    is_done: bool,
 }
 
 impl Task {
     async fn run(mut self) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Some(state) = self.server.upgrade() {
+            // INVARIANT: read before the attempt, which leaves out the issuers that are added later.
+            let wanted = state.loading.as_ref();
+            let wanted = wanted.map_or(0, |loading| loading.wanted.load(Ordering::Acquire));
             let outcome = attempt(ResourceServer(state), &*self.clock).await;
             let Some(state) = self.server.upgrade() else {
                 return;
             };
-            self.is_done = outcome.is_ok();
+            let has_failed = outcome.is_err();
             let pause = backoff.failed();
             match outcome {
-                Ok(()) => state.revocations.mark_complete(),
+                Ok(()) => {
+                    backoff.reset();
+                    state.loaded(wanted);
+                }
                 Err(error) => announce_failure(&error, pause),
             }
-            if let Some(Loading { attempts, .. }) = &state.loading {
-                attempts.send_modify(|count| *count += 1);
+            let Some(loading) = &state.loading else {
+                return;
+            };
+            loading.attempts.send_modify(|count| *count += 1);
+            if !has_failed {
+                // Issuers that are added from here on start another task; until here, this one goes on.
+                loading.running.swap(false, Ordering::AcqRel);
+                if loading.is_done() || loading.running.swap(true, Ordering::AcqRel) {
+                    self.server = Weak::new();
+                    return;
+                }
+                continue;
             }
             drop(state);
-            if self.is_done {
-                return;
-            }
             let next = self.clock.monotonic().saturating_add(pause);
             let gone = async { while self.gone.changed().await.is_ok() {} };
             if let Either::Second(()) = race(self.clock.sleep_until(next), gone).await {
@@ -191,8 +222,8 @@ impl Task {
 impl Drop for Task {
     /// The runtime was shut down under us: another one may start a new task.
     fn drop(&mut self) {
-        let loading = self.server.upgrade();
-        if let (Some(state), false) = (loading, self.is_done) {
+        // A task that has ended by itself has no server any more.
+        if let Some(state) = self.server.upgrade() {
             if let Some(loading) = &state.loading {
                 loading.running.store(false, Ordering::Release);
             }

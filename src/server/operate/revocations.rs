@@ -183,6 +183,13 @@ impl Revocations {
         self.0.0.revocations.len()
     }
 
+    /// How many entries there may be: see
+    /// [`most_revocations`](crate::ResourceServerBuilder::most_revocations).
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.0.revocations.most()
+    }
+
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -191,10 +198,12 @@ impl Revocations {
 
     /// Whether the list is complete, as far as this server can know. It is not while
     /// [`ResourceServerBuilder::load_revocations`](crate::ResourceServerBuilder::load_revocations) has something to load; then
-    /// tokens that are not on it are answered 503.
+    /// tokens that are not on it are answered 503. After [`replace`](ResourceServer::replace) has added
+    /// issuers it is not complete until their revocations are there; then only tokens of these issuers are
+    /// answered 503.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
-        self.0.0.revocations.is_complete()
+        self.0.0.revocations.is_complete_for_all()
     }
 
     /// What is revoked now, as text, for [`load`](Self::load). It contains ids of tokens, sessions

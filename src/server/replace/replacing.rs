@@ -9,12 +9,15 @@
 use std::collections::HashSet;
 #[cfg(feature = "jwks")]
 use std::sync::Weak;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use crate::logging;
 use crate::model::event::Event;
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::refresh_task;
+#[cfg(feature = "jwks")]
+use crate::runtime::revocation::unloaded_issuers::RevocationSource;
 use crate::server::builder::fixed_settings::differing;
 use crate::server::builder::issuers::IssuersByName;
 use crate::server::builder::server_builder::ResourceServerBuilder;
@@ -103,6 +106,8 @@ impl ResourceServer {
                     (Arc::clone(&rules.realm), rules.longest_revocation())
                 }));
         }
+        #[cfg(feature = "jwks")]
+        let to_load = self.await_loader(&before, &compiled.registry);
         state.registry.store(compiled.registry);
         state.resources.replace_documents(&compiled.resources);
         // INVARIANT: the new registry is read from here on.
@@ -111,6 +116,7 @@ impl ResourceServer {
         {
             self.watch_issuers();
             report.fresh = self.start_tasks(&before, &after, &runtimes);
+            self.load_anew(to_load, &runtimes);
         }
         self.end_replaced(&before, &after);
         // Not under the lock: a log subscriber may replace, too.
@@ -175,7 +181,8 @@ impl ResourceServer {
     /// Where tasks of the new issuers are started: on the first of these that has not ended. Empty where
     /// the server is not connected, or there are none.
     fn runtimes_for(&self, after: &Registry) -> Result<Vec<tokio::runtime::Handle>, ReplaceError> {
-        if !self.0.connection.is_begun() || !has_tasks(after) {
+        let has_tasks = has_tasks(after) || self.0.loading.is_some();
+        if !self.0.connection.is_begun() || !has_tasks {
             return Ok(Vec::new());
         }
         let runtimes = self.0.connection.runtimes();
@@ -183,6 +190,36 @@ impl ResourceServer {
             return Err(ReplaceError::NoRuntime);
         }
         Ok(runtimes)
+    }
+
+    /// What the loader of revocations has brought of issuers that are added now was left out: their tokens
+    /// are not found clean until it was called again. The ticket of the addition; `None` where there is no
+    /// loader or no such issuer.
+    fn await_loader(&self, before: &Registry, after: &Registry) -> Option<u64> {
+        let unloaded = self.0.revocations.unloaded();
+        let names = |registry: &Registry| -> HashSet<Arc<str>> {
+            let members = registry.members();
+            members.map(|one| Arc::clone(&one.rules.realm)).collect()
+        };
+        let (old, new) = (names(before), names(after));
+        unloaded.retain(|issuer| new.contains(issuer));
+        self.0.loading.as_ref()?;
+        let mut added = new.into_iter().filter(|one| !old.contains(one)).peekable();
+        added.peek()?;
+        Some(unloaded.add(RevocationSource::Loader, added))
+    }
+
+    /// Calls the loader of revocations again, by now for the new issuers too.
+    fn load_anew(&self, ticket: Option<u64>, runtimes: &[tokio::runtime::Handle]) {
+        let (Some(loading), Some(ticket)) = (&self.0.loading, ticket) else {
+            return;
+        };
+        // INVARIANT: after the registry, which the loader's entries are held against.
+        loading.wanted.store(ticket, Ordering::Release);
+        for runtime in runtimes {
+            let _entered = runtime.enter();
+            self.start_loading();
+        }
     }
 
     /// Starts the tasks that do not run yet. A runtime that has ended drops them at once, and the next one

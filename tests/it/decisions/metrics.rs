@@ -17,7 +17,7 @@ use crate::support::{API, Requests as _, TestApp, builder};
 
 #[path = "../../../examples/metrics_prometheus.rs"]
 #[allow(dead_code)]
-mod example;
+pub(super) mod example;
 
 portcullis::scopes! { Write = "missions/write"; }
 

@@ -3,6 +3,7 @@
 mod metrics;
 mod observe_only;
 mod observers;
+mod prometheus;
 mod records;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,6 +4,7 @@ mod documents;
 mod errors;
 mod fetched;
 mod introspected;
+mod loaded;
 mod property;
 mod race;
 mod remembered;

@@ -39,7 +39,7 @@ fn check(list: &RevocationList, check: &RevocationCheck) -> Result<(), Revocatio
     *first = list.hasher.of_revocation(&revocation);
     *last = 1 << 32;
     let concerns = |entry: &RevocationEntry| entry.revocation().is_about_the_same(&revocation);
-    list.check_by(check, || check.hashes(|| hashes), concerns, NOW)
+    list.check_by(check, || check.hashes(|| hashes), concerns, || false, NOW)
 }
 
 fn add(list: &RevocationList, id: &str) {

@@ -20,7 +20,7 @@ pub(super) struct LiveEntry {
     pub(super) serial: u32,
     pub(super) entry: RevocationEntry,
     /// Its id in the stream; [`StreamId::START`] where that is not known.
-    at: StreamId,
+    pub(super) at: StreamId,
 }
 
 /// Everything up to a serial number is withdrawn.

@@ -14,6 +14,7 @@
 //! Without I/O and clock; it belongs to one task.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::revocation::Revocation;
@@ -127,6 +128,24 @@ impl Replica {
         withdrawn.is_some_and(|(before, end)| {
             *before >= entry.revocation().before() && *end >= entry.ends_at()
         })
+    }
+
+    /// The live entries of these issuers, each with its id in the stream; [`StreamId::START`] where that
+    /// is not known.
+    pub(in crate::runtime::shared) fn of_issuers(
+        &self,
+        issuers: &[Arc<str>],
+    ) -> Vec<(RevocationEntry, StreamId)> {
+        let live = self
+            .lineages
+            .values()
+            .filter_map(|record| record.live.as_ref());
+        let is_theirs = |live: &&LiveEntry| {
+            let issuer = live.entry.revocation().issuer();
+            issuers.iter().any(|one| &**one == issuer)
+        };
+        let theirs = live.filter(is_theirs);
+        theirs.map(|live| (live.entry.clone(), live.at)).collect()
     }
 
     /// Whether any live entry revokes the same.

@@ -20,6 +20,7 @@ use crate::logging;
 use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
+use crate::runtime::revocation::unloaded_issuers::RevocationSource;
 use crate::runtime::shared::replica::pending_changes::PendingChanges;
 use crate::runtime::shared::store::address::Address;
 use crate::runtime::shared::sync::failure::SyncFailure;
@@ -157,16 +158,24 @@ impl RevocationSync {
         }
     }
 
-    /// The issuers were replaced. Where there are others than before, or with longer lives, the stream is
-    /// read anew at once: what it says of them was not applied to the list.
+    /// The issuers were replaced. Where there are others than before, or with longer lives, what the
+    /// stream says of them was not applied to the list: tokens of the others are not found clean until
+    /// it was, and the stream is read anew.
     pub(crate) fn set_lifetimes(&self, lifetimes: impl Iterator<Item = (Arc<str>, Duration)>) {
         let lifetimes: TokenLifetimes = lifetimes.collect();
         let shared = &self.shared;
         let mut current = shared.lifetimes();
         let mut all = lifetimes.iter();
         let has_more = all.any(|(issuer, life)| current.get(issuer).is_none_or(|old| old < life));
+        let added = lifetimes.keys().filter(|one| !current.contains_key(*one));
+        let added: Vec<_> = added.map(Arc::clone).collect();
         *current = Arc::new(lifetimes);
         drop(current);
+        // INVARIANT: after the lifetimes, which say whose messages are applied.
+        if !added.is_empty() {
+            let unloaded = shared.list.unloaded();
+            unloaded.add(RevocationSource::Store, added);
+        }
         if has_more {
             shared.has_more_issuers.store(true, Ordering::Release);
             shared.requested.notify_one();

@@ -17,11 +17,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, RETENTION_AFTER_END};
+use crate::runtime::revocation::unloaded_issuers::RevocationSource;
 use crate::runtime::shared::replica::codec;
 use crate::runtime::shared::replica::message::{ListUpdate, SyncMessage};
 use crate::runtime::shared::replica::replicated_set::Replica;
 use crate::runtime::shared::store::redis::{Connection, StoreError};
-use crate::runtime::shared::store::stream::Entry;
+use crate::runtime::shared::store::stream::{Entry, StreamId};
 use crate::runtime::shared::sync::failure::{SyncFailure, check_eviction, check_mode};
 use crate::runtime::shared::sync::state::{RevocationSync, SyncState, TokenLifetimes};
 use crate::runtime::shared::sync::stream_epoch::StreamEpoch;
@@ -144,6 +145,7 @@ impl SyncTask {
     async fn attempts(&mut self) -> Infallible {
         loop {
             self.attempt = self.shared.requested_attempts();
+            self.apply_added();
             let failure = match self.serve().await {
                 Err(failure) => failure,
                 Ok(never) => return never,
@@ -207,8 +209,10 @@ impl SyncTask {
         let mut refused = None;
         for _ in 0..MOST_PASSES {
             let since = self.shared.clock.monotonic();
+            self.apply_added();
             self.compare(store).await?;
             self.read(store).await?;
+            self.apply_added();
             self.replica.reached_end(self.shared.clock.now());
             self.shared.read_to_end(since);
             match self.write(store).await {
@@ -351,6 +355,22 @@ impl SyncTask {
                 shared.list.remove_remote(&revocation, again);
             }
         }
+    }
+
+    /// Applies to the list what the replica holds of issuers that were added: messages about issuers that
+    /// are not configured are in it too. So it needs no store, once the stream was read to its end.
+    fn apply_added(&mut self) {
+        let source = RevocationSource::Store;
+        let waiting = self.shared.list.unloaded().waiting_for(source);
+        let Some((ticket, issuers)) = waiting.filter(|_| self.has_read) else {
+            return;
+        };
+        for (entry, at) in self.replica.of_issuers(&issuers) {
+            let is_placed = at != StreamId::START;
+            let age = is_placed.then(|| self.epoch.age_of(at));
+            self.apply(ListUpdate::Add(entry), age.unwrap_or_default());
+        }
+        self.shared.list.unloaded().loaded(source, ticket);
     }
 
     /// Moves the pending changes into the replica.
