@@ -6,6 +6,7 @@ use portcullis::ResourceServerBuilder;
 use portcullis::binding::{Binding, Dpop};
 use portcullis::config::{KeySetCopies, SharedStore};
 use portcullis::error::ReplaceError;
+use portcullis::observe::{DecisionRecords, Observer};
 use portcullis::revocation::revocation_loader_fn;
 use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::time::UnixTime;
@@ -132,6 +133,10 @@ fn secrets_of_the_server_are_compared_and_not_shown() {
     server.replace(store(1)).expect("the same key");
 }
 
+struct Ignoring;
+
+impl Observer for Ignoring {}
+
 #[test]
 fn code_stays_that_of_the_running_server() {
     let issuer = MockIssuer::new();
@@ -140,8 +145,12 @@ fn code_stays_that_of_the_running_server() {
         .check(|_| Ok(()))
         .build()
         .expect("sound");
-    let given: [Setting; 3] = [
+    let given: [Setting; 5] = [
         ("clock", |builder| builder.clock(ManualClock::new())),
+        ("observer", |builder| builder.observer(Ignoring)),
+        ("decision_records", |builder| {
+            builder.decision_records(DecisionRecords::new())
+        }),
         ("check", |builder| builder.check(|_| Ok(()))),
         ("load_revocations", |builder| {
             builder.load_revocations(revocation_loader_fn(|_| async { Ok(()) }))
@@ -153,7 +162,16 @@ fn code_stays_that_of_the_running_server() {
             panic!("{error}");
         };
         assert_eq!(settings, &[setting]);
-        assert!(error.to_string().contains("leave it out"), "{error}");
+        let expected = format!("`{setting}`: the running server keeps its own");
+        assert!(error.to_string().starts_with(&expected), "{error}");
     }
+    let both = builder(&issuer)
+        .observer(Ignoring)
+        .decision_records(DecisionRecords::new());
+    let error = server.replace(both).expect_err("code").to_string();
+    assert!(
+        error.starts_with("`observer`, `decision_records`: ") && error.contains("leave them out"),
+        "{error}"
+    );
     server.replace(builder(&issuer)).expect("without code");
 }
