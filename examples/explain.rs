@@ -8,7 +8,8 @@
 //! The token is read from standard input and from nowhere else: arguments are seen by other users of the
 //! machine, and stay in the history of the shell. `Bearer ` in front of it is cut. The issuers are asked
 //! for their keys, and for their verdict on an opaque token. The code is 0 where the token is admitted,
-//! 1 where it is not, and 2 where the question could not be asked. A token that is bound to a key or a
+//! 1 where it is not, and 2 where the question could not be asked: the configuration has a mistake, or a
+//! discovery document names another issuer, which the example `doctor` says more about. A token that is bound to a key or a
 //! certificate lacks its proof here, and the last steps say so.
 
 #[path = "configuration/file.rs"]
@@ -23,6 +24,21 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use portcullis::explain::Conclusion;
 
+const HELP: &str = "\
+why is this token refused?
+
+usage: explain --config FILE [--resource URL] [--context NAME] [--json] < token.txt
+
+  --config FILE   the configuration, as TOML
+  --resource URL  the resource of the layer; the server's first without it
+  --context NAME  the API context of the layer
+  --json          print the explanation as JSON
+  --help          print this
+
+The token comes from standard input. The code is 0 where it is admitted, 1 where it is not, and 2 where the
+question could not be asked: the configuration has a mistake, or a discovery document names another issuer
+(run `doctor`).";
+
 type Fault = Box<dyn Error + Send + Sync>;
 
 /// No issuer makes longer tokens.
@@ -34,6 +50,7 @@ struct Options {
     resource: Option<String>,
     context: Option<String>,
     json: bool,
+    help: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,9 +68,14 @@ async fn main() -> ExitCode {
 /// Whether the token is admitted.
 async fn run() -> Result<bool, Fault> {
     let options = options(std::env::args().skip(1))?;
+    if options.help {
+        println!("{HELP}");
+        return Ok(true);
+    }
     let config = options.config.ok_or("give `--config FILE`")?;
     let server = file::read(&config)?.into_builder()?.build()?;
-    let server = server.connect().await?;
+    let connected = server.connect().await;
+    let server = connected.map_err(|error| format!("{error}; `doctor` says more"))?;
     let layer = match &options.resource {
         Some(resource) => server.authenticate_for(resource)?,
         None => server.authenticate(),
@@ -92,6 +114,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Fault
             "--resource" => options.resource = Some(value()?),
             "--context" => options.context = Some(value()?),
             "--json" => options.json = true,
+            "--help" | "-h" => options.help = true,
             // It may be a token, so it is not repeated.
             _ => return Err("the options are `--config`, `--resource`, `--context` and `--json`; the token comes from standard input".into()),
         }

@@ -115,7 +115,9 @@ impl<M, E> DangerousLayer<M, E> {
     /// under [`optional`](AuthenticateLayer::optional) where nothing was sent, with **no caller**: what runs
     /// behind the layer must not take the layer for protection. Extractors that have to make a value, such
     /// as [`AccessToken`](crate::AccessToken), [`Scoped`](crate::Scoped) and
-    /// [`WorkspaceAccess`](crate::WorkspaceAccess), refuse all the same, and so does the layer for MCP. What is 500 stays 500.
+    /// [`WorkspaceAccess`](crate::WorkspaceAccess), refuse all the same, and so does the layer for MCP. What is 500
+    /// stays 500. `Option<Scoped<R>>` is no way out: it is `None` without a token, and refuses a good token that
+    /// lacks the scope. Take `Option<AccessToken>`, and demand the scope by `RequireScopeLayer`.
     ///
     /// Each such request is a decision [`Observed`](crate::observe::DecisionOutcome::Observed), is logged
     /// and counted as a refusal, and counted in
@@ -133,8 +135,9 @@ impl<M, E> DangerousLayer<M, E> {
     /// # let server = ResourceServer::builder("https://api.example.com")
     /// #     .issuer(Issuer::oidc("https://id.example.com"))
     /// #     .build()?;
-    /// let end_of_2026 = UnixTime::from_secs(1_798_761_599);
-    /// let layer = server.authenticate().danger().observe_only_until(end_of_2026);
+    /// // A fixed end, which no restart moves: `date -u -d '2026-12-31 23:59:59' +%s`
+    /// let last_second = UnixTime::from_secs(1_798_761_599);
+    /// let layer = server.authenticate().danger().observe_only_until(last_second);
     /// # let _ = layer;
     /// # Ok::<(), portcullis::ConfigError>(())
     /// ```

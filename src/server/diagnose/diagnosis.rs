@@ -62,6 +62,13 @@ impl Diagnosis {
         &self.findings
     }
 
+    /// The same without the findings of this name, such as `not_connected` where a program only looks at a
+    /// configuration and never calls [`connect`](crate::ResourceServer::connect).
+    pub fn without(mut self, name: &str) -> Self {
+        self.findings.retain(|finding| finding.name != name);
+        self
+    }
+
     /// The worst of them; [`Severity::Good`] where there are none.
     #[must_use]
     pub fn severity(&self) -> Severity {

@@ -138,7 +138,10 @@ impl KeySourceCheck<'_> {
             findings.error("discovery.malformed", text, Some("key_set_url"));
             return Err(DocumentFault::Unusable);
         }
-        findings.good("discovery", format!("`{shown}` is about the issuer"));
+        findings.good(
+            "discovery",
+            format!("`{shown}` names the configured issuer"),
+        );
         Ok(match &config.key_set_origin {
             Some(origin) => url::at_origin(&uri, origin),
             None => uri.into_owned(),
@@ -176,8 +179,11 @@ impl KeySourceCheck<'_> {
                 findings.error("key_set.no_usable_key", text, Some("algorithms"));
             }
             Ok(set) => {
-                let count = set.len();
-                findings.good("key_set", format!("`{shown}` has {count} usable keys"));
+                let text = match set.len() {
+                    1 => format!("`{shown}` has 1 usable key"),
+                    count => format!("`{shown}` has {count} usable keys"),
+                };
+                findings.good("key_set", text);
                 for skipped in set.skipped().iter().filter(|one| one.is_notable()) {
                     let text = format!("`{shown}`: {skipped}");
                     findings.warn("key_set.unusable_key", text, None);
@@ -247,7 +253,7 @@ const fn hint(problem: ConnectionProblem) -> (&'static str, Option<&'static str>
             None,
         ),
         ConnectionProblem::Tls => ("; is it a server for TLS?", None),
-        ConnectionProblem::Dns => ("; its name is not known here", None),
+        ConnectionProblem::Dns => ("; the name cannot be resolved", None),
         ConnectionProblem::Refused => ("; nothing listens there", None),
         ConnectionProblem::TimedOut => ("; a firewall may drop the packets", None),
         ConnectionProblem::Proxy => (

@@ -84,7 +84,10 @@ impl ResourceServer {
                         findings.error("keys.dropped", text, Some("static_jwks"));
                     }
                     count => {
-                        let text = format!("{count} static keys, which are never fetched");
+                        let text = match count {
+                            1 => "1 static key, which is never fetched".to_owned(),
+                            _ => format!("{count} static keys, which are never fetched"),
+                        };
                         findings.good("keys", text);
                         for skipped in keys.keys.skipped().iter().filter(|one| one.is_notable()) {
                             let text = format!("static keys: {skipped}");

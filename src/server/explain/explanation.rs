@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::model::error::rejection::Rejection;
 use crate::model::explained_check::Check;
 use crate::model::time::UnixTime;
+use crate::server::explain::times::date_and_time;
 
 /// Why a request is admitted or refused: each check of it, in order. Made by
 /// [`AuthenticateLayer::explain`](crate::AuthenticateLayer::explain) and
@@ -28,7 +29,19 @@ pub struct Explanation {
     pub(super) resource: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) issuer: Option<String>,
+    /// Why the rules of this issuer are applied, where the token does not name it.
+    #[serde(skip)]
+    pub(super) stand_in: Option<StandIn>,
     pub(super) steps: Vec<Step>,
+}
+
+/// Why the rules of a configured issuer are applied to a token that does not name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StandIn {
+    /// Its name is most alike.
+    MostAlike,
+    /// There is no other.
+    Only,
 }
 
 /// What becomes of the request at the layer.
@@ -121,7 +134,8 @@ impl Explanation {
         &self.conclusion
     }
 
-    /// The configured issuer whose rules were applied; absent where none was found.
+    /// The configured issuer whose rules were applied; absent where none was found. Where the step
+    /// [`Check::Issuer`] failed, it is one that the token does not name: the most alike, or the only one.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
@@ -242,9 +256,15 @@ impl Serialize for Conclusion {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.conclusion)?;
-        writeln!(f, "  resource {}, at {}", self.resource, self.at)?;
+        let (resource, at) = (&self.resource, date_and_time(self.at));
+        writeln!(f, "  resource {resource}, at {at}")?;
         if let Some(issuer) = &self.issuer {
-            writeln!(f, "  by the rules of issuer {issuer}")?;
+            let remark = match self.stand_in {
+                None => "",
+                Some(StandIn::MostAlike) => ", the configured issuer that is most alike",
+                Some(StandIn::Only) => ", the only configured issuer",
+            };
+            writeln!(f, "  by the rules of {issuer}{remark}")?;
         }
         self.steps.iter().try_for_each(|step| write!(f, "{step}"))
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod explanation;
 pub(crate) mod record;
+mod times;
 mod keys;
 mod verified;
 pub(crate) mod request;

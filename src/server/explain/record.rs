@@ -6,7 +6,7 @@ use crate::model::error::rejection::Rejection;
 use crate::model::explained_check::Check;
 use crate::model::time::UnixTime;
 use crate::runtime::util::excerpt::excerpt;
-use crate::server::explain::explanation::{Conclusion, Explanation, Step, StepOutcome};
+use crate::server::explain::explanation::{Conclusion, Explanation, StandIn, Step, StepOutcome};
 use crate::verify::claims::inspection::InspectedClaims;
 
 /// How much of a value is shown, in characters before they are escaped.
@@ -20,6 +20,7 @@ pub(crate) struct Record {
     steps: Vec<Step>,
     conclusion: Option<Conclusion>,
     issuer: Option<String>,
+    stand_in: Option<StandIn>,
     is_unverified: bool,
 }
 
@@ -146,6 +147,12 @@ impl Record {
         self.issuer = Some(issuer.to_owned());
     }
 
+    /// The same of an issuer that the token does not name.
+    pub(super) fn apply_rules_in_place(&mut self, issuer: &str, stand_in: StandIn) {
+        self.apply_rules_of(issuer);
+        self.stand_in = Some(stand_in);
+    }
+
     /// From now on what is found comes from a token whose signature is not verified, or is.
     pub(crate) const fn set_unverified(&mut self, is_unverified: bool) {
         self.is_unverified = is_unverified;
@@ -182,6 +189,7 @@ impl Record {
             at,
             resource: resource.to_owned(),
             issuer: self.issuer,
+            stand_in: self.stand_in,
             steps: self.steps,
         }
     }

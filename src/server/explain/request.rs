@@ -21,9 +21,10 @@ use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::SharedRequest;
-use crate::server::explain::explanation::{Conclusion, Step};
+use crate::server::explain::explanation::{Conclusion, StandIn, Step};
 use crate::server::explain::keys;
 use crate::server::explain::record::Record;
+use crate::server::explain::times::{claimed_time, date_and_time};
 use crate::server::explain::verified::note_identity;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
@@ -245,14 +246,17 @@ impl ResourceServer {
         record.push(Step::passed(Check::Syntax));
         let unverified = self.explain_trust_domain(record, registry, unverified)?;
         let found = self.explain_issuer(record, registry, &unverified);
-        let Some((authority, is_named)) = found else {
+        let Some((authority, stand_in)) = found else {
             record.skip(&BEHIND_ISSUER, "no rules are known for this issuer");
             return None;
         };
         let policy = &authority.rules;
-        record.apply_rules_of(&policy.realm);
+        match stand_in {
+            None => record.apply_rules_of(&policy.realm),
+            Some(stand_in) => record.apply_rules_in_place(&policy.realm, stand_in),
+        }
         let is_expired = explain_expiry(record, authority, &unverified, now);
-        if !is_named {
+        if stand_in.is_some() {
             // Its keys are not this issuer's.
             let reason = "the issuer is not configured";
             record.skip(&[Check::Key, Check::Signature], reason);
@@ -330,23 +334,22 @@ impl ResourceServer {
         }
     }
 
-    /// The authority of the token's issuer; or, where that is not configured, of the one that is most
-    /// like it, and false.
+    /// The authority of the token's issuer; or, where that is not configured, of one in its place.
     fn explain_issuer<'r>(
         &self,
         record: &mut Record,
         registry: &'r Registry,
         unverified: &Unverified<'_>,
-    ) -> Option<(&'r std::sync::Arc<IssuerAuthority>, bool)> {
+    ) -> Option<(&'r std::sync::Arc<IssuerAuthority>, Option<StandIn>)> {
         let Some(issuer) = unverified.claimed_issuer() else {
             let rejection = Rejection::from(unverified.no_issuer());
             let step = Step::failed(Check::Issuer, &rejection).by_setting("issuer");
             record.refuse_at(step, rejection);
-            return only(registry).map(|authority| (authority, false));
+            return only(registry);
         };
         if let Some(authority) = registry.authorities.get(issuer) {
             record.push(Step::passed(Check::Issuer).about("iss").finding(issuer));
-            return Some((authority, true));
+            return Some((authority, None));
         }
         let rejection = Rejection::from(unknown_issuer(issuer, self.0.shows_unknown_issuers));
         let mut step = Step::failed(Check::Issuer, &rejection)
@@ -370,18 +373,19 @@ impl ResourceServer {
             } else {
                 let words = difference.words();
                 step = step.because(format!("{rejection}; a configured one differs in {words}"));
-                nearest = Some(authority);
+                nearest = Some((authority, Some(StandIn::MostAlike)));
             }
         }
         record.refuse_at(step, rejection);
-        nearest.map(|authority| (authority, false))
+        nearest
     }
 }
 
 /// The one authority of a server that has only one.
-fn only(registry: &Registry) -> Option<&std::sync::Arc<IssuerAuthority>> {
+fn only(registry: &Registry) -> Option<(&std::sync::Arc<IssuerAuthority>, Option<StandIn>)> {
     let mut all = registry.authorities.values();
-    all.next().filter(|_| all.next().is_none())
+    let one = all.next().filter(|_| all.next().is_none());
+    one.map(|authority| (authority, Some(StandIn::Only)))
 }
 
 /// Whether the token says that it has expired.
@@ -399,7 +403,7 @@ fn explain_expiry(
         let step = Step::failed(Check::Expiry, &rejection)
             .expecting(format!(
                 "after {} less the leeway of {} s",
-                now.wall,
+                date_and_time(now.wall),
                 policy.leeway.as_secs()
             ))
             .by_setting("leeway");
@@ -410,7 +414,7 @@ fn explain_expiry(
     };
     let step = step.about("exp");
     record.push(match end {
-        Some(end) => step.finding(&end),
+        Some(end) => step.finding(&claimed_time(&end, now.wall)),
         None => step,
     });
     is_over

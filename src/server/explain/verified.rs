@@ -11,7 +11,10 @@ use crate::server::decide::token_status::decided;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::explain::explanation::Step;
 use crate::server::explain::record::Record;
+use crate::server::explain::times::{claimed_time, date_and_time};
 use crate::server::resource_server::ResourceServer;
+use crate::verify::claims::inspection::shown;
+use crate::verify::json::object::Object;
 
 impl ResourceServer {
     /// The checks that each request repeats, in order. `is_expired`: a step says so already.
@@ -25,26 +28,28 @@ impl ResourceServer {
         let policy = &verified.rules;
         let by = |rejection: Rejection| rejection.by(&policy.realm);
         self.explain_clock(record, Some(verified), now);
-        match verified.validity.check(now.wall) {
-            Ok(()) => record.push(Step::passed(Check::NotBefore)),
-            Err(TokenFault::NotYetValid) => {
-                let rejection = by(TokenFault::NotYetValid.into());
-                let step = Step::failed(Check::NotBefore, &rejection)
-                    .about("nbf")
-                    .expecting(format!("at most {} and the leeway", now.wall))
-                    .by_setting("leeway");
-                record.refuse_at(step, rejection);
-            }
-            Err(fault) => {
-                let rejection = by(fault.into());
-                if !is_expired {
-                    let step = Step::failed(Check::Expiry, &rejection)
-                        .finding(&verified.token.expires_at().to_string())
-                        .expecting(format!("after {}", now.wall))
-                        .by_setting("leeway");
-                    record.refuse_at(step, rejection);
-                }
-            }
+        let shown_now = date_and_time(now.wall);
+        if verified.validity.is_over(now.wall) && !is_expired {
+            let rejection = by(TokenFault::Expired.into());
+            let end = verified.token.expires_at().to_string();
+            let step = Step::failed(Check::Expiry, &rejection)
+                .finding(&claimed_time(&end, now.wall))
+                .expecting(format!("after {shown_now}"))
+                .by_setting("leeway");
+            record.refuse_at(step, rejection);
+        }
+        let about_begin = |step: Step| match shown_begin(verified, now) {
+            Some(begin) => step.about("nbf").finding(&begin),
+            None => step,
+        };
+        if verified.validity.has_begun(now.wall) {
+            record.push(about_begin(Step::passed(Check::NotBefore)));
+        } else {
+            let rejection = by(TokenFault::NotYetValid.into());
+            let step = Step::failed(Check::NotBefore, &rejection)
+                .expecting(format!("at most {shown_now} and the leeway"))
+                .by_setting("leeway");
+            record.refuse_at(about_begin(step), rejection);
         }
         self.explain_revocation(record, verified, now);
         if !record.is_open() {
@@ -72,11 +77,11 @@ impl ResourceServer {
         now: Now,
     ) {
         match self.0.check_clock(now.wall) {
-            Ok(()) => record.push(Step::passed(Check::Clock).finding(&now.wall.to_string())),
+            Ok(()) => record.push(Step::passed(Check::Clock).finding(&date_and_time(now.wall))),
             Err(rejection) => {
                 let step = Step::failed(Check::Clock, &rejection)
-                    .finding(&now.wall.to_string())
-                    .expecting(format!("{} or later", self.0.earliest))
+                    .finding(&date_and_time(now.wall))
+                    .expecting(format!("{} or later", date_and_time(self.0.earliest)))
                     .by_setting("earliest_time");
                 match verified {
                     Some(verified) => record.refuse_at(step, rejection.by(verified.realm())),
@@ -169,6 +174,13 @@ impl ResourceServer {
     }
 }
 
+/// What a verified token says at `nbf`.
+fn shown_begin(verified: &VerifiedRequest, now: Now) -> Option<String> {
+    let claims = Object::parse_str(verified.token.payload_text()).ok()?;
+    let begin = claims.get("nbf").map(shown)?;
+    Some(claimed_time(&begin, now.wall))
+}
+
 /// Who calls, and which evidence of a tenant is missing.
 pub(super) fn note_identity(record: &mut Record, verified: &VerifiedRequest) {
     let scope: Vec<&str> = verified
@@ -180,7 +192,9 @@ pub(super) fn note_identity(record: &mut Record, verified: &VerifiedRequest) {
     let kind = verified.caller_kind();
     let found = format!("{kind}; scope `{}`", scope.join(" "));
     let mut step = Step::noted(Check::Identity);
-    if let Some(detail) = verified.lacking_evidence() {
+    // Without tenant rules the application has no guard that needs a tenant.
+    let has_tenants = verified.rules.tenant.is_some();
+    if let Some(detail) = verified.lacking_evidence().filter(|_| has_tenants) {
         let rejection = Rejection::new(crate::model::error::rejection::RejectionKind::NoTenant);
         let reason = "a guard that needs a tenant refuses this caller with 403 `no_tenant`";
         step = step

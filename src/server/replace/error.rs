@@ -17,8 +17,8 @@ pub enum ReplaceError {
         /// The names of the settings, at least one.
         settings: Vec<&'static str>,
     },
-    /// The replacement has a clock, a directory, a check, an observer, a sink or a loader of its own. Code stays that of the
-    /// running server; leave it out.
+    /// The replacement has a clock, a directory, a check, a loader, an observer or a sink of its own. Those
+    /// of the running server stay; leave them out.
     #[non_exhaustive]
     CodeGiven {
         /// The names of the settings, at least one.
@@ -39,11 +39,14 @@ impl fmt::Display for ReplaceError {
                 "{} cannot change while the server runs; give the value that it was built with, or build another server",
                 names(settings)
             ),
-            Self::CodeGiven { settings } => write!(
-                f,
-                "{} stays as the running server has it; leave it out of the replacement",
-                names(settings)
-            ),
+            Self::CodeGiven { settings } => {
+                let names = names(settings);
+                let object = if settings.len() == 1 { "it" } else { "them" };
+                write!(
+                    f,
+                    "{names}: the running server keeps its own; leave {object} out of the replacement"
+                )
+            }
             Self::NoRuntime => f.write_str(
                 "no tokio runtime is running that could fetch keys; call `replace(..)` inside one",
             ),

@@ -79,7 +79,8 @@ impl fmt::Debug for KeySetCopies {
 }
 
 impl KeySetCopies {
-    /// Copies in files of this folder, which must exist.
+    /// Copies in files of this folder, which must exist: nothing creates it, and a missing one is an event at `warn`
+    /// at the first write.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),

@@ -75,7 +75,7 @@ impl InspectedClaims {
 }
 
 /// A value as an operator reads it.
-fn shown(value: Value<'_>) -> String {
+pub(crate) fn shown(value: Value<'_>) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),

@@ -41,6 +41,11 @@ async fn diagnosis_of_a_sound_issuer_has_no_problem_before_and_after_connect() {
     let before = server.diagnose().await;
     assert_eq!(before.severity(), Severity::Warning, "{before}");
     assert_eq!(problems(&before), Vec::<String>::new(), "{before}");
+    let only_looked_at = before.without("not_connected");
+    assert_eq!(only_looked_at.severity(), Severity::Good);
+    let text = only_looked_at.to_string();
+    assert!(text.contains("names the configured issuer"), "{text}");
+    assert!(text.contains(" has 1 usable key\n"), "{text}");
     let server = server.connect().await.expect("it is up");
     let after = server.diagnose().await;
     assert_eq!(after.severity(), Severity::Good, "{after}");

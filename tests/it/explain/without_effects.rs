@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis::explain::{Check, StepOutcome};
 use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::time::Clock as _;
+use portcullis::time::{Clock as _, UnixTime};
 use portcullis::{Algorithm, Issuer, ResourceServer, ResourceServerBuilder, TenantClaims};
 
 use super::{bearer, explained, failed, parts, verdict};
@@ -85,6 +85,73 @@ async fn issuer_that_is_almost_configured_is_compared() {
         assert!(text.contains(difference), "{text}");
     }
     assert!(told("https://id.example.com/realms/main/").starts_with("admitted"));
+}
+
+#[tokio::test]
+async fn rules_of_an_issuer_that_the_token_does_not_name_are_said_to_be_those() {
+    let issuer = MockIssuer::named("https://id.example.com/main");
+    let of = |name: &str| Issuer::oidc(name).key_set(issuer.key_set());
+    let told = |issuers: Vec<Issuer>| {
+        let server = issuers
+            .into_iter()
+            .fold(ResourceServer::builder(API), ResourceServerBuilder::issuer);
+        let server = server.build().expect("sound");
+        server.explain(&bearer(&issuer.token().sign())).to_string()
+    };
+    let named = told(vec![of("https://id.example.com/main")]);
+    assert!(
+        named.contains("by the rules of https://id.example.com/main\n"),
+        "{named}"
+    );
+    let alike = told(vec![
+        of("https://id.example.com/main/"),
+        of("https://else.test"),
+    ]);
+    let expected =
+        "by the rules of https://id.example.com/main/, the configured issuer that is most alike\n";
+    assert!(alike.contains(expected), "{alike}");
+    let only = told(vec![of("http://localhost/other")]);
+    assert!(
+        only.contains("by the rules of http://localhost/other, the only configured issuer\n"),
+        "{only}"
+    );
+}
+
+#[tokio::test]
+async fn times_are_told_as_dates_and_by_their_distance() {
+    let clock = ManualClock::at(UnixTime::from_secs(2_000_000_000));
+    let issuer = MockIssuer::new().with_clock(clock.clone());
+    let server = builder(&issuer).clock(clock).build().expect("sound");
+    let token = issuer
+        .token()
+        .claim("nbf", 1_999_988_000)
+        .claim("exp", 1_999_996_460);
+    let told = server.explain(&bearer(&token.sign()));
+    let text = told.to_string();
+    assert_eq!(failed(&told), ["expiry"]);
+    for line in [
+        "at 2033-05-18T03:33:20Z\n",
+        "found     1999996460 (2033-05-18T02:34:20Z, 59 min ago)\n",
+        "expected  after 2033-05-18T03:33:20Z less the leeway of 30 s\n",
+        "found     1999988000 (2033-05-18T00:13:20Z, 3 h ago)\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let good = issuer.token().claim("exp", 2_000_003_600).sign();
+    let text = server.explain(&bearer(&good)).to_string();
+    assert!(text.starts_with("admitted"), "{text}");
+    assert!(text.contains("(2033-05-18T04:33:20Z, in 60 min)"), "{text}");
+}
+
+#[tokio::test]
+async fn identity_without_tenant_rules_misses_no_tenant() {
+    let issuer = MockIssuer::new();
+    let told = server(&issuer).explain(&bearer(&issuer.token().sign()));
+    let identity = told
+        .steps()
+        .iter()
+        .find(|step| step.check() == Check::Identity);
+    assert_eq!(identity.expect("a step").reason(), None, "{told}");
 }
 
 #[tokio::test]

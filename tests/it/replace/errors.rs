@@ -222,7 +222,16 @@ fn code_stays_that_of_the_running_server() {
             panic!("{error}");
         };
         assert_eq!(settings, &[setting]);
-        assert!(error.to_string().contains("leave it out"), "{error}");
+        let expected = format!("`{setting}`: the running server keeps its own");
+        assert!(error.to_string().starts_with(&expected), "{error}");
     }
+    let both = builder(&issuer)
+        .observer(Ignoring)
+        .decision_records(DecisionRecords::new());
+    let error = server.replace(both).expect_err("code").to_string();
+    assert!(
+        error.starts_with("`observer`, `decision_records`: ") && error.contains("leave them out"),
+        "{error}"
+    );
     server.replace(builder(&issuer)).expect("without code");
 }

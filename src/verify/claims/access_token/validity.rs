@@ -20,12 +20,20 @@ impl Validity {
     /// The checks that time changes. RFC 7519 s4.1.4: on or after `exp` is too late;
     /// s4.1.5: before `nbf` is too early. A future `iat` is no fault (s4.1.6).
     pub(crate) fn check(self, now: UnixTime) -> Result<(), TokenFault> {
-        if now >= self.until {
+        if self.is_over(now) {
             return Err(TokenFault::Expired);
         }
-        match self.from {
-            Some(from) if now < from => Err(TokenFault::NotYetValid),
-            _ => Ok(()),
+        if !self.has_begun(now) {
+            return Err(TokenFault::NotYetValid);
         }
+        Ok(())
+    }
+
+    pub(crate) fn is_over(self, now: UnixTime) -> bool {
+        now >= self.until
+    }
+
+    pub(crate) fn has_begun(self, now: UnixTime) -> bool {
+        self.from.is_none_or(|from| now >= from)
     }
 }
