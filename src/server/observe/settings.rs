@@ -150,6 +150,7 @@ impl DecisionRecords {
     }
 
     /// Whether the records have a sink.
+    #[cfg_attr(not(feature = "jwks"), allow(clippy::unused_self))] // like its twin
     pub(in crate::server) const fn has_sink(&self) -> bool {
         #[cfg(feature = "jwks")]
         return self.sink.is_some();
