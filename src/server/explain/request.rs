@@ -212,19 +212,7 @@ impl ResourceServer {
         let compact = match Compact::decode(credential, most_bytes, parts) {
             Ok(compact) => compact,
             Err(kind) => {
-                let is_long = kind == TokenFault::TooLarge.into();
-                let rejection = Rejection::from(kind);
-                if is_long {
-                    let step = Step::failed(Check::Length, &rejection)
-                        .finding(&credential.as_bytes().len().to_string())
-                        .expecting(format!("at most {most_bytes} bytes"))
-                        .by_setting("max_token_bytes");
-                    record.refuse_at(step, rejection);
-                } else {
-                    record.refuse(Check::Syntax, rejection);
-                }
-                record.skip(&[Check::Issuer], "the token cannot be read");
-                record.skip(&BEHIND_ISSUER, "the token cannot be read");
+                refuse_form(record, kind, credential, most_bytes);
                 return None;
             }
         };
@@ -379,6 +367,27 @@ impl ResourceServer {
         record.refuse_at(step, rejection);
         nearest
     }
+}
+
+/// The token is too long, or has no form of a token.
+fn refuse_form(
+    record: &mut Record,
+    kind: RejectionKind,
+    credential: Credential<'_>,
+    most_bytes: usize,
+) {
+    let rejection = Rejection::from(kind);
+    if kind == TokenFault::TooLarge.into() {
+        let step = Step::failed(Check::Length, &rejection)
+            .finding(&credential.as_bytes().len().to_string())
+            .expecting(format!("at most {most_bytes} bytes"))
+            .by_setting("max_token_bytes");
+        record.refuse_at(step, rejection);
+    } else {
+        record.refuse(Check::Syntax, rejection);
+    }
+    record.skip(&[Check::Issuer], "the token cannot be read");
+    record.skip(&BEHIND_ISSUER, "the token cannot be read");
 }
 
 /// The one authority of a server that has only one.
