@@ -5,7 +5,7 @@ use portcullis::test_util::{ManualClock, MockIssuer};
 use portcullis::{Algorithm, Issuer};
 
 use super::with;
-use crate::support::endpoint::{Endpoint, json};
+use crate::support::endpoint::Endpoint;
 use crate::support::introspection::{AS, good, issuer, server};
 use crate::support::lease::lease_by;
 use crate::support::{API, Requests as _, TestApp};
