@@ -22,7 +22,7 @@ use crate::support::introspection::{TOKEN, issuer as introspected, with};
 
 /// What a layer does not answer: guards, extractors and MCP do, or it takes a shared store, a
 /// directory or a crowd.
-const ELSEWHERE: [&str; 17] = [
+const ELSEWHERE: [&str; 18] = [
     "no_user",
     "several_users",
     "not_a_user",
@@ -34,6 +34,7 @@ const ELSEWHERE: [&str; 17] = [
     "directory_timed_out",
     "too_many_waiting",
     "introspection_timed_out",
+    "record_queue_full",
     "replay_store_full",
     "replay_store_down",
     "user_info_failed",
