@@ -1,8 +1,8 @@
 //! Why a request is refused: every check, one by one, without an effect on the server.
 
+mod times;
 pub(crate) mod explanation;
 pub(crate) mod record;
-mod times;
 mod keys;
 mod verified;
 pub(crate) mod request;

@@ -56,6 +56,7 @@ fn signed_here() -> Vec<Symptom> {
     let lemon = mock("https://auth.example.com/");
     let glewlwyd = mock("https://glewlwyd.example.com/");
     let adfs = mock("https://adfs.example.com/adfs");
+    let actions = MockIssuer::named("https://token.actions.githubusercontent.com");
     let framework = mock("https://app.example.com");
     let cluster = mock("https://oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE");
     let github = MockIssuer::named("https://token.actions.githubusercontent.com");
@@ -151,6 +152,15 @@ fn signed_here() -> Vec<Symptom> {
             entra.token().claim("tid", "t-1").tampered_signature(),
             "signature",
             "does not verify",
+        ),
+        (
+            "Workloads",
+            presets::github_actions("octo-org")
+                .key_set(actions.key_set())
+                .audience(API),
+            actions.token().claim("repository_owner", "other").sign(),
+            "required_claims",
+            "octo-org",
         ),
         (
             "Microsoft Entra ID",
