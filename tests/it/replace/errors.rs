@@ -226,7 +226,7 @@ fn code_stays_that_of_the_running_server() {
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
     let both = builder(&issuer)
-        .observer(Ignoring)
+        .observer(Ignores)
         .decision_records(DecisionRecords::new());
     let error = server.replace(both).expect_err("code").to_string();
     assert!(
