@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
+#[cfg(feature = "jwks")]
+use std::time::Duration;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
@@ -38,6 +40,10 @@ use crate::verify::request::token_sources::TokenSources;
 /// How often a decision that waits is begun anew, each time since its issuer was replaced meanwhile.
 #[cfg(feature = "jwks")]
 const MOST_RESTARTS: usize = 16;
+
+/// For a request whose issuer was replaced more often than that.
+#[cfg(feature = "jwks")]
+const RETRY_SOON: Duration = Duration::from_secs(1);
 
 impl ResourceServer {
     /// Authenticates a request. Synchronous and without I/O; without a lock, except where a key is
@@ -121,7 +127,7 @@ impl ResourceServer {
         let (server, token) = (self.clone(), credential.into_owned());
         PendingDecision::new(async move {
             let mut pending = pending;
-            for _ in 0..MOST_RESTARTS {
+            for _ in 0..=MOST_RESTARTS {
                 let issuer = pending.issuer().cloned();
                 let outcome = pending.finish().await;
                 if issuer.is_none_or(|issuer| issuer.is_live()) {
@@ -139,7 +145,8 @@ impl ResourceServer {
                     Decision::Pending(next) => pending = next,
                 }
             }
-            pending.finish().await.map(Decision::Done)
+            // Rules that are gone decide nothing.
+            Err(Rejection::unavailable(Outage::KeyUnconfirmed, RETRY_SOON))
         })
     }
 

@@ -63,6 +63,10 @@ impl ResourceServer {
             lookup = newest;
             result = self.ask_user_info(&lookup, text, &subject).await;
         }
+        if !Arc::ptr_eq(&self.user_info_lookup(verified)?, &lookup) {
+            // It was replaced again and again; rules that are gone decide nothing.
+            return Err(user_info_failed());
+        }
         let handler = lookup.handler();
         match result? {
             // The keys that verified the response were dropped during the wait.

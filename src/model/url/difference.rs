@@ -51,6 +51,7 @@ impl UrlDifference {
     }
 
     /// A stable name.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::FinalSlash => "slash",

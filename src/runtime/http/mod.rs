@@ -13,6 +13,7 @@ pub(crate) mod tls;
 pub(crate) mod bearer_file;
 #[cfg(feature = "jwks")]
 mod client_source;
+#[cfg(feature = "jwks")]
 mod date;
 #[cfg(feature = "jwks")]
 pub(crate) mod probe;

@@ -42,6 +42,7 @@ impl Step {
         Self::new(check, StepOutcome::Passed)
     }
 
+    #[cfg(feature = "jwks")]
     pub(crate) fn pending(check: Check, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(check, StepOutcome::Pending).because(reason)
     }
@@ -123,6 +124,7 @@ impl Record {
     }
 
     /// A check that only a look-up ends.
+    #[cfg(feature = "jwks")]
     pub(crate) fn await_lookup(&mut self, check: Check, reason: impl Into<Cow<'static, str>>) {
         self.push(Step::pending(check, reason));
         self.conclude(Conclusion::Pending);

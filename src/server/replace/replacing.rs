@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 #[cfg(feature = "jwks")]
 use std::sync::Weak;
+#[cfg(feature = "jwks")]
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
