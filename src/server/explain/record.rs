@@ -144,15 +144,10 @@ impl Record {
         self.conclusion.is_none()
     }
 
-    /// Names the issuer whose rules are applied.
-    pub(crate) fn apply_rules_of(&mut self, issuer: &str) {
+    /// Names the issuer whose rules are applied, and why where the token does not name it.
+    pub(super) fn apply_rules_of(&mut self, issuer: &str, stand_in: Option<StandIn>) {
         self.issuer = Some(issuer.to_owned());
-    }
-
-    /// The same of an issuer that the token does not name.
-    pub(super) fn apply_rules_in_place(&mut self, issuer: &str, stand_in: StandIn) {
-        self.apply_rules_of(issuer);
-        self.stand_in = Some(stand_in);
+        self.stand_in = stand_in;
     }
 
     /// From now on what is found comes from a token whose signature is not verified, or is.

@@ -159,7 +159,7 @@ impl ResourceServer {
         now: Now,
     ) -> Option<SharedRequest> {
         let name = issuer.endpoint().issuer();
-        record.apply_rules_of(name);
+        record.apply_rules_of(name, None);
         let form = Step::passed(Check::Form);
         record.push(form.finding("a token that its issuer introspects"));
         let is_remote = issuer
@@ -239,10 +239,7 @@ impl ResourceServer {
             return None;
         };
         let policy = &authority.rules;
-        match stand_in {
-            None => record.apply_rules_of(&policy.realm),
-            Some(stand_in) => record.apply_rules_in_place(&policy.realm, stand_in),
-        }
+        record.apply_rules_of(&policy.realm, stand_in);
         let is_expired = explain_expiry(record, authority, &unverified, now);
         if stand_in.is_some() {
             // Its keys are not this issuer's.
