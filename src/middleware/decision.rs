@@ -129,7 +129,7 @@ impl DecisionSource {
             rejection,
             verified,
             resource: &self.server.resource_at(self.resource_place).identifier,
-            server: &self.server,
+            revision: self.server.revision(),
             check_time: facts.check_time,
             fingerprint: facts.fingerprint.as_deref(),
         };

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 #[cfg(feature = "jwks")]
@@ -172,28 +173,41 @@ fn remote(authority: &IssuerAuthority) -> &[Arc<RemoteKeys>] {
 }
 
 /// The cell that holds the newest registry.
-pub(in crate::server) struct RegistryCell(SwapCell<Registry>);
+pub(in crate::server) struct RegistryCell {
+    newest: SwapCell<Registry>,
+    /// A copy of the newest one's, for decisions that are told.
+    revision: AtomicU64,
+}
 
 impl RegistryCell {
     pub(in crate::server) fn new(registry: Registry) -> Self {
-        let cell = SwapCell::empty();
-        cell.store(Some(Arc::new(registry)));
-        Self(cell)
+        let cell = Self {
+            newest: SwapCell::empty(),
+            revision: AtomicU64::default(),
+        };
+        cell.store(registry);
+        cell
     }
 
     /// The newest registry, for a short look.
     pub(in crate::server) fn load(&self) -> RegistryGuard {
-        RegistryGuard(self.0.load())
+        RegistryGuard(self.newest.load())
     }
 
     /// Replaces the registry, for every look from now on.
     pub(in crate::server) fn store(&self, registry: Registry) {
-        self.0.store(Some(Arc::new(registry)));
+        let revision = registry.revision;
+        self.newest.store(Some(Arc::new(registry)));
+        self.revision.store(revision, Ordering::Release);
+    }
+
+    pub(in crate::server) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// The newest registry, for a look that lasts.
     pub(in crate::server) fn load_full(&self) -> Arc<Registry> {
-        self.0.load_full().unwrap_or_default()
+        self.newest.load_full().unwrap_or_default()
     }
 }
 

@@ -142,7 +142,7 @@ impl RecordWriter {
             outcome: decision.outcome,
             stage: decision.stage,
             resource: (&**decision.resource).into(),
-            revision: decision.revision(),
+            revision: decision.revision,
             refusal: decision.rejection.map(refusal).unwrap_or_default(),
             caller: RecordedCaller {
                 issuer: issuer.map(Into::into),

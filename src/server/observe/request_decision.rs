@@ -9,7 +9,6 @@ use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::ids::{AccountId, ClientId, SubjectId, WorkspaceId};
 use crate::server::decide::verified_request::VerifiedRequest;
-use crate::server::resource_server::ResourceServer;
 use crate::verify::identity::kinds::Identity;
 
 /// The decision on one request, by its layer and every guard together.
@@ -24,8 +23,7 @@ pub struct RequestDecision<'d> {
     pub(crate) rejection: Option<&'d Rejection>,
     pub(crate) verified: Option<&'d VerifiedRequest>,
     pub(crate) resource: &'d Arc<str>,
-    /// The server that decided.
-    pub(crate) server: &'d ResourceServer,
+    pub(crate) revision: u64,
     pub(crate) check_time: Option<Duration>,
     pub(crate) fingerprint: Option<&'d str>,
 }
@@ -97,8 +95,8 @@ impl<'d> RequestDecision<'d> {
 
     /// The revision of the configuration: 1 after `build()`.
     #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.server.revision()
+    pub const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// How long the check of a token took that was not in the cache, in real time, look-ups included.

@@ -133,7 +133,7 @@ impl ResourceServer {
     /// after each [`replace`](Self::replace).
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.0.registry.load().revision
+        self.0.registry.revision()
     }
 
     /// Gives a builder what a replacement takes from the running server.

@@ -227,7 +227,7 @@ fn code_stays_that_of_the_running_server() {
     }
     let both = builder(&issuer)
         .observer(Ignores)
-        .decision_records(DecisionRecords::new());
+        .decision_records(DecisionRecords::new().sink(Ignores));
     let error = server.replace(both).expect_err("code").to_string();
     assert!(
         error.starts_with("`observer`, `decision_records`: ") && error.contains("leave them out"),

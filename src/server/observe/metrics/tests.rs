@@ -5,8 +5,6 @@ use metrics::{Key, KeyName, Metadata, Recorder, SharedString};
 use super::*;
 use crate::model::decision_record::{DecisionOutcome, DecisionStage};
 use crate::model::error::rejection::TokenFault;
-use crate::server::resource_server::ResourceServer;
-use crate::server::settings::issuer::value::Issuer;
 
 /// Counts how often a counter is asked for, and its increments.
 #[derive(Default)]
@@ -50,10 +48,6 @@ impl Recorder for Counted {
 fn a_counter_is_kept_however_often_an_issuer_was_replaced() {
     let (recorder, metrics) = (Counted::default(), Metrics::new());
     let resource: Arc<str> = "https://api.example.com".into();
-    let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-    let issuer = Issuer::oidc("https://id.example.com").key_set(keys);
-    let server = ResourceServer::builder(&*resource).issuer(issuer);
-    let server = server.build().expect("sound");
     let count = |issuer: &Arc<str>| {
         let rejection = Rejection::from(TokenFault::Expired).by(issuer);
         metrics.decided(&RequestDecision {
@@ -62,7 +56,7 @@ fn a_counter_is_kept_however_often_an_issuer_was_replaced() {
             rejection: Some(&rejection),
             verified: None,
             resource: &resource,
-            server: &server,
+            revision: 1,
             check_time: None,
             fingerprint: None,
         });
