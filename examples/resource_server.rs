@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | `ROUTES` | `aworld`: the routes of `demo/api.rs` too, for tokens with AWorld's claims | `/whoami` and `/ready` alone |
 //! | `WORKSPACES` | `workspace=account` pairs with commas, for principals | none |
-//! | `USERS` | `workspace=user` pairs with commas, for whom clients may act | none |
+//! | `USERS` | `workspace=user` pairs with commas: the users that clients may act for | none |
 //! | `LISTEN` | the address to serve on | `127.0.0.1:3000` |
 //!
 //! `GET /whoami` tells what the token makes of its bearer; `GET /ready` whether the keys are

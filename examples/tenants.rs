@@ -8,7 +8,7 @@
 //! 2. A principal acts in the accounts within its reach, and enters a workspace only where the
 //!    layer admits principals and the application's directory names an owner within reach.
 //! 3. A client acts for a user only on handlers that ask for a `Delegation`, and only for users
-//!    whom the application's directory knows.
+//!    that the application's directory knows.
 
 use axum::body::Body;
 use axum::{Router, routing::get};

@@ -86,7 +86,7 @@ async fn export(access: SenderConstrained<Scoped<ReadMissions, WorkspaceAccess>>
     format!("all missions of {}\n", access.workspace())
 }
 
-/// A customer's backend asks for one of its users: the log tells who asked, and for whom.
+/// A customer's backend asks for one of its users: the log names the backend and the user.
 async fn inbox(delegation: Delegation) -> String {
     let (user, client) = (delegation.user(), delegation.client().id());
     format!(

@@ -63,7 +63,7 @@ fn builder(issuer: &MockIssuer, rules: TenantClaims) -> ResourceServerBuilder {
     ResourceServer::builder(API).issuer(issuer.trusted().tenant_claims(rules))
 }
 
-/// A workspace is owned by the account before its hyphen; those of `nobody` by none.
+/// A workspace is owned by the account before its hyphen; `nobody-1` by none.
 fn owners() -> impl WorkspaceDirectory {
     workspace_directory_fn(|workspace: WorkspaceId| async move {
         let owner = workspace.as_str().split('-').next().unwrap_or_default();

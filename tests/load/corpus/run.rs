@@ -206,7 +206,7 @@ impl<'c> Run<'c> {
         self.case.clock.is_none() && !others.iter().any(|ability| self.case.needs(*ability))
     }
 
-    /// Everything that happens before the step's request, and whom it goes to.
+    /// Everything that happens before the step's request, and the server that the request goes to.
     async fn prepare(&mut self, step: &Step) -> Application {
         self.world.set_key_sets(&step.jwks_response).await;
         self.world.tell(step.introspection_response.as_ref()).await;
