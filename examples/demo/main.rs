@@ -66,7 +66,9 @@ async fn main() -> Result<ExitCode, Fault> {
 
     // The authorization server. In production it is another system.
     let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
-    let authorization = Arc::new(pool.serve().await);
+    let authorization = Arc::new(page::authorization_server(pool.clone()).serve().await?);
+    // The same issuer where it sends security events.
+    let signals = pool.serve().await;
     // Another one, whose tokens only it can read: it is asked about each of them.
     let gateway = MockIssuer::named("https://gateway.example.com")
         .with_algorithms([Algorithm::ES256])
@@ -122,7 +124,7 @@ async fn main() -> Result<ExitCode, Fault> {
     writeln!(
         io::stdout(),
         "authorization server  {}\ngateway               {}\nresource server       http://{address}\n",
-        authorization.key_set_url(),
+        authorization.url_of(Endpoint::KeySet),
         gateway.url_of(Endpoint::Introspection),
     )?;
     let mut table = Table::start(address)?;
@@ -142,7 +144,7 @@ async fn main() -> Result<ExitCode, Fault> {
     table::title("streams are open while a session is revoked")?;
     streams::show(&mut table, &pool, &server).await?;
     table::title("the identity provider says that a session was revoked (CAEP)")?;
-    events::show(&mut table, &pool, &authorization).await?;
+    events::show(&mut table, &pool, &signals).await?;
     table::title("an agent acts for a user")?;
     agents::show(&mut table, &pool).await?;
     table::title("keys rotate, and callers keep asking")?;

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use portcullis::revocation::Revocation;
-use portcullis::test_util::Fault;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,11 +42,11 @@ pub(super) async fn operate(State(demo): State<Shared>, Json(order): Json<Order>
         Action::Retire => demo.pool.retire_old_keys(),
         Action::Stop => {
             demo.is_stopped.store(true, Ordering::Relaxed);
-            demo.pool.break_with(Fault::Refuse);
+            demo.pool.stop();
         }
         Action::Start => {
             demo.is_stopped.store(false, Ordering::Relaxed);
-            demo.pool.recover();
+            demo.pool.restart();
         }
         Action::Drop => {
             let issuer = demo.server.issuer_keys(&demo.pool.issuer());

@@ -29,7 +29,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 use portcullis::ResourceServer;
-use portcullis::test_util::ServedIssuer;
+use portcullis::test_util::{AuthorizationServer, Endpoint, MockIssuer, ServedAuthorizationServer, ServedIssuer, TestClient, TestUser};
 use serde_json::{Value, json};
 
 use crate::Fault;
@@ -40,12 +40,38 @@ pub(crate) use records::Records;
 
 const PAGE: &str = include_str!("page.html");
 
+/// The names of the applications that one signs in to.
+const APP: &str = "the app";
+const PORTAL: &str = "the portal";
+
+/// Where the page signs in: the prepared users, one of the dashboard, and two applications.
+pub(crate) fn authorization_server(pool: MockIssuer) -> AuthorizationServer {
+    let manager = TestUser::new("user-3")
+        .name("Joan, of the dashboard of acme-prod")
+        .kind("user of the dashboard")
+        .claim("accountId", "acme")
+        .claim("workspaceId", "acme-prod")
+        .claim("userId", "user-3")
+        .claim("principalId", "principal-3")
+        .claim("context", "dashboard")
+        .claim("platform", "web")
+        .claim("role", "viewer");
+    let application = |id, name| {
+        let client = TestClient::public(id).name(name);
+        client.redirect_uri("http://127.0.0.1/").redirect_uri("http://localhost/")
+    };
+    AuthorizationServer::new(pool)
+        .user(manager)
+        .client(application(MockIssuer::CLIENT_ID, APP))
+        .client(application(MockIssuer::PORTAL_CLIENT_ID, PORTAL))
+}
+
 /// What the page shows.
 pub(crate) struct Demo {
     pub(crate) server: ResourceServer,
     /// The server that demands nonces.
     pub(crate) ledger: ResourceServer,
-    pub(crate) pool: Arc<ServedIssuer>,
+    pub(crate) pool: Arc<ServedAuthorizationServer>,
     pub(crate) gateway: Arc<ServedIssuer>,
     pub(crate) address: SocketAddr,
     pub(crate) records: Records,
@@ -156,7 +182,16 @@ fn description(demo: &Stage) -> Value {
         "groups": groups.collect::<Vec<_>>(),
         "routes": routes.collect::<Vec<_>>(),
         "stream": "/app/workspaces/acme-prod/events",
-        "signIn": null,
+        "signIn": {
+            "issuer": demo.pool.issuer(),
+            "authorize": demo.pool.url_of(Endpoint::Authorization),
+            "token": demo.pool.url_of(Endpoint::Token),
+            "revoke": demo.pool.url_of(Endpoint::Revocation),
+            "clients": [
+                { "id": MockIssuer::CLIENT_ID, "name": APP },
+                { "id": MockIssuer::PORTAL_CLIENT_ID, "name": PORTAL },
+            ],
+        },
         "state": issuer::state(demo),
     })
 }
