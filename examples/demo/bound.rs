@@ -5,7 +5,7 @@ use axum::routing::get;
 use portcullis::binding::Dpop;
 use portcullis::observe::DecisionRecords;
 use portcullis::test_util::{DpopKey, MockIssuer, ProofBuilder};
-use portcullis::{ResourceServer, TenantClaims, WorkspaceAccess};
+use portcullis::{Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 
 use crate::api::app_layer;
 use crate::callers::READ;
@@ -16,17 +16,19 @@ const EXPORT: &str = "GET /app/workspaces/acme-prod/export";
 const LEDGER: &str = "GET /ledger/workspaces/acme-prod";
 
 /// A server of its own, which demands its nonce in each proof.
-pub(crate) fn server(
-    pool: &MockIssuer,
+pub(crate) async fn server(
+    trusted: Issuer,
     origin: &str,
     records: DecisionRecords,
 ) -> Result<ResourceServer, Fault> {
     let server = ResourceServer::builder("https://api.example.com")
-        .issuer(pool.trusted().tenant_claims(TenantClaims::aworld()))
+        .issuer(trusted.tenant_claims(TenantClaims::aworld()))
         .public_origin(origin)
         .dpop(Dpop::accepted().require_nonces())
         .decision_records(records)
-        .build()?;
+        .build()?
+        .connect()
+        .await?;
     Ok(server)
 }
 

@@ -108,7 +108,7 @@ async fn main() -> Result<ExitCode, Fault> {
         .build()?
         .connect()
         .await?;
-    let ledger = bound::server(&pool, &origin, records.settings())?;
+    let ledger = bound::server(authorization.trusted(), &origin, records.settings()).await?;
     let routes = api::routes(&server).merge(bound::routes(&ledger));
     let routes = routes.merge(events::routes(&server)?);
     let routes = routes.merge(page::routes(Demo {

@@ -29,7 +29,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 use portcullis::ResourceServer;
-use portcullis::test_util::{AuthorizationServer, Endpoint, MockIssuer, ServedAuthorizationServer, ServedIssuer, TestClient, TestUser};
+use portcullis::test_util::{
+    AuthorizationServer, Endpoint, MockIssuer, ServedAuthorizationServer, ServedIssuer, TestClient,
+    TestUser,
+};
 use serde_json::{Value, json};
 
 use crate::Fault;
@@ -58,7 +61,9 @@ pub(crate) fn authorization_server(pool: MockIssuer) -> AuthorizationServer {
         .claim("role", "viewer");
     let application = |id, name| {
         let client = TestClient::public(id).name(name);
-        client.redirect_uri("http://127.0.0.1/").redirect_uri("http://localhost/")
+        client
+            .redirect_uri("http://127.0.0.1/")
+            .redirect_uri("http://localhost/")
     };
     AuthorizationServer::new(pool)
         .user(manager)

@@ -96,7 +96,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         id: "ledger",
         request: "GET /ledger/workspaces/acme-prod",
-        demands: "a DPoP proof with the server's nonce",
+        demands: "a caller of this workspace; a proof needs the server's nonce",
         layer: Layer::Ledger,
     },
     Route {
