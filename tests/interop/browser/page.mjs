@@ -13,7 +13,7 @@ const [url, folder] = process.argv.slice(2);
 const { chromium } = createRequire(join(process.cwd(), "package.json"))("playwright-core");
 
 const PATIENCE = 30_000;
-const WIDE = { width: 1360, height: 900 };
+const WIDE = { width: 1360, height: 1060 };
 const NARROW = { width: 360, height: 740 };
 const MISSIONS = "GET /app/workspaces/acme-prod/missions";
 
@@ -366,15 +366,18 @@ for (const colorScheme of ["light", "dark"]) {
     await button("Send to all").click();
     await page.locator("#send-all:enabled").waitFor();
     await send("POST /app/workspaces/acme-prod/missions");
+    if (colorScheme === "dark") {
+      await button("See the token").click();
+      await page.locator("#asked").filter({ hasText: "Nothing is sent" }).waitFor();
+    }
     await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
     await page.mouse.move(0, 0);
     await picture(colorScheme);
     await page.setViewportSize(NARROW);
     assert.deepEqual(await overhang(), []);
-    await page.locator("#token-block summary").click();
+    await page.locator("#token-block").evaluate((block) => { block.open = true; });
     assert.deepEqual(await overhang(), []);
     await picture(`${colorScheme}-360`, { fullPage: true });
-    await page.locator("#token-block summary").click();
   });
 }
 
