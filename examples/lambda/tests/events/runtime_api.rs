@@ -107,7 +107,10 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     let fields = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-aws-request-id", id),
-        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
+        (
+            "lambda-runtime-deadline-ms",
+            deadline.as_millis().to_string(),
+        ),
         (
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:eu-west-1:123456789012:function:missions".to_owned(),
@@ -123,8 +126,8 @@ async fn answer(
 ) -> StatusCode {
     let waiting = api.waiting.lock().expect("no panic").remove(&id);
     let answer = serde_json::from_str(&body).expect("JSON");
-    match waiting {
-        Some(waiting) if waiting.send(answer).is_ok() => StatusCode::ACCEPTED,
+    match waiting.map(|waiting| waiting.send(answer)) {
+        Some(Ok(())) => StatusCode::ACCEPTED,
         _ => StatusCode::NOT_FOUND,
     }
 }
