@@ -46,10 +46,7 @@ async fn events_of_each_origin_are_answered_alike() {
         let answer = function.invoke(list().event(origin)).await;
         assert_eq!(status(&answer), 401, "{origin:?}");
         let challenge = field(&answer, "www-authenticate").expect("a challenge");
-        assert_eq!(
-            challenge,
-            "Bearer realm=\"https://api.example.com\""
-        );
+        assert_eq!(challenge, "Bearer realm=\"https://api.example.com\"");
 
         let answer = function.invoke(list().bearer(&good).event(origin)).await;
         assert_eq!(status(&answer), 200, "{origin:?}: {answer}");
