@@ -19,8 +19,8 @@ function show(client) {
   element("sign-out").disabled = !client.isSignedIn;
 }
 
-async function call(client, { method, path }) {
-  const response = await client.call(method, path);
+async function call(client, { method, path }, isRepeated = false) {
+  const response = await client.call(method, path, isRepeated);
   if (response === null) return; // the page is being left
   if (response.status === 503) log(`again in ${response.headers.get("retry-after")} s`);
   log((await response.text()).trim());
@@ -44,5 +44,5 @@ await attempt(async () => {
   }
   const repeat = await client.finishSignIn();
   show(client);
-  if (repeat !== null) await call(client, repeat);
+  if (repeat !== null) await call(client, repeat, true);
 });

@@ -98,8 +98,9 @@ export class Client {
     return pending.repeat;
   }
 
-  /** Calls the API; `null` where the page is being left for a sign-in. */
-  async call(method, path) {
+  /** Calls the API; `null` where the page is being left for a sign-in. A call that is repeated after one is
+   *  not the cause of another: a server that ignores what was asked for would send the user in circles. */
+  async call(method, path, isRepeated = false) {
     const used = this.#tokens;
     let response = await this.#send(method, path);
     let asked = challenge(response);
@@ -110,7 +111,8 @@ export class Client {
       asked = challenge(response);
     }
     const needsUser = ["insufficient_scope", "insufficient_user_authentication"];
-    if (needsUser.includes(asked.error) || (response.status === 401 && this.isSignedIn)) {
+    const helps = needsUser.includes(asked.error) || (response.status === 401 && this.isSignedIn);
+    if (helps && !isRepeated) {
       // The challenge names what the request needs; what the token had is kept.
       const scope = new Set([...this.#config.scope.split(" "), ...this.scope.split(" ")]);
       for (const one of (asked.scope ?? "").split(" ")) scope.add(one);
