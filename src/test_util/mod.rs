@@ -59,6 +59,8 @@
 //! those included that only it can read: [`TokenBuilder::issue`].
 
 // In the order in which they may name each other.
+mod release_guard;
+mod percent_encoding;
 mod clock;
 mod keys;
 mod certificate;
@@ -76,9 +78,11 @@ mod status_list;
 mod security_event;
 mod served;
 mod openapi_check;
+mod extraction;
 
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
+pub use extraction::{Extraction, ExtractionRefusal};
 pub use issuer::MockIssuer;
 pub use openapi_check::{OpenApiCheck, OpenApiFault, OpenApiFaults};
 pub use proof::{DpopKey, ProofBuilder};

@@ -432,6 +432,16 @@ impl TokenBuilder {
         token
     }
 
+    /// The issuer that it comes from.
+    pub(super) const fn mock_issuer(&self) -> &MockIssuer {
+        &self.issuer
+    }
+
+    /// A claim that is a string.
+    pub(super) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims.get(name).and_then(Value::as_str)
+    }
+
     /// Signed, and kept from the issuer's register.
     pub(super) fn signed(&self) -> String {
         self.sign_with(&self.signing_key())

@@ -34,3 +34,4 @@ mod status_list;
 mod ssf;
 mod support;
 mod tenancy;
+mod test_util;

@@ -79,6 +79,7 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/services/backchannel_logout.rs",
                 "middleware/services/ssf_push.rs",
                 "test_util/openapi_check/",
+                "test_util/extraction/",
                 "middleware/services/protected_resource.rs",
             ],
         ),

@@ -1,0 +1,4 @@
+//! The tools for tests of applications.
+
+mod extraction;
+mod release_guard;
