@@ -79,6 +79,7 @@ mod security_event;
 mod served;
 mod openapi_check;
 mod extraction;
+mod wrong_credentials;
 
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
@@ -92,6 +93,7 @@ pub use status_list::MockStatusList;
 #[cfg(feature = "status-list")]
 pub use status_lists::StatusListFault;
 pub use token::TokenBuilder;
+pub use wrong_credentials::{WrongCredentials, WrongCredentialsFault, WrongCredentialsFaults};
 
 #[cfg(test)]
 mod tests {

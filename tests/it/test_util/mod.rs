@@ -2,3 +2,4 @@
 
 mod extraction;
 mod release_guard;
+mod wrong_credentials;
