@@ -64,6 +64,7 @@ mod percent_encoding;
 mod clock;
 mod keys;
 mod certificate;
+mod expiring_map;
 mod register;
 #[cfg(feature = "status-list")]
 mod status_lists;
@@ -80,7 +81,12 @@ mod served;
 mod openapi_check;
 mod extraction;
 mod wrong_credentials;
+mod authorization_server;
 
+pub use authorization_server::{
+    Accounts, AuthorizationServer, AuthorizationServerDanger, AuthorizationServerError,
+    ServedAuthorizationServer, TestClient, TestUser,
+};
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
 pub use extraction::{Extraction, ExtractionRefusal};
