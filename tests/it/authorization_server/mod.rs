@@ -1,4 +1,12 @@
 //! The development authorization server, over real HTTP.
 
 mod support;
+mod accounts;
+mod admin;
 mod authorization_code;
+mod authorization_request;
+mod browsers;
+mod client_authentication;
+mod login;
+mod refresh;
+mod token_state;
