@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use super::keys::SigningKey;
 use super::register::Register;
 #[cfg(feature = "status-list")]
 use super::status_lists::ListState;
-use crate::time::{Clock, SystemClock, UnixTime};
+use crate::time::{Clock, Sleep, SystemClock, UnixTime};
 use crate::{Algorithm, Issuer};
 
 /// An authorization server inside the test. Clones are the same issuer.
@@ -297,9 +298,31 @@ impl MockIssuer {
         clock.now() // Outside the lock: the clock is the user's.
     }
 
+    /// Its clock, for servers and keys that go by it.
+    pub(super) fn clock(&self) -> IssuerClock {
+        IssuerClock(Arc::clone(&self.state().clock))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic under this lock, in the making of a key, leaves the state as it was.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The clock of an issuer.
+pub(super) struct IssuerClock(Arc<dyn Clock>);
+
+impl Clock for IssuerClock {
+    fn now(&self) -> UnixTime {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn sleep_until(&self, at: Duration) -> Sleep {
+        self.0.sleep_until(at)
     }
 }
 

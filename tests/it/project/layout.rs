@@ -80,6 +80,8 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/services/ssf_push.rs",
                 "test_util/authorization_server/",
                 "test_util/openapi_check/",
+                "test_util/extraction/",
+                "test_util/wrong_credentials/",
                 "middleware/services/protected_resource.rs",
             ],
         ),
