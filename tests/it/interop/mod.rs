@@ -16,4 +16,5 @@ mod mcp;
 mod moto;
 mod oidc_provider;
 mod opaque;
+mod sign_in;
 mod together;
