@@ -78,7 +78,8 @@ impl MockIssuer {
     /// Revokes a token: introspection reports it as inactive from now on.
     /// To take back what it never issued changes nothing (RFC 7009 section 2.2).
     pub fn revoke(&self, token: &str) {
-        self.register(|register| register.revoke(token));
+        let now = self.now();
+        self.register(|register| register.revoke(token, now));
     }
 
     /// The introspection response about a token at the current time (RFC 7662 section 2.2), as JSON: the

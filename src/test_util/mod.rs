@@ -62,6 +62,7 @@
 mod clock;
 mod keys;
 mod certificate;
+mod expiring_map;
 mod register;
 #[cfg(feature = "status-list")]
 mod status_lists;
@@ -77,7 +78,12 @@ mod status_list;
 mod security_event;
 mod served;
 mod openapi_check;
+mod authorization_server;
 
+pub use authorization_server::{
+    Accounts, AuthorizationServer, AuthorizationServerDanger, AuthorizationServerError,
+    ServedAuthorizationServer, TestClient, TestUser,
+};
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
 pub use issuer::MockIssuer;

@@ -19,6 +19,7 @@ use super::issuer::MockIssuer;
 use super::keys::{SigningKey, hmac_sha256, json_of, random_text};
 use super::profile::{Kind, Profile};
 use super::proof::DpopKey;
+use super::register::TokenOwner;
 use crate::Algorithm;
 use crate::binding::ClientCertificate;
 use crate::time::UnixTime;
@@ -323,7 +324,7 @@ impl TokenBuilder {
     #[must_use]
     pub fn sign(&self) -> String {
         let token = self.signed();
-        self.enter(&token);
+        self.enter(&token, None);
         token
     }
 
@@ -335,7 +336,7 @@ impl TokenBuilder {
     #[must_use]
     pub fn issue(&self) -> String {
         let token = random_text(OPAQUE_LENGTH);
-        self.enter(&token);
+        self.enter(&token, None);
         token
     }
 
@@ -431,15 +432,33 @@ impl TokenBuilder {
         self.sign_with(&self.signing_key())
     }
 
+    /// The claim of this name.
+    pub(super) fn claim_value(&self, name: &str) -> Option<&Value> {
+        self.claims.get(name)
+    }
+
+    /// Signed, and registered as issued for this client and grant.
+    pub(super) fn sign_for(&self, owner: TokenOwner) -> String {
+        let token = self.signed();
+        self.enter(&token, Some(owner));
+        token
+    }
+
+    /// Opaque, and registered as issued for this client and grant.
+    pub(super) fn issue_for(&self, owner: TokenOwner) -> String {
+        let token = random_text(OPAQUE_LENGTH);
+        self.enter(&token, Some(owner));
+        token
+    }
+
     /// Makes the token known to the issuer. A payload that is not an object has no claims.
-    fn enter(&self, token: &str) {
+    fn enter(&self, token: &str, owner: Option<TokenOwner>) {
+        let now = self.issuer.now();
         let raw = self.raw_payload.as_deref().map(serde_json::from_slice);
-        let claims = match raw {
-            None => self.claims.clone(),
-            Some(raw) => raw.unwrap_or_default(),
-        };
+        let raw: Option<Map<String, Value>> = raw.map(Result::unwrap_or_default);
+        let claims = raw.as_ref().unwrap_or(&self.claims);
         self.issuer
-            .register(|register| register.enter(token.into(), claims));
+            .register(|register| register.enter(token, claims, owner, now));
     }
 
     fn signing_key(&self) -> SigningKey {

@@ -10,6 +10,7 @@
 
 mod agents;
 mod attacks;
+mod authorization_server;
 mod binding;
 mod cache;
 mod claims;

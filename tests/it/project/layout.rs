@@ -78,6 +78,7 @@ fn each_foreign_crate_has_its_room() {
                 "middleware/lease/web_socket.rs",
                 "middleware/services/backchannel_logout.rs",
                 "middleware/services/ssf_push.rs",
+                "test_util/authorization_server/",
                 "test_util/openapi_check/",
                 "middleware/services/protected_resource.rs",
             ],

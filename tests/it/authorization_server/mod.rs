@@ -1,0 +1,4 @@
+//! The development authorization server, over real HTTP.
+
+mod support;
+mod authorization_code;
