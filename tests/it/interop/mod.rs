@@ -17,4 +17,5 @@ mod moto;
 mod oidc_provider;
 mod opaque;
 mod page;
+mod sign_in;
 mod together;
