@@ -161,7 +161,7 @@ impl AuthorizationServer {
     pub async fn serve(self) -> Result<ServedAuthorizationServer, AuthorizationServerError> {
         self.accounts.check()?;
         let cannot = |error| AuthorizationServerError::Bind(self.address.clone(), error);
-        let (host, address) = resolved(&self.address).await?;
+        let (host, address) = resolved(&self.address)?;
         if !address.ip().is_loopback() && !self.beyond_loopback {
             return Err(AuthorizationServerError::BeyondLoopback(address));
         }
@@ -175,12 +175,12 @@ impl AuthorizationServer {
         // An RSA key takes a tenth of a second.
         tokio::task::spawn_blocking(move || issuer.key_ids());
         let server = Arc::new(Server::new(self.issuer, url, self.settings, self.accounts));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = axum::serve(listener, router(&server)).with_graceful_shutdown(async {
+        let (stop, end) = oneshot::channel::<()>();
+        let serving = axum::serve(listener, router(&server)).with_graceful_shutdown(async {
             // Ends when the handle is dropped.
-            let _ = stopped.await;
+            let _ = end.await;
         });
-        tokio::spawn(served.into_future());
+        tokio::spawn(serving.into_future());
         Ok(ServedAuthorizationServer::new(server, stop))
     }
 }
@@ -201,7 +201,7 @@ impl AuthorizationServerDanger {
 }
 
 /// The host as URLs write it, and the address.
-async fn resolved(text: &str) -> Result<(String, SocketAddr), AuthorizationServerError> {
+fn resolved(text: &str) -> Result<(String, SocketAddr), AuthorizationServerError> {
     let wrong = || AuthorizationServerError::Address(text.to_owned());
     if let Ok(address) = text.parse::<SocketAddr>() {
         let (host, _) = text.rsplit_once(':').ok_or_else(wrong)?;
