@@ -164,6 +164,7 @@ pub(super) fn set_login_cookie(server: &Server, response: &mut Response, value: 
 }
 
 /// Takes the session's cookie away; the result is its value.
+#[allow(dead_code)] // For the logout.
 pub(in crate::test_util) fn end_cookie(
     server: &Server,
     headers: &HeaderMap,
