@@ -177,9 +177,8 @@ fn question(server: &Server, sid: &str, form: &Form) -> Response {
     );
     for (name, value) in &fields {
         let value = escaped(value.as_str().unwrap_or_default());
-        body.push_str(&format!(
-            "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">\n"
-        ));
+        let field = format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">\n");
+        body.push_str(&field);
     }
     body.push_str("<button autofocus>Sign out</button>\n</form>");
     let back = form.get("post_logout_redirect_uri").unwrap_or_default();

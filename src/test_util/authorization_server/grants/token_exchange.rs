@@ -232,10 +232,10 @@ fn acting(
             ));
         }
     }
-    let mut act = json!({ "sub": acts });
-    if let Some(earlier) = earlier {
-        act["act"] = earlier.clone();
-    }
+    let act = match earlier {
+        Some(earlier) => json!({ "sub": acts, "act": earlier }),
+        None => json!({ "sub": acts }),
+    };
     let depth = std::iter::successors(Some(&act), |act| act.get("act")).count();
     if depth > MAX_ACTORS {
         return Err(OAuthError::invalid_request(format!(

@@ -1,7 +1,7 @@
-//! Clients whose id is the URL of their metadata (OAuth Client ID Metadata Document, draft 00).
+//! Clients whose id is the URL of their metadata (draft-ietf-oauth-client-id-metadata-document-01).
 //!
 //! 1. The id is an `https` URL with a path, or here an `http` URL on loopback (section 3).
-//! 2. The document names itself, is small, and comes without a redirect (sections 4 and 6).
+//! 2. The document names itself, is small, and comes without a redirect (section 4).
 //! 3. A document is kept for a minute; a failure is not kept.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::test_util::authorization_server::accounts::TestClient;
 use crate::test_util::authorization_server::accounts::client_metadata::client_of;
 use crate::test_util::authorization_server::outgoing::{fetch_json, is_allowed};
 
-/// Section 6.6: the limit that it recommends.
+/// Section 6: the limit that it recommends.
 const MAX_BYTES: usize = 5 * 1024;
 
 const LIFETIME: Duration = Duration::from_secs(60);
