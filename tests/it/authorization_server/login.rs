@@ -144,6 +144,73 @@ async fn authentication_class_that_was_asked_for_stands_in_both_tokens() {
     assert_eq!(payload(&tokens["id_token"])["acr"], "phr");
     assert_eq!(payload(&tokens["access_token"])["acr"], "phr");
     assert_eq!(browser.open(&url).await.status, StatusCode::SEE_OTHER);
+    // The session of a user who signs in again goes on, that of another user does not.
+    let again = browser
+        .open(&authorization_url(&server, &[("prompt", "login")]))
+        .await;
+    let sid = async |back: Answer| {
+        let code = back.parameter("code").expect("a code");
+        let tokens = redeem(&server, &code, &[]).await.json();
+        payload(&tokens["id_token"])["sid"].clone()
+    };
+    let first = payload(&tokens["id_token"])["sid"].clone();
+    let same = browser
+        .submit(&server, &again, &[("subject", "user-1")])
+        .await;
+    assert_eq!(sid(same).await, first);
+    let other = browser
+        .submit(&server, &again, &[("subject", "agent-1")])
+        .await;
+    assert_ne!(sid(other).await, first);
+}
+
+#[tokio::test]
+async fn hints_name_the_user_that_the_client_expects() {
+    let server = served(&ManualClock::new()).await;
+    let mut browser = Browser::default();
+    let page = browser.open(&authorization_url(&server, &[])).await;
+    let back = browser
+        .submit(&server, &page, &[("subject", "user-1")])
+        .await;
+    let tokens = redeem(&server, &back.parameter("code").expect("a code"), &[])
+        .await
+        .json();
+    let mine = tokens["id_token"].as_str().expect("a token");
+    let others = server.id_token().subject("agent-1").sign();
+    let silent = ("prompt", "none");
+    let answer = browser
+        .open(&authorization_url(
+            &server,
+            &[silent, ("id_token_hint", mine)],
+        ))
+        .await;
+    assert!(answer.parameter("code").is_some());
+    for hint in [&*others, "unreadable"] {
+        let answer = browser
+            .open(&authorization_url(
+                &server,
+                &[silent, ("id_token_hint", hint)],
+            ))
+            .await;
+        assert_eq!(answer.parameter("error").as_deref(), Some("login_required"));
+    }
+    let page = browser
+        .open(&authorization_url(&server, &[("id_token_hint", &others)]))
+        .await;
+    let (hinted, first) = (
+        page.body.find("value=\"agent-1\""),
+        page.body.find("value=\"user-1\""),
+    );
+    assert!(hinted < first);
+    // What the server does not know changes nothing.
+    let more = [
+        ("ui_locales", "se"),
+        ("display", "popup"),
+        ("claims", "{}"),
+        ("extra", "foobar"),
+    ];
+    let answer = browser.open(&authorization_url(&server, &more)).await;
+    assert!(answer.parameter("code").is_some());
 }
 
 #[tokio::test]
@@ -268,7 +335,7 @@ async fn login_page_escapes_what_others_wrote_and_loads_nothing() {
         "default-src 'none'",
         "frame-ancestors 'none'",
         "base-uri 'none'",
-        "form-action 'self' http://localhost:5173",
+        "form-action 'self' http://localhost:* http://127.0.0.1:* http://localhost:5173",
     ] {
         assert!(policy.contains(part), "{policy}");
     }
@@ -301,10 +368,7 @@ async fn form_post_sends_the_response_as_a_form() {
     assert_eq!(hidden(&answer, "iss"), server.url());
     assert_eq!(answer.body.matches("<script").count(), 1);
     let policy = answer.header("content-security-policy");
-    assert!(
-        policy.contains("form-action http://localhost:5173;"),
-        "{policy}"
-    );
+    assert!(policy.contains(" http://localhost:5173;"), "{policy}");
     let tokens = redeem(&server, &hidden(&answer, "code"), &[]).await;
     assert_eq!(tokens.status, StatusCode::OK);
 }

@@ -163,6 +163,17 @@ async fn userinfo_shows_the_claims_of_the_scope_and_refuses_as_rfc_6750_says() {
                 .contains("error=\"invalid_token\"")
         );
     }
+    let posted = http()
+        .post(format!("{url}/userinfo"))
+        .header("authorization", bearer(&tokens));
+    assert_eq!(send(posted).await.json(), claims);
+    let text = tokens["access_token"].as_str().expect("a token");
+    let form = posting(&format!("{url}/userinfo"), &[("access_token", text)]);
+    assert_eq!(send(form).await.json(), claims);
+    let both = posting(&format!("{url}/userinfo"), &[("access_token", text)]);
+    let both = send(both.header("authorization", bearer(&tokens))).await;
+    assert_eq!(both.error(), (400, "invalid_request".into()));
+
     let code = code(&server, &[("scope", "app/read")]).await;
     let without = redeem(&server, &code, &[]).await.json();
     let answer = userinfo(url, Some(&bearer(&without))).await;

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::authorize::page::{self, escaped};
 use super::authorize::{end_cookie, session_cookie};
-use crate::test_util::authorization_server::accounts::redirect_uri::matches;
+use crate::test_util::authorization_server::accounts::redirect_uri::{matches, origin};
 use crate::test_util::authorization_server::logout_tokens::end_session;
 use crate::test_util::authorization_server::request::Form;
 use crate::test_util::authorization_server::state::Server;
@@ -182,8 +182,8 @@ fn question(server: &Server, sid: &str, form: &Form) -> Response {
     }
     body.push_str("<button autofocus>Sign out</button>\n</form>");
     let back = form.get("post_logout_redirect_uri").unwrap_or_default();
-    let back = crate::test_util::authorization_server::accounts::redirect_uri::origin(back);
-    let policy = format!("form-action 'self' {}", back.unwrap_or_default());
+    let targets = page::form_targets(origin(back).unwrap_or_default());
+    let policy = format!("form-action {targets}");
     page::page(StatusCode::OK, "Sign out", &body, &policy)
 }
 

@@ -7,31 +7,54 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::test_util::authorization_server::issue::{has_scope, identity_claims};
-use crate::test_util::authorization_server::request::json_response;
+use crate::test_util::authorization_server::request::{Form, OAuthError, json_response};
 use crate::test_util::authorization_server::state::Server;
 
 pub(super) async fn userinfo(State(server): State<Arc<Server>>, request: Request) -> Response {
-    let value = request.headers().get(AUTHORIZATION);
-    let credentials = value.and_then(|value| value.to_str().ok()?.split_once(' '));
-    let Some((scheme, token)) = credentials else {
+    let token = match token_of(request).await {
+        Ok(Some(token)) => token,
         // RFC 6750 s3.1: no error code where the request has no credentials.
-        return refused(StatusCode::UNAUTHORIZED, "Bearer realm=\"userinfo\"");
+        Ok(None) => return refused(StatusCode::UNAUTHORIZED, "Bearer realm=\"userinfo\""),
+        Err(error) => return error.into_response(),
     };
-    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop");
-    match about(&server, token.trim()) {
-        Some(claims) if known => match claims {
-            Ok(claims) => json_response(StatusCode::OK, &Value::Object(claims)),
-            Err(challenge) => refused(StatusCode::FORBIDDEN, challenge),
-        },
-        _ => refused(
+    match about(&server, &token) {
+        Some(Ok(claims)) => json_response(StatusCode::OK, &Value::Object(claims)),
+        Some(Err(challenge)) => refused(StatusCode::FORBIDDEN, challenge),
+        None => refused(
             StatusCode::UNAUTHORIZED,
             "Bearer realm=\"userinfo\", error=\"invalid_token\"",
         ),
+    }
+}
+
+/// The token of a request: in `Authorization`, or in a form (RFC 6750 sections 2.1 and 2.2).
+async fn token_of(request: Request) -> Result<Option<String>, OAuthError> {
+    let (head, body) = request.into_parts();
+    let in_header = head.headers.get(AUTHORIZATION).map(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        let known = ["bearer", "dpop"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known));
+        known.then(|| token.trim().to_owned())
+    });
+    // A token of another scheme is none that could be good.
+    let in_header = in_header.map(Option::unwrap_or_default);
+    let is_form = head.method == Method::POST && head.headers.contains_key(CONTENT_TYPE);
+    if !is_form {
+        return Ok(in_header);
+    }
+    let form = Form::of_body(&head.headers, body).await?;
+    match (in_header, form.get("access_token")) {
+        // RFC 6750 s2: one method in a request.
+        (Some(_), Some(_)) => Err(OAuthError::invalid_request(
+            "the request has two access tokens",
+        )),
+        (in_header, in_form) => Ok(in_header.or_else(|| in_form.map(ToOwned::to_owned))),
     }
 }
 
