@@ -73,6 +73,7 @@ mod issuer;
 mod proof;
 mod token;
 mod issue;
+mod own_token;
 mod logout;
 #[cfg(feature = "status-list")]
 mod status_list;
