@@ -82,7 +82,7 @@ mod authorization_server;
 
 pub use authorization_server::{
     Accounts, AuthorizationServer, AuthorizationServerDanger, AuthorizationServerError,
-    ServedAuthorizationServer, TestClient, TestUser,
+    ServedAuthorizationServer, TestClient, TestUser, TlsPeer,
 };
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;

@@ -2,3 +2,7 @@
 
 mod support;
 mod authorization_code;
+mod device;
+mod dpop;
+mod mutual_tls;
+mod vendors;

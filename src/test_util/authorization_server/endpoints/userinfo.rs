@@ -2,36 +2,55 @@
 //!
 //! 1. It answers a request with an access token of a user whose scope has `openid`.
 //! 2. Errors are those of RFC 6750 section 3.
+//! 3. A bound token needs the proof of its key, or its certificate.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::test_util::authorization_server::issue::{has_scope, identity_claims};
 use crate::test_util::authorization_server::request::json_response;
+use crate::test_util::authorization_server::request::sender_constraint::check_possession;
 use crate::test_util::authorization_server::state::Server;
 
 pub(super) async fn userinfo(State(server): State<Arc<Server>>, request: Request) -> Response {
-    let value = request.headers().get(AUTHORIZATION);
+    let (head, _) = request.into_parts();
+    let mut response = answer(&server, &head);
+    server
+        .proofs
+        .add_nonce(response.headers_mut(), server.now());
+    response
+}
+
+fn answer(server: &Server, head: &Parts) -> Response {
+    let value = head.headers.get(AUTHORIZATION);
     let credentials = value.and_then(|value| value.to_str().ok()?.split_once(' '));
     let Some((scheme, token)) = credentials else {
         // RFC 6750 s3.1: no error code where the request has no credentials.
         return refused(StatusCode::UNAUTHORIZED, "Bearer realm=\"userinfo\"");
     };
+    let token = token.trim();
     let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop");
-    match about(&server, token.trim()) {
-        Some(claims) if known => match claims {
-            Ok(claims) => json_response(StatusCode::OK, &Value::Object(claims)),
-            Err(challenge) => refused(StatusCode::FORBIDDEN, challenge),
-        },
-        _ => refused(
-            StatusCode::UNAUTHORIZED,
-            "Bearer realm=\"userinfo\", error=\"invalid_token\"",
-        ),
+    let about = about(server, token).filter(|_| known);
+    let Some(about) = about else {
+        let challenge = "Bearer realm=\"userinfo\", error=\"invalid_token\"";
+        return refused(StatusCode::UNAUTHORIZED, challenge);
+    };
+    let claims = server.issuer.introspect(token);
+    let possession = check_possession(server, head, (scheme, token), claims.get("cnf"));
+    match (possession, about) {
+        (Ok(()), Ok(claims)) => json_response(StatusCode::OK, &Value::Object(claims)),
+        (Ok(()), Err(challenge)) => refused(StatusCode::FORBIDDEN, challenge),
+        // RFC 9449 s7.1.
+        (Err(error), _) => {
+            let challenge = format!("DPoP realm=\"userinfo\", error=\"{}\"", error.code);
+            refused(StatusCode::UNAUTHORIZED, &challenge)
+        }
     }
 }
 
@@ -64,7 +83,9 @@ fn about(server: &Server, token: &str) -> Option<Result<Map<String, Value>, &'st
     Some(Ok(about))
 }
 
-fn refused(status: StatusCode, challenge: &'static str) -> Response {
-    let challenge = HeaderValue::from_static(challenge);
-    (status, [(WWW_AUTHENTICATE, challenge)]).into_response()
+fn refused(status: StatusCode, challenge: &str) -> Response {
+    match HeaderValue::from_str(challenge) {
+        Ok(challenge) => (status, [(WWW_AUTHENTICATE, challenge)]).into_response(),
+        Err(_) => status.into_response(),
+    }
 }

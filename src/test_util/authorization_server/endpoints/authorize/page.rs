@@ -100,7 +100,7 @@ impl LoginPage<'_> {
 }
 
 /// An error that the client must not get.
-pub(super) fn error(code: &str, problem: &str) -> Response {
+pub(in crate::test_util) fn error(code: &str, problem: &str) -> Response {
     let body = format!(
         "<h1>This request cannot be answered</h1>\n<p role=\"alert\">{}</p>\n<p><code>{}</code></p>\n\
          <p>The browser is not sent back, since the application could not be made sure of.</p>",
@@ -139,7 +139,12 @@ pub(super) fn form_post(
     page(StatusCode::OK, "Continue", &body, &policy)
 }
 
-fn page(status: StatusCode, title: &str, body: &str, policy: &str) -> Response {
+pub(in crate::test_util) fn page(
+    status: StatusCode,
+    title: &str,
+    body: &str,
+    policy: &str,
+) -> Response {
     let nonce = random_text(22);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -167,7 +172,7 @@ fn page(status: StatusCode, title: &str, body: &str, policy: &str) -> Response {
 }
 
 /// The template with each `{{name}}` replaced, in one pass: values are not templates.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(in crate::test_util) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
