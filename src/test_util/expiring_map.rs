@@ -92,11 +92,6 @@ impl<K: Hash + Eq, V> ExpiringMap<K, V> {
         self.entries.remove(key).map(|entry| entry.value)
     }
 
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        self.entries
-            .retain(|key, entry| keep(key, &mut entry.value));
-    }
-
     /// The entries that have not ended, in no order.
     pub(super) fn iter(&self, now: UnixTime) -> impl Iterator<Item = (&K, &V)> {
         let good = self.entries.iter();

@@ -214,7 +214,13 @@ fn access_token_text(server: &Server, issuance: &Issuance<'_>) -> String {
         }
     }
     if let Some(session) = issuance.session {
-        token = token.claim("sid", session);
+        // Cognito's access tokens name the sign-in by another claim.
+        let name = if issuer.is_cognito() {
+            "origin_jti"
+        } else {
+            "sid"
+        };
+        token = token.claim(name, session);
     }
     match issuance.confirmation {
         Some(Confirmation::DpopKey(jkt)) => token = token.claim("cnf", json!({"jkt": jkt})),

@@ -1,13 +1,15 @@
 //! A client of the server that the tests use.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::StatusCode;
-use portcullis::Algorithm;
 use portcullis::test_util::{
     AuthorizationServer, ManualClock, MockIssuer, ServedAuthorizationServer,
 };
+use portcullis::{Algorithm, ResourceServer};
 use serde_json::Value;
+
+use crate::support::{Requests as _, TestApp};
 
 /// The verifier and challenge of RFC 7636 appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -48,6 +50,13 @@ impl Answer {
     /// The parameter of this name in the URL to which the answer redirects.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         parameter(self.header("location"), name)
+    }
+
+    /// The same; absent where the answer does not redirect.
+    pub(crate) fn parameter_if_redirected(&self, name: &str) -> Option<String> {
+        (!self.header("location").is_empty())
+            .then(|| self.parameter(name))
+            .flatten()
     }
 
     /// Status and error code.
@@ -167,4 +176,68 @@ pub(crate) fn payload(token: &Value) -> Value {
         .nth(1)
         .expect("a payload");
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+}
+
+/// `Authorization: Basic` of a client, its secret encoded (RFC 6749 section 2.3.1).
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    let encode = |text: &str| encoded(&[("v", text)])[2..].to_owned();
+    format!(
+        "Basic {}",
+        STANDARD.encode(format!("{}:{}", encode(id), encode(secret)))
+    )
+}
+
+/// Posts a form as the API of the prepared accounts.
+pub(crate) async fn as_api(
+    server: &ServedAuthorizationServer,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> Answer {
+    let api = basic(
+        MockIssuer::RESOURCE_SERVER_ID,
+        MockIssuer::RESOURCE_SERVER_SECRET,
+    );
+    let request = posting(&format!("{}{path}", server.url()), fields);
+    send(request.header("authorization", api)).await
+}
+
+/// Whether introspection calls a token active.
+pub(crate) async fn is_active(server: &ServedAuthorizationServer, token: &Value) -> bool {
+    let token = token.as_str().expect("a token");
+    let answer = as_api(server, "/introspect", &[("token", token)]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    answer.json()["active"] == true
+}
+
+/// A refresh by the client `spa`, with these parameters beside its own.
+pub(crate) async fn refresh(
+    server: &ServedAuthorizationServer,
+    token: &Value,
+    more: &[(&str, &str)],
+) -> Answer {
+    let token = token.as_str().expect("a refresh token");
+    let mut fields = vec![
+        ("grant_type", "refresh_token"),
+        ("client_id", "spa"),
+        ("refresh_token", token),
+    ];
+    fields.extend(more);
+    post(&format!("{}/token", server.url()), &fields).await
+}
+
+/// The verdict of a resource server that trusts this server, on an access token.
+pub(crate) async fn verdict(
+    server: &ServedAuthorizationServer,
+    clock: &ManualClock,
+    token: &Value,
+) -> String {
+    let api = ResourceServer::builder(MockIssuer::AUDIENCE)
+        .issuer(server.trusted())
+        .clock(clock.clone())
+        .build()
+        .expect("a sound configuration");
+    let api = api.connect().await.expect("a server that answers");
+    TestApp::new(&api)
+        .verdict(token.as_str().expect("a token"))
+        .await
 }

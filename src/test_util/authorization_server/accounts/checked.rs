@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
 use super::client::TestClient;
 use super::user::TestUser;
@@ -50,14 +50,24 @@ impl Item for TestClient {
     }
 }
 
-/// An item that is checked when it has been read, so that the error's place is its end.
-struct Checked<T>(T);
+/// Reads an item and checks it, so that the place of an error is the end of the item.
+struct Checked<'a, T> {
+    keys: &'a mut HashSet<String>,
+    item: PhantomData<T>,
+}
 
-impl<'de, T: Item> Deserialize<'de> for Checked<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+impl<'de, T: Item> DeserializeSeed<'de> for Checked<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
         let item = T::deserialize(from)?;
         item.problem().map_err(D::Error::custom)?;
-        Ok(Self(item))
+        let (member, key) = item.key();
+        if !self.keys.insert(key.to_owned()) {
+            let problem = format!("`{member}`: `{key}` stands there twice");
+            return Err(D::Error::custom(problem));
+        }
+        Ok(item)
     }
 }
 
@@ -72,14 +82,15 @@ impl<'de, T: Item> Visitor<'de> for Items<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
         let (mut all, mut keys) = (Vec::new(), HashSet::new());
-        while let Some(Checked(item)) = items.next_element::<Checked<T>>()? {
-            let (member, key) = item.key();
-            if !keys.insert(key.to_owned()) {
-                let problem = format!("`{member}`: `{key}` stands there twice");
-                return Err(A::Error::custom(problem));
+        loop {
+            let checked = Checked {
+                keys: &mut keys,
+                item: PhantomData,
+            };
+            match items.next_element_seed(checked)? {
+                Some(item) => all.push(item),
+                None => return Ok(all),
             }
-            all.push(item);
         }
-        Ok(all)
     }
 }

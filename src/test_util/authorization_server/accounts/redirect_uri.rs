@@ -18,6 +18,17 @@ pub(in crate::test_util) fn check(uri: &str) -> Result<(), String> {
     if !uri.bytes().all(|byte| byte.is_ascii_graphic()) || uri.contains(['"', '<', '>', '\\']) {
         return wrong("has characters that a URI cannot have");
     }
+    // RFC 3986 s3.1, s3.2.2: what stands in the policies of pages is a scheme or an origin.
+    let in_scheme = |one: char| one.is_ascii_alphanumeric() || "+-.".contains(one);
+    let in_origin = |one: char| one.is_ascii_alphanumeric() || "-._:[]/".contains(one);
+    if !scheme.chars().all(in_scheme)
+        || !origin(uri)
+            .unwrap_or_default()
+            .chars()
+            .all(|one| in_scheme(one) || in_origin(one))
+    {
+        return wrong("has a scheme or host that is none");
+    }
     match scheme {
         "https" if rest.starts_with("//") && !host(rest).is_empty() => Ok(()),
         "http" if is_loopback(host(rest)) => Ok(()),
@@ -153,6 +164,8 @@ mod tests {
             "javascript:alert(1)",
             "data:text/html,x",
             "http://user@localhost/cb",
+            "https://app.example;script-src/cb",
+            "a;b.example:/cb",
         ] {
             assert!(check(bad).is_err(), "{bad}");
         }

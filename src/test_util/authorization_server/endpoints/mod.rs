@@ -8,16 +8,20 @@ mod device;
 mod revocation;
 mod introspection;
 mod userinfo;
+mod admin;
+mod injected_faults;
+mod cross_origin;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use super::state::Server;
 
 pub(super) fn router(server: &Arc<Server>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route(
             "/.well-known/openid-configuration",
             get(discovery::metadata),
@@ -42,6 +46,18 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
         .route(
             "/userinfo",
             get(userinfo::userinfo).post(userinfo::userinfo),
-        )
+        );
+    let router = if server.settings.admin {
+        router.merge(admin::router())
+    } else {
+        router
+    };
+    // The last layer is the first to see a request.
+    router
+        .layer(from_fn_with_state(
+            Arc::clone(server),
+            injected_faults::inject,
+        ))
+        .layer(from_fn_with_state(Arc::clone(server), cross_origin::guard))
         .with_state(Arc::clone(server))
 }

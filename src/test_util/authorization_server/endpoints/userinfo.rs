@@ -6,43 +6,41 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::test_util::authorization_server::issue::{has_scope, identity_claims};
-use crate::test_util::authorization_server::request::json_response;
 use crate::test_util::authorization_server::request::sender_constraint::check_possession;
+use crate::test_util::authorization_server::request::{Form, OAuthError, json_response};
 use crate::test_util::authorization_server::state::Server;
 
 pub(super) async fn userinfo(State(server): State<Arc<Server>>, request: Request) -> Response {
-    let (head, _) = request.into_parts();
-    let mut response = answer(&server, &head);
+    let (head, body) = request.into_parts();
+    let mut response = answer(&server, &head, body).await;
     server
         .proofs
         .add_nonce(response.headers_mut(), server.now());
     response
 }
 
-fn answer(server: &Server, head: &Parts) -> Response {
-    let value = head.headers.get(AUTHORIZATION);
-    let credentials = value.and_then(|value| value.to_str().ok()?.split_once(' '));
-    let Some((scheme, token)) = credentials else {
+async fn answer(server: &Server, head: &Parts, body: Body) -> Response {
+    let (scheme, token) = match token_of(head, body).await {
+        Ok(Some(found)) => found,
         // RFC 6750 s3.1: no error code where the request has no credentials.
-        return refused(StatusCode::UNAUTHORIZED, "Bearer realm=\"userinfo\"");
+        Ok(None) => return refused(StatusCode::UNAUTHORIZED, "Bearer realm=\"userinfo\""),
+        Err(error) => return error.into_response(),
     };
-    let token = token.trim();
-    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("dpop");
-    let about = about(server, token).filter(|_| known);
-    let Some(about) = about else {
+    let Some(about) = about(server, &token) else {
         let challenge = "Bearer realm=\"userinfo\", error=\"invalid_token\"";
         return refused(StatusCode::UNAUTHORIZED, challenge);
     };
-    let claims = server.issuer.introspect(token);
-    let possession = check_possession(server, head, (scheme, token), claims.get("cnf"));
+    let claims = server.issuer.introspect(&token);
+    let possession = check_possession(server, head, (scheme, &token), claims.get("cnf"));
     match (possession, about) {
         (Ok(()), Ok(claims)) => json_response(StatusCode::OK, &Value::Object(claims)),
         (Ok(()), Err(challenge)) => refused(StatusCode::FORBIDDEN, challenge),
@@ -50,6 +48,35 @@ fn answer(server: &Server, head: &Parts) -> Response {
         (Err(error), _) => {
             let challenge = format!("DPoP realm=\"userinfo\", error=\"{}\"", error.code);
             refused(StatusCode::UNAUTHORIZED, &challenge)
+        }
+    }
+}
+
+/// The scheme and the token of a request: in `Authorization`, or in a form (RFC 6750 sections 2.1 and 2.2).
+async fn token_of(
+    head: &Parts,
+    body: Body,
+) -> Result<Option<(&'static str, String)>, OAuthError> {
+    let in_header = head.headers.get(AUTHORIZATION).map(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        let mut known = ["Bearer", "DPoP"].into_iter();
+        let known = known.find(|known| scheme.eq_ignore_ascii_case(known))?;
+        Some((known, token.trim().to_owned()))
+    });
+    // A token of another scheme is none that could be good.
+    let in_header = in_header.map(|found| found.unwrap_or(("Bearer", String::new())));
+    let is_form = head.method == Method::POST && head.headers.contains_key(CONTENT_TYPE);
+    if !is_form {
+        return Ok(in_header);
+    }
+    let form = Form::of_body(&head.headers, body).await?;
+    match (in_header, form.get("access_token")) {
+        // RFC 6750 s2: one method in a request.
+        (Some(_), Some(_)) => Err(OAuthError::invalid_request(
+            "the request has two access tokens",
+        )),
+        (in_header, in_form) => {
+            Ok(in_header.or_else(|| in_form.map(|token| ("Bearer", token.to_owned()))))
         }
     }
 }

@@ -94,7 +94,7 @@ impl LoginPage<'_> {
             status,
             "Sign in",
             &body,
-            &format!("form-action 'self' {}", self.origin),
+            &format!("form-action {}", form_targets(self.origin)),
         )
     }
 }
@@ -135,10 +135,25 @@ pub(super) fn form_post(
          <button>Continue</button>\n</form>\n<script nonce=\"{nonce}\">{SCRIPT}</script>",
         escaped(action)
     );
-    let policy = format!("form-action {origin}; script-src 'nonce-{nonce}'");
+    let policy = format!(
+        "form-action {}; script-src 'nonce-{nonce}'",
+        form_targets(origin)
+    );
     page(StatusCode::OK, "Continue", &body, &policy)
 }
 
+/// Where a form may lead. Browsers apply it to each redirect that follows, too: an application may send the user on
+/// from one port of loopback to another. A policy has no form for an IPv6 address.
+fn form_targets(origin: &str) -> String {
+    let origin = if origin.contains('[') {
+        "http:"
+    } else {
+        origin
+    };
+    format!("'self' http://localhost:* http://127.0.0.1:* {origin}")
+}
+
+/// A page of this server; `policy` is what its Content Security Policy has beside that of all pages.
 pub(in crate::test_util) fn page(
     status: StatusCode,
     title: &str,

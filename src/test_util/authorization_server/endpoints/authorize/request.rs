@@ -6,6 +6,10 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
 use crate::test_util::authorization_server::accounts::client::AUTHORIZATION_CODE;
 use crate::test_util::authorization_server::accounts::{TestClient, redirect_uri};
 use crate::test_util::authorization_server::issue::{granted_resources, granted_scope, may_reach};
@@ -27,7 +31,10 @@ pub(super) struct AuthorizationRequest {
     pub(super) prompt: Vec<String>,
     /// Seconds.
     pub(super) max_age: Option<u64>,
+    /// The subject that the client expects: of `login_hint`, or of `id_token_hint`.
     pub(super) login_hint: Option<String>,
+    /// The subject of `id_token_hint`.
+    pub(super) id_token_hint: Option<String>,
 }
 
 /// Where the response goes, and how.
@@ -137,9 +144,16 @@ impl Details {
             ));
         }
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if challenge.len() != 43 || !challenge.bytes().all(base64url) {
+        let digest = |text: &str| text.len() == 43 && text.bytes().all(base64url);
+        if !digest(challenge) {
             return Err(OAuthError::invalid_request(
                 "`code_challenge` is no SHA-256 digest in base64url",
+            ));
+        }
+        // RFC 9449 s10, RFC 7638.
+        if !form.get("dpop_jkt").is_none_or(digest) {
+            return Err(OAuthError::invalid_request(
+                "`dpop_jkt` is no thumbprint of a key",
             ));
         }
         let prompt = words(form.get("prompt"));
@@ -165,6 +179,7 @@ impl Details {
 
     fn with(self, client: Arc<TestClient>, reply_to: ReplyTo, form: &Form) -> AuthorizationRequest {
         let text = |name| form.get(name).map(ToOwned::to_owned);
+        let hinted = form.get("id_token_hint").map(subject_of);
         AuthorizationRequest {
             client,
             reply_to,
@@ -177,9 +192,21 @@ impl Details {
             acr_values: words(form.get("acr_values")),
             prompt: self.prompt,
             max_age: self.max_age,
-            login_hint: text("login_hint"),
+            login_hint: text("login_hint").or_else(|| hinted.clone()),
+            id_token_hint: hinted,
         }
     }
+}
+
+/// The `sub` of an ID token; empty where it has none. Its signature is not looked at, since a hint can only make the
+/// server ask the user.
+fn subject_of(id_token: &str) -> String {
+    let claims = || {
+        let payload = URL_SAFE_NO_PAD.decode(id_token.split('.').nth(1)?).ok()?;
+        let claims: Value = serde_json::from_slice(&payload).ok()?;
+        claims.get("sub")?.as_str().map(ToOwned::to_owned)
+    };
+    claims().unwrap_or_default()
 }
 
 fn words(text: Option<&str>) -> Vec<String> {

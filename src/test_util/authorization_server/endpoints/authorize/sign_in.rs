@@ -48,7 +48,13 @@ impl Browser {
         let sid = self.session.as_deref()?;
         let now = server.now();
         let state = server.state();
-        let known = &state.sessions.get(sid, now)?.authentication;
+        let session = state.sessions.get(sid, now)?;
+        let known = &session.authentication;
+        // OpenID Connect Core s3.1.2.1: the answer is about the user of the hint, or there is none.
+        let hint = &request.id_token_hint;
+        let same_user = hint
+            .as_ref()
+            .is_none_or(|hint| *hint == session.user.subject);
         // OpenID Connect Core s3.1.2.1: `max_age` counts from the last sign-in of the user.
         let age =
             u64::try_from(now.as_secs().saturating_sub(known.time.as_secs())).unwrap_or_default();
@@ -57,10 +63,11 @@ impl Browser {
             .is_none_or(|most| age < most || (age == most && most > 0));
         let wanted = &request.acr_values;
         let fits = wanted.is_empty() || wanted.iter().any(|acr| known.acr.as_deref() == Some(acr));
-        (young && fits).then(|| sid.to_owned())
+        (young && fits && same_user).then(|| sid.to_owned())
     }
 
-    /// Begins a session, in place of the one of this browser. It reaches the best class that was asked for.
+    /// Begins a session, in place of the one of this browser; a session of the same user goes on. It reaches the
+    /// best class that was asked for.
     pub(super) fn sign_in(
         &self,
         server: &Server,
@@ -68,20 +75,32 @@ impl Browser {
         acr_values: &[String],
     ) -> String {
         let now = server.now();
-        let sid = random_text(32);
-        let session = Session {
-            user,
-            authentication: Authentication {
-                time: now,
-                acr: acr_values.first().map(|acr| acr.as_str().into()),
-            },
-            clients: Vec::new(),
+        let authentication = Authentication {
+            time: now,
+            acr: acr_values.first().map(|acr| acr.as_str().into()),
         };
         let end = now.saturating_add(SESSION_LIFETIME);
         let mut state = server.state();
         if let Some(before) = &self.session {
-            state.sessions.remove(before.as_str());
+            match state.sessions.get_mut(before.as_str(), now) {
+                Some(session) if session.user.subject == user.subject => {
+                    *session = Session {
+                        user,
+                        authentication,
+                        clients: std::mem::take(&mut session.clients),
+                    };
+                    state.sessions.extend(before.as_str(), end);
+                    return before.clone();
+                }
+                _ => drop(state.sessions.remove(before.as_str())),
+            }
         }
+        let sid = random_text(32);
+        let session = Session {
+            user,
+            authentication,
+            clients: Vec::new(),
+        };
         state
             .sessions
             .insert(sid.as_str().into(), session, end, now);
