@@ -28,6 +28,8 @@ use crate::test_util::issuer::MockIssuer;
 /// | client credentials, refresh tokens with rotation | RFC 6749 |
 /// | revocation, introspection (signed on request), userinfo | RFC 7009, RFC 7662, RFC 9701 |
 /// | resource indicators, `iss` in the authorization response | RFC 8707, RFC 9207 |
+/// | the device grant | RFC 8628 |
+/// | DPoP, with nonces on request; mutual TLS | RFC 9449, RFC 8705 |
 /// | metadata | OpenID Connect Discovery 1.0, RFC 8414 |
 ///
 /// ```

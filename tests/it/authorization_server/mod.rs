@@ -7,6 +7,7 @@ mod authorization_code;
 mod device;
 mod dpop;
 mod mutual_tls;
+mod openid_foundation;
 mod vendors;
 mod authorization_request;
 mod browsers;

@@ -209,7 +209,10 @@ async fn signs_in(mut client: Foreign, encodes_secrets: bool) {
     assert_eq!(client.command("refresh").await, "invalid_grant");
 
     // Client credentials.
-    for (id, secret, good) in [("backend", ENCODED, encodes_secrets), ("simple", SIMPLE, true)] {
+    for (id, secret, good) in [
+        ("backend", ENCODED, encodes_secrets),
+        ("simple", SIMPLE, true),
+    ] {
         let order = format!("machine {} {id} {secret} orders/read", server.url());
         let told = client.command(&order).await;
         let expected = if good { "bearer" } else { "invalid_client" };
@@ -224,25 +227,25 @@ async fn signs_in(mut client: Foreign, encodes_secrets: bool) {
 }
 
 #[tokio::test]
-#[ignore = "needs openid-client: run tests/interop/install"]
+#[ignore = "needs sign-in-clients from tests/interop/install"]
 async fn openid_client_signs_in_refreshes_revokes_and_gets_machine_tokens() {
     signs_in(node("openid-client").await, true).await;
 }
 
 #[tokio::test]
-#[ignore = "needs oauth4webapi: run tests/interop/install"]
+#[ignore = "needs sign-in-clients from tests/interop/install"]
 async fn oauth4webapi_signs_in_refreshes_revokes_and_gets_machine_tokens() {
     signs_in(node("oauth4webapi").await, true).await;
 }
 
 #[tokio::test]
-#[ignore = "needs Authlib: run tests/interop/install"]
+#[ignore = "needs authlib-client from tests/interop/install"]
 async fn authlib_signs_in_refreshes_revokes_and_gets_machine_tokens() {
     signs_in(authlib().await, false).await;
 }
 
 #[tokio::test]
-#[ignore = "needs the crate openidconnect: run tests/interop/install"]
+#[ignore = "needs openidconnect from tests/interop/install"]
 async fn openidconnect_signs_in_refreshes_revokes_and_gets_machine_tokens() {
     signs_in(openidconnect().await, true).await;
 }

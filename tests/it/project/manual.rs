@@ -10,7 +10,11 @@ fn every_test_that_the_manual_names_exists() {
     for (chapter, heading, least) in [
         ("testing", "# What is shown by which test", 20),
         ("bound_tokens", "\n# FAPI 2.0\n", 8),
-        ("authorization_server", "\n# Checks of the OpenID Foundation\n", 12),
+        (
+            "authorization_server",
+            "\n# Checks of the OpenID Foundation\n",
+            12,
+        ),
     ] {
         let named = check_named_tests(chapter, heading);
         assert!(

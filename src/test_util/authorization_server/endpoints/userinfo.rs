@@ -53,10 +53,7 @@ async fn answer(server: &Server, head: &Parts, body: Body) -> Response {
 }
 
 /// The scheme and the token of a request: in `Authorization`, or in a form (RFC 6750 sections 2.1 and 2.2).
-async fn token_of(
-    head: &Parts,
-    body: Body,
-) -> Result<Option<(&'static str, String)>, OAuthError> {
+async fn token_of(head: &Parts, body: Body) -> Result<Option<(&'static str, String)>, OAuthError> {
     let in_header = head.headers.get(AUTHORIZATION).map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         let mut known = ["Bearer", "DPoP"].into_iter();
