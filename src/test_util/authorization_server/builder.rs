@@ -20,7 +20,7 @@ use super::state::{Server, Settings};
 use super::tls_peer::{TlsPeer, TlsSocket};
 use crate::test_util::issuer::MockIssuer;
 
-/// An authorization server for development and tests: everybody can sign in as anyone.
+/// An authorization server for development and tests: any caller can sign in as any user.
 ///
 /// | it has | by |
 /// |---|---|
@@ -267,7 +267,7 @@ async fn with_certificate(mut request: Request) -> Request {
 pub struct AuthorizationServerDanger(AuthorizationServer);
 
 impl AuthorizationServerDanger {
-    /// Lets [`listen`](AuthorizationServer::listen) name any address, and requests any host. Everybody who reaches
+    /// Lets [`listen`](AuthorizationServer::listen) name any address, and requests any host. A caller that reaches
     /// the address can sign in as anyone, and take every token that the server's APIs accept.
     pub fn listen_beyond_loopback(mut self) -> AuthorizationServer {
         self.0.beyond_loopback = true;
