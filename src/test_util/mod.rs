@@ -59,6 +59,8 @@
 //! those included that only it can read: [`TokenBuilder::issue`].
 
 // In the order in which they may name each other.
+mod release_guard;
+mod percent_encoding;
 mod clock;
 mod keys;
 mod certificate;
@@ -68,6 +70,7 @@ mod register;
 mod status_lists;
 mod profile;
 mod issuer;
+mod issuer_kinds;
 mod proof;
 mod token;
 mod issue;
@@ -78,6 +81,8 @@ mod status_list;
 mod security_event;
 mod served;
 mod openapi_check;
+mod extraction;
+mod wrong_credentials;
 mod authorization_server;
 
 pub use authorization_server::{
@@ -86,6 +91,7 @@ pub use authorization_server::{
 };
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
+pub use extraction::{Extraction, ExtractionRefusal};
 pub use issuer::MockIssuer;
 pub use openapi_check::{OpenApiCheck, OpenApiFault, OpenApiFaults};
 pub use proof::{DpopKey, ProofBuilder};
@@ -95,6 +101,7 @@ pub use status_list::MockStatusList;
 #[cfg(feature = "status-list")]
 pub use status_lists::StatusListFault;
 pub use token::TokenBuilder;
+pub use wrong_credentials::{WrongCredentials, WrongCredentialsFault, WrongCredentialsFaults};
 
 #[cfg(test)]
 mod tests {

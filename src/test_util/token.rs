@@ -427,6 +427,27 @@ impl TokenBuilder {
         token
     }
 
+    /// The issuer that it comes from.
+    pub(super) const fn mock_issuer(&self) -> &MockIssuer {
+        &self.issuer
+    }
+
+    /// A claim that is a string.
+    pub(super) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims.get(name).and_then(Value::as_str)
+    }
+
+    /// The algorithm that signs it.
+    pub(super) fn signing_algorithm(&self) -> Algorithm {
+        self.signing_key().algorithm()
+    }
+
+    /// A forgery: signed by a key that stands in the header itself, as `jwk`, under an id of its own.
+    pub(super) fn sign_with_embedded_key(&self) -> String {
+        let forged = SigningKey::forge("key-embedded", self.signing_algorithm());
+        self.clone().header("jwk", forged.jwk()).sign_with(&forged)
+    }
+
     /// Signed, and kept from the issuer's register.
     pub(super) fn signed(&self) -> String {
         self.sign_with(&self.signing_key())

@@ -128,6 +128,13 @@ impl Foreign {
         server
     }
 
+    /// Starts the demo on a free port. Its [`url`](Self::url) is that of the page.
+    pub(super) async fn demo(program: &Path) -> Self {
+        let mut demo = Self::run(&mut Command::new(program), "page  ").await;
+        demo.ends_with_input = false;
+        demo
+    }
+
     async fn start(
         mut command: Command,
         starter: &str,

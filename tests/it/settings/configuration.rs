@@ -587,6 +587,11 @@ fn configuration_survives_every_cut() {
 fn configuration_has_members_of_every_part() {
     let key = Held::new("key", "rPUvQsdR1QmdZ+EAVhtK7aKIOhvYW2jNvK2dFEJTe2I=\n");
     let place = json!({ "file": key.path() });
+    let older = Held::new(
+        "older-key",
+        "h3mWcYyqv0fUqQ1m0W0rY1bq0J0Zc8m0m5vQ0m2c1aE=\n",
+    );
+    let older = json!({ "file": older.path() });
     let whole = json!({
         "resource": [
             {
@@ -621,7 +626,7 @@ fn configuration_has_members_of_every_part() {
         "public_path": { "public": "/api" },
         "key_set_copies": { "folder": "/var/lib/api/key-sets", "sealing_key_base64": place, "max_age": "6h" },
         "decision_records": { "subject_ids": "fingerprint", "fingerprint_key_base64": place, "queue_capacity": 100, "when_queue_is_full": "refuse" },
-        "shared_store": { "redis": "rediss://cache.example.com:6379", "cluster_key_base64": place, "refuse_after": "1min" },
+        "shared_store": { "redis": "rediss://cache.example.com:6379", "cluster_key_base64": place, "previous_cluster_key_base64": older, "refuse_after": "1min" },
         "ssf_transmitter": {
             "issuer": "https://id.example.com",
             "audience": "https://api.example.com/ssf",

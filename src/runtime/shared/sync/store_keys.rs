@@ -11,9 +11,8 @@ pub(crate) struct StoreKeys {
 const RENEWED: &str = "renewed-";
 
 impl StoreKeys {
-    /// The keys of this namespace; the fingerprint is that of the cluster key.
-    pub(crate) fn new(namespace: &str, fingerprint: &str) -> Self {
-        let base = format!("{namespace}:{fingerprint}");
+    /// The keys below this one: the namespace, and the fingerprint of the cluster key.
+    pub(crate) fn new(base: String) -> Self {
         Self {
             epoch: format!("{base}:epoch"),
             base,
