@@ -3,6 +3,8 @@
 //! 1. Text of others is escaped, wherever it stands.
 //! 2. A page loads nothing, runs no script and may not be framed; the form post runs one line to send itself.
 
+use std::fmt::Write as _;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -42,10 +44,14 @@ impl LoginPage<'_> {
             } else {
                 ""
             };
-            users.push_str(&format!(
-                "<li><button name=\"subject\" value=\"{}\"{focus}><strong>{}</strong> <span>{} <code>{}</code></span></button></li>\n",
-                escaped(subject), escaped(name), escaped(kind), escaped(subject)
-            ));
+            let _ = writeln!(
+                users,
+                "<li><button name=\"subject\" value=\"{}\"{focus}><strong>{}</strong> <span>{} <code>{}</code></span></button></li>",
+                escaped(subject),
+                escaped(name),
+                escaped(kind),
+                escaped(subject)
+            );
         }
         let mut facts = String::new();
         for (name, value) in [
@@ -54,10 +60,8 @@ impl LoginPage<'_> {
             ("Authentication class", self.acr_values.join(" ")),
         ] {
             if !value.is_empty() {
-                facts.push_str(&format!(
-                    "<dt>{name}</dt><dd><code>{}</code></dd>\n",
-                    escaped(&value)
-                ));
+                let value = escaped(&value);
+                let _ = writeln!(facts, "<dt>{name}</dt><dd><code>{value}</code></dd>");
             }
         }
         let (typed, problem) = match &self.typed {
@@ -100,7 +104,7 @@ impl LoginPage<'_> {
 }
 
 /// An error that the client must not get.
-pub(super) fn error(code: &str, problem: &str) -> Response {
+pub(in crate::test_util) fn error(code: &str, problem: &str) -> Response {
     let body = format!(
         "<h1>This request cannot be answered</h1>\n<p role=\"alert\">{}</p>\n<p><code>{}</code></p>\n\
          <p>The browser is not sent back, since the application could not be made sure of.</p>",
@@ -144,7 +148,7 @@ pub(super) fn form_post(
 
 /// Where a form may lead. Browsers apply it to each redirect that follows, too: an application may send the user on
 /// from one port of loopback to another. A policy has no form for an IPv6 address.
-fn form_targets(origin: &str) -> String {
+pub(in crate::test_util) fn form_targets(origin: &str) -> String {
     let origin = if origin.contains('[') {
         "http:"
     } else {
@@ -187,7 +191,7 @@ pub(in crate::test_util) fn page(
 }
 
 /// The template with each `{{name}}` replaced, in one pass: values are not templates.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(in crate::test_util) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
