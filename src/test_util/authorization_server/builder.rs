@@ -14,7 +14,7 @@ use super::served::ServedAuthorizationServer;
 use super::state::{Server, Settings};
 use crate::test_util::issuer::MockIssuer;
 
-/// An authorization server for development and tests: everybody can sign in as anyone.
+/// An authorization server for development and tests: any caller can sign in as any user.
 ///
 /// | it has | by |
 /// |---|---|
@@ -161,7 +161,7 @@ impl AuthorizationServer {
     pub async fn serve(self) -> Result<ServedAuthorizationServer, AuthorizationServerError> {
         self.accounts.check()?;
         let cannot = |error| AuthorizationServerError::Bind(self.address.clone(), error);
-        let (host, address) = resolved(&self.address).await?;
+        let (host, address) = resolved(&self.address)?;
         if !address.ip().is_loopback() && !self.beyond_loopback {
             return Err(AuthorizationServerError::BeyondLoopback(address));
         }
@@ -175,12 +175,12 @@ impl AuthorizationServer {
         // An RSA key takes a tenth of a second.
         tokio::task::spawn_blocking(move || issuer.key_ids());
         let server = Arc::new(Server::new(self.issuer, url, self.settings, self.accounts));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = axum::serve(listener, router(&server)).with_graceful_shutdown(async {
+        let (stop, end) = oneshot::channel::<()>();
+        let serving = axum::serve(listener, router(&server)).with_graceful_shutdown(async {
             // Ends when the handle is dropped.
-            let _ = stopped.await;
+            let _ = end.await;
         });
-        tokio::spawn(served.into_future());
+        tokio::spawn(serving.into_future());
         Ok(ServedAuthorizationServer::new(server, stop))
     }
 }
@@ -191,7 +191,7 @@ impl AuthorizationServer {
 pub struct AuthorizationServerDanger(AuthorizationServer);
 
 impl AuthorizationServerDanger {
-    /// Lets [`listen`](AuthorizationServer::listen) name any address, and requests any host. Everybody who reaches
+    /// Lets [`listen`](AuthorizationServer::listen) name any address, and requests any host. A caller that reaches
     /// the address can sign in as anyone, and take every token that the server's APIs accept.
     pub fn listen_beyond_loopback(mut self) -> AuthorizationServer {
         self.0.beyond_loopback = true;
@@ -201,7 +201,7 @@ impl AuthorizationServerDanger {
 }
 
 /// The host as URLs write it, and the address.
-async fn resolved(text: &str) -> Result<(String, SocketAddr), AuthorizationServerError> {
+fn resolved(text: &str) -> Result<(String, SocketAddr), AuthorizationServerError> {
     let wrong = || AuthorizationServerError::Address(text.to_owned());
     if let Ok(address) = text.parse::<SocketAddr>() {
         let (host, _) = text.rsplit_once(':').ok_or_else(wrong)?;

@@ -53,7 +53,7 @@ impl fmt::Display for AuthorizationServerError {
             ),
             Self::BeyondLoopback(address) => write!(
                 f,
-                "`{address}` is reachable from other machines, and everybody there could sign in as anyone: \
+                "`{address}` is reachable from other machines, and any caller there could sign in as any user: \
                  listen at 127.0.0.1, or call `danger().listen_beyond_loopback()`"
             ),
             Self::Bind(address, error) => write!(f, "cannot listen at `{address}`: {error}"),

@@ -1,6 +1,6 @@
 //! A development authorization server: the OAuth 2.0 and OpenID Connect endpoints around a mock issuer.
 //!
-//! 1. It is a tool for development and tests: everybody can sign in as anyone. It listens on loopback.
+//! 1. It is a tool for development and tests: any caller can sign in as any user. It listens on loopback.
 //! 2. Requests are checked as the specifications demand, so that a client that works here works elsewhere.
 //! 3. Keys, tokens and their register are those of the [`MockIssuer`](super::MockIssuer).
 //! 4. Everything is in memory, and its size is bounded.

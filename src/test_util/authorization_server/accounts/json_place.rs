@@ -1,46 +1,60 @@
-//! The path of a place in a JSON text, such as `clients[2].redirect_uris`.
+//! Places in a JSON text: paths such as `clients[2].redirect_uris`, lines and columns.
 
 /// The path of what stands at or before this line and column, both from 1, in a text that is JSON up to there.
 pub(super) fn path(text: &str, line: usize, column: usize) -> String {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let lines = text.split_inclusive('\n').take(line.saturating_sub(1));
+    let before: usize = lines.map(str::len).sum();
     let end = before.saturating_add(column).min(text.len());
+    scan(text, end, |_, _| false).path()
+}
+
+/// Line and column of the first place with this path, both from 1, in a text that is JSON.
+pub(super) fn find(text: &str, path: &str) -> Option<(usize, usize)> {
+    let mut found = None;
+    scan(text, text.len(), |at, levels| {
+        found = (levels.path() == path).then_some(at);
+        found.is_some()
+    });
+    let before = text.get(..=found?)?;
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    Some((line, before.len() - start))
+}
+
+/// The levels at this place, or where `stop` says so first.
+fn scan<'a>(text: &'a str, end: usize, mut stop: impl FnMut(usize, &Scan<'a>) -> bool) -> Scan<'a> {
     let mut scan = Scan::default();
-    let mut bytes = text
-        .as_bytes()
-        .get(..end)
-        .unwrap_or_default()
-        .iter()
-        .enumerate();
+    let bytes = text.as_bytes().get(..end).unwrap_or_default();
+    let mut bytes = bytes.iter().enumerate();
     while let Some((at, byte)) = bytes.next() {
         // What closes at the place itself is still what the place is about.
         let last = at + 1 >= end;
         match byte {
             b'"' => {
                 let start = at + 1;
-                let mut stop = start;
+                let mut close = start;
                 while let Some((at, byte)) = bytes.next() {
-                    stop = at;
+                    close = at;
                     match byte {
                         b'\\' => drop(bytes.next()),
                         b'"' => break,
                         _ => {}
                     }
                 }
-                scan.text(text.get(start..stop).unwrap_or_default());
+                scan.text(text.get(start..close).unwrap_or_default());
             }
             b'{' => scan.levels.push(Level::Object(None, true)),
             b'[' => scan.levels.push(Level::Array(0)),
             b'}' | b']' if !last => drop(scan.levels.pop()),
             b',' if !last => scan.comma(),
             b':' => scan.colon(),
-            _ => {}
+            _ => continue,
+        }
+        if stop(at, &scan) {
+            break;
         }
     }
-    scan.path()
+    scan
 }
 
 #[derive(Default)]
@@ -112,5 +126,8 @@ mod tests {
         assert_eq!(place("\"e\": 1"), "d.e");
         assert_eq!(path("", 1, 0), "");
         assert_eq!(path("{", 9, 9), "");
+        assert_eq!(find(text, "a[1].c"), Some((1, 22)));
+        assert_eq!(find(text, "d.e"), Some((2, 8)));
+        assert_eq!(find(text, "d.f"), None);
     }
 }

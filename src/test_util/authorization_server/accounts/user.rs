@@ -69,21 +69,22 @@ impl TestUser {
         };
         let mut user = Self::new(subject);
         user.claims = claims;
-        user.check()?;
+        user.check().map_err(|(_, problem)| problem)?;
         Ok(user)
     }
 
-    /// What is wrong with it.
-    pub(in crate::test_util) fn check(&self) -> Result<(), String> {
+    /// What is wrong with it: the member, and the problem.
+    pub(in crate::test_util) fn check(&self) -> Result<(), (&'static str, String)> {
         // OpenID Connect Core s2: `sub` has at most 255 ASCII characters.
         if self.subject.is_empty() || self.subject.len() > 255 {
-            return Err("the subject must have 1 to 255 bytes".into());
+            return Err(("subject", "the subject must have 1 to 255 bytes".into()));
         }
         let reserved = self.claims.keys().find(|name| RESERVED.contains(&&***name));
         match reserved {
-            Some(name) => Err(format!(
-                "the claim `{name}` is the server's own; leave it out"
-            )),
+            Some(name) => {
+                let problem = format!("the claim `{name}` is the server's own; leave it out");
+                Err(("claims", problem))
+            }
             None => Ok(()),
         }
     }

@@ -1,8 +1,9 @@
 //! The users and clients as one value.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
-use super::checked;
 use super::client::TestClient;
 use super::json_place;
 use super::user::TestUser;
@@ -27,9 +28,9 @@ use crate::test_util::authorization_server::error::AuthorizationServerError;
 #[serde(deny_unknown_fields)]
 #[must_use]
 pub struct Accounts {
-    #[serde(default, deserialize_with = "checked::users")]
+    #[serde(default)]
     pub(in crate::test_util) users: Vec<TestUser>,
-    #[serde(default, deserialize_with = "checked::clients")]
+    #[serde(default)]
     pub(in crate::test_util) clients: Vec<TestClient>,
 }
 
@@ -45,7 +46,7 @@ impl Accounts {
     ///
     /// [`AuthorizationServerError::Accounts`], with path, line and column.
     pub fn from_json(text: &str) -> Result<Self, AuthorizationServerError> {
-        serde_json::from_str(text).map_err(|error| {
+        let accounts: Self = serde_json::from_str(text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let shown = error.to_string();
             let place = format!(" at line {line} column {column}");
@@ -55,7 +56,17 @@ impl Accounts {
                 column: Some(column),
                 problem: shown.strip_suffix(&place).unwrap_or(&shown).to_owned(),
             }
-        })
+        })?;
+        accounts.check().map_err(|mut error| {
+            if let AuthorizationServerError::Accounts {
+                path, line, column, ..
+            } = &mut error
+            {
+                (*line, *column) = json_place::find(text, path).unzip();
+            }
+            error
+        })?;
+        Ok(accounts)
     }
 
     /// Adds a user, in place of one with this subject.
@@ -74,21 +85,35 @@ impl Accounts {
 
     /// What is wrong with them.
     pub(in crate::test_util) fn check(&self) -> Result<(), AuthorizationServerError> {
-        let mistake = |path, problem| AuthorizationServerError::Accounts {
-            path,
+        let users = self.users.iter().map(|user| (&user.subject, user.check()));
+        check_all("users", "subject", users)?;
+        let clients = self
+            .clients
+            .iter()
+            .map(|client| (&client.id, client.check()));
+        check_all("clients", "id", clients)
+    }
+}
+
+/// The first item that is wrong in itself, or that has the key of an earlier one.
+fn check_all<'a>(
+    list: &str,
+    key_name: &'static str,
+    items: impl Iterator<Item = (&'a String, Result<(), (&'static str, String)>)>,
+) -> Result<(), AuthorizationServerError> {
+    let mut keys = HashSet::new();
+    for (index, (key, checked)) in items.enumerate() {
+        let checked = checked.and_then(|()| {
+            let is_new = keys.insert(key);
+            let twice = || (key_name, format!("`{key}` stands there twice"));
+            is_new.then_some(()).ok_or_else(twice)
+        });
+        checked.map_err(|(member, problem)| AuthorizationServerError::Accounts {
+            path: format!("{list}[{index}].{member}"),
             line: None,
             column: None,
             problem,
-        };
-        for (index, user) in self.users.iter().enumerate() {
-            let checked = user.check();
-            checked.map_err(|problem| mistake(format!("users[{index}]"), problem))?;
-        }
-        for (index, client) in self.clients.iter().enumerate() {
-            client.check().map_err(|(member, problem)| {
-                mistake(format!("clients[{index}].{member}"), problem)
-            })?;
-        }
-        Ok(())
+        })?;
     }
+    Ok(())
 }

@@ -35,40 +35,42 @@ pub(super) async fn userinfo(State(server): State<Arc<Server>>, request: Request
 /// The token of a request: in `Authorization`, or in a form (RFC 6750 sections 2.1 and 2.2).
 async fn token_of(request: Request) -> Result<Option<String>, OAuthError> {
     let (head, body) = request.into_parts();
-    let in_header = head.headers.get(AUTHORIZATION).map(|value| {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        let known = ["bearer", "dpop"]
-            .iter()
-            .any(|known| scheme.eq_ignore_ascii_case(known));
-        known.then(|| token.trim().to_owned())
-    });
+    let authorization = head.headers.get(AUTHORIZATION);
     // A token of another scheme is none that could be good.
-    let in_header = in_header.map(Option::unwrap_or_default);
+    let credentials = authorization.map(|value| bearer(value).unwrap_or_default().to_owned());
     let is_form = head.method == Method::POST && head.headers.contains_key(CONTENT_TYPE);
     if !is_form {
-        return Ok(in_header);
+        return Ok(credentials);
     }
     let form = Form::of_body(&head.headers, body).await?;
-    match (in_header, form.get("access_token")) {
+    match (credentials, form.get("access_token")) {
         // RFC 6750 s2: one method in a request.
         (Some(_), Some(_)) => Err(OAuthError::invalid_request(
             "the request has two access tokens",
         )),
-        (in_header, in_form) => Ok(in_header.or_else(|| in_form.map(ToOwned::to_owned))),
+        (None, Some(posted)) => Ok(Some(posted.to_owned())),
+        (credentials, None) => Ok(credentials),
     }
+}
+
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let mut known = ["bearer", "dpop"].iter();
+    let is_known = known.any(|known| scheme.eq_ignore_ascii_case(known));
+    is_known.then(|| token.trim())
 }
 
 /// The claims about the user of a token; absent for a token that is not good. The error is a challenge.
 fn about(server: &Server, token: &str) -> Option<Result<Map<String, Value>, &'static str>> {
-    let owned = server
+    let known = server
         .issuer
         .registered(|register, now| register.owned(token, now));
-    let Some((owner, claims)) = owned else {
+    let Some((owner, claims)) = known else {
         // A test's own token, which no client asked for.
         return server.issuer.user_info(token).map(|(claims, _)| Ok(claims));
     };
     let now = server.now();
-    let (user, granted) = {
+    let (user, scope_of_grant) = {
         let state = server.state();
         let grant = state.grants.get(&owner.grant?, now)?;
         (Arc::clone(&grant.user), grant.scope.to_string())
@@ -77,7 +79,7 @@ fn about(server: &Server, token: &str) -> Option<Result<Map<String, Value>, &'st
     let scope = claims
         .get("scope")
         .and_then(Value::as_str)
-        .unwrap_or(&granted);
+        .unwrap_or(&scope_of_grant);
     if !has_scope(scope, "openid") {
         let challenge = "Bearer realm=\"userinfo\", error=\"insufficient_scope\", scope=\"openid\"";
         return Some(Err(challenge));
