@@ -1,15 +1,17 @@
 //! Clients whose id is the URL of their metadata document.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use portcullis::test_util::{ManualClock, ServedAuthorizationServer};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use super::support::{CALLBACK, authorization_url, code, redeem, served};
+
+const JSON: &str = "application/json";
 
 /// A site of a client: what it answers, and how often it was asked.
 struct Site {
@@ -100,7 +102,6 @@ async fn document_that_is_not_good_makes_no_client_and_is_not_kept() {
         document[name] = value;
         document.to_string()
     };
-    const JSON: &str = "application/json";
     for (status, kind, body) in [
         (404, JSON, good.to_string()),
         (201, JSON, good.to_string()),

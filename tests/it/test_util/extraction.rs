@@ -32,6 +32,11 @@ portcullis::scopes! {
 portcullis::roles! { Editor = "editor"; }
 portcullis::actors! { Scheduler = "agent-scheduler"; }
 
+#[derive(serde::Deserialize)]
+struct Custom {
+    tier: String,
+}
+
 /// The kind of a refusal.
 fn kind<T>(outcome: Result<T, ExtractionRefusal>) -> RejectionKind {
     let refusal = outcome.err().expect("a refusal");
@@ -70,10 +75,6 @@ fn every_extractor_gives_its_value_from_a_token_that_fits() {
     let _: InGroup<Editor> = issuer.token().groups(["editor"]).extract();
     let _: WithoutActor = user.extract();
 
-    #[derive(serde::Deserialize)]
-    struct Custom {
-        tier: String,
-    }
     let Claims(custom): Claims<Custom> = issuer.token().claim("tier", "gold").extract();
     assert_eq!(custom.tier, "gold");
 

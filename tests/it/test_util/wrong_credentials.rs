@@ -27,6 +27,16 @@ async fn orders(_: Scoped<Read>) -> &'static str {
     "orders"
 }
 
+async fn list(_: Scoped<Read, WorkspaceAccess>) {}
+
+async fn create(_: Scoped<Read>, body: String) -> StatusCode {
+    if body == "new" {
+        StatusCode::CREATED
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    }
+}
+
 /// One route that demands a scope.
 fn app(server: &ResourceServer) -> Router {
     Router::new()
@@ -77,7 +87,6 @@ async fn routes_of_a_tenant_refuse_other_tenants_too() {
         .issuer(issuer.trusted().tenant_claims(rules))
         .build()
         .expect("a server");
-    async fn list(_: Scoped<Read, WorkspaceAccess>) {}
     let app = Router::new()
         .route(
             "/accounts/{account_id}/workspaces/{workspace_id}",
@@ -114,13 +123,6 @@ async fn routes_of_a_tenant_refuse_other_tenants_too() {
 async fn bodies_and_several_requests_are_kept() {
     let issuer = MockIssuer::new();
     let server = server(&issuer);
-    async fn create(_: Scoped<Read>, body: String) -> StatusCode {
-        if body == "new" {
-            StatusCode::CREATED
-        } else {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
-    }
     let app = Router::new()
         .route("/orders", get(orders))
         .route("/new", post(create))
