@@ -169,7 +169,7 @@ impl AuthorizationServer {
     pub async fn serve(self) -> Result<ServedAuthorizationServer, AuthorizationServerError> {
         self.accounts.check()?;
         let cannot = |error| AuthorizationServerError::Bind(self.address.clone(), error);
-        let (host, address) = resolved(&self.address).await?;
+        let (host, address) = resolved(&self.address)?;
         if !address.ip().is_loopback() && !self.beyond_loopback {
             return Err(AuthorizationServerError::BeyondLoopback(address));
         }
@@ -277,7 +277,7 @@ impl AuthorizationServerDanger {
 }
 
 /// The host as URLs write it, and the address.
-async fn resolved(text: &str) -> Result<(String, SocketAddr), AuthorizationServerError> {
+fn resolved(text: &str) -> Result<(String, SocketAddr), AuthorizationServerError> {
     let wrong = || AuthorizationServerError::Address(text.to_owned());
     if let Ok(address) = text.parse::<SocketAddr>() {
         let (host, _) = text.rsplit_once(':').ok_or_else(wrong)?;

@@ -88,7 +88,7 @@ fn about(server: &Server, token: &str) -> Option<Result<Map<String, Value>, &'st
         return server.issuer.user_info(token).map(|(claims, _)| Ok(claims));
     };
     let now = server.now();
-    let (user, granted) = {
+    let (user, scope_of_grant) = {
         let state = server.state();
         let grant = state.grants.get(&owner.grant?, now)?;
         (Arc::clone(&grant.user), grant.scope.to_string())
@@ -97,7 +97,7 @@ fn about(server: &Server, token: &str) -> Option<Result<Map<String, Value>, &'st
     let scope = claims
         .get("scope")
         .and_then(Value::as_str)
-        .unwrap_or(&granted);
+        .unwrap_or(&scope_of_grant);
     if !has_scope(scope, "openid") {
         let challenge = "Bearer realm=\"userinfo\", error=\"insufficient_scope\", scope=\"openid\"";
         return Some(Err(challenge));

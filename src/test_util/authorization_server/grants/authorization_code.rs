@@ -99,7 +99,7 @@ fn check(
             "`code_verifier` is not 43 to 128 unreserved characters",
         ));
     }
-    if URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())) != *code.code_challenge {
+    if URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes())) != *code.challenge {
         return Err(OAuthError::invalid_grant(
             "`code_verifier` does not fit the code challenge",
         ));

@@ -24,6 +24,7 @@ pub(in crate::test_util) struct AuthenticatedClient(Arc<TestClient>);
 
 impl AuthenticatedClient {
     /// The client, to be remembered.
+    #[allow(dead_code)] // For grants without a code.
     pub(in crate::test_util) fn shared(&self) -> Arc<TestClient> {
         Arc::clone(&self.0)
     }

@@ -78,7 +78,7 @@ pub(in crate::test_util) fn check_possession(
 /// RFC 9449 s5, s8.
 fn refused(fault: &ProofFault) -> OAuthError {
     match fault {
-        ProofFault::Nonce(problem) => OAuthError::new("use_dpop_nonce", problem),
+        ProofFault::Nonce(problem) => OAuthError::new("use_dpop_nonce", *problem),
         ProofFault::Wrong(Some(fault)) => {
             OAuthError::new("invalid_dpop_proof", fault.to_string().replace('`', ""))
         }

@@ -28,7 +28,7 @@ pub(in crate::test_util) struct Code {
     /// Whether the authorization request named the redirect URI.
     pub(in crate::test_util) names_redirect_uri: bool,
     /// S256 (RFC 7636 section 4.2).
-    pub(in crate::test_util) code_challenge: Box<str>,
+    pub(in crate::test_util) challenge: Box<str>,
     pub(in crate::test_util) nonce: Option<Box<str>>,
     /// The thumbprint of `dpop_jkt` (RFC 9449 section 10).
     pub(in crate::test_util) dpop_jkt: Option<Box<str>>,

@@ -44,6 +44,7 @@ pub(super) struct Server {
 
 /// What the builder sets.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is a switch of its own.
 pub(super) struct Settings {
     pub(super) access_token_lifetime: Duration,
     pub(super) refresh_token_lifetime: Duration,

@@ -3,6 +3,8 @@
 //! 1. Text of others is escaped, wherever it stands.
 //! 2. A page loads nothing, runs no script and may not be framed; the form post runs one line to send itself.
 
+use std::fmt::Write as _;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -42,10 +44,14 @@ impl LoginPage<'_> {
             } else {
                 ""
             };
-            users.push_str(&format!(
-                "<li><button name=\"subject\" value=\"{}\"{focus}><strong>{}</strong> <span>{} <code>{}</code></span></button></li>\n",
-                escaped(subject), escaped(name), escaped(kind), escaped(subject)
-            ));
+            let _ = writeln!(
+                users,
+                "<li><button name=\"subject\" value=\"{}\"{focus}><strong>{}</strong> <span>{} <code>{}</code></span></button></li>",
+                escaped(subject),
+                escaped(name),
+                escaped(kind),
+                escaped(subject)
+            );
         }
         let mut facts = String::new();
         for (name, value) in [
@@ -54,10 +60,8 @@ impl LoginPage<'_> {
             ("Authentication class", self.acr_values.join(" ")),
         ] {
             if !value.is_empty() {
-                facts.push_str(&format!(
-                    "<dt>{name}</dt><dd><code>{}</code></dd>\n",
-                    escaped(&value)
-                ));
+                let value = escaped(&value);
+                let _ = writeln!(facts, "<dt>{name}</dt><dd><code>{value}</code></dd>");
             }
         }
         let (typed, problem) = match &self.typed {

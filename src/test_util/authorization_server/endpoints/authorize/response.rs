@@ -54,7 +54,7 @@ pub(super) fn grant(
         expires_at,
         redirect_uri: request.reply_to.redirect_uri.as_str().into(),
         names_redirect_uri: request.names_redirect_uri,
-        code_challenge: request.code_challenge.into(),
+        challenge: request.code_challenge.into(),
         nonce: request.nonce.map(Into::into),
         dpop_jkt: request.dpop_jkt.map(Into::into),
         grant: Some(grant),

@@ -168,6 +168,7 @@ pub(in crate::test_util) fn set_login_cookie(
 }
 
 /// Takes the session's cookie away; the result is its value.
+#[allow(dead_code)] // For the logout.
 pub(in crate::test_util) fn end_cookie(
     server: &Server,
     headers: &HeaderMap,
