@@ -74,6 +74,7 @@ mod issuer_kinds;
 mod proof;
 mod token;
 mod issue;
+mod own_token;
 mod logout;
 #[cfg(feature = "status-list")]
 mod status_list;

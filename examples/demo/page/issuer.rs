@@ -49,12 +49,16 @@ pub(super) async fn operate(State(demo): State<Shared>, Json(order): Json<Order>
             demo.pool.restart();
         }
         Action::Drop => {
-            let issuer = demo.server.issuer_keys(&demo.pool.issuer());
-            issuer.ok_or_else(|| failure("no such issuer"))?.drop_keys();
+            for server in [&demo.server, &demo.ledger] {
+                let keys = server.issuer_keys(&demo.pool.issuer());
+                keys.ok_or_else(|| failure("no such issuer"))?.drop_keys();
+            }
         }
         Action::Fetch => {
-            let fetched = demo.server.refresh_now().await;
-            problem = fetched.err().map(|error| error.to_string());
+            for server in [&demo.server, &demo.ledger] {
+                let fetched = server.refresh_now().await;
+                problem = fetched.err().map(|error| error.to_string()).or(problem);
+            }
         }
     }
     let mut state = state(&demo);

@@ -8,9 +8,11 @@
 // In the order in which they may name each other.
 mod error;
 mod accounts;
+mod outgoing;
 mod state;
 mod request;
 mod issue;
+mod logout_tokens;
 mod grants;
 mod endpoints;
 mod served;

@@ -13,13 +13,16 @@ use crate::RejectionKind;
 /// with.
 #[derive(Clone)]
 pub struct ExtractionRefusal {
-    head: Parts,
+    head: Box<Parts>,
     body: Bytes,
 }
 
 impl ExtractionRefusal {
-    pub(super) const fn new(head: Parts, body: Bytes) -> Self {
-        Self { head, body }
+    pub(super) fn new(head: Parts, body: Bytes) -> Self {
+        Self {
+            head: Box::new(head),
+            body,
+        }
     }
 
     /// Why this library refused. `None` where an extractor of another crate did.
@@ -30,13 +33,13 @@ impl ExtractionRefusal {
 
     /// The status of the answer.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         self.head.status
     }
 
     /// The header fields of the answer, `WWW-Authenticate` among them.
     #[must_use]
-    pub const fn headers(&self) -> &HeaderMap {
+    pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }
 

@@ -32,6 +32,7 @@ impl<S: Clone + Send + Sync + 'static> Extraction<S> {
     ///
     /// When the layer or the extractor refuses, with the reason, and when something waits: a directory
     /// of the application, or the issuer. Then use [`extract_async`](Self::extract_async).
+    #[must_use]
     pub fn extract<T: FromRequestParts<S> + Send + 'static>(&self) -> T {
         ready(self.extract_async())
     }
@@ -171,7 +172,9 @@ impl<S: Clone + Send + Sync + 'static> Extraction<S> {
 fn route_of<'p>(parameters: impl Iterator<Item = &'p (String, String)>) -> (String, String) {
     let (mut pattern, mut path) = (String::new(), String::new());
     for (name, value) in parameters {
-        pattern.push_str(&format!("/{{{name}}}"));
+        pattern.push_str("/{");
+        pattern.push_str(name);
+        pattern.push('}');
         path.push('/');
         path.push_str(&encoded(value));
     }

@@ -118,6 +118,7 @@ impl TokenBuilder {
     /// # Panics
     ///
     /// When the layer or the extractor refuses, with the reason.
+    #[must_use]
     pub fn extract<T: axum::extract::FromRequestParts<()> + Send + 'static>(&self) -> T {
         self.extraction().extract()
     }

@@ -17,11 +17,17 @@ pub(super) struct Row {
 /// What is done for a row, in order. The answer to the last request is the row's; requests before it
 /// must be accepted.
 pub(super) enum Step {
-    Send(Request<Body>),
+    Send(Box<Request<Body>>),
     Do(Box<dyn FnOnce() + Send>),
 }
 
-/// A row with one request.
+impl Step {
+    pub(super) fn send(request: Request<Body>) -> Self {
+        Self::Send(Box::new(request))
+    }
+}
+
+/// A row.
 pub(super) const fn row(
     name: &'static str,
     expected: Expected,

@@ -171,7 +171,7 @@ where
             Step::Do(action) => action(),
             Step::Send(request) => {
                 let secrets = secrets_of(&request);
-                let answer = call(app, request).await;
+                let answer = call(app, *request).await;
                 let is_last = steps.peek().is_none();
                 let goes_on = !is_last && answer.is_accepted();
                 last = Some((answer, secrets, is_last));

@@ -73,7 +73,7 @@ impl Sample<'_> {
                 .headers_mut()
                 .append(HeaderName::from_static(name), value);
         }
-        Some(vec![Step::Send(request)])
+        Some(vec![Step::send(request)])
     }
 
     /// One request with this `Authorization` field.
@@ -84,7 +84,7 @@ impl Sample<'_> {
     /// One request with this token, as the good one is sent.
     #[allow(clippy::unnecessary_wraps)] // A row's result.
     pub(super) fn text(&self, token: &str) -> Option<Vec<Step>> {
-        Some(vec![Step::Send(self.authorized(token))])
+        Some(vec![Step::send(self.authorized(token))])
     }
 
     /// The same for what is wrong by its form as a JWT.
@@ -135,7 +135,7 @@ impl Sample<'_> {
     pub(super) fn proven(&self, proof: &ProofBuilder) -> Option<Vec<Step>> {
         self.check.has_dpop.then(|| {
             let request = proof.authorize(self.request(), &self.bound());
-            vec![Step::Send(request)]
+            vec![Step::send(request)]
         })
     }
 

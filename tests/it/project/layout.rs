@@ -57,6 +57,8 @@ fn each_foreign_crate_has_its_room() {
                 "runtime/http/client_source.rs",
                 "runtime/http/shared_clients.rs",
                 "runtime/http/tls.rs",
+                // The requests of the development authorization server.
+                "test_util/authorization_server/outgoing.rs",
             ],
         ),
         ("utoipa", vec!["middleware/openapi/"]),

@@ -51,7 +51,7 @@ pub(in crate::test_util) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-
 pub(in crate::test_util) const TOKEN_EXCHANGE: &str =
     "urn:ietf:params:oauth:grant-type:token-exchange";
 
-const GRANT_TYPES: &[&str] = &[
+pub(super) const GRANT_TYPES: &[&str] = &[
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
     REFRESH_TOKEN,
@@ -60,7 +60,7 @@ const GRANT_TYPES: &[&str] = &[
 ];
 
 /// RFC 7591 s2, RFC 8705 s2.
-const AUTHENTICATION_METHODS: &[&str] = &[
+pub(super) const AUTHENTICATION_METHODS: &[&str] = &[
     "none",
     "client_secret_basic",
     "client_secret_post",

@@ -8,6 +8,8 @@ mod device;
 mod revocation;
 mod introspection;
 mod userinfo;
+mod registration;
+mod logout;
 mod admin;
 mod injected_faults;
 mod cross_origin;
@@ -46,7 +48,13 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
         .route(
             "/userinfo",
             get(userinfo::userinfo).post(userinfo::userinfo),
-        );
+        )
+        .route("/register", post(registration::register))
+        .route(
+            "/register/{client_id}",
+            get(registration::read).delete(registration::delete),
+        )
+        .route("/logout", get(logout::logout).post(logout::logout));
     let router = if server.settings.admin {
         router.merge(admin::router())
     } else {

@@ -6,6 +6,7 @@
 // In the order in which they may name each other.
 mod grant;
 mod refresh_token;
+mod client_id_metadata;
 mod device;
 mod proof_rules;
 
@@ -59,8 +60,7 @@ pub(super) struct Settings {
 pub(super) struct State {
     pub(super) users: Vec<Arc<TestUser>>,
     pub(super) clients: HashMap<String, Arc<TestClient>>,
-    /// Clients that registered themselves, by their id.
-    #[allow(dead_code)] // Filled by dynamic registration.
+    /// Clients that registered themselves, and those of a document that was fetched, by their id.
     pub(super) registered_clients: ExpiringMap<String, Arc<TestClient>>,
     /// By `sid`, which is also the value of the cookie.
     pub(super) sessions: ExpiringMap<Arc<str>, Session>,
@@ -138,15 +138,34 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client of this id: a prepared one, or one that registered itself.
-    #[allow(clippy::unused_async)] // A client id metadata document is fetched.
+    /// The client of this id: a prepared one, one that registered itself, or one that publishes its metadata at
+    /// that URL.
     pub(super) async fn client(&self, id: &str) -> Option<Arc<TestClient>> {
         let now = self.now();
+        let known = {
+            let state = self.state();
+            let prepared = state.clients.get(id);
+            let known = prepared.or_else(|| state.registered_clients.get(id, now));
+            known.cloned()
+        };
+        match known {
+            Some(client) => Some(client),
+            None => self.client_by_document(id).await,
+        }
+    }
+
+    /// What clients that nobody prepared may name as resources: what any prepared one may.
+    pub(super) fn all_audiences(&self) -> Vec<String> {
+        let mut all = vec![MockIssuer::AUDIENCE.to_owned()];
         let state = self.state();
-        let prepared = state.clients.get(id);
-        prepared
-            .or_else(|| state.registered_clients.get(id, now))
-            .cloned()
+        let mut prepared: Vec<_> = state.clients.values().collect();
+        prepared.sort_by(|one, other| one.id.cmp(&other.id));
+        for audience in prepared.iter().flat_map(|client| &client.audiences) {
+            if !all.contains(audience) {
+                all.push(audience.clone());
+            }
+        }
+        all
     }
 
     /// The prepared user with this subject.

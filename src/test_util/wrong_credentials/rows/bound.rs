@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Row] = &[
             let mut request = s.authorized(&token);
             let certificate: ClientCertificate = other.certificate().clone();
             request.extensions_mut().insert(certificate);
-            Some(vec![Step::Send(request)])
+            Some(vec![Step::send(request)])
         },
     ),
     row("unbound_under_dpop", InvalidToken, |s| {
@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
             return None;
         }
         let token = s.written(&s.good());
-        Some(vec![Step::Send(s.proof().authorize(s.request(), &token))])
+        Some(vec![Step::send(s.proof().authorize(s.request(), &token))])
     }),
     // RFC 9449 s4.3, by its numbers.
     row("proof_missing", InvalidDpopProof, |s| s.proofs(|_| [])),
@@ -122,7 +122,7 @@ pub(super) const ROWS: &[Row] = &[
         *again.headers_mut() = proof.headers().clone();
         s.check
             .has_dpop
-            .then(|| vec![Step::Send(proof), Step::Send(again)])
+            .then(|| vec![Step::send(proof), Step::send(again)])
     }),
     // RFC 9449 s7.1: the key of the proof is not the one that the token is bound to.
     row("proof_of_another_key", InvalidToken, |s| {

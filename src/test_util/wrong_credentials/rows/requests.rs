@@ -9,7 +9,7 @@ use crate::test_util::wrong_credentials::row::{Row, Step, row};
 pub(super) const ROWS: &[Row] = &[
     // RFC 6750 s3.1: nothing was sent, so there is no error code.
     row("no_token", MissingToken, |s| {
-        Some(vec![Step::Send(s.request())])
+        Some(vec![Step::send(s.request())])
     }),
     row("empty_field", InvalidRequest, |s| s.field("")),
     row("scheme_without_token", InvalidRequest, |s| {
@@ -65,14 +65,14 @@ pub(super) const ROWS: &[Row] = &[
         uri.push(if uri.contains('?') { '&' } else { '?' });
         let uri = format!("{uri}access_token={}", s.written(&s.good()));
         *request.uri_mut() = uri.parse().ok()?;
-        Some(vec![Step::Send(request)])
+        Some(vec![Step::send(request)])
     }),
     row("token_in_form", MissingToken, |s| {
         let body = format!("access_token={}", s.written(&s.good()));
         let mut request = s.request_with_body(body.into_bytes());
         let form = "application/x-www-form-urlencoded".parse().ok()?;
         request.headers_mut().insert("content-type", form);
-        Some(vec![Step::Send(request)])
+        Some(vec![Step::send(request)])
     }),
     row("token_in_cookie", MissingToken, |s| {
         let token = s.written(&s.good());

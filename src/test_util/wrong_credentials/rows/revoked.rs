@@ -10,15 +10,15 @@ use crate::test_util::wrong_credentials::sample::Sample;
 pub(super) const ROWS: &[Row] = &[
     row("revoked", InvalidToken, |s| {
         let (token, revoke) = revocable(s, "wrong-credentials-1")?;
-        Some(vec![Step::Do(revoke), Step::Send(s.authorized(&token))])
+        Some(vec![Step::Do(revoke), Step::send(s.authorized(&token))])
     }),
     // What is cached is checked again.
     row("revoked_after_use", InvalidToken, |s| {
         let (token, revoke) = revocable(s, "wrong-credentials-2")?;
         Some(vec![
-            Step::Send(s.authorized(&token)),
+            Step::send(s.authorized(&token)),
             Step::Do(revoke),
-            Step::Send(s.authorized(&token)),
+            Step::send(s.authorized(&token)),
         ])
     }),
 ];

@@ -148,7 +148,7 @@ pub(super) fn form_post(
 
 /// Where a form may lead. Browsers apply it to each redirect that follows, too: an application may send the user on
 /// from one port of loopback to another. A policy has no form for an IPv6 address.
-fn form_targets(origin: &str) -> String {
+pub(in crate::test_util) fn form_targets(origin: &str) -> String {
     let origin = if origin.contains('[') {
         "http:"
     } else {

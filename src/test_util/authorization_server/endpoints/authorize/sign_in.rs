@@ -167,16 +167,15 @@ pub(in crate::test_util) fn set_login_cookie(
     set_cookie(server, response, &named(server, LOGIN), value, "");
 }
 
-/// Takes the session's cookie away; the result is its value.
-#[allow(dead_code)] // For the logout.
-pub(in crate::test_util) fn end_cookie(
-    server: &Server,
-    headers: &HeaderMap,
-    response: &mut Response,
-) -> Option<String> {
+/// The id of the browser's session.
+pub(in crate::test_util) fn session_cookie(server: &Server, headers: &HeaderMap) -> Option<String> {
+    cookie(headers, &named(server, SESSION))
+}
+
+/// Takes the session's cookie away.
+pub(in crate::test_util) fn end_cookie(server: &Server, response: &mut Response) {
     let name = named(server, SESSION);
     set_cookie(server, response, &name, "", "; Max-Age=0");
-    cookie(headers, &name)
 }
 
 fn set_cookie(server: &Server, response: &mut Response, name: &str, value: &str, more: &str) {
