@@ -177,11 +177,11 @@ impl AuthorizationServer {
         let port = listener.local_addr().map_err(cannot)?.port();
         let base_url = self.base_url.clone();
         let url = base_url.unwrap_or_else(|| format!("http://{host}:{port}"));
-        self.start(url, |server, stopped| {
+        Ok(self.start(url, |server, stopped| {
             axum::serve(listener, router(server))
                 .with_graceful_shutdown(stopped)
                 .into_future()
-        })
+        }))
     }
 
     /// Starts it on a socket of the caller's that speaks TLS, such as that of `examples/mock_issuer`. Its URL is
@@ -215,7 +215,7 @@ impl AuthorizationServer {
         }
         let base_url = self.base_url.clone();
         let url = base_url.unwrap_or_else(|| format!("https://{address}"));
-        self.start(url, |server, stopped| {
+        Ok(self.start(url, |server, stopped| {
             let app = router(server).layer(map_request(with_certificate));
             axum::serve(
                 TlsSocket(listener),
@@ -223,14 +223,14 @@ impl AuthorizationServer {
             )
             .with_graceful_shutdown(stopped)
             .into_future()
-        })
+        }))
     }
 
     fn start<S>(
         self,
         url: String,
         serve: impl FnOnce(&Arc<Server>, BoxFuture) -> S,
-    ) -> Result<ServedAuthorizationServer, AuthorizationServerError>
+    ) -> ServedAuthorizationServer
     where
         S: Future<Output = io::Result<()>> + Send + 'static,
     {
@@ -245,7 +245,7 @@ impl AuthorizationServer {
             let _ = stopped.await;
         });
         tokio::spawn(serve(&server, stopped));
-        Ok(ServedAuthorizationServer::new(server, stop))
+        ServedAuthorizationServer::new(server, stop)
     }
 }
 

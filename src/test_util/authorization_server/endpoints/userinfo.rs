@@ -54,36 +54,36 @@ async fn answer(server: &Server, head: &Parts, body: Body) -> Response {
 
 /// The scheme and the token of a request: in `Authorization`, or in a form (RFC 6750 sections 2.1 and 2.2).
 async fn token_of(head: &Parts, body: Body) -> Result<Option<(&'static str, String)>, OAuthError> {
-    let in_header = head.headers.get(AUTHORIZATION).map(|value| {
+    let from_field = head.headers.get(AUTHORIZATION).map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         let mut known = ["Bearer", "DPoP"].into_iter();
         let known = known.find(|known| scheme.eq_ignore_ascii_case(known))?;
         Some((known, token.trim().to_owned()))
     });
     // A token of another scheme is none that could be good.
-    let in_header = in_header.map(|found| found.unwrap_or(("Bearer", String::new())));
+    let from_field = from_field.map(|found| found.unwrap_or(("Bearer", String::new())));
     let is_form = head.method == Method::POST && head.headers.contains_key(CONTENT_TYPE);
     if !is_form {
-        return Ok(in_header);
+        return Ok(from_field);
     }
     let form = Form::of_body(&head.headers, body).await?;
-    match (in_header, form.get("access_token")) {
+    match (from_field, form.get("access_token")) {
         // RFC 6750 s2: one method in a request.
         (Some(_), Some(_)) => Err(OAuthError::invalid_request(
             "the request has two access tokens",
         )),
-        (in_header, in_form) => {
-            Ok(in_header.or_else(|| in_form.map(|token| ("Bearer", token.to_owned()))))
+        (from_field, from_body) => {
+            Ok(from_field.or_else(|| from_body.map(|token| ("Bearer", token.to_owned()))))
         }
     }
 }
 
 /// The claims about the user of a token; absent for a token that is not good. The error is a challenge.
 fn about(server: &Server, token: &str) -> Option<Result<Map<String, Value>, &'static str>> {
-    let known = server
+    let registered = server
         .issuer
         .registered(|register, now| register.owned(token, now));
-    let Some((owner, claims)) = known else {
+    let Some((owner, claims)) = registered else {
         // A test's own token, which no client asked for.
         return server.issuer.user_info(token).map(|(claims, _)| Ok(claims));
     };

@@ -22,7 +22,7 @@ pub(in crate::test_util) fn confirmation(
     head: &Parts,
 ) -> Result<Option<Confirmation>, OAuthError> {
     let proved = server.proofs.proved(head, None, server.now());
-    if let Some(jkt) = proved.map_err(refused)? {
+    if let Some(jkt) = proved.map_err(|fault| refused(&fault))? {
         return Ok(Some(Confirmation::DpopKey(jkt)));
     }
     // RFC 9449 s5.2.
@@ -56,7 +56,7 @@ pub(in crate::test_util) fn check_possession(
     }
     if jkt.is_some() {
         let proved = server.proofs.proved(head, Some(token), server.now());
-        if proved.map_err(refused)?.as_deref() != jkt {
+        if proved.map_err(|fault| refused(&fault))?.as_deref() != jkt {
             return Err(OAuthError::new(
                 "invalid_token",
                 "the token is bound to another key",
@@ -76,9 +76,9 @@ pub(in crate::test_util) fn check_possession(
 }
 
 /// RFC 9449 s5, s8.
-fn refused(fault: ProofFault) -> OAuthError {
+fn refused(fault: &ProofFault) -> OAuthError {
     match fault {
-        ProofFault::Nonce(problem) => OAuthError::new("use_dpop_nonce", problem),
+        ProofFault::Nonce(problem) => OAuthError::new("use_dpop_nonce", *problem),
         ProofFault::Wrong(Some(fault)) => {
             OAuthError::new("invalid_dpop_proof", fault.to_string().replace('`', ""))
         }

@@ -247,14 +247,11 @@ fn decision_page(device: &Device, users: &[Arc<TestUser>], csrf: &str) -> String
         ("Scope", device.scope.to_string()),
         ("Resource", device.resources.join(" ")),
     ];
-    let facts: String = facts
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
+    let facts = facts.iter().filter(|(_, value)| !value.is_empty());
+    let facts: Vec<String> = facts
         .map(|(name, value)| {
-            format!(
-                "<dt>{name}</dt><dd><code>{}</code></dd>\n",
-                page::escaped(value)
-            )
+            let value = page::escaped(value);
+            format!("<dt>{name}</dt><dd><code>{value}</code></dd>\n")
         })
         .collect();
     page::fill(
@@ -262,7 +259,7 @@ fn decision_page(device: &Device, users: &[Arc<TestUser>], csrf: &str) -> String
         &[
             ("client", &page::escaped(device.client.shown())),
             ("user_code", &device.user_code),
-            ("facts", &facts),
+            ("facts", &facts.concat()),
             ("csrf", csrf),
             ("users", &users),
         ],
