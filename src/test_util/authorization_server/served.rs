@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::endpoints::authorize::sign_in_as;
 use super::endpoints::discovery;
@@ -20,11 +20,11 @@ use crate::test_util::served::{Endpoint, Fault, Faults};
 pub struct ServedAuthorizationServer {
     server: Arc<Server>,
     /// Dropped with this handle, and the server ends by that.
-    _stop: oneshot::Sender<()>,
+    _stop: watch::Sender<()>,
 }
 
 impl ServedAuthorizationServer {
-    pub(super) const fn new(server: Arc<Server>, stop: oneshot::Sender<()>) -> Self {
+    pub(super) const fn new(server: Arc<Server>, stop: watch::Sender<()>) -> Self {
         Self {
             server,
             _stop: stop,

@@ -38,6 +38,11 @@ impl Server {
     }
 }
 
+/// Whether an id can be that of a document; those of registered clients are no URLs.
+pub(in crate::test_util) fn is_url(id: &str) -> bool {
+    id.contains("://")
+}
+
 /// Section 3: which URLs are ids.
 fn is_client_id(id: &str) -> bool {
     let path = id
