@@ -14,7 +14,8 @@ use crate::config::ClientAuthentication;
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::served::{Endpoint, Fault, Faults};
 
-/// An [`AuthorizationServer`](super::AuthorizationServer) that answers. It stops when this handle is dropped.
+/// An [`AuthorizationServer`](super::AuthorizationServer) that answers. It stops when this handle is dropped, and closes
+/// its connections, those of requests that hang too.
 ///
 /// It dereferences to its [`MockIssuer`]: `rotate()`, `token()` and their neighbours work on the running server.
 pub struct ServedAuthorizationServer {

@@ -3,8 +3,6 @@
 use std::future::IntoFuture as _;
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use http::StatusCode;
 use portcullis::Algorithm;
 use portcullis::test_util::{
@@ -297,40 +295,6 @@ async fn client_that_could_never_authenticate_is_refused() {
 }
 
 #[tokio::test]
-async fn authorization_field_stands_in_a_request_once() {
-    let server = served(&ManualClock::new()).await;
-    let machine = basic("machine", "machine-secret");
-    let fields = [("grant_type", "client_credentials")];
-    let ask =
-        || posting(&server.url_of(Endpoint::Token), &fields).header("authorization", &machine);
-    assert_eq!(send(ask()).await.status, 200);
-    let twice = send(ask().header("authorization", &machine)).await;
-    assert_eq!(twice.error(), (400, "invalid_request".into()));
-    let tokens = signed_in(&server).await;
-    let token = tokens["access_token"].as_str().expect("a token");
-    let bearer = format!("Bearer {token}");
-    let ask = || {
-        let request = http().get(server.url_of(Endpoint::UserInfo));
-        request.header("authorization", &bearer)
-    };
-    assert_eq!(send(ask()).await.status, 200);
-    let twice = send(ask().header("authorization", &bearer)).await;
-    assert_eq!(twice.error(), (400, "invalid_request".into()));
-}
-
-#[tokio::test]
-async fn scope_of_a_refresh_has_each_token_once_and_no_blanks_between() {
-    let server = served(&ManualClock::new()).await;
-    let tokens = signed_in(&server).await;
-    let asked = [("scope", " app/read  openid app/read ")];
-    let answer = refresh(&server, &tokens["refresh_token"], &asked).await;
-    assert_eq!(answer.json()["scope"], "app/read openid");
-    let asked = [("scope", "app/write")];
-    let wider = refresh(&server, &answer.json()["refresh_token"], &asked).await;
-    assert_eq!(wider.error(), (400, "invalid_scope".into()));
-}
-
-#[tokio::test]
 async fn lifetime_of_any_length_is_kept() {
     let clock = ManualClock::new();
     for (access, refreshing) in [
@@ -359,73 +323,53 @@ async fn lifetime_of_any_length_is_kept() {
     }
 }
 
-#[tokio::test]
-async fn parameters_of_a_request_are_at_most_256() {
-    let server = served(&ManualClock::new()).await;
-    for (count, problem) in [(200, "no client"), (300, "parameters")] {
-        let names: Vec<String> = (0..count).map(|index| format!("p{index}")).collect();
-        let fields: Vec<_> = names.iter().map(|name| (&**name, "x")).collect();
-        let answer = post(&server.url_of(Endpoint::Token), &fields).await;
-        let told = answer.json()["error_description"].to_string();
-        assert!(told.contains(problem), "{answer:?}");
-    }
-}
-
-#[test]
-fn error_about_accounts_shows_no_secret() {
-    for secret in ["12345678", "true", "98.76", "[\"hunter2\"]"] {
-        let text = format!(r#"{{"clients": [{{"id": "web", "secret": {secret}}}]}}"#);
-        let error = Accounts::from_json(&text).expect_err(secret).to_string();
-        assert!(error.contains("`clients[0].secret`"), "{error}");
-        let shown = secret.trim_matches(['[', ']', '"']);
-        assert!(!error.contains(shown), "{error}");
-    }
-    let text = r#"{"clients": [{"id": "web", "redirect_uris": 5}]}"#;
-    let error = Accounts::from_json(text).expect_err("a number").to_string();
-    assert!(error.contains('5'), "{error}");
-}
-
-/// A site that publishes the metadata of a client, and the id of that client.
-async fn site() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.expect("a port");
-    let id = format!("http://{}/client.json", listener.local_addr().expect("one"));
-    let document = json!({"client_id": id, "redirect_uris": [CALLBACK, "https://site.example/cb"]});
-    let document = document.to_string();
-    let app = Router::new().route(
-        "/client.json",
-        get(async move || ([("content-type", "application/json")], document.clone())),
-    );
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    id
-}
-
-#[tokio::test]
-async fn client_that_a_page_can_introduce_gets_nothing_without_the_user() {
-    let server = served(&ManualClock::new()).await;
-    let id = site().await;
-    let url = authorization_url(&server, &[]);
-    server.sign_in(&url, "user-1").await.expect("a redirect");
-    let all = open(&format!("{}/admin/sessions", server.url())).await;
-    let sid = all.json()[0]["sid"].as_str().expect("a session").to_owned();
-    let port = server.url().rsplit(':').next().expect("a port").to_owned();
-    let cookie = format!("as_session_{port}={sid}");
-    let authorize = async |client: &str, redirect_uri: &str| {
-        let changed = [("client_id", client), ("redirect_uri", redirect_uri)];
-        let url = authorization_url(&server, &changed);
-        send(http().get(url).header("cookie", &cookie)).await
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_many_exchange_at_once_is_good_once_and_refresh_too() {
+    let server = std::sync::Arc::new(served(&ManualClock::new()).await);
+    let many = async |fields: Vec<(&'static str, String)>| {
+        let all = (0..16).map(|_| {
+            let (server, fields) = (server.clone(), fields.clone());
+            tokio::spawn(async move {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, value)| (*name, &**value))
+                    .collect();
+                post(&server.url_of(Endpoint::Token), &fields).await
+            })
+        });
+        let mut good = Vec::new();
+        for answer in all.collect::<Vec<_>>() {
+            let answer = answer.await.expect("no panic");
+            if answer.status == 200 {
+                good.push(answer.json());
+            } else {
+                assert_eq!(answer.error(), (400, "invalid_grant".into()));
+            }
+        }
+        good
     };
-    assert_eq!(authorize("spa", CALLBACK).await.status, 303);
-    assert_eq!(authorize(&id, CALLBACK).await.status, 303);
-    let page = authorize(&id, "https://site.example/cb").await;
-    assert_eq!(page.status, 200);
-    assert!(page.body.contains("Pick a user"), "{}", page.body);
-    // Its origin is that of a site which anyone may have, so that its pages can read nothing here.
-    let origin = async |origin: &str| {
-        let request = http().get(server.url_of(Endpoint::KeySet));
-        let answer = send(request.header("origin", origin)).await;
-        answer.header("access-control-allow-origin").to_owned()
-    };
-    assert_eq!(origin("https://site.example").await, "");
-    assert_eq!(origin("http://localhost:1").await, "http://localhost:1");
+    let text = ToString::to_string;
+    let good = many(vec![
+        ("grant_type", text("authorization_code")),
+        ("client_id", text("spa")),
+        ("redirect_uri", text(CALLBACK)),
+        ("code", code(&server, &[]).await),
+        ("code_verifier", text(super::support::VERIFIER)),
+    ])
+    .await;
+    assert_eq!(good.len(), 1);
+    // The second use has ended the tokens of the first.
+    assert!(!super::support::is_active(&server, &good[0]["access_token"]).await);
+    let tokens = signed_in(&server).await;
+    let good = many(vec![
+        ("grant_type", text("refresh_token")),
+        ("client_id", text("spa")),
+        (
+            "refresh_token",
+            tokens["refresh_token"].as_str().expect("text").to_owned(),
+        ),
+    ])
+    .await;
+    assert_eq!(good.len(), 1);
+    assert!(!super::support::is_active(&server, &good[0]["access_token"]).await);
 }

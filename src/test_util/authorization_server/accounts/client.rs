@@ -253,6 +253,11 @@ impl TestClient {
         }
         if let Some(uri) = &self.backchannel_logout_uri {
             redirect_uri::check(uri).map_err(|problem| ("backchannel_logout_uri", problem))?;
+            // It is called, so that no application's own scheme will do.
+            if !uri.starts_with("https:") && !uri.starts_with("http:") {
+                let problem = format!("`{uri}` is neither https nor http on loopback");
+                return Err(("backchannel_logout_uri", problem));
+            }
         }
         for grant_type in self.grant_types.iter().flatten() {
             if !GRANT_TYPES.contains(&&**grant_type) {

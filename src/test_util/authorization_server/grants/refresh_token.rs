@@ -46,6 +46,11 @@ pub(super) fn exchange(
     let scope = narrowed_scope(grant, request.form.get("scope"))?;
     let resources = resources_within(grant, request.form.all("resource"))?;
     grant.generation = grant.generation.saturating_add(1);
+    // The grant lives as long as the new access token.
+    let end = now.saturating_add(server.settings.access_token_lifetime);
+    let end = grant.refresh_expires_at.max(end);
+    state.grants.extend(&sent.grant, end);
+    let grant = state.grants.get(&sent.grant, now).ok_or_else(unknown)?;
     let within = (&*scope, &*resources);
     let confirmation = request.confirmation.as_ref();
     Ok(tokens_of_grant(

@@ -64,6 +64,17 @@ pub(super) fn exchange(
         confirmation: request.confirmation.as_ref(),
         actor: act.as_ref(),
     };
+    let now = server.now();
+    // No grant ends between this and the new token.
+    let state = server.state();
+    let has_ended = subject
+        .grant
+        .is_some_and(|grant| state.grants.get(&grant, now).is_none());
+    if has_ended {
+        return Err(OAuthError::invalid_request(
+            "the grant of `subject_token` has ended",
+        ));
+    }
     // Section 2.2.1.
     Ok(access_token(server, &issuance).with("issued_token_type", Some(issued)))
 }
