@@ -88,7 +88,7 @@ fn is_origin_of_client(server: &Server, sent: &str) -> bool {
     let now = server.now();
     let state = server.state();
     let registered = state.registered_clients.iter(now);
-    // Rule 1: the origin of a document is that of whoever wrote it.
+    // Rule 1: the origin of a document is that of its author.
     let registered = registered.filter(|(id, _)| !is_url(id));
     let prepared = state.clients.values();
     prepared
