@@ -29,6 +29,7 @@
 //! | [`security`] | which attack each rule stops, and what this library does not do |
 //! | [`performance`] | what a request costs, beside the goals and other libraries, and how to measure it |
 //! | [`testing`] | how to test an application, and how this library is tested |
+//! | [`authorization_server`] | a development authorization server: sign-in, tokens, faults, for tests and front ends |
 //! | [`architecture`] | how a request and a key set flow, the folders of the source, the glossary |
 //! | [`faq`] | short answers to common questions |
 //! | [`migrating`] | from jwt-authorizer, axum-keycloak-auth, hand-written jsonwebtoken, Spring Security |
@@ -162,6 +163,10 @@ pub mod performance {}
 #[doc = include_str!("links.md")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("links.md")]
+#[doc = include_str!("authorization_server.md")]
+pub mod authorization_server {}
 
 #[doc = include_str!("links.md")]
 #[doc = include_str!("../../docs/pictures/request.md")]

@@ -1,43 +1,99 @@
 //! The tokens that a mock issuer has issued, and its users.
 //!
-//! 1. The key is the whole text of a token; the value is its claims as issued.
+//! 1. The key is the SHA-256 of the whole text of a token; the value is its claims as issued, as JSON.
 //! 2. It is active from its `nbf` until its `exp`, unless it was revoked. There is no leeway: the
 //!    issuer's clock is its own.
 //! 3. A claim `active` is copied into the response unchanged, so that a test can order a false
 //!    response.
+//! 4. It keeps the newest 100,000 tokens, and drops those that have expired.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::expiring_map::{ExpiringMap, NEVER};
+use super::keys::sha256;
 use crate::time::UnixTime;
 
 /// Tokens and users.
-#[derive(Default)]
 pub(super) struct Register {
-    tokens: HashMap<String, Known>,
+    tokens: ExpiringMap<Vec<u8>, Known>,
     users: HashMap<String, Map<String, Value>>,
 }
 
 struct Known {
-    claims: Map<String, Value>,
+    claims: Box<str>,
+    owner: Option<TokenOwner>,
     revoked: bool,
 }
 
+/// What a development authorization server issued a token for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TokenOwner {
+    /// The id of the client.
+    pub(super) client: Arc<str>,
+    /// The grant that the token is from; absent for a token of the client itself.
+    pub(super) grant: Option<u64>,
+}
+
+const MAX_TOKENS: usize = 100_000;
+
+impl Default for Register {
+    fn default() -> Self {
+        Self {
+            tokens: ExpiringMap::new(MAX_TOKENS),
+            users: HashMap::new(),
+        }
+    }
+}
+
 impl Register {
-    pub(super) fn enter(&mut self, token: String, claims: Map<String, Value>) {
+    pub(super) fn enter(
+        &mut self,
+        token: &str,
+        claims: &Map<String, Value>,
+        owner: Option<TokenOwner>,
+        now: UnixTime,
+    ) {
+        let end = claims.get("exp").and_then(Value::as_i64);
+        // Rule 3: the test decides whether such a token is active.
+        let end = end.filter(|_| !claims.contains_key("active"));
         let known = Known {
-            claims,
+            claims: json!(claims).to_string().into(),
+            owner,
             revoked: false,
         };
-        self.tokens.insert(token, known);
+        let end = end.map_or(NEVER, UnixTime::from_secs);
+        self.tokens
+            .insert(sha256(token.as_bytes()), known, end, now);
     }
 
     /// RFC 7009 section 2.2: to revoke what is not known is no error.
-    pub(super) fn revoke(&mut self, token: &str) {
-        if let Some(known) = self.tokens.get_mut(token) {
+    pub(super) fn revoke(&mut self, token: &str, now: UnixTime) {
+        let digest = sha256(token.as_bytes());
+        if let Some(known) = self.tokens.get_mut(&digest, now) {
             known.revoked = true;
         }
+    }
+
+    /// Revokes every token of these grants.
+    pub(super) fn revoke_grants(&mut self, ended: &[u64]) {
+        for known in self.tokens.values_mut() {
+            let grant = known.owner.as_ref().and_then(|owner| owner.grant);
+            known.revoked |= grant.is_some_and(|grant| ended.contains(&grant));
+        }
+    }
+
+    /// What an active token was issued for, and its claims.
+    pub(super) fn owned(
+        &self,
+        token: &str,
+        now: UnixTime,
+    ) -> Option<(TokenOwner, Map<String, Value>)> {
+        let known = self.tokens.get(&sha256(token.as_bytes()), now)?;
+        let claims = self.active(token, now)?;
+        Some((known.owner.clone()?, claims))
     }
 
     /// The answer of RFC 7662 section 2.2.
@@ -53,7 +109,7 @@ impl Register {
             .is_some_and(|keys| keys.get("jkt").is_some());
         let kind = if is_dpop { "DPoP" } else { "Bearer" };
         answer.insert("token_type".into(), kind.into());
-        answer.extend(claims.clone());
+        answer.extend(claims);
         Value::Object(answer)
     }
 
@@ -101,11 +157,15 @@ impl Register {
         self.users.insert(subject.into(), claims);
     }
 
-    fn active(&self, token: &str, now: UnixTime) -> Option<&Map<String, Value>> {
-        let known = self.tokens.get(token).filter(|known| !known.revoked)?;
-        let time = |name| known.claims.get(name).and_then(Value::as_i64);
+    fn active(&self, token: &str, now: UnixTime) -> Option<Map<String, Value>> {
+        let known = self.tokens.get(&sha256(token.as_bytes()), now)?;
+        if known.revoked {
+            return None;
+        }
+        let claims: Map<String, Value> = serde_json::from_str(&known.claims).ok()?;
+        let time = |name| claims.get(name).and_then(Value::as_i64);
         let in_time = time("exp").is_none_or(|end| now.as_secs() < end)
             && time("nbf").is_none_or(|start| start <= now.as_secs());
-        (in_time || known.claims.contains_key("active")).then_some(&known.claims)
+        (in_time || claims.contains_key("active")).then_some(claims)
     }
 }

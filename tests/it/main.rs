@@ -10,6 +10,7 @@
 
 mod agents;
 mod attacks;
+mod authorization_server;
 mod binding;
 mod cache;
 mod claims;
@@ -34,3 +35,4 @@ mod status_list;
 mod ssf;
 mod support;
 mod tenancy;
+mod test_util;

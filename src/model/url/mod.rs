@@ -4,7 +4,7 @@ pub(crate) mod difference;
 pub(crate) mod issuer_template;
 pub(crate) mod check;
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "test-util"))]
 pub(crate) use check::is_loopback;
 #[cfg(feature = "jwks")]
 pub(crate) use check::{at_origin, origin};

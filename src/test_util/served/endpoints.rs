@@ -56,7 +56,10 @@ impl Site {
     }
 
     pub(super) fn url_of(&self, endpoint: Endpoint) -> String {
-        format!("{}{}", self.url, endpoint.path())
+        match endpoint {
+            Endpoint::KeySet => format!("{}{}", self.url, self.issuer.key_set_path()),
+            _ => format!("{}{}", self.url, endpoint.path()),
+        }
     }
 
     pub(super) fn discovery_document(&self) -> String {
@@ -92,6 +95,12 @@ impl Site {
             | Endpoint::Introspection
             | Endpoint::Revocation
             | Endpoint::SsfPoll => &["POST"],
+            // A served issuer has none of these: no path leads to them.
+            Endpoint::Authorization
+            | Endpoint::Token
+            | Endpoint::DeviceAuthorization
+            | Endpoint::Registration
+            | Endpoint::Logout => &[],
         };
         if !methods.contains(&request.method()) {
             return Answer::new(405, "").field("allow", &methods.join(", "));
@@ -107,6 +116,11 @@ impl Site {
             Endpoint::Revocation => self.revocation(request).unwrap_or_else(|no| no),
             Endpoint::SsfConfiguration => Answer::of_type(JSON, self.ssf_configuration()),
             Endpoint::SsfPoll => self.poll(request),
+            Endpoint::Authorization
+            | Endpoint::Token
+            | Endpoint::DeviceAuthorization
+            | Endpoint::Registration
+            | Endpoint::Logout => Answer::new(404, ""),
         }
     }
 

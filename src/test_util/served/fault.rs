@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// An endpoint of a [`ServedIssuer`](crate::test_util::ServedIssuer).
+/// An endpoint of a [`ServedIssuer`](crate::test_util::ServedIssuer) or of a
+/// [`ServedAuthorizationServer`](crate::test_util::ServedAuthorizationServer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -19,6 +20,16 @@ pub enum Endpoint {
     UserInfo,
     /// Token revocation (RFC 7009).
     Revocation,
+    /// Authorization (RFC 6749 section 3.1); of an authorization server alone.
+    Authorization,
+    /// Tokens (RFC 6749 section 3.2); of an authorization server alone.
+    Token,
+    /// Device authorization (RFC 8628 section 3.1); of an authorization server alone.
+    DeviceAuthorization,
+    /// Dynamic client registration (RFC 7591 section 3); of an authorization server alone.
+    Registration,
+    /// Logout (OpenID Connect RP-Initiated Logout 1.0); of an authorization server alone.
+    Logout,
     /// The configuration document of a transmitter of security events (SSF 1.0 section 7).
     SsfConfiguration,
     /// The poll endpoint for security events (RFC 8936).
@@ -29,6 +40,21 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The endpoints of an authorization server.
+    pub(in crate::test_util) const OF_AUTHORIZATION_SERVER: &[Self] = &[
+        Self::Discovery,
+        Self::KeySet,
+        Self::Introspection,
+        Self::UserInfo,
+        Self::Revocation,
+        Self::Authorization,
+        Self::Token,
+        Self::DeviceAuthorization,
+        Self::Registration,
+        Self::Logout,
+    ];
+
+    /// The endpoints of a served issuer.
     const ALL: &[Self] = &[
         Self::Discovery,
         Self::KeySet,
@@ -46,7 +72,15 @@ impl Endpoint {
     pub(super) fn at(path: &str) -> Option<Self> {
         let metadata = path.ends_with("/.well-known/openid-configuration")
             || path.starts_with("/.well-known/oauth-authorization-server");
-        let key_set = path.ends_with("/.well-known/jwks.json");
+        // Cognito and Auth0, Keycloak, Entra, Okta.
+        let key_set = [
+            "/.well-known/jwks.json",
+            "/protocol/openid-connect/certs",
+            "/discovery/v2.0/keys",
+            "/v1/keys",
+        ]
+        .iter()
+        .any(|end| path.ends_with(end));
         #[cfg(feature = "status-list")]
         if path.starts_with(Self::StatusList.path()) {
             return Some(Self::StatusList);
@@ -62,7 +96,7 @@ impl Endpoint {
     }
 
     /// Where it is.
-    pub(super) const fn path(self) -> &'static str {
+    pub(in crate::test_util) const fn path(self) -> &'static str {
         match self {
             Self::Discovery => "/.well-known/openid-configuration",
             Self::KeySet => "/jwks.json",
@@ -70,6 +104,11 @@ impl Endpoint {
             Self::TokenInformation => "/api/oauth/tokeninfo",
             Self::UserInfo => "/userinfo",
             Self::Revocation => "/revoke",
+            Self::Authorization => "/authorize",
+            Self::Token => "/token",
+            Self::DeviceAuthorization => "/device_authorization",
+            Self::Registration => "/register",
+            Self::Logout => "/logout",
             Self::SsfConfiguration => "/.well-known/ssf-configuration",
             Self::SsfPoll => "/ssf/poll",
             #[cfg(feature = "status-list")]
@@ -105,18 +144,18 @@ pub enum Fault {
 
 /// What fails, and how.
 #[derive(Clone, Default)]
-pub(super) struct Faults(BTreeMap<Endpoint, Fault>);
+pub(in crate::test_util) struct Faults(BTreeMap<Endpoint, Fault>);
 
 impl Faults {
-    pub(super) fn at(&self, endpoint: Endpoint) -> Option<&Fault> {
+    pub(in crate::test_util) fn at(&self, endpoint: Endpoint) -> Option<&Fault> {
         self.0.get(&endpoint)
     }
 
-    pub(super) fn set(&mut self, endpoint: Endpoint, fault: Fault) {
+    pub(in crate::test_util) fn set(&mut self, endpoint: Endpoint, fault: Fault) {
         self.0.insert(endpoint, fault);
     }
 
-    pub(super) fn everywhere(fault: &Fault) -> Self {
+    pub(in crate::test_util) fn everywhere(fault: &Fault) -> Self {
         let all = Endpoint::ALL.iter();
         Self(all.map(|endpoint| (*endpoint, fault.clone())).collect())
     }

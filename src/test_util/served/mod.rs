@@ -10,5 +10,6 @@ mod serve;
 #[cfg(feature = "ssf")]
 mod transmitter;
 
+pub(super) use fault::Faults;
 pub use fault::{Endpoint, Fault};
 pub use serve::ServedIssuer;

@@ -4,12 +4,17 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The tables of the chapters on testing and on bound tokens: the test in the last column.
+/// The tables of the chapters on testing, bound tokens and the authorization server: the test in the last column.
 #[test]
 fn every_test_that_the_manual_names_exists() {
     for (chapter, heading, least) in [
         ("testing", "# What is shown by which test", 20),
         ("bound_tokens", "\n# FAPI 2.0\n", 8),
+        (
+            "authorization_server",
+            "\n# Checks of the OpenID Foundation\n",
+            12,
+        ),
     ] {
         let named = check_named_tests(chapter, heading);
         assert!(
