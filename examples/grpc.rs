@@ -7,19 +7,23 @@
 //! 1. `server.authenticate().grpc()` is a layer of tonic's server like any other.
 //! 2. A refusal is a status that every gRPC client understands; the challenge is metadata.
 //! 3. The service reads who is calling from the request's extensions.
+//! 4. A stream ends with its token: `.end_streams()` writes the status into the trailers.
 //!
 //! The service is tonic's health check, so that nothing must be generated. The program ends by
 //! itself, and fails on an answer that is not the expected one.
 
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use portcullis::error::Refusal;
 use portcullis::layer::RequireScopeLayer;
+use portcullis::revocation::Revocation;
 use portcullis::test_util::MockIssuer;
 use portcullis::{Identity, ResourceServer, scopes};
 use tokio::net::TcpListener;
-use tonic::codegen::tokio_stream::Empty;
+use tonic::codegen::tokio_stream::Stream;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status};
@@ -37,7 +41,7 @@ struct Service;
 
 #[tonic::async_trait]
 impl Health for Service {
-    type WatchStream = Empty<Result<HealthCheckResponse, Status>>;
+    type WatchStream = Changes;
 
     async fn check(
         &self,
@@ -57,7 +61,20 @@ impl Health for Service {
         &self,
         _: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("ask again"))
+        let status = ServingStatus::Serving.into();
+        Ok(Response::new(Changes(Some(HealthCheckResponse { status }))))
+    }
+}
+
+/// The status now, and then a wait for a change that does not come.
+struct Changes(Option<HealthCheckResponse>);
+
+impl Stream for Changes {
+    type Item = Result<HealthCheckResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let now = self.0.take();
+        now.map_or(Poll::Pending, |response| Poll::Ready(Some(Ok(response))))
     }
 }
 
@@ -78,7 +95,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     let serving = tokio::spawn(
         Server::builder()
-            .layer(server.authenticate().grpc()) // the first one is outside
+            .layer(server.authenticate().grpc().end_streams()) // the first one is outside
             .layer(RequireScopeLayer::of::<ReadHealth>())
             .add_service(HealthServer::new(Service))
             .serve_with_incoming(TcpIncoming::from(listener)),
@@ -110,6 +127,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let serving = said == ServingStatus::Serving.as_str_name();
         assert_eq!(serving, expected == Code::Ok, "{caller}");
     }
+
+    let token = issuer.token().scope("health:read").claim("sid", "phone");
+    let mut request = Request::new(HealthCheckRequest::default());
+    let field = format!("Bearer {}", token.sign()).parse()?;
+    request.metadata_mut().insert("authorization", field);
+    let mut changes = client.watch(request).await?.into_inner();
+    let first = changes
+        .message()
+        .await?
+        .map(|answer| answer.status().as_str_name());
+    writeln!(io::stdout(), "a stream       {}", first.unwrap_or_default())?;
+    server
+        .revocations()
+        .revoke(Revocation::session(&issuer.issuer(), "phone"))?;
+    let end = changes.message().await.err().ok_or("the stream goes on")?;
+    writeln!(
+        io::stdout(),
+        "is revoked     {:?}  {}",
+        end.code(),
+        end.message()
+    )?;
+    assert_eq!(end.code(), Code::Unauthenticated);
     serving.abort();
     Ok(())
 }

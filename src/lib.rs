@@ -3,6 +3,9 @@
 // the end of the README. The script `docs/links` writes both.
 #![doc = include_str!("manual/links.md")]
 #![doc = include_str!("../docs/pictures/request.md")]
+#![doc = include_str!("../docs/pictures/demo_light.md")]
+// A transparent pixel: one picture of the page is enough here.
+#![doc = include_str!("../docs/pictures/demo_dark.md")]
 #![doc = include_str!("../README.md")]
 
 mod logging;

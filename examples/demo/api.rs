@@ -12,6 +12,7 @@ use axum::routing::{any, get, post};
 use futures_core::Stream;
 use http::StatusCode;
 use portcullis::extract::{SenderConstrained, ThroughActor, WithoutActor};
+use portcullis::layer::{AuthenticateLayer, EmptyBody, EndStreams};
 use portcullis::lease::Lease;
 use portcullis::tenant::{AccountAccess, Delegation, Principal};
 use portcullis::{ResourceServer, Scoped, WorkspaceAccess, scopes};
@@ -40,26 +41,36 @@ pub(crate) fn routes(server: &ResourceServer) -> Router {
         .route("/workspaces/{workspace_id}/feed", any(feed))
         .route("/workspaces/{workspace_id}/assistant", get(assist))
         .route("/workspaces/{workspace_id}/password", post(change_password))
-        // A stream ends when its token expires or is revoked.
-        .route_layer(server.authenticate().context("app").end_streams());
+        .route_layer(app_layer(server));
     let dashboard = Router::new()
         .route("/workspaces/{workspace_id}", get(overview))
-        // Here principals may look into the workspaces of the accounts within their reach.
-        .route_layer(
-            server
-                .authenticate()
-                .context("dashboard")
-                .admit_principals(),
-        );
+        .route_layer(dashboard_layer(server));
     let portal = Router::new()
         .route("/accounts", get(list_accounts))
         .route("/accounts/{account_id}", get(show_account))
-        .route_layer(server.authenticate().context("portal"));
+        .route_layer(portal_layer(server));
     Router::new()
         .nest("/app", app)
         .nest("/dashboard", dashboard)
         .nest("/portal", portal)
         .route_service("/ready", server.readiness())
+}
+
+/// A stream ends when its token expires or is revoked.
+pub(crate) fn app_layer(server: &ResourceServer) -> AuthenticateLayer<EmptyBody, EndStreams> {
+    server.authenticate().context("app").end_streams()
+}
+
+/// Here principals may look into the workspaces of the accounts within their reach.
+pub(crate) fn dashboard_layer(server: &ResourceServer) -> AuthenticateLayer {
+    server
+        .authenticate()
+        .context("dashboard")
+        .admit_principals()
+}
+
+pub(crate) fn portal_layer(server: &ResourceServer) -> AuthenticateLayer {
+    server.authenticate().context("portal")
 }
 
 async fn list_missions(access: Scoped<ReadMissions, WorkspaceAccess>) -> String {

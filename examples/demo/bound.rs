@@ -3,9 +3,11 @@
 use axum::Router;
 use axum::routing::get;
 use portcullis::binding::Dpop;
+use portcullis::observe::DecisionRecords;
 use portcullis::test_util::{DpopKey, MockIssuer, ProofBuilder};
-use portcullis::{ResourceServer, TenantClaims, WorkspaceAccess};
+use portcullis::{Issuer, ResourceServer, TenantClaims, WorkspaceAccess};
 
+use crate::api::app_layer;
 use crate::callers::READ;
 use crate::table::Table;
 use crate::{Fault, client};
@@ -13,20 +15,32 @@ use crate::{Fault, client};
 const EXPORT: &str = "GET /app/workspaces/acme-prod/export";
 const LEDGER: &str = "GET /ledger/workspaces/acme-prod";
 
-/// Routes behind a server of their own, which demands its nonce in each proof.
-pub(crate) fn routes(pool: &MockIssuer, origin: &str) -> Result<Router, Fault> {
+/// A server of its own, which demands its nonce in each proof.
+pub(crate) async fn server(
+    trusted: Issuer,
+    origin: &str,
+    records: DecisionRecords,
+) -> Result<ResourceServer, Fault> {
     let server = ResourceServer::builder("https://api.example.com")
-        .issuer(pool.trusted().tenant_claims(TenantClaims::aworld()))
+        .issuer(trusted.tenant_claims(TenantClaims::aworld()))
         .public_origin(origin)
         .dpop(Dpop::accepted().require_nonces())
-        .build()?;
+        .decision_records(records)
+        .build()?
+        .connect()
+        .await?;
+    Ok(server)
+}
+
+/// Routes behind it.
+pub(crate) fn routes(server: &ResourceServer) -> Router {
     let ledger = Router::new()
         .route(
             "/workspaces/{workspace_id}",
             get(async |access: WorkspaceAccess| format!("ledger of {}\n", access.workspace())),
         )
-        .route_layer(server.authenticate().context("app"));
-    Ok(Router::new().nest("/ledger", ledger))
+        .route_layer(app_layer(server));
+    Router::new().nest("/ledger", ledger)
 }
 
 /// What a request sends.

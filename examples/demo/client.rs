@@ -29,6 +29,10 @@ impl Answer {
         self.nonce.as_deref()
     }
 
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
+    }
+
     fn parse(response: &str) -> Option<Self> {
         let (head, _) = response.split_once("\r\n\r\n")?;
         let (first, fields) = head.split_once("\r\n")?;
@@ -93,6 +97,24 @@ pub(crate) async fn send_body(
     fields: &[(&str, String)],
     body: &str,
 ) -> io::Result<Answer> {
+    let exchange = exchange(address, request, fields, body).await?;
+    Ok(exchange.answer)
+}
+
+/// A request and its response, as they were on the wire.
+pub(crate) struct Exchange {
+    pub(crate) request: String,
+    pub(crate) response: String,
+    pub(crate) answer: Answer,
+}
+
+/// The same, with both texts.
+pub(crate) async fn exchange(
+    address: SocketAddr,
+    request: &str,
+    fields: &[(&str, String)],
+    body: &str,
+) -> io::Result<Exchange> {
     let (method, path) = split(request);
     let mut head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n",
@@ -103,15 +125,21 @@ pub(crate) async fn send_body(
     }
     head.push_str("\r\n");
     head.push_str(body);
-    let exchange = async {
+    let receive = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;
         let mut response = Vec::new();
         stream.read_to_end(&mut response).await?;
-        Answer::parse(&String::from_utf8_lossy(&response))
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+        io::Result::Ok(String::from_utf8_lossy(&response).into_owned())
     };
-    tokio::time::timeout(PATIENCE, exchange).await?
+    let response = tokio::time::timeout(PATIENCE, receive).await??;
+    let answer = Answer::parse(&response)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))?;
+    Ok(Exchange {
+        request: head,
+        response,
+        answer,
+    })
 }
 
 /// Method and path.

@@ -1,8 +1,9 @@
 //! Admitted and refused requests: authorization servers and a resource server on loopback.
 //!
 //! ```sh
-//! cargo run --example demo             # the table, then it keeps serving for your curl
-//! cargo run --example demo -- --once   # the table alone; fails if an answer is not as expected
+//! cargo run --example demo                # the table, then a page to look at, and routes for your curl
+//! cargo run --example demo -- --port 9000 # the same, on this port
+//! cargo run --example demo -- --once      # the table alone; fails if an answer is not as expected
 //! ```
 //!
 //! 1. All servers speak real HTTP on free ports of 127.0.0.1; nothing else is contacted.
@@ -16,7 +17,7 @@
 //! 7. While callers keep asking, its keys rotate: a key never seen before is found at its first
 //!    token, and a retired one ends.
 //!
-//! `api.rs` is what an application would write. The other files play its callers.
+//! `api.rs` is what an application would write. `page/` is the page. The other files play its callers.
 
 mod agents;
 mod api;
@@ -25,6 +26,7 @@ mod callers;
 mod client;
 mod directory;
 mod events;
+mod page;
 mod revocation;
 mod rotation;
 mod streams;
@@ -34,6 +36,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use portcullis::binding::Dpop;
 use portcullis::test_util::{Endpoint, MockIssuer};
@@ -42,6 +45,7 @@ use tokio::net::TcpListener;
 
 use callers::{PORTAL, READ, READ_OTHER};
 use directory::{Users, Workspaces};
+use page::{Demo, Records};
 use table::Table;
 
 type Fault = Box<dyn Error + Send + Sync>;
@@ -49,27 +53,35 @@ type Fault = Box<dyn Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> Result<ExitCode, Fault> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let once = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => false,
-        ["--once"] => true,
+    let (once, port) = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => (false, 0),
+        ["--once"] => (true, 0),
+        ["--port", port] => (false, port.parse()?),
         _ => {
-            writeln!(io::stderr(), "usage: cargo run --example demo [-- --once]")?;
+            let usage = "usage: cargo run --example demo [-- --once | --port N]";
+            writeln!(io::stderr(), "{usage}")?;
             return Ok(ExitCode::from(2));
         }
     };
 
     // The authorization server. In production it is another system.
     let pool = MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf");
-    let authorization = pool.serve().await;
+    let authorization = Arc::new(page::authorization_server(pool.clone()).serve().await?);
+    // The same issuer where it sends security events.
+    let signals = pool.serve().await;
     // Another one, whose tokens only it can read: it is asked about each of them.
     let gateway = MockIssuer::named("https://gateway.example.com")
         .with_algorithms([Algorithm::ES256])
         .serve()
         .await;
+    let gateway = Arc::new(gateway);
 
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let origin = format!("http://{address}");
+
+    // What was decided about each request, for the page.
+    let records = Records::default();
 
     // The resource server. In production, in place of `authorization.trusted()`:
     // `Issuer::cognito("eu-west-1", "eu-west-1_AbCdEf").client_id("...").client_id("...")`.
@@ -92,17 +104,27 @@ async fn main() -> Result<ExitCode, Fault> {
         .ssf_transmitter(pool.transmitter().push_authorization(events::SECRET))
         .workspace_directory(Workspaces)
         .user_directory(Users)
+        .decision_records(records.settings())
         .build()?
         .connect()
         .await?;
-    let routes = api::routes(&server).merge(bound::routes(&pool, &origin)?);
+    let ledger = bound::server(authorization.trusted(), &origin, records.settings()).await?;
+    let routes = api::routes(&server).merge(bound::routes(&ledger));
     let routes = routes.merge(events::routes(&server)?);
+    let routes = routes.merge(page::routes(Demo {
+        server: server.clone(),
+        ledger,
+        pool: Arc::clone(&authorization),
+        gateway: Arc::clone(&gateway),
+        address,
+        records,
+    })?);
     let serving = tokio::spawn(axum::serve(listener, routes).into_future());
 
     writeln!(
         io::stdout(),
         "authorization server  {}\ngateway               {}\nresource server       http://{address}\n",
-        authorization.key_set_url(),
+        authorization.url_of(Endpoint::KeySet),
         gateway.url_of(Endpoint::Introspection),
     )?;
     let mut table = Table::start(address)?;
@@ -122,7 +144,7 @@ async fn main() -> Result<ExitCode, Fault> {
     table::title("streams are open while a session is revoked")?;
     streams::show(&mut table, &pool, &server).await?;
     table::title("the identity provider says that a session was revoked (CAEP)")?;
-    events::show(&mut table, &pool, &authorization).await?;
+    events::show(&mut table, &pool, &signals).await?;
     table::title("an agent acts for a user")?;
     agents::show(&mut table, &pool).await?;
     table::title("keys rotate, and callers keep asking")?;
@@ -148,7 +170,8 @@ fn print_curl_lines(address: SocketAddr, pool: &MockIssuer) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "\nStill serving. Try these; their tokens are good for an hour. Ctrl-C ends it.",
+        "\nStill serving. A page to look at, for this machine alone:\n\npage  http://{address}/\n\nOr try these; \
+         their tokens are good for an hour. Ctrl-C ends it.",
     )?;
     let user = pool.aworld_user().sign();
     let principal = pool.aworld_principal().sign();

@@ -3,96 +3,38 @@
 //! 1. Tokens look like those of the issuer's kind, and are valid unless a test changes them.
 //! 2. What is not for an API, ID tokens and refresh tokens, looks real too.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::issuer::MockIssuer;
-use super::keys::random_bytes;
-use super::token::{HOUR, Kind, TokenBuilder};
+use super::profile::{Facts, Kind, Profile, SIGN_IN_SCOPE};
+use super::token::{HOUR, TokenBuilder};
 
 impl MockIssuer {
     /// An access token of a user, [`SUBJECT`](Self::SUBJECT), good for an hour.
     pub fn token(&self) -> TokenBuilder {
-        let mut claims = self.common_claims(Self::SUBJECT);
-        claims.insert("client_id".into(), Self::CLIENT_ID.into());
-        if self.is_cognito() {
-            add(
-                json!({
-                    "token_use": "access",
-                    "username": Self::SUBJECT,
-                    "scope": SIGN_IN_SCOPE,
-                    "version": 2,
-                    "auth_time": claims.get("iat"),
-                    "origin_jti": random_id(),
-                    "event_id": random_id(),
-                }),
-                &mut claims,
-            );
-        } else {
-            claims.insert("aud".into(), Self::AUDIENCE.into());
-        }
-        self.builder(Kind::Access, claims)
+        self.builder(Kind::Access)
     }
 
     /// An access token of a machine (client credentials): the subject is the client, no user is
-    /// named, and there is no scope.
+    /// named, and there is no scope. Machines of Keycloak, Entra and Auth0 have a subject of their own,
+    /// which belongs to the client; Keycloak and Okta write scopes that name no permission.
     pub fn client_token(&self) -> TokenBuilder {
-        let mut claims = self.common_claims(Self::CLIENT_ID);
-        claims.insert("client_id".into(), Self::CLIENT_ID.into());
-        if self.is_cognito() {
-            add(
-                json!({
-                    "token_use": "access",
-                    "version": 2,
-                    "auth_time": claims.get("iat"),
-                }),
-                &mut claims,
-            );
-        } else {
-            claims.insert("aud".into(), Self::AUDIENCE.into());
-        }
-        self.builder(Kind::Machine, claims)
+        self.builder(Kind::Machine)
     }
 
     /// An ID token: made for the client, to be refused by every API.
     pub fn id_token(&self) -> TokenBuilder {
-        let mut claims = self.common_claims(Self::SUBJECT);
-        add(
-            json!({
-                "aud": Self::CLIENT_ID,
-                "auth_time": claims.get("iat"),
-                "at_hash": URL_SAFE_NO_PAD.encode(random_bytes(16)),
-                "email": "user-1@example.com",
-                "email_verified": true,
-            }),
-            &mut claims,
-        );
-        if self.is_cognito() {
-            add(
-                json!({
-                    "token_use": "id",
-                    "cognito:username": Self::SUBJECT,
-                    "origin_jti": random_id(),
-                    "event_id": random_id(),
-                }),
-                &mut claims,
-            );
-        } else {
-            claims.insert("nonce".into(), random_id().into());
-        }
-        self.builder(Kind::Id, claims)
+        self.builder(Kind::Id)
     }
 
-    /// What looks like an encrypted refresh token: five parts (RFC 7516 section 3.1), about
-    /// 1.8 KB, opaque to clients and APIs. Every API must refuse it.
+    /// What looks like a refresh token, which every API must refuse. By default it is encrypted, as
+    /// Cognito's are: five parts (RFC 7516 section 3.1), about 1.8 KB. For
+    /// [`keycloak`](Self::keycloak) it is a JWT that is signed with a secret (HS512), for
+    /// [`entra`](Self::entra), [`auth0`](Self::auth0) and [`okta`](Self::okta) an opaque string.
     #[must_use]
     pub fn refresh_token(&self) -> String {
-        let header = br#"{"cty":"JWT","enc":"A256GCM","alg":"RSA-OAEP"}"#;
-        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let [key, iv, text, tag] = [256, 12, 1024, 16].map(|count| encode(&random_bytes(count)));
-        format!("{}.{key}.{iv}.{text}.{tag}", encode(header))
+        self.by_facts(Self::SUBJECT, Profile::refresh_token)
     }
 
     /// An access token of an AWorld user: `accountId` `acme`, `workspaceId` `acme-prod`,
@@ -163,7 +105,8 @@ impl MockIssuer {
     }
 
     pub(super) fn introspect(&self, token: &str) -> Value {
-        self.registered(|register, now| register.introspection(token, now))
+        let answer = self.registered(|register, now| register.introspection(token, now));
+        self.by_profile(|profile| profile.introspected(answer))
     }
 
     pub(super) fn token_information(&self, token: &str) -> Option<Value> {
@@ -182,58 +125,38 @@ impl MockIssuer {
         TokenBuilder::new(self.clone(), Kind::Id, self.now(), Some(typ), claims).signed()
     }
 
-    fn builder(&self, kind: Kind, claims: Map<String, Value>) -> TokenBuilder {
-        let typ = match kind {
-            Kind::Id if !self.is_cognito() => Some("JWT"),
-            Kind::Access | Kind::Machine | Kind::Id => self.access_type(),
+    fn builder(&self, kind: Kind) -> TokenBuilder {
+        let subject = match kind {
+            Kind::Machine => Self::CLIENT_ID,
+            Kind::Access | Kind::Id => Self::SUBJECT,
         };
-        TokenBuilder::new(self.clone(), kind, self.now(), typ, claims)
-    }
-
-    fn common_claims(&self, subject: &str) -> Map<String, Value> {
         let now = self.now();
-        let mut claims = Map::new();
-        add(
-            json!({
-                "iss": self.issuer(),
-                "sub": subject,
-                "iat": now.as_secs(),
-                "exp": now.saturating_add(HOUR).as_secs(),
-                "jti": random_id(),
-            }),
-            &mut claims,
-        );
-        claims
+        let claims = self.by_facts(subject, |profile, facts| profile.claims(kind, facts));
+        let typ = self.by_profile(|profile| profile.token_type(kind));
+        TokenBuilder::new(self.clone(), kind, now, typ, claims)
     }
-}
 
-/// What Cognito grants at a sign-in without a resource server: no API scope.
-const SIGN_IN_SCOPE: &str = "aws.cognito.signin.user.admin";
-
-fn add(more: Value, claims: &mut Map<String, Value>) {
-    if let Value::Object(more) = more {
-        claims.extend(more);
+    fn by_facts<T>(&self, subject: &str, read: impl FnOnce(&Profile, &Facts<'_>) -> T) -> T {
+        let (issuer, audience, now) = (self.issuer(), self.audience(), self.now());
+        let facts = Facts {
+            issuer: &issuer,
+            audience,
+            subject,
+            client: Self::CLIENT_ID,
+            now,
+            expires_at: now.saturating_add(HOUR),
+        };
+        self.by_profile(|profile| read(profile, &facts))
     }
-}
-
-/// A random UUID (RFC 9562 section 5.4).
-fn random_id() -> String {
-    let hex: String = random_bytes(16)
-        .into_iter()
-        .enumerate()
-        .map(|(place, byte)| match place {
-            6 => format!("-{:02x}", byte & 0x0f | 0x40),
-            8 => format!("-{:02x}", byte & 0x3f | 0x80),
-            4 | 10 => format!("-{byte:02x}"),
-            _ => format!("{byte:02x}"),
-        })
-        .collect();
-    hex
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::json;
 
     use super::super::clock::ManualClock;
     use super::*;
@@ -380,7 +303,6 @@ mod tests {
         let refresh = pool.refresh_token();
         assert_eq!(refresh.split('.').count(), 5);
         assert!((1700..1900).contains(&refresh.len()), "{}", refresh.len());
-        assert_eq!(random_id().len(), 36);
     }
 
     #[test]

@@ -8,15 +8,17 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::keys::SigningKey;
+use super::profile::Profile;
 use super::register::Register;
 #[cfg(feature = "status-list")]
 use super::status_lists::ListState;
-use crate::time::{Clock, SystemClock, UnixTime};
-use crate::{Algorithm, Issuer};
+use crate::time::{Clock, Sleep, SystemClock, UnixTime};
+use crate::{Algorithm, Issuer, presets};
 
 /// An authorization server inside the test. Clones are the same issuer.
 ///
@@ -26,6 +28,21 @@ use crate::{Algorithm, Issuer};
 /// | `aud` | [`AUDIENCE`](Self::AUDIENCE) | [`AUDIENCE`](Self::AUDIENCE) | none |
 /// | beside `iss` `sub` `client_id` `iat` `exp` `jti` | nothing | nothing | `token_use` `username` `scope` `version` `auth_time` `origin_jti` `event_id` |
 /// | trusted as | [`Issuer::oidc`] | [`Issuer::rfc9068`] | [`Issuer::cognito`] |
+///
+/// Other kinds have the claims of a vendor. Each is trusted as the preset of its name.
+///
+/// | | [`keycloak`](Self::keycloak) | [`entra`](Self::entra) | [`auth0`](Self::auth0) | [`okta`](Self::okta) |
+/// |---|---|---|---|---|
+/// | header `typ` | `JWT` | `JWT` | `JWT` | none |
+/// | key id | 43 characters | 27, equal to `x5t` | 21 | 43 |
+/// | key set at | `/realms/<realm>/protocol/openid-connect/certs` | `/<tenant>/discovery/v2.0/keys` | `/.well-known/jwks.json` | `/oauth2/<server>/v1/keys` |
+/// | `aud` | [`AUDIENCE`](Self::AUDIENCE) and `account` | [`ENTRA_API`](Self::ENTRA_API) | [`AUDIENCE`](Self::AUDIENCE), for a user the userinfo address too | [`AUDIENCE`](Self::AUDIENCE) |
+/// | client | `azp` | `azp` | `azp` | `cid` |
+/// | scope | `scope` | `scp`, of users alone | `scope` | `scp`, a list |
+/// | roles | `realm_access.roles` | `roles` | `permissions` | `roles` |
+/// | `sub` of a machine | the id of its service account | its object id, as `oid` | `<client>@clients` | the client |
+/// | token id | `jti` | `uti` | none | `jti`, from `AT.` on |
+/// | mark of an ID token | `typ` in the payload | `aud` | `aud` | `at_hash` |
 ///
 /// It signs with RS256 and a key of 2048 bits, `key-1`, unless configured otherwise. An RSA key
 /// takes a tenth of a second to make, three times that where `aws-lc-sys` is built without
@@ -47,13 +64,6 @@ struct State {
     lists: std::collections::BTreeMap<String, ListState>,
 }
 
-#[derive(Clone)]
-enum Profile {
-    Oidc,
-    Rfc9068,
-    Cognito { region: String, pool: String },
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum KeyState {
     Current,
@@ -62,8 +72,12 @@ enum KeyState {
 }
 
 impl MockIssuer {
-    /// The audience of its tokens, Cognito's apart: `https://api.example.com`.
+    /// The audience of its tokens, those of Cognito and Entra apart: `https://api.example.com`.
     pub const AUDIENCE: &'static str = "https://api.example.com";
+
+    /// The audience of the tokens of [`entra`](Self::entra), which is the application id of an API's
+    /// registration: `11112222-bbbb-3333-cccc-4444dddd5555`.
+    pub const ENTRA_API: &'static str = "11112222-bbbb-3333-cccc-4444dddd5555";
 
     /// The client that its tokens are issued to: `1example23456789`.
     pub const CLIENT_ID: &'static str = "1example23456789";
@@ -82,44 +96,12 @@ impl MockIssuer {
     /// must be encoded (RFC 6749 section 2.3.1).
     pub const RESOURCE_SERVER_SECRET: &'static str = "100% secret: a+b&c=d";
 
-    /// The key id of its first key: `key-1`. Later ones count on.
+    /// The key id of its first key: `key-1`. Later ones count on. Keys of [`keycloak`](Self::keycloak),
+    /// [`entra`](Self::entra), [`auth0`](Self::auth0) and [`okta`](Self::okta) have random ids, in the form of
+    /// the vendor: see [`key_ids`](Self::key_ids).
     pub const FIRST_KEY_ID: &'static str = "key-1";
 
-    /// An OpenID Provider, `https://issuer.test`; once served, its name is its base URL.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::make("https://issuer.test".into(), false, Profile::Oidc)
-    }
-
-    /// An OpenID Provider of this name, exactly; serving it does not change the name.
-    #[must_use]
-    pub fn named(issuer: impl Into<String>) -> Self {
-        Self::make(issuer.into(), true, Profile::Oidc)
-    }
-
-    /// An issuer of this name, exactly, that follows RFC 9068.
-    #[must_use]
-    pub fn rfc9068(issuer: impl Into<String>) -> Self {
-        Self::make(issuer.into(), true, Profile::Rfc9068)
-    }
-
-    /// An Amazon Cognito user pool, in its `cognito-idp` form.
-    ///
-    /// Its key set answers for both forms: for a token of the other, set
-    /// [`TokenBuilder::issuer`](super::TokenBuilder::issuer).
-    #[must_use]
-    pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
-        let (region, pool) = (region.into(), pool_id.into());
-        let domain = match &*region {
-            china if china.starts_with("cn-") => "amazonaws.com.cn",
-            europe if europe.starts_with("eusc-") => "amazonaws.eu",
-            _ => "amazonaws.com",
-        };
-        let name = format!("https://cognito-idp.{region}.{domain}/{pool}");
-        Self::make(name, true, Profile::Cognito { region, pool })
-    }
-
-    fn make(name: String, named: bool, profile: Profile) -> Self {
+    pub(super) fn make(name: String, named: bool, profile: Profile) -> Self {
         Self(Arc::new(Mutex::new(State {
             name,
             named,
@@ -165,7 +147,8 @@ impl MockIssuer {
     /// show; [`serve`](Self::serve) it where they should.
     ///
     /// For Cognito both [`CLIENT_ID`](Self::CLIENT_ID) and
-    /// [`PORTAL_CLIENT_ID`](Self::PORTAL_CLIENT_ID) are accepted. Tenant rules are not set.
+    /// [`PORTAL_CLIENT_ID`](Self::PORTAL_CLIENT_ID) are accepted, for Entra the audiences
+    /// [`ENTRA_API`](Self::ENTRA_API) and [`AUDIENCE`](Self::AUDIENCE). Tenant rules are not set.
     pub fn trusted(&self) -> Issuer {
         self.untied().key_set(self.key_set())
     }
@@ -179,6 +162,12 @@ impl MockIssuer {
             Profile::Cognito { region, pool } => Issuer::cognito(region, pool)
                 .client_id(Self::CLIENT_ID)
                 .client_id(Self::PORTAL_CLIENT_ID),
+            Profile::Keycloak { base_url, realm } => presets::keycloak(base_url, realm),
+            Profile::Entra { tenant } => presets::entra(tenant)
+                .audience(Self::ENTRA_API)
+                .audience(Self::AUDIENCE),
+            Profile::Auth0 { domain } => presets::auth0(domain),
+            Profile::Okta { domain, server } => presets::okta(domain, server),
         }
     }
 
@@ -187,7 +176,10 @@ impl MockIssuer {
     pub fn key_set(&self) -> String {
         let mut state = self.state();
         state.make_missing_keys();
-        let jwks: Vec<Value> = state.published().map(SigningKey::jwk).collect();
+        let jwks: Vec<Value> = state
+            .published()
+            .map(|key| state.profile.published(&state.name, key.jwk()))
+            .collect();
         json!({ "keys": jwks }).to_string()
     }
 
@@ -248,6 +240,11 @@ impl MockIssuer {
         look(self.state().lists.entry(name.to_owned()).or_default())
     }
 
+    /// The path of its key set, once served.
+    pub(super) fn key_set_path(&self) -> String {
+        self.by_profile(Profile::key_set_path)
+    }
+
     /// Takes the base URL as the name, unless it has one of its own.
     pub(super) fn moved_to(&self, url: &str) {
         let mut state = self.state();
@@ -260,12 +257,16 @@ impl MockIssuer {
         matches!(self.state().profile, Profile::Cognito { .. })
     }
 
-    /// The `typ` of its access tokens.
-    pub(super) fn access_type(&self) -> Option<&'static str> {
+    /// Reads the kind of issuer that it is.
+    pub(super) fn by_profile<T>(&self, look: impl FnOnce(&Profile) -> T) -> T {
+        look(&self.state().profile)
+    }
+
+    /// The audience of its tokens, where its kind names one.
+    pub(super) fn audience(&self) -> &'static str {
         match self.state().profile {
-            Profile::Cognito { .. } => None,
-            Profile::Rfc9068 => Some("at+jwt"),
-            Profile::Oidc => Some("JWT"),
+            Profile::Entra { .. } => Self::ENTRA_API,
+            _ => Self::AUDIENCE,
         }
     }
 
@@ -297,9 +298,31 @@ impl MockIssuer {
         clock.now() // Outside the lock: the clock is the user's.
     }
 
+    /// Its clock, for servers and keys that go by it.
+    pub(super) fn clock(&self) -> IssuerClock {
+        IssuerClock(Arc::clone(&self.state().clock))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic under this lock, in the making of a key, leaves the state as it was.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The clock of an issuer.
+pub(super) struct IssuerClock(Arc<dyn Clock>);
+
+impl Clock for IssuerClock {
+    fn now(&self) -> UnixTime {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn sleep_until(&self, at: Duration) -> Sleep {
+        self.0.sleep_until(at)
     }
 }
 
@@ -345,7 +368,7 @@ impl State {
     }
 
     fn make_key(&mut self, algorithm: Algorithm) -> SigningKey {
-        let id = format!("key-{}", self.keys.len() + 1);
+        let id = self.profile.key_id(self.keys.len() + 1);
         let key = SigningKey::generate(id, algorithm);
         self.keys.push((key.clone(), KeyState::Current));
         key

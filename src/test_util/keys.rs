@@ -13,7 +13,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, PqdsaKeyPair,
-    PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
+    PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
 use aws_lc_rs::{digest, error::Unspecified, hmac};
 use base64::Engine as _;
@@ -74,6 +74,28 @@ impl SigningKey {
     /// The signature as JWS writes it (RFC 7518 section 3).
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         done(self.pair.sign(message), "sign")
+    }
+
+    /// Whether it made this signature.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm: &'static dyn VerificationAlgorithm = match self.algorithm {
+            Algorithm::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Algorithm::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Algorithm::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            Algorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Algorithm::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Algorithm::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
+            Algorithm::ES256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Algorithm::ES384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Algorithm::ES512 => &signature::ECDSA_P521_SHA512_FIXED,
+            Algorithm::EdDSA | Algorithm::Ed25519 => &signature::ED25519,
+            Algorithm::MlDsa44 => &signature::ML_DSA_44,
+            Algorithm::MlDsa65 => &signature::ML_DSA_65,
+            Algorithm::MlDsa87 => &signature::ML_DSA_87,
+        };
+        let key = self.pair.public_bytes();
+        let key = UnparsedPublicKey::new(algorithm, key);
+        key.verify(message, signature).is_ok()
     }
 
     /// The public part as a JWK (RFC 7517).
@@ -159,6 +181,15 @@ impl Pair {
                 pair.sign(message, &mut signature)?;
                 Ok(signature)
             }
+        }
+    }
+
+    fn public_bytes(&self) -> &[u8] {
+        match self {
+            Self::Rsa(pair, _) => pair.public_key().as_ref(),
+            Self::Ec(pair, _) => pair.public_key().as_ref(),
+            Self::Ed25519(pair) => pair.public_key().as_ref(),
+            Self::MlDsa(pair) => pair.public_key().as_ref(),
         }
     }
 
@@ -323,6 +354,8 @@ mod tests {
                 Algorithm::MlDsa87 => ml_dsa(&signature::ML_DSA_87),
             };
             assert!(outcome.is_ok(), "{algorithm}");
+            assert!(key.verifies(b"message", &signature), "{algorithm}");
+            assert!(!key.verifies(b"another", &signature), "{algorithm}");
             assert_eq!(jwk["alg"], algorithm.as_str());
             assert!(jwk.get("d").or(jwk.get("priv")).is_none());
         }

@@ -3,7 +3,8 @@
 use serde_json::{Map, json};
 
 use super::issuer::MockIssuer;
-use super::token::{Kind, TokenBuilder};
+use super::profile::Kind;
+use super::token::TokenBuilder;
 use crate::time::UnixTime;
 
 impl MockIssuer {

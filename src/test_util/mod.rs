@@ -59,6 +59,8 @@
 //! those included that only it can read: [`TokenBuilder::issue`].
 
 // In the order in which they may name each other.
+mod release_guard;
+mod percent_encoding;
 mod clock;
 mod keys;
 mod certificate;
@@ -66,10 +68,13 @@ mod expiring_map;
 mod register;
 #[cfg(feature = "status-list")]
 mod status_lists;
+mod profile;
 mod issuer;
+mod issuer_kinds;
 mod proof;
 mod token;
 mod issue;
+mod own_token;
 mod logout;
 #[cfg(feature = "status-list")]
 mod status_list;
@@ -77,14 +82,17 @@ mod status_list;
 mod security_event;
 mod served;
 mod openapi_check;
+mod extraction;
+mod wrong_credentials;
 mod authorization_server;
 
 pub use authorization_server::{
     Accounts, AuthorizationServer, AuthorizationServerDanger, AuthorizationServerError,
-    ServedAuthorizationServer, TestClient, TestUser,
+    ServedAuthorizationServer, TestClient, TestUser, TlsPeer,
 };
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;
+pub use extraction::{Extraction, ExtractionRefusal};
 pub use issuer::MockIssuer;
 pub use openapi_check::{OpenApiCheck, OpenApiFault, OpenApiFaults};
 pub use proof::{DpopKey, ProofBuilder};
@@ -94,6 +102,7 @@ pub use status_list::MockStatusList;
 #[cfg(feature = "status-list")]
 pub use status_lists::StatusListFault;
 pub use token::TokenBuilder;
+pub use wrong_credentials::{WrongCredentials, WrongCredentialsFault, WrongCredentialsFaults};
 
 #[cfg(test)]
 mod tests {
@@ -141,14 +150,37 @@ mod tests {
             .unwrap()
     }
 
+    /// One of each kind, with what its machines are without rules for tenants.
+    fn kinds() -> [(MockIssuer, &'static str); 7] {
+        const DIRECTORY: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+        [
+            (
+                MockIssuer::new().with_algorithms(Algorithm::all()),
+                "client",
+            ),
+            (
+                MockIssuer::rfc9068("https://as.example").with_algorithms([Algorithm::ES256]),
+                "client",
+            ),
+            (
+                MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf"),
+                "client",
+            ),
+            // Their machines have a subject that is not the client.
+            (
+                MockIssuer::keycloak("https://id.example.com/", "main"),
+                "subject",
+            ),
+            (MockIssuer::entra(DIRECTORY), "subject"),
+            (MockIssuer::auth0("example.eu.auth0.com"), "subject"),
+            (MockIssuer::okta("example.okta.com", "default"), "client"),
+        ]
+    }
+
     #[tokio::test]
     async fn each_kind_of_issuer_is_trusted_and_its_bad_tokens_are_not() {
         let clock = ManualClock::new();
-        for issuer in [
-            MockIssuer::new().with_algorithms(Algorithm::all()),
-            MockIssuer::rfc9068("https://as.example").with_algorithms([Algorithm::ES256]),
-            MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf"),
-        ] {
+        for (issuer, machine) in kinds() {
             let issuer = issuer.with_clock(clock.clone());
             let server = server(issuer.trusted(), &clock);
             let token = issuer.token();
@@ -159,9 +191,10 @@ mod tests {
             );
             assert_eq!(
                 answer(&server, "", &issuer.client_token().sign()).await,
-                "client"
+                machine,
+                "{issuer:?}"
             );
-            for bad in [
+            for (at, bad) in [
                 token.sign_with_wrong_key(),
                 token.sign_with_unknown_key(),
                 token.unsigned(),
@@ -176,9 +209,67 @@ mod tests {
                 token.clone().audience("https://other.example").sign(),
                 issuer.id_token().sign(),
                 issuer.refresh_token(),
-            ] {
-                assert_eq!(answer(&server, "", &bad).await, "401", "{issuer:?}");
+            ]
+            .iter()
+            .enumerate()
+            {
+                assert_eq!(answer(&server, "", bad).await, "401", "{issuer:?} {at}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn id_tokens_of_a_vendor_for_the_api_itself_are_refused_where_they_have_a_mark() {
+        let clock = ManualClock::new();
+        for (issuer, _) in kinds() {
+            let issuer = issuer.with_clock(clock.clone());
+            let server = server(issuer.trusted(), &clock);
+            let id_token = issuer.id_token().audience(issuer.audience()).sign();
+            assert_eq!(answer(&server, "", &id_token).await, "401", "{issuer:?}");
+        }
+    }
+
+    async fn granted(token: crate::AccessToken, role: Option<crate::InRole<Admin>>) -> String {
+        let client = token.client_id().map(ToString::to_string);
+        let scope: Vec<_> = token
+            .scope()
+            .iter()
+            .map(|scope| scope.to_string())
+            .collect();
+        format!(
+            "{} {} {}",
+            client.unwrap_or_default(),
+            scope.join(","),
+            role.is_some()
+        )
+    }
+
+    crate::roles! { Admin = "admin"; }
+
+    #[tokio::test]
+    async fn the_presets_find_client_scope_and_roles_where_the_vendor_writes_them() {
+        let clock = ManualClock::new();
+        for (issuer, _) in kinds() {
+            let issuer = issuer.with_clock(clock.clone());
+            let app = Router::new()
+                .route("/", get(granted))
+                .layer(server(issuer.trusted(), &clock).authenticate());
+            let token = issuer.token();
+            let told = token
+                .client(MockIssuer::PORTAL_CLIENT_ID)
+                .scope("app/read app/write")
+                .roles(["admin"])
+                .sign();
+            let request = Request::get("/")
+                .header(AUTHORIZATION, format!("Bearer {told}"))
+                .body(Body::empty())
+                .unwrap();
+            let answer = app.oneshot(request).await.unwrap();
+            let body = axum::body::to_bytes(answer.into_body(), 200).await.unwrap();
+            assert_eq!(
+                body, "7portal23456789 app/read,app/write true",
+                "{issuer:?}"
+            );
         }
     }
 
@@ -220,11 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_served_issuer_is_found_and_followed() {
-        for issuer in [
-            MockIssuer::new(),
-            MockIssuer::rfc9068("https://as.example"),
-            MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf"),
-        ] {
+        for (issuer, _) in kinds() {
             let clock = ManualClock::new();
             let issuer = issuer.with_clock(clock.clone()).serve().await;
             let server = server(issuer.trusted(), &clock).connect().await.unwrap();

@@ -4,7 +4,8 @@ use serde_json::{Map, json};
 
 use super::issuer::MockIssuer;
 use super::keys::random_text;
-use super::token::{Kind, TokenBuilder};
+use super::profile::Kind;
+use super::token::TokenBuilder;
 use crate::ssf::{EventType, SsfTransmitter};
 
 impl MockIssuer {

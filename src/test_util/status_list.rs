@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::issuer::MockIssuer;
+use super::profile::Kind;
 use super::status_lists::{ListState, StatusListFault, bomb};
-use super::token::{Kind, TokenBuilder};
+use super::token::TokenBuilder;
 
 /// A Token Status List of a [`MockIssuer`] (draft-ietf-oauth-status-list-21). Clones are the same list.
 ///

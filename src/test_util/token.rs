@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::issuer::MockIssuer;
 use super::keys::{SigningKey, hmac_sha256, json_of, random_text};
+use super::profile::{Kind, Profile};
 use super::proof::DpopKey;
 use super::register::TokenOwner;
 use crate::Algorithm;
@@ -49,17 +50,6 @@ pub struct TokenBuilder {
     raw_header: Option<Vec<u8>>,
     claims: Map<String, Value>,
     raw_payload: Option<Vec<u8>>,
-}
-
-/// Which claims follow the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// An access token of a user.
-    Access,
-    /// An access token of a machine: the subject is the client.
-    Machine,
-    /// An ID token: the audience is the client.
-    Id,
 }
 
 impl TokenBuilder {
@@ -143,12 +133,14 @@ impl TokenBuilder {
         self.claim("iss", issuer)
     }
 
-    /// Sets `sub`. Default: `user-1`, for a machine its client id.
+    /// Sets `sub`, and for Entra and Okta the id that belongs to it. Default: `user-1`, for a machine its
+    /// client id.
     pub fn subject(self, subject: &str) -> Self {
-        self.claim("sub", subject)
+        self.shaped(|profile, claims| profile.set_subject(claims, subject))
     }
 
-    /// Sets `aud` to one audience. Default: [`MockIssuer::AUDIENCE`], for Cognito none.
+    /// Sets `aud` to one audience. Default: [`MockIssuer::AUDIENCE`], for Cognito none; for other vendors
+    /// see [`MockIssuer`].
     pub fn audience(self, audience: &str) -> Self {
         self.claim("aud", audience)
     }
@@ -158,35 +150,37 @@ impl TokenBuilder {
         self.claim("aud", texts(audiences))
     }
 
-    /// Sets `client_id`, and what follows it: the subject of a machine's token, the audience of
-    /// an ID token. Default: [`MockIssuer::CLIENT_ID`].
-    pub fn client(mut self, client_id: &str) -> Self {
-        match self.kind {
-            Kind::Access => {}
-            Kind::Machine => self = self.subject(client_id),
-            Kind::Id => return self.audience(client_id),
-        }
-        self.claim("client_id", client_id)
+    /// Sets `client_id`, for Keycloak, Entra and Auth0 `azp`, for Okta `cid`, and what follows it: the
+    /// subject of a machine's token, the audience of an ID token. Default: [`MockIssuer::CLIENT_ID`].
+    pub fn client(self, client_id: &str) -> Self {
+        let kind = self.kind;
+        self.shaped(|profile, claims| profile.set_client(kind, claims, client_id))
     }
 
-    /// Sets `scope`, scope tokens with spaces between. Default: none.
+    /// Sets `scope`, for Entra and Okta `scp`: scope tokens with spaces between. Default: none, unless a
+    /// vendor's sign-in has some.
     pub fn scope(self, scope: &str) -> Self {
-        self.claim("scope", scope)
+        self.shaped(|profile, claims| profile.set_scope(claims, scope))
     }
 
     /// Sets `cognito:groups` for a Cognito issuer, else `groups`. Default: none.
     pub fn groups<S: Into<String>>(self, groups: impl IntoIterator<Item = S>) -> Self {
-        let name = if self.issuer.is_cognito() {
-            "cognito:groups"
-        } else {
-            "groups"
-        };
+        let name = self.issuer.by_profile(Profile::groups_claim);
         self.claim(name, texts(groups))
     }
 
-    /// Sets `roles`. Default: none.
+    /// Sets `roles`, for Keycloak `realm_access.roles`, for Auth0 `permissions`. Default: none, for
+    /// Keycloak the roles of every user.
     pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
-        self.claim("roles", texts(roles))
+        let roles = texts(roles);
+        self.shaped(|profile, claims| profile.set_roles(claims, &roles))
+    }
+
+    /// Changes claims in the form of the issuer's kind.
+    fn shaped(mut self, change: impl FnOnce(&Profile, &mut Map<String, Value>)) -> Self {
+        let claims = &mut self.claims;
+        self.issuer.by_profile(|profile| change(profile, claims));
+        self
     }
 
     /// Sets AWorld's `accountId`.
@@ -308,7 +302,7 @@ impl TokenBuilder {
         self.algorithm(algorithm).header("kid", key_id)
     }
 
-    /// Sets the header's `typ`. Default: `JWT`; `at+jwt` for RFC 9068; none for Cognito.
+    /// Sets the header's `typ`. Default: `JWT`; `at+jwt` for RFC 9068; none for Cognito and Okta.
     pub fn typ(self, typ: &str) -> Self {
         self.header("typ", typ)
     }
@@ -431,6 +425,27 @@ impl TokenBuilder {
         let mut token = self.sign();
         token.pop();
         token
+    }
+
+    /// The issuer that it comes from.
+    pub(super) const fn mock_issuer(&self) -> &MockIssuer {
+        &self.issuer
+    }
+
+    /// A claim that is a string.
+    pub(super) fn text_claim(&self, name: &str) -> Option<&str> {
+        self.claims.get(name).and_then(Value::as_str)
+    }
+
+    /// The algorithm that signs it.
+    pub(super) fn signing_algorithm(&self) -> Algorithm {
+        self.signing_key().algorithm()
+    }
+
+    /// A forgery: signed by a key that stands in the header itself, as `jwk`, under an id of its own.
+    pub(super) fn sign_with_embedded_key(&self) -> String {
+        let forged = SigningKey::forge("key-embedded", self.signing_algorithm());
+        self.clone().header("jwk", forged.jwk()).sign_with(&forged)
     }
 
     /// Signed, and kept from the issuer's register.

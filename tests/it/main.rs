@@ -35,3 +35,4 @@ mod status_list;
 mod ssf;
 mod support;
 mod tenancy;
+mod test_util;

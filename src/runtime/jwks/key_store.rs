@@ -8,15 +8,19 @@
 //! 4. Age is judged on each request, by both readings of the clock; keys beyond the maximum staleness
 //!    are not used.
 //!
-//! [`schedule`](super::schedule) decides when a fetch is due and what a miss means;
+//! [`miss`] is a key that is not there; [`schedule`](super::schedule) decides when a fetch is due and what
+//! a miss means;
 //! [`fetch_key_set`](super::fetch_key_set) makes one; [`refresh_task`](super::refresh_task) is the task.
+
+mod miss;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
+pub(crate) use self::miss::{ForeseenMiss, Miss, WaitTicket};
 use crate::model::error::rejection::Outage;
 use crate::runtime::clock::{Clock, Now};
 pub(crate) use crate::runtime::discovery::metadata::RefreshError;
@@ -26,12 +30,11 @@ pub(crate) use crate::runtime::jwks::fetch_key_set::{KeySetSource, Location, Rem
 use crate::runtime::jwks::key_set_liveness::KeySetLiveness;
 use crate::runtime::jwks::refresh_event::RefreshEvent;
 pub(crate) use crate::runtime::jwks::schedule::RefreshLimits;
-use crate::runtime::jwks::schedule::{MissAction, MissTicket, SHORTEST_RETRY, Schedule};
+use crate::runtime::jwks::schedule::Schedule;
 use crate::runtime::jwks::snapshot::{CurrentSet, Snapshot};
-pub(crate) use crate::runtime::jwks::snapshot::{Generation, KeySetGuard, NO_KEYS};
+pub(crate) use crate::runtime::jwks::snapshot::{KeySetGuard, NO_KEYS};
 pub use crate::runtime::jwks::status::{KeySetState, KeySetStatus};
 use crate::runtime::observation::ObserverCell;
-use crate::runtime::util::select::race;
 
 /// The keys of one issuer.
 pub(crate) struct RemoteKeys {
@@ -67,42 +70,6 @@ pub(super) struct Progress {
     finished: u64,
     running: bool,
     pub(super) retired: bool,
-}
-
-/// What to do about a key that is not there.
-#[derive(Debug)]
-pub(crate) enum Miss {
-    /// The issuer has no such key: 401.
-    Unknown,
-    /// Wait, then look again.
-    Wait(WaitTicket),
-    /// We cannot tell: 503.
-    Unavailable {
-        outage: Outage,
-        retry_after: Duration,
-    },
-}
-
-/// What a [`Miss`] would be.
-#[derive(Debug)]
-pub(crate) enum ForeseenMiss {
-    Unknown,
-    Wait,
-    Unavailable {
-        outage: Outage,
-        retry_after: Duration,
-    },
-}
-
-/// A permit to wait; dropping it frees the place.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct WaitTicket {
-    miss_ticket: MissTicket,
-    /// By the server's clock and by real time, whichever ends first: a clock that stands still
-    /// must not hold a request.
-    deadlines: (Duration, Instant),
-    _slot: OwnedSemaphorePermit,
 }
 
 /// Why a first attempt failed.
@@ -169,95 +136,6 @@ impl RemoteKeys {
     /// Whether the current keys have one with this id.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.current().is_ok_and(|loaded| loaded.knows(id))
-    }
-
-    /// What to do about a key that is not there. `searched` is the set that was searched, `None`
-    /// where none was loaded; `id` is the token's `kid`; `passed` is the ticket of a request that
-    /// has waited before.
-    pub(crate) fn miss(
-        &self,
-        searched: Option<Generation>,
-        id: Option<&str>,
-        passed: Option<WaitTicket>,
-    ) -> Miss {
-        let mut state = self.state();
-        let now = state.schedule.look(Now::of(&*self.clock));
-        let miss_ticket = passed.as_ref().map(|ticket| ticket.miss_ticket);
-        let (outage, step) = self.miss_action(&mut state.schedule, searched, id, miss_ticket, now);
-        drop(state);
-        match step {
-            MissAction::Unknown => Miss::Unknown,
-            MissAction::Later(retry_after) => Miss::Unavailable {
-                outage,
-                retry_after,
-            },
-            MissAction::Await(miss_ticket) => {
-                self.requested.notify_one();
-                self.admit(miss_ticket, passed, now, outage)
-            }
-        }
-    }
-
-    /// What the schedule says of a key that is not there.
-    fn miss_action(
-        &self,
-        schedule: &mut Schedule,
-        searched: Option<Generation>,
-        id: Option<&str>,
-        miss_ticket: Option<MissTicket>,
-        now: Duration,
-    ) -> (Outage, MissAction) {
-        match (self.current(), searched) {
-            (Err(outage), _) => (outage, schedule.without_keys(miss_ticket, now)),
-            (Ok(loaded), Some(searched)) if loaded.searched() == searched => (
-                Outage::KeyUnconfirmed,
-                match id {
-                    Some(id) => schedule.unknown_id(id, searched.0, miss_ticket, now),
-                    None => schedule.no_id(searched.0, miss_ticket, now),
-                },
-            ),
-            // The set was replaced between the search and the miss: search again, at once.
-            (Ok(_), _) => {
-                let until = schedule.finished();
-                let seen = miss_ticket.map_or(until, |miss_ticket| miss_ticket.seen);
-                let action = MissAction::Await(MissTicket { seen, until });
-                (Outage::KeyUnconfirmed, action)
-            }
-        }
-    }
-
-    /// What [`miss`](Self::miss) would do about a key that is not there: nothing is fetched, counted or
-    /// remembered.
-    pub(crate) fn foresee_miss(
-        &self,
-        searched: Option<Generation>,
-        id: Option<&str>,
-    ) -> ForeseenMiss {
-        let mut schedule = self.state().schedule.clone();
-        let now = schedule.look(Now::of(&*self.clock));
-        match self.miss_action(&mut schedule, searched, id, None, now) {
-            (_, MissAction::Unknown) => ForeseenMiss::Unknown,
-            (_, MissAction::Await(_)) => ForeseenMiss::Wait,
-            (outage, MissAction::Later(retry_after)) => ForeseenMiss::Unavailable {
-                outage,
-                retry_after,
-            },
-        }
-    }
-
-    /// Waits until the ticket's fetch has ended, or the ticket's time is over.
-    pub(crate) async fn wait(&self, ticket: &WaitTicket) {
-        // Where no refresh task can run there is nothing to wait for, and no timer either.
-        if tokio::runtime::Handle::try_current().is_err() || !self.progress.borrow().running {
-            return;
-        }
-        let until = ticket.miss_ticket.until;
-        let (by_clock, in_reality) = ticket.deadlines;
-        let timeout = race(
-            self.clock.sleep_until(by_clock),
-            tokio::time::sleep_until(in_reality.into()),
-        );
-        race(self.ended(until), timeout).await;
     }
 
     /// A refresh that starts after the call; calls share one that has not started yet.
@@ -425,45 +303,6 @@ impl RemoteKeys {
 
     pub(super) fn state(&self) -> MutexGuard<'_, KeySetRecord> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A ticket to wait with. A request that has waited keeps its place and its time.
-    fn admit(
-        &self,
-        miss_ticket: MissTicket,
-        passed: Option<WaitTicket>,
-        now: Duration,
-        outage: Outage,
-    ) -> Miss {
-        if let Some(ticket) = passed {
-            let (by_clock, in_reality) = ticket.deadlines;
-            if now >= by_clock || Instant::now() >= in_reality {
-                return Miss::Unavailable {
-                    outage,
-                    retry_after: SHORTEST_RETRY,
-                };
-            }
-            return Miss::Wait(WaitTicket {
-                miss_ticket,
-                ..ticket
-            });
-        }
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            return Miss::Unavailable {
-                outage: Outage::TooManyWaiting,
-                retry_after: SHORTEST_RETRY,
-            };
-        };
-        let wait = self.source.config.limits.wait;
-        let in_reality = Instant::now();
-        Miss::Wait(WaitTicket {
-            miss_ticket,
-            deadlines: (
-                now.saturating_add(wait),
-                in_reality.checked_add(wait).unwrap_or(in_reality),
-            ),
-            _slot: slot,
-        })
     }
 
     /// Waits until the fetch has ended, or no task runs.

@@ -9,11 +9,16 @@
 //!    instances. The time to live is relative, so the store's clock does not matter.
 //! 4. Any failure of the store is [`SharedReplay::Down`], and the caller decides whether to refuse. Where
 //!    the reply is lost the store may have recorded the proof, which is a replay from then on.
-//! 5. What the store forgets is fresh again: a restart without persistence, a failover that loses writes.
+//! 5. With a previous cluster key a proof is recorded under both keys, one after the other, and is fresh where
+//!    both records are new. All instances with both keys record in the same order, whichever is the
+//!    current one: so of those that get a proof at once exactly one accepts it, as with one key.
+//! 6. What the store forgets is fresh again: a restart without persistence, a failover that loses writes.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::runtime::clock::Clock;
 use crate::runtime::shared::store::address::Address;
@@ -35,26 +40,50 @@ pub(crate) enum SharedReplay {
     Down,
 }
 
-/// The used proofs in the store.
-pub(crate) struct SharedProofStore {
-    connection: RequestConnection,
+/// The records of one cluster key.
+pub(crate) struct ProofRecords {
     sealed_box: SealedBox,
     prefix: String,
 }
 
+impl ProofRecords {
+    /// Records below keys of this prefix.
+    pub(crate) const fn new(sealed_box: SealedBox, prefix: String) -> Self {
+        Self { sealed_box, prefix }
+    }
+
+    fn key(&self, thumbprint: &[u8; 32], jti: &[u8]) -> String {
+        let name = self.sealed_box.name(&[thumbprint, jti]);
+        format!("{}:proof:{name}", self.prefix)
+    }
+}
+
+/// The used proofs in the store.
+pub(crate) struct SharedProofStore {
+    connection: RequestConnection,
+    /// In the order in which a proof is recorded.
+    first: ProofRecords,
+    second: Option<ProofRecords>,
+}
+
 impl SharedProofStore {
-    /// Proofs below keys of this prefix. A check ends after `timeout`.
+    /// The records of an instance's keys. A check ends after `timeout`.
     pub(crate) fn new(
         address: Address,
-        sealed_box: SealedBox,
-        prefix: String,
+        current: ProofRecords,
+        previous: Option<ProofRecords>,
         clock: Arc<dyn Clock>,
         timeout: Duration,
     ) -> Self {
+        // INVARIANT: the order does not depend on which of the keys is the current one.
+        let (first, second) = match previous {
+            Some(previous) if previous.prefix < current.prefix => (previous, Some(current)),
+            previous => (current, previous),
+        };
         Self {
             connection: RequestConnection::new(address, clock, timeout).reconnecting_at_once(),
-            sealed_box,
-            prefix,
+            first,
+            second,
         }
     }
 
@@ -72,14 +101,24 @@ impl SharedProofStore {
         (thumbprint, jti): (&[u8; 32], &[u8]),
         life: Duration,
     ) -> impl Future<Output = SharedReplay> + Send + use<> {
-        let name = self.sealed_box.name(&[thumbprint, jti]);
-        let key = format!("{}:proof:{name}", self.prefix);
+        let key = self.first.key(thumbprint, jti);
+        let second = self.second.as_ref();
+        let second = second.map(|records| records.key(thumbprint, jti));
         let store = Arc::clone(self);
+        let life = life.saturating_add(SKEW);
         async move {
-            let record = async |mut connection: Connection, time| {
-                connection
-                    .record(&key, life.saturating_add(SKEW), time)
-                    .await
+            let record = async |mut connection: Connection, time: Duration| {
+                let start = Instant::now();
+                let is_new = connection.record(&key, life, time).await?;
+                match second {
+                    // INVARIANT: a replay is not recorded under the second key. A third instance could be
+                    // refused by it that is the first one under the first key.
+                    Some(second) if is_new => {
+                        let rest = time.saturating_sub(start.elapsed());
+                        connection.record(&second, life, rest).await
+                    }
+                    _ => Ok(is_new),
+                }
             };
             match store.connection.run(record).await {
                 Some(true) => SharedReplay::Fresh,

@@ -229,19 +229,22 @@ fn store(store: &SharedStore) -> [u8; 32] {
     let SharedStore {
         url,
         cluster_key,
+        previous_cluster_key,
         namespace,
         refuse_after,
         answer_timeout,
         is_plain_allowed,
         once: _,
     } = store;
-    let key = cluster_key.as_ref().map(|key| match key {
-        GivenKey::Bytes(bytes) => hash(bytes),
-        GivenKey::Text(text) => hash(text),
+    let keys = [cluster_key, previous_cluster_key].map(|key| {
+        let hash = key.as_ref().map(|key| match key {
+            GivenKey::Bytes(bytes) => hash(bytes),
+            GivenKey::Text(text) => hash(text),
+        });
+        hash.map(|hash| *hash.bytes())
     });
-    let key = key.as_ref().map(SecretHash::bytes);
     *hash((
-        (url, key, namespace),
+        (url, keys, namespace),
         (refuse_after, answer_timeout, is_plain_allowed),
     ))
     .bytes()

@@ -11,10 +11,10 @@ use crate::model::url;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::shared::introspection_cache::SharedIntrospectionCache;
-use crate::runtime::shared::replay::SharedProofStore;
+use crate::runtime::shared::replay::{ProofRecords, SharedProofStore};
 use crate::runtime::shared::store::address::Address;
 use crate::runtime::shared::sync::state::{RevocationSync, StoreLocation};
-use crate::runtime::shared::sync::store_keys::StoreKeys;
+use crate::runtime::shared::sync::store_keys::{KeyAccess, StoreKeys};
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::settings::error::ConfigError;
 use crate::server::settings::shared_store::{GivenKey, SharedStore};
@@ -33,10 +33,48 @@ pub(in crate::server) struct Shared {
 pub(in crate::server) struct CheckedSharedStore {
     store: SharedStore,
     address: Address,
-    key: ClusterKey,
+    current: ClusterKey,
+    previous: Option<ClusterKey>,
+}
+
+/// The key of bytes or of their base64; what is wrong, after the name of the key.
+fn decoded(key: &GivenKey) -> Result<[u8; 32], &'static str> {
+    const PROBLEM: &str = "is not 32 bytes in base64; make one with `openssl rand -base64 32`";
+    let key = match key {
+        GivenKey::Bytes(bytes) => *bytes,
+        GivenKey::Text(text) => {
+            let bytes = STANDARD.decode(text).ok();
+            let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            key.ok_or(PROBLEM)?
+        }
+    };
+    if ClusterKey::new(key).is_placeholder() {
+        return Err("is one byte repeated; make one with `openssl rand -base64 32`");
+    }
+    Ok(key)
 }
 
 impl SharedStore {
+    /// The cluster key, and the previous one.
+    fn cluster_keys(&self) -> Result<(ClusterKey, Option<ClusterKey>), ConfigError> {
+        let wrong = |problem: &str| ConfigError::new(SETTING, problem);
+        let key = self.cluster_key.as_ref();
+        let key =
+            key.ok_or_else(|| wrong("the cluster key is missing; set `cluster_key_base64(..)`"))?;
+        let current =
+            decoded(key).map_err(|problem| wrong(&format!("the cluster key {problem}")))?;
+        let previous = self.previous_cluster_key.as_ref().map(decoded).transpose();
+        let previous =
+            previous.map_err(|problem| wrong(&format!("the previous cluster key {problem}")))?;
+        if previous == Some(current) {
+            return Err(ConfigError::conflict(
+                SETTING,
+                "the previous cluster key is the cluster key; leave `previous_cluster_key` out, or set the new key",
+            ));
+        }
+        Ok((ClusterKey::new(current), previous.map(ClusterKey::new)))
+    }
+
     pub(in crate::server) fn check(self) -> Result<CheckedSharedStore, ConfigError> {
         let address = Address::parse(&self.url, self.is_plain_allowed).map_err(|problem| {
             let url = url::shown(&self.url);
@@ -46,24 +84,7 @@ impl SharedStore {
             };
             ConfigError::new(SETTING, format!("`{url}` {problem}{way_out}"))
         })?;
-        let key = match &self.cluster_key {
-            None => Err("the cluster key is missing; set `cluster_key_base64(..)`"),
-            Some(GivenKey::Bytes(bytes)) => Ok(*bytes),
-            Some(GivenKey::Text(text)) => {
-                let bytes = STANDARD.decode(text).ok();
-                let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-                key.ok_or("the cluster key is not 32 bytes in base64; make one with `openssl rand -base64 32`")
-            }
-        };
-        let key = key.map(ClusterKey::new).and_then(|key| {
-            if key.is_placeholder() {
-                return Err(
-                    "the cluster key is one byte repeated; make one with `openssl rand -base64 32`",
-                );
-            }
-            Ok(key)
-        });
-        let key = key.map_err(|problem| ConfigError::new(SETTING, problem))?;
+        let (current, previous) = self.cluster_keys()?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
         if !(1..=64).contains(&self.namespace.len()) || !self.namespace.bytes().all(is_plain) {
             return Err(ConfigError::new(
@@ -91,7 +112,8 @@ impl SharedStore {
         Ok(CheckedSharedStore {
             store: self,
             address,
-            key,
+            current,
+            previous,
         })
     }
 }
@@ -107,34 +129,53 @@ impl CheckedSharedStore {
         let Self {
             store,
             address,
-            key,
+            current,
+            previous,
         } = self;
         let broken =
             || ConfigError::unavailable(SETTING, "the cryptographic library gives no keys");
-        let fingerprint = key.fingerprint().ok_or_else(broken)?;
+        let prefix = |key: &ClusterKey| {
+            let fingerprint = key.fingerprint()?;
+            Some(format!("{}:{fingerprint}", store.namespace))
+        };
+        let access = |key: &ClusterKey| {
+            Some(KeyAccess {
+                seals: key.seals(Purpose::Revocation)?,
+                keys: StoreKeys::new(prefix(key)?),
+            })
+        };
+        let records = |key: &ClusterKey| {
+            let sealed_box = key.seals(Purpose::Proof)?;
+            Some(ProofRecords::new(sealed_box, prefix(key)?))
+        };
+        let previous = previous.as_ref();
         let realms = members.map(|member| {
             let rules = &member.rules;
             (Arc::clone(&rules.realm), rules.longest_revocation())
         });
         let place = StoreLocation {
             address: address.clone(),
-            seals: key.seals(Purpose::Revocation).ok_or_else(broken)?,
-            keys: StoreKeys::new(&store.namespace, &fingerprint),
+            current: access(&current).ok_or_else(broken)?,
+            previous: previous
+                .map(|key| access(key).ok_or_else(broken))
+                .transpose()?,
             token_lifetimes: realms.collect(),
             refuse_after: store.refuse_after,
         };
-        let prefix = format!("{}:{fingerprint}", store.namespace);
         let proofs = SharedProofStore::new(
             address.clone(),
-            key.seals(Purpose::Proof).ok_or_else(broken)?,
-            prefix.clone(),
+            records(&current).ok_or_else(broken)?,
+            previous
+                .map(|key| records(key).ok_or_else(broken))
+                .transpose()?,
             Arc::clone(clock),
             store.answer_timeout,
         );
+        // Of the current key alone: a response that is not found costs one call of the issuer.
         let answers = SharedIntrospectionCache::new(
             address,
-            key.seals(Purpose::Answer).ok_or_else(broken)?,
-            prefix,
+            current.seals(Purpose::Answer).ok_or_else(broken)?,
+            prefix(&current).ok_or_else(broken)?,
             Arc::clone(clock),
             store.answer_timeout,
         );

@@ -162,7 +162,7 @@ impl DpopRules {
                 path: request.original_path(),
                 opens_websocket: opens_websocket(request.method, request.version, request.headers),
             },
-            token: credential.as_bytes(),
+            token: Some(credential.as_bytes()),
         };
         VerifiedProof::check(request.headers, &proven, &self.proofs, now, known, scratch)
     }

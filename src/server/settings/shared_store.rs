@@ -38,6 +38,7 @@ use crate::model::url;
 pub struct SharedStore {
     pub(in crate::server) url: String,
     pub(in crate::server) cluster_key: Option<GivenKey>,
+    pub(in crate::server) previous_cluster_key: Option<GivenKey>,
     pub(in crate::server) namespace: String,
     pub(in crate::server) refuse_after: Option<Duration>,
     pub(in crate::server) answer_timeout: Duration,
@@ -72,6 +73,7 @@ impl SharedStore {
         Self {
             url: url.into(),
             cluster_key: None,
+            previous_cluster_key: None,
             namespace: "portcullis".to_owned(),
             refuse_after: None,
             answer_timeout: Duration::from_millis(100),
@@ -82,7 +84,8 @@ impl SharedStore {
 
     /// The secret that all instances have and the store does not have: 32 random bytes. A holder of
     /// it can revoke and withdraw, and vouch for opaque tokens. Instances with another key share
-    /// nothing with these. Default: none, which is a mistake.
+    /// nothing with these, except through [`previous_cluster_key`](Self::previous_cluster_key). Default: none,
+    /// which is a mistake.
     pub fn cluster_key(mut self, key: [u8; 32]) -> Self {
         // One key in two spellings is not compared.
         self.once.set("cluster_key", &key);
@@ -95,6 +98,29 @@ impl SharedStore {
         let key = key.into();
         self.once.set("cluster_key", &key);
         self.cluster_key = Some(GivenKey::Text(key));
+        self
+    }
+
+    /// A second key, for as long as other instances have it and not the current one. With it a change of the
+    /// cluster key has no moment in which a revocation is unknown to an instance: first all instances get the
+    /// new key and the former one here, and when the last has both, they are started again
+    /// without this one. See [the manual](crate::manual::clustering#changing-the-cluster-key).
+    ///
+    /// Revocations of both keys count, and whatever is revoked or read under one is written under
+    /// the other too; a used DPoP proof is recorded under both. Introspection responses of the former key are not
+    /// used. A holder of either key can revoke and withdraw. Default: none.
+    pub fn previous_cluster_key(mut self, key: [u8; 32]) -> Self {
+        // One key in two spellings is not compared.
+        self.once.set("previous_cluster_key", &key);
+        self.previous_cluster_key = Some(GivenKey::Bytes(key));
+        self
+    }
+
+    /// The same in base64, as `openssl rand -base64 32` writes it.
+    pub fn previous_cluster_key_base64(mut self, key: impl Into<String>) -> Self {
+        let key = key.into();
+        self.once.set("previous_cluster_key", &key);
+        self.previous_cluster_key = Some(GivenKey::Text(key));
         self
     }
 

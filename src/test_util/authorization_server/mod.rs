@@ -8,15 +8,19 @@
 // In the order in which they may name each other.
 mod error;
 mod accounts;
+mod outgoing;
 mod state;
 mod request;
 mod issue;
+mod logout_tokens;
 mod grants;
 mod endpoints;
 mod served;
+mod tls_peer;
 mod builder;
 
 pub use accounts::{Accounts, TestClient, TestUser};
 pub use builder::{AuthorizationServer, AuthorizationServerDanger};
 pub use error::AuthorizationServerError;
 pub use served::ServedAuthorizationServer;
+pub use tls_peer::TlsPeer;

@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderValue, Request};
 use serde_json::Value;
 
 use crate::test_util::openapi_check::document::Operation;
-use crate::test_util::openapi_check::sample::{encoded, plain};
+use crate::test_util::openapi_check::sample::plain;
 use crate::test_util::openapi_check::settings::OpenApiCheck;
+use crate::test_util::percent_encoding::encoded;
 
 /// Which of the three calls.
 #[derive(Clone, Copy, PartialEq, Eq)]

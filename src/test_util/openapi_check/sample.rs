@@ -1,7 +1,5 @@
 //! Values that fit a schema: the document's own examples, or the simplest of their type.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use crate::test_util::openapi_check::document::Document;
@@ -132,17 +130,4 @@ pub(super) fn plain(value: &Value) -> String {
         Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
-}
-
-/// Percent-encoded, fit for a segment of a path and for a query.
-pub(super) fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }

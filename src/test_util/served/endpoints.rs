@@ -56,7 +56,10 @@ impl Site {
     }
 
     pub(super) fn url_of(&self, endpoint: Endpoint) -> String {
-        format!("{}{}", self.url, endpoint.path())
+        match endpoint {
+            Endpoint::KeySet => format!("{}{}", self.url, self.issuer.key_set_path()),
+            _ => format!("{}{}", self.url, endpoint.path()),
+        }
     }
 
     pub(super) fn discovery_document(&self) -> String {

@@ -72,7 +72,15 @@ impl Endpoint {
     pub(super) fn at(path: &str) -> Option<Self> {
         let metadata = path.ends_with("/.well-known/openid-configuration")
             || path.starts_with("/.well-known/oauth-authorization-server");
-        let key_set = path.ends_with("/.well-known/jwks.json");
+        // Cognito and Auth0, Keycloak, Entra, Okta.
+        let key_set = [
+            "/.well-known/jwks.json",
+            "/protocol/openid-connect/certs",
+            "/discovery/v2.0/keys",
+            "/v1/keys",
+        ]
+        .iter()
+        .any(|end| path.ends_with(end));
         #[cfg(feature = "status-list")]
         if path.starts_with(Self::StatusList.path()) {
             return Some(Self::StatusList);

@@ -29,7 +29,7 @@ use crate::test_util::issuer::MockIssuer;
 /// | it answers | with |
 /// |---|---|
 /// | `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server` | its metadata |
-/// | `/jwks.json`, and every path that ends in `/.well-known/jwks.json` | its key set |
+/// | `/jwks.json`, and every path that ends as that of a vendor's key set | its key set |
 /// | `/introspect` | introspection (RFC 7662), signed on request (RFC 9701) |
 /// | `/api/oauth/tokeninfo` | token information as Axway API Gateway has it |
 /// | `/userinfo` | userinfo (OpenID Connect Core section 5.3) |

@@ -55,8 +55,9 @@ impl ProofPolicy {
 pub(crate) struct ProvenRequest<'r> {
     pub(crate) method: &'r Method,
     pub(crate) target: TargetUri<'r>,
-    /// The access token that comes with it.
-    pub(crate) token: &'r [u8],
+    /// The access token that comes with it. `None` at a token endpoint, where there is none and `ath` says
+    /// nothing (RFC 9449 section 5).
+    pub(crate) token: Option<&'r [u8]>,
 }
 
 /// The key of a token's client, prepared, so that the next proof with the same token costs its
@@ -156,7 +157,7 @@ impl VerifiedProof {
         }
         let method = required("htm")?;
         let uri = required("htu")?;
-        let token_hash = required("ath")?;
+        let token_hash = request.token.map(|_| required("ath")).transpose()?;
         // An empty one is a wrong nonce, for which the client gets another.
         let nonce = match claims.get("nonce") {
             None => None,
@@ -171,10 +172,10 @@ impl VerifiedProof {
             return Err(Rejection::from(DpopFault::Uri).with_detail(detail));
         }
         check_time(proof, policy, now)?;
-        let own_hash = match known {
+        let own_hash = request.token.map(|token| match known {
             Some(known) => Cow::Borrowed(&*known.token_hash),
-            None => Cow::Owned(URL_SAFE_NO_PAD.encode_to_string(sha256(request.token))),
-        };
+            None => Cow::Owned(URL_SAFE_NO_PAD.encode_to_string(sha256(token))),
+        });
         if own_hash != token_hash {
             return Err(about(DpopFault::AccessToken, "ath", Problem::Differs));
         }
@@ -196,21 +197,23 @@ impl VerifiedProof {
         let prepared = PublicKey::prepare(&key.material, proof.algorithm());
         let prepared = prepared.ok_or(DpopFault::Key)?;
         check_signature(proof, &prepared)?;
-        let kept = match jwk {
-            Value::Object(text) if text.len() <= ClientKey::MOST_JWK_BYTES => Some(text),
+        let kept = match (jwk, own_hash) {
+            (Value::Object(text), Some(hash)) if text.len() <= ClientKey::MOST_JWK_BYTES => {
+                Some((text, hash))
+            }
             _ => None,
         };
         Ok(Self {
             thumbprint: key.thumbprint,
             id,
             nonce,
-            new_key: kept.map(|jwk| {
+            new_key: kept.map(|(jwk, token_hash)| {
                 Box::new(ClientKey {
                     jwk: jwk.into(),
                     algorithm: proof.algorithm(),
                     prepared,
                     thumbprint: key.thumbprint,
-                    token_hash: own_hash.into(),
+                    token_hash: token_hash.into(),
                 })
             }),
         })
@@ -294,17 +297,28 @@ mod tests {
     const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
     fn check(proof: &str, token: &str, method: &Method, path: &str) -> Result<String, DpopFault> {
+        let origin = "https://resource.example.org";
+        check_at(origin, proof, Some(token.as_bytes()), method, path)
+    }
+
+    fn check_at(
+        origin: &str,
+        proof: &str,
+        token: Option<&[u8]>,
+        method: &Method,
+        path: &str,
+    ) -> Result<String, DpopFault> {
         let mut headers = HeaderMap::new();
         headers.insert(DPOP, HeaderValue::from_str(proof).expect("ascii"));
         let request = ProvenRequest {
             method,
             target: TargetUri {
-                origin: &PublicOrigin::of("https://resource.example.org").expect("an origin"),
+                origin: &PublicOrigin::of(origin).expect("an origin"),
                 mapping: &PublicPath::default(),
                 path,
                 opens_websocket: false,
             },
-            token: token.as_bytes(),
+            token,
         };
         let policy = ProofPolicy {
             algorithms: AlgorithmSet::of([Algorithm::ES256]),
@@ -356,5 +370,15 @@ mod tests {
         ] {
             assert_eq!(check(proof, token, &method, path), Err(fault));
         }
+    }
+
+    #[test]
+    fn ath_is_demanded_beside_an_access_token_alone() {
+        let at = |token| {
+            let (origin, post) = ("https://server.example.com", &Method::POST);
+            check_at(origin, TOKEN_REQUEST_PROOF, token, post, "/token")
+        };
+        assert_eq!(at(None), Ok(THUMBPRINT.to_owned()));
+        assert_eq!(at(Some(TOKEN.as_bytes())), Err(DpopFault::Claims));
     }
 }

@@ -103,6 +103,21 @@ impl Foreign {
         Self::start(python, "requests-oauth2client/client.py", "", &home).await
     }
 
+    /// Starts a client that an interpreter runs. Its first line is `ready` and its name.
+    pub(super) async fn client(
+        interpreter: impl AsRef<std::ffi::OsStr>,
+        script: &str,
+        argument: &str,
+        home: &Path,
+    ) -> Self {
+        Self::start(Command::new(interpreter), script, argument, home).await
+    }
+
+    /// Starts a client that is a program.
+    pub(super) async fn program(path: PathBuf) -> Self {
+        Self::run(&mut Command::new(path), "ready ").await
+    }
+
     /// Starts `examples/mcp` on a free port, with these variables.
     pub(super) async fn mcp_server(variables: &[(&str, &str)]) -> Self {
         let mut server = Command::new(home("mcp/programs").join("portcullis-mcp-example"));
@@ -111,6 +126,13 @@ impl Foreign {
         let mut server = Self::run(&mut server, "listening on ").await;
         server.ends_with_input = false;
         server
+    }
+
+    /// Starts the demo on a free port. Its [`url`](Self::url) is that of the page.
+    pub(super) async fn demo(program: &Path) -> Self {
+        let mut demo = Self::run(&mut Command::new(program), "page  ").await;
+        demo.ends_with_input = false;
+        demo
     }
 
     async fn start(

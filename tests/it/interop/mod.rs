@@ -16,4 +16,6 @@ mod mcp;
 mod moto;
 mod oidc_provider;
 mod opaque;
+mod page;
+mod sign_in;
 mod together;

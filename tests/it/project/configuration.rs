@@ -27,7 +27,7 @@ const TABLES: [(&str, &str); 16] = [
 ];
 
 /// Settings that are no members, and why.
-const CODE_ONLY: [(&str, &str, &str); 23] = [
+const CODE_ONLY: [(&str, &str, &str); 24] = [
     ("ResourceServerBuilder", "check", "a function"),
     (
         "ResourceServerBuilder",
@@ -90,6 +90,11 @@ const CODE_ONLY: [(&str, &str, &str); 23] = [
         "SharedStore",
         "cluster_key",
         "bytes; `cluster_key_base64` is the same",
+    ),
+    (
+        "SharedStore",
+        "previous_cluster_key",
+        "bytes; `previous_cluster_key_base64` is the same",
     ),
     (
         "SsfTransmitter",

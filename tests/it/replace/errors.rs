@@ -142,6 +142,13 @@ fn secrets_of_the_server_are_compared_and_not_shown() {
     assert!(error.to_string().contains("`shared_store`"), "{error}");
     assert!(!format!("{error} {error:?}").contains("pass-word"));
     server.replace(store(1)).expect("the same key");
+    let mut bytes = [7; 32];
+    bytes[0] = 1;
+    let changing = SharedStore::redis("redis://:pass-word@127.0.0.1:1").cluster_key(bytes);
+    bytes[0] = 2;
+    let changing = builder(&issuer).shared_store(changing.previous_cluster_key(bytes));
+    let error = server.replace(changing).expect_err("a second key");
+    assert!(error.to_string().contains("`shared_store`"), "{error}");
 }
 
 struct Ignores;

@@ -9,7 +9,7 @@ use portcullis::test_util::MockIssuer;
 use portcullis::{Algorithm, ResourceServer};
 use serde_json::{Value, json};
 
-use crate::support::{Requests as _, TestApp};
+use crate::support::{API, Requests as _, TestApp};
 
 const TOML: &str = r#"
 resource = "https://api.example.com"
@@ -582,11 +582,43 @@ fn configuration_survives_every_cut() {
     }
 }
 
+#[test]
+fn configuration_error_is_one_line_whatever_the_names_and_values_are() {
+    for (file, path, text) in [
+        (
+            json!({ "resource": API, "a\n\u{1b}[2J\u{202e}b": 1 }),
+            "a\\n\\u{1b}[2J\\u{202e}b",
+            "there is no member of this name",
+        ),
+        (
+            json!({ "resource": API, "issuer": [{ "oidc": "https://id.example.com", "leeway": "1\r\u{1b}parsecs" }] }),
+            "issuer[0].leeway",
+            "`1\\r\\u{1b}parsecs` is not",
+        ),
+        // The twin: what is no control character stays.
+        (
+            json!({ "resource": API, "é \"x\" 'y'": 1 }),
+            "é \"x\" 'y'",
+            "there is no member of this name",
+        ),
+    ] {
+        let error = Configuration::deserialize_from(file).expect_err("a mistake");
+        assert_eq!(error.path(), path);
+        assert!(error.problem().contains(text), "{error}");
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+    }
+}
+
 /// Every setting at once: each reaches the builder.
 #[test]
 fn configuration_has_members_of_every_part() {
     let key = Held::new("key", "rPUvQsdR1QmdZ+EAVhtK7aKIOhvYW2jNvK2dFEJTe2I=\n");
     let place = json!({ "file": key.path() });
+    let older = Held::new(
+        "older-key",
+        "h3mWcYyqv0fUqQ1m0W0rY1bq0J0Zc8m0m5vQ0m2c1aE=\n",
+    );
+    let older = json!({ "file": older.path() });
     let whole = json!({
         "resource": [
             {
@@ -621,7 +653,7 @@ fn configuration_has_members_of_every_part() {
         "public_path": { "public": "/api" },
         "key_set_copies": { "folder": "/var/lib/api/key-sets", "sealing_key_base64": place, "max_age": "6h" },
         "decision_records": { "subject_ids": "fingerprint", "fingerprint_key_base64": place, "queue_capacity": 100, "when_queue_is_full": "refuse" },
-        "shared_store": { "redis": "rediss://cache.example.com:6379", "cluster_key_base64": place, "refuse_after": "1min" },
+        "shared_store": { "redis": "rediss://cache.example.com:6379", "cluster_key_base64": place, "previous_cluster_key_base64": older, "refuse_after": "1min" },
         "ssf_transmitter": {
             "issuer": "https://id.example.com",
             "audience": "https://api.example.com/ssf",

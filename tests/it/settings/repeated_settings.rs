@@ -317,6 +317,12 @@ fn settings_of_inner_values_that_are_given_two_values_are_mistakes() {
     assert_eq!(with(store().cluster_key(key)), None);
     for (setting, store) in [
         ("cluster_key", store().cluster_key([8; 32])),
+        (
+            "previous_cluster_key",
+            store()
+                .previous_cluster_key([8; 32])
+                .previous_cluster_key([9; 32]),
+        ),
         ("namespace", store().namespace("a").namespace("b")),
         (
             "refuse_after",

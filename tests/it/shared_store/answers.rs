@@ -18,13 +18,13 @@ use crate::support::{Requests as _, TestApp};
 const INACTIVE: &str = "401 invalid_token inactive";
 
 /// One instance that asks the endpoint about opaque tokens.
-struct Asker {
+pub(super) struct Asker {
     server: ResourceServer,
-    app: TestApp,
+    pub(super) app: TestApp,
 }
 
 impl Asker {
-    async fn new(clock: &ManualClock, issuer: Issuer, store: SharedStore) -> Self {
+    pub(super) async fn new(clock: &ManualClock, issuer: Issuer, store: SharedStore) -> Self {
         let server = builder(issuer, clock).shared_store(store).build();
         let server = server.expect("sound").connect().await.expect("a runtime");
         let app = TestApp::new(&server);
@@ -40,7 +40,7 @@ impl Asker {
 }
 
 /// Waits until the store holds so many answers: requests do not wait for the write.
-async fn holds(engine: &Engine, answers: usize) -> Vec<String> {
+pub(super) async fn holds(engine: &Engine, answers: usize) -> Vec<String> {
     let held = async {
         loop {
             let keys = engine.say("KEYS *:answer:*").await;

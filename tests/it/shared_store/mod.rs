@@ -4,6 +4,7 @@ mod answers;
 mod bounds;
 mod clocks;
 pub(crate) mod engine;
+mod key_change;
 mod leases;
 mod processes;
 mod proofs;
@@ -802,6 +803,18 @@ fn mistakes_are_found_before_anything_is_asked() {
             "32 bytes",
         ),
         (SharedStore::redis(url).cluster_key_base64("?"), "32 bytes"),
+        (
+            sound().previous_cluster_key(KEY),
+            "the previous cluster key is the cluster key",
+        ),
+        (
+            sound().previous_cluster_key([7; 32]),
+            "the previous cluster key is one byte repeated",
+        ),
+        (
+            sound().previous_cluster_key_base64("c2hvcnQ="),
+            "the previous cluster key is not 32 bytes",
+        ),
         (sound().namespace(""), "namespace"),
         (sound().namespace("a b"), "namespace"),
         (
@@ -828,6 +841,9 @@ fn mistakes_are_found_before_anything_is_asked() {
         let told = mistake(store);
         assert!(told.contains(word) && !told.contains("secret"), "{told}");
     }
+    let changing = sound().previous_cluster_key(*b"another key of thirty-two bytes.");
+    let builder = ResourceServer::builder(API).issuer(world.issuer.trusted());
+    assert!(builder.shared_store(changing).build().is_ok());
     let plain = SharedStore::redis("redis://cache.example.com").cluster_key(KEY);
     let builder = ResourceServer::builder(API).issuer(world.issuer.trusted());
     assert!(
@@ -841,6 +857,7 @@ fn mistakes_are_found_before_anything_is_asked() {
 #[test]
 fn neither_password_nor_key_is_shown() {
     let store = SharedStore::redis("rediss://someone:secret@cache.example.com").cluster_key(KEY);
+    let store = store.previous_cluster_key(*b"thirty-two bytes of an older key");
     let told = format!("{store:?} {:?}", store.clone().danger());
     assert!(told.contains("cache.example.com"), "{told}");
     for secret in ["secret", "someone", "thirty-two", "97, 32"] {

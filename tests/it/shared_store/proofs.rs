@@ -19,24 +19,24 @@ use crate::support::introspection::{TOKEN, builder, issuer, with};
 use crate::support::{API, Requests as _, TestApp, TestResponse};
 
 const URL: &str = "https://api.example.com/";
-const REPLAYED: &str = "401 invalid_dpop_proof proof_replayed";
+pub(super) const REPLAYED: &str = "401 invalid_dpop_proof proof_replayed";
 const DOWN: &str = "503 unavailable replay_store_down";
 
 /// A client with a bound token.
-struct Client {
+pub(super) struct Client {
     key: DpopKey,
     token: String,
 }
 
 impl Client {
-    fn of(world: &World) -> Self {
+    pub(super) fn of(world: &World) -> Self {
         let key = DpopKey::generate().with_clock(world.clock.clone());
         let token = world.issuer.token().audience(API).bound_to_key(&key);
         let token = token.expires_in(Duration::from_secs(100 * 3600)).sign();
         Self { key, token }
     }
 
-    fn proof(&self) -> String {
+    pub(super) fn proof(&self) -> String {
         let proof = self.key.proof("GET", URL);
         proof.access_token(&self.token).sign()
     }
@@ -47,7 +47,7 @@ impl Client {
         app.send("/", &fields).await
     }
 
-    async fn verdict(&self, instance: &Instance, proof: &str) -> String {
+    pub(super) async fn verdict(&self, instance: &Instance, proof: &str) -> String {
         self.reply(&instance.app, proof).await.verdict()
     }
 
@@ -70,7 +70,7 @@ impl Client {
 }
 
 /// A store with the time that a busy machine needs.
-fn patient(url: &str) -> SharedStore {
+pub(super) fn patient(url: &str) -> SharedStore {
     store(url).answer_timeout(Duration::from_secs(2))
 }
 

@@ -11,7 +11,7 @@ use fake_store::{FakeStore, Mode};
 use redis_server::{Redis, say};
 use tokio::net::TcpListener;
 
-use super::{SharedProofStore, SharedReplay};
+use super::{ProofRecords, SharedProofStore, SharedReplay};
 use crate::runtime::shared::store::address::Address;
 use crate::test_util::ManualClock;
 use crate::verify::crypto::sealed::{ClusterKey, Purpose};
@@ -21,6 +21,11 @@ const KEY: [u8; 32] = *b"0123456789abcdef0123456789abcdef";
 const JWK: [u8; 32] = [1; 32];
 /// Long enough for a busy machine; nothing passes because of it.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+fn records(key: [u8; 32], prefix: &str) -> ProofRecords {
+    let sealed_box = ClusterKey::new(key).seals(Purpose::Proof);
+    ProofRecords::new(sealed_box.expect("keys"), prefix.to_owned())
+}
 
 /// One instance.
 struct Instance {
@@ -34,11 +39,20 @@ impl Instance {
     }
 
     fn with(url: &str, key: [u8; 32], namespace: &str, timeout: Duration) -> Self {
+        Self::of_keys(url, records(key, namespace), None, timeout)
+    }
+
+    fn of_keys(
+        url: &str,
+        current: ProofRecords,
+        previous: Option<ProofRecords>,
+        timeout: Duration,
+    ) -> Self {
         let clock = ManualClock::new();
         let proofs = SharedProofStore::new(
             Address::parse(url, false).expect("an address"),
-            ClusterKey::new(key).seals(Purpose::Proof).expect("keys"),
-            namespace.to_owned(),
+            current,
+            previous,
             Arc::new(clock.clone()),
             timeout,
         );
@@ -98,6 +112,64 @@ async fn clusters_with_another_key_or_namespace_share_no_proofs() {
     assert_eq!(other_namespace.use_once("a").await, SharedReplay::Fresh);
     let same = Instance::of(&store.url());
     assert_eq!(same.use_once("a").await, SharedReplay::Replayed, "the twin");
+}
+
+/// Instances with each set of keys that a change of the key passes: the old one alone, both in either
+/// order, the new one alone.
+fn instances_of_a_key_change(url: &str) -> [Instance; 4] {
+    let old = || records(KEY, "portcullis:old");
+    let new = || records([7; 32], "portcullis:new");
+    [
+        (old(), None),
+        (old(), Some(new())),
+        (new(), Some(old())),
+        (new(), None),
+    ]
+    .map(|(current, previous)| Instance::of_keys(url, current, previous, PATIENCE))
+}
+
+#[tokio::test]
+async fn cluster_key_change_counts_a_proof_once_at_neighbouring_steps() {
+    let store = FakeStore::start().await;
+    let [old, both, swapped, new] = instances_of_a_key_change(&store.url());
+    for (number, (first, second)) in [
+        (&old, &both),
+        (&both, &old),
+        (&old, &swapped),
+        (&swapped, &old),
+        (&both, &swapped),
+        (&swapped, &both),
+        (&both, &new),
+        (&swapped, &new),
+        (&new, &both),
+        (&new, &swapped),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let jti = number.to_string();
+        assert_eq!(first.use_once(&jti).await, SharedReplay::Fresh, "{number}");
+        let again = second.use_once(&jti).await;
+        assert_eq!(again, SharedReplay::Replayed, "{number}");
+    }
+    // Instances with one key each, and not the same, share nothing: no procedure has both at a time.
+    assert_eq!(old.use_once("a").await, SharedReplay::Fresh);
+    assert_eq!(new.use_once("a").await, SharedReplay::Fresh);
+}
+
+#[tokio::test]
+async fn cluster_key_change_accepts_one_of_checks_of_a_proof_at_once() {
+    let store = FakeStore::start().await;
+    let [old, both, swapped, _] = instances_of_a_key_change(&store.url());
+    for jti in 0..20_u8 {
+        let checks = [&old, &both, &swapped, &both, &swapped, &old];
+        let checks = checks.map(|one| tokio::spawn(one.proofs.use_once((&JWK, &[jti]), LIFE)));
+        let mut fresh = 0;
+        for check in checks {
+            fresh += usize::from(check.await.expect("no panic") == SharedReplay::Fresh);
+        }
+        assert_eq!(fresh, 1);
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
+use crate::runtime::shared::replica::key_role::{KeyRole, PerKey};
 use crate::runtime::shared::store::stream::StreamId;
 
 /// The record of a lineage.
@@ -19,8 +20,19 @@ pub(super) struct LineageRecord {
 pub(super) struct LiveEntry {
     pub(super) serial: u32,
     pub(super) entry: RevocationEntry,
-    /// Its id in the stream; [`StreamId::START`] where that is not known.
-    pub(super) at: StreamId,
+    /// Its id in each stream; [`StreamId::START`] where that is not known.
+    pub(super) at: PerKey<StreamId>,
+}
+
+/// Where a message was read: in the stream of this key, under this id. `None` for one of this instance.
+pub(super) type ReadAt = Option<(KeyRole, StreamId)>;
+
+fn places(read: ReadAt) -> PerKey<StreamId> {
+    let mut places = PerKey::default();
+    if let Some((role, at)) = read {
+        *places.get_mut(role) = at;
+    }
+    places
 }
 
 /// Everything up to a serial number is withdrawn.
@@ -28,7 +40,7 @@ pub(super) struct LiveEntry {
 pub(super) struct Withdrawal {
     pub(super) serial: u32,
     pub(super) end: UnixTime,
-    at: StreamId,
+    at: PerKey<StreamId>,
 }
 
 /// The effect of a revocation on its lineage.
@@ -45,21 +57,24 @@ pub(super) enum Entered {
 }
 
 impl LineageRecord {
-    /// Adds a revocation. Entries of the stream that are replaced by it go to `replaced`.
+    /// Adds a revocation. Entries of the streams that are replaced by it go to `replaced`.
     pub(super) fn enter(
         &mut self,
         serial: u32,
         entry: &RevocationEntry,
-        at: StreamId,
-        replaced: &mut Vec<StreamId>,
+        read: ReadAt,
+        replaced: &mut PerKey<Vec<StreamId>>,
     ) -> Entered {
         let withdrawal = self.withdrawal.as_ref();
         if withdrawal.is_some_and(|withdrawal| withdrawal.serial >= serial) {
             return Entered::Ignored;
         }
         let Some(live) = &mut self.live else {
-            let entry = entry.clone();
-            self.live = Some(LiveEntry { serial, entry, at });
+            self.live = Some(LiveEntry {
+                serial,
+                entry: entry.clone(),
+                at: places(read),
+            });
             return Entered::New;
         };
         // A lineage belongs to one thing.
@@ -67,22 +82,26 @@ impl LineageRecord {
             return Entered::Ignored;
         }
         if live.serial > serial {
-            replaced.push(at);
+            if let Some((role, at)) = read {
+                replaced.get_mut(role).push(at);
+            }
             return Entered::Ignored;
         }
         if live.serial == serial {
-            if live.at == StreamId::START {
-                live.at = at;
-            } else if live.at != at {
-                replaced.push(at);
+            if let Some((role, at)) = read {
+                let known = live.at.get_mut(role);
+                if *known == StreamId::START {
+                    *known = at;
+                } else if *known != at {
+                    replaced.get_mut(role).push(at);
+                }
             }
             return Entered::Same;
         }
-        if live.at != StreamId::START {
-            replaced.push(live.at);
-        }
+        replace_all(&live.at, replaced);
         // INVARIANT: a later message revokes at least as much.
         let entry = live.entry.joined(entry);
+        let at = places(read);
         *live = LiveEntry { serial, entry, at };
         Entered::Extended
     }
@@ -92,47 +111,54 @@ impl LineageRecord {
         &mut self,
         serial: u32,
         end: UnixTime,
-        at: StreamId,
-        replaced: &mut Vec<StreamId>,
+        read: ReadAt,
+        replaced: &mut PerKey<Vec<StreamId>>,
     ) -> Option<RevocationEntry> {
         let removed = self.live.take_if(|live| live.serial <= serial);
         let end = removed
             .as_ref()
             .map_or(end, |live| live.entry.ends_at().max(end));
-        match &mut self.withdrawal {
-            None => self.withdrawal = Some(Box::new(Withdrawal { serial, end, at })),
-            Some(withdrawal) => {
-                let is_later = serial > withdrawal.serial;
-                let former = if is_later { withdrawal.at } else { at };
-                // INVARIANT: the tombstone outlives whatever it withdraws.
-                withdrawal.end = withdrawal.end.max(end);
-                if is_later {
-                    (withdrawal.serial, withdrawal.at) = (serial, at);
-                } else if withdrawal.at == StreamId::START && serial == withdrawal.serial {
-                    withdrawal.at = at;
-                }
-                if former != StreamId::START && former != withdrawal.at {
-                    replaced.push(former);
-                }
+        let at = places(read);
+        let Some(withdrawal) = &mut self.withdrawal else {
+            self.withdrawal = Some(Box::new(Withdrawal { serial, end, at }));
+            return removed.map(|live| live.entry);
+        };
+        // INVARIANT: the tombstone outlives whatever it withdraws.
+        withdrawal.end = withdrawal.end.max(end);
+        if serial > withdrawal.serial {
+            replace_all(&withdrawal.at, replaced);
+            (withdrawal.serial, withdrawal.at) = (serial, at);
+        } else if let Some((role, at)) = read {
+            let known = withdrawal.at.get_mut(role);
+            if *known == StreamId::START && serial == withdrawal.serial {
+                *known = at;
+            } else if *known != at {
+                replaced.get_mut(role).push(at);
             }
         }
         removed.map(|live| live.entry)
     }
 
-    /// Whether the stream holds the latest message of this lineage under this id.
-    pub(super) fn is_at(&self, at: StreamId) -> bool {
-        let live = self.live.as_ref().map(|live| live.at);
-        let withdrawal = self.withdrawal.as_ref().map(|withdrawal| withdrawal.at);
-        live == Some(at) || withdrawal == Some(at)
+    /// The serial number up to which it is withdrawn.
+    pub(super) fn withdrawn(&self) -> Option<u32> {
+        self.withdrawal.as_ref().map(|withdrawal| withdrawal.serial)
     }
 
-    /// Forgets the ids in the stream, before another one is read.
-    pub(super) fn forget_ids(&mut self) {
+    /// Whether the stream of this key holds the latest message of this lineage under this id.
+    pub(super) fn is_at(&self, role: KeyRole, at: StreamId) -> bool {
+        let live = self.live.as_ref().map(|live| &live.at);
+        let withdrawal = self.withdrawal.as_ref().map(|withdrawal| &withdrawal.at);
+        let mut places = live.into_iter().chain(withdrawal);
+        places.any(|places| *places.get(role) == at)
+    }
+
+    /// Forgets the ids in the stream of this key, before another one is read.
+    pub(super) fn forget_ids(&mut self, role: KeyRole) {
         if let Some(live) = &mut self.live {
-            live.at = StreamId::START;
+            *live.at.get_mut(role) = StreamId::START;
         }
         if let Some(withdrawal) = &mut self.withdrawal {
-            withdrawal.at = StreamId::START;
+            *withdrawal.at.get_mut(role) = StreamId::START;
         }
     }
 
@@ -141,5 +167,15 @@ impl LineageRecord {
         let live = self.live.as_ref().map(|live| live.entry.ends_at());
         let withdrawal = self.withdrawal.as_ref().map(|withdrawal| withdrawal.end);
         live.max(withdrawal)
+    }
+}
+
+/// A later message replaces the one with these ids, in all streams: those that lack the later one get it.
+fn replace_all(places: &PerKey<StreamId>, replaced: &mut PerKey<Vec<StreamId>>) {
+    for role in KeyRole::ALL {
+        let at = *places.get(*role);
+        if at != StreamId::START {
+            replaced.get_mut(*role).push(at);
+        }
     }
 }

@@ -7,13 +7,15 @@
 //! 2. A withdrawal is kept as a tombstone until what it removed would have ended anyway.
 //! 3. The stream is only the transport. When it has lost something, it is read from the start, and
 //!    what it lacks is written to it again by an instance that knows it.
-//! 4. INVARIANT: nothing is forgotten or trimmed by the wall clock alone. What has ended by it stays
+//! 4. While cluster keys are changed there are two streams, one for each key. Each holds every message: what
+//!    one of them brings is written to the other, under the same id.
+//! 5. INVARIANT: nothing is forgotten or trimmed by the wall clock alone. What has ended by it stays
 //!    until a second clock says that tokens cannot live any longer: the store's until the message is
 //!    read, and the monotonic one from then on.
 //!
 //! Without I/O and clock; it belongs to one task.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,56 +23,30 @@ use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::timed_entry::{ClockReading, RETENTION_AFTER_END};
-use crate::runtime::shared::replica::lineage::{Entered, LineageRecord, LiveEntry};
+use crate::runtime::shared::replica::key_role::{KeyRole, PerKey};
+use crate::runtime::shared::replica::lineage::{Entered, LineageRecord, LiveEntry, ReadAt};
 use crate::runtime::shared::replica::message::{
     Lineage, ListUpdate, MessageId, SyncMessage, id_of, lineage_of, serial_of,
 };
-use crate::runtime::shared::replica::outbox::{Outbox, OwnMessage};
+use crate::runtime::shared::replica::outbox::OwnMessage;
+use crate::runtime::shared::replica::stream_record::{
+    LONG_AGO, MessageBody, StreamPlace, StreamRecord,
+};
 use crate::runtime::shared::store::stream::StreamId;
 
 /// The most ids that one withdrawal names.
 const MOST_WITHDRAWN: usize = 64;
-
-/// The end of a message that could not be read.
-const LONG_AGO: UnixTime = UnixTime::from_secs(i64::MIN);
 
 /// The replica of one instance.
 pub(in crate::runtime::shared) struct Replica {
     lineages: HashMap<Lineage, LineageRecord>,
     /// By what is revoked, without the moment.
     about: HashMap<Revocation, SameRevocation>,
-    outbox: Outbox,
-    /// The ids of the stream that were read, and until when each message is needed.
-    stream: VecDeque<StreamPlace>,
+    /// The keys whose streams are used.
+    roles: &'static [KeyRole],
+    streams: PerKey<StreamRecord>,
     /// The ids of messages that a later one has replaced.
-    replaced: Vec<StreamId>,
-    cursor: StreamId,
-    /// While the stream is read from the start: what it holds.
-    seen: Option<HashMap<Lineage, HighestSerials>>,
-}
-
-/// The highest serial numbers that the stream holds of a lineage.
-#[derive(Clone, Copy, Default)]
-struct HighestSerials {
-    revoked: Option<u32>,
-    withdrawn: Option<u32>,
-}
-
-/// A message of the stream that was read.
-struct StreamPlace {
-    at: StreamId,
-    end: UnixTime,
-    /// By the monotonic clock.
-    until: Duration,
-    what: MessageBody,
-}
-
-#[derive(Clone, Copy)]
-enum MessageBody {
-    /// A message that could not be decrypted: it has another key or another version.
-    Unknown,
-    One(Lineage),
-    Several,
+    replaced: PerKey<Vec<StreamId>>,
 }
 
 /// The lineages that revoke the same.
@@ -93,15 +69,14 @@ pub(in crate::runtime::shared) struct WriteBatch {
 }
 
 impl Replica {
-    pub(in crate::runtime::shared) fn new() -> Self {
+    /// The replica of an instance with these keys.
+    pub(in crate::runtime::shared) fn new(roles: &'static [KeyRole]) -> Self {
         Self {
             lineages: HashMap::new(),
             about: HashMap::new(),
-            outbox: Outbox::default(),
-            stream: VecDeque::new(),
-            replaced: Vec::new(),
-            cursor: StreamId::START,
-            seen: Some(HashMap::new()),
+            roles,
+            streams: PerKey::default(),
+            replaced: PerKey::default(),
         }
     }
 
@@ -130,12 +105,12 @@ impl Replica {
         })
     }
 
-    /// The live entries of these issuers, each with its id in the stream; [`StreamId::START`] where that
+    /// The live entries of these issuers, each with its id in each stream; [`StreamId::START`] where that
     /// is not known.
     pub(in crate::runtime::shared) fn of_issuers(
         &self,
         issuers: &[Arc<str>],
-    ) -> Vec<(RevocationEntry, StreamId)> {
+    ) -> Vec<(RevocationEntry, PerKey<StreamId>)> {
         let live = self
             .lineages
             .values()
@@ -169,9 +144,27 @@ impl Replica {
             Some(id_of(lineage_of(id), serial))
         });
         let id = next.unwrap_or_else(|| id_of(lineage_of(fresh), 0));
-        self.enter(id, entry, StreamId::START, until);
+        self.enter(id, entry, None, until);
         self.about.entry(key).or_default().own = Some(id);
-        self.outbox.push(OwnMessage::Revoked(lineage_of(id)));
+        self.send(OwnMessage::Revoked(lineage_of(id)));
+    }
+
+    /// A message of this instance, for all streams.
+    fn send(&mut self, own: OwnMessage) {
+        for role in self.roles {
+            self.streams.get_mut(*role).outbox.push(own);
+        }
+    }
+
+    /// A message that the stream of `source` has brought, for the others. One that is read from the start gets
+    /// what it lacks when its end is reached.
+    fn relay(&mut self, source: KeyRole, own: OwnMessage) {
+        for role in self.roles.iter().filter(|role| **role != source) {
+            let stream = self.streams.get_mut(*role);
+            if stream.seen.is_none() {
+                stream.outbox.push(own);
+            }
+        }
     }
 
     /// A withdrawal of this instance: removes the entries that revoke the same, up to no later
@@ -192,86 +185,85 @@ impl Replica {
         for lineage in meant.into_iter().rev() {
             if let Some(LiveEntry { serial, entry, .. }) = self.live(lineage) {
                 let (id, end) = (id_of(lineage, *serial), entry.ends_at());
-                update = self.remove(id, end, StreamId::START, until).or(update);
-                self.outbox.push(OwnMessage::Withdrawn(lineage));
+                update = self.remove(id, end, None, until).or(update);
+                self.send(OwnMessage::Withdrawn(lineage));
             }
         }
         update
     }
 
-    /// Applies the next message of the stream. One that could not be decrypted (`None`) moves the
+    /// Applies the next message of a stream. One that could not be decrypted (`None`) moves the
     /// cursor, and nothing else. `until` is when it may be forgotten, by the monotonic clock.
     pub(in crate::runtime::shared) fn read(
         &mut self,
+        role: KeyRole,
         at: StreamId,
         message: Option<SyncMessage>,
         until: Duration,
     ) -> Vec<ListUpdate> {
-        if at <= self.cursor {
+        let stream = self.streams.get_mut(role);
+        if at <= stream.cursor {
             return Vec::new();
         }
-        self.cursor = at;
-        if let Some(message) = &message {
-            self.note_seen(message);
-        }
-        let what = match &message {
-            None => MessageBody::Unknown,
-            Some(SyncMessage::Revoked(id, _)) => MessageBody::One(lineage_of(*id)),
-            Some(SyncMessage::Withdrawn(ids, _)) => match ids[..] {
-                [id] => MessageBody::One(lineage_of(id)),
-                _ => MessageBody::Several,
-            },
-        };
-        self.stream.push_back(StreamPlace {
-            at,
-            end: message.as_ref().map_or(LONG_AGO, SyncMessage::end),
-            until,
-            what,
-        });
+        stream.pass(at, message.as_ref(), until);
+        let is_from_start = stream.seen.is_some();
         match message {
             Some(SyncMessage::Revoked(id, entry)) => {
-                let is_new = self.enter(id, &entry, at, until);
-                let update = is_new.then_some(ListUpdate::Add(entry));
+                let entered = self.enter(id, &entry, Some((role, at)), until);
+                if matches!(entered, Entered::New | Entered::Extended) {
+                    self.relay(role, OwnMessage::Revoked(lineage_of(id)));
+                }
+                // The list must have it: it is new, or the stream is read from the start.
+                let is_wanted = match entered {
+                    Entered::Ignored => false,
+                    Entered::Same => is_from_start,
+                    Entered::Extended | Entered::New => true,
+                };
+                let update = is_wanted.then_some(ListUpdate::Add(entry));
                 update.into_iter().collect()
             }
             Some(SyncMessage::Withdrawn(ids, end)) => {
                 // A message with several ids cannot be deleted while one of them is needed.
-                let at = match what {
-                    MessageBody::One(_) => at,
-                    _ => StreamId::START,
-                };
+                let read = (ids.len() == 1).then_some((role, at));
                 let taken = ids.into_iter();
-                let updates = taken.filter_map(|id| self.remove(id, end, at, until));
+                let updates = taken.filter_map(|id| {
+                    let lineage = lineage_of(id);
+                    let before = self
+                        .lineages
+                        .get(&lineage)
+                        .and_then(LineageRecord::withdrawn);
+                    let update = self.remove(id, end, read, until);
+                    if before < Some(serial_of(id)) {
+                        self.relay(role, OwnMessage::Withdrawn(lineage));
+                    }
+                    update
+                });
                 updates.collect()
             }
             None => Vec::new(),
         }
     }
 
-    /// Whether the list must have it: it is new, or the stream is read from the start.
     fn enter(
         &mut self,
         id: MessageId,
         entry: &RevocationEntry,
-        at: StreamId,
+        read: ReadAt,
         until: Duration,
-    ) -> bool {
+    ) -> Entered {
         let (lineage, serial) = (lineage_of(id), serial_of(id));
         let record = self.lineages.entry(lineage).or_default();
         record.until = record.until.max(until);
-        let entered = record.enter(serial, entry, at, &mut self.replaced);
-        match entered {
-            Entered::Ignored => return false,
-            Entered::Same => return self.seen.is_some(),
-            Entered::Extended | Entered::New => {}
+        let entered = record.enter(serial, entry, read, &mut self.replaced);
+        if matches!(entered, Entered::Extended | Entered::New) {
+            let revocation = entry.revocation();
+            let about = self.about.entry(revocation.without_moment()).or_default();
+            about.before = about.before.max(revocation.before());
+            if entered == Entered::New {
+                about.lineages.push(lineage);
+            }
         }
-        let revocation = entry.revocation();
-        let about = self.about.entry(revocation.without_moment()).or_default();
-        about.before = about.before.max(revocation.before());
-        if entered == Entered::New {
-            about.lineages.push(lineage);
-        }
-        true
+        entered
     }
 
     /// The list update is there only when nothing else revokes the same.
@@ -279,13 +271,13 @@ impl Replica {
         &mut self,
         id: MessageId,
         end: UnixTime,
-        at: StreamId,
+        read: ReadAt,
         until: Duration,
     ) -> Option<ListUpdate> {
         let (lineage, serial) = (lineage_of(id), serial_of(id));
         let record = self.lineages.entry(lineage).or_default();
         record.until = record.until.max(until);
-        let entry = record.withdraw(serial, end, at, &mut self.replaced)?;
+        let entry = record.withdraw(serial, end, read, &mut self.replaced)?;
         let key = entry.revocation().without_moment();
         let about = self.about.get_mut(&key)?;
         let last = about
@@ -309,95 +301,89 @@ impl Replica {
         self.lineages.get(&lineage)?.live.as_ref()
     }
 
-    fn note_seen(&mut self, message: &SyncMessage) {
-        let Some(seen) = &mut self.seen else {
-            return;
-        };
-        match message {
-            SyncMessage::Revoked(id, _) => {
-                let seen = seen.entry(lineage_of(*id)).or_default();
-                seen.revoked = seen.revoked.max(Some(serial_of(*id)));
-            }
-            SyncMessage::Withdrawn(ids, _) => {
-                for id in ids {
-                    let seen = seen.entry(lineage_of(*id)).or_default();
-                    seen.withdrawn = seen.withdrawn.max(Some(serial_of(*id)));
-                }
-            }
-        }
-    }
-
     /// The last id that was read.
-    pub(in crate::runtime::shared) const fn cursor(&self) -> StreamId {
-        self.cursor
+    pub(in crate::runtime::shared) const fn cursor(&self, role: KeyRole) -> StreamId {
+        self.streams.get(role).cursor
     }
 
     /// The last message that was read and that no instance has a reason to delete. A stream without
     /// it has lost messages.
-    pub(in crate::runtime::shared) fn anchor(&self, now: UnixTime) -> Option<StreamId> {
-        let mut latest = self.stream.iter().rev();
-        let is_needed = |place: &&StreamPlace| place.end > now && self.is_current(place);
+    pub(in crate::runtime::shared) fn anchor(
+        &self,
+        role: KeyRole,
+        now: UnixTime,
+    ) -> Option<StreamId> {
+        let mut latest = self.streams.get(role).places.iter().rev();
+        let is_needed = |place: &&StreamPlace| place.end > now && self.is_current(role, place);
         latest.find(is_needed).map(|place| place.at)
     }
 
     /// Whether no later message has replaced it.
-    fn is_current(&self, place: &StreamPlace) -> bool {
+    fn is_current(&self, role: KeyRole, place: &StreamPlace) -> bool {
         match place.what {
             MessageBody::Unknown => false,
             MessageBody::Several => true,
             MessageBody::One(lineage) => {
                 let record = self.lineages.get(&lineage);
-                record.is_some_and(|record| record.is_at(place.at))
+                record.is_some_and(|record| record.is_at(role, place.at))
             }
         }
     }
 
     /// The stream is another one, or has lost messages: it is read from the start.
-    pub(in crate::runtime::shared) fn restart(&mut self) {
-        self.cursor = StreamId::START;
-        self.stream.clear();
-        self.replaced.clear();
+    pub(in crate::runtime::shared) fn restart(&mut self, role: KeyRole) {
+        self.streams.get_mut(role).restart();
+        self.replaced.get_mut(role).clear();
         self.lineages
             .values_mut()
-            .for_each(LineageRecord::forget_ids);
-        self.seen = Some(HashMap::new());
+            .for_each(|record| record.forget_ids(role));
     }
 
-    /// The stream was read to its end. After a restart, what it lacks goes to the outbox.
-    pub(in crate::runtime::shared) fn reached_end(&mut self, now: UnixTime) {
-        let Some(seen) = self.seen.take() else {
+    /// The stream was read to its end, and so were the others. After a restart, what it lacks goes to its
+    /// outbox.
+    pub(in crate::runtime::shared) fn reached_end(&mut self, role: KeyRole, now: UnixTime) {
+        let stream = self.streams.get_mut(role);
+        let Some(seen) = stream.seen.take() else {
             return;
         };
         let mut lacking = Vec::new();
         for (lineage, record) in &self.lineages {
             let seen = seen.get(lineage).copied().unwrap_or_default();
             if let Some(live) = &record.live {
-                if live.entry.ends_at() > now && seen.revoked < Some(live.serial) {
+                // INVARIANT: an earlier one, which may be deleted, gets its successor whatever the clock says.
+                let is_needed = live.entry.ends_at() > now || seen.revoked.is_some();
+                if is_needed && seen.revoked < Some(live.serial) {
                     lacking.push(OwnMessage::Revoked(*lineage));
                 }
             }
             if let Some(withdrawal) = &record.withdrawal {
-                if withdrawal.end > now && seen.withdrawn < Some(withdrawal.serial) {
+                let is_needed = withdrawal.end > now || seen.withdrawn.is_some();
+                if is_needed && seen.withdrawn < Some(withdrawal.serial) {
                     lacking.push(OwnMessage::Withdrawn(*lineage));
                 }
             }
         }
         for own in lacking {
-            self.outbox.push(own);
+            stream.outbox.push(own);
         }
     }
 
-    /// The next messages to write, of at most so many in the outbox.
-    pub(in crate::runtime::shared) fn waiting(&self, most: usize) -> WriteBatch {
+    /// The next messages to write to a stream, of at most so many in its outbox. A message that the
+    /// stream holds already, since another instance has written it, is left out.
+    pub(in crate::runtime::shared) fn waiting(&self, role: KeyRole, most: usize) -> WriteBatch {
         let mut batch = WriteBatch {
             messages: Vec::new(),
             taken: 0,
         };
-        for own in self.outbox.first(most) {
+        for own in self.streams.get(role).outbox.first(most) {
             batch.taken += 1;
             match own {
                 OwnMessage::Revoked(lineage) => {
-                    if let Some(LiveEntry { serial, entry, .. }) = self.live(lineage) {
+                    let live = self.live(lineage);
+                    let is_there = |live: &&LiveEntry| *live.at.get(role) != StreamId::START;
+                    if let Some(LiveEntry { serial, entry, .. }) =
+                        live.filter(|live| !is_there(live))
+                    {
                         let id = id_of(lineage, *serial);
                         batch.messages.push(SyncMessage::Revoked(id, entry.clone()));
                     }
@@ -425,14 +411,19 @@ impl Replica {
         batch
     }
 
-    /// Messages in the outbox.
-    pub(in crate::runtime::shared) fn backlog(&self) -> usize {
-        self.outbox.len()
+    /// Messages in the outbox of a stream.
+    pub(in crate::runtime::shared) fn backlog_of(&self, role: KeyRole) -> usize {
+        self.streams.get(role).outbox.len()
     }
 
-    /// The store has acknowledged so many messages of the outbox.
-    pub(in crate::runtime::shared) fn acknowledged(&mut self, count: usize) {
-        self.outbox.acknowledged(count);
+    /// Messages in all outboxes.
+    pub(in crate::runtime::shared) fn backlog(&self) -> usize {
+        self.roles.iter().map(|role| self.backlog_of(*role)).sum()
+    }
+
+    /// The store has acknowledged so many messages of a stream's outbox.
+    pub(in crate::runtime::shared) fn acknowledged(&mut self, role: KeyRole, count: usize) {
+        self.streams.get_mut(role).outbox.acknowledged(count);
     }
 
     /// Forgets what has ended by both clocks.
@@ -449,7 +440,10 @@ impl Replica {
         if ended.is_empty() {
             return;
         }
-        self.outbox.retain(|lineage| !ended.contains(&lineage));
+        for role in self.roles {
+            let outbox = &mut self.streams.get_mut(*role).outbox;
+            outbox.retain(|lineage| !ended.contains(&lineage));
+        }
         self.about.retain(|_, about| {
             about.lineages.retain(|lineage| !ended.contains(lineage));
             about.own = about.own.filter(|id| !ended.contains(&lineage_of(*id)));
@@ -458,34 +452,49 @@ impl Replica {
         });
     }
 
-    /// The id before which everything has ended by both clocks. `None` where nothing has.
+    /// The id before which everything in a stream has ended by both clocks. `None` where nothing has.
     pub(in crate::runtime::shared) fn first_needed(
         &mut self,
+        role: KeyRole,
         now: ClockReading,
     ) -> Option<StreamId> {
         let then = now.wall.saturating_sub(RETENTION_AFTER_END);
         let is_over = |place: &&StreamPlace| place.end <= then && now.monotonic >= place.until;
         let mut last_ended = None;
-        while let Some(place) = self.stream.front().filter(is_over) {
+        let places = &mut self.streams.get_mut(role).places;
+        while let Some(place) = places.front().filter(is_over) {
             last_ended = Some(place.at);
-            self.stream.pop_front();
+            places.pop_front();
         }
         last_ended.map(StreamId::next)
     }
 
-    /// Ids of messages that later ones have replaced, at most so many.
-    pub(in crate::runtime::shared) fn take_replaced(&mut self, most: usize) -> Vec<StreamId> {
-        let rest = self.replaced.len().saturating_sub(most);
-        self.replaced.split_off(rest)
+    /// Ids of messages of a stream that later ones have replaced, at most so many. None while a message
+    /// waits to be written: it may be the later one.
+    pub(in crate::runtime::shared) fn take_replaced(
+        &mut self,
+        role: KeyRole,
+        most: usize,
+    ) -> Vec<StreamId> {
+        if self.backlog_of(role) > 0 {
+            return Vec::new();
+        }
+        let replaced = self.replaced.get_mut(role);
+        let rest = replaced.len().saturating_sub(most);
+        replaced.split_off(rest)
     }
 
-    /// Sizes: lineages, revoked things, outbox, messages of the stream.
+    /// Sizes: lineages, revoked things, outbox, messages of the current key's stream.
     #[cfg(test)]
     fn sizes(&self) -> [usize; 4] {
         let (lineages, about) = (self.lineages.len(), self.about.len());
-        [lineages, about, self.outbox.len(), self.stream.len()]
+        let stream = self.streams.get(KeyRole::Current);
+        [lineages, about, stream.outbox.len(), stream.places.len()]
     }
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod key_change_tests;

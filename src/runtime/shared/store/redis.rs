@@ -285,25 +285,39 @@ impl Connection {
         }
     }
 
-    /// Up to `most` entries behind an id. With `wait`, blocks until there is one or the time is over.
+    /// Up to `most` entries behind an id.
     pub(crate) async fn read(
         &mut self,
         stream: &str,
         after: StreamId,
         most: usize,
-        wait: Option<Duration>,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(most);
-        let mut time = COMMAND_TIME;
-        if let Some(wait) = wait {
-            read.arg("BLOCK")
-                .arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-            time += wait;
-        }
         read.arg("STREAMS").arg(stream).arg(after.to_string());
-        let answer = self.query(&read, time).await?;
+        let answer = self.query(&read, COMMAND_TIME).await?;
         entries(answer).ok_or_else(|| self.unexpected_reply())
+    }
+
+    /// Blocks until one of these streams has an entry behind its id, or the time is over.
+    pub(crate) async fn wait_for_entry(
+        &mut self,
+        cursors: &[(String, StreamId)],
+        wait: Duration,
+    ) -> Result<(), StoreError> {
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(1).arg("BLOCK").arg(millis(wait));
+        read.arg("STREAMS");
+        for (stream, _) in cursors {
+            read.arg(stream);
+        }
+        for (_, after) in cursors {
+            read.arg(after.to_string());
+        }
+        match self.query(&read, COMMAND_TIME.saturating_add(wait)).await? {
+            Value::Nil | Value::Array(_) => Ok(()),
+            _ => Err(self.unexpected_reply()),
+        }
     }
 
     /// Drops the entries before this id.

@@ -6,7 +6,9 @@
 //!    once. Reading is enough: a store that is full or read-only keeps no instance from starting.
 //!    Afterwards what is known holds, whatever happens to the store.
 //! 3. The application may set a time without the store after which the list is incomplete again.
-//! 4. The task ends with the last handle.
+//! 4. With a previous cluster key "the stream" is both streams: each is read, and each gets what is
+//!    revoked here and what the other one brings.
+//! 5. The task ends with the last handle.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -21,12 +23,12 @@ use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::revocation::unloaded_issuers::RevocationSource;
+use crate::runtime::shared::replica::key_role::KeyRole;
 use crate::runtime::shared::replica::pending_changes::PendingChanges;
 use crate::runtime::shared::store::address::Address;
 use crate::runtime::shared::sync::failure::SyncFailure;
-use crate::runtime::shared::sync::store_keys::StoreKeys;
+use crate::runtime::shared::sync::store_keys::KeyAccess;
 use crate::runtime::util::backoff::Backoff;
-use crate::verify::crypto::sealed::SealedBox;
 
 /// Bounds of the backoff.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -48,8 +50,8 @@ pub(crate) type TokenLifetimes = HashMap<Arc<str>, Duration>;
 /// What the handle and the task share.
 pub(super) struct SyncState {
     pub(super) address: Address,
-    pub(super) seals: SealedBox,
-    pub(super) keys: StoreKeys,
+    current: Arc<KeyAccess>,
+    previous: Option<Arc<KeyAccess>>,
     pub(super) list: Arc<RevocationList>,
     /// The longest life of a revocation, by issuer. Messages about other issuers are replicated and
     /// not applied to the list.
@@ -89,8 +91,10 @@ struct SharedState {
 /// The store, and whose revocations are shared.
 pub(crate) struct StoreLocation {
     pub(crate) address: Address,
-    pub(crate) seals: SealedBox,
-    pub(crate) keys: StoreKeys,
+    /// The cluster key.
+    pub(crate) current: KeyAccess,
+    /// The key that other instances may still have.
+    pub(crate) previous: Option<KeyAccess>,
     /// The longest life of a revocation, by issuer.
     pub(crate) token_lifetimes: TokenLifetimes,
     pub(crate) refuse_after: Option<Duration>,
@@ -109,8 +113,8 @@ impl RevocationSync {
         list.listen(Box::new(move |change| listener.push(change)));
         let shared = SyncState {
             address: place.address,
-            seals: place.seals,
-            keys: place.keys,
+            current: Arc::new(place.current),
+            previous: place.previous.map(Arc::new),
             list,
             token_lifetimes: Mutex::new(Arc::new(place.token_lifetimes)),
             has_more_issuers: AtomicBool::new(false),
@@ -217,6 +221,20 @@ impl SyncState {
     fn lifetimes(&self) -> MutexGuard<'_, Arc<TokenLifetimes>> {
         let lifetimes = self.token_lifetimes.lock();
         lifetimes.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The cluster keys that this instance has.
+    pub(super) const fn roles(&self) -> &'static [KeyRole] {
+        KeyRole::of_instance(self.previous.is_some())
+    }
+
+    /// The same with what belongs to each.
+    pub(super) fn accesses(&self) -> impl Iterator<Item = (KeyRole, &Arc<KeyAccess>)> {
+        let previous = self
+            .previous
+            .iter()
+            .map(|access| (KeyRole::Previous, access));
+        std::iter::once((KeyRole::Current, &self.current)).chain(previous)
     }
 
     /// Whether issuers were added since the last call.

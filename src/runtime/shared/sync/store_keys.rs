@@ -1,4 +1,12 @@
-//! The keys in the store.
+//! The keys in the store, and the cluster key that they belong to.
+
+use crate::verify::crypto::sealed::SealedBox;
+
+/// A cluster key: its seals for revocations, and its keys in the store.
+pub(crate) struct KeyAccess {
+    pub(crate) seals: SealedBox,
+    pub(crate) keys: StoreKeys,
+}
 
 /// The keys of one namespace and one cluster key.
 pub(crate) struct StoreKeys {
@@ -11,9 +19,8 @@ pub(crate) struct StoreKeys {
 const RENEWED: &str = "renewed-";
 
 impl StoreKeys {
-    /// The keys of this namespace; the fingerprint is that of the cluster key.
-    pub(crate) fn new(namespace: &str, fingerprint: &str) -> Self {
-        let base = format!("{namespace}:{fingerprint}");
+    /// The keys below this one: the namespace, and the fingerprint of the cluster key.
+    pub(crate) fn new(base: String) -> Self {
         Self {
             epoch: format!("{base}:epoch"),
             base,

@@ -5,13 +5,14 @@
 //! 2. A stream that accepts no more entries, because its largest id was used, is replaced: a
 //!    new epoch names a new stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::runtime::shared::store::redis::Connection;
 use crate::runtime::shared::store::stream::StreamId;
 use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::runtime::shared::sync::state::SyncState;
-use crate::runtime::shared::sync::store_keys::StoreKeys;
+use crate::runtime::shared::sync::store_keys::{KeyAccess, StoreKeys};
 use crate::verify::crypto::random::random_u128;
 
 /// A stream whose last id is further ahead of the store's clock than this was tampered with.
@@ -22,6 +23,7 @@ const RENEWAL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The stream in use.
 pub(super) struct StreamEpoch {
+    access: Arc<KeyAccess>,
     /// `None` before the first connection.
     epoch: Option<Vec<u8>>,
     /// The stream's key.
@@ -40,10 +42,11 @@ pub(super) struct CurrentStream {
 }
 
 impl StreamEpoch {
-    pub(super) fn new(keys: &StoreKeys) -> Self {
+    pub(super) fn new(access: &Arc<KeyAccess>) -> Self {
         Self {
+            access: Arc::clone(access),
             epoch: None,
-            key: keys.stream(b""),
+            key: access.keys.stream(b""),
             store_millis: 0,
             may_read_time: true,
             renewed_at: None,
@@ -78,13 +81,15 @@ impl StreamEpoch {
         store: &mut Connection,
     ) -> Result<CurrentStream, SyncFailure> {
         let candidate = format!("{:032x}", random_u128().ok_or(SyncFailure::Crypto)?);
-        let mut epoch = store.set_if_absent(&shared.keys.epoch, &candidate).await?;
-        let mut key = shared.keys.stream(&epoch);
+        let mut epoch = store
+            .set_if_absent(&self.access.keys.epoch, &candidate)
+            .await?;
+        let mut key = self.access.keys.stream(&epoch);
         let last_id = if let Some(last_id) = self.last_id(store, &key).await? {
             last_id
         } else {
             epoch = self.renew(shared, store, &epoch).await?;
-            key = shared.keys.stream(&epoch);
+            key = self.access.keys.stream(&epoch);
             store.last_id(&key).await?
         };
         self.store_millis = self.store_millis.max(last_id.millis());
@@ -127,7 +132,7 @@ impl StreamEpoch {
         broken: &[u8],
     ) -> Result<Vec<u8>, SyncFailure> {
         let now = shared.clock.monotonic();
-        let current = store.set_if_absent(&shared.keys.epoch, "").await?;
+        let current = store.set_if_absent(&self.access.keys.epoch, "").await?;
         if current != broken {
             return Ok(current);
         }
@@ -137,9 +142,9 @@ impl StreamEpoch {
         }
         self.renewed_at = Some(now);
         let epoch = StoreKeys::renewed(random_u128().ok_or(SyncFailure::Crypto)?);
-        store.set(&shared.keys.epoch, &epoch).await?;
+        store.set(&self.access.keys.epoch, &epoch).await?;
         shared.renewed();
         // Of several instances that replace it at once, the last one wins.
-        Ok(store.set_if_absent(&shared.keys.epoch, &epoch).await?)
+        Ok(store.set_if_absent(&self.access.keys.epoch, &epoch).await?)
     }
 }

@@ -1,8 +1,10 @@
 //! The task that synchronizes the list with the store.
 //!
 //! 1. A round compares the stream, reads its new entries, appends the pending messages, and repeats until
-//!    neither is left. After connecting, the mode and the eviction policy of the store are checked.
-//! 2. Between rounds it waits for the next entry of the stream, by a blocking read on a second
+//!    neither is left. After connecting, the mode and the eviction policy of the store are checked. With
+//!    a previous cluster key there are two streams, and a round does so for both: the list is complete when
+//!    both were read to their ends.
+//! 2. Between rounds it waits for the next entry of a stream, by a blocking read on a second
 //!    connection; for a change of the list; or for a request to synchronize.
 //! 3. A store that refuses writes, and a full list, are failures that the status shows; the task goes
 //!    on reading. Any other failure closes both connections; the next attempt follows after a
@@ -18,15 +20,13 @@ use tokio::sync::watch;
 
 use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, RETENTION_AFTER_END};
 use crate::runtime::revocation::unloaded_issuers::RevocationSource;
-use crate::runtime::shared::replica::codec;
-use crate::runtime::shared::replica::message::{ListUpdate, SyncMessage};
+use crate::runtime::shared::replica::message::ListUpdate;
 use crate::runtime::shared::replica::replicated_set::Replica;
 use crate::runtime::shared::store::redis::{Connection, StoreError};
-use crate::runtime::shared::store::stream::{Entry, StreamId};
+use crate::runtime::shared::store::stream::StreamId;
 use crate::runtime::shared::sync::failure::{SyncFailure, check_eviction, check_mode};
 use crate::runtime::shared::sync::state::{RevocationSync, SyncState, TokenLifetimes};
-use crate::runtime::shared::sync::stream_epoch::StreamEpoch;
-use crate::runtime::shared::sync::stream_page::PageSize;
+use crate::runtime::shared::sync::sync_stream::SyncStream;
 use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
 use crate::verify::crypto::random::random_u128;
@@ -64,9 +64,7 @@ impl RevocationSync {
         }
         let task = SyncTask {
             longest_life: longest(&self.shared.token_lifetimes()),
-            epoch: StreamEpoch::new(&self.shared.keys),
-            replica: Replica::new(),
-            page: PageSize::new(),
+            replica: Replica::new(self.shared.roles()),
             attempt: 0,
             has_read: false,
             last_reading: None,
@@ -75,7 +73,8 @@ impl RevocationSync {
             swept_at: self.shared.clock.monotonic(),
             shared: Arc::clone(&self.shared),
         };
-        runtime.spawn(task.run(self.shutdown.subscribe()));
+        let streams = SyncStream::of(&self.shared);
+        runtime.spawn(task.run(streams, self.shutdown.subscribe()));
         if self.shared.can_time_out() {
             let shared = Arc::clone(&self.shared);
             runtime.spawn(watch_timeout(shared, self.shutdown.subscribe()));
@@ -115,13 +114,11 @@ async fn closed(shutdown: &mut watch::Receiver<()>) {
 struct SyncTask {
     shared: Arc<SyncState>,
     replica: Replica,
-    epoch: StreamEpoch,
     /// The longest life of any revocation.
     longest_life: Duration,
-    page: PageSize,
     /// The requests that this attempt answers.
     attempt: u64,
-    /// Whether the stream was read to its end once.
+    /// Whether all streams were read to their ends once.
     has_read: bool,
     last_reading: Option<ClockReading>,
     may_delete: bool,
@@ -130,23 +127,24 @@ struct SyncTask {
 }
 
 /// The blocking read.
-type StreamEntries = Pin<Box<dyn Future<Output = Result<Vec<Entry>, StoreError>> + Send>>;
+type Listening = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 impl SyncTask {
-    async fn run(mut self, mut shutdown: watch::Receiver<()>) {
+    async fn run(mut self, mut streams: Vec<SyncStream>, mut shutdown: watch::Receiver<()>) {
         // Entries that the list holds already count as revoked here; pending changes are newer.
         for (number, entry) in self.shared.list.live().into_iter().enumerate() {
             self.shared.pending.push_present(entry);
             yield_now_and_then(number).await;
         }
-        let _: Either<Infallible, ()> = race(self.attempts(), closed(&mut shutdown)).await;
+        let _: Either<Infallible, ()> =
+            race(self.attempts(&mut streams), closed(&mut shutdown)).await;
     }
 
-    async fn attempts(&mut self) -> Infallible {
+    async fn attempts(&mut self, streams: &mut [SyncStream]) -> Infallible {
         loop {
             self.attempt = self.shared.requested_attempts();
-            self.apply_added();
-            let failure = match self.serve().await {
+            self.apply_added(streams);
+            let failure = match self.serve(streams).await {
                 Err(failure) => failure,
                 Ok(never) => return never,
             };
@@ -166,16 +164,16 @@ impl SyncTask {
         }
     }
 
-    async fn serve(&mut self) -> Result<Infallible, SyncFailure> {
+    async fn serve(&mut self, streams: &mut [SyncStream]) -> Result<Infallible, SyncFailure> {
         let shared = Arc::clone(&self.shared);
         let mut store = Connection::open(&shared.address).await?;
         check_mode(store.mode().await?.as_deref())?;
         check_eviction(store.eviction_policy().await?)?;
         let listener = Connection::open(&shared.address).await?;
-        let mut unread: Option<StreamEntries> = None;
+        let mut unread: Option<Listening> = None;
         loop {
             self.attempt = shared.requested_attempts();
-            let refused = self.round(&mut store).await?;
+            let refused = self.round(&mut store, streams).await?;
             let full = || shared.list.is_overfull().then_some(SyncFailure::Full);
             match refused.or_else(full) {
                 None => shared.confirm(self.attempt),
@@ -183,7 +181,9 @@ impl SyncTask {
                     shared.fail(self.attempt, &failure, self.replica.backlog());
                 }
             }
-            let mut listening = unread.take().unwrap_or_else(|| self.listen(&listener));
+            let mut listening = unread
+                .take()
+                .unwrap_or_else(|| self.listen(&listener, streams));
             let here = race(
                 shared.pending.changed.notified(),
                 shared.requested.notified(),
@@ -197,63 +197,94 @@ impl SyncTask {
         }
     }
 
-    /// Waits for the next entry of the stream, which the next round reads.
-    fn listen(&self, listener: &Connection) -> StreamEntries {
-        let (mut listener, after) = (listener.clone(), self.replica.cursor());
-        let stream = self.epoch.key().to_owned();
-        Box::pin(async move { listener.read(&stream, after, 1, Some(LISTEN_TIME)).await })
+    /// Waits for the next entry of a stream, which the next round reads.
+    fn listen(&self, listener: &Connection, streams: &[SyncStream]) -> Listening {
+        let mut listener = listener.clone();
+        let cursor = |stream: &SyncStream| {
+            let after = self.replica.cursor(stream.role);
+            (stream.epoch.key().to_owned(), after)
+        };
+        let cursors: Vec<(String, StreamId)> = streams.iter().map(cursor).collect();
+        Box::pin(async move { listener.wait_for_entry(&cursors, LISTEN_TIME).await })
     }
 
-    /// One round. The write that the store refused, if any; the stream was read all the same.
-    async fn round(&mut self, store: &mut Connection) -> Result<Option<SyncFailure>, SyncFailure> {
+    /// One round. The write that the store refused, if any; the streams were read all the same.
+    async fn round(
+        &mut self,
+        store: &mut Connection,
+        streams: &mut [SyncStream],
+    ) -> Result<Option<SyncFailure>, SyncFailure> {
         let mut refused = None;
         for _ in 0..MOST_PASSES {
             let since = self.shared.clock.monotonic();
-            self.apply_added();
-            self.compare(store).await?;
-            self.read(store).await?;
-            self.apply_added();
-            self.replica.reached_end(self.shared.clock.now());
+            self.apply_added(streams);
+            self.compare(store, streams).await?;
+            for stream in &mut *streams {
+                self.read(store, stream).await?;
+            }
+            self.has_read = true;
+            self.apply_added(streams);
+            let now = self.shared.clock.now();
+            for stream in &*streams {
+                self.replica.reached_end(stream.role, now);
+            }
             self.shared.read_to_end(since);
-            match self.write(store).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(failure) if failure.is_refusal() => {
-                    // The stream may have given out its largest id meanwhile.
-                    if !store.last_id(self.epoch.key()).await?.is_last() {
-                        refused = Some(failure);
-                        break;
+            self.drain_pending().await?;
+            let mut wrote = false;
+            for stream in &*streams {
+                match self.write(store, stream).await {
+                    Ok(wrote_here) => wrote |= wrote_here,
+                    Err(failure) if failure.is_refusal() => {
+                        // The stream may have given out its largest id meanwhile; then the next pass
+                        // writes to another one.
+                        if store.last_id(stream.epoch.key()).await?.is_last() {
+                            wrote = true;
+                        } else {
+                            refused = Some(failure);
+                        }
                     }
+                    Err(failure) => return Err(failure),
                 }
-                Err(failure) => return Err(failure),
+            }
+            if !wrote || refused.is_some() {
+                break;
             }
         }
         // Also where no write is possible: trimming frees memory.
-        match self.trim(store).await {
+        match self.trim(store, streams).await {
             Err(failure) if failure.is_refusal() => refused = refused.or(Some(failure)),
             outcome => outcome?,
         }
         Ok(refused)
     }
 
-    /// Starts from the beginning where the stream is another one or has lost messages, and after the
+    /// Starts from the beginning where a stream is another one or has lost messages, and after the
     /// wall clock was set back: entries that had ended may count again.
-    async fn compare(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
+    async fn compare(
+        &mut self,
+        store: &mut Connection,
+        streams: &mut [SyncStream],
+    ) -> Result<(), SyncFailure> {
         let shared = Arc::clone(&self.shared);
-        let current = self.epoch.current(&shared, store).await?;
+        let mut current = Vec::with_capacity(streams.len());
+        for stream in &mut *streams {
+            current.push(stream.epoch.current(&shared, store).await?);
+        }
         let has_more_issuers = shared.take_more_issuers();
         self.longest_life = longest(&shared.token_lifetimes());
-        let is_known = !has_more_issuers
-            && self.epoch.is(&current)
-            && !self.was_set_back()
-            && current.last_id >= self.replica.cursor()
-            && match self.replica.anchor(shared.clock.now()) {
-                Some(anchor) => store.holds(&current.key, anchor).await?,
-                None => true,
-            };
-        if !is_known {
-            self.replica.restart();
-            self.epoch.switch_to(current);
+        let is_all_known = !has_more_issuers & !self.was_set_back();
+        for (stream, current) in streams.iter_mut().zip(current) {
+            let is_known = is_all_known
+                && stream.epoch.is(&current)
+                && current.last_id >= self.replica.cursor(stream.role)
+                && match self.replica.anchor(stream.role, shared.clock.now()) {
+                    Some(anchor) => store.holds(&current.key, anchor).await?,
+                    None => true,
+                };
+            if !is_known {
+                self.replica.restart(stream.role);
+                stream.epoch.switch_to(current);
+            }
         }
         Ok(())
     }
@@ -274,22 +305,27 @@ impl SyncTask {
         was_set_back
     }
 
-    async fn read(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
+    /// Reads a stream to its end.
+    async fn read(
+        &mut self,
+        store: &mut Connection,
+        stream: &mut SyncStream,
+    ) -> Result<(), SyncFailure> {
         let mut count = 0;
         while count < MOST_ENTRIES {
-            let before = self.replica.cursor();
-            let most = self.page.entries();
-            let page = match store.read(self.epoch.key(), before, most, None).await {
+            let before = self.replica.cursor(stream.role);
+            let most = stream.page.entries();
+            let page = match store.read(stream.epoch.key(), before, most).await {
                 Ok(page) => page,
                 Err(error) => {
                     // The page may have been too large for the timeout or the connection.
-                    self.page.failed();
+                    stream.page.failed();
                     return Err(error.into());
                 }
             };
             let (length, is_last) = (page.len(), page.len() < most);
             let bytes = page.iter().flat_map(|(_, sealed)| sealed).map(Vec::len);
-            self.page.page_read(length, bytes.sum());
+            stream.page.page_read(length, bytes.sum());
             count += length;
             // An own withdrawal must not remove revocations that it did not know of. Before the
             // first read there are none, and entries that others know need not be written again.
@@ -297,30 +333,21 @@ impl SyncTask {
                 self.drain_pending().await?;
             }
             for (at, sealed) in page {
-                let message = sealed.and_then(|sealed| self.open(&sealed));
-                let age = self.epoch.age_of(at);
+                let message = sealed.and_then(|sealed| stream.open(&sealed));
+                let age = stream.epoch.age_of(at);
                 let until = self.needed_until(self.longest_life.saturating_sub(age));
-                for update in self.replica.read(at, message, until) {
+                for update in self.replica.read(stream.role, at, message, until) {
                     self.apply(update, age);
                 }
             }
             if is_last {
-                self.has_read = true;
                 return Ok(());
             }
-            if self.replica.cursor() <= before {
+            if self.replica.cursor(stream.role) <= before {
                 break;
             }
         }
         Err(SyncFailure::Endless)
-    }
-
-    /// Decrypts a message, also one that has ended: the replica and the list judge that by two
-    /// clocks.
-    fn open(&self, sealed: &[u8]) -> Option<SyncMessage> {
-        let about: &[&[u8]] = &[self.epoch.key().as_bytes()];
-        let (text, end) = self.shared.seals.open_whenever(about, sealed)?;
-        codec::read(&text, end)
     }
 
     /// When a message may be dropped, from the lifetime of its tokens.
@@ -358,16 +385,20 @@ impl SyncTask {
     }
 
     /// Applies to the list what the replica holds of issuers that were added: messages about issuers that
-    /// are not configured are in it too. So it needs no store, once the stream was read to its end.
-    fn apply_added(&mut self) {
+    /// are not configured are in it too. So it needs no store, once all streams were read to their ends.
+    fn apply_added(&mut self, streams: &[SyncStream]) {
         let source = RevocationSource::Store;
         let waiting = self.shared.list.unloaded().waiting_for(source);
         let Some((ticket, issuers)) = waiting.filter(|_| self.has_read) else {
             return;
         };
-        for (entry, at) in self.replica.of_issuers(&issuers) {
-            let is_placed = at != StreamId::START;
-            let age = is_placed.then(|| self.epoch.age_of(at));
+        for (entry, places) in self.replica.of_issuers(&issuers) {
+            let age = |stream: &SyncStream| {
+                let at = *places.get(stream.role);
+                (at != StreamId::START).then(|| stream.epoch.age_of(at))
+            };
+            // A message that was copied to the second stream is older than its place there.
+            let age = streams.iter().filter_map(age).max();
             self.apply(ListUpdate::Add(entry), age.unwrap_or_default());
         }
         self.shared.list.unloaded().loaded(source, ticket);
@@ -403,31 +434,33 @@ impl SyncTask {
         Ok(())
     }
 
-    /// Appends the messages of the outbox. Whether there were any.
-    async fn write(&mut self, store: &mut Connection) -> Result<bool, SyncFailure> {
-        let shared = Arc::clone(&self.shared);
-        self.drain_pending().await?;
+    /// Appends the messages of a stream's outbox. Whether there were any.
+    async fn write(
+        &mut self,
+        store: &mut Connection,
+        stream: &SyncStream,
+    ) -> Result<bool, SyncFailure> {
         let mut wrote = false;
-        while self.replica.backlog() > 0 {
-            let about: &[&[u8]] = &[self.epoch.key().as_bytes()];
-            let seal = |message: &SyncMessage| {
-                let text = codec::write(message);
-                shared.seals.seal(about, message.end(), text.as_bytes())
-            };
-            let batch = self.replica.waiting(BATCH);
-            let sealed: Option<Vec<Vec<u8>>> = batch.messages.iter().map(seal).collect();
+        while self.replica.backlog_of(stream.role) > 0 {
+            let batch = self.replica.waiting(stream.role, BATCH);
+            let messages = batch.messages.iter();
+            let sealed: Option<Vec<Vec<u8>>> = messages.map(|one| stream.seal(one)).collect();
             let sealed = sealed.ok_or(SyncFailure::Crypto)?;
             if !sealed.is_empty() {
-                store.append(self.epoch.key(), &sealed).await?;
+                store.append(stream.epoch.key(), &sealed).await?;
                 wrote = true;
             }
-            self.replica.acknowledged(batch.taken);
+            self.replica.acknowledged(stream.role, batch.taken);
         }
         Ok(wrote)
     }
 
-    /// Trims the stream and sweeps the replica: what has ended or was replaced goes.
-    async fn trim(&mut self, store: &mut Connection) -> Result<(), SyncFailure> {
+    /// Trims the streams and sweeps the replica: what has ended or was replaced goes.
+    async fn trim(
+        &mut self,
+        store: &mut Connection,
+        streams: &[SyncStream],
+    ) -> Result<(), SyncFailure> {
         let now = self.now();
         if now.monotonic < self.trimmed_at.saturating_add(TRIM_INTERVAL) {
             return Ok(());
@@ -437,19 +470,21 @@ impl SyncTask {
             self.swept_at = now.monotonic;
             self.replica.forget(now);
         }
-        if let Some(first) = self.replica.first_needed(now) {
-            store.trim(self.epoch.key(), first).await?;
-        }
-        while self.may_delete {
-            let places = self.replica.take_replaced(BATCH);
-            if places.is_empty() {
-                break;
+        for stream in streams {
+            if let Some(first) = self.replica.first_needed(stream.role, now) {
+                store.trim(stream.epoch.key(), first).await?;
             }
-            match store.delete(self.epoch.key(), &places).await {
-                Ok(()) => {}
-                // The ACL of the store's user may lack `XDEL`.
-                Err(error) if error.is_refusal() => self.may_delete = false,
-                Err(error) => return Err(error.into()),
+            while self.may_delete {
+                let places = self.replica.take_replaced(stream.role, BATCH);
+                if places.is_empty() {
+                    break;
+                }
+                match store.delete(stream.epoch.key(), &places).await {
+                    Ok(()) => {}
+                    // The ACL of the store's user may lack `XDEL`.
+                    Err(error) if error.is_refusal() => self.may_delete = false,
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(())

@@ -14,6 +14,8 @@ section! {
     make redis: StoreUrl;
     /// The secret of all instances: 32 bytes in base64.
     one cluster_key_base64: Secret;
+    /// The key that other instances may still have while it is changed: 32 bytes in base64. Default: none.
+    one previous_cluster_key_base64: Secret;
     /// What the names of all keys in the store begin with. Default: `portcullis`.
     one namespace: String;
     /// Answers 503 when the store has not answered for this long: 15 s to 24 h. Default: never.

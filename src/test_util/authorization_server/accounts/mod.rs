@@ -10,8 +10,9 @@
 mod json_place;
 pub(super) mod redirect_uri;
 pub(super) mod scope_token;
-mod user;
+pub(super) mod user;
 pub(super) mod client;
+pub(super) mod client_metadata;
 mod value;
 mod prepared;
 

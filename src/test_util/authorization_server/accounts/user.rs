@@ -100,7 +100,7 @@ impl fmt::Debug for TestUser {
 }
 
 /// Claims about the token itself.
-const RESERVED: &[&str] = &[
+pub(in crate::test_util) const RESERVED: &[&str] = &[
     "iss",
     "sub",
     "aud",

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::test_util::authorization_server::logout_tokens;
 use crate::test_util::authorization_server::request::{OAuthError, json_response};
 use crate::test_util::authorization_server::state::Server;
 use crate::test_util::served::{Endpoint, Fault, Faults};
@@ -173,14 +174,13 @@ async fn sessions(State(server): State<Arc<Server>>) -> Response {
     ok(&all.into_iter().map(|(_, shown)| shown).collect())
 }
 
-/// Ends a session, with its refresh tokens and access tokens.
+/// Ends a session, with its refresh tokens and access tokens, and tells its clients.
 async fn end_session(State(server): State<Arc<Server>>, Path(sid): Path<String>) -> Answer {
-    let ended = server.end_session(&sid);
-    let unknown =
-        || OAuthError::invalid_request("there is no such session").status(StatusCode::NOT_FOUND);
-    ended
-        .map(|_| StatusCode::NO_CONTENT.into_response())
-        .ok_or_else(unknown)
+    if logout_tokens::end_session(&server, &sid).await {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let unknown = OAuthError::invalid_request("there is no such session");
+    Err(unknown.status(StatusCode::NOT_FOUND))
 }
 
 fn ok(body: &Value) -> Response {

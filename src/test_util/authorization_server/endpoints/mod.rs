@@ -4,9 +4,12 @@
 pub(super) mod discovery;
 mod token;
 pub(super) mod authorize;
+mod device;
 mod revocation;
 mod introspection;
 mod userinfo;
+mod registration;
+mod logout;
 mod admin;
 mod injected_faults;
 mod cross_origin;
@@ -31,18 +34,27 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
         )
         .route("/jwks.json", get(discovery::key_set))
         .route("/.well-known/jwks.json", get(discovery::key_set))
+        .fallback(discovery::at_a_vendors_path)
         .route(
             "/authorize",
             get(authorize::authorize).post(authorize::authorize),
         )
         .route("/login", post(authorize::login))
         .route("/token", post(token::token))
+        .route("/device_authorization", post(device::device_authorization))
+        .route("/device", get(device::show).post(device::decide))
         .route("/revoke", post(revocation::revoke))
         .route("/introspect", post(introspection::introspect))
         .route(
             "/userinfo",
             get(userinfo::userinfo).post(userinfo::userinfo),
-        );
+        )
+        .route("/register", post(registration::register))
+        .route(
+            "/register/{client_id}",
+            get(registration::read).delete(registration::delete),
+        )
+        .route("/logout", get(logout::logout).post(logout::logout));
     let router = if server.settings.admin {
         router.merge(admin::router())
     } else {

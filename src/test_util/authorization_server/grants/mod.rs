@@ -7,16 +7,26 @@ mod token_request;
 mod authorization_code;
 mod client_credentials;
 mod refresh_token;
+mod token_exchange;
+mod device_code;
 
 pub(super) use token_request::TokenRequest;
 
-use super::accounts::client::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN};
+use super::accounts::client::{
+    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, REFRESH_TOKEN, TOKEN_EXCHANGE,
+};
 use super::issue::TokenResponse;
 use super::request::{AuthenticatedClient, OAuthError};
 use super::state::Server;
 
 /// The grant types that the server knows, for its metadata.
-pub(super) const SUPPORTED: &[&str] = &[AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN];
+pub(super) const SUPPORTED: &[&str] = &[
+    AUTHORIZATION_CODE,
+    CLIENT_CREDENTIALS,
+    REFRESH_TOKEN,
+    TOKEN_EXCHANGE,
+    DEVICE_CODE,
+];
 
 /// Exchanges a grant for tokens.
 pub(super) fn exchange(
@@ -40,6 +50,8 @@ pub(super) fn exchange(
     match grant_type {
         AUTHORIZATION_CODE => authorization_code::exchange(server, client, request),
         CLIENT_CREDENTIALS => client_credentials::exchange(server, client, request),
+        TOKEN_EXCHANGE => token_exchange::exchange(server, client, request),
+        DEVICE_CODE => device_code::exchange(server, client, request),
         _ => refresh_token::exchange(server, client, request),
     }
 }

@@ -6,8 +6,13 @@
 // In the order in which they may name each other.
 mod grant;
 mod refresh_token;
+mod client_id_metadata;
+mod device;
+mod proof_rules;
 
+pub(super) use device::{Device, DeviceDecision};
 pub(super) use grant::{Authentication, Code, Confirmation, Grant, Session};
+pub(super) use proof_rules::{ProofFault, ProofRules};
 pub(super) use refresh_token::RefreshTokenId;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +36,8 @@ pub(super) struct Server {
     pub(super) settings: Settings,
     /// The key of the MACs in refresh tokens and login forms.
     pub(super) secret: Vec<u8>,
+    /// How DPoP proofs are checked.
+    pub(super) proofs: ProofRules,
     pub(super) faults: watch::Sender<Faults>,
     pub(super) requests: watch::Sender<BTreeMap<Endpoint, usize>>,
     state: Mutex<State>,
@@ -53,14 +60,15 @@ pub(super) struct Settings {
 pub(super) struct State {
     pub(super) users: Vec<Arc<TestUser>>,
     pub(super) clients: HashMap<String, Arc<TestClient>>,
-    /// Clients that registered themselves, by their id.
-    #[allow(dead_code)] // Filled by dynamic registration.
+    /// Clients that registered themselves, and those of a document that was fetched, by their id.
     pub(super) registered_clients: ExpiringMap<String, Arc<TestClient>>,
     /// By `sid`, which is also the value of the cookie.
     pub(super) sessions: ExpiringMap<Arc<str>, Session>,
     /// By the digest of the code.
     pub(super) codes: ExpiringMap<Vec<u8>, Code>,
     pub(super) grants: ExpiringMap<u64, Grant>,
+    /// By the digest of the device code.
+    pub(super) devices: ExpiringMap<Vec<u8>, Device>,
     grants_begun: u64,
 }
 
@@ -73,6 +81,7 @@ pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 const MAX_SESSIONS: usize = 20_000;
 const MAX_CODES: usize = 10_000;
+const MAX_DEVICES: usize = 1_000;
 const MAX_GRANTS: usize = 50_000;
 const MAX_REGISTERED_CLIENTS: usize = 1_000;
 
@@ -104,9 +113,11 @@ impl Server {
             sessions: ExpiringMap::new(MAX_SESSIONS),
             codes: ExpiringMap::new(MAX_CODES),
             grants: ExpiringMap::new(MAX_GRANTS),
+            devices: ExpiringMap::new(MAX_DEVICES),
             grants_begun: 0,
         };
         Self {
+            proofs: ProofRules::new(&url, settings.dpop_nonces),
             issuer,
             url,
             settings,
@@ -127,15 +138,34 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client of this id: a prepared one, or one that registered itself.
-    #[allow(clippy::unused_async)] // A client id metadata document is fetched.
+    /// The client of this id: a prepared one, one that registered itself, or one that publishes its metadata at
+    /// that URL.
     pub(super) async fn client(&self, id: &str) -> Option<Arc<TestClient>> {
         let now = self.now();
+        let known = {
+            let state = self.state();
+            let prepared = state.clients.get(id);
+            let known = prepared.or_else(|| state.registered_clients.get(id, now));
+            known.cloned()
+        };
+        match known {
+            Some(client) => Some(client),
+            None => self.client_by_document(id).await,
+        }
+    }
+
+    /// What clients that nobody prepared may name as resources: what any prepared one may.
+    pub(super) fn all_audiences(&self) -> Vec<String> {
+        let mut all = vec![MockIssuer::AUDIENCE.to_owned()];
         let state = self.state();
-        let prepared = state.clients.get(id);
-        prepared
-            .or_else(|| state.registered_clients.get(id, now))
-            .cloned()
+        let mut prepared: Vec<_> = state.clients.values().collect();
+        prepared.sort_by(|one, other| one.id.cmp(&other.id));
+        for audience in prepared.iter().flat_map(|client| &client.audiences) {
+            if !all.contains(audience) {
+                all.push(audience.clone());
+            }
+        }
+        all
     }
 
     /// The prepared user with this subject.

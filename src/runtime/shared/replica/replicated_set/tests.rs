@@ -3,9 +3,11 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use KeyRole::Current;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const LATER: UnixTime = UnixTime::from_secs(1_800_003_600);
+const ALONE: &[KeyRole] = KeyRole::of_instance(false);
 /// By the monotonic clock, the end of everything.
 const UNTIL: Duration = Duration::from_secs(7200);
 
@@ -53,7 +55,7 @@ impl Stream {
 impl Instance {
     fn new() -> Self {
         Self {
-            replica: Replica::new(),
+            replica: Replica::new(ALONE),
             list: BTreeSet::new(),
             epoch: u32::MAX,
         }
@@ -61,32 +63,35 @@ impl Instance {
 
     fn synchronize(&mut self, stream: &mut Stream) {
         let holds = |at: StreamId| stream.entries.iter().any(|(place, _)| *place == at);
-        let anchored = self.replica.anchor(NOW).is_none_or(holds);
+        let anchored = self.replica.anchor(Current, NOW).is_none_or(holds);
         let is_known = self.epoch == stream.epoch
-            && StreamId::at(stream.last) >= self.replica.cursor()
+            && StreamId::at(stream.last) >= self.replica.cursor(Current)
             && anchored;
         if !is_known {
-            self.replica.restart();
+            self.replica.restart(Current);
             self.epoch = stream.epoch;
         }
         for _ in 0..2 {
             self.read(stream);
-            self.replica.reached_end(NOW);
-            let batch = self.replica.waiting(usize::MAX);
-            self.replica.acknowledged(batch.taken);
+            self.replica.reached_end(Current, NOW);
+            let batch = self.replica.waiting(Current, usize::MAX);
+            self.replica.acknowledged(Current, batch.taken);
             for message in batch.messages {
                 stream.append(message);
             }
         }
         assert_eq!(self.replica.backlog(), 0);
-        let replaced = self.replica.take_replaced(usize::MAX);
+        let replaced = self.replica.take_replaced(Current, usize::MAX);
         let entries = &mut stream.entries;
         entries.retain(|(at, _)| !replaced.contains(at));
     }
 
     fn read(&mut self, stream: &Stream) {
         for (at, message) in &stream.entries {
-            for update in self.replica.read(*at, Some(message.clone()), UNTIL) {
+            for update in self
+                .replica
+                .read(Current, *at, Some(message.clone()), UNTIL)
+            {
                 self.apply(update);
             }
         }
@@ -193,7 +198,7 @@ fn a_withdrawal_takes_back_what_is_revoked_up_to_no_later_moment() {
         let before = UnixTime::from_secs(before);
         Revocation::subject("https://a.example", "s", before)
     };
-    let mut replica = Replica::new();
+    let mut replica = Replica::new(ALONE);
     let revoke = |replica: &mut Replica, number, before| {
         let entry = RevocationEntry::new(subject(before), LATER);
         replica.revoke(id(number), &entry, UNTIL);
@@ -213,7 +218,7 @@ fn later_moments_of_a_subject_replace_the_earlier_ones_here_and_there() {
         let before = UnixTime::from_secs(i64::try_from(before).expect("small"));
         RevocationEntry::new(Revocation::subject("https://a.example", "s", before), LATER)
     };
-    let (mut here, mut there) = (Replica::new(), Replica::new());
+    let (mut here, mut there) = (Replica::new(ALONE), Replica::new(ALONE));
     for moment in 0..MANY {
         here.revoke(id(moment as u128 + 1), &entry(moment), UNTIL);
     }
@@ -221,43 +226,48 @@ fn later_moments_of_a_subject_replace_the_earlier_ones_here_and_there() {
     let mut last = 0;
     for moment in MANY..MANY + 100 {
         here.revoke(id(7), &entry(moment), UNTIL);
-        let batch = here.waiting(10);
+        let batch = here.waiting(Current, 10);
         assert_eq!((batch.taken, batch.messages.len()), (1, 1));
-        here.acknowledged(batch.taken);
+        here.acknowledged(Current, batch.taken);
         last += 1;
         for message in batch.messages {
-            here.read(StreamId::at(last), Some(message.clone()), UNTIL);
-            let updates = there.read(StreamId::at(last), Some(message), UNTIL);
+            here.read(Current, StreamId::at(last), Some(message.clone()), UNTIL);
+            let updates = there.read(Current, StreamId::at(last), Some(message), UNTIL);
             assert_eq!(updates, [ListUpdate::Add(entry(moment))]);
         }
     }
     for replica in [&mut here, &mut there] {
         assert_eq!(replica.sizes()[..2], [1, 1]);
-        let replaced: HashSet<StreamId> = replica.take_replaced(1000).into_iter().collect();
+        let replaced: HashSet<StreamId> =
+            replica.take_replaced(Current, 1000).into_iter().collect();
         assert_eq!(
             replaced,
             (1..100).map(StreamId::at).collect(),
             "all but the last"
         );
-        assert_eq!(replica.anchor(NOW), Some(StreamId::at(100)));
+        assert_eq!(replica.anchor(Current, NOW), Some(StreamId::at(100)));
     }
     // A withdrawal takes back all of them, also what is played back later.
     let all = Revocation::subject("https://a.example", "s", LATER);
     assert!(there.withdraw(&all, UNTIL).is_some());
     let first = SyncMessage::Revoked(id(1), entry(0));
-    assert!(there.read(StreamId::at(101), Some(first), UNTIL).is_empty());
+    assert!(
+        there
+            .read(Current, StreamId::at(101), Some(first), UNTIL)
+            .is_empty()
+    );
     assert!(!there.revokes(&all));
 }
 
 #[test]
 fn revoking_and_withdrawing_again_and_again_leaves_one_of_each() {
-    let mut replica = Replica::new();
+    let mut replica = Replica::new(ALONE);
     for number in 1..1000 {
         replica.revoke(id(number), &entry(1), UNTIL);
         assert!(replica.withdraw(&revocation(1), UNTIL).is_some());
     }
     assert_eq!(replica.sizes(), [1, 1, 2, 0]);
-    let batch = replica.waiting(10);
+    let batch = replica.waiting(Current, 10);
     assert_eq!(batch.messages.len(), 1, "nothing is live");
     replica.revoke(id(5), &entry(1), UNTIL);
     assert!(replica.covers(&entry(1)), "revoked again");
@@ -265,14 +275,16 @@ fn revoking_and_withdrawing_again_and_again_leaves_one_of_each() {
 
 #[test]
 fn a_snapshot_is_older_than_a_withdrawal_or_not() {
-    let mut replica = Replica::new();
+    let mut replica = Replica::new(ALONE);
     replica.read(
+        Current,
         StreamId::at(1),
         Some(SyncMessage::Revoked(id(1), entry(1))),
         UNTIL,
     );
     assert!(!replica.has_withdrawn(&entry(1)));
     replica.read(
+        Current,
         StreamId::at(2),
         Some(SyncMessage::Withdrawn(vec![id(1)], LATER)),
         UNTIL,
@@ -286,20 +298,22 @@ fn a_snapshot_is_older_than_a_withdrawal_or_not() {
 
 #[test]
 fn only_what_has_ended_by_both_clocks_is_forgotten_and_trimmed() {
-    let mut replica = Replica::new();
+    let mut replica = Replica::new(ALONE);
     let early = RevocationEntry::new(revocation(1), NOW);
     replica.read(
+        Current,
         StreamId::at(1),
         Some(SyncMessage::Revoked(id(1), early)),
         UNTIL,
     );
-    replica.read(StreamId::at(2), None, UNTIL);
+    replica.read(Current, StreamId::at(2), None, UNTIL);
     replica.read(
+        Current,
         StreamId::at(3),
         Some(SyncMessage::Revoked(id(2), entry(2))),
         UNTIL,
     );
-    replica.read(StreamId::at(4), None, UNTIL);
+    replica.read(Current, StreamId::at(4), None, UNTIL);
     let soon = NOW.saturating_add(RETENTION_AFTER_END);
     let late = LATER.saturating_add(RETENTION_AFTER_END);
     let before = Duration::from_secs(7199);
@@ -309,29 +323,29 @@ fn only_what_has_ended_by_both_clocks_is_forgotten_and_trimmed() {
         at(UnixTime::from_secs(i64::MAX), before),
         at(NOW, Duration::MAX),
     ] {
-        assert_eq!(replica.first_needed(moment), None, "{moment:?}");
+        assert_eq!(replica.first_needed(Current, moment), None, "{moment:?}");
         replica.forget(moment);
         assert_eq!(replica.sizes()[..2], [2, 2], "{moment:?}");
     }
-    let first = replica.first_needed(at(soon, UNTIL));
+    let first = replica.first_needed(Current, at(soon, UNTIL));
     assert_eq!(first, Some(StreamId::at(2).next()));
-    assert_eq!(replica.anchor(NOW), Some(StreamId::at(3)));
+    assert_eq!(replica.anchor(Current, NOW), Some(StreamId::at(3)));
     replica.forget(at(soon, UNTIL));
     assert_eq!(replica.sizes()[..2], [1, 1]);
-    let first = replica.first_needed(at(late, UNTIL));
+    let first = replica.first_needed(Current, at(late, UNTIL));
     assert_eq!(first, Some(StreamId::at(4).next()));
-    assert_eq!(replica.anchor(LATER), None);
+    assert_eq!(replica.anchor(Current, LATER), None);
     replica.forget(at(late, UNTIL));
     assert_eq!(replica.sizes(), [0, 0, 0, 0]);
 }
 
 #[test]
 fn what_could_not_be_opened_is_trimmed_by_the_second_clock_alone() {
-    let mut replica = Replica::new();
-    replica.read(StreamId::at(1), None, UNTIL);
+    let mut replica = Replica::new(ALONE);
+    replica.read(Current, StreamId::at(1), None, UNTIL);
     let before = Duration::from_secs(7199);
     let ahead = UnixTime::from_secs(i64::MAX);
-    assert_eq!(replica.first_needed(at(ahead, before)), None);
-    let first = replica.first_needed(at(NOW, UNTIL));
+    assert_eq!(replica.first_needed(Current, at(ahead, before)), None);
+    let first = replica.first_needed(Current, at(NOW, UNTIL));
     assert_eq!(first, Some(StreamId::at(1).next()));
 }

@@ -9,7 +9,7 @@
 mod request;
 pub(super) mod page;
 mod response;
-mod sign_in;
+pub(super) mod sign_in;
 
 use std::sync::Arc;
 
@@ -24,8 +24,7 @@ use crate::test_util::authorization_server::accounts::redirect_uri::origin;
 use crate::test_util::authorization_server::request::{Form, OAuthError};
 use crate::test_util::authorization_server::state::Server;
 
-#[allow(unused_imports)] // For the logout.
-pub(in crate::test_util) use self::sign_in::end_cookie;
+pub(in crate::test_util) use self::sign_in::{end_cookie, session_cookie};
 
 pub(super) async fn authorize(State(server): State<Arc<Server>>, request: Request) -> Response {
     let (head, body) = request.into_parts();

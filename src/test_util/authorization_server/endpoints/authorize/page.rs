@@ -104,7 +104,7 @@ impl LoginPage<'_> {
 }
 
 /// An error that the client must not get.
-pub(super) fn error(code: &str, problem: &str) -> Response {
+pub(in crate::test_util) fn error(code: &str, problem: &str) -> Response {
     let body = format!(
         "<h1>This request cannot be answered</h1>\n<p role=\"alert\">{}</p>\n<p><code>{}</code></p>\n\
          <p>The browser is not sent back, since the application could not be made sure of.</p>",
@@ -148,7 +148,7 @@ pub(super) fn form_post(
 
 /// Where a form may lead. Browsers apply it to each redirect that follows, too: an application may send the user on
 /// from one port of loopback to another. A policy has no form for an IPv6 address.
-fn form_targets(origin: &str) -> String {
+pub(in crate::test_util) fn form_targets(origin: &str) -> String {
     let origin = if origin.contains('[') {
         "http:"
     } else {
@@ -191,7 +191,7 @@ pub(in crate::test_util) fn page(
 }
 
 /// The template with each `{{name}}` replaced, in one pass: values are not templates.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(in crate::test_util) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {

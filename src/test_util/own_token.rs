@@ -1,0 +1,25 @@
+//! The signed tokens that an issuer gets back.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::issuer::MockIssuer;
+
+impl MockIssuer {
+    /// The claims of a JWT that this issuer signed, whatever kind it is and however old; absent for every
+    /// other text. Retired keys count.
+    pub(super) fn signed_claims(&self, token: &str) -> Option<Map<String, Value>> {
+        let (input, signature) = token.rsplit_once('.')?;
+        let (header, payload) = input.split_once('.')?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+        let header: Map<String, Value> = serde_json::from_slice(&decode(header)?).ok()?;
+        let key = self.key(header.get("kid")?.as_str()?)?;
+        // RFC 8725 s3.1: the algorithm is the key's.
+        let is_its_own = header.get("alg")?.as_str()? == key.algorithm().as_str();
+        let is_signed = is_its_own && key.verifies(input.as_bytes(), &decode(signature)?);
+        let claims: Map<String, Value> = serde_json::from_slice(&decode(payload)?).ok()?;
+        let is_from_here = claims.get("iss")?.as_str()? == self.issuer();
+        (is_signed && is_from_here).then_some(claims)
+    }
+}
