@@ -55,7 +55,7 @@ pub(super) fn exchange(
     } else {
         resources
     };
-    let id = state.begin_grant(grant, now);
+    let id = state.begin_grant(*grant, now);
     state.use_code(&digest, id, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;
     let within = (&*grant.scope, &*resources);
