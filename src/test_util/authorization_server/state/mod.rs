@@ -6,7 +6,6 @@
 // In the order in which they may name each other.
 mod grant;
 mod refresh_token;
-mod client_id_metadata;
 
 pub(super) use grant::{Authentication, Code, Confirmation, Grant, Session};
 pub(super) use refresh_token::RefreshTokenId;
