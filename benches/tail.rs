@@ -8,10 +8,15 @@
 //!   strangers with unknown keys;
 //! * `keys rotate`: the issuer brings a new key, and the server fetches it, again and again;
 //! * `busy neighbour`: another thread verifies new tokens at another server;
-//! * `cache evicts`: another thread brings new tokens to this server, whose cache is full.
+//! * `cache evicts`: another thread brings new tokens to this server, whose cache is full;
+//! * `another is replaced`: another thread replaces the configuration of another server over and over, one of
+//!   its issuers each time;
+//! * `this is replaced`: the same thread replaces that of this server. The issuer of the known tokens
+//!   stays, and they with it.
 //!
-//! The fourth is what the fifth is read against: two threads share the machine in both. Cases take
-//! turns, and are added up. Nothing is asserted: times belong to a machine.
+//! The fourth is what the fifth is read against, and the sixth the seventh: two threads share the machine and do
+//! the same work in both. Cases take turns, and are added up. The last table has the race of requests and
+//! replacements beside the same run without replacements here. Nothing is asserted: times belong to a machine.
 
 #![allow(
     missing_docs,
@@ -28,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, StatusCode};
 use portcullis::test_util::{Fault, MockIssuer, ServedIssuer};
-use portcullis::{Algorithm, ResourceServer};
+use portcullis::{Algorithm, Issuer, ResourceServer, ResourceServerBuilder};
 use tower::{Layer as _, Service as _};
 
 use stage::tokens::{Mint, Size, server, values};
@@ -42,13 +47,22 @@ const STRANGERS: usize = 100;
 /// In each round; the old keys stay, and a set has 100 keys at most.
 const ROTATIONS: u32 = 20;
 
-const CASES: [&str; 5] = [
+/// Issuers whose tokens nobody sends; one of them changes with each replacement.
+const NEIGHBOURS: usize = 20;
+
+const CASES: [&str; 7] = [
     "quiet",
     "key set hangs",
     "keys rotate",
     "busy neighbour",
     "cache evicts",
+    WITHOUT,
+    WITH,
 ];
+
+/// The race of requests and replacements, and what it is read against.
+const WITHOUT: &str = "another is replaced";
+const WITH: &str = "this is replaced";
 
 fn main() {
     let _inside = runtime().enter();
@@ -68,10 +82,7 @@ fn main() {
     println!("|---|---|---|---|---|---|---|");
     for (case, times) in CASES.iter().zip(&mut times) {
         times.sort_unstable();
-        let part = |of: usize| {
-            let place = (times.len() - times.len() / of).min(times.len() - 1);
-            f64::from(times[place]) / 1000.0
-        };
+        let part = |of: usize| slowest(times, of);
         let (half, worst) = (part(2), part(usize::MAX));
         let (one, two, three) = (part(100), part(1_000), part(10_000));
         println!(
@@ -79,6 +90,35 @@ fn main() {
             times.len()
         );
     }
+    let of = |wanted: &str| {
+        let place = CASES.iter().position(|case| *case == wanted);
+        &times[place.expect("a case")]
+    };
+    println!("\n| microseconds | {WITHOUT} | {WITH} | ratio |");
+    println!("|---|---|---|---|");
+    for (name, part) in [
+        ("p50", 2),
+        ("p99", 100),
+        ("p99.9", 1_000),
+        ("p99.99", 10_000),
+    ] {
+        let (without, with) = (slowest(of(WITHOUT), part), slowest(of(WITH), part));
+        println!(
+            "| {name} | {without:.2} | {with:.2} | {:.2} |",
+            with / without
+        );
+    }
+    println!(
+        "| replacements | {} | {} | |",
+        house.elsewhere.revision() - 1,
+        house.server.revision() - 1
+    );
+}
+
+/// The fastest of the slowest calls, of which there is one in so many, in microseconds. The times are sorted.
+fn slowest(times: &[u32], of: usize) -> f64 {
+    let place = (times.len() - times.len() / of).min(times.len() - 1);
+    f64::from(times[place]) / 1000.0
 }
 
 /// A server whose cache is full, its issuer, and another server of the same rules.
@@ -86,6 +126,9 @@ struct House {
     issuer: ServedIssuer,
     server: ResourceServer,
     other: ResourceServer,
+    /// It has the configuration of the first, and is never called.
+    elsewhere: ResourceServer,
+    neighbours: MockIssuer,
     known: Arc<[HeaderValue]>,
     new: Arc<[HeaderValue]>,
     strangers: Arc<[HeaderValue]>,
@@ -95,10 +138,9 @@ impl House {
     fn start() -> Self {
         let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
         let issuer = runtime().block_on(issuer.serve());
+        let neighbours = MockIssuer::new().with_algorithms([Algorithm::ES256]);
         let fetched = || {
-            let builder = ResourceServer::builder(MockIssuer::AUDIENCE)
-                .issuer(issuer.trusted())
-                .token_cache_entries(ENTRIES);
+            let builder = configuration(&issuer, &neighbours, 0);
             let connected = runtime().block_on(built(builder).connect());
             connected.expect("up")
         };
@@ -110,6 +152,8 @@ impl House {
         let house = Self {
             server: fetched(),
             other: built(server(&issuer).token_cache_entries(ENTRIES)),
+            elsewhere: fetched(),
+            neighbours,
             known: values(&tokens),
             new,
             strangers: values(&strangers),
@@ -162,6 +206,8 @@ impl House {
             }
             "busy neighbour" => self.beside(&self.other, span, times),
             "cache evicts" => self.beside(&self.server, span, times),
+            WITHOUT => self.beside_replacements(&self.elsewhere, span, times),
+            WITH => self.beside_replacements(&self.server, span, times),
             _ => self.call_known(span, times),
         }
     }
@@ -182,6 +228,24 @@ impl House {
         });
     }
 
+    /// Another thread replaces the configuration of a server.
+    fn beside_replacements(&self, server: &ResourceServer, span: Duration, times: &mut Vec<u32>) {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 1.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let replacement = configuration(&self.issuer, &self.neighbours, number);
+                    server.replace(replacement).expect("sound settings");
+                }
+            });
+            self.call_known(span, times);
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
+
     fn call_known(&self, span: Duration, times: &mut Vec<u32>) {
         let mut service = self.server.authenticate().layer(handler());
         let mut order = skewed(KNOWN);
@@ -195,4 +259,25 @@ impl House {
             before = after;
         }
     }
+}
+
+/// The issuer of the known tokens, and others. One of them depends on the number.
+fn configuration(
+    issuer: &ServedIssuer,
+    neighbours: &MockIssuer,
+    number: usize,
+) -> ResourceServerBuilder {
+    let others = (0..NEIGHBOURS).map(|at| {
+        let other = Issuer::oidc(format!("https://id.example.com/{at}"))
+            .key_set(neighbours.key_set())
+            .audience(MockIssuer::AUDIENCE);
+        if at == number % NEIGHBOURS {
+            return other.client_id(format!("client-{number}"));
+        }
+        other
+    });
+    let builder = ResourceServer::builder(MockIssuer::AUDIENCE)
+        .issuer(issuer.trusted())
+        .token_cache_entries(ENTRIES);
+    others.fold(builder, ResourceServerBuilder::issuer)
 }

@@ -3,27 +3,33 @@
 //! ```sh
 //! cargo run --example mock_issuer -- --port 9400
 //! cargo run --example mock_issuer -- --port 9400 --profile cognito --accounts examples/accounts.toml
+//! cargo run --example mock_issuer -- --profile keycloak --tls
 //! ```
 //!
 //! | option | value | default |
 //! |---|---|---|
 //! | `--port` | a port of 127.0.0.1, 0 for any free one | 9400 |
-//! | `--profile` | the shape of the tokens: `oidc`, `rfc9068`, `cognito` | `oidc` |
+//! | `--profile` | the shape of the tokens: `oidc`, `rfc9068`, `cognito`, `keycloak`, `entra`, `auth0`, `okta` | `oidc` |
 //! | `--accounts` | users and clients, a file in JSON or TOML | prepared accounts |
+//! | `--tls` | TLS, by a new certificate that is printed, and client certificates for mutual TLS | no TLS |
 //! | `--opaque` | opaque access tokens, for introspection | JWTs |
 //! | `--once` | start, fetch the metadata, and end | run until Ctrl-C |
+
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::error::Error;
 use std::path::Path;
 
 use portcullis::Algorithm;
-use portcullis::test_util::{Accounts, AuthorizationServer, MockIssuer};
+use portcullis::test_util::{Accounts, AuthorizationServer, MockIssuer, TestCertificate};
 
 /// What the command line says.
 struct Options {
     port: u16,
     profile: String,
     accounts: Option<String>,
+    tls: bool,
     opaque: bool,
     once: bool,
 }
@@ -42,13 +48,22 @@ async fn run() -> Result<(), Box<dyn Error>> {
         Some(file) => read_accounts(Path::new(file))?,
         None => Accounts::prepared(),
     };
-    let mut server = AuthorizationServer::new(issuer(&options.profile, options.port)?)
+    let scheme = if options.tls { "https" } else { "http" };
+    let base_url = format!("{scheme}://127.0.0.1:{}", options.port);
+    let mut server = AuthorizationServer::new(issuer(&options.profile, &base_url)?)
         .accounts(accounts)
         .listen(format!("127.0.0.1:{}", options.port));
     if options.opaque {
         server = server.opaque_access_tokens();
     }
-    let server = server.serve().await?;
+    let certificate = TestCertificate::self_signed("127.0.0.1");
+    let server = if options.tls {
+        let address = ("127.0.0.1", options.port);
+        let listener = tls::TlsListener::bind(address, &certificate).await?;
+        server.serve_tls(listener).await?
+    } else {
+        server.serve().await?
+    };
 
     println!("development authorization server at {}", server.url());
     println!("  issuer    {}", server.issuer());
@@ -57,6 +72,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         server.url()
     );
     println!("  keys      {}/jwks.json", server.url());
+    if options.tls {
+        println!("clients must trust\n{}", certificate.pem());
+    }
     println!("  admin     {}/admin", server.url());
     if options.accounts.is_none() {
         println!("  audience  {}", MockIssuer::AUDIENCE);
@@ -69,7 +87,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     if options.once {
         let url = format!("{}/.well-known/openid-configuration", server.url());
-        let answer = reqwest::get(url).await?.error_for_status()?;
+        let trusted = reqwest::Certificate::from_der(certificate.der())?;
+        let client = reqwest::Client::builder().tls_certs_only([trusted]);
+        let answer = client.build()?.get(url).send().await?.error_for_status()?;
         println!("metadata: {} bytes", answer.bytes().await?.len());
         return Ok(());
     }
@@ -78,14 +98,22 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// An issuer whose tokens have the shape of this profile.
-fn issuer(profile: &str, port: u16) -> Result<MockIssuer, String> {
+fn issuer(profile: &str, base_url: &str) -> Result<MockIssuer, String> {
+    // A key for ES256 is made at once; for RS256, as vendors have it, in a tenth of a second.
+    let quick = |issuer: MockIssuer| issuer.with_algorithms([Algorithm::ES256]);
     let issuer = match profile {
-        // A key for ES256 is made at once; for RS256, as Cognito has it, in a tenth of a second.
-        "oidc" => MockIssuer::new().with_algorithms([Algorithm::ES256]),
-        "rfc9068" => MockIssuer::rfc9068(format!("http://127.0.0.1:{port}"))
-            .with_algorithms([Algorithm::ES256]),
+        "oidc" => quick(MockIssuer::new()),
+        "rfc9068" => quick(MockIssuer::rfc9068(base_url)),
         "cognito" => MockIssuer::cognito("eu-west-1", "eu-west-1_AbCdEf"),
-        other => return Err(format!("`{other}` is no profile: oidc, rfc9068 or cognito")),
+        "keycloak" => MockIssuer::keycloak(base_url, "main"),
+        "entra" => MockIssuer::entra("72f988bf-86f1-41af-91ab-2d7cd011db47"),
+        "auth0" => MockIssuer::auth0("example.eu.auth0.com"),
+        "okta" => MockIssuer::okta("example.okta.com", "default"),
+        other => {
+            return Err(format!(
+                "`{other}` is no profile: oidc, rfc9068, cognito, keycloak, entra, auth0 or okta"
+            ));
+        }
     };
     Ok(issuer)
 }
@@ -107,6 +135,7 @@ impl Options {
             port: 9400,
             profile: "oidc".into(),
             accounts: None,
+            tls: false,
             opaque: false,
             once: false,
         };
@@ -120,6 +149,7 @@ impl Options {
                 "--port" => options.port = value()?.parse().map_err(|_| "`--port` needs a port")?,
                 "--profile" => options.profile = value()?,
                 "--accounts" => options.accounts = Some(value()?),
+                "--tls" => options.tls = true,
                 "--opaque" => options.opaque = true,
                 "--once" => options.once = true,
                 _ => return Err(format!("`{argument}` is no option").into()),

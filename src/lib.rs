@@ -4,8 +4,8 @@
 #![doc = include_str!("manual/links.md")]
 #![doc = include_str!("../docs/pictures/request.md")]
 #![doc = include_str!("../docs/pictures/demo_light.md")]
-// One picture of the page is enough here: the dark one is a transparent pixel.
-#![doc = "[picture-demo_dark]: data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="]
+// A transparent pixel: one picture of the page is enough here.
+#![doc = include_str!("../docs/pictures/demo_dark.md")]
 #![doc = include_str!("../README.md")]
 
 mod logging;

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, InvalidHeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method};
 use portcullis::binding::{Binding, Dpop};
 use portcullis::extract::Authorized;
@@ -14,6 +12,8 @@ use portcullis::{
     AccessToken, ResourceServer, ResourceServerBuilder, Scoped, requirements, scopes,
 };
 use tower_http::cors::CorsLayer;
+
+use super::Fault;
 
 scopes! {
     /// See one's orders.
@@ -40,10 +40,7 @@ pub(crate) fn accept_dpop(server: ResourceServerBuilder, dpop: bool) -> Resource
     }
 }
 
-pub(crate) fn routes(
-    server: &ResourceServer,
-    front_end: &str,
-) -> Result<Router, InvalidHeaderValue> {
+pub(crate) fn routes(server: &ResourceServer, front_end: &str) -> Result<Router, Fault> {
     // A preflight carries no token, and the answers to refused requests need these fields too.
     let cors = CorsLayer::new()
         .allow_origin([HeaderValue::from_str(front_end)?])
@@ -59,7 +56,9 @@ pub(crate) fn routes(
         .route("/orders", get(list).post(place))
         .route("/refunds", post(refund))
         .route_layer(server.authenticate())
-        .layer(cors))
+        .layer(cors)
+        // From the authorization server, and not from a browser.
+        .route_service("/backchannel-logout", server.backchannel_logout()?))
 }
 
 async fn list(token: Scoped<ReadOrders, AccessToken>) -> String {

@@ -11,10 +11,13 @@
 //! 2. `oauth.js` is the client: authorization code with PKCE, refresh with rotation, step-up, logout. It
 //!    has no dependency and no build step; `dpop.js` makes proofs, `app.js` is the page.
 //! 3. `api.rs` is the API: the layer, guards, and CORS outside of it.
-//! 4. Access tokens live for a minute, so that a refresh is seen.
-//! 5. `once.rs` does what the scripts do, in the same order, with a clock that it moves.
+//! 4. A logout ends the session of the authorization server, which tells the API (back-channel logout), so
+//!    that access tokens end with it.
+//! 5. Access tokens live for a minute, so that a refresh is seen.
+//! 6. `once.rs` does what the user does, with a clock that it moves; `browser.rs` does what the scripts do.
 
 mod api;
+mod browser;
 mod front_end;
 mod once;
 
@@ -46,8 +49,11 @@ async fn main() -> Result<(), Fault> {
         [] => serve(false).await,
         ["--dpop"] => serve(true).await,
         ["--once"] => {
-            let clock = ManualClock::new();
-            once::run(&start([0; 3], false, Some(&clock)).await?, &clock).await
+            for dpop in [false, true] {
+                let clock = ManualClock::new();
+                once::run(&start([0; 3], dpop, Some(&clock)).await?, dpop, &clock).await?;
+            }
+            Ok(())
         }
         _ => Err("usage: cargo run --example spa [-- --dpop | --once]".into()),
     }
@@ -81,6 +87,7 @@ async fn start(
         .name("Orders")
         .redirect_uri(format!("{front_end}/"))
         .post_logout_redirect_uri(format!("{front_end}/"))
+        .backchannel_logout_uri(format!("{api_url}/backchannel-logout"))
         .audiences([&api_url]);
     if dpop {
         client = client.require_dpop();
@@ -94,7 +101,8 @@ async fn start(
         .await?;
 
     // In production `.issuer(Issuer::oidc("https://id.example.com"))`.
-    let mut server = ResourceServer::builder(&*api_url).issuer(authorization.trusted());
+    let trusted = authorization.trusted().logout_client(CLIENT_ID);
+    let mut server = ResourceServer::builder(&*api_url).issuer(trusted);
     server = api::accept_dpop(server, dpop);
     if let Some(clock) = clock {
         server = server.clock(clock.clone());

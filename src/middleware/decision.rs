@@ -5,7 +5,9 @@
 //!    or the request's future is dropped.
 //! 2. A refusal that a handler does not answer with decides nothing: the response says so by its
 //!    [`RejectionKind`] or its status.
-//! 3. The innermost layer of a server decides, so its decision replaces that of an outer one.
+//! 3. The innermost layer of a server decides, so its decision replaces that of an outer one. It is told when
+//!    the outermost one ends: of a request that is repeated between two layers, the last decision
+//!    that was answered.
 //! 4. Where nothing listens there is no cell.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +17,7 @@ use http::{Response, StatusCode};
 
 use crate::model::decision_record::{DecisionOutcome, DecisionStage};
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind};
-use crate::runtime::util::striped::StripedArcHandle;
+use crate::runtime::util::striped::{StripedArc, StripedArcHandle};
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
 use crate::server::observe::check_time;
 use crate::server::observe::record_writer::RecordPlace;
@@ -42,15 +44,47 @@ pub(super) struct DecisionFacts {
 /// The decision on a request that its layer passed on.
 pub(super) struct DecisionCell {
     source: StripedArcHandle<DecisionSource>,
-    facts: DecisionFacts,
+    /// That of the next layer of the same server further outside.
+    outer: Option<Arc<DecisionCell>>,
     state: Mutex<CellState>,
 }
 
 #[derive(Default)]
 struct CellState {
+    facts: DecisionFacts,
     refusals: Vec<NotedRefusal>,
+    /// Of the outermost layer alone.
     place: RecordPlace,
     is_over: bool,
+    inner: InnerDecisions,
+}
+
+/// What layers further inside have decided.
+#[derive(Default)]
+struct InnerDecisions {
+    /// How many requests are with them.
+    open: usize,
+    last: Option<MadeDecision>,
+    /// Whether this layer has ended before them, so that the next one is told at once.
+    is_awaited: bool,
+}
+
+/// A decision that is made and not told yet.
+struct MadeDecision {
+    source: StripedArcHandle<DecisionSource>,
+    facts: DecisionFacts,
+    outcome: DecisionOutcome,
+    stage: DecisionStage,
+    rejection: Option<Rejection>,
+    /// Whether the request was answered, and not dropped.
+    is_answered: bool,
+}
+
+impl MadeDecision {
+    fn tell(self, place: RecordPlace) {
+        let decided = (self.outcome, self.stage, self.rejection.as_ref());
+        self.source.tell(decided, &self.facts, place);
+    }
 }
 
 struct NotedRefusal {
@@ -84,30 +118,35 @@ impl DecisionStart {
         self.checked_from.map(|from| from.elapsed())
     }
 
-    /// The inner layer has decided, so that an outer layer of the same server does not. The place that
-    /// the outer one has for its record.
-    fn replace_outer(&self, server: &ResourceServer) -> Option<RecordPlace> {
+    /// The cell of an outer layer of the same server.
+    fn outer_of(&self, server: &ResourceServer) -> Option<&Arc<DecisionCell>> {
         let outer = self.outer.as_ref();
-        let outer = outer.filter(|outer| outer.source.server.is(server))?;
-        let mut state = outer.state();
-        // A request that is repeated between the layers comes here again.
-        let is_first = !std::mem::replace(&mut state.is_over, true);
-        is_first.then(|| std::mem::take(&mut state.place))
+        outer.filter(|outer| outer.source.server.is(server))
     }
 }
 
 impl DecisionSource {
     /// A layer refuses, which decides.
     pub(super) fn refuse(
-        &self,
+        source: &StripedArc<Self>,
         start: &DecisionStart,
         rejection: &Rejection,
-        facts: &DecisionFacts,
+        facts: DecisionFacts,
     ) {
-        let place = start.replace_outer(&self.server).unwrap_or_default();
         let outcome = outcome_of(rejection);
-        let decided = (outcome, DecisionStage::Layer, Some(rejection));
-        self.tell(decided, facts, place);
+        let Some(outer) = start.outer_of(&source.server) else {
+            let decided = (outcome, DecisionStage::Layer, Some(rejection));
+            source.tell(decided, &facts, RecordPlace::default());
+            return;
+        };
+        outer.inner_decided(MadeDecision {
+            source: source.share(),
+            facts,
+            outcome,
+            stage: DecisionStage::Layer,
+            rejection: Some(rejection.clone()),
+            is_answered: true,
+        });
     }
 
     /// The fingerprint of a token, where it is recorded.
@@ -149,14 +188,19 @@ impl DecisionCell {
         facts: DecisionFacts,
         passed: Option<&Rejection>,
     ) -> Result<Arc<Self>, Outage> {
-        let place = match start.replace_outer(&source.server) {
-            Some(place) => place,
+        let outer = start.outer_of(&source.server).map(Arc::clone);
+        let place = match &outer {
+            Some(outer) => {
+                outer.state().inner.open += 1;
+                RecordPlace::default()
+            }
             None => source.server.listeners().reserve()?,
         };
         let cell = Arc::new(Self {
             source,
-            facts,
+            outer,
             state: Mutex::new(CellState {
+                facts,
                 place,
                 ..CellState::default()
             }),
@@ -187,39 +231,100 @@ impl DecisionCell {
         }
     }
 
-    /// Decides, once.
+    /// Decides, once. What a layer further inside has decided counts in place of it.
     fn close(&self, answer: Option<(StatusCode, Option<RejectionKind>)>) {
-        let state = {
+        let (facts, refusals, place, inner) = {
             let mut state = self.state();
-            if state.is_over {
+            if std::mem::replace(&mut state.is_over, true) {
                 return;
             }
-            state.is_over = true;
-            let place = std::mem::take(&mut state.place);
-            (std::mem::take(&mut state.refusals), place)
-        };
-        let (refusals, place) = state;
-        let decided = match decisive(&refusals, answer) {
-            Some((noted, true)) => (
-                outcome_of(&noted.rejection),
-                noted.stage,
-                Some(&noted.rejection),
-            ),
-            Some((noted, false)) => (
-                DecisionOutcome::Observed,
-                noted.stage,
-                Some(&noted.rejection),
-            ),
-            None if self.facts.verified.is_some() => {
-                (DecisionOutcome::Admitted, DecisionStage::Layer, None)
+            let inner = state.inner.last.take();
+            if inner.is_none() && state.inner.open > 0 {
+                // They have gone on without this layer, and one of them decides.
+                state.inner.is_awaited = true;
+                return;
             }
-            None => (DecisionOutcome::Anonymous, DecisionStage::Layer, None),
+            let place = std::mem::take(&mut state.place);
+            let facts = std::mem::take(&mut state.facts);
+            (facts, std::mem::take(&mut state.refusals), place, inner)
         };
-        self.source.tell(decided, &self.facts, place);
+        if let Some(made) = inner {
+            self.pass_on(made, place);
+            return;
+        }
+        let (outcome, stage, rejection) = own_decision(&facts, &refusals, answer);
+        if self.outer.is_none() {
+            self.source.tell((outcome, stage, rejection), &facts, place);
+            return;
+        }
+        let rejection = rejection.cloned();
+        let made = MadeDecision {
+            source: self.source.clone(),
+            facts,
+            outcome,
+            stage,
+            rejection,
+            is_answered: answer.is_some(),
+        };
+        self.pass_on(made, place);
+    }
+
+    /// Tells of a decision, or leaves it to the layer outside.
+    fn pass_on(&self, made: MadeDecision, place: RecordPlace) {
+        match &self.outer {
+            Some(outer) => {
+                {
+                    let open = &mut outer.state().inner.open;
+                    *open = open.saturating_sub(1);
+                }
+                outer.inner_decided(made);
+            }
+            None => made.tell(place),
+        }
+    }
+
+    /// A layer further inside has decided. Of several decisions the last one counts that was answered.
+    fn inner_decided(&self, made: MadeDecision) {
+        let place = {
+            let mut state = self.state();
+            if !state.is_over {
+                let last = &mut state.inner.last;
+                if made.is_answered || last.as_ref().is_none_or(|last| !last.is_answered) {
+                    *last = Some(made);
+                }
+                return;
+            }
+            // Told already, unless this layer has ended before.
+            if !std::mem::take(&mut state.inner.is_awaited) {
+                return;
+            }
+            std::mem::take(&mut state.place)
+        };
+        self.pass_on(made, place);
     }
 
     fn state(&self) -> MutexGuard<'_, CellState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a layer decides where no layer further inside has.
+fn own_decision<'r>(
+    facts: &DecisionFacts,
+    refusals: &'r [NotedRefusal],
+    answer: Option<(StatusCode, Option<RejectionKind>)>,
+) -> (DecisionOutcome, DecisionStage, Option<&'r Rejection>) {
+    match decisive(refusals, answer) {
+        Some((noted, is_enforced)) => {
+            let outcome = if is_enforced {
+                outcome_of(&noted.rejection)
+            } else {
+                DecisionOutcome::Observed
+            };
+            (outcome, noted.stage, Some(&noted.rejection))
+        }
+        None if facts.verified.is_some() => (DecisionOutcome::Admitted, DecisionStage::Layer, None),
+        None => (DecisionOutcome::Anonymous, DecisionStage::Layer, None),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
@@ -30,7 +31,8 @@ use serde::ser::{Serialize, Serializer};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias("json_path", "claim"))]
-pub struct ClaimPath(Box<[Box<str>]>);
+// Shared, so that copies are equal at a glance: a thousand issuers have the same default paths.
+pub struct ClaimPath(Arc<[Box<str>]>);
 
 impl ClaimPath {
     pub(crate) fn members(&self) -> &[Box<str>] {
@@ -50,13 +52,13 @@ impl ClaimPath {
 
 impl From<&str> for ClaimPath {
     fn from(name: &str) -> Self {
-        Self(Box::new([name.into()]))
+        Self(Arc::new([name.into()]))
     }
 }
 
 impl From<String> for ClaimPath {
     fn from(name: String) -> Self {
-        Self(Box::new([name.into()]))
+        Self(Arc::new([name.into()]))
     }
 }
 
@@ -109,8 +111,8 @@ enum Written {
 impl<'de> Deserialize<'de> for ClaimPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = Self(match Written::deserialize(deserializer)? {
-            Written::Name(name) => Box::new([name]),
-            Written::Names(names) => names,
+            Written::Name(name) => Arc::new([name]),
+            Written::Names(names) => names.into(),
         });
         if path.is_blank() {
             return Err(D::Error::custom(

@@ -70,6 +70,7 @@ mod register;
 mod status_lists;
 mod profile;
 mod issuer;
+mod issuer_kinds;
 mod proof;
 mod token;
 mod issue;
@@ -87,7 +88,7 @@ mod authorization_server;
 
 pub use authorization_server::{
     Accounts, AuthorizationServer, AuthorizationServerDanger, AuthorizationServerError,
-    ServedAuthorizationServer, TestClient, TestUser,
+    ServedAuthorizationServer, TestClient, TestUser, TlsPeer,
 };
 pub use certificate::TestCertificate;
 pub use clock::ManualClock;

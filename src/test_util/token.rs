@@ -173,7 +173,7 @@ impl TokenBuilder {
     /// Keycloak the roles of every user.
     pub fn roles<S: Into<String>>(self, roles: impl IntoIterator<Item = S>) -> Self {
         let roles = texts(roles);
-        self.shaped(|profile, claims| profile.set_roles(claims, roles))
+        self.shaped(|profile, claims| profile.set_roles(claims, &roles))
     }
 
     /// Changes claims in the form of the issuer's kind.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::callers::{Sent, sent};
+use super::issuer::state;
 use super::routes::{Layer, Route};
 use super::{Answered, Shared, failure};
 use crate::client;
@@ -113,6 +114,7 @@ pub(super) async fn call(State(demo): State<Shared>, Json(question): Json<Questi
         "token": sent.token,
         "explanation": explanation,
         "record": record,
+        "state": state(&demo),
     })))
 }
 

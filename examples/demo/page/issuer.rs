@@ -1,5 +1,6 @@
 //! What an operator does to the issuer and to its keys, and how both sides are.
 
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answered, Shared, Stage, failure};
+use crate::client;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,12 +51,16 @@ pub(super) async fn operate(State(demo): State<Shared>, Json(order): Json<Order>
             demo.pool.restart();
         }
         Action::Drop => {
-            let issuer = demo.server.issuer_keys(&demo.pool.issuer());
-            issuer.ok_or_else(|| failure("no such issuer"))?.drop_keys();
+            for server in [&demo.server, &demo.ledger] {
+                let keys = server.issuer_keys(&demo.pool.issuer());
+                keys.ok_or_else(|| failure("no such issuer"))?.drop_keys();
+            }
         }
         Action::Fetch => {
-            let fetched = demo.server.refresh_now().await;
-            problem = fetched.err().map(|error| error.to_string());
+            for server in [&demo.server, &demo.ledger] {
+                let fetched = server.refresh_now().await;
+                problem = fetched.err().map(|error| error.to_string()).or(problem);
+            }
         }
     }
     let mut state = state(&demo);
@@ -71,13 +77,22 @@ pub(super) struct Session {
     session: String,
 }
 
-/// Revokes a session at the API: its tokens are refused, and its streams end.
+/// Revokes a session at the API: its tokens are refused, and its streams end. The issuer ends it too, so
+/// that the next sign-in begins another one.
 pub(super) async fn revoke(State(demo): State<Shared>, Json(session): Json<Session>) -> Answered {
-    let revocation = Revocation::session(&demo.pool.issuer(), &session.session);
-    demo.server
-        .revocations()
-        .revoke(revocation)
-        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+    let session = session.session;
+    let wrong = |error: &dyn Display| (StatusCode::BAD_REQUEST, error.to_string());
+    let revocation = Revocation::session(&demo.pool.issuer(), &session);
+    let revoked = demo.server.revocations().revoke(revocation);
+    revoked.map_err(|error| wrong(&error))?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !session.bytes().all(is_plain) {
+        return Err(wrong(&"no issuer of the demo has such a session"));
+    }
+    let address = demo.pool.url().trim_start_matches("http://").parse();
+    let request = format!("DELETE /admin/sessions/{session}");
+    // It knows none of the sessions of tokens that the demo has made, and none while it is stopped.
+    let _ = client::send_fields(address.map_err(failure)?, &request, &[]).await;
     Ok(Json(state(&demo)))
 }
 

@@ -213,16 +213,17 @@ impl Authenticator {
         outcome: Result<Option<AuthenticatedRequest>, Rejection>,
         start: &DecisionStart,
     ) -> Result<AfterResponse, Refused> {
-        let admitted = match outcome {
-            Ok(authenticated) => self.admit(request, protocol, authenticated, start),
-            Err(rejection) => Err(rejection.into()),
+        let refused = match outcome {
+            Ok(authenticated) => match self.admit(request, protocol, authenticated, start) {
+                Ok(after) => return Ok(after),
+                Err(refused) => refused,
+            },
+            Err(rejection) => rejection.into(),
         };
-        match admitted {
-            Err(refused) if self.0.observes(&refused.rejection) => {
-                self.pass(request, protocol, &refused, start)
-            }
-            admitted => admitted,
+        if self.0.observes(&refused.rejection) {
+            return self.pass(request, protocol, &refused, start);
         }
+        Err(refused)
     }
 
     /// The cell of a request that goes on, where something listens.
@@ -326,7 +327,7 @@ impl Authenticator {
         log_refusal(rejection, &self.0.server);
         if let Some(decisions) = &self.0.decisions {
             let facts = self.facts(decisions, request, start, verified);
-            decisions.refuse(start, rejection, &facts);
+            DecisionSource::refuse(decisions, start, rejection, facts);
         }
         let reply = ReplyForm {
             protocol,

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use crate::runtime::util::excerpt::one_line;
+
 /// Why a [`Configuration`](crate::config::Configuration) cannot be read. `Display` is one line:
-/// ``` `<path>`: <problem> ```, without the path for what concerns the whole.
+/// ``` `<path>`: <problem> ```, without the path for what concerns the whole. Control characters of names and
+/// values are escaped in all texts.
 ///
 /// It holds no secret: what stands where a secret belongs is not quoted.
 ///
@@ -45,7 +48,7 @@ impl ConfigurationError {
     pub(in crate::server::config) fn of_all(problem: impl Into<String>) -> Self {
         Self {
             path: String::new(),
-            problem: problem.into(),
+            problem: one_line(&problem.into()),
         }
     }
 }
@@ -70,14 +73,14 @@ impl From<NodeError> for ConfigurationError {
                     if !path.is_empty() {
                         path.push('.');
                     }
-                    path.push_str(name);
+                    path.push_str(&one_line(name));
                 }
                 MemberStep::Place(at) => path.extend(["[", &at.to_string(), "]"]),
             }
         }
         Self {
             path,
-            problem: error.problem,
+            problem: one_line(&error.problem),
         }
     }
 }

@@ -1,9 +1,14 @@
 //! The settings of a development authorization server, and its start.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::map_request;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -12,6 +17,7 @@ use super::endpoints::router;
 use super::error::AuthorizationServerError;
 use super::served::ServedAuthorizationServer;
 use super::state::{Server, Settings};
+use super::tls_peer::{TlsPeer, TlsSocket};
 use crate::test_util::issuer::MockIssuer;
 
 /// An authorization server for development and tests: any caller can sign in as any user.
@@ -22,6 +28,8 @@ use crate::test_util::issuer::MockIssuer;
 /// | client credentials, refresh tokens with rotation | RFC 6749 |
 /// | revocation, introspection (signed on request), userinfo | RFC 7009, RFC 7662, RFC 9701 |
 /// | resource indicators, `iss` in the authorization response | RFC 8707, RFC 9207 |
+/// | the device grant | RFC 8628 |
+/// | DPoP, with nonces on request; mutual TLS | RFC 9449, RFC 8705 |
 /// | metadata | OpenID Connect Discovery 1.0, RFC 8414 |
 ///
 /// ```
@@ -167,22 +175,90 @@ impl AuthorizationServer {
         }
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let port = listener.local_addr().map_err(cannot)?.port();
-        let url = self
-            .base_url
-            .unwrap_or_else(|| format!("http://{host}:{port}"));
+        let base_url = self.base_url.clone();
+        let url = base_url.unwrap_or_else(|| format!("http://{host}:{port}"));
+        Ok(self.start(url, |server, stopped| {
+            axum::serve(listener, router(server))
+                .with_graceful_shutdown(stopped)
+                .into_future()
+        }))
+    }
+
+    /// Starts it on a socket of the caller's that speaks TLS, such as that of `examples/mock_issuer`. Its URL is
+    /// `https` and the address, unless [`base_url`](Self::base_url) says otherwise; [`listen`](Self::listen)
+    /// counts nothing.
+    ///
+    /// The certificates of clients ([`TlsPeer`]) authenticate them and bind their tokens (RFC 8705):
+    /// see [`TestClient::certificate_thumbprint`]. The socket must take any certificate, or those of the authorities
+    /// that `tls_client_auth` is about, and connections without one.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthorizationServerError`]: a mistake in the accounts, or an address beyond loopback.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime with I/O enabled.
+    #[allow(clippy::unused_async)] // Like `serve`, it needs a runtime.
+    pub async fn serve_tls<L>(
+        self,
+        listener: L,
+    ) -> Result<ServedAuthorizationServer, AuthorizationServerError>
+    where
+        L: Listener<Addr = TlsPeer>,
+    {
+        self.accounts.check()?;
+        let cannot = |error| AuthorizationServerError::Bind("the socket".into(), error);
+        let address = listener.local_addr().map_err(cannot)?.address;
+        if !address.ip().is_loopback() && !self.beyond_loopback {
+            return Err(AuthorizationServerError::BeyondLoopback(address));
+        }
+        let base_url = self.base_url.clone();
+        let url = base_url.unwrap_or_else(|| format!("https://{address}"));
+        Ok(self.start(url, |server, stopped| {
+            let app = router(server).layer(map_request(with_certificate));
+            axum::serve(
+                TlsSocket(listener),
+                app.into_make_service_with_connect_info::<TlsPeer>(),
+            )
+            .with_graceful_shutdown(stopped)
+            .into_future()
+        }))
+    }
+
+    fn start<S>(
+        self,
+        url: String,
+        serve: impl FnOnce(&Arc<Server>, BoxFuture) -> S,
+    ) -> ServedAuthorizationServer
+    where
+        S: Future<Output = io::Result<()>> + Send + 'static,
+    {
         self.issuer.moved_to(&url);
         let issuer = self.issuer.clone();
         // An RSA key takes a tenth of a second.
         tokio::task::spawn_blocking(move || issuer.key_ids());
         let server = Arc::new(Server::new(self.issuer, url, self.settings, self.accounts));
-        let (stop, end) = oneshot::channel::<()>();
-        let serving = axum::serve(listener, router(&server)).with_graceful_shutdown(async {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = Box::pin(async {
             // Ends when the handle is dropped.
-            let _ = end.await;
+            let _ = stopped.await;
         });
-        tokio::spawn(serving.into_future());
-        Ok(ServedAuthorizationServer::new(server, stop))
+        tokio::spawn(serve(&server, stopped));
+        ServedAuthorizationServer::new(server, stop)
     }
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Puts the certificate of the connection where a TLS acceptor puts it.
+async fn with_certificate(mut request: Request) -> Request {
+    let peer = request.extensions().get::<ConnectInfo<TlsPeer>>();
+    let certificate = peer.and_then(|ConnectInfo(peer)| peer.certificate.clone());
+    if let Some(certificate) = certificate {
+        request.extensions_mut().insert(certificate);
+    }
+    request
 }
 
 /// Dangerous settings of an [`AuthorizationServer`].

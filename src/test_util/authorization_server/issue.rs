@@ -252,10 +252,11 @@ fn id_token(
 ) -> String {
     let mut token = server.issuer.id_token().client(&issuance.client.id);
     token = token
-        .without("email")
-        .without("email_verified")
         .without("nonce")
         .expires_in(server.settings.access_token_lifetime);
+    for name in PERSONAL {
+        token = token.without(name);
+    }
     if let Some(user) = issuance.user {
         token = of_user(token, user);
         for (name, value) in identity_claims(user, issuance.scope) {
@@ -286,13 +287,34 @@ fn id_token(
 /// The token for this user: `sub`, and the claims of the issuer's kind that name the user beside it.
 fn of_user(token: TokenBuilder, user: &TestUser) -> TokenBuilder {
     let mut token = token.subject(&user.subject);
-    for name in ["username", "cognito:username"] {
+    for name in ["username", "cognito:username", "preferred_username"] {
         if token.claim_value(name).is_some() {
-            token = token.claim(name, &user.subject);
+            let own = user.claims.get(name).and_then(Value::as_str);
+            token = token.claim(name, own.unwrap_or(&user.subject));
+        }
+    }
+    // Some vendors write them into every token, and the mock those of its own user.
+    for name in PERSONAL {
+        if token.claim_value(name).is_some() {
+            token = match user.claims.get(name) {
+                Some(own) => token.claim(name, own),
+                None => token.without(name),
+            };
         }
     }
     token
 }
+
+/// Claims about a person that tokens of a mock issuer may have.
+const PERSONAL: [&str; 7] = [
+    "name",
+    "given_name",
+    "family_name",
+    "nickname",
+    "picture",
+    "email",
+    "email_verified",
+];
 
 /// The left half of the hash of the algorithm (OpenID Connect Core section 3.1.3.6).
 fn at_hash(algorithm: Algorithm, access_token: &str) -> String {

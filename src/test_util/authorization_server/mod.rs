@@ -17,9 +17,11 @@ mod logout_tokens;
 mod grants;
 mod endpoints;
 mod served;
+mod tls_peer;
 mod builder;
 
 pub use accounts::{Accounts, TestClient, TestUser};
 pub use builder::{AuthorizationServer, AuthorizationServerDanger};
 pub use error::AuthorizationServerError;
 pub use served::ServedAuthorizationServer;
+pub use tls_peer::TlsPeer;

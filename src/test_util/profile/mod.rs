@@ -184,7 +184,7 @@ impl Profile {
     }
 
     /// Sets the roles.
-    pub(super) fn set_roles(&self, claims: &mut Map<String, Value>, roles: Vec<String>) {
+    pub(super) fn set_roles(&self, claims: &mut Map<String, Value>, roles: &[String]) {
         match self {
             Self::Keycloak { .. } => {
                 claims.insert("realm_access".into(), json!({ "roles": roles }))

@@ -18,7 +18,7 @@ const NARROW = { width: 360, height: 740 };
 const MISSIONS = "GET /app/workspaces/acme-prod/missions";
 
 const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: [
     // Chromium's sandbox wants a user other than root.
     ...process.getuid() === 0 ? ["--no-sandbox"] : [],

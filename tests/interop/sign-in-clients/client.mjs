@@ -124,6 +124,12 @@ function keep(tokens) {
   return rotated;
 }
 
+// The `error` of the server. Where a response has a challenge the libraries throw it, and leave its body unread.
+async function told(error) {
+  if (error.name !== 'WWWAuthenticateChallengeError') return error.error;
+  return (await error.response.json()).error;
+}
+
 const commands = {
   'sign-in': (issuer, id, redirect, scope) => library.signIn(issuer, id, redirect, scope.replaceAll('+', ' ')),
   callback: async (url) => {
@@ -159,7 +165,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     answer = await commands[verb](...words);
   } catch (error) {
-    answer = error.error ?? `${error.stack} ${error.cause?.stack ?? ''}`.replaceAll('\n', ' ');
+    answer = (await told(error)) ?? `${error.stack} ${error.cause?.stack ?? ''}`.replaceAll('\n', ' ');
   }
   console.log(`answer ${answer}`);
 }

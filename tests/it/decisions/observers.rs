@@ -17,7 +17,7 @@ use portcullis::test_util::MockIssuer;
 use portcullis::{
     AccessToken, Identity, InRole, Issuer, ResourceServer, Scoped, TenantClaims, WorkspaceAccess,
 };
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 use super::Decisions;
 use crate::support::{API, Requests as _, TestApp, builder};
@@ -203,6 +203,82 @@ async fn decision_of_the_innermost_layer_counts_alone() {
     let expired = token.expired().sign();
     assert_eq!(app.verdict(&expired).await, "401 invalid_token expired");
     assert_eq!(decisions.take(), ["refused layer expired"]);
+}
+
+/// A service between two layers that sends each request again, so often in all.
+#[derive(Clone)]
+struct Repeating<S>(S, usize);
+
+impl<S> Service<Request<Body>> for Repeating<S>
+where
+    S: Service<Request<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Response: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), S::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self(inner, times) = self.clone();
+        Box::pin(async move {
+            let (parts, _) = request.into_parts();
+            let again = || Request::from_parts(parts.clone(), Body::empty());
+            for _ in 1..times {
+                let _ = inner.clone().oneshot(again()).await;
+            }
+            inner.oneshot(again()).await
+        })
+    }
+}
+
+#[tokio::test]
+async fn decision_of_a_request_that_is_repeated_between_two_layers_is_told_once() {
+    let issuer = MockIssuer::new();
+    let (server, decisions) = watched(&issuer);
+    let calls = Arc::new(Mutex::new(0));
+    let handler = get({
+        let calls = Arc::clone(&calls);
+        async move |token: AccessToken| {
+            *calls.lock().expect("no panic") += 1;
+            // The first answer is a refusal, the last one is not.
+            let is_first = *calls.lock().expect("no panic") == 1;
+            let is_missing = is_first && token.id() == Some("fails-first");
+            (!is_missing)
+                .then_some(())
+                .ok_or(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    });
+    let writers = get(async |_: Scoped<Write>| {});
+    let inner = Router::new()
+        .route("/", handler)
+        .route("/guarded", writers)
+        .route_layer(server.authenticate());
+    for times in [1, 2, 3] {
+        let between = tower::layer::layer_fn(move |inner| Repeating(inner, times));
+        let app = inner.clone().layer(between);
+        let app = app.layer(server.authenticate().optional());
+        let token = issuer.token();
+        for id in ["fails-first", "good"] {
+            *calls.lock().expect("no panic") = 0;
+            let token = token.clone().claim("jti", id).sign();
+            app.verdict(&token).await;
+            assert_eq!(decisions.take(), [ADMITTED], "{times} {id}");
+        }
+        let refused = app.get("/guarded", &token.sign()).await.verdict();
+        assert_eq!(refused, "403 insufficient_scope");
+        let told = decisions.take();
+        assert_eq!(told, ["refused guard insufficient_scope"], "{times}");
+        assert_eq!(app.send("/", &[]).await.verdict(), "401 missing_token");
+        assert_eq!(decisions.take(), ["refused layer missing_token"], "{times}");
+    }
 }
 
 #[tokio::test]

@@ -25,8 +25,8 @@ use axum::response::Response;
 use axum::routing::get;
 use http::HeaderMap;
 use portcullis::binding::{Binding, Dpop};
-use portcullis::test_util::{ManualClock, MockIssuer};
-use portcullis::{AccessToken, Issuer, RejectionKind};
+use portcullis::test_util::{AuthorizationServer, ManualClock, MockIssuer, TestClient};
+use portcullis::{AccessToken, Algorithm, Issuer, RejectionKind};
 use serde_json::json;
 
 use super::house::{Foreign, builder, clock, serve_at, socket};
@@ -246,6 +246,40 @@ async fn clients_are_admitted_with_the_bound_tokens_that_they_get_from_oidc_prov
                 let line = site.run(&mut client, verb).await;
                 assert!(line.contains(seen), "{library}, {resource}: {line}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs dpop-clients, requests-oauth2client from tests/interop/install"]
+async fn clients_are_admitted_with_the_bound_tokens_of_the_development_server() {
+    let clock = clock();
+    for (library, nonces) in [
+        ("oauth4webapi", false), // With nonces, to send the request again is left to its user.
+        ("openid-client", false),
+        ("openid-client", true),
+        ("requests-oauth2client", false),
+        ("requests-oauth2client", true),
+    ] {
+        let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+        let machine = TestClient::confidential("machine", "machine-secret").audiences([API]);
+        let server = AuthorizationServer::new(issuer).client(machine);
+        let server = if nonces { server.dpop_nonces() } else { server };
+        let server = server.serve().await.expect("a free port");
+        let site = Site::start(server.trusted(), Dpop::accepted(), &clock).await;
+        let mut client = match library {
+            "requests-oauth2client" => Foreign::requests_oauth2client().await,
+            library => Foreign::dpop_client(library).await,
+        };
+        let grant = format!("grant {} {API}", server.url());
+        let token_type = client.command(&grant).await;
+        assert!(
+            token_type.eq_ignore_ascii_case("DPoP"),
+            "{library}: {token_type}"
+        );
+        for (verb, seen) in [("get", "200 <- 200"), ("stolen", "<- 401 binding DPoP")] {
+            let line = site.run(&mut client, verb).await;
+            assert!(line.contains(seen), "{library}: {line}");
         }
     }
 }

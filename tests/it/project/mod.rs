@@ -2,4 +2,5 @@
 
 mod configuration;
 mod layout;
+mod lock_files;
 mod manual;

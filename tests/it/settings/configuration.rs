@@ -9,7 +9,7 @@ use portcullis::test_util::MockIssuer;
 use portcullis::{Algorithm, ResourceServer};
 use serde_json::{Value, json};
 
-use crate::support::{Requests as _, TestApp};
+use crate::support::{API, Requests as _, TestApp};
 
 const TOML: &str = r#"
 resource = "https://api.example.com"
@@ -579,6 +579,33 @@ fn configuration_survives_every_cut() {
             Configuration::deserialize_from(&mut reader).is_err(),
             "{end}"
         );
+    }
+}
+
+#[test]
+fn configuration_error_is_one_line_whatever_the_names_and_values_are() {
+    for (file, path, text) in [
+        (
+            json!({ "resource": API, "a\n\u{1b}[2J\u{202e}b": 1 }),
+            "a\\n\\u{1b}[2J\\u{202e}b",
+            "there is no member of this name",
+        ),
+        (
+            json!({ "resource": API, "issuer": [{ "oidc": "https://id.example.com", "leeway": "1\r\u{1b}parsecs" }] }),
+            "issuer[0].leeway",
+            "`1\\r\\u{1b}parsecs` is not",
+        ),
+        // The twin: what is no control character stays.
+        (
+            json!({ "resource": API, "é \"x\" 'y'": 1 }),
+            "é \"x\" 'y'",
+            "there is no member of this name",
+        ),
+    ] {
+        let error = Configuration::deserialize_from(file).expect_err("a mistake");
+        assert_eq!(error.path(), path);
+        assert!(error.problem().contains(text), "{error}");
+        assert!(!error.to_string().contains(char::is_control), "{error}");
     }
 }
 

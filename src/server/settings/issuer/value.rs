@@ -1,7 +1,7 @@
 //! A trusted authorization server and its settings.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::model::algorithm::Algorithm;
@@ -127,6 +127,28 @@ pub struct Issuer {
     pub(in crate::server) userinfo_location: Option<UserInfoLocation>,
 }
 
+/// The default paths of claims.
+struct DefaultPaths {
+    audience: ClaimPath,
+    scope: ClaimPath,
+    roles: ClaimPath,
+    groups: ClaimPath,
+    acr: ClaimPath,
+    actor: ClaimPath,
+    subject: ClaimPath,
+}
+
+/// One for all issuers, which share the memory.
+static DEFAULT_PATHS: LazyLock<DefaultPaths> = LazyLock::new(|| DefaultPaths {
+    audience: "aud".into(),
+    scope: "scope".into(),
+    roles: "roles".into(),
+    groups: "groups".into(),
+    acr: "acr".into(),
+    actor: "act".into(),
+    subject: "sub".into(),
+});
+
 /// What becomes of the proxies that the environment names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Proxies {
@@ -245,6 +267,7 @@ impl Issuer {
     }
 
     pub(in crate::server) fn new(kind: IssuerKind) -> Self {
+        let paths = &*DEFAULT_PATHS;
         Self {
             kind,
             aliases: Vec::new(),
@@ -263,23 +286,23 @@ impl Issuer {
             roots: Vec::new(),
             proxies: Proxies::Ignored,
             access: KeyAccess::default(),
-            audience_claim: "aud".into(),
+            audience_claim: paths.audience.clone(),
             client_ids: Vec::new(),
             types: Vec::new(),
             token_uses: Vec::new(),
             bears_id_token_marks: false,
             required_claims: Vec::new(),
             required_headers: Vec::new(),
-            scope_claim: "scope".into(),
+            scope_claim: paths.scope.clone(),
             scope_hierarchy: ScopeHierarchy::new(),
             scope_closure: Ok(None),
-            roles_claim: "roles".into(),
-            groups_claim: "groups".into(),
+            roles_claim: paths.roles.clone(),
+            groups_claim: paths.groups.clone(),
             name_forms: NameForms::default(),
-            acr_claim: "acr".into(),
-            actor_claim: "act".into(),
+            acr_claim: paths.acr.clone(),
+            actor_claim: paths.actor.clone(),
             max_actors: 4,
-            subject_claim: "sub".into(),
+            subject_claim: paths.subject.clone(),
             client_id_claim: None,
             leeway: Duration::from_secs(30),
             logout_clients: Vec::new(),

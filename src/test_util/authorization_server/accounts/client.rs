@@ -69,6 +69,9 @@ pub(super) const AUTHENTICATION_METHODS: &[&str] = &[
     "self_signed_tls_client_auth",
 ];
 
+/// RFC 8705 s2.
+const CERTIFICATE_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
+
 impl TestClient {
     /// A public client, such as a single-page or mobile application: it has no secret.
     pub fn public(id: impl Into<String>) -> Self {
@@ -172,7 +175,9 @@ impl TestClient {
     }
 
     /// The SHA-256 thumbprint of its certificate for mutual TLS, base64url without padding (RFC 8705
-    /// section 3.1). Default: none.
+    /// section 3.1). Its tokens are bound to the certificate where it shows it. With
+    /// [`token_endpoint_auth_method`](Self::token_endpoint_auth_method) `tls_client_auth` or
+    /// `self_signed_tls_client_auth` the certificate authenticates it, too. Default: none.
     pub fn certificate_thumbprint(mut self, thumbprint: impl Into<String>) -> Self {
         self.certificate_thumbprint = Some(thumbprint.into());
         self
@@ -198,7 +203,7 @@ impl TestClient {
             Some(all) => all.iter().any(|one| one == grant_type),
             None => match grant_type {
                 AUTHORIZATION_CODE | REFRESH_TOKEN => true,
-                CLIENT_CREDENTIALS => self.secret.is_some(),
+                CLIENT_CREDENTIALS => !self.is_public(),
                 _ => false,
             },
         }
@@ -211,6 +216,12 @@ impl TestClient {
             (None, Some(_)) => matches!(method, "client_secret_basic" | "client_secret_post"),
             (None, None) => method == "none",
         }
+    }
+
+    /// The method by which its certificate authenticates it, where it is registered for one.
+    pub(in crate::test_util) fn certificate_method(&self) -> Option<&str> {
+        let method = self.token_endpoint_auth_method.as_deref();
+        method.filter(|method| CERTIFICATE_METHODS.contains(method))
     }
 
     /// Whether it has nothing to authenticate with.
@@ -260,6 +271,10 @@ impl TestClient {
                     format!("`{method}` needs a `secret`"),
                 ));
             }
+        }
+        if self.certificate_method().is_some() && self.certificate_thumbprint.is_none() {
+            let problem = "mutual TLS needs a `certificate_thumbprint`";
+            return Err(("token_endpoint_auth_method", problem.into()));
         }
         // RFC 6749 s4.4: for confidential clients alone.
         if self.is_public() && self.may_use(CLIENT_CREDENTIALS) {

@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(place("\"e\": 1"), "d.e");
         assert_eq!(path("", 1, 0), "");
         assert_eq!(path("{", 9, 9), "");
-        assert_eq!(find(text, "a[1].c"), Some((1, 22)));
+        assert_eq!(find(text, "a[1].c"), Some((1, 26)));
         assert_eq!(find(text, "d.e"), Some((2, 8)));
         assert_eq!(find(text, "d.f"), None);
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use serde_json::json;
+use http::{Method, StatusCode, Uri};
+use serde_json::{Map, json};
 
+use crate::Algorithm;
 use crate::test_util::authorization_server::grants;
 use crate::test_util::authorization_server::request::json_response;
 use crate::test_util::authorization_server::state::Server;
@@ -21,12 +22,19 @@ pub(in crate::test_util) fn document(server: &Server) -> serde_json::Value {
     let url = |path: &str| format!("{}{path}", server.url);
     let methods = ["client_secret_basic", "client_secret_post"];
     let algorithm = server.issuer.default_algorithm();
-    json!({
+    let mut document = json!({
         "issuer": server.issuer.issuer(),
-        "jwks_uri": url("/jwks.json"),
+        "jwks_uri": url(&server.issuer.key_set_path()),
         "authorization_endpoint": url("/authorize"),
         "token_endpoint": url("/token"),
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": [
+            "none", "client_secret_basic", "client_secret_post", "tls_client_auth", "self_signed_tls_client_auth",
+        ],
+        "device_authorization_endpoint": url("/device_authorization"),
+        // RFC 9449 s5.1.
+        "dpop_signing_alg_values_supported": Algorithm::all().map(Algorithm::as_str).collect::<Vec<_>>(),
+        // RFC 8705 s3.3.
+        "tls_client_certificate_bound_access_tokens": true,
         "userinfo_endpoint": url("/userinfo"),
         "revocation_endpoint": url("/revoke"),
         "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
@@ -56,7 +64,51 @@ pub(in crate::test_util) fn document(server: &Server) -> serde_json::Value {
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
-    })
+    });
+    // RFC 8705 s5: with TLS, certificates are asked for at every endpoint.
+    let aliases = [
+        "token_endpoint",
+        "revocation_endpoint",
+        "introspection_endpoint",
+        "userinfo_endpoint",
+        "device_authorization_endpoint",
+    ];
+    let aliases: Map<_, _> = aliases
+        .into_iter()
+        .map(|name| {
+            (
+                name.to_owned(),
+                document.get(name).cloned().unwrap_or_default(),
+            )
+        })
+        .collect();
+    if let Some(members) = document
+        .as_object_mut()
+        .filter(|_| server.url.starts_with("https:"))
+    {
+        members.insert("mtls_endpoint_aliases".into(), aliases.into());
+    }
+    document
+}
+
+/// Metadata and the key set at the paths of vendors, such as `/realms/main/.well-known/openid-configuration`.
+pub(super) async fn at_a_vendors_path(
+    State(server): State<Arc<Server>>,
+    method: Method,
+    uri: Uri,
+) -> Response {
+    let path = uri.path();
+    if method != Method::GET {
+        StatusCode::NOT_FOUND.into_response()
+    } else if path.ends_with("/.well-known/openid-configuration")
+        || path.starts_with("/.well-known/oauth-authorization-server/")
+    {
+        json_response(StatusCode::OK, &document(&server))
+    } else if path == server.issuer.key_set_path() {
+        key_set(State(server)).await
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
 }
 
 pub(super) async fn key_set(State(server): State<Arc<Server>>) -> Response {

@@ -4,6 +4,7 @@
 pub(super) mod discovery;
 mod token;
 pub(super) mod authorize;
+mod device;
 mod revocation;
 mod introspection;
 mod userinfo;
@@ -33,12 +34,15 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
         )
         .route("/jwks.json", get(discovery::key_set))
         .route("/.well-known/jwks.json", get(discovery::key_set))
+        .fallback(discovery::at_a_vendors_path)
         .route(
             "/authorize",
             get(authorize::authorize).post(authorize::authorize),
         )
         .route("/login", post(authorize::login))
         .route("/token", post(token::token))
+        .route("/device_authorization", post(device::device_authorization))
+        .route("/device", get(device::show).post(device::decide))
         .route("/revoke", post(revocation::revoke))
         .route("/introspect", post(introspection::introspect))
         .route(

@@ -13,10 +13,14 @@ use crate::test_util::authorization_server::request::{Form, OAuthError};
 use crate::test_util::authorization_server::state::Server;
 
 pub(super) async fn token(State(server): State<Arc<Server>>, request: Request) -> Response {
-    match answer(&server, request).await {
+    let mut response = match answer(&server, request).await {
         Ok(response) => response.into_http(),
         Err(error) => error.into_response(),
-    }
+    };
+    server
+        .proofs
+        .add_nonce(response.headers_mut(), server.now());
+    response
 }
 
 async fn answer(server: &Server, request: Request) -> Result<TokenResponse, OAuthError> {

@@ -8,11 +8,12 @@ mod authorization_code;
 mod client_credentials;
 mod refresh_token;
 mod token_exchange;
+mod device_code;
 
 pub(super) use token_request::TokenRequest;
 
 use super::accounts::client::{
-    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, TOKEN_EXCHANGE,
+    AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, REFRESH_TOKEN, TOKEN_EXCHANGE,
 };
 use super::issue::TokenResponse;
 use super::request::{AuthenticatedClient, OAuthError};
@@ -24,6 +25,7 @@ pub(super) const SUPPORTED: &[&str] = &[
     CLIENT_CREDENTIALS,
     REFRESH_TOKEN,
     TOKEN_EXCHANGE,
+    DEVICE_CODE,
 ];
 
 /// Exchanges a grant for tokens.
@@ -49,6 +51,7 @@ pub(super) fn exchange(
         AUTHORIZATION_CODE => authorization_code::exchange(server, client, request),
         CLIENT_CREDENTIALS => client_credentials::exchange(server, client, request),
         TOKEN_EXCHANGE => token_exchange::exchange(server, client, request),
+        DEVICE_CODE => device_code::exchange(server, client, request),
         _ => refresh_token::exchange(server, client, request),
     }
 }

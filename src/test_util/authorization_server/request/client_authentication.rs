@@ -2,6 +2,8 @@
 //!
 //! 1. A client uses the method that it is registered for, and one method in a request.
 //! 2. An unknown client and a wrong secret look alike.
+//! 3. A client that is registered for mutual TLS is known by the certificate of its connection (RFC 8705 section
+//!    2).
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::client_certificate::own_certificate;
 use super::form::Form;
 use super::oauth_error::OAuthError;
 use crate::test_util::authorization_server::accounts::TestClient;
@@ -67,12 +70,17 @@ pub(in crate::test_util) async fn authenticate(
     };
     let unknown = || OAuthError::invalid_client("the client is unknown, or its secret is wrong");
     let client = server.client(id).await.ok_or_else(unknown)?;
+    let by_certificate = || {
+        let registered = client.certificate_method().filter(|_| method == "none")?;
+        own_certificate(&client, head).map(|_| registered)
+    };
+    let method = by_certificate().unwrap_or(method);
     if !client.authenticates_by(method) {
         return Err(OAuthError::invalid_client(format!(
             "the client may not authenticate by `{method}`"
         )));
     }
-    if method != "none" && secret != client.secret.as_deref() {
+    if method.starts_with("client_secret") && secret != client.secret.as_deref() {
         return Err(unknown());
     }
     Ok(AuthenticatedClient(client))

@@ -3,6 +3,7 @@
 // In the order in which they may name each other.
 pub(super) mod oauth_error;
 pub(super) mod form;
+mod client_certificate;
 pub(super) mod client_authentication;
 pub(super) mod sender_constraint;
 

@@ -59,7 +59,6 @@ pub(in crate::test_util) struct Grant {
 
 /// The key that a token is bound to: the member of `cnf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(dead_code)] // Made by the checks of proofs and certificates.
 pub(in crate::test_util) enum Confirmation {
     /// `jkt`: a DPoP key (RFC 9449 section 6.1).
     DpopKey(Box<str>),

@@ -6,8 +6,12 @@
 // In the order in which they may name each other.
 mod grant;
 mod refresh_token;
+mod device;
+mod proof_rules;
 
+pub(super) use device::{Device, DeviceDecision};
 pub(super) use grant::{Authentication, Code, Confirmation, Grant, Session};
+pub(super) use proof_rules::{ProofFault, ProofRules};
 pub(super) use refresh_token::RefreshTokenId;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +35,8 @@ pub(super) struct Server {
     pub(super) settings: Settings,
     /// The key of the MACs in refresh tokens and login forms.
     pub(super) secret: Vec<u8>,
+    /// How DPoP proofs are checked.
+    pub(super) proofs: ProofRules,
     pub(super) faults: watch::Sender<Faults>,
     pub(super) requests: watch::Sender<BTreeMap<Endpoint, usize>>,
     state: Mutex<State>,
@@ -60,6 +66,8 @@ pub(super) struct State {
     /// By the digest of the code.
     pub(super) codes: ExpiringMap<Vec<u8>, Code>,
     pub(super) grants: ExpiringMap<u64, Grant>,
+    /// By the digest of the device code.
+    pub(super) devices: ExpiringMap<Vec<u8>, Device>,
     grants_begun: u64,
 }
 
@@ -72,6 +80,7 @@ pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 const MAX_SESSIONS: usize = 20_000;
 const MAX_CODES: usize = 10_000;
+const MAX_DEVICES: usize = 1_000;
 const MAX_GRANTS: usize = 50_000;
 const MAX_REGISTERED_CLIENTS: usize = 1_000;
 
@@ -103,9 +112,11 @@ impl Server {
             sessions: ExpiringMap::new(MAX_SESSIONS),
             codes: ExpiringMap::new(MAX_CODES),
             grants: ExpiringMap::new(MAX_GRANTS),
+            devices: ExpiringMap::new(MAX_DEVICES),
             grants_begun: 0,
         };
         Self {
+            proofs: ProofRules::new(&url, settings.dpop_nonces),
             issuer,
             url,
             settings,

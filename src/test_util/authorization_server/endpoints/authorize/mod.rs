@@ -9,7 +9,7 @@
 mod request;
 pub(super) mod page;
 mod response;
-mod sign_in;
+pub(super) mod sign_in;
 
 use std::sync::Arc;
 

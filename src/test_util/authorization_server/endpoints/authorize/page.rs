@@ -191,7 +191,7 @@ pub(in crate::test_util) fn page(
 }
 
 /// The template with each `{{name}}` replaced, in one pass: values are not templates.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(in crate::test_util) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {

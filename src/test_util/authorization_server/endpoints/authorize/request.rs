@@ -144,9 +144,16 @@ impl Details {
             ));
         }
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if challenge.len() != 43 || !challenge.bytes().all(base64url) {
+        let digest = |text: &str| text.len() == 43 && text.bytes().all(base64url);
+        if !digest(challenge) {
             return Err(OAuthError::invalid_request(
                 "`code_challenge` is no SHA-256 digest in base64url",
+            ));
+        }
+        // RFC 9449 s10, RFC 7638.
+        if !form.get("dpop_jkt").is_none_or(digest) {
+            return Err(OAuthError::invalid_request(
+                "`dpop_jkt` is no thumbprint of a key",
             ));
         }
         let prompt = words(form.get("prompt"));

@@ -22,13 +22,13 @@ const LOGIN: &str = "as_login";
 
 /// What a browser brings: its cookies.
 #[derive(Default)]
-pub(super) struct Browser {
+pub(in crate::test_util) struct Browser {
     session: Option<String>,
     login: Option<String>,
 }
 
 impl Browser {
-    pub(super) fn of(server: &Server, headers: &HeaderMap) -> Self {
+    pub(in crate::test_util) fn of(server: &Server, headers: &HeaderMap) -> Self {
         Self {
             session: cookie(headers, &named(server, SESSION)),
             login: cookie(headers, &named(server, LOGIN)),
@@ -108,12 +108,12 @@ impl Browser {
     }
 
     /// The value of the cookie that goes with the login form.
-    pub(super) fn login_cookie(&self) -> String {
+    pub(in crate::test_util) fn login_cookie(&self) -> String {
         self.login.clone().unwrap_or_else(|| random_text(32))
     }
 
     /// Whether this browser got the form from here.
-    pub(super) fn sent_form(
+    pub(in crate::test_util) fn sent_form(
         &self,
         server: &Server,
         headers: &HeaderMap,
@@ -133,13 +133,13 @@ impl Browser {
 }
 
 /// What the login form carries: a MAC of the cookie and the request.
-pub(super) fn csrf(server: &Server, cookie: &str, query: &str) -> String {
+pub(in crate::test_util) fn csrf(server: &Server, cookie: &str, query: &str) -> String {
     let text = format!("login form\n{cookie}\n{query}");
     URL_SAFE_NO_PAD.encode(hmac_sha256(&server.secret, text.as_bytes()))
 }
 
 /// The user that was picked or typed; the error is a sentence.
-pub(super) fn chosen_user(
+pub(in crate::test_util) fn chosen_user(
     server: &Server,
     subject: Option<&str>,
     typed: Option<&str>,
@@ -159,7 +159,11 @@ pub(super) fn set_session_cookie(server: &Server, response: &mut Response, sid: 
     set_cookie(server, response, &named(server, SESSION), sid, "");
 }
 
-pub(super) fn set_login_cookie(server: &Server, response: &mut Response, value: &str) {
+pub(in crate::test_util) fn set_login_cookie(
+    server: &Server,
+    response: &mut Response,
+    value: &str,
+) {
     set_cookie(server, response, &named(server, LOGIN), value, "");
 }
 
