@@ -6,7 +6,6 @@
 // In the order in which they may name each other.
 mod grant;
 mod refresh_token;
-mod client_id_metadata;
 mod device;
 mod proof_rules;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Server;
+use super::state::Server;
 use crate::test_util::authorization_server::accounts::TestClient;
 use crate::test_util::authorization_server::accounts::client_metadata::client_of;
 use crate::test_util::authorization_server::outgoing::{fetch_json, is_allowed};
