@@ -8,7 +8,12 @@
 //! * `sessions`: 10,000 sign-ins, each with a session, a grant, a refresh token, an access token and an ID token,
 //!   and the resident memory of the server after them; goal at most 30 MB.
 
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // A benchmark fails loudly.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

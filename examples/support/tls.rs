@@ -1,4 +1,4 @@
-//! TLS for the development authorization server, with client certificates for whoever has one.
+//! TLS for the development authorization server, with the certificates of clients.
 //!
 //! 1. A client may show any certificate: which one is a client's own is decided by the authorization server, by its
 //!    thumbprint (RFC 8705 section 2.2). The handshake shows that the client has the private key.

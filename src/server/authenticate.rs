@@ -1,9 +1,12 @@
-//! The decision on a request, in order, in one file.
+//! The decision on a request, in order.
+
+mod check_sender;
+#[cfg(feature = "jwks")]
+mod restart;
+mod trust_domain;
 
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
-#[cfg(feature = "jwks")]
-use std::time::Duration;
 
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
 use crate::model::time::UnixTime;
@@ -14,12 +17,8 @@ use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
 use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
-use crate::server::decide::decision::PendingDecision;
-#[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
-#[cfg(feature = "redis")]
-use crate::server::decide::sender::CheckedSender;
 use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
@@ -27,23 +26,12 @@ use crate::server::observe::check_time;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
-use crate::verify::claims::spiffe_id::trust_domain;
-use crate::verify::dpop::proof::ClientKey;
 use crate::verify::identity::resolve::identify;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
-use crate::verify::policy::issuer_policy::Profile;
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::TokenSources;
-
-/// How often a decision that waits is begun anew, each time since its issuer was replaced meanwhile.
-#[cfg(feature = "jwks")]
-const MOST_RESTARTS: usize = 16;
-
-/// For a request whose issuer was replaced more often than that.
-#[cfg(feature = "jwks")]
-const RETRY_SOON: Duration = Duration::from_secs(1);
 
 impl ResourceServer {
     /// Authenticates a request. Synchronous and without I/O; without a lock, except where a key is
@@ -93,109 +81,6 @@ impl ResourceServer {
                 Ok(Decision::Pending(pending))
             }
         }
-    }
-
-    /// Checks the status of a verified token, and then the sender.
-    fn check_further(
-        &self,
-        verified: SharedRequest,
-        sender: Sender,
-        credential: Credential<'_>,
-    ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
-        #[cfg(not(feature = "jwks"))]
-        let _ = credential;
-        match self.check_status(verified)? {
-            Decision::Done(verified) => self.check_sender(verified, sender),
-            #[cfg(feature = "jwks")]
-            Decision::Pending(pending) => {
-                let pending = self.restart_if_replaced(pending, credential);
-                let server = self.clone();
-                let pending = pending.and_then(move |v| server.check_sender(v, sender));
-                Ok(Decision::Pending(pending))
-            }
-        }
-    }
-
-    /// Decides anew, by the newest rules, where the rules of the issuer are replaced while the decision
-    /// waits; so a replacement never costs a request its answer.
-    #[cfg(feature = "jwks")]
-    fn restart_if_replaced(
-        &self,
-        pending: PendingDecision<SharedRequest>,
-        credential: Credential<'_>,
-    ) -> PendingDecision<SharedRequest> {
-        let (server, token) = (self.clone(), credential.into_owned());
-        PendingDecision::new(async move {
-            let mut pending = pending;
-            for _ in 0..=MOST_RESTARTS {
-                let issuer = pending.issuer().cloned();
-                let outcome = pending.finish().await;
-                if issuer.is_none_or(|issuer| issuer.is_live()) {
-                    return outcome.map(Decision::Done);
-                }
-                let decision = match server.decide_credential(token.borrow())? {
-                    Decision::Done(verified) => server.check_status(verified)?,
-                    Decision::Pending(next) => {
-                        let server = server.clone();
-                        Decision::Pending(next.and_then(move |v| server.check_status(v)))
-                    }
-                };
-                match decision {
-                    Decision::Done(verified) => return Ok(Decision::Done(verified)),
-                    Decision::Pending(next) => pending = next,
-                }
-            }
-            // Rules that are gone decide nothing.
-            Err(Rejection::unavailable(Outage::KeyUnconfirmed, RETRY_SOON))
-        })
-    }
-
-    /// What the request shows of its sender. `known` is the key that was kept with the token.
-    #[inline(never)]
-    pub(in crate::server) fn sender(
-        &self,
-        request: RequestParts<'_>,
-        credential: Credential<'_>,
-        used_proof: Option<ProofFingerprint>,
-        known: Option<&ClientKey>,
-    ) -> Sender {
-        let rules = self.0.dpop.as_ref();
-        let now = self.0.clock.now();
-        with_scratch(|scratch| {
-            Sender::of(request, credential, used_proof, rules, known, now, scratch)
-        })
-    }
-
-    /// Checks the sender of a verified token, which uses its proof up.
-    fn check_sender(
-        &self,
-        verified: SharedRequest,
-        sender: Sender,
-    ) -> Result<Decision<AuthenticatedRequest>, Rejection> {
-        let now = Now::of(&*self.0.clock);
-        let checked = sender::check(verified, sender, self.0.dpop.as_ref(), now)?;
-        #[cfg(feature = "redis")]
-        if let Some(pending) = self.look_up_shared(&checked) {
-            return Ok(Decision::Pending(pending));
-        }
-        Ok(Decision::Done(checked.request))
-    }
-
-    /// Where instances share a store, the look-up of the proof there.
-    #[cfg(feature = "redis")]
-    fn look_up_shared(
-        &self,
-        checked: &CheckedSender,
-    ) -> Option<PendingDecision<AuthenticatedRequest>> {
-        let proof = checked.proof.as_ref()?;
-        let rules = self.0.dpop.as_ref()?;
-        let store = rules.store.as_ref()?;
-        let proofs = &self.0.shared.as_ref()?.proofs;
-        let id = (&proof.thumbprint, proof.id.as_bytes());
-        let lookup = proofs.use_once(id, rules.proofs.longest_life());
-        let request = checked.request.clone();
-        let outcome = sender::check_shared(lookup, store.outage, request);
-        Some(PendingDecision::new(outcome))
     }
 
     /// Both phases. A cached token skips the first, and never the second.
@@ -356,33 +241,6 @@ impl ResourceServer {
         }
         let decision = authority.verify(unverified, verified_request);
         self.check_connection(authority, decision)
-    }
-
-    /// The issuer of a workload's token without `iss`: the trust domain of its subject, where that is
-    /// configured (SPIFFE JWT-SVID section 3).
-    ///
-    /// # Errors
-    ///
-    /// The trust domain is not configured, and others are.
-    #[cold]
-    pub(in crate::server) fn trust_domain_of(
-        &self,
-        registry: &Registry,
-        unverified: &Unverified<'_>,
-    ) -> Result<Option<String>, Rejection> {
-        let is_spiffe =
-            |authority: &Arc<IssuerAuthority>| authority.rules.profile == Profile::Spiffe;
-        let subject = unverified.subject_without_issuer();
-        let Some(domain) = subject.as_deref().and_then(trust_domain) else {
-            return Ok(None);
-        };
-        if registry.authorities.get(domain).is_some_and(is_spiffe) {
-            return Ok(Some(domain.to_owned()));
-        }
-        if registry.authorities.values().any(is_spiffe) {
-            return Err(unknown_issuer(domain, self.0.shows_unknown_issuers).into());
-        }
-        Ok(None)
     }
 
     /// Phase two: what is decided anew on every request.

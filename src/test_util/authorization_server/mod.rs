@@ -10,6 +10,7 @@ mod error;
 mod accounts;
 mod outgoing;
 mod state;
+mod client_id_metadata;
 mod request;
 mod issue;
 mod logout_tokens;

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::test_util::extraction::refusal::ExtractionRefusal;
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::proof::DpopKey;
 use crate::test_util::token::TokenBuilder;
@@ -143,7 +144,7 @@ impl TokenBuilder {
     /// The refusal of the layer or of the extractor.
     pub fn try_extract<T: axum::extract::FromRequestParts<()> + Send + 'static>(
         &self,
-    ) -> Result<T, super::ExtractionRefusal> {
+    ) -> Result<T, ExtractionRefusal> {
         self.extraction().try_extract()
     }
 

@@ -9,7 +9,7 @@
 use serde_json::{Map, Value, json};
 
 use super::ids::{okta_id, random_base64url, random_id, stable_uuid};
-use super::{Kind, Profile};
+use super::kinds::{Kind, Profile};
 use crate::time::UnixTime;
 
 /// What a token is about.

@@ -8,37 +8,16 @@
 
 // In the order in which they may name each other.
 pub(super) mod ids;
+mod kinds;
 mod claims;
 
 use serde_json::{Map, Value, json};
 
 pub(super) use claims::{Facts, SIGN_IN_SCOPE};
+pub(super) use kinds::{Kind, Profile};
 
 use self::ids::{base64url, stable_uuid};
 use super::keys::random_bytes;
-
-/// A kind of issuer.
-#[derive(Clone)]
-pub(super) enum Profile {
-    Oidc,
-    Rfc9068,
-    Cognito { region: String, pool: String },
-    Keycloak { base_url: String, realm: String },
-    Entra { tenant: String },
-    Auth0 { domain: String },
-    Okta { domain: String, server: String },
-}
-
-/// Which claims follow the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// An access token of a user.
-    Access,
-    /// An access token of a machine: the subject is the client.
-    Machine,
-    /// An ID token: the audience is the client.
-    Id,
-}
 
 impl Profile {
     /// The header's `typ`.

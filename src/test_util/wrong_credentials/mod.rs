@@ -8,9 +8,11 @@
 mod fault;
 mod expected;
 mod settings;
+mod step;
 mod sample;
 mod row;
 mod rows;
+mod names;
 mod run;
 
 pub use fault::{WrongCredentialsFault, WrongCredentialsFaults};

@@ -13,10 +13,10 @@ use tower_service::Service;
 use crate::test_util::proof::DpopKey;
 use crate::test_util::wrong_credentials::expected::Answer;
 use crate::test_util::wrong_credentials::fault::{WrongCredentialsFault, WrongCredentialsFaults};
-use crate::test_util::wrong_credentials::row::Step;
 use crate::test_util::wrong_credentials::rows;
 use crate::test_util::wrong_credentials::sample::Sample;
 use crate::test_util::wrong_credentials::settings::WrongCredentials;
+use crate::test_util::wrong_credentials::step::Step;
 
 /// The name of the good token in faults.
 const GOOD: &str = "good_token";

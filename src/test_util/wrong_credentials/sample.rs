@@ -10,8 +10,8 @@ use http::{HeaderName, HeaderValue, Request};
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::proof::{DpopKey, ProofBuilder};
 use crate::test_util::token::TokenBuilder;
-use crate::test_util::wrong_credentials::row::Step;
 use crate::test_util::wrong_credentials::settings::WrongCredentials;
+use crate::test_util::wrong_credentials::step::Step;
 
 /// One request of the check, without credentials, and the good token.
 pub(super) struct Sample<'c> {

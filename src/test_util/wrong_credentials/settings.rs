@@ -12,7 +12,6 @@ use crate::ResourceServer;
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::proof::DpopKey;
 use crate::test_util::token::TokenBuilder;
-use crate::test_util::wrong_credentials::rows;
 
 /// Sends an application every kind of wrong credential that this library knows, and finds each that is
 /// not answered as documented: by its status, the error code and the form of the challenge, `Cache-Control`,
@@ -85,11 +84,6 @@ impl WrongCredentials {
         }
     }
 
-    /// The names of all wrong credentials, in the order in which they are sent.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        rows::all().map(|row| row.name)
-    }
-
     /// Sends every credential to this path, by `GET`. Several calls add up.
     ///
     /// # Panics
@@ -152,30 +146,12 @@ impl WrongCredentials {
         self
     }
 
-    /// Leaves out the credential of this name, such as `token_in_cookie` where the application reads a
-    /// cookie on purpose.
-    ///
-    /// # Panics
-    ///
-    /// When there is no such name.
-    pub fn skip(mut self, name: &str) -> Self {
-        let known = Self::names().find(|known| *known == name);
-        let known = known.unwrap_or_else(|| unknown_name(name));
-        self.skipped.push(known);
-        self
-    }
-
     /// Changes every request before it is sent, such as by a `Host` or the extension
     /// [`ClientCertificate`](crate::binding::ClientCertificate).
     pub fn prepare(mut self, change: impl Fn(&mut Parts) + Send + Sync + 'static) -> Self {
         self.prepare = Some(Arc::new(change));
         self
     }
-}
-
-#[allow(clippy::panic)] // Documented.
-fn unknown_name(name: &str) -> &'static str {
-    panic!("there is no wrong credential `{name}`; see `WrongCredentials::names()`")
 }
 
 impl fmt::Debug for WrongCredentials {

@@ -5,5 +5,5 @@ pub(crate) mod store_keys;
 pub(crate) mod failure;
 pub(crate) mod state;
 mod stream_epoch;
-pub(crate) mod sync_stream;
+mod sync_stream;
 mod task;

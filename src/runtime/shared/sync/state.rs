@@ -27,7 +27,7 @@ use crate::runtime::shared::replica::key_role::KeyRole;
 use crate::runtime::shared::replica::pending_changes::PendingChanges;
 use crate::runtime::shared::store::address::Address;
 use crate::runtime::shared::sync::failure::SyncFailure;
-use crate::runtime::shared::sync::sync_stream::KeyAccess;
+use crate::runtime::shared::sync::store_keys::KeyAccess;
 use crate::runtime::util::backoff::Backoff;
 
 /// Bounds of the backoff.

@@ -1,4 +1,12 @@
-//! The keys in the store.
+//! The keys in the store, and the cluster key that they belong to.
+
+use crate::verify::crypto::sealed::SealedBox;
+
+/// A cluster key: its seals for revocations, and its keys in the store.
+pub(crate) struct KeyAccess {
+    pub(crate) seals: SealedBox,
+    pub(crate) keys: StoreKeys,
+}
 
 /// The keys of one namespace and one cluster key.
 pub(crate) struct StoreKeys {

@@ -12,8 +12,7 @@ use crate::runtime::shared::store::redis::Connection;
 use crate::runtime::shared::store::stream::StreamId;
 use crate::runtime::shared::sync::failure::SyncFailure;
 use crate::runtime::shared::sync::state::SyncState;
-use crate::runtime::shared::sync::store_keys::StoreKeys;
-use crate::runtime::shared::sync::sync_stream::KeyAccess;
+use crate::runtime::shared::sync::store_keys::{KeyAccess, StoreKeys};
 use crate::verify::crypto::random::random_u128;
 
 /// A stream whose last id is further ahead of the store's clock than this was tampered with.

@@ -6,16 +6,9 @@ use crate::runtime::shared::replica::codec;
 use crate::runtime::shared::replica::key_role::KeyRole;
 use crate::runtime::shared::replica::message::SyncMessage;
 use crate::runtime::shared::sync::state::SyncState;
-use crate::runtime::shared::sync::store_keys::StoreKeys;
+use crate::runtime::shared::sync::store_keys::KeyAccess;
 use crate::runtime::shared::sync::stream_epoch::StreamEpoch;
 use crate::runtime::shared::sync::stream_page::PageSize;
-use crate::verify::crypto::sealed::SealedBox;
-
-/// A cluster key: its seals for revocations, and its keys in the store.
-pub(crate) struct KeyAccess {
-    pub(crate) seals: SealedBox,
-    pub(crate) keys: StoreKeys,
-}
 
 /// The stream of one key.
 pub(super) struct SyncStream {

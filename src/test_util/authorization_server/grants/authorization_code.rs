@@ -47,7 +47,7 @@ pub(super) fn exchange(
         grant.confirmation.clone_from(&request.confirmation);
     }
     grant.refresh_expires_at = now.saturating_add(server.settings.refresh_token_lifetime);
-    let id = state.begin_grant(grant, now);
+    let id = state.begin_grant(*grant, now);
     state.use_code(&digest, id, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;
     let within = (&*grant.scope, &*resources);

@@ -33,7 +33,7 @@ pub(in crate::test_util) struct Code {
     /// The thumbprint of `dpop_jkt` (RFC 9449 section 10).
     pub(in crate::test_util) dpop_jkt: Option<Box<str>>,
     /// The grant; it is absent from the map of grants until the code has been used.
-    pub(in crate::test_util) grant: Option<Grant>,
+    pub(in crate::test_util) grant: Option<Box<Grant>>,
     /// The id of the grant, once the code has been used.
     pub(in crate::test_util) used_for: Option<u64>,
     pub(in crate::test_util) client: Arc<TestClient>,

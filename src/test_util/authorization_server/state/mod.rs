@@ -6,11 +6,9 @@
 // In the order in which they may name each other.
 mod grant;
 mod refresh_token;
-mod client_id_metadata;
 mod device;
 mod proof_rules;
 
-pub(super) use client_id_metadata::is_url;
 pub(super) use device::{Device, DeviceDecision};
 pub(super) use grant::{Authentication, Code, Confirmation, Grant, Session};
 pub(super) use proof_rules::{ProofFault, ProofRules};
@@ -219,6 +217,11 @@ impl Server {
         self.end_grants(&ended);
         Some(session)
     }
+}
+
+/// Whether an id can be that of a client id metadata document; those of registered clients are no URLs.
+pub(super) fn is_url(id: &str) -> bool {
+    id.contains("://")
 }
 
 impl State {

@@ -8,7 +8,8 @@ use crate::test_util::proof::DpopKey;
 use crate::test_util::wrong_credentials::expected::Expected::{
     InvalidDpopProof, InvalidToken, UseDpopNonce,
 };
-use crate::test_util::wrong_credentials::row::{Row, Step, row};
+use crate::test_util::wrong_credentials::row::{Row, row};
+use crate::test_util::wrong_credentials::step::Step;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::test_util::token::TokenBuilder;
 use crate::test_util::wrong_credentials::expected::Expected::InvalidToken;
-use crate::test_util::wrong_credentials::row::{Row, Step, row};
+use crate::test_util::wrong_credentials::row::{Row, row};
 use crate::test_util::wrong_credentials::sample::Sample;
+use crate::test_util::wrong_credentials::step::Step;
 
 pub(super) const ROWS: &[Row] = &[
     row("expired", InvalidToken, |s| s.token(&s.good().expired())),

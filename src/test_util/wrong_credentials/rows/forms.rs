@@ -113,7 +113,7 @@ pub(super) const ROWS: &[Row] = &[
 fn with_parts(
     s: &Sample<'_>,
     join: impl Fn([&str; 3]) -> String,
-) -> Option<Vec<crate::test_util::wrong_credentials::row::Step>> {
+) -> Option<Vec<crate::test_util::wrong_credentials::step::Step>> {
     let token = s.good().sign();
     let mut parts = token.split('.');
     let parts = [parts.next()?, parts.next()?, parts.next()?];

@@ -1,8 +1,9 @@
 //! Good tokens that do not suffice for these routes: by scope, tenant, context and kind of caller.
 
 use crate::test_util::wrong_credentials::expected::Expected::{Forbidden, InsufficientScope};
-use crate::test_util::wrong_credentials::row::{Row, Step, row};
+use crate::test_util::wrong_credentials::row::{Row, row};
 use crate::test_util::wrong_credentials::sample::Sample;
+use crate::test_util::wrong_credentials::step::Step;
 
 pub(super) const ROWS: &[Row] = &[
     row("scope_missing", InsufficientScope, |s| {

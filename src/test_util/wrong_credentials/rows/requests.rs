@@ -4,7 +4,8 @@
 use crate::test_util::wrong_credentials::expected::Expected::{
     InvalidRequest, InvalidToken, MissingToken,
 };
-use crate::test_util::wrong_credentials::row::{Row, Step, row};
+use crate::test_util::wrong_credentials::row::{Row, row};
+use crate::test_util::wrong_credentials::step::Step;
 
 pub(super) const ROWS: &[Row] = &[
     // RFC 6750 s3.1: nothing was sent, so there is no error code.

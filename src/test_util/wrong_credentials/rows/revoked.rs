@@ -4,8 +4,9 @@
 
 use crate::revocation::Revocation;
 use crate::test_util::wrong_credentials::expected::Expected::InvalidToken;
-use crate::test_util::wrong_credentials::row::{Row, Step, row};
+use crate::test_util::wrong_credentials::row::{Row, row};
 use crate::test_util::wrong_credentials::sample::Sample;
+use crate::test_util::wrong_credentials::step::Step;
 
 pub(super) const ROWS: &[Row] = &[
     row("revoked", InvalidToken, |s| {

@@ -57,7 +57,7 @@ pub(super) fn grant(
         challenge: request.code_challenge.into(),
         nonce: request.nonce.map(Into::into),
         dpop_jkt: request.dpop_jkt.map(Into::into),
-        grant: Some(grant),
+        grant: Some(Box::new(grant)),
         used_for: None,
         client: request.client,
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Server;
+use super::state::Server;
 use crate::test_util::authorization_server::accounts::TestClient;
 use crate::test_util::authorization_server::accounts::client_metadata::client_of;
 use crate::test_util::authorization_server::outgoing::{fetch_json, is_allowed};
@@ -36,11 +36,6 @@ impl Server {
             .insert(id.to_owned(), shared, end, now);
         Some(client)
     }
-}
-
-/// Whether an id can be that of a document; those of registered clients are no URLs.
-pub(in crate::test_util) fn is_url(id: &str) -> bool {
-    id.contains("://")
 }
 
 /// Section 3: which URLs are ids.
