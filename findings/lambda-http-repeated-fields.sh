@@ -3,7 +3,7 @@
 #
 # Behaviour: a header field with several values keeps one of them, in two places.
 # 1. A REST API sends each field of the request twice: in `headers` with its last value, in
-#    `multiValueHeaders` with all. The handler sees the last value alone, and no `multiValueHeaders`.
+#    `multiValueHeaders` with all. The handler sees the last value alone.
 # 2. The answer to an HTTP API (payload 2.0) has one value for each name. The first one is written. The
 #    comment in `src/response.rs` says that several are combined with commas. Of two `Link` fields, or of
 #    two `WWW-Authenticate` fields (RFC 9110 section 11.6.1), the client gets one.
