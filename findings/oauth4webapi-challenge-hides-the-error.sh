@@ -6,7 +6,7 @@
 # throw WWWAuthenticateChallengeError, which has the challenges in `cause` and neither `error` nor
 # `error_description`; the body is left unread. Without it they throw ResponseBodyError, which has both. So
 # `error.error === "invalid_client"` matches the less conforming answer alone. The body can still be read
-# from `error.response`. Revocation and introspection do the same.
+# from `error.response`. Revocation and introspection behave alike.
 #
 # Output:
 #   openid-client, 401 with the field: WWWAuthenticateChallengeError, error undefined, body unread
