@@ -92,6 +92,45 @@ async fn previous_cluster_key_keeps_revocations_alike_through_a_change() {
 
 #[tokio::test]
 #[ignore = "needs redis-server or valkey-server"]
+async fn previous_cluster_key_is_counted_as_unwritten_while_entries_are_copied() {
+    const MANY: usize = 20_000;
+    let engine = Engine::start(&[]).await;
+    let url = engine.url();
+    let world = World::new();
+    let first = world.instance_of(old(&url)).await;
+    for number in 0..MANY {
+        first.revoke(&format!("token {number}"));
+    }
+    first.synchronize().await;
+    let second = world.build(both(&url));
+    let connecting = tokio::spawn({
+        let second = second.clone();
+        async move { second.connect().await.expect("a runtime") }
+    });
+    // What the manual waits for before the second step.
+    let is_done = || {
+        let status = second.shared_store_status().expect("one");
+        second.ready() && status.unwritten() == 0 && status.failing_since().is_none()
+    };
+    let waited = async {
+        while !is_done() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(super::engine::PATIENCE, waited).await;
+    waited.expect("all is copied at last");
+    for key in engine.say("KEYS *:revocations").await {
+        let entries = engine.say(&format!("XLEN {key}")).await;
+        assert_eq!(entries, [MANY.to_string()], "{key}");
+    }
+    let third = world.instance_of(new(&url)).await;
+    let last = world.token(&format!("token {}", MANY - 1));
+    assert_eq!(third.verdict(&last).await, REVOKED);
+    connecting.await.expect("no panic");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn previous_cluster_key_brings_both_streams_back_after_the_store_was_wiped() {
     let engine = Engine::start(&[]).await;
     let url = engine.url();
