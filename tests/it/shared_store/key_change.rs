@@ -1,13 +1,18 @@
 //! A change of the cluster key, one instance after another: what one instance revokes all refuse, whichever
 //! of the keys each has.
 
+use std::time::Duration;
+
+use portcullis::ResourceServer;
 use portcullis::config::SharedStore;
+use portcullis::test_util::ManualClock;
+use portcullis::time::Clock as _;
 
 use super::engine::Engine;
 use super::proofs::{Client, REPLAYED};
 use super::{Instance, KEY, REVOKED, UNKNOWN, World, store};
-use crate::support::Requests as _;
 use crate::support::introspection::TOKEN;
+use crate::support::{API, Requests as _};
 
 const NEW: [u8; 32] = *b"the other key of thirty-two byte";
 
@@ -25,7 +30,7 @@ fn both(url: &str) -> SharedStore {
 fn new(url: &str) -> SharedStore {
     SharedStore::redis(url)
         .cluster_key(NEW)
-        .answer_timeout(std::time::Duration::from_secs(2))
+        .answer_timeout(Duration::from_secs(2))
 }
 
 async fn settled(instances: &[&Instance]) {
@@ -131,6 +136,43 @@ async fn previous_cluster_key_is_counted_as_unwritten_while_entries_are_copied()
 
 #[tokio::test]
 #[ignore = "needs redis-server or valkey-server"]
+async fn previous_cluster_key_copies_what_has_ended_by_a_clock_that_is_ahead() {
+    let engine = Engine::start(&[]).await;
+    let url = engine.url();
+    let world = World::new();
+    let hour = Duration::from_secs(3600);
+    let on = async |store, clock: &ManualClock| {
+        let issuer = world.issuer.trusted().longest_token_life(hour);
+        let server = ResourceServer::builder(API)
+            .issuer(issuer)
+            .clock(clock.clone())
+            .shared_store(store)
+            .build();
+        let server = server.expect("sound").connect().await;
+        world.around(server.expect("a runtime"))
+    };
+    let right = &world.clock;
+    let first = on(old(&url), right).await;
+    for id in ["stolen", "withdrawn"] {
+        first.revoke(id);
+    }
+    first.synchronize().await;
+    first.withdraw("withdrawn");
+    first.synchronize().await;
+    drop(first);
+    let ahead = ManualClock::at(right.now().saturating_add(3 * hour));
+    let second = on(both(&url), &ahead).await;
+    second.synchronize().await;
+    drop(second);
+    let third = on(new(&url), right).await;
+    assert_eq!(third.verdict(&world.token("stolen")).await, REVOKED);
+    for good in ["withdrawn", "good"] {
+        assert_eq!(third.verdict(&world.token(good)).await, "200", "{good}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
 async fn previous_cluster_key_brings_both_streams_back_after_the_store_was_wiped() {
     let engine = Engine::start(&[]).await;
     let url = engine.url();
@@ -199,7 +241,7 @@ async fn previous_cluster_key_opens_no_introspection_response() {
     use crate::support::endpoint::Endpoint;
     use crate::support::introspection::{good, issuer};
     let engine = Engine::start(&[]).await;
-    let clock = portcullis::test_util::ManualClock::new();
+    let clock = ManualClock::new();
     let endpoint = Endpoint::saying(good()).await;
     let url = engine.url();
     let asker = |store| Asker::new(&clock, issuer(&endpoint), store);

@@ -224,7 +224,7 @@ impl SyncTask {
             }
             self.has_read = true;
             self.apply_added(streams);
-            let now = self.shared.clock.now();
+            let now = self.now();
             for stream in &*streams {
                 self.replica.reached_end(stream.role, now);
             }
