@@ -14,7 +14,7 @@ use portcullis::time::Clock as _;
 use portcullis::{Algorithm, Issuer, ResourceServer};
 use serde_json::{Value, json};
 
-use super::support::{Answer, basic, builder, get, post, posting, send};
+use super::support::{Answer, basic, builder, get, http, post, posting, send};
 use crate::support::{API, Requests as _, TestApp};
 
 const TYPE: (&str, &str) = (
@@ -289,6 +289,30 @@ async fn jwks_without_a_usable_key_is_a_mistake_in_the_accounts() {
         let error = accounts(wrong).expect_err("no usable key").to_string();
         assert!(error.contains("jwks"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn private_key_jwt_of_a_client_that_registered_itself_is_accepted() {
+    let world = World::new().await;
+    let register = async |jwks: Value| {
+        let metadata = json!({
+            "grant_types": ["client_credentials"], "response_types": [], "jwks": jwks,
+            "token_endpoint_auth_method": "private_key_jwt",
+        });
+        let request = http().post(format!("{}/register", world.server.url()));
+        let request = request.header("content-type", "application/json");
+        send(request.body(metadata.to_string())).await
+    };
+    let unusable = register(json!({"keys": []})).await;
+    assert_eq!(unusable.error(), (400, "invalid_client_metadata".into()));
+    let keys = serde_json::from_str(&world.keys.key_set()).expect("a key set");
+    let client = register(keys).await.json();
+    assert_eq!(client.get("client_secret"), None);
+    let id = client["client_id"].as_str().expect("an id");
+    let wrong = world.ask(&world.of(id).sign_with_wrong_key()).await;
+    assert_eq!(outcome(&wrong), refused());
+    let good = world.ask(&world.of(id).sign()).await;
+    assert_eq!(outcome(&good), accepted(), "{}", good.body);
 }
 
 #[tokio::test]
