@@ -71,12 +71,11 @@ impl WrongCredentials {
                     secrets,
                     again,
                 } = follow(&app, steps).await;
-                let problem = match again {
-                    Some(_) => answer.problem(row.expected, &secrets),
-                    None => {
-                        let answer = answer.described();
-                        Some(format!("before it is wrong, the answer is {answer}"))
-                    }
+                let problem = if again.is_some() {
+                    answer.problem(row.expected, &secrets)
+                } else {
+                    let answer = answer.described();
+                    Some(format!("before it is wrong, the answer is {answer}"))
                 };
                 if let Some(problem) = problem {
                     let fault = sample.fault(row.name, problem, answer.is_accepted());
