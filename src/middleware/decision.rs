@@ -5,9 +5,9 @@
 //!    or the request's future is dropped.
 //! 2. A refusal that a handler does not answer with decides nothing: the response says so by its
 //!    [`RejectionKind`] or its status.
-//! 3. The innermost layer of a server decides, so its decision replaces that of an outer one. It is told when
-//!    the outermost one ends: of a request that is repeated between two layers, the last decision
-//!    that was answered.
+//! 3. The innermost layer of a server decides, so its decision replaces that of an outer one, also where layers
+//!    of other servers lie between them. It is told when the outermost one ends: of a request that is repeated
+//!    between two layers, the last decision that was answered.
 //! 4. Where nothing listens there is no cell.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +46,8 @@ pub(super) struct DecisionCell {
     source: StripedArcHandle<DecisionSource>,
     /// That of the next layer of the same server further outside.
     outer: Option<Arc<DecisionCell>>,
+    /// That of the next layer further outside, of another server.
+    around: Option<Arc<DecisionCell>>,
     state: Mutex<CellState>,
 }
 
@@ -99,7 +101,7 @@ struct NotedRefusal {
 pub(super) struct DecisionStart {
     /// When the check of a token began that is not in the cache.
     pub(super) checked_from: Option<Instant>,
-    /// The cell of an outer layer.
+    /// The cell of the next layer outside, of any server.
     pub(super) outer: Option<Arc<DecisionCell>>,
 }
 
@@ -118,10 +120,20 @@ impl DecisionStart {
         self.checked_from.map(|from| from.elapsed())
     }
 
-    /// The cell of an outer layer of the same server.
+    /// The cell of the next outer layer of the same server.
     fn outer_of(&self, server: &ResourceServer) -> Option<&Arc<DecisionCell>> {
-        let outer = self.outer.as_ref();
-        outer.filter(|outer| outer.source.server.is(server))
+        let mut cells = std::iter::successors(self.outer.as_ref(), |cell| {
+            cell.around.as_ref().or(cell.outer.as_ref())
+        });
+        cells.find(|cell| cell.source.server.is(server))
+    }
+
+    /// What layers further inside are told of those outside, by a layer with this cell of its own.
+    pub(super) fn outer_behind(
+        &self,
+        own: Option<&Arc<DecisionCell>>,
+    ) -> Option<Arc<DecisionCell>> {
+        own.is_none().then(|| self.outer.clone()).flatten()
     }
 }
 
@@ -196,9 +208,13 @@ impl DecisionCell {
             }
             None => source.server.listeners().reserve()?,
         };
+        // The cell of the same server knows of those further outside.
+        let is_outer = |next: &&Arc<Self>| outer.as_ref().is_some_and(|it| Arc::ptr_eq(it, next));
+        let around = start.outer.as_ref().filter(|next| !is_outer(next)).cloned();
         let cell = Arc::new(Self {
             source,
             outer,
+            around,
             state: Mutex::new(CellState {
                 facts,
                 place,

@@ -50,6 +50,8 @@ pub(crate) struct AuthContext {
     pub(in crate::middleware) used_proof: Option<ProofFingerprint>,
     /// Where something listens: guards note their refusals in it.
     pub(in crate::middleware) decision: Option<Arc<DecisionCell>>,
+    /// Where nothing listens to this layer's server: the cell of the next layer outside, for those inside.
+    pub(in crate::middleware) outer_decision: Option<Arc<DecisionCell>>,
 }
 
 /// What a layer admits beside good tokens of its own context.

@@ -165,6 +165,7 @@ impl Authenticator {
             reply: ReplyForm { protocol, schemes },
             demanded: DemandedScopes::default(),
             used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
+            outer_decision: start.outer_behind(decision.as_ref()),
             decision: decision.clone(),
         });
         Ok(AfterResponse {
@@ -197,6 +198,7 @@ impl Authenticator {
             reply: ReplyForm { protocol, schemes },
             demanded: DemandedScopes::default(),
             used_proof: *used_proof,
+            outer_decision: start.outer_behind(decision.as_ref()),
             decision: decision.clone(),
         });
         Ok(AfterResponse {
@@ -358,8 +360,9 @@ where
         // The innermost layer decides, so what an outer layer left is removed. A proof that it used up
         // is no replay here.
         let outer = request.extensions_mut().remove::<AuthContext>();
-        let (used_proof, outer) =
-            outer.map_or((None, None), |outer| (outer.used_proof, outer.decision));
+        let (used_proof, outer) = outer.map_or((None, None), |outer| {
+            (outer.used_proof, outer.decision.or(outer.outer_decision))
+        });
         let authenticator = &self.authenticator;
         let listens = authenticator.0.decisions.is_some();
         let mut start = DecisionStart {

@@ -150,7 +150,9 @@ impl SharedStoreStatus {
         self.sync.last_error.as_ref().map(ToString::to_string)
     }
 
-    /// Revocations and withdrawals of this instance that the store has not acknowledged.
+    /// Revocations and withdrawals that the store has not acknowledged: those of this instance, and with a
+    /// [`previous_cluster_key`](crate::config::SharedStore::previous_cluster_key) those that are copied from one
+    /// key's stream to the other's.
     #[must_use]
     pub const fn unwritten(&self) -> usize {
         self.sync.unwritten

@@ -66,8 +66,12 @@ impl WrongCredentials {
                     continue;
                 };
                 sent += 1;
-                let (answer, secrets, is_last) = follow(&app, steps).await;
-                let problem = if is_last {
+                let Followed {
+                    answer,
+                    secrets,
+                    again,
+                } = follow(&app, steps).await;
+                let problem = if again.is_some() {
                     answer.problem(row.expected, &secrets)
                 } else {
                     let answer = answer.described();
@@ -76,6 +80,18 @@ impl WrongCredentials {
                 if let Some(problem) = problem {
                     let fault = sample.fault(row.name, problem, answer.is_accepted());
                     faults.push(fault);
+                    continue;
+                }
+                // What is remembered of the first time must not let it in. A proof is a replay by now, so
+                // that another refusal is good too.
+                let Some(again) = again else {
+                    continue;
+                };
+                let answer = call(&app, *again).await;
+                if answer.is_accepted() {
+                    let answer = answer.described();
+                    let problem = format!("sent a second time, the answer is {answer}");
+                    faults.push(sample.fault(row.name, problem, true));
                 }
             }
             let good = sample.authorized(&sample.written(&self.good));
@@ -156,9 +172,18 @@ impl Sample<'_> {
     }
 }
 
-/// Follows the steps of a row. Returns the last answer, or the first to a request that had to be accepted
-/// and was not; what no answer may repeat; and whether it is the last.
-async fn follow<S, B>(app: &S, steps: Vec<Step>) -> (Answer, Vec<String>, bool)
+/// What came of the steps of a row.
+struct Followed {
+    /// The last answer, or the first to a request that had to be accepted and was not.
+    answer: Answer,
+    /// What no answer may repeat.
+    secrets: Vec<String>,
+    /// The last request once more, where it was sent.
+    again: Option<Box<Request<Body>>>,
+}
+
+/// Follows the steps of a row.
+async fn follow<S, B>(app: &S, steps: Vec<Step>) -> Followed
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone,
     S::Error: fmt::Debug,
@@ -171,10 +196,15 @@ where
             Step::Do(action) => action(),
             Step::Send(request) => {
                 let secrets = secrets_of(&request);
-                let answer = call(app, *request).await;
                 let is_last = steps.peek().is_none();
+                let (request, again) = twice(*request).await;
+                let answer = call(app, request).await;
                 let goes_on = !is_last && answer.is_accepted();
-                last = Some((answer, secrets, is_last));
+                last = Some(Followed {
+                    answer,
+                    secrets,
+                    again: is_last.then(|| Box::new(again)),
+                });
                 if !goes_on {
                     break;
                 }
@@ -204,6 +234,15 @@ where
         Bytes::new()
     };
     Answer { head, body }
+}
+
+/// The same request two times.
+async fn twice(request: Request<Body>) -> (Request<Body>, Request<Body>) {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await;
+    let body = body.expect("a body of bytes");
+    let again = Request::from_parts(parts.clone(), body.clone().into());
+    (Request::from_parts(parts, body.into()), again)
 }
 
 /// The data of a body, up to a bound.

@@ -15,7 +15,7 @@ use crate::test_util::token::TokenBuilder;
 
 /// Sends an application every kind of wrong credential that this library knows, and finds each that is
 /// not answered as documented: by its status, the error code and the form of the challenge, `Cache-Control`,
-/// and by an answer that repeats nothing of the token.
+/// and by an answer that repeats nothing of the token. Each is sent a second time, and must not be let in then.
 ///
 /// The wrong tokens are made of a good one, which must be accepted. Where it has a `scope`, the routes must
 /// demand it; where it has AWorld's claims, tokens of another tenant and context are sent too.

@@ -8,6 +8,7 @@ mod device;
 mod dpop;
 mod mutual_tls;
 mod openid_foundation;
+mod private_key_jwt;
 mod vendors;
 mod authorization_request;
 mod browsers;

@@ -205,6 +205,30 @@ async fn decision_of_the_innermost_layer_counts_alone() {
     assert_eq!(decisions.take(), ["refused layer expired"]);
 }
 
+#[tokio::test]
+async fn decision_of_layers_around_that_of_another_server_is_told_once() {
+    let issuer = MockIssuer::new();
+    let (server, decisions) = watched(&issuer);
+    let (other, others) = watched(&issuer);
+    let unheard = builder(&issuer).build().expect("sound settings");
+    for (between, told_between) in [(&other, 1), (&unheard, 0)] {
+        let app = Router::new()
+            .route("/", get(async |_: Scoped<Write>| {}))
+            .route_layer(server.authenticate())
+            .layer(between.authenticate().optional())
+            .layer(server.authenticate().optional());
+        let writer = issuer.token().scope("missions/write").sign();
+        assert_eq!(app.verdict(&writer).await, "200");
+        assert_eq!(decisions.take(), [ADMITTED]);
+        let refused = app.verdict(&issuer.token().sign()).await;
+        assert_eq!(refused, "403 insufficient_scope");
+        assert_eq!(decisions.take(), ["refused guard insufficient_scope"]);
+        assert_eq!(app.send("/", &[]).await.verdict(), "401 missing_token");
+        assert_eq!(decisions.take(), ["refused layer missing_token"]);
+        assert_eq!(others.take().len(), 3 * told_between);
+    }
+}
+
 /// A service between two layers that sends each request again, so often in all.
 #[derive(Clone)]
 struct Repeating<S>(S, usize);

@@ -1,13 +1,18 @@
 //! A change of the cluster key, one instance after another: what one instance revokes all refuse, whichever
 //! of the keys each has.
 
+use std::time::Duration;
+
+use portcullis::ResourceServer;
 use portcullis::config::SharedStore;
+use portcullis::test_util::ManualClock;
+use portcullis::time::Clock as _;
 
 use super::engine::Engine;
 use super::proofs::{Client, REPLAYED};
 use super::{Instance, KEY, REVOKED, UNKNOWN, World, store};
-use crate::support::Requests as _;
 use crate::support::introspection::TOKEN;
+use crate::support::{API, Requests as _};
 
 const NEW: [u8; 32] = *b"the other key of thirty-two byte";
 
@@ -25,7 +30,7 @@ fn both(url: &str) -> SharedStore {
 fn new(url: &str) -> SharedStore {
     SharedStore::redis(url)
         .cluster_key(NEW)
-        .answer_timeout(std::time::Duration::from_secs(2))
+        .answer_timeout(Duration::from_secs(2))
 }
 
 async fn settled(instances: &[&Instance]) {
@@ -88,6 +93,82 @@ async fn previous_cluster_key_keeps_revocations_alike_through_a_change() {
             .unwritten(),
         0
     );
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
+async fn previous_cluster_key_is_counted_as_unwritten_while_entries_are_copied() {
+    const MANY: usize = 20_000;
+    let engine = Engine::start(&[]).await;
+    let url = engine.url();
+    let world = World::new();
+    let first = world.instance_of(old(&url)).await;
+    for number in 0..MANY {
+        first.revoke(&format!("token {number}"));
+    }
+    first.synchronize().await;
+    let second = world.build(both(&url));
+    let connecting = tokio::spawn({
+        let second = second.clone();
+        async move { second.connect().await.expect("a runtime") }
+    });
+    // What the manual waits for before the second step.
+    let is_done = || {
+        let status = second.shared_store_status().expect("one");
+        second.ready() && status.unwritten() == 0 && status.failing_since().is_none()
+    };
+    let waited = async {
+        while !is_done() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(super::engine::PATIENCE, waited).await;
+    waited.expect("all is copied at last");
+    for key in engine.say("KEYS *:revocations").await {
+        let entries = engine.say(&format!("XLEN {key}")).await;
+        assert_eq!(entries, [MANY.to_string()], "{key}");
+    }
+    let third = world.instance_of(new(&url)).await;
+    let last = world.token(&format!("token {}", MANY - 1));
+    assert_eq!(third.verdict(&last).await, REVOKED);
+    connecting.await.expect("no panic");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server or valkey-server"]
+async fn previous_cluster_key_copies_what_has_ended_by_a_clock_that_is_ahead() {
+    let engine = Engine::start(&[]).await;
+    let url = engine.url();
+    let world = World::new();
+    let hour = Duration::from_secs(3600);
+    let on = async |store, clock: &ManualClock| {
+        let issuer = world.issuer.trusted().longest_token_life(hour);
+        let server = ResourceServer::builder(API)
+            .issuer(issuer)
+            .clock(clock.clone())
+            .shared_store(store)
+            .build();
+        let server = server.expect("sound").connect().await;
+        world.around(server.expect("a runtime"))
+    };
+    let right = &world.clock;
+    let first = on(old(&url), right).await;
+    for id in ["stolen", "withdrawn"] {
+        first.revoke(id);
+    }
+    first.synchronize().await;
+    first.withdraw("withdrawn");
+    first.synchronize().await;
+    drop(first);
+    let ahead = ManualClock::at(right.now().saturating_add(3 * hour));
+    let second = on(both(&url), &ahead).await;
+    second.synchronize().await;
+    drop(second);
+    let third = on(new(&url), right).await;
+    assert_eq!(third.verdict(&world.token("stolen")).await, REVOKED);
+    for good in ["withdrawn", "good"] {
+        assert_eq!(third.verdict(&world.token(good)).await, "200", "{good}");
+    }
 }
 
 #[tokio::test]
@@ -160,7 +241,7 @@ async fn previous_cluster_key_opens_no_introspection_response() {
     use crate::support::endpoint::Endpoint;
     use crate::support::introspection::{good, issuer};
     let engine = Engine::start(&[]).await;
-    let clock = portcullis::test_util::ManualClock::new();
+    let clock = ManualClock::new();
     let endpoint = Endpoint::saying(good()).await;
     let url = engine.url();
     let asker = |store| Asker::new(&clock, issuer(&endpoint), store);

@@ -436,3 +436,36 @@ fn every_name_is_there_once_and_in_the_manual() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_wrong_credential_that_is_let_in_the_second_time_is_found() {
+    use std::sync::Mutex;
+
+    use axum::extract::Request;
+    use axum::middleware::{Next, from_fn};
+    use axum::response::IntoResponse as _;
+
+    let issuer = MockIssuer::new();
+    let server = server(&issuer);
+    // What an application does that remembers answers by the token and forgets that they were refusals.
+    let seen = std::sync::Arc::new(Mutex::new(HashSet::new()));
+    let remembers = move |request: Request, next: Next| {
+        let field = request.headers().get("authorization").cloned();
+        let is_new = field.is_none_or(|field| seen.lock().expect("no panic").insert(field));
+        async move {
+            if is_new {
+                next.run(request).await
+            } else {
+                "remembered".into_response()
+            }
+        }
+    };
+    let check = check(&issuer).without_dpop();
+    let faults = names(check.run(app(&server).layer(from_fn(remembers))).await);
+    for name in ["expired", "alg_none", "tampered_signature", "two_parts"] {
+        assert!(faults.contains(&(name, true)), "{name}: {faults:?}");
+    }
+    assert!(!faults.contains(&("no_token", true)));
+    // The twin, which remembers nothing.
+    check.run(app(&server)).await.unwrap();
+}

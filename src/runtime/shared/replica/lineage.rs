@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;
+use crate::runtime::revocation::timed_entry::RETENTION_AFTER_END;
 use crate::runtime::shared::replica::key_role::{KeyRole, PerKey};
 use crate::runtime::shared::store::stream::StreamId;
 
@@ -57,6 +58,11 @@ pub(super) enum Entered {
 }
 
 impl LineageRecord {
+    /// Whether its tokens may live by the clocks that are not this machine's wall clock.
+    pub(super) fn lives_on(&self, monotonic: Duration) -> bool {
+        monotonic.saturating_add(RETENTION_AFTER_END) < self.until
+    }
+
     /// Adds a revocation. Entries of the streams that are replaced by it go to `replaced`.
     pub(super) fn enter(
         &mut self,

@@ -341,7 +341,7 @@ impl Replica {
 
     /// The stream was read to its end, and so were the others. After a restart, what it lacks goes to its
     /// outbox.
-    pub(in crate::runtime::shared) fn reached_end(&mut self, role: KeyRole, now: UnixTime) {
+    pub(in crate::runtime::shared) fn reached_end(&mut self, role: KeyRole, now: ClockReading) {
         let stream = self.streams.get_mut(role);
         let Some(seen) = stream.seen.take() else {
             return;
@@ -349,15 +349,19 @@ impl Replica {
         let mut lacking = Vec::new();
         for (lineage, record) in &self.lineages {
             let seen = seen.get(lineage).copied().unwrap_or_default();
+            // INVARIANT: what has ended by a wall clock that may be ahead is lacking too, until a second clock
+            // says so.
+            let lives_on = record.lives_on(now.monotonic);
             if let Some(live) = &record.live {
                 // INVARIANT: an earlier one, which may be deleted, gets its successor whatever the clock says.
-                let is_needed = live.entry.ends_at() > now || seen.revoked.is_some();
+                let is_needed =
+                    lives_on || live.entry.ends_at() > now.wall || seen.revoked.is_some();
                 if is_needed && seen.revoked < Some(live.serial) {
                     lacking.push(OwnMessage::Revoked(*lineage));
                 }
             }
             if let Some(withdrawal) = &record.withdrawal {
-                let is_needed = withdrawal.end > now || seen.withdrawn.is_some();
+                let is_needed = lives_on || withdrawal.end > now.wall || seen.withdrawn.is_some();
                 if is_needed && seen.withdrawn < Some(withdrawal.serial) {
                     lacking.push(OwnMessage::Withdrawn(*lineage));
                 }

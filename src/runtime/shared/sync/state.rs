@@ -273,6 +273,11 @@ impl SyncState {
         }
     }
 
+    /// So many messages wait to be written, or are being written.
+    pub(super) fn set_backlog(&self, backlog: usize) {
+        self.state().backlog = backlog;
+    }
+
     /// An attempt succeeded: the stream was read to its end, and the pending messages were written.
     pub(super) fn confirm(&self, attempt: u64) {
         let should_log = {

@@ -224,10 +224,13 @@ impl SyncTask {
             }
             self.has_read = true;
             self.apply_added(streams);
-            let now = self.shared.clock.now();
+            let now = self.now();
             for stream in &*streams {
                 self.replica.reached_end(stream.role, now);
             }
+            // INVARIANT: before the list counts as complete. What is to be copied to another stream shows in
+            // the status from then on.
+            self.shared.set_backlog(self.replica.backlog());
             self.shared.read_to_end(since);
             self.drain_pending().await?;
             let mut wrote = false;
@@ -429,6 +432,7 @@ impl SyncTask {
                 (None, None) => {}
             }
             number += 1;
+            self.shared.set_backlog(self.replica.backlog());
             yield_now_and_then(number).await;
         }
         Ok(())
@@ -451,6 +455,7 @@ impl SyncTask {
                 wrote = true;
             }
             self.replica.acknowledged(stream.role, batch.taken);
+            self.shared.set_backlog(self.replica.backlog());
         }
         Ok(wrote)
     }

@@ -8,7 +8,10 @@ use serde_json::{Map, Value};
 use super::redirect_uri;
 use super::scope_token::is_scope_token;
 use super::user::check_claims;
+use crate::Algorithm;
+use crate::model::algorithm::AlgorithmSet;
 use crate::test_util::keys::json_of;
+use crate::verify::jose::jwk_set::KeySet;
 
 /// A client of an [`AuthorizationServer`](crate::test_util::AuthorizationServer). The names of its members in a
 /// file are those of its setters; most are those of RFC 7591 section 2.
@@ -65,12 +68,16 @@ pub(super) const AUTHENTICATION_METHODS: &[&str] = &[
     "none",
     "client_secret_basic",
     "client_secret_post",
+    "private_key_jwt",
     "tls_client_auth",
     "self_signed_tls_client_auth",
 ];
 
 /// RFC 8705 s2.
 const CERTIFICATE_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
+
+/// The most keys of a client that are read.
+const MOST_KEYS: usize = 32;
 
 impl TestClient {
     /// A public client, such as a single-page or mobile application: it has no secret.
@@ -183,7 +190,8 @@ impl TestClient {
         self
     }
 
-    /// Its public keys, a JWK Set. They are shown in its metadata; the method `private_key_jwt` is not supported.
+    /// Its public keys, a JWK Set of at most 32 keys, with which it authenticates where its
+    /// [`token_endpoint_auth_method`](Self::token_endpoint_auth_method) is `private_key_jwt` (RFC 7523).
     /// Default: none.
     ///
     /// # Panics
@@ -217,6 +225,14 @@ impl TestClient {
             (None, Some(_)) => matches!(method, "client_secret_basic" | "client_secret_post"),
             (None, None) => method == "none",
         }
+    }
+
+    /// The keys that verify its assertions; what is wrong with its `jwks` otherwise.
+    pub(in crate::test_util) fn key_set(&self) -> Result<KeySet, String> {
+        let keys = self.jwks.as_ref();
+        let keys = keys.ok_or("`private_key_jwt` needs a `jwks`")?.to_string();
+        let algorithms = AlgorithmSet::of(Algorithm::all());
+        KeySet::parse(keys.as_bytes(), algorithms, MOST_KEYS).map_err(|fault| fault.to_string())
     }
 
     /// The method by which its certificate authenticates it, where it is registered for one.
@@ -277,6 +293,9 @@ impl TestClient {
                     format!("`{method}` needs a `secret`"),
                 ));
             }
+        }
+        if self.token_endpoint_auth_method.as_deref() == Some("private_key_jwt") {
+            self.key_set().map_err(|problem| ("jwks", problem))?;
         }
         if self.certificate_method().is_some() && self.certificate_thumbprint.is_none() {
             let problem = "mutual TLS needs a `certificate_thumbprint`";

@@ -20,7 +20,12 @@ pub(super) async fn metadata(State(server): State<Arc<Server>>) -> Response {
 /// The document, for both well-known paths.
 pub(in crate::test_util) fn document(server: &Server) -> serde_json::Value {
     let url = |path: &str| format!("{}{path}", server.url);
-    let methods = ["client_secret_basic", "client_secret_post"];
+    let methods = [
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+    ];
+    let signing: Vec<_> = Algorithm::all().map(Algorithm::as_str).collect();
     let algorithm = server.issuer.default_algorithm();
     let mut document = json!({
         "issuer": server.issuer.issuer(),
@@ -28,18 +33,25 @@ pub(in crate::test_util) fn document(server: &Server) -> serde_json::Value {
         "authorization_endpoint": url("/authorize"),
         "token_endpoint": url("/token"),
         "token_endpoint_auth_methods_supported": [
-            "none", "client_secret_basic", "client_secret_post", "tls_client_auth", "self_signed_tls_client_auth",
+            "none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth",
+            "self_signed_tls_client_auth",
         ],
+        // OpenID Connect Discovery s3, RFC 8414 s2: with `private_key_jwt`.
+        "token_endpoint_auth_signing_alg_values_supported": signing,
         "device_authorization_endpoint": url("/device_authorization"),
         // RFC 9449 s5.1.
-        "dpop_signing_alg_values_supported": Algorithm::all().map(Algorithm::as_str).collect::<Vec<_>>(),
+        "dpop_signing_alg_values_supported": signing,
         // RFC 8705 s3.3.
         "tls_client_certificate_bound_access_tokens": true,
         "userinfo_endpoint": url("/userinfo"),
         "revocation_endpoint": url("/revoke"),
-        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported": [
+            "none", "client_secret_basic", "client_secret_post", "private_key_jwt",
+        ],
+        "revocation_endpoint_auth_signing_alg_values_supported": signing,
         "introspection_endpoint": url("/introspect"),
         "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": signing,
         "introspection_signing_alg_values_supported": [algorithm.as_str()],
         "registration_endpoint": url("/register"),
         "client_id_metadata_document_supported": true,

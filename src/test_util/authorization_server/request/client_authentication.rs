@@ -4,6 +4,7 @@
 //! 2. An unknown client and a wrong secret look alike.
 //! 3. A client that is registered for mutual TLS is known by the certificate of its connection (RFC 8705 section
 //!    2).
+//! 4. A client that is registered for `private_key_jwt` is known by its assertion.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::client_assertion::{ClientAssertion, UNVERIFIED};
 use super::client_certificate::own_certificate;
 use super::form::Form;
 use super::oauth_error::OAuthError;
@@ -46,8 +48,10 @@ pub(in crate::test_util) async fn authenticate(
 ) -> Result<AuthenticatedClient, OAuthError> {
     let in_header = basic(head)?;
     let in_form = form.get("client_secret");
-    // RFC 6749 s2.3: not more than one method in a request.
-    if in_header.is_some() && in_form.is_some() {
+    let assertion = ClientAssertion::of(form)?;
+    let shown = [in_header.is_some(), in_form.is_some(), assertion.is_some()];
+    // RFC 6749 s2.3, RFC 7521 s4.2: not more than one method in a request.
+    if shown.into_iter().filter(|is_shown| *is_shown).count() > 1 {
         return Err(OAuthError::invalid_request(
             "the client authenticates in more than one way",
         ));
@@ -59,16 +63,22 @@ pub(in crate::test_util) async fn authenticate(
             ));
         }
     }
-    let (id, secret, method) = match (&in_header, in_form) {
-        (Some((id, secret)), _) => (&**id, Some(&**secret), "client_secret_basic"),
-        (None, secret) => {
+    let (id, secret, method) = match (&in_header, &assertion, in_form) {
+        (Some((id, secret)), _, _) => (&**id, Some(&**secret), "client_secret_basic"),
+        (None, Some(assertion), _) => (assertion.client_id(), None, "private_key_jwt"),
+        (None, None, secret) => {
             let id = form.get("client_id");
             let id = id.ok_or_else(|| OAuthError::invalid_client("no client is named"))?;
             let method = secret.map_or("none", |_| "client_secret_post");
             (id, secret, method)
         }
     };
-    let unknown = || OAuthError::invalid_client("the client is unknown, or its secret is wrong");
+    let unknown = || {
+        OAuthError::invalid_client(match &assertion {
+            Some(_) => UNVERIFIED,
+            None => "the client is unknown, or its secret is wrong",
+        })
+    };
     let client = server.client(id).await.ok_or_else(unknown)?;
     let by_certificate = || {
         let registered = client.certificate_method().filter(|_| method == "none")?;
@@ -82,6 +92,9 @@ pub(in crate::test_util) async fn authenticate(
     }
     if method.starts_with("client_secret") && secret != client.secret.as_deref() {
         return Err(unknown());
+    }
+    if let Some(assertion) = &assertion {
+        assertion.check(server, &client)?;
     }
     Ok(AuthenticatedClient(client))
 }

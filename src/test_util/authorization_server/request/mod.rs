@@ -4,6 +4,7 @@
 pub(super) mod oauth_error;
 pub(super) mod form;
 mod client_certificate;
+mod client_assertion;
 pub(super) mod client_authentication;
 pub(super) mod sender_constraint;
 

@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) grants: ExpiringMap<u64, Grant>,
     /// By the digest of the device code.
     pub(super) devices: ExpiringMap<Vec<u8>, Device>,
+    /// Client assertions that were used, by client and `jti`.
+    used_assertions: ExpiringMap<(String, String), ()>,
     grants_begun: u64,
     access_token_lifetime: Duration,
 }
@@ -84,6 +86,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MAX_SESSIONS: usize = 20_000;
 const MAX_CODES: usize = 10_000;
 const MAX_DEVICES: usize = 1_000;
+const MAX_USED_ASSERTIONS: usize = 100_000;
 const MAX_GRANTS: usize = 50_000;
 const MAX_REGISTERED_CLIENTS: usize = 1_000;
 
@@ -116,6 +119,7 @@ impl Server {
             codes: ExpiringMap::new(MAX_CODES),
             grants: ExpiringMap::new(MAX_GRANTS),
             devices: ExpiringMap::new(MAX_DEVICES),
+            used_assertions: ExpiringMap::new(MAX_USED_ASSERTIONS),
             grants_begun: 0,
             access_token_lifetime: settings.access_token_lifetime,
         };
@@ -233,6 +237,22 @@ impl State {
         let end = grant.refresh_expires_at.max(first_ends);
         self.grants.insert(id, grant, end, now);
         id
+    }
+
+    /// Remembers a client's assertion until its end. Whether it is used for the first time.
+    pub(super) fn use_assertion(
+        &mut self,
+        client: &str,
+        id: String,
+        end: UnixTime,
+        now: UnixTime,
+    ) -> bool {
+        let key = (client.to_owned(), id);
+        let is_first = self.used_assertions.get(&key, now).is_none();
+        if is_first {
+            self.used_assertions.insert(key, (), end, now);
+        }
+        is_first
     }
 
     /// Remembers that a code was used for this grant.

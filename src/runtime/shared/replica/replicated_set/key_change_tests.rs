@@ -10,6 +10,11 @@ use KeyRole::{Current, Previous};
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const LATER: UnixTime = UnixTime::from_secs(1_800_003_600);
 const UNTIL: Duration = Duration::from_secs(7200);
+/// When all has ended by the clocks that are not the wall clock.
+const ENDED: ClockReading = ClockReading {
+    wall: NOW,
+    monotonic: UNTIL,
+};
 const ALONE: &[KeyRole] = KeyRole::of_instance(false);
 const BOTH: &[KeyRole] = KeyRole::of_instance(true);
 
@@ -88,7 +93,7 @@ impl Instance {
             }
         }
         for (role, which) in self.streams.clone() {
-            self.replica.reached_end(role, NOW);
+            self.replica.reached_end(role, ENDED);
             let batch = self.replica.waiting(role, usize::MAX);
             self.replica.acknowledged(role, batch.taken);
             for message in batch.messages {
@@ -234,7 +239,7 @@ fn replaced_message_is_not_deleted_while_its_successor_is_not_written() {
     for message in batch.messages {
         replica.read(Current, StreamId::at(1), Some(message), UNTIL);
     }
-    replica.reached_end(Current, NOW);
+    replica.reached_end(Current, ENDED);
     replica.revoke(id_of(9, 0), &subject(2), UNTIL);
     let none: [StreamId; 0] = [];
     assert_eq!(

@@ -73,7 +73,7 @@ impl Instance {
         }
         for _ in 0..2 {
             self.read(stream);
-            self.replica.reached_end(Current, NOW);
+            self.replica.reached_end(Current, at(NOW, UNTIL));
             let batch = self.replica.waiting(Current, usize::MAX);
             self.replica.acknowledged(Current, batch.taken);
             for message in batch.messages {
