@@ -63,7 +63,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
         println!("{OPTIONS}");
         return Ok(());
     }
-    let options = Options::read(std::env::args().skip(1))?;
+    let mut options = Options::read(std::env::args().skip(1))?;
+    if options.port == 0 {
+        // The names of some profiles have the port in them, so it is chosen before.
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+        options.port = free.local_addr()?.port();
+    }
     let accounts = match &options.accounts {
         Some(file) => read_accounts(Path::new(file))?,
         None => Accounts::prepared(),

@@ -99,6 +99,11 @@ impl<K: Hash + Eq, V> ExpiringMap<K, V> {
             .map(|(key, entry)| (key, &entry.value))
     }
 
+    /// Keeps the entries that fit.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        self.entries.retain(|key, entry| keep(key, &entry.value));
+    }
+
     /// The same, to change them.
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.values_mut().map(|entry| &mut entry.value)

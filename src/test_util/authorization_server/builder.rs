@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +9,15 @@ use axum::extract::{ConnectInfo, Request};
 use axum::middleware::map_request;
 use axum::serve::Listener;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::accounts::{Accounts, TestClient, TestUser};
+use super::connections::{Ending, wait};
 use super::endpoints::router;
 use super::error::AuthorizationServerError;
 use super::served::ServedAuthorizationServer;
 use super::state::{Server, Settings};
-use super::tls_peer::{TlsPeer, TlsSocket};
+use super::tls_peer::TlsPeer;
 use crate::test_util::issuer::MockIssuer;
 
 /// An authorization server for development and tests: any caller can sign in as any user.
@@ -178,8 +178,13 @@ impl AuthorizationServer {
         let base_url = self.base_url.clone();
         let url = base_url.unwrap_or_else(|| format!("http://{host}:{port}"));
         Ok(self.start(url, |server, stopped| {
+            let socket = listener;
+            let listener = Ending {
+                socket,
+                stopped: stopped.clone(),
+            };
             axum::serve(listener, router(server))
-                .with_graceful_shutdown(stopped)
+                .with_graceful_shutdown(wait(stopped))
                 .into_future()
         }))
     }
@@ -217,11 +222,15 @@ impl AuthorizationServer {
         let url = base_url.unwrap_or_else(|| format!("https://{address}"));
         Ok(self.start(url, |server, stopped| {
             let app = router(server).layer(map_request(with_certificate));
+            let listener = Ending {
+                socket: listener,
+                stopped: stopped.clone(),
+            };
             axum::serve(
-                TlsSocket(listener),
+                listener,
                 app.into_make_service_with_connect_info::<TlsPeer>(),
             )
-            .with_graceful_shutdown(stopped)
+            .with_graceful_shutdown(wait(stopped))
             .into_future()
         }))
     }
@@ -229,7 +238,7 @@ impl AuthorizationServer {
     fn start<S>(
         self,
         url: String,
-        serve: impl FnOnce(&Arc<Server>, BoxFuture) -> S,
+        serve: impl FnOnce(&Arc<Server>, watch::Receiver<()>) -> S,
     ) -> ServedAuthorizationServer
     where
         S: Future<Output = io::Result<()>> + Send + 'static,
@@ -239,17 +248,12 @@ impl AuthorizationServer {
         // An RSA key takes a tenth of a second.
         tokio::task::spawn_blocking(move || issuer.key_ids());
         let server = Arc::new(Server::new(self.issuer, url, self.settings, self.accounts));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopped = Box::pin(async {
-            // Ends when the handle is dropped.
-            let _ = stopped.await;
-        });
+        // It stops when the handle drops the sender.
+        let (stop, stopped) = watch::channel(());
         tokio::spawn(serve(&server, stopped));
         ServedAuthorizationServer::new(server, stop)
     }
 }
-
-type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Puts the certificate of the connection where a TLS acceptor puts it.
 async fn with_certificate(mut request: Request) -> Request {

@@ -158,6 +158,26 @@ pub(super) fn granted_resources<'a>(
     Ok(granted.into())
 }
 
+/// The resources of a token request, within those of its grant (RFC 8707 section 2.2). A grant without any reaches the
+/// client's first.
+pub(super) fn resources_within<'a>(
+    grant: &Grant,
+    asked: impl Iterator<Item = &'a str>,
+) -> Result<Box<[String]>, OAuthError> {
+    let first = grant.client.audiences.first();
+    let first = first.map_or(MockIssuer::AUDIENCE, String::as_str);
+    let reaches = |resource: &str| match &*grant.resources {
+        [] => resource == first,
+        all => all.iter().any(|one| one == resource),
+    };
+    let asked = granted_resources(reaches, asked)?;
+    Ok(if asked.is_empty() {
+        grant.resources.clone()
+    } else {
+        asked
+    })
+}
+
 /// Whether a client may name this resource.
 pub(super) fn may_reach(client: &TestClient, resource: &str) -> bool {
     if client.audiences.is_empty() {

@@ -17,6 +17,7 @@ mod logout_tokens;
 mod grants;
 mod endpoints;
 mod served;
+mod connections;
 mod tls_peer;
 mod builder;
 

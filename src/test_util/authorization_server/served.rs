@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::endpoints::authorize::sign_in_as;
 use super::endpoints::discovery;
@@ -14,17 +14,18 @@ use crate::config::ClientAuthentication;
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::served::{Endpoint, Fault, Faults};
 
-/// An [`AuthorizationServer`](super::AuthorizationServer) that answers. It stops when this handle is dropped.
+/// An [`AuthorizationServer`](super::AuthorizationServer) that answers. It stops when this handle is dropped, and closes
+/// its connections, those of requests that hang too.
 ///
 /// It dereferences to its [`MockIssuer`]: `rotate()`, `token()` and their neighbours work on the running server.
 pub struct ServedAuthorizationServer {
     server: Arc<Server>,
     /// Dropped with this handle, and the server ends by that.
-    _stop: oneshot::Sender<()>,
+    _stop: watch::Sender<()>,
 }
 
 impl ServedAuthorizationServer {
-    pub(super) const fn new(server: Arc<Server>, stop: oneshot::Sender<()>) -> Self {
+    pub(super) const fn new(server: Arc<Server>, stop: watch::Sender<()>) -> Self {
         Self {
             server,
             _stop: stop,

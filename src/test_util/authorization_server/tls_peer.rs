@@ -1,11 +1,11 @@
 //! The other end of a TLS connection to the server.
 
-use std::io;
 use std::net::SocketAddr;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 
+use super::connections::Ending;
 use crate::binding::ClientCertificate;
 
 /// The other end of a TLS connection to an [`AuthorizationServer`](super::AuthorizationServer): the address, and the
@@ -27,24 +27,8 @@ impl TlsPeer {
     }
 }
 
-/// A socket of the caller's, as a type of this crate.
-pub(super) struct TlsSocket<L>(pub(super) L);
-
-impl<L: Listener<Addr = TlsPeer>> Listener for TlsSocket<L> {
-    type Io = L::Io;
-    type Addr = TlsPeer;
-
-    async fn accept(&mut self) -> (L::Io, TlsPeer) {
-        self.0.accept().await
-    }
-
-    fn local_addr(&self) -> io::Result<TlsPeer> {
-        self.0.local_addr()
-    }
-}
-
-impl<L: Listener<Addr = Self>> Connected<IncomingStream<'_, TlsSocket<L>>> for TlsPeer {
-    fn connect_info(connection: IncomingStream<'_, TlsSocket<L>>) -> Self {
+impl<L: Listener<Addr = Self>> Connected<IncomingStream<'_, Ending<L>>> for TlsPeer {
+    fn connect_info(connection: IncomingStream<'_, Ending<L>>) -> Self {
         connection.remote_addr().clone()
     }
 }

@@ -189,3 +189,29 @@ async fn accounts_of_code_are_checked_at_the_start() {
     let server = builder(&clock).serve().await.expect("a free port");
     assert!(!code(&server, &[]).await.is_empty());
 }
+
+#[test]
+fn error_about_accounts_shows_no_secret() {
+    for secret in ["12345678", "true", "98.76", "[\"hunter2\"]"] {
+        let text = format!(r#"{{"clients": [{{"id": "web", "secret": {secret}}}]}}"#);
+        let error = Accounts::from_json(&text).expect_err(secret).to_string();
+        assert!(error.contains("`clients[0].secret`"), "{error}");
+        let shown = secret.trim_matches(['[', ']', '"']);
+        assert!(!error.contains(shown), "{error}");
+    }
+    let text = r#"{"clients": [{"id": "web", "redirect_uris": 5}]}"#;
+    let error = Accounts::from_json(text).expect_err("a number").to_string();
+    assert!(error.contains('5'), "{error}");
+}
+
+#[test]
+fn backchannel_logout_uri_can_be_called() {
+    for (uri, good) in [
+        ("https://app.example/logout", true),
+        ("http://127.0.0.1:5173/logout", true),
+        ("com.example.app:/logout", false),
+    ] {
+        let text = format!(r#"{{"clients": [{{"id": "a", "backchannel_logout_uri": "{uri}"}}]}}"#);
+        assert_eq!(Accounts::from_json(&text).is_ok(), good, "{uri}");
+    }
+}

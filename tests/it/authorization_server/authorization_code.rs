@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::support::{
     CALLBACK, builder, code, is_active, payload, post, redeem, refresh, served, signed_in, verdict,
 };
+use crate::support::Requests as _;
 
 #[tokio::test]
 async fn authorization_code_yields_tokens_that_a_resource_server_accepts() {
@@ -256,7 +257,6 @@ async fn opaque_access_tokens_are_judged_by_introspection() {
         .build()
         .expect("a sound configuration");
     let app = crate::support::TestApp::new(&api);
-    use crate::support::Requests as _;
     assert_eq!(app.verdict(text).await, "200");
     assert_eq!(
         app.verdict("unknown-token").await,

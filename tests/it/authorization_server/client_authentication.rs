@@ -1,9 +1,9 @@
 //! Client authentication: each method with its mistakes.
 
 use http::StatusCode;
-use portcullis::test_util::{ManualClock, TestClient};
+use portcullis::test_util::{Endpoint, ManualClock, TestClient};
 
-use super::support::{basic, builder, post, posting, send};
+use super::support::{basic, builder, http, post, posting, send, served, signed_in};
 
 #[tokio::test]
 async fn client_secret_that_is_wrong_or_of_an_unknown_client_is_refused_with_401() {
@@ -84,4 +84,38 @@ async fn client_that_authenticates_twice_or_not_at_all_is_refused() {
         post(&token, &[grant]).await.error(),
         (401, "invalid_client".into())
     );
+}
+
+#[tokio::test]
+async fn authorization_field_stands_in_a_request_once() {
+    let server = served(&ManualClock::new()).await;
+    let machine = basic("machine", "machine-secret");
+    let fields = [("grant_type", "client_credentials")];
+    let ask =
+        || posting(&server.url_of(Endpoint::Token), &fields).header("authorization", &machine);
+    assert_eq!(send(ask()).await.status, 200);
+    let twice = send(ask().header("authorization", &machine)).await;
+    assert_eq!(twice.error(), (400, "invalid_request".into()));
+    let tokens = signed_in(&server).await;
+    let token = tokens["access_token"].as_str().expect("a token");
+    let bearer = format!("Bearer {token}");
+    let ask = || {
+        let request = http().get(server.url_of(Endpoint::UserInfo));
+        request.header("authorization", &bearer)
+    };
+    assert_eq!(send(ask()).await.status, 200);
+    let twice = send(ask().header("authorization", &bearer)).await;
+    assert_eq!(twice.error(), (400, "invalid_request".into()));
+}
+
+#[tokio::test]
+async fn parameters_of_a_request_are_at_most_256() {
+    let server = served(&ManualClock::new()).await;
+    for (count, problem) in [(200, "no client"), (300, "parameters")] {
+        let names: Vec<String> = (0..count).map(|index| format!("p{index}")).collect();
+        let fields: Vec<_> = names.iter().map(|name| (&**name, "x")).collect();
+        let answer = post(&server.url_of(Endpoint::Token), &fields).await;
+        let told = answer.json()["error_description"].to_string();
+        assert!(told.contains(problem), "{answer:?}");
+    }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use portcullis::test_util::{ManualClock, ServedAuthorizationServer};
+use portcullis::test_util::{Endpoint, ManualClock, ServedAuthorizationServer};
 use serde_json::{Value, json};
 
-use super::support::{CALLBACK, authorization_url, code, redeem, served};
+use super::support::{CALLBACK, authorization_url, code, get as fetch, http, redeem, send, served};
 
 const JSON: &str = "application/json";
 
@@ -153,4 +153,38 @@ async fn unsafe_client_id_is_not_fetched() {
     }
     assert_eq!(site.asked.load(Ordering::Relaxed), 0);
     assert!(site.is_known(&server).await);
+}
+
+#[tokio::test]
+async fn client_that_a_page_can_introduce_gets_nothing_without_the_user() {
+    let server = served(&ManualClock::new()).await;
+    let site = Site::new().await;
+    let uris = json!([CALLBACK, "https://site.example/cb"]);
+    let document = json!({"client_id": site.id, "redirect_uris": uris});
+    site.publish(200, JSON, document.to_string());
+    let id = site.id;
+    let url = authorization_url(&server, &[]);
+    server.sign_in(&url, "user-1").await.expect("a redirect");
+    let all = fetch(&format!("{}/admin/sessions", server.url())).await;
+    let sid = all.json()[0]["sid"].as_str().expect("a session").to_owned();
+    let port = server.url().rsplit(':').next().expect("a port").to_owned();
+    let cookie = format!("as_session_{port}={sid}");
+    let authorize = async |client: &str, redirect_uri: &str| {
+        let changed = [("client_id", client), ("redirect_uri", redirect_uri)];
+        let url = authorization_url(&server, &changed);
+        send(http().get(url).header("cookie", &cookie)).await
+    };
+    assert_eq!(authorize("spa", CALLBACK).await.status, 303);
+    assert_eq!(authorize(&id, CALLBACK).await.status, 303);
+    let page = authorize(&id, "https://site.example/cb").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("Pick a user"), "{}", page.body);
+    // Its origin is that of a site which anyone may have, so that its pages can read nothing here.
+    let origin = async |origin: &str| {
+        let request = http().get(server.url_of(Endpoint::KeySet));
+        let answer = send(request.header("origin", origin)).await;
+        answer.header("access-control-allow-origin").to_owned()
+    };
+    assert_eq!(origin("https://site.example").await, "");
+    assert_eq!(origin("http://localhost:1").await, "http://localhost:1");
 }

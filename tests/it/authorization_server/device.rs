@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::test_util::{ManualClock, ServedAuthorizationServer};
+use portcullis::test_util::{ManualClock, MockIssuer, ServedAuthorizationServer};
 use serde_json::Value;
 
 use super::support::{Answer, encoded, get, http, payload, post, send, served};
@@ -114,6 +114,27 @@ async fn device_gets_tokens_once_the_user_allows_it() {
         poll(&server, &code).await.error(),
         (400, "invalid_grant".into())
     );
+}
+
+#[tokio::test]
+async fn device_names_a_resource_that_its_grant_reaches() {
+    let clock = ManualClock::new();
+    let server = served(&clock).await;
+    let code = begin(&server).await;
+    decide(&server, &code, ("subject", "user-1")).await;
+    let ask = async |resource: &str| {
+        let fields = [
+            ("grant_type", GRANT),
+            ("client_id", "device"),
+            ("device_code", code["device_code"].as_str().expect("a code")),
+            ("resource", resource),
+        ];
+        post(&format!("{}/token", server.url()), &fields).await
+    };
+    let other = ask("https://other.example").await;
+    assert_eq!(other.error(), (400, "invalid_target".into()));
+    clock.advance(INTERVAL);
+    assert_eq!(ask(MockIssuer::AUDIENCE).await.status, 200);
 }
 
 #[tokio::test]

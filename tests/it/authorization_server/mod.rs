@@ -14,6 +14,7 @@ mod browsers;
 mod client_authentication;
 mod client_id_metadata;
 mod login;
+mod misuse;
 mod logout;
 mod refresh;
 mod registration;

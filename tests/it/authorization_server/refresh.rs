@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use portcullis::test_util::{ManualClock, TestClient};
+use portcullis::test_util::{Endpoint, ManualClock, TestClient};
 use serde_json::{Value, json};
 
-use super::support::{builder, is_active, payload, post, refresh, served, signed_in};
+use super::support::{builder, http, is_active, payload, post, refresh, send, served, signed_in};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -117,4 +117,34 @@ async fn refresh_token_is_good_for_its_client_alone() {
         refresh(&server, &tokens["refresh_token"], &[]).await.status,
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn scope_of_a_refresh_has_each_token_once_and_no_blanks_between() {
+    let server = served(&ManualClock::new()).await;
+    let tokens = signed_in(&server).await;
+    let asked = [("scope", " app/read  openid app/read ")];
+    let answer = refresh(&server, &tokens["refresh_token"], &asked).await;
+    assert_eq!(answer.json()["scope"], "app/read openid");
+    let asked = [("scope", "app/write")];
+    let wider = refresh(&server, &answer.json()["refresh_token"], &asked).await;
+    assert_eq!(wider.error(), (400, "invalid_scope".into()));
+}
+
+#[tokio::test]
+async fn access_token_of_the_last_refresh_outlives_the_refresh_token() {
+    let clock = ManualClock::new();
+    let hour = Duration::from_secs(3600);
+    let server = builder(&clock).refresh_token_lifetime(hour).serve().await;
+    let server = server.expect("a free port");
+    let tokens = signed_in(&server).await;
+    clock.advance(Duration::from_secs(3000));
+    let tokens = refresh(&server, &tokens["refresh_token"], &[]).await.json();
+    clock.advance(Duration::from_secs(1000));
+    let bearer = format!("Bearer {}", tokens["access_token"].as_str().expect("text"));
+    let about = http().get(server.url_of(Endpoint::UserInfo));
+    let about = send(about.header("authorization", bearer)).await;
+    assert_eq!(about.status, 200, "{about:?}");
+    let again = refresh(&server, &tokens["refresh_token"], &[]).await;
+    assert_eq!(again.error(), (400, "invalid_grant".into()));
 }

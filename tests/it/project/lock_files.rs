@@ -69,11 +69,11 @@ fn line(version: &str) -> &str {
 }
 
 fn versions(file: &Path) -> Versions {
-    let text = fs::read_to_string(file).unwrap();
-    let lock: toml::Table = toml::from_str(&text).unwrap();
+    let text = fs::read_to_string(file).expect("a lock file");
+    let lock: toml::Table = toml::from_str(&text).expect("toml");
     let mut found = Versions::new();
-    for package in lock["package"].as_array().unwrap() {
-        let member = |name: &str| package[name].as_str().unwrap().to_owned();
+    for package in lock["package"].as_array().expect("packages") {
+        let member = |name: &str| package[name].as_str().expect("a text").to_owned();
         found
             .entry(member("name"))
             .or_default()
@@ -89,8 +89,8 @@ fn side_crates() -> Vec<PathBuf> {
         .into();
     let mut files = Vec::new();
     while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(next).expect("a folder") {
+            let path = entry.expect("an entry").path();
             if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
                 folders.push(path);
             } else if path.ends_with("Cargo.lock") {

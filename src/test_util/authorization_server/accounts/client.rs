@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::redirect_uri;
 use super::scope_token::is_scope_token;
+use super::user::check_claims;
 use crate::test_util::keys::json_of;
 
 /// A client of an [`AuthorizationServer`](crate::test_util::AuthorizationServer). The names of its members in a
@@ -64,7 +65,6 @@ pub(super) const AUTHENTICATION_METHODS: &[&str] = &[
     "none",
     "client_secret_basic",
     "client_secret_post",
-    "private_key_jwt",
     "tls_client_auth",
     "self_signed_tls_client_auth",
 ];
@@ -183,7 +183,8 @@ impl TestClient {
         self
     }
 
-    /// Its public keys for `private_key_jwt`, a JWK Set. Default: none.
+    /// Its public keys, a JWK Set. They are shown in its metadata; the method `private_key_jwt` is not supported.
+    /// Default: none.
     ///
     /// # Panics
     ///
@@ -252,6 +253,11 @@ impl TestClient {
         }
         if let Some(uri) = &self.backchannel_logout_uri {
             redirect_uri::check(uri).map_err(|problem| ("backchannel_logout_uri", problem))?;
+            // It is called, so that no application's own scheme will do.
+            if !uri.starts_with("https:") && !uri.starts_with("http:") {
+                let problem = format!("`{uri}` is neither https nor http on loopback");
+                return Err(("backchannel_logout_uri", problem));
+            }
         }
         for grant_type in self.grant_types.iter().flatten() {
             if !GRANT_TYPES.contains(&&**grant_type) {
@@ -283,6 +289,15 @@ impl TestClient {
                 "a public client cannot use `client_credentials`".into(),
             ));
         }
+        // RFC 8705 s3.1: 32 bytes.
+        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let thumbprint = self.certificate_thumbprint.as_deref();
+        if !thumbprint.is_none_or(|text| text.len() == 43 && text.bytes().all(base64url)) {
+            let problem = "the thumbprint must be a SHA-256 digest in base64url, 43 characters";
+            return Err(("certificate_thumbprint", problem.into()));
+        }
+        // Machines of some vendors have a subject of their own.
+        check_claims(&self.claims, &["sub"])?;
         for scope in &self.scopes {
             if !is_scope_token(scope) {
                 return Err(("scopes", format!("`{scope}` is no scope token")));

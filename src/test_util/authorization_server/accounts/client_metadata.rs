@@ -69,9 +69,6 @@ pub(in crate::test_util) fn client_of(
             "is not supported; give the keys in `jwks`",
         ));
     }
-    if method == "private_key_jwt" && !metadata.contains_key("jwks") {
-        return Err(wrong("jwks", "must hold the keys for `private_key_jwt`"));
-    }
     let responses = list(metadata, "response_types")?.unwrap_or_else(|| vec!["code"]);
     if responses.iter().any(|one| *one != "code") {
         return Err(wrong("response_types", "may have `code` and nothing else"));

@@ -79,14 +79,25 @@ impl TestUser {
         if self.subject.is_empty() || self.subject.len() > 255 {
             return Err(("subject", "the subject must have 1 to 255 bytes".into()));
         }
-        let reserved = self.claims.keys().find(|name| RESERVED.contains(&&***name));
-        match reserved {
-            Some(name) => {
-                let problem = format!("the claim `{name}` is the server's own; leave it out");
-                Err(("claims", problem))
-            }
-            None => Ok(()),
+        check_claims(&self.claims, &[])
+    }
+}
+
+/// No claim about the token itself, but those that may stand there.
+pub(super) fn check_claims(
+    claims: &Map<String, Value>,
+    allowed: &[&str],
+) -> Result<(), (&'static str, String)> {
+    let reserved = claims.keys().find(|name| {
+        let name = &***name;
+        RESERVED.contains(&name) && !allowed.contains(&name)
+    });
+    match reserved {
+        Some(name) => {
+            let problem = format!("the claim `{name}` is the server's own; leave it out");
+            Err(("claims", problem))
         }
+        None => Ok(()),
     }
 }
 
@@ -116,4 +127,9 @@ pub(in crate::test_util) const RESERVED: &[&str] = &[
     "act",
     "scope",
     "sid",
+    // They tell introspection responses (RFC 7662 s2.2) and the kinds of tokens apart.
+    "active",
+    "token_type",
+    "token_introspection",
+    "events",
 ];

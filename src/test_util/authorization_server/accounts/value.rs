@@ -50,11 +50,18 @@ impl Accounts {
             let (line, column) = (error.line(), error.column());
             let shown = error.to_string();
             let place = format!(" at line {line} column {column}");
+            let path = json_place::path(text, line, column);
+            let problem = shown.strip_suffix(&place).unwrap_or(&shown);
+            // Serde shows the value of the wrong type.
+            let problem = match path.split_once("].secret") {
+                Some(_) if problem.starts_with("invalid type") => "the secret must be a string",
+                _ => problem,
+            };
             AuthorizationServerError::Accounts {
-                path: json_place::path(text, line, column),
+                problem: problem.to_owned(),
+                path,
                 line: Some(line),
                 column: Some(column),
-                problem: shown.strip_suffix(&place).unwrap_or(&shown).to_owned(),
             }
         })?;
         accounts.check().map_err(|mut error| {

@@ -1,7 +1,8 @@
 //! Requests of browsers: which origins may read answers, and which hosts a request may name.
 //!
 //! 1. Answers of the endpoints that applications call are readable from loopback origins and from the origins of
-//!    registered redirect URIs (Fetch standard, CORS protocol). The authorization endpoint and its form are pages,
+//!    registered redirect URIs (Fetch standard, CORS protocol), but not of those in client id metadata documents, by
+//!    which any site could have itself registered. The authorization endpoint and its form are pages,
 //!    and have no such answers.
 //! 2. The admin endpoints are readable from loopback origins alone, and refuse other origins.
 //! 3. A request names this server: a host on loopback, or that of the base URL. So a name that was bound to
@@ -20,7 +21,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::test_util::authorization_server::accounts::redirect_uri::{is_loopback_origin, origin};
-use crate::test_util::authorization_server::state::Server;
+use crate::test_util::authorization_server::state::{Server, is_url};
 
 pub(super) async fn guard(
     State(server): State<Arc<Server>>,
@@ -86,11 +87,12 @@ fn preflight() -> Response {
 fn is_origin_of_client(server: &Server, sent: &str) -> bool {
     let now = server.now();
     let state = server.state();
-    let registered = state.registered_clients.iter(now).map(|(_, client)| client);
-    state
-        .clients
-        .values()
-        .chain(registered)
+    let registered = state.registered_clients.iter(now);
+    // Rule 1: the origin of a document is that of its author.
+    let registered = registered.filter(|(id, _)| !is_url(id));
+    let prepared = state.clients.values();
+    prepared
+        .chain(registered.map(|(_, client)| client))
         .flat_map(|client| &client.redirect_uris)
         .any(|uri| uri.starts_with("http") && origin(uri) == Some(sent))
 }

@@ -91,6 +91,15 @@ pub(in crate::test_util) fn document(server: &Server) -> serde_json::Value {
     document
 }
 
+/// Whether metadata stands at this path, be it a vendor's.
+pub(super) fn is_metadata_path(path: &str) -> bool {
+    const OAUTH: &str = "/.well-known/oauth-authorization-server";
+    path.ends_with("/.well-known/openid-configuration")
+        || path
+            .strip_prefix(OAUTH)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Metadata and the key set at the paths of vendors, such as `/realms/main/.well-known/openid-configuration`.
 pub(super) async fn at_a_vendors_path(
     State(server): State<Arc<Server>>,
@@ -100,9 +109,7 @@ pub(super) async fn at_a_vendors_path(
     let path = uri.path();
     if method != Method::GET {
         StatusCode::NOT_FOUND.into_response()
-    } else if path.ends_with("/.well-known/openid-configuration")
-        || path.starts_with("/.well-known/oauth-authorization-server/")
-    {
+    } else if is_metadata_path(path) {
         json_response(StatusCode::OK, &document(&server))
     } else if path == server.issuer.key_set_path() {
         key_set(State(server)).await

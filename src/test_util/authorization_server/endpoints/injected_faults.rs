@@ -14,6 +14,7 @@ use http::{HeaderValue, StatusCode};
 use http_body::Frame;
 use tokio::time::{Sleep, sleep};
 
+use super::discovery;
 use crate::test_util::authorization_server::state::Server;
 use crate::test_util::served::{Endpoint, Fault};
 
@@ -23,7 +24,7 @@ pub(super) async fn inject(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(endpoint) = endpoint_of(request.uri().path()) else {
+    let Some(endpoint) = endpoint_of(&server, request.uri().path()) else {
         return next.run(request).await;
     };
     server
@@ -57,11 +58,17 @@ pub(super) async fn inject(
     }
 }
 
-fn endpoint_of(path: &str) -> Option<Endpoint> {
+/// Endpoints have several paths: those of vendors, and those of their pages.
+fn endpoint_of(server: &Server, path: &str) -> Option<Endpoint> {
+    if discovery::is_metadata_path(path) {
+        return Some(Endpoint::Discovery);
+    }
     match path {
-        "/.well-known/oauth-authorization-server" => Some(Endpoint::Discovery),
         "/.well-known/jwks.json" => Some(Endpoint::KeySet),
         "/login" => Some(Endpoint::Authorization),
+        "/device" => Some(Endpoint::DeviceAuthorization),
+        _ if path == server.issuer.key_set_path() => Some(Endpoint::KeySet),
+        _ if path.starts_with("/register/") => Some(Endpoint::Registration),
         _ => {
             let mut all = Endpoint::OF_AUTHORIZATION_SERVER.iter();
             all.find(|endpoint| endpoint.path() == path).copied()

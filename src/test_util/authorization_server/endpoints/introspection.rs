@@ -61,7 +61,7 @@ fn refresh_token(server: &Server, refresh: RefreshTokenId) -> Value {
     let now = server.now();
     let state = server.state();
     let grant = state.grants.get(&refresh.grant, now);
-    match grant.filter(|grant| grant.generation == refresh.generation) {
+    match grant.filter(|grant| grant.is_refreshed_by(refresh.generation, now)) {
         Some(grant) => json!({
             "active": true,
             "iss": server.issuer.issuer(),

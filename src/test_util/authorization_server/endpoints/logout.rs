@@ -1,7 +1,7 @@
 //! RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0).
 //!
-//! 1. A request with an ID token of the session ends the session at once (section 2). Without one the user is
-//!    asked first, so that no other site can sign a browser out.
+//! 1. A request with an ID token of the session, or one of no session and of the session's user, ends the session at
+//!    once (section 2). Without one the user is asked first, so that no other site can sign a browser out.
 //! 2. The browser goes back to a URI that the client has registered, and to no other (section 3). A request with a
 //!    URI that cannot be used ends nothing.
 //! 3. The clients of the session get logout tokens before the browser goes on.
@@ -40,15 +40,22 @@ pub(super) async fn logout(State(server): State<Arc<Server>>, request: Request) 
         Err(problem) => return page::error("invalid_request", &problem),
     };
     let of_browser = session_cookie(&server, &head.headers);
-    let sid = match (&asked.hinted, &of_browser) {
-        (Some(hinted), _) => hinted.session.clone().or_else(|| of_browser.clone()),
+    let hinted = asked.hinted.as_ref();
+    let of_hint = hinted.and_then(|hinted| hinted.session.clone());
+    let sid = match (of_hint, &of_browser) {
+        (Some(sid), _) => Some(sid),
+        // An ID token of no session, such as that of a device, speaks for its user.
+        (None, Some(sid)) if hinted.is_some_and(|hinted| hinted.is_about(&server, sid)) => {
+            of_browser.clone()
+        }
         (None, Some(sid)) => {
             let is_confirmed = head.method == Method::POST
                 && form
                     .get("csrf")
                     .is_some_and(|sent| sent == csrf(&server, sid));
             if !is_confirmed {
-                return question(&server, sid, &form);
+                let client = hinted.map(|hinted| &*hinted.client);
+                return question(&server, sid, &form, client);
             }
             of_browser.clone()
         }
@@ -68,25 +75,34 @@ pub(super) async fn logout(State(server): State<Arc<Server>>, request: Request) 
 struct Hinted {
     client: String,
     session: Option<String>,
+    subject: Option<String>,
 }
 
 impl Hinted {
     /// Section 2: an ID token of this server, expired or not.
     fn read(server: &Server, token: &str) -> Option<Self> {
-        let claims = server.issuer.signed_claims(token)?;
+        let claims = server.issuer.id_token_claims(token)?;
         let text = |name: &str| {
             claims
                 .get(name)
                 .and_then(Value::as_str)
                 .map(ToOwned::to_owned)
         };
-        // Access tokens name a client by `client_id`, logout tokens have `events`.
-        let is_id_token = !claims.contains_key("client_id") && !claims.contains_key("events");
-        let hinted = Self {
+        Some(Self {
             client: text("aud")?,
             session: text("sid"),
-        };
-        is_id_token.then_some(hinted)
+            subject: text("sub"),
+        })
+    }
+}
+
+impl Hinted {
+    /// Whether its user is that of the session.
+    fn is_about(&self, server: &Server, sid: &str) -> bool {
+        let now = server.now();
+        let state = server.state();
+        let session = state.sessions.get(sid, now);
+        session.is_some_and(|session| self.subject.as_deref() == Some(&*session.user.subject))
     }
 }
 
@@ -154,7 +170,7 @@ impl LogoutRequest {
 }
 
 /// Asks the user, with the parameters of the request in the form.
-fn question(server: &Server, sid: &str, form: &Form) -> Response {
+fn question(server: &Server, sid: &str, form: &Form, client: Option<&str>) -> Response {
     let now = server.now();
     let name = {
         let state = server.state();
@@ -166,7 +182,8 @@ fn question(server: &Server, sid: &str, form: &Form) -> Response {
     };
     let mut fields = Map::new();
     for parameter in ["client_id", "post_logout_redirect_uri", "state"] {
-        if let Some(value) = form.get(parameter) {
+        let of_hint = client.filter(|_| parameter == "client_id");
+        if let Some(value) = form.get(parameter).or(of_hint) {
             fields.insert(parameter.to_owned(), value.into());
         }
     }

@@ -54,7 +54,15 @@ async fn answer(server: &Server, head: &Parts, body: Body) -> Response {
 
 /// The scheme and the token of a request: in `Authorization`, or in a form (RFC 6750 sections 2.1 and 2.2).
 async fn token_of(head: &Parts, body: Body) -> Result<Option<(&'static str, String)>, OAuthError> {
-    let from_field = head.headers.get(AUTHORIZATION).map(|value| {
+    let mut fields = head.headers.get_all(AUTHORIZATION).iter();
+    let from_field = fields.next();
+    // RFC 6750 s2: one token in a request.
+    if fields.next().is_some() {
+        return Err(OAuthError::invalid_request(
+            "the request has two access tokens",
+        ));
+    }
+    let from_field = from_field.map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         let mut known = ["Bearer", "DPoP"].into_iter();
         let known = known.find(|known| scheme.eq_ignore_ascii_case(known))?;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::token_request::TokenRequest;
 use crate::test_util::authorization_server::issue::{
-    TokenResponse, granted_resources, tokens_of_grant,
+    TokenResponse, resources_within, tokens_of_grant,
 };
 use crate::test_util::authorization_server::request::{AuthenticatedClient, Form, OAuthError};
 use crate::test_util::authorization_server::state::{Code, Confirmation, Server};
@@ -38,11 +38,8 @@ pub(super) fn exchange(
         return Err(unknown());
     }
     check(code, request.form, request.confirmation.as_ref(), now)?;
-    let allowed = code.grant.as_ref().map(|grant| &grant.resources);
-    let resources = granted_resources(
-        |resource| allowed.is_some_and(|all| all.iter().any(|one| one == resource)),
-        request.form.all("resource"),
-    )?;
+    let granted = code.grant.as_ref().ok_or_else(unknown)?;
+    let resources = resources_within(granted, request.form.all("resource"))?;
     let nonce = code.nonce.take();
     let mut grant = code.grant.take().ok_or_else(unknown)?;
     // RFC 9449 s5: refresh tokens of public clients are bound to the key.
@@ -50,11 +47,6 @@ pub(super) fn exchange(
         grant.confirmation.clone_from(&request.confirmation);
     }
     grant.refresh_expires_at = now.saturating_add(server.settings.refresh_token_lifetime);
-    let resources = if resources.is_empty() {
-        grant.resources.clone()
-    } else {
-        resources
-    };
     let id = state.begin_grant(*grant, now);
     state.use_code(&digest, id, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;

@@ -8,7 +8,9 @@
 use std::time::Duration;
 
 use super::token_request::TokenRequest;
-use crate::test_util::authorization_server::issue::{TokenResponse, tokens_of_grant};
+use crate::test_util::authorization_server::issue::{
+    TokenResponse, resources_within, tokens_of_grant,
+};
 use crate::test_util::authorization_server::request::{AuthenticatedClient, OAuthError};
 use crate::test_util::authorization_server::state::{DeviceDecision, Server};
 use crate::test_util::keys::sha256;
@@ -59,16 +61,18 @@ pub(super) fn exchange(
             ));
         }
         // RFC 8628 s3.4, RFC 6749 s4.1.2: for one use.
-        DeviceDecision::Granted(grant) => grant.take(),
+        DeviceDecision::Granted(grant) => grant,
     };
-    let mut grant = grant.ok_or_else(unknown)?;
+    let granted = grant.as_ref().ok_or_else(unknown)?;
+    let resources = resources_within(granted, request.form.all("resource"))?;
+    let mut grant = grant.take().ok_or_else(unknown)?;
     if client.is_public() {
         grant.confirmation.clone_from(&request.confirmation);
     }
     grant.refresh_expires_at = now.saturating_add(server.settings.refresh_token_lifetime);
     let id = state.begin_grant(*grant, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;
-    let within = (&*grant.scope, &*grant.resources);
+    let within = (&*grant.scope, &*resources);
     let confirmation = request.confirmation.as_ref();
     Ok(tokens_of_grant(
         server,

@@ -5,7 +5,7 @@
 
 use super::token_request::TokenRequest;
 use crate::test_util::authorization_server::issue::{
-    TokenResponse, granted_resources, has_scope, tokens_of_grant,
+    TokenResponse, has_scope, resources_within, tokens_of_grant,
 };
 use crate::test_util::authorization_server::request::{AuthenticatedClient, OAuthError};
 use crate::test_util::authorization_server::state::{Grant, RefreshTokenId, Server};
@@ -26,6 +26,9 @@ pub(super) fn exchange(
             "the refresh token was issued to another client",
         ));
     }
+    if now >= grant.refresh_expires_at {
+        return Err(unknown());
+    }
     if sent.generation != grant.generation {
         drop(state);
         // RFC 9700 s4.14.2: one of both users of the token is an attacker.
@@ -41,16 +44,13 @@ pub(super) fn exchange(
         ));
     }
     let scope = narrowed_scope(grant, request.form.get("scope"))?;
-    let asked = granted_resources(
-        |resource| grant.resources.iter().any(|one| one == resource),
-        request.form.all("resource"),
-    )?;
+    let resources = resources_within(grant, request.form.all("resource"))?;
     grant.generation = grant.generation.saturating_add(1);
-    let resources = if asked.is_empty() {
-        grant.resources.clone()
-    } else {
-        asked
-    };
+    // The grant lives as long as the new access token.
+    let end = now.saturating_add(server.settings.access_token_lifetime);
+    let end = grant.refresh_expires_at.max(end);
+    state.grants.extend(&sent.grant, end);
+    let grant = state.grants.get(&sent.grant, now).ok_or_else(unknown)?;
     let within = (&*scope, &*resources);
     let confirmation = request.confirmation.as_ref();
     Ok(tokens_of_grant(
@@ -68,13 +68,16 @@ fn narrowed_scope(grant: &Grant, asked: Option<&str>) -> Result<String, OAuthErr
     let Some(asked) = asked else {
         return Ok(grant.scope.to_string());
     };
-    let wider = asked
-        .split(' ')
-        .any(|scope| !scope.is_empty() && !has_scope(&grant.scope, scope));
-    if wider {
-        return Err(OAuthError::invalid_scope(
-            "the scope is wider than the grant's",
-        ));
+    let mut narrowed: Vec<&str> = Vec::new();
+    for scope in asked.split(' ').filter(|scope| !scope.is_empty()) {
+        if !has_scope(&grant.scope, scope) {
+            return Err(OAuthError::invalid_scope(
+                "the scope is wider than the grant's",
+            ));
+        }
+        if !narrowed.contains(&scope) {
+            narrowed.push(scope);
+        }
     }
-    Ok(asked.to_owned())
+    Ok(narrowed.join(" "))
 }

@@ -64,6 +64,17 @@ pub(super) fn exchange(
         confirmation: request.confirmation.as_ref(),
         actor: act.as_ref(),
     };
+    let now = server.now();
+    // No grant ends between this and the new token.
+    let state = server.state();
+    let has_ended = subject
+        .grant
+        .is_some_and(|grant| state.grants.get(&grant, now).is_none());
+    if has_ended {
+        return Err(OAuthError::invalid_request(
+            "the grant of `subject_token` has ended",
+        ));
+    }
     // Section 2.2.1.
     Ok(access_token(server, &issuance).with("issued_token_type", Some(issued)))
 }
@@ -131,23 +142,30 @@ impl Party {
         (is_active && claims.contains_key("sub")).then_some(Self { claims, grant })
     }
 
-    /// An ID token that was issued to the client, until its end or that of its session.
+    /// An ID token that was issued to the client, until its end, that of its session or that of its grant.
     fn of_id_token(server: &Server, client: &AuthenticatedClient, token: &str) -> Option<Self> {
-        let claims = server.issuer.signed_claims(token)?;
+        let claims = server.issuer.id_token_claims(token)?;
         let is_its_own = claims.get("aud").and_then(Value::as_str) == Some(&*client.id);
         let end = claims.get("exp").and_then(Value::as_i64)?;
         let now = server.now();
         let session = claims.get("sid").and_then(Value::as_str);
-        let has_session = session.is_none_or(|sid| server.state().sessions.get(sid, now).is_some());
-        let is_good = is_its_own
-            && has_session
-            && now.as_secs() < end
-            && !claims.contains_key("client_id")
-            && !claims.contains_key("events");
-        is_good.then_some(Self {
-            claims,
-            grant: None,
-        })
+        let grant = match session {
+            Some(sid) => Some(Self::grant_of_session(server, client, sid)?),
+            None => None,
+        };
+        (is_its_own && now.as_secs() < end).then_some(Self { claims, grant })
+    }
+
+    /// The newest grant of a client in a session that goes on.
+    fn grant_of_session(server: &Server, client: &AuthenticatedClient, sid: &str) -> Option<u64> {
+        let now = server.now();
+        let state = server.state();
+        state.sessions.get(sid, now)?;
+        let grants = state.grants.iter(now);
+        let own = grants.filter(|(_, grant)| {
+            grant.client.id == client.id && grant.session.as_deref() == Some(sid)
+        });
+        own.map(|(id, _)| *id).max()
     }
 
     /// A refresh token that was issued to the client.
@@ -160,7 +178,7 @@ impl Party {
         let now = server.now();
         let state = server.state();
         let grant = state.grants.get(&sent.grant, now)?;
-        if grant.client.id != client.id || grant.generation != sent.generation {
+        if grant.client.id != client.id || !grant.is_refreshed_by(sent.generation, now) {
             return None;
         }
         let mut claims = grant.user.claims.clone();

@@ -88,9 +88,15 @@ pub(in crate::test_util) async fn authenticate(
 
 /// The id and secret of `Authorization: Basic`, decoded (RFC 6749 section 2.3.1).
 fn basic(head: &Parts) -> Result<Option<(String, String)>, OAuthError> {
-    let Some(value) = head.headers.get(AUTHORIZATION) else {
+    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
+    if values.next().is_some() {
+        return Err(OAuthError::invalid_request(
+            "the request has more than one field `Authorization`",
+        ));
+    }
     let pair = || {
         let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
         let rest = scheme

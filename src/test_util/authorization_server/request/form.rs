@@ -18,6 +18,8 @@ const REPEATED: [&str; 2] = ["resource", "audience"];
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
+const MAX_PARAMETERS: usize = 256;
+
 impl Form {
     /// The parameters of a query.
     pub(in crate::test_util) fn of_query(query: &str) -> Result<Self, OAuthError> {
@@ -59,6 +61,11 @@ impl Form {
             if is_there && !REPEATED.contains(&&*name) {
                 return Err(OAuthError::invalid_request(format!(
                     "the parameter `{name}` stands there twice"
+                )));
+            }
+            if all.len() >= MAX_PARAMETERS {
+                return Err(OAuthError::invalid_request(format!(
+                    "the request has more than {MAX_PARAMETERS} parameters"
                 )));
             }
             all.push((name.into_owned(), value.into_owned()));

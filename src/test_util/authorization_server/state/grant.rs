@@ -57,6 +57,13 @@ pub(in crate::test_util) struct Grant {
     pub(in crate::test_util) refresh_expires_at: UnixTime,
 }
 
+impl Grant {
+    /// Whether its refresh token of this number is good.
+    pub(in crate::test_util) fn is_refreshed_by(&self, generation: u32, now: UnixTime) -> bool {
+        generation == self.generation && now < self.refresh_expires_at
+    }
+}
+
 /// The key that a token is bound to: the member of `cnf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::test_util) enum Confirmation {

@@ -1,7 +1,7 @@
 //! The state of a development authorization server.
 //!
 //! 1. Everything is in memory, and everything has an end or a greatest number.
-//! 2. To end a grant ends its refresh token and its access tokens; to end a session ends its grants.
+//! 2. To end a grant ends its refresh token and its access tokens; to end a session ends its grants and its codes.
 
 // In the order in which they may name each other.
 mod grant;
@@ -69,6 +69,7 @@ pub(super) struct State {
     /// By the digest of the device code.
     pub(super) devices: ExpiringMap<Vec<u8>, Device>,
     grants_begun: u64,
+    access_token_lifetime: Duration,
 }
 
 /// RFC 6749 s4.1.2: at most 10 minutes; a browser needs seconds.
@@ -77,6 +78,8 @@ pub(super) const CODE_LIFETIME: Duration = Duration::from_secs(60);
 const USED_CODE_MEMORY: Duration = Duration::from_secs(600);
 /// How long a browser stays signed in.
 pub(super) const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+const SECOND: Duration = Duration::from_secs(1);
 
 const MAX_SESSIONS: usize = 20_000;
 const MAX_CODES: usize = 10_000;
@@ -114,6 +117,7 @@ impl Server {
             grants: ExpiringMap::new(MAX_GRANTS),
             devices: ExpiringMap::new(MAX_DEVICES),
             grants_begun: 0,
+            access_token_lifetime: settings.access_token_lifetime,
         };
         Self {
             proofs: ProofRules::new(&url, settings.dpop_nonces),
@@ -151,6 +155,12 @@ impl Server {
             Some(client) => Some(client),
             None => self.client_by_document(id).await,
         }
+    }
+
+    /// Whether nobody but a document vouches for this client. Any page can send a browser to the authorization endpoint
+    /// with the address of such a document.
+    pub(super) fn is_of_document(&self, id: &str) -> bool {
+        is_url(id) && !self.state().clients.contains_key(id)
     }
 
     /// What clients that nobody prepared may name as resources: what any prepared one may.
@@ -192,6 +202,11 @@ impl Server {
         let (session, ended) = {
             let mut state = self.state();
             let session = state.sessions.remove(id)?;
+            // A code that is on its way would begin another grant. A used one stays, for a second use.
+            state.codes.retain(|_, code| {
+                let grant = code.grant.as_ref();
+                grant.is_none_or(|grant| grant.session.as_deref() != Some(id))
+            });
             let grants = state.grants.iter(now);
             let ended: Vec<u64> = grants
                 .filter(|(_, grant)| grant.session.as_deref() == Some(id))
@@ -204,12 +219,18 @@ impl Server {
     }
 }
 
+/// Whether an id can be that of a client id metadata document; those of registered clients are no URLs.
+pub(super) fn is_url(id: &str) -> bool {
+    id.contains("://")
+}
+
 impl State {
-    /// Remembers a grant; its id is the result.
+    /// Remembers a grant until the last of its tokens ends; its id is the result.
     pub(super) fn begin_grant(&mut self, grant: Grant, now: UnixTime) -> u64 {
         self.grants_begun += 1;
         let id = self.grants_begun;
-        let end = grant.refresh_expires_at;
+        let first_ends = now.saturating_add(self.access_token_lifetime.max(SECOND));
+        let end = grant.refresh_expires_at.max(first_ends);
         self.grants.insert(id, grant, end, now);
         id
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::request::AuthorizationRequest;
 use crate::test_util::authorization_server::accounts::TestUser;
-use crate::test_util::authorization_server::accounts::redirect_uri::origin;
+use crate::test_util::authorization_server::accounts::redirect_uri::{is_loopback_origin, origin};
 use crate::test_util::authorization_server::state::{
     Authentication, SESSION_LIFETIME, Server, Session,
 };
@@ -43,6 +43,12 @@ impl Browser {
     ) -> Option<String> {
         let asks = |one: &String| matches!(&**one, "login" | "select_account");
         if request.prompt.iter().any(asks) {
+            return None;
+        }
+        // RFC 6749 s10.2: not without the user, where a site that nobody registered gets the code.
+        if server.is_of_document(&request.client.id)
+            && !is_loopback_origin(&request.reply_to.redirect_uri)
+        {
             return None;
         }
         let sid = self.session.as_deref()?;
