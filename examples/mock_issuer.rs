@@ -14,6 +14,7 @@
 //! | `--tls` | TLS, by a new certificate that is printed, and client certificates for mutual TLS | no TLS |
 //! | `--opaque` | opaque access tokens, for introspection | JWTs |
 //! | `--once` | start, fetch the metadata, and end | run until Ctrl-C |
+//! | `--help` | print the options | |
 
 #[path = "support/tls.rs"]
 mod tls;
@@ -22,7 +23,19 @@ use std::error::Error;
 use std::path::Path;
 
 use portcullis::Algorithm;
-use portcullis::test_util::{Accounts, AuthorizationServer, MockIssuer, TestCertificate};
+use portcullis::test_util::{
+    Accounts, AuthorizationServer, AuthorizationServerError, MockIssuer, TestCertificate,
+};
+
+const OPTIONS: &str = "\
+options:
+  --port PORT      a port of 127.0.0.1, 0 for any free one; default: 9400
+  --profile NAME   the shape of the tokens; default: oidc
+                   oidc, rfc9068, cognito, keycloak, entra, auth0, okta
+  --accounts FILE  users and clients, in JSON or TOML (examples/accounts.toml); default: prepared ones
+  --tls            TLS, and client certificates for mutual TLS
+  --opaque         opaque access tokens
+  --once           start, fetch the metadata, and end";
 
 /// What the command line says.
 struct Options {
@@ -43,6 +56,13 @@ async fn main() {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
+    if std::env::args()
+        .skip(1)
+        .any(|argument| argument == "--help")
+    {
+        println!("{OPTIONS}");
+        return Ok(());
+    }
     let mut options = Options::read(std::env::args().skip(1))?;
     if options.port == 0 {
         // The names of some profiles have the port in them, so it is chosen before.
@@ -65,10 +85,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let server = if options.tls {
         let address = ("127.0.0.1", options.port);
         let listener = tls::TlsListener::bind(address, &certificate).await?;
-        server.serve_tls(listener).await?
+        server.serve_tls(listener).await
     } else {
-        server.serve().await?
+        server.serve().await
     };
+    let server = server.map_err(|error| match (&options.accounts, &error) {
+        // JSON is checked when it is read, TOML here.
+        (Some(file), AuthorizationServerError::Accounts { .. }) => format!("{file}: {error}"),
+        _ => error.to_string(),
+    })?;
 
     println!("development authorization server at {}", server.url());
     println!("  issuer    {}", server.issuer());
@@ -81,7 +106,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         println!("clients must trust\n{}", certificate.pem());
     }
     println!("  admin     {}/admin", server.url());
-    if options.accounts.is_none() {
+    if let Some(file) = &options.accounts {
+        println!("  accounts  the users and clients of {file}");
+    } else {
         println!("  audience  {}", MockIssuer::AUDIENCE);
         println!("  users     user-1, principal-1, agent-1");
         println!("  clients   spa (public), web (web-secret), machine (machine-secret)");
@@ -157,7 +184,7 @@ impl Options {
                 "--tls" => options.tls = true,
                 "--opaque" => options.opaque = true,
                 "--once" => options.once = true,
-                _ => return Err(format!("`{argument}` is no option").into()),
+                _ => return Err(format!("`{argument}` is no option\n{OPTIONS}").into()),
             }
         }
         Ok(options)

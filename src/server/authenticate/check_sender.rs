@@ -5,7 +5,7 @@ use crate::model::error::rejection::Rejection;
 use crate::runtime::clock::Now;
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::server::decide::decision::Decision;
-#[cfg(feature = "jwks")]
+#[cfg(feature = "redis")]
 use crate::server::decide::decision::PendingDecision;
 #[cfg(feature = "redis")]
 use crate::server::decide::sender::CheckedSender;

@@ -33,8 +33,12 @@ impl<S: Clone + Send + Sync + 'static> Extraction<S> {
     /// When the layer or the extractor refuses, with the reason, and when something waits: a directory
     /// of the application, or the issuer. Then use [`extract_async`](Self::extract_async).
     #[must_use]
+    #[track_caller] // A test sees its own line.
     pub fn extract<T: FromRequestParts<S> + Send + 'static>(&self) -> T {
-        ready(self.extract_async())
+        match ready(self.try_extract_async()) {
+            Ok(value) => value,
+            Err(refusal) => panic!("{}", self.report::<T>(&refusal)),
+        }
     }
 
     /// The same, and what the client would be answered where it is refused.
@@ -46,6 +50,7 @@ impl<S: Clone + Send + Sync + 'static> Extraction<S> {
     /// # Panics
     ///
     /// When something waits.
+    #[track_caller]
     pub fn try_extract<T: FromRequestParts<S> + Send + 'static>(
         &self,
     ) -> Result<T, ExtractionRefusal> {
@@ -61,11 +66,24 @@ impl<S: Clone + Send + Sync + 'static> Extraction<S> {
     pub async fn extract_async<T: FromRequestParts<S> + Send + 'static>(&self) -> T {
         match self.try_extract_async().await {
             Ok(value) => value,
-            Err(refusal) => panic!(
-                "`{}` cannot be extracted: {refusal}",
-                std::any::type_name::<T>()
-            ),
+            Err(refusal) => panic!("{}", self.report::<T>(&refusal)),
         }
+    }
+
+    /// What a test reads that wanted a value: the refusal, and the setting that a test forgets most often.
+    fn report<T>(&self, refusal: &ExtractionRefusal) -> String {
+        let name = without_modules(std::any::type_name::<T>());
+        let is_default = self.server.is_none() && self.cover.is_none();
+        let hint = match refusal.kind() {
+            Some(RejectionKind::NoTenant) if is_default => {
+                "; for tenant rules of your own name your server: `.extraction().server(&server)`"
+            }
+            Some(RejectionKind::Misconfigured(
+                WiringFault::NoWorkspaceParameter | WiringFault::NoAccountParameter,
+            )) => "; name what the path has: `.path_parameter(\"workspace_id\", ..)`",
+            _ => "",
+        };
+        format!("`{name}` cannot be extracted: {refusal}{hint}")
     }
 
     /// The same, and what the client would be answered where it is refused.
@@ -184,7 +202,20 @@ fn route_of<'p>(parameters: impl Iterator<Item = &'p (String, String)>) -> (Stri
     (pattern, path)
 }
 
+/// The name of a type without the paths of modules, which are not those that an application writes.
+fn without_modules(name: &str) -> String {
+    let is_of_a_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut short = String::new();
+    for part in name.split("::") {
+        let end = short.trim_end_matches(is_of_a_word).len();
+        short.truncate(end);
+        short.push_str(part);
+    }
+    short
+}
+
 /// The output of a future that does not wait.
+#[track_caller]
 fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(future).poll(&mut context) {

@@ -120,6 +120,7 @@ impl TokenBuilder {
     ///
     /// When the layer or the extractor refuses, with the reason.
     #[must_use]
+    #[track_caller]
     pub fn extract<T: axum::extract::FromRequestParts<()> + Send + 'static>(&self) -> T {
         self.extraction().extract()
     }
@@ -142,6 +143,7 @@ impl TokenBuilder {
     /// # Errors
     ///
     /// The refusal of the layer or of the extractor.
+    #[track_caller]
     pub fn try_extract<T: axum::extract::FromRequestParts<()> + Send + 'static>(
         &self,
     ) -> Result<T, ExtractionRefusal> {
@@ -222,7 +224,8 @@ impl Extraction {
 }
 
 impl<S> Extraction<S> {
-    /// The application's own server, with static keys such as those of [`MockIssuer::trusted`].
+    /// The application's own server, with static keys such as those of [`MockIssuer::trusted`]. For guards of
+    /// tenants add what the path names: [`path_parameter`](Self::path_parameter).
     pub fn server(mut self, server: &ResourceServer) -> Self {
         self.server = Some(server.clone());
         self

@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::RejectionKind;
 use crate::test_util::proof::DpopKey;
 use crate::test_util::wrong_credentials::expected::Answer;
 use crate::test_util::wrong_credentials::fault::{WrongCredentialsFault, WrongCredentialsFaults};
@@ -155,10 +156,16 @@ impl WrongCredentials {
         if !answer.is_accepted() {
             // What refuses the good token refuses the one with a proof too.
             faults.retain(|fault| fault.name() != GOOD_PROOF);
-            let problem = format!(
+            let mut problem = format!(
                 "the answer is {}, and must be a success: nothing else was sent",
                 answer.described()
             );
+            let kind = answer.head.extensions.get::<RejectionKind>();
+            if kind == Some(&RejectionKind::NotAuthenticated) {
+                problem.push_str(
+                    "; no layer covers this route: `route_layer(..)` covers the routes above it",
+                );
+            }
             faults.push(sample.fault(GOOD, problem, false));
         }
         nonce

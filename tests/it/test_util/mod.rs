@@ -2,4 +2,5 @@
 
 mod extraction;
 mod release_guard;
+mod reports;
 mod wrong_credentials;
