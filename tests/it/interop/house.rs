@@ -146,7 +146,7 @@ impl Foreign {
     }
 
     /// Runs a program whose address follows these words. One that has not said so in half its time is
-    /// started a second time: a Node of these servers hung at its start in 3 of 90 runs.
+    /// started a second time: Node was seen to hang at its start.
     async fn run(command: &mut Command, ready: &str) -> Self {
         let mut server = Self::spawn(command);
         if let Some(url) = server.find_line(ready, PATIENCE / 2).await {
