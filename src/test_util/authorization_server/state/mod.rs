@@ -130,7 +130,7 @@ impl Server {
             settings,
             secret: random_bytes(32),
             faults: watch::Sender::new(Faults::default()),
-            requests: watch::Sender::new(Default::default()),
+            requests: watch::Sender::new(BTreeMap::default()),
             state: Mutex::new(state),
         }
     }
