@@ -47,7 +47,7 @@ const STRANGERS: usize = 100;
 /// In each round; the old keys stay, and a set has 100 keys at most.
 const ROTATIONS: u32 = 20;
 
-/// Issuers whose tokens nobody sends; one of them changes with each replacement.
+/// Issuers whose tokens no request has; one of them changes with each replacement.
 const NEIGHBOURS: usize = 20;
 
 const CASES: [&str; 7] = [

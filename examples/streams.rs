@@ -13,7 +13,7 @@
 //! 4. A client that stays longer than its token lives sends the next token as a message.
 //! 5. A handler that has not answered yet waits for the end of the lease beside its work.
 //!
-//! The clock is moved by hand, so that nobody waits for an expiry. The program ends by itself, and
+//! The clock is moved by hand, so that no expiry takes real time. The program ends by itself, and
 //! fails on an answer that is not the expected one.
 
 use std::convert::Infallible;

@@ -101,7 +101,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (&client, "/app/acme-prod/inbox", Some("user-2"), 200),
         (&client, "/app/acme-prod/inbox", Some("stranger"), 403),
         (&client, "/app/acme-prod/inbox", None, 400),
-        (&client, "/app/acme-prod/missions", Some("user-2"), 403), // nobody asked
+        (&client, "/app/acme-prod/missions", Some("user-2"), 403), // no delegation here
         (&user, "/app/acme-prod/inbox", Some("user-2"), 403),
         (&principal, "/portal/acme", None, 200),
         (&principal, "/portal/globex", None, 403),

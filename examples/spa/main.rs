@@ -7,7 +7,7 @@
 //! ```
 //!
 //! 1. Three origins, as in production: the page, the API, and the authorization server, which is the
-//!    development server of `test_util`. Sign in as anyone whom its login page shows.
+//!    development server of `test_util`. Sign in as any user of its login page.
 //! 2. `oauth.js` is the client: authorization code with PKCE, refresh with rotation, step-up, logout. It
 //!    has no dependency and no build step; `dpop.js` makes proofs, `app.js` is the page.
 //! 3. `api.rs` is the API: the layer, guards, and CORS outside of it.

@@ -202,7 +202,7 @@ async fn dangerous_settings_are_reported_by_what_they_let_in() {
             "audience_begins_alike"
         ]
     );
-    // A second audience that is somebody else's, and the one of every ID token.
+    // A second audience, of another API, and the one of every ID token.
     for (audience, name) in [
         ("https://other.example", "wrong_audience"),
         (MockIssuer::CLIENT_ID, "audience_is_the_client"),

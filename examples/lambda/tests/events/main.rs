@@ -224,7 +224,7 @@ async fn keys_that_rotate_while_the_function_is_frozen_are_found() {
     pool.rotate();
     let after = pool.token().scope("missions/read").sign();
     function.signal("CONT").await;
-    // Within the cooldown of the fetch before, the answer is 503 and not 401: nobody has judged the token.
+    // Within the cooldown of the fetch before, the answer is 503 and not 401: the token was not judged.
     for _ in 0..100 {
         let answer = function.invoke(list(&after)).await;
         if status(&answer) == 200 {

@@ -1,6 +1,6 @@
 //! Token exchange (RFC 8693).
 //!
-//! 1. The subject token says for whom the new token is, the actor token who acts. With an actor, the new token has
+//! 1. The subject token names the subject of the new token, the actor token its actor. With an actor, the new token has
 //!    `act`, with the actors of the subject token nested in it (section 4.1). Without one it is impersonation, and
 //!    earlier actors stay.
 //! 2. Where the subject token has `may_act`, the actor must be the one that it names; without an actor token the

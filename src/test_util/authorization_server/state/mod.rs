@@ -161,13 +161,13 @@ impl Server {
         }
     }
 
-    /// Whether nobody but a document vouches for this client. Any page can send a browser to the authorization endpoint
+    /// Whether only a document vouches for this client. Any page can send a browser to the authorization endpoint
     /// with the address of such a document.
     pub(super) fn is_of_document(&self, id: &str) -> bool {
         is_url(id) && !self.state().clients.contains_key(id)
     }
 
-    /// What clients that nobody prepared may name as resources: what any prepared one may.
+    /// What clients that are not prepared may name as resources: what any prepared one may.
     pub(super) fn all_audiences(&self) -> Vec<String> {
         let mut all = vec![MockIssuer::AUDIENCE.to_owned()];
         let state = self.state();

@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
     row("zip", InvalidToken, |s| {
         s.jwt(&s.good().header("zip", "DEF").sign())
     }),
-    // RFC 8725 s3.10: keys out of the token are nobody's.
+    // RFC 8725 s3.10: keys out of the token belong to no issuer.
     row("jwk_header", InvalidTokenOrUnavailable, |s| {
         s.jwt(&s.good().sign_with_embedded_key())
     }),

@@ -45,7 +45,7 @@ impl Browser {
         if request.prompt.iter().any(asks) {
             return None;
         }
-        // RFC 6749 s10.2: not without the user, where a site that nobody registered gets the code.
+        // RFC 6749 s10.2: not without the user, where a site that is not registered gets the code.
         if server.is_of_document(&request.client.id)
             && !is_loopback_origin(&request.reply_to.redirect_uri)
         {
