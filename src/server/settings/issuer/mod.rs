@@ -3,6 +3,7 @@
 pub(in crate::server) mod lent_parts;
 pub(crate) mod value;
 pub(in crate::server) mod differences;
+pub(crate) mod claims;
 pub(crate) mod sessions;
 pub(crate) mod keys;
 pub(crate) mod documents;
