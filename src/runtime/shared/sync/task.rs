@@ -10,6 +10,8 @@
 //!    on reading. Any other failure closes both connections; the next attempt follows after a
 //!    backoff on the server's clock, or at once on a request.
 
+mod write;
+
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -29,7 +31,6 @@ use crate::runtime::shared::sync::state::{RevocationSync, SyncState, TokenLifeti
 use crate::runtime::shared::sync::sync_stream::SyncStream;
 use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
 use crate::runtime::util::select::{Either, race};
-use crate::verify::crypto::random::random_u128;
 
 /// How long a blocking read waits; real time.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
@@ -37,20 +38,11 @@ const LISTEN_TIME: Duration = Duration::from_secs(5);
 /// A stream with more entries than this is not read to its end.
 const MOST_ENTRIES: usize = 10_000_000;
 
-/// Messages that are appended at once.
-const BATCH: usize = 256;
-
 /// After so many changes the task yields.
 const CHANGES_BETWEEN_YIELDS: usize = 256;
 
 /// After `MOST_PASSES` passes a round stops: every pass has read the stream to its end.
 const MOST_PASSES: usize = 32;
-
-/// How often the stream is trimmed.
-const TRIM_INTERVAL: Duration = Duration::from_secs(60);
-
-/// How often the replica is swept, which visits every record.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
 /// A wall clock that falls this far behind the monotonic one was set back.
 const SET_BACK: Duration = Duration::from_secs(60);
@@ -405,94 +397,6 @@ impl SyncTask {
             self.apply(ListUpdate::Add(entry), age.unwrap_or_default());
         }
         self.shared.list.unloaded().loaded(source, ticket);
-    }
-
-    /// Moves the pending changes into the replica.
-    async fn drain_pending(&mut self) -> Result<(), SyncFailure> {
-        let mut number = 0;
-        while let Some(changes) = self.shared.pending.next() {
-            let until = self.needed_until(self.longest_life);
-            let update = changes
-                .withdrawn
-                .and_then(|revocation| self.replica.withdraw(&revocation, until));
-            match (changes.added, update) {
-                (None, Some(update)) => self.apply(update, Duration::ZERO),
-                (Some(added), _) if self.replica.covers(&added.entry) => {}
-                (Some(added), _) if added.is_loaded && self.replica.has_withdrawn(&added.entry) => {
-                    // The snapshot is older than the withdrawal.
-                    let revocation = added.entry.revocation();
-                    if !self.replica.revokes(revocation) {
-                        self.apply(ListUpdate::Remove(revocation.clone()), Duration::ZERO);
-                    }
-                }
-                (Some(added), _) => {
-                    let fresh = random_u128().ok_or(SyncFailure::Crypto)?;
-                    self.replica.revoke(fresh, &added.entry, until);
-                }
-                (None, None) => {}
-            }
-            number += 1;
-            self.shared.set_backlog(self.replica.backlog());
-            yield_now_and_then(number).await;
-        }
-        Ok(())
-    }
-
-    /// Appends the messages of a stream's outbox. Whether there were any.
-    async fn write(
-        &mut self,
-        store: &mut Connection,
-        stream: &SyncStream,
-    ) -> Result<bool, SyncFailure> {
-        let mut wrote = false;
-        while self.replica.backlog_of(stream.role) > 0 {
-            let batch = self.replica.waiting(stream.role, BATCH);
-            let messages = batch.messages.iter();
-            let sealed: Option<Vec<Vec<u8>>> = messages.map(|one| stream.seal(one)).collect();
-            let sealed = sealed.ok_or(SyncFailure::Crypto)?;
-            if !sealed.is_empty() {
-                store.append(stream.epoch.key(), &sealed).await?;
-                wrote = true;
-            }
-            self.replica.acknowledged(stream.role, batch.taken);
-            self.shared.set_backlog(self.replica.backlog());
-        }
-        Ok(wrote)
-    }
-
-    /// Trims the streams and sweeps the replica: what has ended or was replaced goes.
-    async fn trim(
-        &mut self,
-        store: &mut Connection,
-        streams: &[SyncStream],
-    ) -> Result<(), SyncFailure> {
-        let now = self.now();
-        if now.monotonic < self.trimmed_at.saturating_add(TRIM_INTERVAL) {
-            return Ok(());
-        }
-        self.trimmed_at = now.monotonic;
-        if now.monotonic >= self.swept_at.saturating_add(SWEEP_INTERVAL) {
-            self.swept_at = now.monotonic;
-            self.replica.forget(now);
-        }
-        for stream in streams {
-            if let Some(first) = self.replica.first_needed(stream.role, now) {
-                store.trim(stream.epoch.key(), first).await?;
-            }
-            while self.may_delete {
-                let places = self.replica.take_replaced(stream.role, BATCH);
-                if places.is_empty() {
-                    break;
-                }
-                match store.delete(stream.epoch.key(), &places).await {
-                    Ok(()) => {}
-                    // The ACL of the store's user may lack `XDEL`.
-                    Err(error) if error.is_refusal() => self.may_delete = false,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(())
     }
 
     fn now(&self) -> ClockReading {
