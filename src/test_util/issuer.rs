@@ -17,6 +17,7 @@ use super::profile::Profile;
 use super::register::Register;
 #[cfg(feature = "status-list")]
 use super::status_lists::ListState;
+use crate::config::ClientAuthentication;
 use crate::time::{Clock, Sleep, SystemClock, UnixTime};
 use crate::{Algorithm, Issuer, presets};
 
@@ -251,6 +252,23 @@ impl MockIssuer {
         if !state.named {
             url.clone_into(&mut state.name);
         }
+    }
+
+    /// How a resource server trusts the introspection endpoint at this URL, as the client
+    /// [`RESOURCE_SERVER_ID`](Self::RESOURCE_SERVER_ID).
+    pub(super) fn introspected_at(&self, url: String) -> Issuer {
+        let id = Self::RESOURCE_SERVER_ID;
+        let ours = ClientAuthentication::basic(id, Self::RESOURCE_SERVER_SECRET);
+        let issuer = Issuer::introspected(url)
+            .identified_as(self.issuer())
+            .client_authentication(ours);
+        if self.is_cognito() {
+            return issuer
+                .audience_where_stated()
+                .client_id(Self::CLIENT_ID)
+                .client_id(Self::PORTAL_CLIENT_ID);
+        }
+        issuer
     }
 
     pub(super) fn is_cognito(&self) -> bool {

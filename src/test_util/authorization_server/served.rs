@@ -10,7 +10,6 @@ use super::endpoints::authorize::sign_in_as;
 use super::endpoints::discovery;
 use super::state::Server;
 use crate::Issuer;
-use crate::config::ClientAuthentication;
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::served::{Endpoint, Fault, Faults};
 
@@ -66,20 +65,7 @@ impl ServedAuthorizationServer {
     /// How a resource server trusts it to judge opaque tokens by introspection, as the client
     /// [`MockIssuer::RESOURCE_SERVER_ID`].
     pub fn introspected(&self) -> Issuer {
-        let ours = ClientAuthentication::basic(
-            MockIssuer::RESOURCE_SERVER_ID,
-            MockIssuer::RESOURCE_SERVER_SECRET,
-        );
-        let issuer = Issuer::introspected(self.url_of(Endpoint::Introspection))
-            .identified_as(self.issuer())
-            .client_authentication(ours);
-        if self.is_cognito() {
-            return issuer
-                .audience_where_stated()
-                .client_id(MockIssuer::CLIENT_ID)
-                .client_id(MockIssuer::PORTAL_CLIENT_ID);
-        }
-        issuer
+        self.introspected_at(self.url_of(Endpoint::Introspection))
     }
 
     /// Signs a prepared user in without a browser: the URL to which the server would redirect, with `code` or

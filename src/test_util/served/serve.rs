@@ -21,7 +21,6 @@ use super::endpoints::Site;
 use super::fault::{Endpoint, Fault, Faults};
 use super::wire::{Answer, Request, write_all};
 use crate::Issuer;
-use crate::config::ClientAuthentication;
 use crate::test_util::issuer::MockIssuer;
 
 /// A [`MockIssuer`] on a free port of 127.0.0.1. It stops when this handle is dropped.
@@ -162,20 +161,7 @@ impl ServedIssuer {
     /// For Cognito, whose tokens name no audience, clients count as in
     /// [`MockIssuer::trusted`]. Tenant rules are not set.
     pub fn introspected(&self) -> Issuer {
-        let ours = ClientAuthentication::basic(
-            MockIssuer::RESOURCE_SERVER_ID,
-            MockIssuer::RESOURCE_SERVER_SECRET,
-        );
-        let issuer = Issuer::introspected(self.url_of(Endpoint::Introspection))
-            .identified_as(self.issuer())
-            .client_authentication(ours);
-        if self.is_cognito() {
-            return issuer
-                .audience_where_stated()
-                .client_id(MockIssuer::CLIENT_ID)
-                .client_id(MockIssuer::PORTAL_CLIENT_ID);
-        }
-        issuer
+        self.introspected_at(self.url_of(Endpoint::Introspection))
     }
 
     /// The same by its token information service, as Axway API Gateway has it.

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::issued::{begin_grant, check_client};
 use super::token_request::TokenRequest;
 use crate::test_util::authorization_server::issue::{
     TokenResponse, resources_within, tokens_of_grant,
@@ -26,11 +27,7 @@ pub(super) fn exchange(
     let unknown =
         || OAuthError::invalid_grant("the code is unknown or expired, or was used before");
     let code = state.codes.get_mut(&digest, now).ok_or_else(unknown)?;
-    if code.client.id != client.id {
-        return Err(OAuthError::invalid_grant(
-            "the code was issued to another client",
-        ));
-    }
+    check_client("code", &code.client, client)?;
     if let Some(grant) = code.used_for {
         drop(state);
         // RFC 6749 s4.1.2: the second use may be an attacker's, or the first was.
@@ -41,13 +38,8 @@ pub(super) fn exchange(
     let granted = code.grant.as_ref().ok_or_else(unknown)?;
     let resources = resources_within(granted, request.form.all("resource"))?;
     let nonce = code.nonce.take();
-    let mut grant = code.grant.take().ok_or_else(unknown)?;
-    // RFC 9449 s5: refresh tokens of public clients are bound to the key.
-    if client.is_public() {
-        grant.confirmation.clone_from(&request.confirmation);
-    }
-    grant.refresh_expires_at = now.saturating_add(server.settings.refresh_token_lifetime);
-    let id = state.begin_grant(*grant, now);
+    let grant = code.grant.take().ok_or_else(unknown)?;
+    let id = begin_grant(server, &mut state, client, request, grant, now);
     state.use_code(&digest, id, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;
     let within = (&*grant.scope, &*resources);

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::issued::{begin_grant, check_client};
 use super::token_request::TokenRequest;
 use crate::test_util::authorization_server::issue::{
     TokenResponse, resources_within, tokens_of_grant,
@@ -28,11 +29,7 @@ pub(super) fn exchange(
     let mut state = server.state();
     let unknown = || OAuthError::invalid_grant("the device code is unknown or was used before");
     let device = state.devices.get_mut(&digest, now).ok_or_else(unknown)?;
-    if device.client.id != client.id {
-        return Err(OAuthError::invalid_grant(
-            "the device code was issued to another client",
-        ));
-    }
+    check_client("device code", &device.client, client)?;
     if now >= device.expires_at {
         return Err(OAuthError::new(
             "expired_token",
@@ -65,12 +62,8 @@ pub(super) fn exchange(
     };
     let granted = grant.as_ref().ok_or_else(unknown)?;
     let resources = resources_within(granted, request.form.all("resource"))?;
-    let mut grant = grant.take().ok_or_else(unknown)?;
-    if client.is_public() {
-        grant.confirmation.clone_from(&request.confirmation);
-    }
-    grant.refresh_expires_at = now.saturating_add(server.settings.refresh_token_lifetime);
-    let id = state.begin_grant(*grant, now);
+    let grant = grant.take().ok_or_else(unknown)?;
+    let id = begin_grant(server, &mut state, client, request, grant, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;
     let within = (&*grant.scope, &*resources);
     let confirmation = request.confirmation.as_ref();

@@ -4,6 +4,7 @@
 
 // In the order in which they may name each other.
 mod token_request;
+mod issued;
 mod authorization_code;
 mod client_credentials;
 mod refresh_token;
