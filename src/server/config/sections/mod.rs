@@ -3,12 +3,7 @@
 pub(in crate::server::config) mod resource;
 pub(in crate::server::config) mod dpop;
 pub(in crate::server::config) mod tenants;
-#[cfg(feature = "jwks")]
-pub(in crate::server::config) mod introspection;
-#[cfg(feature = "status-list")]
-pub(in crate::server::config) mod status_list;
 pub(in crate::server::config) mod scopes;
-mod issuer_kinds;
 pub(in crate::server::config) mod issuer;
 #[cfg(feature = "redis")]
 pub(in crate::server::config) mod shared_store;

@@ -6,7 +6,7 @@ use crate::server::config::error::NodeError;
 use crate::server::config::section::section;
 use crate::server::config::sections::decision_records::DecisionRecordsTable;
 use crate::server::config::sections::dpop::DpopTable;
-use crate::server::config::sections::issuer::IssuerTable;
+use crate::server::config::sections::issuer::table::IssuerTable;
 #[cfg(feature = "jwks")]
 use crate::server::config::sections::key_set_copies::KeySetCopiesTable;
 use crate::server::config::sections::resource::ResourceMember;

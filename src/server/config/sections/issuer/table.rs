@@ -6,16 +6,16 @@ use crate::server::config::duration_text::DurationText;
 use crate::server::config::place::PublicText;
 use crate::server::config::section::section;
 #[cfg(feature = "jwks")]
-use crate::server::config::sections::introspection::{
+use crate::server::config::sections::issuer::introspection::{
     ClientAuthenticationTable, TokenDialectTable,
 };
-use crate::server::config::sections::issuer_kinds::{
+use crate::server::config::sections::issuer::kinds::{
     CognitoPool, GitlabNamespace, KeycloakRealm, NamedKey, OktaServer, RequiredClaimTable,
     RequiredHeaderTable, TenantFamily,
 };
-use crate::server::config::sections::scopes::ScopeRuleTable;
 #[cfg(feature = "status-list")]
-use crate::server::config::sections::status_list::StatusListTable;
+use crate::server::config::sections::issuer::status_list::StatusListTable;
+use crate::server::config::sections::scopes::ScopeRuleTable;
 use crate::server::config::sections::tenants::TenantTable;
 use crate::server::config::setting::{AlgorithmName, BindingName, Several, is_its_own_value};
 use crate::server::presets::{issuers as presets, workloads};
