@@ -22,6 +22,9 @@ type State = Option<((u64, u64), u64, SystemTime)>;
 /// What is to be watched.
 pub(crate) struct Watch {
     path: PathBuf,
+    /// At the last look.
+    seen: State,
+    /// At the look that has counted last.
     taken: State,
     signals: HangUps,
 }
@@ -30,8 +33,10 @@ impl Watch {
     /// Make it before the program reads the file: what changes from here on is noticed, and SIGHUP does
     /// not end the program any more. It needs a runtime.
     pub(crate) fn of(path: PathBuf) -> Self {
+        let state = state(&path);
         Self {
-            taken: state(&path),
+            seen: state,
+            taken: state,
             signals: hang_ups(),
             path,
         }
@@ -39,24 +44,27 @@ impl Watch {
 
     /// Runs until the program ends.
     pub(crate) async fn replace_on_change(mut self, server: ResourceServer) {
-        let mut last = self.taken;
         loop {
             let is_signalled = tokio::select! {
                 () = self.signals.next() => true,
                 () = tokio::time::sleep(INTERVAL) => false,
             };
-            let seen = state(&self.path);
-            let is_changed = seen != self.taken && seen == last;
-            last = seen;
-            if !is_signalled && !is_changed {
-                continue;
-            }
-            self.taken = seen;
-            match replace(&server, &self.path) {
-                Ok(report) => eprintln!("resource_server: {report}"),
-                Err(fault) => {
-                    eprintln!("resource_server: the configuration stays as it was: {fault}");
-                }
+            self.look(&server, is_signalled);
+        }
+    }
+
+    /// Looks at the file once. On a signal it is read whatever its state.
+    pub(crate) fn look(&mut self, server: &ResourceServer, is_signalled: bool) {
+        let last = std::mem::replace(&mut self.seen, state(&self.path));
+        let is_changed = self.seen != self.taken && self.seen == last;
+        if !is_signalled && !is_changed {
+            return;
+        }
+        self.taken = self.seen;
+        match replace(server, &self.path) {
+            Ok(report) => eprintln!("resource_server: {report}"),
+            Err(fault) => {
+                eprintln!("resource_server: the configuration stays as it was: {fault}");
             }
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use portcullis::ResourceServer;
+use watch::Watch;
 
 use crate::support::folder::Folder;
 
@@ -28,27 +29,36 @@ fn server(path: &Path) -> ResourceServer {
     builder.build().expect("sound")
 }
 
-async fn replaced(server: &ResourceServer, revision: u64) {
-    let waiting = async {
-        while server.revision() < revision {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+/// The revision after each of these looks at the file.
+fn revisions(watch: &mut Watch, server: &ResourceServer, looks: usize) -> Vec<u64> {
+    let mut look = || {
+        watch.look(server, false);
+        server.revision()
     };
-    let waiting = tokio::time::timeout(Duration::from_secs(20), waiting).await;
-    waiting.expect("in time");
-    assert_eq!(server.revision(), revision);
+    (0..looks).map(|_| look()).collect()
 }
 
 #[tokio::test]
 async fn configuration_watch_takes_a_change_of_the_time_in_which_the_program_started() {
     let folder = Folder::new();
     let path = folder.write("api.toml", text("a"));
-    let watch = watch::Watch::of(path.clone());
+    let mut watch = Watch::of(path.clone());
     let server = server(&path);
     // As long as `connect()` waits for issuers, for one.
     folder.write("api.toml", text("another"));
-    tokio::spawn(watch.replace_on_change(server.clone()));
-    replaced(&server, 2).await;
+    // The first look may find a file that is being written.
+    assert_eq!(revisions(&mut watch, &server, 3), [1, 2, 2]);
+}
+
+#[tokio::test]
+async fn configuration_watch_reads_the_file_at_once_on_a_signal() {
+    let folder = Folder::new();
+    let path = folder.write("api.toml", text("a"));
+    let mut watch = Watch::of(path.clone());
+    let server = server(&path);
+    folder.write("api.toml", text("another"));
+    watch.look(&server, true);
+    assert_eq!(server.revision(), 2);
 }
 
 #[cfg(unix)]
@@ -70,25 +80,22 @@ async fn configuration_watch_takes_another_file_of_the_same_size_and_time() {
         write("two.toml", &base.replace("\"a\"", "\"b\"")),
     );
     std::os::unix::fs::symlink(&one, &link).expect("a link");
-    let watch = watch::Watch::of(link.clone());
+    let mut watch = Watch::of(link.clone());
     let server = server(&link);
-    tokio::spawn(watch.replace_on_change(server.clone()));
     let other = folder.path().join("other");
     let point_to = |target: &Path| {
         std::os::unix::fs::symlink(target, &other).expect("a link");
         fs::rename(&other, &link).expect("renamed");
     };
     point_to(&two);
-    replaced(&server, 2).await;
+    assert_eq!(revisions(&mut watch, &server, 3), [1, 2, 2]);
     // What is gone, a folder and what has a mistake change nothing; a whole file is taken again.
     for target in ["missing.toml", "."] {
         point_to(&folder.path().join(target));
-        tokio::time::sleep(Duration::from_millis(2100)).await;
-        assert_eq!(server.revision(), 2, "{target}");
+        assert_eq!(revisions(&mut watch, &server, 3), [2, 2, 2], "{target}");
     }
     point_to(&write("cut.toml", &base[..base.len() - 20]));
-    tokio::time::sleep(Duration::from_millis(2100)).await;
-    assert_eq!(server.revision(), 2, "it is cut");
+    assert_eq!(revisions(&mut watch, &server, 3), [2, 2, 2], "it is cut");
     point_to(&one);
-    replaced(&server, 3).await;
+    assert_eq!(revisions(&mut watch, &server, 3), [2, 3, 3]);
 }
