@@ -10,6 +10,7 @@ use portcullis::test_util::{ManualClock, MockIssuer, ServedIssuer, TokenBuilder}
 use portcullis::{RejectionKind, ResourceServer};
 use tower::{Layer as _, Service as _};
 
+use super::shapes::Shape;
 use super::tokens::{Mint, Size, server, values};
 use super::{Goal, Row, Scene, built, call, handler, round, runtime, with};
 
@@ -17,11 +18,11 @@ use super::{Goal, Row, Scene, built, call, handler, round, runtime, with};
 const KEYS: usize = 500;
 
 pub(crate) fn scene() -> Scene {
-    let issuer = MockIssuer::new();
-    let good = Mint::new(&issuer, Size::Kb1).token(0);
+    let issuer = Shape::Cognito.issuer();
+    let good = Mint::of(Shape::Cognito, &issuer, Size::Kb1).token(0);
     let unknown = |name: usize| good.clone().key_id(&format!("stranger-{name}")).sign();
     let unknown: Vec<String> = (0..KEYS).map(unknown).collect();
-    let garbage = "x".repeat(1000);
+    let garbage = "x".repeat(1_400);
     Scene {
         name: "refusals".to_owned(),
         rows: vec![
