@@ -7,7 +7,7 @@
 //!    length.
 
 use portcullis::test_util::{MockIssuer, TokenBuilder};
-use portcullis::{Issuer, TenantClaims};
+use portcullis::{Algorithm, Issuer, TenantClaims};
 use serde_json::json;
 
 const DIRECTORY: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -62,10 +62,15 @@ impl Shape {
 
     /// How an API trusts the issuer of this shape.
     pub(crate) fn trusted(self, issuer: &MockIssuer) -> Issuer {
+        let tenants = TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID);
+        // User pools sign with RS256 alone. Where very many tokens are made, it is ES256.
+        let algorithms = [Algorithm::RS256, Algorithm::ES256];
         match self {
+            Self::Cognito => issuer.trusted().algorithms(algorithms),
             Self::Aworld => issuer
                 .trusted()
-                .tenant_claims(TenantClaims::aworld().portal_client(MockIssuer::PORTAL_CLIENT_ID)),
+                .algorithms(algorithms)
+                .tenant_claims(tenants),
             _ => issuer.trusted(),
         }
     }
