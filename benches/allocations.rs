@@ -1,6 +1,7 @@
 //! What each call allocates, and what remembered tokens hold.
 //!
-//! `cargo bench --bench allocations`; `cargo test --bench allocations` runs the same unoptimised.
+//! `cargo bench --bench allocations`; `cargo test --bench allocations` runs the same unoptimised;
+//! `-- memory` shows the memory of caches of several sizes alone.
 //! Both print a table and fail where a goal is missed: counts do not depend on the machine.
 //!
 //! 1. The counting allocator is `allocation-counter`'s: it counts by thread, and only in between
@@ -8,7 +9,8 @@
 //!    `benches/layer.rs` are those of the machine's own allocator. To write one takes `unsafe`,
 //!    which this package forbids.
 //! 2. Counts are for one call, response and its drop included, averaged over many.
-//! 3. Memory is live bytes as they were asked for; an allocator adds its own to them.
+//! 3. Memory is live bytes as they were asked for, of the whole server and for each entry of its cache;
+//!    an allocator adds its own to them. What an entry keeps of a request counts.
 
 #![allow(
     missing_docs,
@@ -19,36 +21,59 @@
 
 mod stage;
 
+use std::convert::Infallible;
+use std::future::ready;
+use std::hint::black_box;
 use std::process::ExitCode;
 
 use allocation_counter::measure;
-use http::StatusCode;
-use portcullis::test_util::MockIssuer;
-use portcullis::{Algorithm, ResourceServer};
+use axum::extract::FromRequestParts as _;
+use http::{HeaderValue, Request, Response, StatusCode};
+use portcullis::{Algorithm, Claims, ResourceServer};
 use tower::Layer as _;
 
-use stage::tokens::{Mint, Size, server, values};
+use stage::shapes::Shape;
+use stage::tokens::{Mint, Size};
 use stage::{Row, Scale, Scene, built, call, handler, with};
 
 const CALLS: u64 = 100;
 
-/// Tokens whose memory is measured, and the most that they may hold.
+/// Tokens whose memory is measured: as many as a cache has by default. Fewer in tests.
 const TOKENS: usize = 10_000;
-const SMALL_BYTES: i64 = 20_000_000;
-const LARGE_BYTES: i64 = 50_000_000;
+const FEW_TOKENS: usize = 2_000;
+
+/// The most bytes that one of them may hold, where no handler asks for claims.
+const MOST_BYTES: [(Size, i64); 2] = [(Size::Kb1, 3_000), (Size::Kb4, 8_000)];
+
+const MEMORY_HEAD: &str = "\
+| tokens | entries | `Claims<T>` asked | KB held | bytes an entry | of them by the cache's count | goal |
+|---|---|---|---|---|---|---|";
 
 fn main() -> ExitCode {
     let _inside = stage::runtime().enter();
     let mut missed = Vec::new();
+    if std::env::args().any(|argument| argument == "memory") {
+        curve();
+        return ExitCode::SUCCESS;
+    }
     println!("| call | allocations | above its floor | goal |");
     println!("|---|---|---|---|");
     for mut scene in stage::scenes(Scale::SMALL) {
         missed.extend(calls(&mut scene));
     }
-    println!();
-    for (size, most) in [(Size::Kb1, SMALL_BYTES), (Size::Kb4, LARGE_BYTES)] {
-        missed.extend(memory(size, most));
+    println!("\n{MEMORY_HEAD}");
+    let tokens = if stage::is_bench() {
+        TOKENS
+    } else {
+        FEW_TOKENS
+    };
+    for shape in [Shape::Cognito, Shape::Keycloak] {
+        for (size, most) in MOST_BYTES {
+            missed.extend(memory(shape, size, tokens, Asks::Nothing, Some(most)));
+            missed.extend(memory(shape, size, tokens, Asks::Claims, None));
+        }
     }
+    println!();
     missed.extend(stage::refusals::random_keys(|run| {
         measure(run).bytes_current
     }));
@@ -100,31 +125,84 @@ fn count(row: &mut Row) -> f64 {
     counted.count_total as f64 / CALLS as f64
 }
 
-/// A cache as it is by default, filled to the brim. The goal that is missed, if it is.
-fn memory(size: Size, most: i64) -> Option<String> {
-    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
-    let values = values(&Mint::new(&issuer, size).sign(TOKENS * 5 / 4));
+/// What the handler asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Nothing,
+    /// `Claims<T>`, with a `T` that holds two strings.
+    Claims,
+}
+
+#[derive(serde::Deserialize)]
+struct Payload {
+    iss: String,
+    sub: String,
+}
+
+/// A cache of so many entries, filled to the brim. The goal that is missed, if it is.
+fn memory(
+    shape: Shape,
+    size: Size,
+    entries: usize,
+    asks: Asks,
+    most: Option<i64>,
+) -> Option<String> {
+    let issuer = shape.issuer().with_algorithms([Algorithm::ES256]);
+    let mint = Mint::of(shape, &issuer, size);
+    let tokens = mint.sign(entries);
     let mut kept = None;
     let held = measure(|| {
-        let server = built(server(&issuer));
+        let builder = mint.server().token_cache_entries(entries);
+        let server = built(builder.token_cache_bytes(1 << 30));
         let mut service = server.authenticate().layer(handler());
-        for value in values.iter() {
-            call(&mut service, with(value), StatusCode::OK);
+        let asking = tower::service_fn(|request: Request<()>| {
+            let (mut parts, ()) = request.into_parts();
+            let claims = stage::now(Claims::<Payload>::from_request_parts(&mut parts, &()));
+            let claims = claims.expect("they fit");
+            black_box((&claims.iss, &claims.sub));
+            ready(Ok::<_, Infallible>(Response::new(String::new())))
+        });
+        let mut asking = server.authenticate().layer(asking);
+        for token in &tokens {
+            // Made here, so that its bytes count where an entry keeps them.
+            let value = HeaderValue::try_from(format!("Bearer {token}")).expect("visible ascii");
+            match asks {
+                Asks::Nothing => call(&mut service, with(&value), StatusCode::OK),
+                Asks::Claims => call(&mut asking, with(&value), StatusCode::OK),
+            }
         }
         kept = Some(server);
     });
     let status = kept.as_ref().and_then(ResourceServer::token_cache_status);
     let status = status.expect("it is on");
-    let held = held.bytes_current;
+    let kept = i64::try_from(status.entries()).expect("a count");
+    let (held, each) = (held.bytes_current, held.bytes_current / kept.max(1));
+    let name = format!("{} {}", shape.name(), size.name());
+    let asked = if asks == Asks::Claims { "yes" } else { "no" };
+    let goal = most
+        .map(|most| format!("at most {most}"))
+        .unwrap_or_default();
     let line = format!(
-        "{} remembered tokens of {} hold {} KB, the whole server included; the cache says \
-         {} KB; at most {} KB for {TOKENS}",
-        status.entries(),
-        size.name(),
+        "| {name} | {kept} | {asked} | {} | {each} | {} | {goal} |",
         held / 1000,
-        status.bytes() / 1000,
-        most / 1000,
+        status.bytes() / status.entries().max(1),
     );
     println!("{line}");
-    (held > most || status.entries() < TOKENS * 9 / 10).then_some(line)
+    let is_full = status.entries() >= entries * 9 / 10;
+    (!is_full || most.is_some_and(|most| each > most)).then_some(line)
+}
+
+/// Entries whose memory is drawn.
+const CURVE: [usize; 6] = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
+
+/// Memory by entries: `-- memory`.
+fn curve() {
+    println!("{MEMORY_HEAD}");
+    for size in [Size::Kb1, Size::Kb4] {
+        for entries in CURVE {
+            for asks in [Asks::Nothing, Asks::Claims] {
+                memory(Shape::Cognito, size, entries, asks, None);
+            }
+        }
+    }
 }

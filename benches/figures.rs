@@ -80,10 +80,10 @@ fn compare(mut scene: Scene, turns: usize) {
             scene.rows[floor].name
         );
     }
-    if let (Some(cold), Some(seen)) = (find("cold"), find("seen")) {
-        let part = times[cold] / times[seen];
+    if let (Some(new), Some(seen)) = (find("new"), find("seen")) {
+        let part = times[new] / times[seen];
         println!(
-            "| {}: seen, as a part of cold | | | | 1/{part:.0} | | |",
+            "| {}: seen, as a part of new | | | | 1/{part:.0} | | |",
             scene.name
         );
     }

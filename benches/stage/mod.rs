@@ -19,8 +19,10 @@ pub(crate) mod guards;
 pub(crate) mod observed;
 pub(crate) mod refusals;
 pub(crate) mod seen;
+pub(crate) mod shapes;
 pub(crate) mod tokens;
 pub(crate) mod turns;
+pub(crate) mod verified;
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -64,6 +66,16 @@ impl Scale {
         strangers: 160,
         issuers: 50,
     };
+
+    /// A tenth of the tokens, as far as that leaves enough.
+    pub(crate) fn tenth(self) -> Self {
+        Self {
+            seen: (self.seen / 10).max(Self::SMALL.seen),
+            entries: (self.entries / 10).max(Self::SMALL.entries),
+            strangers: (self.strangers / 10).max(Self::SMALL.strangers),
+            ..self
+        }
+    }
 }
 
 /// Whether figures are wanted, or only whether it runs.
@@ -122,7 +134,7 @@ impl Row {
 /// Every scene by its name, to be made when its turn comes: they hold many tokens.
 pub(crate) fn makers(scale: Scale) -> Vec<Maker> {
     let mut makers: Vec<Maker> = vec![("refusals".to_owned(), Box::new(refusals::scene))];
-    makers.extend(tokens::makers(scale));
+    makers.extend(verified::makers(scale));
     makers.push((
         "claims of a seen token".to_owned(),
         Box::new(move || seen::claims(scale)),

@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use portcullis::test_util::{ManualClock, MockIssuer, ServedIssuer, TokenBuilder};
-use portcullis::{RejectionKind, ResourceServer};
+use portcullis::{Algorithm, RejectionKind, ResourceServer};
 use tower::{Layer as _, Service as _};
 
+use super::shapes::Shape;
 use super::tokens::{Mint, Size, server, values};
 use super::{Goal, Row, Scene, built, call, handler, round, runtime, with};
 
@@ -17,11 +18,11 @@ use super::{Goal, Row, Scene, built, call, handler, round, runtime, with};
 const KEYS: usize = 500;
 
 pub(crate) fn scene() -> Scene {
-    let issuer = MockIssuer::new();
-    let good = Mint::new(&issuer, Size::Kb1).token(0);
+    let issuer = Shape::Cognito.issuer();
+    let good = Mint::of(Shape::Cognito, &issuer, Size::Kb1).token(0);
     let unknown = |name: usize| good.clone().key_id(&format!("stranger-{name}")).sign();
     let unknown: Vec<String> = (0..KEYS).map(unknown).collect();
-    let garbage = "x".repeat(1000);
+    let garbage = "x".repeat(1_400);
     Scene {
         name: "refusals".to_owned(),
         rows: vec![
@@ -112,7 +113,9 @@ impl Fetched {
     fn start() -> Self {
         runtime().block_on(async {
             let clock = ManualClock::new();
-            let site = MockIssuer::new().with_clock(clock.clone()).serve().await;
+            // No signature is looked at, and these are quick to make.
+            let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+            let site = issuer.with_clock(clock.clone()).serve().await;
             let builder = ResourceServer::builder(MockIssuer::AUDIENCE)
                 .issuer(site.trusted())
                 .clock(clock.clone());

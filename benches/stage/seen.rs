@@ -120,9 +120,9 @@ pub(crate) fn issuers(scale: Scale) -> Scene {
     Scene {
         name: "issuers, ES256 1 KB".to_owned(),
         rows: vec![
-            row("cold, 1", 1, false),
-            row("cold, 10", 10, false).over("cold, 1", Goal::None),
-            row("cold, many", scale.issuers, false).over("cold, 1", Goal::None),
+            row("new, 1", 1, false),
+            row("new, 10", 10, false).over("new, 1", Goal::None),
+            row("new, many", scale.issuers, false).over("new, 1", Goal::None),
             row("seen, 1", 1, true),
             row("seen, 10", 10, true).over("seen, 1", Goal::None),
             row("seen, many", scale.issuers, true).over("seen, 1", Goal::None),
