@@ -22,15 +22,18 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use crate::model::url;
 use crate::runtime::http::bearer_file::BearerFile;
 use crate::runtime::http::cache_control::{delta_seconds, max_age};
-use crate::runtime::http::client_source::{ClientSource, Pool, cause_of};
+use crate::runtime::http::client_source::{ClientSource, Pool};
 use crate::runtime::http::date::http_date;
 use crate::runtime::http::probe::{ConnectionProblem, ProbeError, ProbeResponse};
 use crate::runtime::http::tls::HttpOptions;
+use crate::runtime::http::transport::http_client::HttpClient;
+use crate::runtime::http::transport::http_response::HttpResponse;
+use crate::runtime::http::transport::transport_error::TransportError;
 use crate::verify::json::object::Object;
 
 /// Time for a whole exchange, so that a server that sends single bytes holds nothing up.
@@ -232,15 +235,10 @@ impl Fetcher {
         }
         let exchange = async {
             let request = self.document(url).await;
-            let request = request.map_err(|fault| failed(ConnectionProblem::Other, fault))?;
-            let response = request.send().await.map_err(|error| {
-                let problem = if error.is_timeout() {
-                    ConnectionProblem::TimedOut
-                } else {
-                    ConnectionProblem::of(&error)
-                };
-                failed(problem, fault_of(&error))
-            })?;
+            let (client, request) =
+                request.map_err(|fault| failed(ConnectionProblem::Other, fault))?;
+            let sent = client.send(request).await;
+            let response = sent.map_err(|error| failed(error.problem(), fault_of(&error)))?;
             let status = response.status();
             let date = response.headers().get(DATE);
             let date = date.and_then(|date| http_date(date.to_str().ok()?));
@@ -264,21 +262,23 @@ impl Fetcher {
     async fn exchange(&self, request: HttpRequest<'_>) -> Result<RawResponse, Fault> {
         url::check(request.url, self.plain_http_anywhere).map_err(Fault::Url)?;
         let client = self.client.get().await.map_err(Fault::File)?;
-        let mut builder = match request.body {
-            None => client.get(request.url),
-            Some(body) => {
-                let (content_type, body) = body.into_parts();
-                let post = client.post(request.url);
-                post.header(CONTENT_TYPE, content_type).body(body)
-            }
-        };
-        builder = builder
+        let builder = Request::builder()
+            .uri(request.url)
             .header(ACCEPT, request.accept)
             .header(ACCEPT_ENCODING, "identity");
+        let (mut builder, body) = match request.body {
+            None => (builder, String::new()),
+            Some(body) => {
+                let (content_type, body) = body.into_parts();
+                let post = builder.method(Method::POST);
+                (post.header(CONTENT_TYPE, content_type), body)
+            }
+        };
         if let Some(credentials) = request.authorization {
             builder = builder.header(AUTHORIZATION, credentials);
         }
-        let sent = builder.send().await;
+        let built = builder.body(body).map_err(|_| Fault::unsendable())?;
+        let sent = client.send(built).await;
         let response = sent.map_err(|error| self.fault_of_connection(&error))?;
         let text = |name| response.headers().get(name)?.to_str().ok();
         let essence = |text: &str| {
@@ -310,18 +310,18 @@ impl Fetcher {
         Ok(raw)
     }
 
-    fn fault_of_connection(&self, error: &reqwest::Error) -> Fault {
+    fn fault_of_connection(&self, error: &TransportError) -> Fault {
         if error.is_connect() {
             self.client.failed();
         }
         fault_of(error)
     }
 
-    /// A request for a document, with the bearer token of the settings.
-    async fn document(&self, url: &str) -> Result<reqwest::RequestBuilder, Fault> {
+    /// A request for a document, with the bearer token of the settings, and the client for it.
+    async fn document(&self, url: &str) -> Result<(HttpClient, Request<String>), Fault> {
         let client = self.client.get().await.map_err(Fault::File)?;
-        let mut request = client
-            .get(url)
+        let mut request = Request::builder()
+            .uri(url)
             .header(ACCEPT, "application/json, */*;q=0.1")
             .header(ACCEPT_ENCODING, "identity");
         if let Some(bearer) = &self.bearer {
@@ -330,12 +330,13 @@ impl Fetcher {
                 request = request.header(AUTHORIZATION, authorization);
             }
         }
-        Ok(request)
+        let request = request.body(String::new());
+        Ok((client, request.map_err(|_| Fault::unsendable())?))
     }
 
     async fn attempt(&self, url: &str, validators: &Validators) -> Result<Fetched, Fault> {
         url::check(url, self.plain_http_anywhere).map_err(Fault::Url)?;
-        let mut request = self.document(url).await?;
+        let (client, mut request) = self.document(url).await?;
         let mut conditional = false;
         let conditions = [
             (IF_NONE_MATCH, &validators.etag),
@@ -344,11 +345,11 @@ impl Fetcher {
         for (name, value) in conditions {
             let value = value.as_deref().map(HeaderValue::from_str);
             if let Some(Ok(value)) = value {
-                request = request.header(name, value);
+                request.headers_mut().insert(name, value);
                 conditional = true;
             }
         }
-        let sent = request.send().await;
+        let sent = client.send(request).await;
         let response = sent.map_err(|error| self.fault_of_connection(&error))?;
         let max_age = max_age(response.headers());
         match response.status() {
@@ -405,6 +406,11 @@ impl FetchError {
 }
 
 impl Fault {
+    /// INVARIANT: not reached; what [`url::check`] accepts is a URI.
+    fn unsendable() -> Self {
+        Self::Url("is not an absolute url")
+    }
+
     /// Whether an immediate retry may help.
     const fn is_transient(&self) -> bool {
         match self {
@@ -445,7 +451,7 @@ impl fmt::Display for FetchError {
 
 impl std::error::Error for FetchError {}
 
-async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Fault> {
+async fn read(mut response: HttpResponse, most: usize) -> Result<Vec<u8>, Fault> {
     let encoded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if response
         .headers()
@@ -469,8 +475,8 @@ async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, F
     Ok(bytes)
 }
 
-fn fault_of(error: &reqwest::Error) -> Fault {
-    let cause = cause_of(error);
+fn fault_of(error: &TransportError) -> Fault {
+    let cause = error.to_string();
     if error.is_connect() {
         Fault::Connect(cause)
     } else {

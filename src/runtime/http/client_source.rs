@@ -7,8 +7,6 @@
 //!    one thread, and no more.
 //! 3. Reading and building are blocking, and run on a thread for such calls; concurrent callers share them.
 
-use std::error::Error as _;
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,22 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::http::bearer_file::read_bounded;
 use crate::runtime::http::tls::{HttpOptions, RootCertificate};
-use crate::runtime::util::excerpt::excerpt;
-
-/// Time for connecting and the TLS handshake.
-const CONNECT_TIME: Duration = Duration::from_secs(2);
-
-/// Look-ups come close together, so connections are kept for this long. Servers keep theirs longer,
-/// so that none is closed while a request is on its way.
-const IDLE_TIME: Duration = Duration::from_secs(1);
-
-/// Idle connections that are kept.
-const MOST_IDLE: usize = 32;
-
-/// Longest text of a cause that goes into an error.
-const MAX_CAUSE_CHARS: usize = 160;
-
-const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+use crate::runtime::http::transport::http_client::HttpClient;
 
 /// How long what was read counts, in real time.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -45,7 +28,7 @@ const MAX_FILE_BYTES: usize = 1 << 20;
 /// The client, which other issuers may share, or the files that say which certificates it trusts.
 #[derive(Clone)]
 pub(super) enum ClientSource {
-    Fixed(reqwest::Client),
+    Fixed(HttpClient),
     Files(Arc<RootFiles>),
 }
 
@@ -66,7 +49,7 @@ impl ClientSource {
     }
 
     /// The error is a sentence that names the file.
-    pub(super) async fn get(&self) -> Result<reqwest::Client, String> {
+    pub(super) async fn get(&self) -> Result<HttpClient, String> {
         match self {
             Self::Fixed(client) => Ok(client.clone()),
             Self::Files(files) => files.client().await,
@@ -82,7 +65,7 @@ impl ClientSource {
 }
 
 /// Builds a client that trusts these certificates too.
-type BuildClient = dyn Fn(&[RootCertificate]) -> Result<reqwest::Client, String> + Send + Sync;
+type BuildClient = dyn Fn(&[RootCertificate]) -> Result<HttpClient, String> + Send + Sync;
 
 /// The files, and the client that was made last.
 pub(super) struct RootFiles {
@@ -99,7 +82,7 @@ pub(super) struct RootFiles {
 struct Current {
     read_at: Instant,
     contents: Vec<Vec<u8>>,
-    client: reqwest::Client,
+    client: HttpClient,
 }
 
 impl RootFiles {
@@ -114,7 +97,7 @@ impl RootFiles {
     }
 
     /// The client. The error names the file.
-    pub(super) async fn client(&self) -> Result<reqwest::Client, String> {
+    pub(super) async fn client(&self) -> Result<HttpClient, String> {
         if let Some(client) = self.fresh() {
             return Ok(client);
         }
@@ -159,7 +142,7 @@ impl RootFiles {
     }
 
     /// The client, where the files need not be read.
-    fn fresh(&self) -> Option<reqwest::Client> {
+    fn fresh(&self) -> Option<HttpClient> {
         let current = self.current();
         let known = current.as_ref()?;
         let is_fresh =
@@ -182,7 +165,7 @@ impl RootFiles {
 }
 
 /// What the files hold, and a client that trusts it.
-type TrustedFiles = (Vec<Vec<u8>>, reqwest::Client);
+type TrustedFiles = (Vec<Vec<u8>>, HttpClient);
 
 /// What the files hold, and a client that trusts it; `None` where it is what they held before.
 fn read(
@@ -223,55 +206,8 @@ fn build_client(
     options: &HttpOptions,
     pool: Pool,
     more_roots: &[RootCertificate],
-) -> Result<reqwest::Client, String> {
-    // Explicit, because another crate of the application may switch on any feature of `reqwest`.
-    let mut client = reqwest::Client::builder()
-        .tls_backend_rustls()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .connect_timeout(CONNECT_TIME)
-        .referer(false)
-        .user_agent(USER_AGENT);
-    client = match pool {
-        Pool::None => client.pool_max_idle_per_host(0),
-        Pool::Kept => client
-            .pool_max_idle_per_host(MOST_IDLE)
-            .pool_idle_timeout(IDLE_TIME),
-    };
-    if !options.proxied {
-        // A proxy named in the environment would see, and could answer, plain requests.
-        client = client.no_proxy();
-    }
+) -> Result<HttpClient, String> {
     let roots = options.roots.iter().chain(more_roots);
-    let roots: Vec<_> = roots.map(|root| root.certificate.clone()).collect();
-    if !roots.is_empty() {
-        client = client.tls_certs_merge(roots);
-    }
-    client.build().map_err(|error| cause_of(&error))
-}
-
-/// The innermost cause, which the operator can act on.
-pub(super) fn cause_of(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let Some(mut cause) = error.source() else {
-        return "the request could not be made".to_owned();
-    };
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let text = match cause.downcast_ref::<io::Error>() {
-        Some(io) => match io.get_ref() {
-            Some(inner) => inner.to_string(),
-            None => io.kind().to_string(),
-        },
-        None => cause.to_string(),
-    };
-    // Certificates contain foreign text.
-    excerpt(&text, MAX_CAUSE_CHARS)
+    let roots = roots.map(|root| root.certificate.clone()).collect();
+    HttpClient::new(roots, options.proxied, pool == Pool::Kept)
 }

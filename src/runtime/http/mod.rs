@@ -1,10 +1,11 @@
-//! The HTTP client: bounded fetches, `Cache-Control`, TLS roots, form encoding. The only home of
-//! `reqwest`.
+//! The HTTP client: bounded fetches, `Cache-Control`, TLS roots, form encoding.
 
 #[cfg(any(feature = "axum", feature = "jwks"))]
 pub(crate) mod form;
 #[cfg(feature = "jwks")]
 pub(crate) mod cache_control;
+#[cfg(feature = "jwks")]
+pub(crate) mod transport;
 #[cfg(feature = "jwks")]
 pub(crate) mod shared_clients;
 #[cfg(feature = "jwks")]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::runtime::http::transport::http_client::HttpClient;
+
 /// Clients that are kept. Options beyond them get clients of their own.
 const MOST_CLIENTS: usize = 64;
 
@@ -12,7 +14,7 @@ pub(crate) struct HttpClients(Arc<Mutex<Vec<SharedClient>>>);
 
 struct SharedClient {
     kind: ClientKind,
-    client: reqwest::Client,
+    client: HttpClient,
 }
 
 /// What tells clients apart.
@@ -30,8 +32,8 @@ impl HttpClients {
     pub(super) fn get(
         &self,
         kind: ClientKind,
-        build: impl FnOnce() -> Result<reqwest::Client, String>,
-    ) -> Result<reqwest::Client, String> {
+        build: impl FnOnce() -> Result<HttpClient, String>,
+    ) -> Result<HttpClient, String> {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = clients.iter().find(|one| one.kind == kind) {
             return Ok(known.client.clone());
@@ -69,9 +71,7 @@ mod tests {
             };
             let build = || {
                 count.set(count.get() + 1);
-                reqwest::Client::builder()
-                    .build()
-                    .map_err(|error| error.to_string())
+                HttpClient::new(Vec::new(), proxied, pooled)
             };
             clients.get(kind, build).expect("a client");
             count.get()

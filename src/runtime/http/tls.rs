@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use tokio_rustls::rustls::pki_types::CertificateDer;
+
 use crate::runtime::http::shared_clients::{ClientKind, HttpClients};
+use crate::runtime::http::transport::tls_config::read_roots;
 use crate::verify::crypto::sha256::sha256;
 
 /// The HTTP settings of an issuer.
@@ -43,7 +46,7 @@ impl PartialEq for HttpOptions {
 /// The certificate of a certificate authority.
 #[derive(Clone, Debug)]
 pub(crate) struct RootCertificate {
-    pub(super) certificate: reqwest::Certificate,
+    pub(super) certificate: CertificateDer<'static>,
     /// The hash of the bundle that it stands in, and its place there.
     source: ([u8; 32], usize),
 }
@@ -57,10 +60,9 @@ impl PartialEq for RootCertificate {
 impl RootCertificate {
     /// The certificates of a PEM bundle, at least one. The error is a phrase that follows "it".
     pub(crate) fn bundle(pem: &str) -> Result<Vec<Self>, &'static str> {
-        const BROKEN: &str = "holds a certificate that cannot be read";
         let hash = sha256(pem.as_bytes());
-        let roots: Vec<Self> = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|_| BROKEN)?
+        let roots: Vec<Self> = read_roots(pem)
+            .ok_or("holds a certificate that cannot be read")?
             .into_iter()
             .enumerate()
             .map(|(place, certificate)| Self {
@@ -71,13 +73,6 @@ impl RootCertificate {
         if roots.is_empty() {
             return Err("holds no certificate");
         }
-        // `reqwest` parses certificates when a client is built; this one trusts nothing else, so the
-        // system's certificates cannot fail it.
-        reqwest::Client::builder()
-            .tls_backend_rustls()
-            .tls_certs_only(roots.iter().map(|root| root.certificate.clone()))
-            .build()
-            .map(|_| roots)
-            .map_err(|_| BROKEN)
+        Ok(roots)
     }
 }

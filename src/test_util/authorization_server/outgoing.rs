@@ -6,12 +6,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use reqwest::Client;
-use reqwest::redirect::Policy;
+use http::{Request, StatusCode};
 
 use super::accounts::redirect_uri::{is_loopback_origin, origin};
+use crate::runtime::http::transport::http_client::HttpClient;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,8 +34,22 @@ pub(super) async fn fetch_json(url: &str, max_bytes: usize) -> Result<Vec<u8>, S
     if !is_allowed(url) {
         return Err(format!("`{url}` is neither https nor on loopback"));
     }
-    let request = client()?.get(url).header(ACCEPT, "application/json");
-    let sent = request.send().await;
+    let exchange = async {
+        let request = Request::get(url).header(ACCEPT, "application/json");
+        let request = request.body(String::new());
+        let request = request.map_err(|_| format!("`{url}` is no URL"))?;
+        read_json(url, request, max_bytes).await
+    };
+    let ended = tokio::time::timeout(TIMEOUT, exchange).await;
+    ended.unwrap_or_else(|_| Err(format!("`{url}` does not answer in time")))
+}
+
+async fn read_json(
+    url: &str,
+    request: Request<String>,
+    max_bytes: usize,
+) -> Result<Vec<u8>, String> {
+    let sent = client()?.send(request).await;
     let mut response = sent.map_err(|error| format!("`{url}` does not answer: {error}"))?;
     if response.status() != StatusCode::OK {
         return Err(format!("`{url}` answers {}", response.status().as_u16()));
@@ -73,12 +86,14 @@ pub(super) async fn post_form(url: &str, form: String) -> Result<(), String> {
     if !is_allowed(url) {
         return Err(format!("`{url}` is neither https nor on loopback"));
     }
-    let request = client()?
-        .post(url)
+    let request = Request::post(url)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(CACHE_CONTROL, "no-store")
-        .body(form);
-    let sent = request.send().await;
+        .body(form)
+        .map_err(|_| format!("`{url}` is no URL"))?;
+    let client = client()?;
+    let sent = tokio::time::timeout(TIMEOUT, client.send(request)).await;
+    let sent = sent.map_err(|_| format!("`{url}` does not answer in time"))?;
     let response = sent.map_err(|error| format!("`{url}` does not answer: {error}"))?;
     match response.status() {
         StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
@@ -86,13 +101,10 @@ pub(super) async fn post_form(url: &str, form: String) -> Result<(), String> {
     }
 }
 
-fn client() -> Result<Client, String> {
-    static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
-    let make = || {
-        let builder = Client::builder().redirect(Policy::none()).timeout(TIMEOUT);
-        // A pool would outlive the runtime of a test.
-        builder.no_proxy().pool_max_idle_per_host(0).build().ok()
-    };
+fn client() -> Result<HttpClient, String> {
+    static CLIENT: OnceLock<Result<HttpClient, String>> = OnceLock::new();
+    // A pool would outlive the runtime of a test.
+    let make = || HttpClient::new(Vec::new(), false, false);
     let client = CLIENT.get_or_init(make).clone();
-    client.ok_or_else(|| "there is no HTTP client".to_owned())
+    client.map_err(|error| format!("there is no HTTP client: {error}"))
 }

@@ -193,6 +193,10 @@ async fn diagnosis_names_what_is_wrong_with_a_connection() {
     let named = TlsKeySet::open(named, issuer.key_set()).await;
     let other = diagnosed(at(&named.url).root_certificate(authority.pem())).await;
     assert_eq!(problems(&other), ["key_set.tls_wrong_name"], "{other}");
+    let past = authority.vouch_expired(Host::Loopback);
+    let past = TlsKeySet::open(past, issuer.key_set()).await;
+    let past = diagnosed(at(&past.url).root_certificate(authority.pem())).await;
+    assert_eq!(problems(&past), ["key_set.tls_certificate_time"], "{past}");
     let own = TlsKeySet::open(self_signed(), issuer.key_set()).await;
     let own = diagnosed(at(&own.url)).await;
     assert!(problems(&own)[0].starts_with("key_set.tls"), "{own}");

@@ -22,6 +22,8 @@ use crate::support::trusting;
 const KEYS: &str = "PORTCULLIS_TEST_KEYS";
 const PROXIED: &str = "PORTCULLIS_TEST_PROXIED";
 const ROOT: &str = "PORTCULLIS_TEST_ROOT";
+/// A part of the expected error.
+const ERROR: &str = "PORTCULLIS_TEST_ERROR";
 
 /// What proxies are read from, and what the machine of the test may have set.
 const VARIABLES: [&str; 9] = [
@@ -36,7 +38,7 @@ const VARIABLES: [&str; 9] = [
     "REQUEST_METHOD",
 ];
 
-/// The child: fetches the keys from this address once, and fails if it gets none.
+/// The child: fetches the keys from this address once, and fails if it gets none, or not the expected error.
 async fn fetches_as_its_environment_says(keys: String) {
     let mut issuer = Issuer::oidc("https://issuer.test").key_set_url(keys);
     if env::var_os(PROXIED).is_some() {
@@ -47,8 +49,16 @@ async fn fetches_as_its_environment_says(keys: String) {
     }
     let server = trusting([issuer]).connect().await.expect("a runtime");
     let status = &server.key_set_status()[0];
+    if let Ok(expected) = env::var(ERROR) {
+        let error = status.last_error().expect("no keys");
+        assert!(error.contains(&expected), "{error}");
+        return;
+    }
     assert_eq!(status.state(), KeySetState::Fresh, "{status:?}");
 }
+
+/// `user:pass word` for RFC 7617.
+const CREDENTIALS: &str = "Basic dXNlcjpwYXNzIHdvcmQ=";
 
 /// A forward proxy on loopback (RFC 9110 sections 7.6 and 9.3.6). It counts what it forwards.
 struct Proxy {
@@ -65,6 +75,11 @@ impl Drop for Proxy {
 
 impl Proxy {
     async fn open() -> Self {
+        Self::demanding(None).await
+    }
+
+    /// One that forwards nothing without these credentials.
+    async fn demanding(credentials: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let forwarded = Arc::new(AtomicUsize::new(0));
@@ -74,7 +89,7 @@ impl Proxy {
                 let counter = Arc::clone(&counter);
                 tokio::spawn(async move {
                     // A client that goes away is its own affair.
-                    let _ = forward(stream, &counter).await;
+                    let _ = forward(stream, &counter, credentials).await;
                 });
             }
         });
@@ -90,12 +105,27 @@ impl Proxy {
     }
 }
 
-async fn forward(mut client: TcpStream, counter: &AtomicUsize) -> io::Result<()> {
+async fn forward(
+    mut client: TcpStream,
+    counter: &AtomicUsize,
+    demanded: Option<&str>,
+) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
+    let field = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        let found = name.eq_ignore_ascii_case("proxy-authorization");
+        found.then(|| value.to_owned())
+    };
+    let given = head.lines().find_map(field);
+    if demanded.is_some() && given.as_deref() != demanded {
+        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+        client.write_all(refusal).await?;
+        return client.shutdown().await;
+    }
     let mut words = head.split(' ');
     let (method, target) = (words.next(), words.next().unwrap_or_default());
     counter.fetch_add(1, Ordering::SeqCst);
@@ -210,4 +240,52 @@ async fn https_goes_through_a_proxy_in_a_tunnel() {
         child(&vault.url, &variables).await;
         assert_eq!(proxy.forwarded(), forwarded);
     }
+}
+
+#[tokio::test]
+async fn proxy_gets_the_credentials_of_its_url_and_may_refuse() {
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+    let served = issuer.serve().await;
+    let authority = Authority::new("a private authority");
+    let vault = TlsKeySet::open(authority.vouch(Host::Loopback), issuer.key_set()).await;
+    let proxy = Proxy::demanding(Some(CREDENTIALS)).await;
+    let root = authority.pem();
+    let named = proxy.url.replace("http://", "http://user:pass%20word@");
+    let other = proxy.url.replace("http://", "http://user:other@");
+    for (url, error, forwarded) in [
+        (&*named, None, 1),
+        (&*proxy.url, Some(" 407"), 0),
+        (&*other, Some(" 407"), 0),
+    ] {
+        let mut variables = vec![(ROOT, &*root), (PROXIED, "1"), ("ALL_PROXY", url)];
+        variables.extend(error.map(|error| (ERROR, error)));
+        child(&served.key_set_url(), &variables).await;
+        assert_eq!(proxy.forwarded(), forwarded, "plain, {url}");
+        let tunnel = error.map(|_| (ERROR, "the proxy demands credentials"));
+        variables.retain(|(name, _)| *name != ERROR);
+        variables.extend(tunnel);
+        child(&vault.url, &variables).await;
+        assert_eq!(proxy.forwarded(), forwarded, "in a tunnel, {url}");
+    }
+    let variables = [
+        (ROOT, &*root),
+        (PROXIED, "1"),
+        ("ALL_PROXY", "socks5://127.0.0.1:9"),
+        (ERROR, "the proxy of the environment is none for http"),
+    ];
+    child(&vault.url, &variables).await;
+}
+
+#[tokio::test]
+async fn proxy_in_the_environment_of_a_cgi_program_may_be_a_request_header_and_is_not_used() {
+    let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+    let served = issuer.serve().await;
+    let proxy = Proxy::open().await;
+    let variables = [
+        (PROXIED, "1"),
+        ("HTTP_PROXY", &*proxy.url),
+        ("REQUEST_METHOD", "GET"),
+    ];
+    child(&served.key_set_url(), &variables).await;
+    assert_eq!(proxy.forwarded(), 0);
 }

@@ -49,17 +49,11 @@ fn each_foreign_crate_has_its_room() {
         ),
         ("arc_swap", vec!["runtime/util/swap.rs"]),
         ("papaya", vec!["runtime/util/concurrent_map.rs"]),
+        ("reqwest", vec![]),
+        ("hyper_util", vec!["runtime/http/transport/"]),
         (
-            "reqwest",
-            vec![
-                "runtime/http/client.rs",
-                // Builds the clients, anew where files with certificates change.
-                "runtime/http/client_source.rs",
-                "runtime/http/shared_clients.rs",
-                "runtime/http/tls.rs",
-                // The requests of the development authorization server.
-                "test_util/authorization_server/outgoing.rs",
-            ],
+            "rustls_platform_verifier",
+            vec!["runtime/http/transport/tls_config.rs"],
         ),
         ("utoipa", vec!["middleware/openapi/"]),
         ("aide", vec!["middleware/openapi/"]),
@@ -68,7 +62,15 @@ fn each_foreign_crate_has_its_room() {
             vec!["verify/status_list/list.rs", "test_util/status_lists.rs"],
         ),
         ("redis", vec!["runtime/shared/store/"]),
-        ("tokio_rustls", vec!["runtime/shared/store/tls.rs"]),
+        (
+            "tokio_rustls",
+            vec![
+                "runtime/http/transport/",
+                // The certificates of the settings.
+                "runtime/http/tls.rs",
+                "runtime/shared/store/tls.rs",
+            ],
+        ),
         ("rustls_native_certs", vec!["runtime/shared/store/tls.rs"]),
         (
             "axum",

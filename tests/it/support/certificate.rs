@@ -20,6 +20,9 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 
+/// RFC 5280 s4.1.2.5: without an end.
+const ALWAYS: &[u8] = b"99991231235959Z";
+
 /// A certificate authority that no system trusts.
 pub(crate) struct Authority {
     name: Vec<u8>,
@@ -44,26 +47,43 @@ impl Authority {
     /// Its own certificate, in PEM.
     pub(crate) fn pem(&self) -> String {
         let is_authority = extension(&[0x55, 0x1d, 0x13], &[0x30, 0x03, 0x01, 0x01, 0xff]);
-        let certificate = self.certify(&self.name, &self.key, &is_authority);
+        let certificate = self.certify(&self.name, &self.key, &is_authority, ALWAYS);
         let lines = STANDARD.encode(certificate);
         format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
     }
 
     /// Accepts connections as this host, by a certificate of this authority's.
     pub(crate) fn vouch(&self, host: Host) -> TlsAcceptor {
+        self.vouch_until(host, ALWAYS)
+    }
+
+    /// The same by a certificate that has expired.
+    #[allow(dead_code)]
+    pub(crate) fn vouch_expired(&self, host: Host) -> TlsAcceptor {
+        self.vouch_until(host, b"20240102000000Z")
+    }
+
+    fn vouch_until(&self, host: Host, until: &[u8]) -> TlsAcceptor {
         let key = Ed25519KeyPair::generate().expect("a key");
-        let certificate = self.certify(&distinguished("a server"), &key, &host.extension());
+        let subject = distinguished("a server");
+        let certificate = self.certify(&subject, &key, &host.extension(), until);
         acceptor(certificate, &key)
     }
 
     // RFC 5280 s4.1
-    fn certify(&self, subject: &[u8], key: &Ed25519KeyPair, extension: &[u8]) -> Vec<u8> {
+    fn certify(
+        &self,
+        subject: &[u8],
+        key: &Ed25519KeyPair,
+        extension: &[u8],
+        until: &[u8],
+    ) -> Vec<u8> {
         let ed25519 = der(SEQUENCE, &[&der(OBJECT_ID, &[&[0x2b, 0x65, 0x70]])]);
-        let always = der(
+        let validity = der(
             SEQUENCE,
             &[
                 &der(UTC_TIME, &[b"240101000000Z"]),
-                &der(GENERALIZED_TIME, &[b"99991231235959Z"]),
+                &der(GENERALIZED_TIME, &[until]),
             ],
         );
         let public_key = der(BIT_STRING, &[&[0], key.public_key().as_ref()]);
@@ -75,7 +95,7 @@ impl Authority {
                 &der(INTEGER, &[&[1]]),
                 &ed25519,
                 &self.name,
-                &always,
+                &validity,
                 subject,
                 &public_key,
                 &der(0xa3, &[&der(SEQUENCE, &[extension])]),
@@ -101,7 +121,7 @@ impl Host {
 #[allow(dead_code)]
 pub(crate) fn self_signed() -> TlsAcceptor {
     let own = Authority::new("127.0.0.1");
-    let certificate = own.certify(&own.name, &own.key, &Host::Loopback.extension());
+    let certificate = own.certify(&own.name, &own.key, &Host::Loopback.extension(), ALWAYS);
     acceptor(certificate, &own.key)
 }
 

@@ -1,0 +1,20 @@
+//! A lean HTTP/1.1 client: one bounded exchange on a connection of its own or of a small pool.
+//!
+//! 1. No redirect is followed, nothing is decompressed, and no request that may have reached the server is
+//!    sent a second time.
+//! 2. It knows no limit of total time and of bodies: its callers do.
+//!
+//! The only home of `hyper`'s client, of `hyper_util` and of `rustls` for HTTP.
+
+mod connector;
+mod dial;
+pub(crate) mod http_client;
+pub(crate) mod http_response;
+mod pool;
+mod server_origin;
+pub(super) mod tls_config;
+pub(crate) mod transport_error;
+mod tunnel;
+
+#[cfg(test)]
+mod tests;
