@@ -4,6 +4,7 @@ mod check_sender;
 #[cfg(feature = "jwks")]
 mod restart;
 mod trust_domain;
+mod unknown_key;
 
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
@@ -107,8 +108,10 @@ impl ResourceServer {
         let has_dots = memchr::memchr(b'.', token).is_some();
         if !has_dots {
             #[cfg(feature = "jwks")]
-            if let Some(issuer) = &self.0.registry.load().introspected {
-                if issuer.takes_undivided() {
+            if self.0.registry.introspects() {
+                let registry = self.0.registry.load();
+                let issuer = registry.introspected.as_ref();
+                if let Some(issuer) = issuer.filter(|issuer| issuer.takes_undivided()) {
                     return self.introspect(issuer, token);
                 }
             }
@@ -220,6 +223,7 @@ impl ResourceServer {
     ) -> Result<Decision<SharedRequest>, Rejection> {
         let Scratch { parts, members } = scratch;
         let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
+        self.refuse_unknown_key(registry, &compact, members, now)?;
         let mut unverified = Unverified::read(&compact, members)?;
         if unverified.claimed_issuer().is_none() {
             let domain = self.trust_domain_of(registry, &unverified)?;

@@ -7,12 +7,15 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+#[cfg(feature = "jwks")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::RemoteKeys;
 use crate::runtime::util::swap::{Guard, SwapCell};
+use crate::runtime::util::text_hash::BuildTextHasher;
 #[cfg(all(feature = "axum", feature = "jwks"))]
 use crate::server::compile::userinfo::UserInfoLookups;
 #[cfg(feature = "jwks")]
@@ -49,11 +52,15 @@ impl ConfiguredIssuer {
     }
 }
 
+/// What each exact `iss` leads to.
+pub(in crate::server) type IssuerAuthorities =
+    HashMap<Box<str>, Arc<IssuerAuthority>, BuildTextHasher>;
+
 /// The issuers of a server.
 #[derive(Default)]
 pub(in crate::server) struct Registry {
     /// By exact `iss`: issuers whose tokens are verified here.
-    pub(in crate::server) authorities: HashMap<Box<str>, Arc<IssuerAuthority>>,
+    pub(in crate::server) authorities: IssuerAuthorities,
     /// The issuer whose tokens are introspected.
     #[cfg(feature = "jwks")]
     pub(in crate::server) introspected: Option<IntrospectedIssuer>,
@@ -177,6 +184,10 @@ pub(in crate::server) struct RegistryCell {
     newest: SwapCell<Registry>,
     /// A copy of the newest one's, for decisions that are told.
     revision: AtomicU64,
+    /// Whether the newest one may have an issuer whose tokens are introspected. Where it has none, a
+    /// credential that cannot be a JWT is refused without a look at it.
+    #[cfg(feature = "jwks")]
+    introspects: AtomicBool,
 }
 
 impl RegistryCell {
@@ -184,6 +195,8 @@ impl RegistryCell {
         let cell = Self {
             newest: SwapCell::empty(),
             revision: AtomicU64::default(),
+            #[cfg(feature = "jwks")]
+            introspects: AtomicBool::default(),
         };
         cell.store(registry);
         cell
@@ -197,8 +210,18 @@ impl RegistryCell {
     /// Replaces the registry, for every look from now on.
     pub(in crate::server) fn store(&self, registry: Registry) {
         let revision = registry.revision;
+        #[cfg(feature = "jwks")]
+        let introspects = registry.introspected.is_some();
         self.newest.store(Some(Arc::new(registry)));
         self.revision.store(revision, Ordering::Release);
+        #[cfg(feature = "jwks")]
+        self.introspects.store(introspects, Ordering::Release);
+    }
+
+    /// Whether the newest registry may have an issuer whose tokens are introspected.
+    #[cfg(feature = "jwks")]
+    pub(in crate::server) fn introspects(&self) -> bool {
+        self.introspects.load(Ordering::Acquire)
     }
 
     pub(in crate::server) fn revision(&self) -> u64 {

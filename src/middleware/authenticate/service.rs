@@ -333,7 +333,7 @@ impl Authenticator {
         }
         let reply = ReplyForm {
             protocol,
-            schemes: SentSchemes::of(request.headers()),
+            schemes: self.0.challenge.schemes_of(request.headers()),
         };
         let request = RefusedRequest::of(RequestParts::of(request));
         respond::<B, M>(rejection, &self.0.challenge, reply, Some(request))

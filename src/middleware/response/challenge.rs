@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 
@@ -32,25 +32,53 @@ pub(crate) struct ChallengePolicy {
     nonces: Option<ResourceServer>,
 }
 
-/// The wording, and the challenges of the scheme `Bearer` that are the same for every request, ready
-/// to be sent.
+/// The wording, and the answers that are the same for every request, each ready to be copied from its
+/// first use on.
 struct PreparedChallenges {
     wording: ChallengeText,
     missing_token: HeaderValue,
-    invalid_request: HeaderValue,
-    invalid_token: HeaderValue,
+    answers: Box<[OnceLock<Answer>]>,
 }
+
+/// Refusals whose answer is the same for every request.
+const PREPARED_ANSWERS: usize = 6;
 
 impl PreparedChallenges {
     fn new(wording: ChallengeText) -> Self {
+        // Without the scheme `DPoP` the schemes of a request make no difference.
+        let forms = if wording.schemes.dpop.is_some() { 4 } else { 1 };
         Self {
             missing_token: Challenge::missing_token(&wording)
                 .header_value(Scheme::Bearer, &wording),
-            invalid_request: Challenge::INVALID_REQUEST.header_value(Scheme::Bearer, &wording),
-            invalid_token: Challenge::invalid_token(&wording)
-                .header_value(Scheme::Bearer, &wording),
+            answers: (0..forms * PREPARED_ANSWERS)
+                .map(|_| OnceLock::new())
+                .collect(),
             wording,
         }
+    }
+
+    /// The place of the answer, where that is the same for every request.
+    fn prepared(&self, rejection: &Rejection, sent: SentSchemes) -> Option<&OnceLock<Answer>> {
+        if rejection.names_requirement() {
+            return None;
+        }
+        let kind = match rejection.kind() {
+            RejectionKind::MissingToken => 0,
+            RejectionKind::InvalidRequest(_) => 1,
+            RejectionKind::InvalidToken(TokenFault::Binding) => 2,
+            RejectionKind::InvalidToken(_) => 3,
+            RejectionKind::InvalidDpopProof(DpopFault::Nonce | DpopFault::NonceMissing) => 4,
+            RejectionKind::InvalidDpopProof(_) => 5,
+            _ => return None,
+        };
+        let form = match sent {
+            _ if self.wording.schemes.dpop.is_none() => 0,
+            SentSchemes::Other => 0,
+            SentSchemes::Bearer => 1,
+            SentSchemes::Dpop => 2,
+            SentSchemes::Both => 3,
+        };
+        self.answers.get(form * PREPARED_ANSWERS + kind)
     }
 }
 
@@ -140,11 +168,24 @@ impl ChallengePolicy {
     pub(in crate::middleware) const fn has_renderer(&self) -> bool {
         self.renderer.is_some()
     }
+
+    /// The schemes of a request's tokens, where the answer depends on them.
+    pub(in crate::middleware) fn schemes_of(&self, headers: &HeaderMap) -> SentSchemes {
+        match self.challenges.wording.schemes.dpop {
+            Some(_) => SentSchemes::of(headers),
+            None => SentSchemes::Other,
+        }
+    }
 }
 
-struct PreparedAnswer {
+/// An answer without what differs from request to request.
+#[derive(Clone)]
+struct Answer {
     status: StatusCode,
-    challenges: [Option<HeaderValue>; 2],
+    /// `Cache-Control` and the challenges.
+    headers: HeaderMap,
+    /// Whether a challenge is of the scheme `DPoP`.
+    names_dpop: bool,
     /// The sentence that goes with the challenge's error code, where the layer gives sentences.
     message: Option<&'static str>,
 }
@@ -295,13 +336,7 @@ fn challenges(
         }
     };
     let is_401 = status == StatusCode::UNAUTHORIZED;
-    let with_error = |scheme| match (scheme, rejection.kind()) {
-        _ if names_requirement => challenge.header_value(scheme, wording),
-        (Scheme::Bearer, RejectionKind::MissingToken) => prepared.missing_token.clone(),
-        (Scheme::Bearer, RejectionKind::InvalidRequest(_)) => prepared.invalid_request.clone(),
-        (Scheme::Bearer, RejectionKind::InvalidToken(_)) => prepared.invalid_token.clone(),
-        _ => challenge.header_value(scheme, wording),
-    };
+    let with_error = |scheme| challenge.header_value(scheme, wording);
     match sent {
         SentSchemes::Both => [Scheme::Bearer, Scheme::Dpop].map(|scheme| Some(with_error(scheme))),
         SentSchemes::Dpop => [
@@ -316,8 +351,7 @@ fn challenges(
     }
 }
 
-fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) -> PreparedAnswer {
-    let prepared = policy.challenges();
+fn answer(rejection: &Rejection, prepared: &PreparedChallenges, sent: SentSchemes) -> Answer {
     let wording = &prepared.wording;
     let (status, challenge) = match rejection.kind() {
         RejectionKind::MissingToken => (
@@ -363,12 +397,20 @@ fn answer(rejection: &Rejection, policy: &ChallengePolicy, sent: SentSchemes) ->
         }
     };
     let challenge = challenge.map(|challenge| challenge.with_requirement(rejection));
-    PreparedAnswer {
+    let mut headers = HeaderMap::with_capacity(2);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut names_dpop = false;
+    if let Some(challenge) = &challenge {
+        let values = challenges(status, rejection, challenge, prepared, sent);
+        for value in values.into_iter().flatten() {
+            names_dpop |= value.as_bytes().starts_with(b"DPoP");
+            headers.append(WWW_AUTHENTICATE, value);
+        }
+    }
+    Answer {
         status,
-        challenges: match &challenge {
-            Some(challenge) => challenges(status, rejection, challenge, prepared, sent),
-            None => [None, None],
-        },
+        headers,
+        names_dpop,
         message: challenge.and_then(|challenge| challenge.described(wording)),
     }
 }
@@ -401,11 +443,17 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     request: Option<RefusedRequest<'_>>,
 ) -> Response<B> {
     let ReplyForm { protocol, schemes } = reply;
-    let PreparedAnswer {
+    let prepared = policy.challenges();
+    let make = || answer(rejection, prepared, schemes);
+    let Answer {
         status,
-        challenges,
+        headers,
+        names_dpop,
         message,
-    } = answer(rejection, policy, schemes);
+    } = match prepared.prepared(rejection, schemes) {
+        Some(place) => place.get_or_init(make).clone(),
+        None => make(),
+    };
     let renderer = policy.renderer.as_deref();
     let body = renderer
         .filter(|_| M::RENDERED && !protocol.is_grpc())
@@ -419,18 +467,12 @@ pub(crate) fn respond<B, M: MakeBody<B>>(
     });
     let mut response = Response::new(M::make(bytes));
     *response.status_mut() = status;
+    *response.headers_mut() = headers;
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(media_type) = media_type {
         headers.insert(CONTENT_TYPE, media_type);
     }
-    for challenge in challenges.into_iter().flatten() {
-        headers.append(WWW_AUTHENTICATE, challenge);
-    }
     // RFC 9449 s9: clients take a challenge of the scheme as the demand for a nonce.
-    let is_dpop = |one: &HeaderValue| one.as_bytes().starts_with(b"DPoP");
-    let names_dpop =
-        policy.nonces.is_some() && headers.get_all(WWW_AUTHENTICATE).iter().any(is_dpop);
     let nonces = policy.nonces.as_ref().filter(|_| names_dpop);
     let nonce = nonces.and_then(ResourceServer::fresh_dpop_nonce);
     if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::try_from(&*nonce).ok()) {

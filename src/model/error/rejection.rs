@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::model::error::faults::{DpopFault, Outage, RequestFault, TokenFault, WiringFault};
-use crate::model::error::rejection_detail::RejectionDetail;
+use crate::model::error::rejection_detail::{HeldDetail, RejectionDetail};
 
 /// Why a request is refused: the kind, and the data that its response and its event need.
 ///
@@ -30,7 +30,7 @@ pub struct Rejection {
     authentication: Option<Box<RequiredAuthentication>>,
     issuer: Option<Arc<str>>,
     cause: Option<&'static str>,
-    detail: Option<Arc<RejectionDetail>>,
+    detail: Option<HeldDetail>,
 }
 
 /// The authentication of the user that a challenge names (RFC 9470 section 3).
@@ -98,10 +98,15 @@ impl Rejection {
 
     /// Adds the detail for the operator.
     pub(crate) fn with_detail(self, detail: RejectionDetail) -> Self {
-        self.with_shared_detail(Arc::new(detail))
+        self.with_held_detail(HeldDetail::Shared(Arc::new(detail)))
     }
 
-    pub(super) fn with_shared_detail(mut self, detail: Arc<RejectionDetail>) -> Self {
+    /// Adds a detail that is the same for every request.
+    pub(crate) fn with_fixed_detail(self, detail: &'static RejectionDetail) -> Self {
+        self.with_held_detail(HeldDetail::Fixed(detail))
+    }
+
+    pub(super) fn with_held_detail(mut self, detail: HeldDetail) -> Self {
         self.detail = Some(detail);
         self
     }

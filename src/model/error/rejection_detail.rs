@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// The cause of a refusal in detail, for operators; see
 /// [`Rejection::detail`](crate::error::Rejection::detail).
@@ -21,10 +23,55 @@ pub struct RejectionDetail {
     found: Option<Cow<'static, str>>,
 }
 
+/// A detail as a refusal holds it: one that is the same for every request takes no memory.
+#[derive(Clone, Debug)]
+pub(super) enum HeldDetail {
+    Fixed(&'static RejectionDetail),
+    /// Shared, since a refusal that is remembered is copied for each request.
+    Shared(Arc<RejectionDetail>),
+}
+
+impl Deref for HeldDetail {
+    type Target = RejectionDetail;
+
+    fn deref(&self) -> &RejectionDetail {
+        match self {
+            Self::Fixed(detail) => detail,
+            Self::Shared(detail) => detail,
+        }
+    }
+}
+
+impl PartialEq for HeldDetail {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for HeldDetail {}
+
 #[cfg_attr(not(feature = "axum"), allow(dead_code))]
 impl RejectionDetail {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// A detail that is the same for every request.
+    pub(crate) const fn fixed(
+        problem: Problem,
+        expected: &'static str,
+        found: Option<&'static str>,
+    ) -> Self {
+        Self {
+            claim: None,
+            problem: Some(problem),
+            setting: None,
+            expected: Some(Cow::Borrowed(expected)),
+            found: match found {
+                Some(found) => Some(Cow::Borrowed(found)),
+                None => None,
+            },
+        }
     }
 
     /// Names the claim or header parameter, by the configured path or by a fixed name.

@@ -5,25 +5,24 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::error::rejection::{Rejection, TokenFault};
-use crate::model::error::rejection_detail::{Problem, RejectionDetail};
+use crate::model::error::rejection_detail::{HeldDetail, Problem, RejectionDetail};
 
 /// A fault and, for operators, its cause: the claim, its problem, the setting that demands it.
 ///
 /// Two words long, so that results stay small where nothing is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TokenError {
-    fault: TokenFault,
-    /// Shared, since a refusal that is remembered is copied for each request.
-    detail: Option<Arc<RejectionDetail>>,
+pub(crate) enum TokenError {
+    Plain(TokenFault),
+    /// With a detail that is the same for every request.
+    Fixed(TokenFault, &'static RejectionDetail),
+    /// With a detail. Shared, since a refusal that is remembered is copied for each request.
+    Detailed(TokenFault, Arc<RejectionDetail>),
 }
 
 impl TokenError {
     #[cold]
     pub(crate) fn new(fault: TokenFault, detail: RejectionDetail) -> Self {
-        Self {
-            fault,
-            detail: Some(Arc::new(detail)),
-        }
+        Self::Detailed(fault, Arc::new(detail))
     }
 
     /// A claim or header parameter with this problem.
@@ -39,7 +38,8 @@ impl TokenError {
 
     /// The same under another fault.
     pub(crate) fn with_fault(mut self, fault: TokenFault) -> Self {
-        self.fault = fault;
+        let (Self::Plain(held) | Self::Fixed(held, _) | Self::Detailed(held, _)) = &mut self;
+        *held = fault;
         self
     }
 
@@ -54,33 +54,39 @@ impl TokenError {
     }
 
     fn map(self, change: impl FnOnce(RejectionDetail) -> RejectionDetail) -> Self {
-        let detail = self.detail.map(Arc::unwrap_or_clone).unwrap_or_default();
-        Self::new(self.fault, change(detail))
+        let (fault, detail) = match self {
+            Self::Plain(fault) => (fault, RejectionDetail::new()),
+            Self::Fixed(fault, detail) => (fault, detail.clone()),
+            Self::Detailed(fault, detail) => (fault, Arc::unwrap_or_clone(detail)),
+        };
+        Self::new(fault, change(detail))
     }
 }
 
 impl From<TokenFault> for TokenError {
     fn from(fault: TokenFault) -> Self {
-        Self {
-            fault,
-            detail: None,
-        }
+        Self::Plain(fault)
     }
 }
 
 /// The fault without its detail, for logout tokens.
 impl From<TokenError> for TokenFault {
     fn from(error: TokenError) -> Self {
-        error.fault
+        let (TokenError::Plain(fault)
+        | TokenError::Fixed(fault, _)
+        | TokenError::Detailed(fault, _)) = error;
+        fault
     }
 }
 
 impl From<TokenError> for Rejection {
     fn from(error: TokenError) -> Self {
-        let rejection = Self::from(error.fault);
-        match error.detail {
-            Some(detail) => rejection.with_shared_detail(detail),
-            None => rejection,
+        match error {
+            TokenError::Plain(fault) => fault.into(),
+            TokenError::Fixed(fault, detail) => Self::from(fault).with_fixed_detail(detail),
+            TokenError::Detailed(fault, detail) => {
+                Self::from(fault).with_held_detail(HeldDetail::Shared(detail))
+            }
         }
     }
 }
@@ -88,7 +94,8 @@ impl From<TokenError> for Rejection {
 /// The fault's sentence.
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault.fmt(f)
+        let (Self::Plain(fault) | Self::Fixed(fault, _) | Self::Detailed(fault, _)) = self;
+        fault.fmt(f)
     }
 }
 

@@ -9,13 +9,14 @@
 use std::collections::HashMap;
 
 use crate::runtime::cache::validity::Liveness;
+use crate::runtime::util::text_hash::BuildTextHasher;
 use crate::verify::jose::jwk_set::KeySet;
 
 /// The liveness of a key set: of each key, and of the whole set.
 #[derive(Debug)]
 pub(crate) struct KeySetLiveness {
     whole: Liveness,
-    by_id: HashMap<Box<str>, Liveness>,
+    by_id: HashMap<Box<str>, Liveness, BuildTextHasher>,
     /// In the order of the set's keys.
     by_key: Vec<Liveness>,
 }

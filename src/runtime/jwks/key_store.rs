@@ -122,15 +122,27 @@ impl RemoteKeys {
 
     /// The current keys, if they may be used.
     pub(crate) fn current(&self) -> Result<KeySetGuard, Outage> {
+        self.current_at(|| Now::of(&*self.clock))
+    }
+
+    fn current_at(&self, now: impl FnOnce() -> Now) -> Result<KeySetGuard, Outage> {
         let held = self.current_set.load();
         let Some(snapshot) = held.as_ref() else {
             return Err(Outage::KeysNotLoaded);
         };
         let end = snapshot.end();
-        if end.has_passed(Now::of(&*self.clock)) {
+        if end.has_passed(now()) {
             return Err(Outage::KeysTooStale);
         }
         Ok(KeySetGuard { held, end })
+    }
+
+    /// Whether a token that names this id may find a key in the newest set, however old that is. It may
+    /// where no set is loaded.
+    pub(crate) fn may_have(&self, id: &str) -> bool {
+        let held = self.current_set.load();
+        held.as_ref()
+            .is_none_or(|snapshot| snapshot.keys.may_have(id))
     }
 
     /// Whether the current keys have one with this id.

@@ -321,6 +321,12 @@ impl Schedule {
         }
     }
 
+    /// Whether [`unknown_id`](Self::unknown_id) would say that the key is unknown, and change nothing.
+    pub(crate) fn is_known_to_lack(&self, id: &str, searched: u64, now: Duration) -> bool {
+        let seen = self.seen.get(&self.hasher.hash_one(id));
+        seen.is_some_and(|seen| searched > *seen) && !self.cooldown(now).is_zero()
+    }
+
     /// A token names no key, and no key verifies it: after a rotation the only sign of it.
     pub(crate) fn no_id(
         &mut self,

@@ -13,3 +13,4 @@ pub(crate) mod swap;
 pub(crate) mod striped;
 pub(crate) mod concurrent_map;
 pub(crate) mod log_rate_limit;
+pub(crate) mod text_hash;

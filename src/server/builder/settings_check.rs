@@ -1,6 +1,5 @@
 //! Checks of a server's settings, and of those that concern several issuers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +7,11 @@ use crate::runtime::cache::token_cache::CacheLimits;
 use crate::server::compile::issuer::Members;
 #[cfg(feature = "jwks")]
 use crate::server::decide::introspected::IntrospectedIssuer;
-use crate::server::decide::issuer_authority::IssuerAuthority;
-use crate::server::registry::ConfiguredIssuer;
+use crate::server::registry::{ConfiguredIssuer, IssuerAuthorities};
 use crate::server::settings::error::{ConfigError, Mistakes, check_url, is_quotable};
 use crate::server::settings::path_parameters::{PathParameters, is_parameter_name};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
-
-/// What each exact `iss` leads to.
-pub(in crate::server) type IssuerAuthorities = HashMap<Box<str>, Arc<IssuerAuthority>>;
 
 pub(in crate::server) fn register(
     authorities: &mut IssuerAuthorities,

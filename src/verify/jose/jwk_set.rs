@@ -14,7 +14,6 @@
 //!    a key nor on the order of the sets.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -24,6 +23,7 @@ use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::crypto::public_key::{Material, PublicKey};
 pub(crate) use crate::verify::jose::jwk::MAX_KEY_ID_BYTES;
 use crate::verify::jose::jwk::{FOR_CERTIFICATES, FOR_ENCRYPTION, Jwk};
+use crate::verify::jose::key_ids::KeyIds;
 use crate::verify::jose::verification_key::VerificationKey;
 #[cfg(feature = "jwks")]
 use crate::verify::jose::verification_key::are_alike;
@@ -50,9 +50,9 @@ fn first_reason(first: Option<&SkippedKey>) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct KeySet {
     keys: Vec<VerificationKey>,
-    by_id: HashMap<Box<str>, Vec<usize>>,
+    by_id: KeyIds<Vec<usize>>,
     without_id: Vec<usize>,
-    unusable_ids: HashSet<Box<str>>,
+    unusable_ids: KeyIds<()>,
     skipped: Vec<SkippedKey>,
     /// Whether it has entries that were not read.
     is_cut: bool,
@@ -181,7 +181,7 @@ impl KeySet {
         }
         let index = self.keys.len();
         match id {
-            Some(id) => self.by_id.entry(id.into()).or_default().push(index),
+            Some(id) => self.by_id.change(id, |indexes| indexes.push(index)),
             None => self.without_id.push(index),
         }
         self.keys.push(VerificationKey {
@@ -196,15 +196,15 @@ impl KeySet {
     pub(crate) fn merge(&mut self, other: Self) {
         let base = self.keys.len();
         self.keys.extend(other.keys);
-        for (id, indexes) in other.by_id {
-            self.by_id
-                .entry(id)
-                .or_default()
-                .extend(indexes.into_iter().map(|index| base + index));
+        for (id, indexes) in other.by_id.iter() {
+            let moved = indexes.iter().map(|index| base + index);
+            self.by_id.change(id, |indexes| indexes.extend(moved));
         }
         self.without_id
             .extend(other.without_id.into_iter().map(|index| base + index));
-        self.unusable_ids.extend(other.unusable_ids);
+        for (id, ()) in other.unusable_ids.iter() {
+            self.unusable_ids.change(id, |()| ());
+        }
         self.skipped.extend(other.skipped);
         self.is_cut |= other.is_cut;
     }
@@ -217,7 +217,16 @@ impl KeySet {
     /// Whether a token that names this id finds a key, or an entry that cannot be used.
     #[cfg(feature = "jwks")]
     pub(crate) fn knows(&self, id: &str) -> bool {
-        self.by_id.contains_key(id) || self.unusable_ids.contains(id)
+        self.by_id.get(id).is_some() || self.unusable_ids.get(id).is_some()
+    }
+
+    /// Whether a token that names this id may find a key: that key, one without an id, or one that was
+    /// not read. An entry that cannot be used counts too.
+    pub(crate) fn may_have(&self, id: &str) -> bool {
+        self.is_cut
+            || !self.without_id.is_empty()
+            || self.by_id.get(id).is_some()
+            || self.unusable_ids.get(id).is_some()
     }
 
     /// How many keys can be used.
@@ -229,15 +238,12 @@ impl KeySet {
     /// The ids of this set's usable keys that another set does not have.
     #[cfg(feature = "jwks")]
     pub(crate) fn ids_missing_in<'k>(&'k self, other: &'k Self) -> impl Iterator<Item = &'k str> {
-        self.by_id
-            .keys()
-            .filter(|id| !other.by_id.contains_key(*id))
-            .map(AsRef::as_ref)
+        self.ids().filter(|id| other.by_id.get(id).is_none())
     }
 
     /// The ids of its usable keys.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.by_id.keys().map(AsRef::as_ref)
+        self.by_id.iter().map(|(id, _)| id)
     }
 
     /// Whether a token with this `kid` finds the same keys in another set.
@@ -269,7 +275,7 @@ impl KeySet {
         other: &'k Self,
     ) -> impl Iterator<Item = Option<usize>> + 'k {
         let mut ids: Vec<Option<&str>> = vec![None; self.keys.len()];
-        for (id, indexes) in &self.by_id {
+        for (id, indexes) in self.by_id.iter() {
             for index in indexes {
                 if let Some(place) = ids.get_mut(*index) {
                     *place = Some(id);
@@ -313,7 +319,7 @@ impl KeySet {
 
     fn skip(&mut self, index: usize, id: Option<String>, reason: Cow<'static, str>) {
         if let Some(id) = id {
-            self.unusable_ids.insert(id.into());
+            self.unusable_ids.change(&id, |()| ());
         }
         self.skipped.push(SkippedKey { index, reason });
     }
@@ -338,18 +344,19 @@ pub(crate) fn select<'k>(
         return find_candidates(all.filter(serves), algorithm, false)
             .unwrap_or(Selection::UnknownKey);
     };
-    if sets().any(|(_, set)| set.by_id.contains_key(id)) {
-        let named = sets().flat_map(|(place, set)| {
-            let indexes = set.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
-            set.at(indexes).map(numbered(place))
-        });
+    let named = sets().flat_map(|(place, set)| {
+        let indexes = set.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
+        set.at(indexes).map(numbered(place))
+    });
+    let mut named = named.peekable();
+    if named.peek().is_some() {
         let mut own = named.filter(serves).peekable();
         if own.peek().is_none() {
             return Selection::Foreign;
         }
         return find_candidates(own, algorithm, true).unwrap_or(Selection::Unfit);
     }
-    if sets().any(|(_, set)| set.unusable_ids.contains(id)) {
+    if sets().any(|(_, set)| set.unusable_ids.get(id).is_some()) {
         return Selection::Unfit;
     }
     let unnamed = sets().flat_map(|(place, set)| set.at(&set.without_id).map(numbered(place)));

@@ -20,13 +20,16 @@ use crate::model::error::rejection::{Rejection, RejectionKind, RequestFault, Tok
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 use crate::model::time::UnixTime;
+use crate::verify::jose::claimed_origin::ClaimedOrigin;
 use crate::verify::jose::jwk_set::MAX_KEY_ID_BYTES;
 use crate::verify::json::claim_error::no_text;
 use crate::verify::json::claims_reader::{Rounding, date};
 use crate::verify::json::object::{JsonFault, Members, Object, Value};
 use crate::verify::request::credential::{Credential, is_b64token};
 
-/// Scratch buffers for parsing, reused from token to token so that parsing does not allocate.
+/// Scratch buffers for parsing, reused from token to token so that parsing does not allocate. All tokens
+/// of a key have the same header, so that the last one is kept: the same header is neither decoded nor
+/// parsed again.
 ///
 /// They never hold a signature, so they never hold a usable token.
 #[derive(Debug, Default)]
@@ -38,15 +41,105 @@ pub(crate) struct Scratch {
 /// Buffers of the decoded header and payload.
 #[derive(Debug, Default)]
 pub(crate) struct ScratchParts {
-    header: Vec<u8>,
+    header: DecodedHeader,
     payload: Vec<u8>,
 }
 
 /// Buffers of the members of header and payload.
 #[derive(Debug, Default)]
 pub(crate) struct ScratchMembers {
-    header: Members,
+    header: ReadHeader,
     payload: Members,
+}
+
+/// The last header that was decoded.
+#[derive(Debug, Default)]
+struct DecodedHeader {
+    /// As it was sent; empty where nothing is decoded.
+    sent: Vec<u8>,
+    decoded: Vec<u8>,
+    /// How much of the buffer is in use.
+    length: usize,
+}
+
+impl DecodedHeader {
+    fn decode(&mut self, part: &[u8]) -> Result<&str, TokenFault> {
+        if self.sent != part {
+            self.sent.clear();
+            self.length = 0;
+            self.length = decode(part, &mut self.decoded)?.len();
+            self.sent.extend_from_slice(part);
+        }
+        text(self.decoded.get(..self.length).unwrap_or_default())
+    }
+}
+
+/// The last header that was read, with what is accepted of it.
+#[derive(Debug, Default)]
+struct ReadHeader {
+    text: String,
+    members: Members,
+    /// `None` where the text is no header that is accepted.
+    algorithm: Option<Algorithm>,
+    key_id: Option<String>,
+}
+
+impl ReadHeader {
+    /// Reads a header, unless it is the last one.
+    fn read(&mut self, text: &str) -> Result<Algorithm, TokenError> {
+        match self.algorithm {
+            Some(algorithm) if self.text == text => Ok(algorithm),
+            _ => self.parse(text),
+        }
+    }
+
+    fn parse(&mut self, text: &str) -> Result<Algorithm, TokenError> {
+        self.algorithm = None;
+        let header = Object::parse_into(text, &mut self.members)
+            .map_err(|fault| HEADER_FAULTS.error(fault))?;
+        // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
+        if header.get("crit").is_some() {
+            return Err(TokenFault::Critical.into());
+        }
+        // RFC 7797 s6, RFC 7516 s4.1.3: these would change what the payload is.
+        for changing in ["b64", "zip"] {
+            if header.get(changing).is_some() {
+                return Err(parameter(changing, Problem::Malformed, "no such parameter"));
+            }
+        }
+        let algorithm = header
+            .get("alg")
+            .and_then(Value::as_text)
+            .and_then(|name| Algorithm::from_name(&name))
+            .ok_or_else(|| no_algorithm(header.get("alg")))?;
+        let key_id = match header.get("kid") {
+            None => None,
+            // RFC 7515 s4.1.4: a string. No key has a longer id.
+            Some(value) => match value.as_text() {
+                Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id),
+                Some(_) => {
+                    return Err(parameter(
+                        "kid",
+                        Problem::TooLong,
+                        "at most as long as a key's",
+                    ));
+                }
+                None => return Err(parameter("kid", Problem::WrongType, "string")),
+            },
+        };
+        match (&mut self.key_id, key_id) {
+            (Some(held), Some(id)) => replace_text(held, &id),
+            (held, id) => *held = id.map(Cow::into_owned),
+        }
+        replace_text(&mut self.text, text);
+        self.algorithm = Some(algorithm);
+        Ok(algorithm)
+    }
+}
+
+fn replace_text(held: &mut String, text: &str) {
+    held.clear();
+    held.push_str(text);
 }
 
 impl Scratch {
@@ -55,7 +148,7 @@ impl Scratch {
 
     /// Whether the buffers are small enough to keep.
     pub(crate) fn is_modest(&self) -> bool {
-        self.parts.header.len() + self.parts.payload.len() <= Self::MOST_BYTES
+        self.parts.header.decoded.len() + self.parts.payload.len() <= Self::MOST_BYTES
     }
 }
 
@@ -89,12 +182,9 @@ impl<'r> Compact<'r> {
             return TokenFault::TooLarge.into();
         }
         match classify_fault(token, TokenFault::Malformed) {
-            kind @ RejectionKind::InvalidToken(_) => Rejection::from(kind).with_detail(
-                RejectionDetail::new()
-                    .with_problem(Problem::Malformed)
-                    .with_expected("a JWT; opaque tokens need Issuer::introspected")
-                    .with_found("a token without a dot"),
-            ),
+            kind @ RejectionKind::InvalidToken(_) => {
+                Rejection::from(kind).with_fixed_detail(&UNDIVIDED)
+            }
             kind => kind.into(),
         }
     }
@@ -116,10 +206,26 @@ impl<'r> Compact<'r> {
         let signed = header.len() + 1 + payload.len();
         Ok(Self {
             signing_input: token.get(..signed).ok_or(TokenFault::Malformed)?,
-            header: text(decode(header, &mut scratch.header)?)?,
+            header: scratch.header.decode(header)?,
             payload: text(decode(payload, &mut scratch.payload)?)?,
             signature: Signature::check(signature)?,
         })
+    }
+}
+
+impl Compact<'_> {
+    /// The algorithm of the header, and the `kid` where it names one.
+    pub(crate) fn read_header<'m>(
+        &self,
+        members: &'m mut ScratchMembers,
+    ) -> Result<(Algorithm, Option<&'m str>), TokenError> {
+        let algorithm = members.header.read(self.header)?;
+        Ok((algorithm, members.header.key_id.as_deref()))
+    }
+
+    /// `iss` and `exp` of a token that can only be refused; `None` where only a full parse finds them.
+    pub(crate) fn claimed_origin(&self) -> Option<ClaimedOrigin<'_>> {
+        ClaimedOrigin::find(self.payload)
     }
 }
 
@@ -210,7 +316,7 @@ pub(crate) struct Unverified<'c> {
     header: Object<'c>,
     payload: Object<'c>,
     algorithm: Algorithm,
-    key_id: Option<Cow<'c, str>>,
+    key_id: Option<&'c str>,
     issuer: Option<Cow<'c, str>>,
 }
 
@@ -223,48 +329,18 @@ impl<'c> Unverified<'c> {
         #[cfg(test)]
         parsed::increment();
         let ScratchMembers {
-            header: in_header,
+            header: read,
             payload: in_payload,
         } = members;
-        let header = Object::parse_into(compact.header, in_header)
-            .map_err(|fault| json_fault(fault, "one strict JSON object as the header"))?;
-        // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
-        if header.get("crit").is_some() {
-            return Err(TokenFault::Critical.into());
-        }
-        // RFC 7797 s6, RFC 7516 s4.1.3: these would change what the payload is.
-        for changing in ["b64", "zip"] {
-            if header.get(changing).is_some() {
-                return Err(parameter(changing, Problem::Malformed, "no such parameter"));
-            }
-        }
-        let algorithm = header
-            .get("alg")
-            .and_then(Value::as_text)
-            .and_then(|name| Algorithm::from_name(&name))
-            .ok_or_else(|| no_algorithm(header.get("alg")))?;
-        let key_id = match header.get("kid") {
-            None => None,
-            // RFC 7515 s4.1.4: a string. No key has a longer id.
-            Some(value) => match value.as_text() {
-                Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id),
-                Some(_) => {
-                    return Err(parameter(
-                        "kid",
-                        Problem::TooLong,
-                        "at most as long as a key's",
-                    ));
-                }
-                None => return Err(parameter("kid", Problem::WrongType, "string")),
-            },
-        };
+        let algorithm = read.read(compact.header)?;
+        let read = &*read;
         let payload = Object::parse_into(compact.payload, in_payload)
-            .map_err(|fault| json_fault(fault, "one strict JSON object as the payload"))?;
+            .map_err(|fault| PAYLOAD_FAULTS.error(fault))?;
         Ok(Self {
             compact,
-            header,
+            header: Object::indexed(compact.header, &read.members),
             algorithm,
-            key_id,
+            key_id: read.key_id.as_deref(),
             issuer: payload.get("iss").and_then(Value::as_text),
             payload,
         })
@@ -309,8 +385,8 @@ impl<'c> Unverified<'c> {
         self.algorithm
     }
 
-    pub(crate) fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+    pub(crate) const fn key_id(&self) -> Option<&str> {
+        self.key_id
     }
 
     pub(in crate::verify) fn signing_input(&self) -> &'c [u8] {
@@ -378,7 +454,7 @@ impl SuspendedToken {
             header: Object::indexed(&self.header, &self.header_members),
             payload: Object::indexed(&self.payload, &self.payload_members),
             algorithm: self.algorithm,
-            key_id: self.key_id.as_deref().map(Cow::Borrowed),
+            key_id: self.key_id.as_deref(),
             issuer: self.issuer.as_deref().map(Cow::Borrowed),
         })
     }
@@ -403,23 +479,38 @@ pub(crate) mod parsed {
     }
 }
 
-#[cold]
-fn json_fault(fault: JsonFault, expected: &'static str) -> TokenError {
-    match fault {
-        JsonFault::Malformed => {
-            let detail = RejectionDetail::new()
-                .with_problem(Problem::Malformed)
-                .with_expected(expected);
-            TokenError::new(TokenFault::Malformed, detail)
+/// What a JWT is that has no dot.
+static UNDIVIDED: RejectionDetail = RejectionDetail::fixed(
+    Problem::Malformed,
+    "a JWT; opaque tokens need Issuer::introspected",
+    Some("a token without a dot"),
+);
+
+/// The faults of one part of a token.
+struct JsonFaults {
+    malformed: RejectionDetail,
+    duplicate: RejectionDetail,
+}
+
+impl JsonFaults {
+    const fn expecting(expected: &'static str) -> Self {
+        Self {
+            malformed: RejectionDetail::fixed(Problem::Malformed, expected, None),
+            duplicate: RejectionDetail::fixed(Problem::Contradicts, expected, None),
         }
-        JsonFault::Duplicate => {
-            let detail = RejectionDetail::new()
-                .with_problem(Problem::Contradicts)
-                .with_expected(expected);
-            TokenError::new(TokenFault::DuplicateMember, detail)
+    }
+
+    #[cold]
+    fn error(&'static self, fault: JsonFault) -> TokenError {
+        match fault {
+            JsonFault::Malformed => TokenError::Fixed(TokenFault::Malformed, &self.malformed),
+            JsonFault::Duplicate => TokenError::Fixed(TokenFault::DuplicateMember, &self.duplicate),
         }
     }
 }
+
+static HEADER_FAULTS: JsonFaults = JsonFaults::expecting("one strict JSON object as the header");
+static PAYLOAD_FAULTS: JsonFaults = JsonFaults::expecting("one strict JSON object as the payload");
 
 /// The error for a header parameter.
 #[cold]

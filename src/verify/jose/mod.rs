@@ -5,6 +5,8 @@ pub(crate) mod sign;
 pub(crate) mod client_assertion;
 pub(crate) mod verification_key;
 pub(crate) mod jwk;
+mod key_ids;
 pub(crate) mod jwk_set;
+pub(crate) mod claimed_origin;
 pub(crate) mod jws;
 pub(crate) mod signature;

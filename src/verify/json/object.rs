@@ -107,7 +107,6 @@ impl<'a> Object<'a> {
     }
 
     /// The object whose members were listed in this text before.
-    #[cfg(feature = "jwks")]
     pub(in crate::verify) const fn indexed(text: &'a str, members: &'a Members) -> Self {
         Self {
             text,

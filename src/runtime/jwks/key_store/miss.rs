@@ -108,6 +108,21 @@ impl RemoteKeys {
         }
     }
 
+    /// Whether [`miss`](Self::miss) would say that the key is unknown, and do nothing else: the current
+    /// set cannot have it, and a fetch that started after the id was first seen brought that set.
+    pub(crate) fn is_known_to_lack(&self, id: &str) -> bool {
+        let mut state = self.state();
+        let reading = Now::of(&*self.clock);
+        let now = state.schedule.look(reading);
+        let Ok(loaded) = self.current_at(|| reading) else {
+            return false;
+        };
+        !loaded.may_have(id)
+            && state
+                .schedule
+                .is_known_to_lack(id, loaded.searched().0, now)
+    }
+
     /// What [`miss`](Self::miss) would do about a key that is not there: nothing is fetched, counted or
     /// remembered.
     pub(crate) fn foresee_miss(

@@ -45,6 +45,35 @@ async fn a_second_unknown_id_inside_the_cooldown_is_an_outage() {
 }
 
 #[tokio::test]
+async fn a_key_is_known_to_be_lacking_exactly_where_a_miss_would_say_so_and_do_nothing_else() {
+    let server = Server::start().await;
+    server.set("/jwks", ok(&set(&[("a", X1)])));
+    let (keys, clock) = loaded(&server).await;
+    assert!(
+        !keys.is_known_to_lack("b"),
+        "it may have been published since"
+    );
+    let ticket = waits(miss(&keys, Some("b")));
+    assert!(!keys.is_known_to_lack("b"), "a fetch is awaited");
+    keys.wait(&ticket).await;
+    assert!(keys.is_known_to_lack("b") && keys.is_known_to_lack("b"));
+    assert!(!keys.is_known_to_lack("a"), "it is there");
+    assert!(!keys.is_known_to_lack("c"), "it was never seen");
+    clock.advance(29);
+    assert!(keys.is_known_to_lack("b"));
+    clock.advance(1);
+    assert!(!keys.is_known_to_lack("b"), "the cooldown is over");
+    assert_eq!(server.hits("/jwks"), 2, "none of these fetches");
+    let ticket = waits(miss(&keys, Some("b")));
+    keys.wait(&ticket).await;
+    server.set("/jwks", ok(&set(&[("a", X1), ("b", X2)])));
+    keys.refresh_now().await.expect("a refresh");
+    assert!(!keys.is_known_to_lack("b"), "it was published");
+    keys.drop_keys();
+    assert!(!keys.is_known_to_lack("b"), "there are no keys");
+}
+
+#[tokio::test]
 async fn many_first_requests_share_one_fetch_and_find_the_rotated_key() {
     let server = Server::start().await;
     server.set("/jwks", ok(&set(&[("a", X1)])));

@@ -74,3 +74,55 @@ proptest! {
         }
     }
 }
+
+/// What is read of a token's header, through buffers that may hold an earlier token's.
+fn header_of(token: &[u8], scratch: &mut Scratch) -> Result<String, Rejection> {
+    let Scratch { parts, members } = scratch;
+    let compact = Compact::decode_parts(token, parts)?;
+    let unverified = Unverified::read(&compact, members)?;
+    let typ = unverified.header().get("typ").and_then(Value::as_text);
+    let (algorithm, id) = (unverified.algorithm(), unverified.key_id());
+    Ok(format!(
+        "{algorithm} {id:?} {typ:?} {:?}",
+        unverified.claimed_issuer()
+    ))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_header_is_read_alike_whatever_was_read_before(
+        tokens in prop::collection::vec((0_usize..16, any::<bool>()), 1..12),
+    ) {
+        let long = format!(r#"{{"alg":"RS256","kid":"{}"}}"#, "k".repeat(257));
+        let headers: [&[u8]; 15] = [
+            br#"{"alg":"RS256","kid":"a","typ":"at+jwt"}"#,
+            br#"{"alg":"RS256","kid":"b","typ":"at+jwt"}"#,
+            br#"{"alg":"ES256","kid":"a"}"#,
+            br#"{"alg":"RS256"}"#,
+            br#"{"alg":"RS256","kid":"\u0061"}"#,
+            br#"{"alg":"RS256","kid":7}"#,
+            br#"{"alg":"RS256","alg":"RS256"}"#,
+            br#"{"alg":"none"}"#,
+            br#"{"alg":"RS256","crit":["x"]}"#,
+            br#"{"alg":"RS256","b64":false}"#,
+            long.as_bytes(),
+            b"{\"alg\":\"RS256\"",
+            b"\xff",
+            b"{}",
+            b"",
+        ];
+        let mut shared = Scratch::default();
+        for (which, is_named) in tokens {
+            let header = headers.get(which).map_or_else(
+                || "%".to_owned(),
+                |header| URL_SAFE_NO_PAD.encode_to_string(header),
+            );
+            let payload: &[u8] = if is_named { br#"{"iss":"i"}"# } else { b"{" };
+            let token = format!("{header}.{}.AAAA", URL_SAFE_NO_PAD.encode_to_string(payload));
+            let fresh = header_of(token.as_bytes(), &mut Scratch::default());
+            prop_assert_eq!(header_of(token.as_bytes(), &mut shared), fresh, "{}", token);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! A token that names a key which no issuer has. It can only be refused, and its payload is not parsed.
+//!
+//! 1. It is refused as after a full parse: first by its issuer, then by its end, then by its key. A fault
+//!    of the payload's form may stay unnoticed behind these.
+//! 2. Nothing is fetched and nothing waits here. Where a key set is not loaded, is due, or has a key that
+//!    may be the token's, the token is parsed and decided as any other.
+
+#[cfg(feature = "jwks")]
+use crate::logging;
+use crate::model::error::rejection::{Rejection, TokenFault};
+#[cfg(feature = "jwks")]
+use crate::model::event::Event;
+use crate::model::time::UnixTime;
+use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};
+use crate::server::decide::unknown_issuer::unknown_issuer;
+use crate::server::registry::Registry;
+use crate::server::resource_server::ResourceServer;
+use crate::verify::jose::jws::{Compact, ScratchMembers};
+
+/// With more issuers than this the search in all of their keys would cost more than it saves.
+const MOST_ISSUERS: usize = 8;
+
+impl ResourceServer {
+    /// Refuses a token whose key is unknown to every issuer, where that is certain.
+    ///
+    /// # Errors
+    ///
+    /// The header is not acceptable, or the refusal.
+    pub(super) fn refuse_unknown_key(
+        &self,
+        registry: &Registry,
+        compact: &Compact<'_>,
+        members: &mut ScratchMembers,
+        now: UnixTime,
+    ) -> Result<(), Rejection> {
+        let (algorithm, id) = compact.read_header(members)?;
+        let Some(id) = id else {
+            return Ok(());
+        };
+        let mut issuers = registry.authorities.values();
+        if registry.authorities.len() > MOST_ISSUERS || issuers.any(|one| one.keys.may_have(id)) {
+            return Ok(());
+        }
+        let Some(claimed) = compact.claimed_origin() else {
+            return Ok(());
+        };
+        let Some(authority) = registry.authorities.get(claimed.issuer) else {
+            return Err(unknown_issuer(claimed.issuer, self.0.shows_unknown_issuers).into());
+        };
+        let rules = &authority.rules;
+        let is_over = |end: UnixTime| now >= end.saturating_add(rules.leeway);
+        if claimed.end.is_some_and(is_over) {
+            return Err(Rejection::from(TokenFault::Expired).by(&rules.realm));
+        }
+        if rules.algorithms.contains(algorithm) && authority.is_known_to_lack(id) {
+            return Err(Rejection::from(TokenFault::UnknownKey).by(&rules.realm));
+        }
+        Ok(())
+    }
+}
+
+impl KeySource {
+    /// Whether a token that names this id may find a key.
+    fn may_have(&self, id: &str) -> bool {
+        match self {
+            Self::Static(fixed) => fixed.keys.may_have(id),
+            #[cfg(feature = "jwks")]
+            Self::Remote(sets) => sets.iter().any(|keys| keys.may_have(id)),
+        }
+    }
+}
+
+impl IssuerAuthority {
+    /// Whether it is settled that the issuer does not have the key with this id.
+    fn is_known_to_lack(&self, id: &str) -> bool {
+        match &self.keys {
+            KeySource::Static(fixed) => fixed.liveness().is_live(),
+            #[cfg(feature = "jwks")]
+            KeySource::Remote(sets) => {
+                let is_lacking = sets.iter().all(|keys| keys.is_known_to_lack(id));
+                if is_lacking {
+                    // Escaped, since the id is a stranger's text.
+                    let (issuer, key) = (&self.rules.realm, &id.escape_debug());
+                    logging::emit(Event::KeyNotFound { issuer, key });
+                }
+                is_lacking
+            }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::algorithm::Algorithm;
+    use crate::server::settings::issuer::value::Issuer;
+    use crate::test_util::{MockIssuer, TokenBuilder};
+    use crate::verify::jose::jws::parsed;
+    use crate::verify::request::credential::Credential;
+
+    const API: &str = "https://api.example.com";
+    const OTHER: &str = "https://other.test";
+
+    fn server(issuer: &MockIssuer, others: usize) -> ResourceServer {
+        let others = (0..others).map(|place| MockIssuer::named(format!("{OTHER}/{place}")));
+        let server = ResourceServer::builder(API).issuer(issuer.trusted());
+        let server = others.fold(server, |server, other| server.issuer(other.trusted()));
+        server
+            .show_unknown_issuers()
+            .build()
+            .expect("sound settings")
+    }
+
+    /// The refusal, `None` for a good token; and how often the payload was parsed.
+    fn decide(server: &ResourceServer, token: &str) -> (Option<Rejection>, usize) {
+        let before = parsed::count();
+        let credential = Credential::bare(token.as_bytes()).expect("it is not empty");
+        let rejection = server.authenticate_credential(credential).err();
+        (rejection, parsed::count() - before)
+    }
+
+    fn issuer() -> MockIssuer {
+        MockIssuer::new().with_algorithms([Algorithm::ES256, Algorithm::RS256])
+    }
+
+    fn token(issuer: &MockIssuer) -> TokenBuilder {
+        issuer.token().audience(API).algorithm(Algorithm::ES256)
+    }
+
+    /// The same token, whose payload has an escape and so is parsed in any case.
+    fn escaped(token: TokenBuilder) -> TokenBuilder {
+        token.claim("note", "a\nb")
+    }
+
+    #[test]
+    fn unknown_key_is_told_without_a_parse_and_a_known_one_is_parsed() {
+        let issuer = issuer();
+        let server = server(&issuer, 0);
+        let good = token(&issuer);
+        assert_eq!(decide(&server, &good.sign()), (None, 1));
+        let unknown = good.clone().key_id("stranger").sign();
+        let (rejection, parsed) = decide(&server, &unknown);
+        let rejection = rejection.expect("a refusal");
+        assert_eq!(rejection.kind(), TokenFault::UnknownKey.into());
+        assert_eq!(rejection.issuer(), Some(issuer.issuer().as_str()));
+        assert_eq!(parsed, 0);
+        // Without a `kid` every key that fits is tried.
+        assert_eq!(
+            decide(&server, &good.clone().without_header("kid").sign()),
+            (None, 1)
+        );
+    }
+
+    #[test]
+    fn unknown_key_is_told_after_issuer_and_end_and_names_what_was_found() {
+        let issuer = issuer();
+        let server = server(&issuer, 3);
+        let unknown = token(&issuer).key_id("stranger");
+        for (name, token, fault) in [
+            ("key", unknown.clone(), TokenFault::UnknownKey),
+            ("end", unknown.clone().expired(), TokenFault::Expired),
+            (
+                "issuer",
+                unknown.clone().issuer("https://a.test").expired(),
+                TokenFault::UnknownIssuer,
+            ),
+            (
+                "no end",
+                unknown.clone().without("exp"),
+                TokenFault::UnknownKey,
+            ),
+            (
+                "end of another type",
+                unknown.clone().claim("exp", "1"),
+                TokenFault::UnknownKey,
+            ),
+            (
+                "fraction",
+                unknown.clone().claim("exp", 1.5),
+                TokenFault::Expired,
+            ),
+            (
+                "escaped issuer",
+                unknown.clone().issuer("a\n"),
+                TokenFault::UnknownIssuer,
+            ),
+            (
+                "algorithm",
+                unknown.clone().header("alg", "PS256"),
+                TokenFault::Algorithm,
+            ),
+            (
+                "repeated",
+                unknown.clone().payload_json(r#"{"iss":"a","iss":"b"}"#),
+                TokenFault::DuplicateMember,
+            ),
+            (
+                "malformed",
+                unknown.clone().payload_json(r#"{"iss":"a""#),
+                TokenFault::Malformed,
+            ),
+            (
+                "critical",
+                unknown.clone().header("crit", ["x"]),
+                TokenFault::Critical,
+            ),
+        ] {
+            let (light, _) = decide(&server, &token.sign());
+            let light = light.expect(name);
+            assert_eq!(light.kind(), fault.into(), "{name}");
+            let (full, parsed) = decide(&server, &escaped(token.clone()).sign());
+            assert_eq!(Some(light), full, "{name}");
+            assert_eq!(parsed > 0, fault != TokenFault::Critical, "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_key_of_a_server_with_many_issuers_is_told_after_a_parse() {
+        let issuer = issuer();
+        for (others, parsed) in [(MOST_ISSUERS - 1, 0), (MOST_ISSUERS, 1)] {
+            let server = server(&issuer, others);
+            let unknown = token(&issuer).key_id("stranger").sign();
+            let (rejection, count) = decide(&server, &unknown);
+            let kind = rejection.map(|rejection| rejection.kind());
+            assert_eq!(kind, Some(TokenFault::UnknownKey.into()), "{others}");
+            assert_eq!(count, parsed, "{others}");
+        }
+    }
+
+    #[test]
+    fn unknown_key_is_no_verdict_where_a_key_without_id_may_be_the_tokens() {
+        let issuer = MockIssuer::new().with_algorithms([Algorithm::ES256]);
+        let unnamed = Issuer::oidc(issuer.issuer()).pem(issuer.public_key_pem());
+        let server = ResourceServer::builder(API).issuer(unnamed);
+        let server = server.build().expect("sound settings");
+        let token = token(&issuer).key_id("stranger").sign();
+        assert_eq!(decide(&server, &token), (None, 1));
+    }
+
+    fn tokens(issuer: &MockIssuer) -> impl Strategy<Value = TokenBuilder> + use<> {
+        let good = token(issuer).key_id("stranger");
+        let iss = prop_oneof![
+            3 => Just(None),
+            1 => Just(Some(serde_json::json!(format!("{OTHER}/0")))),
+            1 => Just(Some(serde_json::json!("https://a.test"))),
+            1 => Just(Some(serde_json::json!("a\"b"))),
+            1 => Just(Some(serde_json::json!(7))),
+            1 => Just(Some(serde_json::Value::Null)),
+        ];
+        let exp = prop_oneof![
+            2 => Just(None),
+            1 => Just(Some(serde_json::json!(1_000))),
+            1 => Just(Some(serde_json::json!(-5))),
+            1 => Just(Some(serde_json::json!(4.0e9))),
+            1 => Just(Some(serde_json::json!(0.5))),
+            1 => Just(Some(serde_json::json!("1000"))),
+        ];
+        let other = prop_oneof![
+            Just(serde_json::json!({"iss": "https://a.test", "exp": 1})),
+            Just(serde_json::json!(["iss", {"iss": 1}, "}"])),
+            "[a-z\"{}\\[\\],:\u{e9}]{0,12}".prop_map(serde_json::Value::from),
+        ];
+        let name = "a|isz|z|[a-z\"\u{e9}]{1,4}";
+        (iss, exp, name, other).prop_map(move |(iss, exp, name, other)| {
+            let mut token = good.clone();
+            if !["iss", "exp", "aud"].contains(&name.as_str()) {
+                token = token.claim(name, other);
+            }
+            if let Some(iss) = iss {
+                token = token.claim("iss", iss);
+            }
+            if let Some(exp) = exp {
+                token = token.claim("exp", exp);
+            }
+            token
+        })
+    }
+
+    static SITE: LazyLock<(MockIssuer, ResourceServer)> = LazyLock::new(|| {
+        let issuer = issuer();
+        let server = server(&issuer, 2);
+        (issuer, server)
+    });
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn unknown_key_is_refused_as_after_a_parse_and_never_admitted(
+            token in tokens(&SITE.0),
+        ) {
+            let (light, _) = decide(&SITE.1, &token.sign());
+            let (full, parsed) = decide(&SITE.1, &escaped(token).sign());
+            prop_assert!(light.is_some());
+            prop_assert_eq!(light, full);
+            prop_assert_eq!(parsed, 1);
+        }
+    }
+}
