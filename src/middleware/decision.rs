@@ -10,36 +10,21 @@
 //!    between two layers, the last decision that was answered.
 //! 4. Where nothing listens there is no cell.
 
+mod opening;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use http::{Response, StatusCode};
 
+use self::opening::DecisionFacts;
+pub(super) use self::opening::{DecisionSource, DecisionStart};
 use crate::model::decision_record::{DecisionOutcome, DecisionStage};
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind};
-use crate::runtime::util::striped::{StripedArc, StripedArcHandle};
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
-use crate::server::observe::check_time;
+use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::observe::record_writer::RecordPlace;
-use crate::server::observe::request_decision::RequestDecision;
-use crate::server::resource_server::ResourceServer;
 
 /// The most refusals of one request that are kept.
 const MOST_REFUSALS: usize = 16;
-
-/// The layer that decisions come from.
-pub(super) struct DecisionSource {
-    pub(super) server: ResourceServer,
-    pub(super) resource_place: usize,
-}
-
-/// What is known of a request when its layer has looked at it.
-#[derive(Default)]
-pub(super) struct DecisionFacts {
-    pub(super) verified: Option<SharedRequest>,
-    pub(super) fingerprint: Option<Box<str>>,
-    pub(super) check_time: Option<Duration>,
-}
 
 /// The decision on a request that its layer passed on.
 pub(super) struct DecisionCell {
@@ -96,105 +81,9 @@ struct NotedRefusal {
     is_passed: bool,
 }
 
-/// The beginning of a layer's decision.
-#[derive(Default)]
-pub(super) struct DecisionStart {
-    /// When the check of a token began that is not in the cache.
-    pub(super) checked_from: Option<Instant>,
-    /// The cell of the next layer outside, of any server.
-    pub(super) outer: Option<Arc<DecisionCell>>,
-}
-
-impl DecisionStart {
-    /// Nothing of an earlier check on this thread counts.
-    pub(super) fn forget_checks() {
-        let _ = check_time::take_begun();
-    }
-
-    /// Reads off the check that has begun since.
-    pub(super) fn note_check(&mut self) {
-        self.checked_from = check_time::take_begun();
-    }
-
-    pub(super) fn check_time(&self) -> Option<Duration> {
-        self.checked_from.map(|from| from.elapsed())
-    }
-
-    /// The cell of the next outer layer of the same server.
-    fn outer_of(&self, server: &ResourceServer) -> Option<&Arc<DecisionCell>> {
-        let mut cells = std::iter::successors(self.outer.as_ref(), |cell| {
-            cell.around.as_ref().or(cell.outer.as_ref())
-        });
-        cells.find(|cell| cell.source.server.is(server))
-    }
-
-    /// What layers further inside are told of those outside, by a layer with this cell of its own.
-    pub(super) fn outer_behind(
-        &self,
-        own: Option<&Arc<DecisionCell>>,
-    ) -> Option<Arc<DecisionCell>> {
-        own.is_none().then(|| self.outer.clone()).flatten()
-    }
-}
-
-impl DecisionSource {
-    /// A layer refuses, which decides.
-    pub(super) fn refuse(
-        source: &StripedArc<Self>,
-        start: &DecisionStart,
-        rejection: &Rejection,
-        facts: DecisionFacts,
-    ) {
-        let outcome = outcome_of(rejection);
-        let Some(outer) = start.outer_of(&source.server) else {
-            let decided = (outcome, DecisionStage::Layer, Some(rejection));
-            source.tell(decided, &facts, RecordPlace::default());
-            return;
-        };
-        outer.inner_decided(MadeDecision {
-            source: source.share(),
-            facts,
-            outcome,
-            stage: DecisionStage::Layer,
-            rejection: Some(rejection.clone()),
-            is_answered: true,
-        });
-    }
-
-    /// The fingerprint of a token, where it is recorded.
-    pub(super) fn fingerprint(&self, token: &[u8]) -> Option<Box<str>> {
-        self.server.listeners().fingerprint(token)
-    }
-
-    #[inline]
-    fn tell(
-        &self,
-        (outcome, stage, rejection): (DecisionOutcome, DecisionStage, Option<&Rejection>),
-        facts: &DecisionFacts,
-        place: RecordPlace,
-    ) {
-        let verified: Option<&VerifiedRequest> = facts.verified.as_deref().map(|it| &**it);
-        let decision = RequestDecision {
-            outcome,
-            stage,
-            rejection,
-            verified,
-            resource: &self.server.resource_at(self.resource_place).identifier,
-            revision: self.server.revision(),
-            check_time: facts.check_time,
-            fingerprint: facts.fingerprint.as_deref(),
-        };
-        self.server.listeners().decided(&decision, place);
-    }
-}
-
 impl DecisionCell {
-    /// A layer passes a request on. `passed` is what it would have refused it with.
-    ///
-    /// # Errors
-    ///
-    /// No request may go on without a place for its record, and there is none.
-    pub(super) fn open(
+    /// See [`DecisionSource::open`].
+    fn open(
         source: StripedArcHandle<DecisionSource>,
         start: &DecisionStart,
         facts: DecisionFacts,

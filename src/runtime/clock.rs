@@ -1,8 +1,10 @@
 //! The time source: wall time, monotonic time, and deadlines by both.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::thread::LocalKey;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::UnixTime;
@@ -25,6 +27,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Time since a fixed moment of this clock; it never decreases.
     fn monotonic(&self) -> Duration;
 
+    /// Both readings at once, which every request takes. A clock that reads both for less than two calls cost
+    /// does so here. Default: [`now`](Self::now) and [`monotonic`](Self::monotonic).
+    fn both(&self) -> (UnixTime, Duration) {
+        (self.now(), self.monotonic())
+    }
+
     /// A future that ends when [`monotonic`](Self::monotonic) has reached `at`.
     fn sleep_until(&self, at: Duration) -> Sleep;
 }
@@ -38,10 +46,8 @@ pub(crate) struct Now {
 
 impl Now {
     pub(crate) fn of(clock: &dyn Clock) -> Self {
-        Self {
-            wall: clock.now(),
-            monotonic: clock.monotonic(),
-        }
+        let (wall, monotonic) = clock.both();
+        Self { wall, monotonic }
     }
 
     /// Time since this reading, by the clock that has advanced further: the monotonic one stands still
@@ -111,6 +117,9 @@ impl Deadline {
 }
 
 /// The clock of the machine. Sleeping needs a tokio runtime with time enabled.
+///
+/// [`both`](Clock::both) reads the wall clock once a millisecond on each thread, and counts on by the monotonic
+/// one in between: a clock that was set is noticed within that time.
 #[derive(Clone)]
 pub struct SystemClock {
     origin: Instant,
@@ -140,15 +149,20 @@ impl fmt::Debug for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        // Before 1970 the time is 1970, so that nothing overflows.
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+        unix_time(since_epoch())
     }
 
     fn monotonic(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    fn both(&self) -> (UnixTime, Duration) {
+        let instant = Instant::now();
+        let wall = wall_at(instant, &LAST_READ, since_epoch);
+        (
+            unix_time(wall),
+            instant.saturating_duration_since(self.origin),
+        )
     }
 
     #[cfg(feature = "jwks")]
@@ -165,5 +179,86 @@ impl Clock for SystemClock {
     #[cfg(not(feature = "jwks"))]
     fn sleep_until(&self, _: Duration) -> Sleep {
         Box::pin(std::future::pending())
+    }
+}
+
+/// How long a reading of the wall clock is counted on from.
+const LONGEST_COUNT: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// The last reading of the wall clock, and when it was.
+    static LAST_READ: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+}
+
+/// The time since 1970 at this moment, counted on from the last reading while that is recent.
+#[inline]
+fn wall_at(
+    instant: Instant,
+    last: &'static LocalKey<Cell<Option<(Instant, Duration)>>>,
+    read: impl FnOnce() -> Duration,
+) -> Duration {
+    // A thread that is ending remembers nothing.
+    if let Ok(Some((at, wall))) = last.try_with(Cell::get) {
+        match instant.checked_duration_since(at) {
+            Some(since) if since < LONGEST_COUNT => return wall.saturating_add(since),
+            _ => {}
+        }
+    }
+    let wall = read();
+    let _ = last.try_with(|last| last.set(Some((instant, wall))));
+    wall
+}
+
+/// The time since 1970 by the wall clock. Before 1970 it is 1970, so that nothing overflows.
+fn since_epoch() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn unix_time(since_epoch: Duration) -> UnixTime {
+    UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    thread_local! {
+        static READ: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+    }
+
+    #[test]
+    fn wall_clock_that_was_set_is_noticed_within_a_millisecond() {
+        let began = Instant::now();
+        let wall = |after: Duration, now: Duration| wall_at(began + after, &READ, || now);
+        let (old, set_back) = (Duration::from_secs(1_800_000_000), Duration::from_secs(5));
+        let just_before = LONGEST_COUNT - Duration::from_nanos(1);
+        assert_eq!(wall(Duration::ZERO, old), old);
+        assert_eq!(wall(just_before, set_back), old + just_before);
+        assert_eq!(wall(LONGEST_COUNT, set_back), set_back);
+        // Counted on from the new reading alone.
+        assert_eq!(
+            wall(LONGEST_COUNT + just_before, old),
+            set_back + just_before
+        );
+        // A moment before the last reading takes another one.
+        assert_eq!(wall(Duration::ZERO, old), old);
+    }
+
+    #[test]
+    fn both_readings_are_those_of_the_two_clocks() {
+        let clock = SystemClock::new();
+        // The reading that is counted on from is at most a millisecond old, which may be over a second's end.
+        let most = Duration::from_secs(1);
+        for _ in 0..100 {
+            let (wall, monotonic) = (clock.now(), clock.monotonic());
+            let both = clock.both();
+            let (later_wall, later_monotonic) = (clock.now(), clock.monotonic());
+            assert!((monotonic..=later_monotonic).contains(&both.1));
+            assert!(
+                both.0.saturating_add(most) >= wall && both.0 <= later_wall.saturating_add(most)
+            );
+        }
     }
 }

@@ -6,31 +6,24 @@ use http::Extensions;
 #[cfg(feature = "axum")]
 use http::HeaderMap;
 
-use crate::middleware::authenticate::client_certificate::CertificateProxy;
-use crate::middleware::decision::{DecisionCell, DecisionSource};
-use crate::middleware::response::challenge::{ChallengePolicy, ReplyForm};
-use crate::middleware::response::drain_body::ReadBounds;
+use crate::middleware::authenticate::layer_policy::LayerPolicy;
+use crate::middleware::decision::DecisionCell;
+use crate::middleware::response::challenge::ReplyForm;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal_of, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, add_kept_tokens};
-use crate::model::binding::RequiredBindings;
 use crate::model::decision_record::DecisionStage;
-use crate::model::error::rejection::{Rejection, RejectionKind, WiringFault};
-use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::model::resource_set::ResourceSet;
+use crate::model::error::rejection::{Rejection, RejectionKind};
+use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::scope::{ScopeToken, add_tokens};
 use crate::runtime::replay::proof_store::ProofFingerprint;
-use crate::runtime::util::striped::{StripedArc, StripedArcHandle};
+use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
-use crate::server::observe::observe_only::ObserveOnly;
-use crate::server::resource_server::ResourceServer;
-use crate::server::settings::path_parameters::PathParameters;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
-use crate::verify::request::token_sources::TokenSources;
 
 /// The entry. The type is private, so an outer `Extension` layer of the application cannot forge
 /// it.
@@ -52,85 +45,6 @@ pub(crate) struct AuthContext {
     pub(in crate::middleware) decision: Option<Arc<DecisionCell>>,
     /// Where nothing listens to this layer's server: the cell of the next layer outside, for those inside.
     pub(in crate::middleware) outer_decision: Option<Arc<DecisionCell>>,
-}
-
-/// What a layer admits beside good tokens of its own context.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AdmissionRules {
-    /// Principals, whose tokens are for the portal's context.
-    pub(in crate::middleware) principals: bool,
-    /// Requests without any token.
-    pub(in crate::middleware) nothing_sent: bool,
-}
-
-/// What a layer was configured with.
-pub(crate) struct LayerPolicy {
-    pub(in crate::middleware) challenge: Arc<ChallengePolicy>,
-    pub(in crate::middleware) context: Option<Arc<str>>,
-    pub(in crate::middleware) server: ResourceServer,
-    pub(in crate::middleware) admits: AdmissionRules,
-    /// What tenant guards answer under this layer, for every caller.
-    pub(in crate::middleware) wiring_fault: Option<WiringFault>,
-    /// The bindings that these routes demand, beside the server and the issuer.
-    pub(in crate::middleware) required_bindings: RequiredBindings,
-    /// The resource of these routes.
-    pub(in crate::middleware) resource: ResourceSet,
-    pub(in crate::middleware) resource_place: usize,
-    /// Whether clients that speak gRPC are answered in it.
-    pub(in crate::middleware) grpc: bool,
-    pub(in crate::middleware) sources: TokenSources,
-    /// The proxy whose header field describes the client's certificate.
-    pub(in crate::middleware) certificate_proxy: Option<CertificateProxy>,
-    /// The route parameters that address a tenant.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(in crate::middleware) path: PathParameters,
-    /// Tokens of scopes that a 403 names where the token has them.
-    pub(in crate::middleware) known_scope: Vec<&'static str>,
-    /// How much of a refused request's body is read.
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
-    pub(in crate::middleware) read_bounds: ReadBounds,
-    /// A setting of the layer that cannot be used as it was given: every request is answered 500.
-    pub(in crate::middleware) setting_fault: Option<SettingFault>,
-    /// `None` where nothing listens to decisions.
-    pub(in crate::middleware) decisions: Option<StripedArc<DecisionSource>>,
-    /// Where refusals go on, until a day.
-    pub(in crate::middleware) observe_only: Option<Arc<ObserveOnly>>,
-}
-
-/// A setting of a layer that cannot be used as it was given. A layer has no `build()` to refuse it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SettingFault {
-    /// The name of its method.
-    pub(in crate::middleware) setting: &'static str,
-    /// `Contradicts`: given twice, with different values.
-    pub(in crate::middleware) problem: Problem,
-}
-
-impl LayerPolicy {
-    /// Whether a refusal of a request goes on now. A mistake in the wiring never does.
-    pub(in crate::middleware) fn observes(&self, rejection: &Rejection) -> bool {
-        let Some(observe_only) = &self.observe_only else {
-            return false;
-        };
-        let is_wiring = matches!(
-            rejection.kind(),
-            RejectionKind::Misconfigured(_) | RejectionKind::NotAuthenticated
-        );
-        if is_wiring || !observe_only.observes(self.server.wall_clock()) {
-            return false;
-        }
-        observe_only.pass(|| self.server.monotonic());
-        true
-    }
-}
-
-impl SettingFault {
-    pub(in crate::middleware) fn rejection(self) -> Rejection {
-        let detail = RejectionDetail::new()
-            .with_setting(self.setting)
-            .with_problem(self.problem);
-        Rejection::from(WiringFault::LayerSetting).with_detail(detail)
-    }
 }
 
 impl AuthContext {

@@ -5,8 +5,9 @@ use http::request::Parts;
 
 #[cfg(feature = "axum")]
 use crate::middleware::authenticate::axum_extensions::original_uri;
-use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
+use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::authenticate::layer::AuthenticateLayer;
+use crate::middleware::authenticate::layer_policy::LayerPolicy;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::explained_check::Check;
 use crate::runtime::replay::proof_store::ProofFingerprint;

@@ -10,41 +10,33 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::logging;
+use crate::middleware::authenticate::authenticator::{
+    Admitted, Authenticator, LayerStart, Refused, Verdict,
+};
 #[cfg(feature = "axum")]
 use crate::middleware::authenticate::axum_extensions::original_uri;
-use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
-use crate::middleware::decision::{
-    DecisionCell, DecisionFacts, DecisionGuard, DecisionSource, DecisionStart,
-};
+use crate::middleware::authenticate::layer_policy::LayerPolicy;
+use crate::middleware::decision::DecisionSource;
 #[cfg(feature = "jwks")]
 use crate::middleware::future::rest_of_lent;
-use crate::middleware::future::{AfterResponse, Lent, ResponseFuture};
+use crate::middleware::future::{Lent, ResponseFuture};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest};
 use crate::middleware::response::challenge::{ReplyForm, respond};
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::rest_of_incoming;
-use crate::middleware::response::grpc::ResponseProtocol;
 use crate::middleware::response::refusal_log::log_refusal;
-use crate::middleware::response::scope_challenge::DemandedScopes;
-use crate::model::error::rejection::{Rejection, RejectionKind};
-use crate::model::event::Event;
-use crate::runtime::replay::proof_store::ProofFingerprint;
-use crate::runtime::util::striped::StripedArc;
-use crate::server::decide::decision::Decision;
+use crate::model::error::rejection::Rejection;
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
+#[cfg(feature = "jwks")]
 use crate::server::decide::sender::AuthenticatedRequest;
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
-use crate::server::resource_server::ResourceServer;
-use crate::verify::request::credential::{Credential, SentSchemes};
+use crate::verify::request::credential::SentSchemes;
 use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
@@ -60,7 +52,7 @@ impl<S, M> Authenticate<S, M> {
     pub(in crate::middleware) fn new(inner: S, policy: LayerPolicy) -> Self {
         Self {
             inner,
-            authenticator: Authenticator(Arc::new(StripedArc::new(policy))),
+            authenticator: Authenticator::new(policy),
             body: PhantomData,
         }
     }
@@ -74,205 +66,27 @@ impl<S: fmt::Debug, M> fmt::Debug for Authenticate<S, M> {
     }
 }
 
-/// The server, and what this layer adds to it.
-#[derive(Clone)]
-struct Authenticator(Arc<StripedArc<LayerPolicy>>);
-
+/// What depends on the types of bodies.
 impl Authenticator {
-    fn authenticate<B>(
-        &self,
-        request: &mut Request<B>,
-        used_proof: Option<ProofFingerprint>,
-    ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
-        if let Some(fault) = self.0.setting_fault {
-            return Err(fault.rejection());
-        }
-        if let Some(proxy) = &self.0.certificate_proxy {
-            proxy.apply(request)?;
-        }
+    /// What authentication reads of a request.
+    #[inline]
+    fn parts<'r, B>(&self, request: &'r Request<B>) -> RequestParts<'r> {
         let parts = RequestParts::of(request).at_resource(self.0.resource_place);
         #[cfg(feature = "axum")]
         let parts = parts.with_original_uri(original_uri);
-        let server = &self.0.server;
-        server.authenticate_request(&self.0.sources, parts, used_proof)
+        parts
     }
 
-    /// How this request is answered, should it be refused here or further inside.
-    fn protocol<B>(&self, request: &Request<B>) -> ResponseProtocol {
-        if self.0.grpc {
-            ResponseProtocol::of(request.headers())
-        } else {
-            ResponseProtocol::Http
-        }
-    }
-
-    /// The check of a verified token by this layer. Whether it is a principal's, which this layer
-    /// admits to workspaces alone.
-    fn check(&self, verified: Option<&VerifiedRequest>) -> Result<bool, Rejection> {
-        let Some(verified) = verified else {
-            return if self.0.admits.nothing_sent {
-                Ok(false)
-            } else {
-                Err(RejectionKind::MissingToken.into())
-            };
-        };
-        self.0.check_resource(verified)?;
-        let is_of_context = verified.is_for(self.0.context.as_deref());
-        if !(is_of_context || self.0.admits.principals && verified.is_principal()) {
-            return Err(self.0.wrong_context().by(verified.realm()));
-        }
-        self.0.check_binding(verified)?;
-        Ok(!is_of_context)
-    }
-
-    /// Puts the result of authentication into the extensions, where this layer admits it. Returns what
-    /// is to be done with the response.
-    fn admit<B>(
-        &self,
-        request: &mut Request<B>,
-        protocol: ResponseProtocol,
-        authenticated: Option<AuthenticatedRequest>,
-        start: &DecisionStart,
-    ) -> Result<AfterResponse, Refused> {
-        let (verified, dpop) = match authenticated {
-            Some(AuthenticatedRequest { verified, dpop }) => (Some(verified), dpop),
-            None => (None, None),
-        };
-        let schemes = match (&verified, &dpop) {
-            (Some(_), Some(_)) => SentSchemes::Dpop,
-            (Some(_), None) => SentSchemes::Bearer,
-            (None, _) => SentSchemes::Other,
-        };
-        let other_context = match self.check(verified.as_deref().map(|verified| &**verified)) {
-            Ok(other_context) => other_context,
-            Err(rejection) => {
-                return Err(Refused {
-                    rejection,
-                    verified,
-                    used_proof: dpop.and_then(|dpop| dpop.used_proof),
-                });
-            }
-        };
-        log_admitted(
-            &self.0.server,
-            verified.as_deref().map(|verified| &**verified),
-        );
-        let decision = self.open_decision(request, start, verified.as_ref(), None)?;
-        request.extensions_mut().insert(AuthContext {
-            verified,
-            policy: self.0.share(),
-            other_context,
-            reply: ReplyForm { protocol, schemes },
-            demanded: DemandedScopes::default(),
-            used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
-            outer_decision: start.outer_behind(decision.as_ref()),
-            decision: decision.clone(),
-        });
-        Ok(AfterResponse {
-            nonce: dpop.and_then(|dpop| dpop.fresh_nonce),
-            decision: decision.map(DecisionGuard),
-        })
-    }
-
-    /// Lets a request go on that is refused, as one where nothing was sent: this layer only observes. The
-    /// token is told of in its decision alone.
-    fn pass<B>(
-        &self,
-        request: &mut Request<B>,
-        protocol: ResponseProtocol,
-        refused: &Refused,
-        start: &DecisionStart,
-    ) -> Result<AfterResponse, Refused> {
-        let Refused {
-            rejection,
-            verified,
-            used_proof,
-        } = refused;
-        log_refusal(rejection, &self.0.server);
-        let decision = self.open_decision(request, start, verified.as_ref(), Some(rejection))?;
-        let schemes = SentSchemes::of(request.headers());
-        request.extensions_mut().insert(AuthContext {
-            verified: None,
-            policy: self.0.share(),
-            other_context: false,
-            reply: ReplyForm { protocol, schemes },
-            demanded: DemandedScopes::default(),
-            used_proof: *used_proof,
-            outer_decision: start.outer_behind(decision.as_ref()),
-            decision: decision.clone(),
-        });
-        Ok(AfterResponse {
-            nonce: None,
-            decision: decision.map(DecisionGuard),
-        })
-    }
-
-    /// Decides about a refusal: it goes on, or is the answer.
-    fn admit_or_pass<B>(
-        &self,
-        request: &mut Request<B>,
-        protocol: ResponseProtocol,
-        outcome: Result<Option<AuthenticatedRequest>, Rejection>,
-        start: &DecisionStart,
-    ) -> Result<AfterResponse, Refused> {
-        let refused = match outcome {
-            Ok(authenticated) => match self.admit(request, protocol, authenticated, start) {
-                Ok(after) => return Ok(after),
-                Err(refused) => refused,
-            },
-            Err(rejection) => rejection.into(),
-        };
-        if self.0.observes(&refused.rejection) {
-            return self.pass(request, protocol, &refused, start);
-        }
-        Err(refused)
-    }
-
-    /// The cell of a request that goes on, where something listens.
+    /// Puts the client's certificate into the request, where a trusted proxy states it. Why the request is
+    /// refused, where that is not possible.
     #[inline]
-    fn open_decision<B>(
-        &self,
-        request: &Request<B>,
-        start: &DecisionStart,
-        verified: Option<&SharedRequest>,
-        passed: Option<&Rejection>,
-    ) -> Result<Option<Arc<DecisionCell>>, Refused> {
-        let Some(decisions) = &self.0.decisions else {
-            return Ok(None);
-        };
-        let facts = self.facts(decisions, request, start, verified.cloned());
-        match DecisionCell::open(decisions.share(), start, facts, passed) {
-            Ok(cell) => Ok(Some(cell)),
-            Err(outage) => Err(Refused {
-                rejection: outage.into(),
-                verified: verified.cloned(),
-                used_proof: None,
-            }),
+    fn read_certificate<B>(&self, request: &mut Request<B>) -> Option<Box<Rejection>> {
+        let proxy = self.0.certificate_proxy.as_ref()?;
+        // Such a layer answers every request alike.
+        if self.0.setting_fault.is_some() {
+            return None;
         }
-    }
-
-    fn facts<B>(
-        &self,
-        decisions: &DecisionSource,
-        request: &Request<B>,
-        start: &DecisionStart,
-        verified: Option<SharedRequest>,
-    ) -> DecisionFacts {
-        // Not before something wants it: the id is memory that nothing else of a layer reads.
-        let is_unnamed = || verified.as_ref().is_none_or(|it| it.token.id().is_none());
-        let wants_fingerprint = decisions.server.listeners().wants_fingerprints() && is_unnamed();
-        DecisionFacts {
-            fingerprint: wants_fingerprint
-                .then(|| self.fingerprint(decisions, request))
-                .flatten(),
-            check_time: start.check_time(),
-            verified,
-        }
-    }
-
-    fn fingerprint<B>(&self, decisions: &DecisionSource, request: &Request<B>) -> Option<Box<str>> {
-        let credential = Credential::find(&self.0.sources, RequestParts::of(request));
-        decisions.fingerprint(credential.ok()??.as_bytes())
+        proxy.apply(request).err().map(Box::new)
     }
 
     /// Lends the request's body to the inner service, where its rest has to be read should a guard
@@ -317,8 +131,7 @@ impl Authenticator {
         &self,
         request: &Request<ReqBody>,
         refused: Refused,
-        protocol: ResponseProtocol,
-        start: &DecisionStart,
+        start: &LayerStart,
     ) -> Response<B> {
         let Refused {
             rejection,
@@ -326,16 +139,16 @@ impl Authenticator {
             ..
         } = refused;
         let rejection = &rejection;
+        let request = RequestParts::of(request);
         log_refusal(rejection, &self.0.server);
         if let Some(decisions) = &self.0.decisions {
-            let facts = self.facts(decisions, request, start, verified);
-            DecisionSource::refuse(decisions, start, rejection, facts);
+            DecisionSource::refuse(decisions, request, &start.decision, rejection, verified);
         }
         let reply = ReplyForm {
-            protocol,
-            schemes: self.0.challenge.schemes_of(request.headers()),
+            protocol: self.protocol(request),
+            schemes: self.0.challenge.schemes_of(request.headers),
         };
-        let request = RefusedRequest::of(RequestParts::of(request));
+        let request = RefusedRequest::of(request);
         respond::<B, M>(rejection, &self.0.challenge, reply, Some(request))
     }
 }
@@ -357,30 +170,21 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // The innermost layer decides, so what an outer layer left is removed. A proof that it used up
-        // is no replay here.
-        let outer = request.extensions_mut().remove::<AuthContext>();
-        let (used_proof, outer) = outer.map_or((None, None), |outer| {
-            (outer.used_proof, outer.decision.or(outer.outer_decision))
-        });
         let authenticator = &self.authenticator;
-        let listens = authenticator.0.decisions.is_some();
-        let mut start = DecisionStart {
-            outer,
-            ..DecisionStart::default()
-        };
-        if listens {
-            DecisionStart::forget_checks();
-        }
-        let protocol = authenticator.protocol(&request);
-        let outcome = authenticator.authenticate(&mut request, used_proof);
-        if listens {
-            start.note_check();
-        }
-        let outcome = match outcome {
-            Ok(Decision::Done(authenticated)) => Ok(authenticated),
+        let mut start = authenticator.start(request.extensions_mut());
+        let fault = authenticator.read_certificate(&mut request);
+        match authenticator.decide(authenticator.parts(&request), fault, &mut start) {
+            Verdict::Admitted(Admitted { context, after }) => {
+                request.extensions_mut().insert(context);
+                let lent = authenticator.lend(&mut request);
+                ResponseFuture::inner(self.inner.call(request), lent, after)
+            }
+            Verdict::Refused(refused) => {
+                let response = authenticator.refuse::<ResBody, M, _>(&request, refused, &start);
+                ResponseFuture::refused(response, authenticator.read_rest(request))
+            }
             #[cfg(feature = "jwks")]
-            Ok(Decision::Pending(pending)) => {
+            Verdict::Pending(pending) => {
                 // A pending request gives up what readiness reserved, such as a permit of a
                 // concurrency limit: invalid tokens could otherwise use up all permits. A clone of the
                 // service is polled ready after the wait.
@@ -388,38 +192,8 @@ where
                 self.inner = later.clone();
                 let authenticator = self.authenticator.clone();
                 let pending = finish::<S, M, _, _>(authenticator, later, request, pending, start);
-                return ResponseFuture::pending(Box::pin(pending));
+                ResponseFuture::pending(Box::pin(pending))
             }
-            Err(rejection) => Err(rejection),
-        };
-        match authenticator.admit_or_pass(&mut request, protocol, outcome, &start) {
-            Ok(after) => {
-                let lent = authenticator.lend(&mut request);
-                ResponseFuture::inner(self.inner.call(request), lent, after)
-            }
-            Err(refused) => {
-                let response =
-                    authenticator.refuse::<ResBody, M, _>(&request, refused, protocol, &start);
-                ResponseFuture::refused(response, authenticator.read_rest(request))
-            }
-        }
-    }
-}
-
-/// A request that a layer refuses, and its token where that is good.
-struct Refused {
-    rejection: Rejection,
-    verified: Option<SharedRequest>,
-    /// The DPoP proof that it has used up.
-    used_proof: Option<ProofFingerprint>,
-}
-
-impl From<Rejection> for Refused {
-    fn from(rejection: Rejection) -> Self {
-        Self {
-            rejection,
-            verified: None,
-            used_proof: None,
         }
     }
 }
@@ -431,24 +205,23 @@ async fn finish<S, M, ReqBody, ResBody>(
     mut inner: S,
     mut request: Request<ReqBody>,
     pending: PendingDecision<Option<AuthenticatedRequest>>,
-    start: DecisionStart,
+    start: LayerStart,
 ) -> Result<(Response<ResBody>, Option<Reading>), S::Error>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ReqBody: 'static,
     M: MakeBody<ResBody>,
 {
-    let protocol = authenticator.protocol(&request);
     let outcome = pending.finish().await;
-    let admitted = authenticator.admit_or_pass(&mut request, protocol, outcome, &start);
-    let after = match admitted {
-        Ok(after) => after,
+    let parts = authenticator.parts(&request);
+    let Admitted { context, after } = match authenticator.conclude(parts, outcome, &start) {
+        Ok(admitted) => admitted,
         Err(refused) => {
-            let response =
-                authenticator.refuse::<ResBody, M, _>(&request, refused, protocol, &start);
+            let response = authenticator.refuse::<ResBody, M, _>(&request, refused, &start);
             return Ok((response, authenticator.read_rest(request)));
         }
     };
+    request.extensions_mut().insert(context);
     drop(start);
     std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
     let lent = authenticator.lend(&mut request);
@@ -456,19 +229,4 @@ where
     after.apply(&mut response);
     let rest = rest_of_lent(&response, lent);
     Ok((response, rest))
-}
-
-fn log_admitted(server: &ResourceServer, verified: Option<&VerifiedRequest>) {
-    if !logging::is_enabled() {
-        return;
-    }
-    logging::emit(match verified {
-        Some(verified) => Event::TokenAdmitted {
-            issuer: verified.token.issuer(),
-            caller: verified.caller_kind(),
-            binding: verified.token.binding_name(),
-            names: server.logs_callers().then(|| verified.caller_names()),
-        },
-        None => Event::NothingSent,
-    });
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use http::Extensions;
 
-use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::authenticate::layer_policy::LayerPolicy;
 use crate::runtime::lease::table::LeaseRecord;
 use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::decide::verified_request::SharedRequest;

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use http::Request;
 
-use crate::middleware::authenticate::context::{AuthContext, LayerPolicy};
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::authenticate::layer_policy::LayerPolicy;
 use crate::middleware::lease::cell::LeaseCell;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::Rejection;

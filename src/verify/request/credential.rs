@@ -71,24 +71,19 @@ impl<'r> Credential<'r> {
         sources: &TokenSources,
         request: RequestParts<'r>,
     ) -> Result<Option<Self>, RejectionKind> {
-        let RequestParts {
-            method,
-            version,
-            headers,
-            ..
-        } = request;
-        let mut fields = headers.get_all(AUTHORIZATION).iter();
+        let mut fields = request.headers.get_all(AUTHORIZATION).iter();
         let field = fields.next();
-        match (field, sources.find(method, version, headers)) {
+        let is_repeated = fields.next().is_some();
+        let elsewhere = sources.find(request.method, request.version, request.headers);
+        match (field, elsewhere) {
+            // Most requests.
+            (Some(field), SentCredentials::Nothing) if !is_repeated => {
+                Self::read(field.as_bytes()).map(Some)
+            }
             // RFC 6750 s2: one method, one token. RFC 9110 s5.3: this field is no list.
-            (_, SentCredentials::Several)
-            | (Some(_), SentCredentials::Token(_) | SentCredentials::Discounted) => {
+            (Some(_), _) | (None, SentCredentials::Several) => {
                 Err(RequestFault::SeveralCredentials.into())
             }
-            (Some(_), SentCredentials::Nothing) if fields.next().is_some() => {
-                Err(RequestFault::SeveralCredentials.into())
-            }
-            (Some(field), SentCredentials::Nothing) => Self::read(field.as_bytes()).map(Some),
             (None, SentCredentials::Token(token)) => Self::bare(token).map(Some),
             (None, SentCredentials::Discounted) => Err(RejectionKind::MissingToken),
             (None, SentCredentials::Nothing) => Ok(None),
@@ -114,21 +109,26 @@ impl<'r> Credential<'r> {
         })
     }
 
+    #[inline]
     fn read(field: &'r [u8]) -> Result<Self, RejectionKind> {
+        match field.split_first_chunk() {
+            Some((scheme, rest)) if is_bearer_and_space(*scheme) => {
+                Self::sent_as(behind_spaces(rest), AuthScheme::Bearer)
+            }
+            _ => Self::read_any(field),
+        }
+    }
+
+    #[cold]
+    fn read_any(field: &'r [u8]) -> Result<Self, RejectionKind> {
         let end = field
             .iter()
             .position(|byte| *byte == b' ')
             .unwrap_or(field.len());
         let (scheme, rest) = field.split_at_checked(end).unwrap_or((field, &[]));
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
-            return Self::not_bearer(scheme, rest);
-        }
-        Self::sent_as(behind_spaces(rest), AuthScheme::Bearer)
-    }
-
-    #[cold]
-    fn not_bearer(scheme: &[u8], rest: &'r [u8]) -> Result<Self, RejectionKind> {
-        if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
+        if scheme.eq_ignore_ascii_case(SCHEME) {
+            Self::sent_as(behind_spaces(rest), AuthScheme::Bearer)
+        } else if scheme.eq_ignore_ascii_case(BOUND_SCHEME) {
             // RFC 9449 s7.1: a token was sent. A client that is told that none was would send it again.
             match behind_spaces(rest) {
                 token if token.is_empty() || is_b64token(token) => {
@@ -196,10 +196,24 @@ impl SentSchemes {
     }
 }
 
+/// Whether this is the scheme `Bearer` in any case, and a space. As two words: a comparison byte by byte takes
+/// several times as long.
+#[inline]
+fn is_bearer_and_space([b, e, a, r, e2, r2, space]: [u8; 7]) -> bool {
+    // The bit that tells small letters from capitals, in each byte of a letter.
+    const ALL: u32 = u32::from_ne_bytes([0x20; 4]);
+    const LETTERS: u32 = u32::from_ne_bytes([0x20, 0x20, 0x20, 0]);
+    (u32::from_ne_bytes([b, e, a, r]) | ALL) == u32::from_ne_bytes(*b"bear")
+        && (u32::from_ne_bytes([r, e2, r2, space]) | LETTERS) == u32::from_ne_bytes(*b"rer ")
+}
+
 /// What follows the spaces. RFC 6750 s2.1: 1*SP; no other blank separates.
-fn behind_spaces(rest: &[u8]) -> &[u8] {
-    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    rest.get(spaces..).unwrap_or_default()
+#[inline]
+fn behind_spaces(mut rest: &[u8]) -> &[u8] {
+    while let [b' ', more @ ..] = rest {
+        rest = more;
+    }
+    rest
 }
 
 // RFC 6750 s2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
@@ -268,6 +282,21 @@ mod tests {
         }
         let tab = read(b"Bearer \tabc").expect("a credential");
         assert!(!is_b64token(tab), "a tab is no separator");
+    }
+
+    #[test]
+    fn the_scheme_is_compared_as_text_would_be() {
+        // Each byte in each place, beside the comparison byte by byte.
+        for place in 0..7 {
+            for byte in u8::MIN..=u8::MAX {
+                for standard in [*b"Bearer ", *b"bEARER ", *b"Basic 0"] {
+                    let mut field = standard;
+                    field[place] = byte;
+                    let expected = field[..6].eq_ignore_ascii_case(SCHEME) && field[6] == b' ';
+                    assert_eq!(is_bearer_and_space(field), expected, "{field:?}");
+                }
+            }
+        }
     }
 
     #[test]

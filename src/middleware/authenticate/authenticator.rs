@@ -1,0 +1,309 @@
+//! What a layer decides about a request. Nothing here depends on a service or a body, so that it is compiled
+//! once, however many services the layer covers.
+
+use std::sync::Arc;
+
+use http::Extensions;
+
+use crate::logging;
+use crate::middleware::authenticate::context::AuthContext;
+use crate::middleware::authenticate::layer_policy::LayerPolicy;
+use crate::middleware::decision::{DecisionCell, DecisionGuard, DecisionSource, DecisionStart};
+use crate::middleware::future::AfterResponse;
+use crate::middleware::response::challenge::ReplyForm;
+use crate::middleware::response::grpc::ResponseProtocol;
+use crate::middleware::response::refusal_log::log_refusal;
+use crate::middleware::response::scope_challenge::DemandedScopes;
+use crate::model::error::rejection::{Rejection, RejectionKind};
+use crate::model::event::Event;
+use crate::runtime::replay::proof_store::ProofFingerprint;
+use crate::runtime::util::striped::StripedArc;
+use crate::server::decide::decision::Decision;
+#[cfg(feature = "jwks")]
+use crate::server::decide::decision::PendingDecision;
+use crate::server::decide::sender::AuthenticatedRequest;
+use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::resource_server::ResourceServer;
+use crate::verify::request::credential::SentSchemes;
+use crate::verify::request::request_parts::RequestParts;
+
+/// The server, and what this layer adds to it.
+#[derive(Clone)]
+pub(super) struct Authenticator(pub(super) Arc<StripedArc<LayerPolicy>>);
+
+/// What is known before a layer looks at a request.
+pub(super) struct LayerStart {
+    /// The DPoP proof that an outer layer has used up: it is no replay here.
+    used_proof: Option<ProofFingerprint>,
+    pub(super) decision: DecisionStart,
+}
+
+/// What a layer does with a request.
+pub(super) enum Verdict {
+    Admitted(Admitted),
+    Refused(Refused),
+    #[cfg(feature = "jwks")]
+    Pending(PendingDecision<Option<AuthenticatedRequest>>),
+}
+
+/// A request that goes on: its entry, and what is to be done with the response.
+pub(super) struct Admitted {
+    pub(super) context: AuthContext,
+    pub(super) after: AfterResponse,
+}
+
+/// A request that a layer refuses, and its token where that is good.
+pub(super) struct Refused {
+    pub(super) rejection: Rejection,
+    pub(super) verified: Option<SharedRequest>,
+    /// The DPoP proof that it has used up.
+    used_proof: Option<ProofFingerprint>,
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            rejection,
+            verified: None,
+            used_proof: None,
+        }
+    }
+}
+
+impl Authenticator {
+    pub(super) fn new(policy: LayerPolicy) -> Self {
+        Self(Arc::new(StripedArc::new(policy)))
+    }
+
+    /// Removes what an outer layer left: the innermost layer decides.
+    #[inline]
+    pub(super) fn start(&self, extensions: &mut Extensions) -> LayerStart {
+        let outer = extensions.remove::<AuthContext>();
+        let (used_proof, outer) = outer.map_or((None, None), |outer| {
+            (outer.used_proof, outer.decision.or(outer.outer_decision))
+        });
+        if self.0.decisions.is_some() {
+            DecisionStart::forget_checks();
+        }
+        LayerStart {
+            used_proof,
+            decision: DecisionStart::inside(outer),
+        }
+    }
+
+    /// Decides about a request. `fault` refuses it before its token is looked at.
+    pub(super) fn decide(
+        &self,
+        request: RequestParts<'_>,
+        fault: Option<Box<Rejection>>,
+        start: &mut LayerStart,
+    ) -> Verdict {
+        let outcome = self.authenticate(request, fault, start.used_proof);
+        if self.0.decisions.is_some() {
+            start.decision.note_check();
+        }
+        let outcome = match outcome {
+            Ok(Decision::Done(authenticated)) => Ok(authenticated),
+            #[cfg(feature = "jwks")]
+            Ok(Decision::Pending(pending)) => return Verdict::Pending(pending),
+            Err(rejection) => Err(rejection),
+        };
+        match self.conclude(request, outcome, start) {
+            Ok(admitted) => Verdict::Admitted(admitted),
+            Err(refused) => Verdict::Refused(refused),
+        }
+    }
+
+    fn authenticate(
+        &self,
+        request: RequestParts<'_>,
+        fault: Option<Box<Rejection>>,
+        used_proof: Option<ProofFingerprint>,
+    ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
+        let policy: &LayerPolicy = &self.0;
+        if let Some(fault) = policy.setting_fault {
+            return Err(fault.rejection());
+        }
+        if let Some(fault) = fault {
+            return Err(*fault);
+        }
+        let server = &policy.server;
+        server.authenticate_request(&policy.sources, request, used_proof)
+    }
+
+    /// Decides about a request whose token is judged. A refusal is the answer, or the request goes on, where
+    /// this layer only observes.
+    pub(super) fn conclude(
+        &self,
+        request: RequestParts<'_>,
+        outcome: Result<Option<AuthenticatedRequest>, Rejection>,
+        start: &LayerStart,
+    ) -> Result<Admitted, Refused> {
+        let refused = match outcome {
+            Ok(authenticated) => match self.admit(request, authenticated, start) {
+                Ok(admitted) => return Ok(admitted),
+                Err(refused) => refused,
+            },
+            Err(rejection) => rejection.into(),
+        };
+        if self.0.observes(&refused.rejection) {
+            return self.pass(request, &refused, start);
+        }
+        Err(refused)
+    }
+
+    /// How a request is answered, should it be refused here or further inside.
+    #[inline]
+    pub(super) fn protocol(&self, request: RequestParts<'_>) -> ResponseProtocol {
+        if self.0.grpc {
+            ResponseProtocol::of(request.headers)
+        } else {
+            ResponseProtocol::Http
+        }
+    }
+
+    /// The check of a verified token by this layer. Whether it is a principal's, which this layer
+    /// admits to workspaces alone.
+    #[inline]
+    fn check(&self, verified: Option<&VerifiedRequest>) -> Result<bool, Rejection> {
+        let policy: &LayerPolicy = &self.0;
+        let Some(verified) = verified else {
+            return if policy.admits.nothing_sent {
+                Ok(false)
+            } else {
+                Err(RejectionKind::MissingToken.into())
+            };
+        };
+        policy.check_resource(verified)?;
+        let is_of_context = verified.is_for(policy.context.as_deref());
+        if !(is_of_context || policy.admits.principals && verified.is_principal()) {
+            return Err(policy.wrong_context().by(verified.realm()));
+        }
+        policy.check_binding(verified)?;
+        Ok(!is_of_context)
+    }
+
+    /// Admits an authenticated request, where this layer does.
+    fn admit(
+        &self,
+        request: RequestParts<'_>,
+        authenticated: Option<AuthenticatedRequest>,
+        start: &LayerStart,
+    ) -> Result<Admitted, Refused> {
+        let (verified, dpop) = match authenticated {
+            Some(AuthenticatedRequest { verified, dpop }) => (Some(verified), dpop),
+            None => (None, None),
+        };
+        let schemes = match (&verified, &dpop) {
+            (Some(_), Some(_)) => SentSchemes::Dpop,
+            (Some(_), None) => SentSchemes::Bearer,
+            (None, _) => SentSchemes::Other,
+        };
+        let other_context = match self.check(verified.as_deref().map(|verified| &**verified)) {
+            Ok(other_context) => other_context,
+            Err(rejection) => {
+                return Err(Refused {
+                    rejection,
+                    verified,
+                    used_proof: dpop.and_then(|dpop| dpop.used_proof),
+                });
+            }
+        };
+        if logging::is_enabled() {
+            let verified = verified.as_deref().map(|verified| &**verified);
+            log_admitted(&self.0.server, verified);
+        }
+        let decision = self.open_decision(request, start, verified.as_ref(), None)?;
+        Ok(Admitted {
+            context: AuthContext {
+                verified,
+                policy: self.0.share(),
+                other_context,
+                reply: ReplyForm {
+                    protocol: self.protocol(request),
+                    schemes,
+                },
+                demanded: DemandedScopes::default(),
+                used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
+                outer_decision: start.decision.outer_behind(decision.as_ref()),
+                decision: decision.clone(),
+            },
+            after: AfterResponse {
+                nonce: dpop.and_then(|dpop| dpop.fresh_nonce),
+                decision: decision.map(DecisionGuard),
+            },
+        })
+    }
+
+    /// Lets a request go on that is refused, as one where nothing was sent: this layer only observes. The
+    /// token is told of in its decision alone.
+    #[cold]
+    fn pass(
+        &self,
+        request: RequestParts<'_>,
+        refused: &Refused,
+        start: &LayerStart,
+    ) -> Result<Admitted, Refused> {
+        let Refused {
+            rejection,
+            verified,
+            used_proof,
+        } = refused;
+        log_refusal(rejection, &self.0.server);
+        let decision = self.open_decision(request, start, verified.as_ref(), Some(rejection))?;
+        Ok(Admitted {
+            context: AuthContext {
+                verified: None,
+                policy: self.0.share(),
+                other_context: false,
+                reply: ReplyForm {
+                    protocol: self.protocol(request),
+                    schemes: SentSchemes::of(request.headers),
+                },
+                demanded: DemandedScopes::default(),
+                used_proof: *used_proof,
+                outer_decision: start.decision.outer_behind(decision.as_ref()),
+                decision: decision.clone(),
+            },
+            after: AfterResponse {
+                nonce: None,
+                decision: decision.map(DecisionGuard),
+            },
+        })
+    }
+
+    /// The cell of a request that goes on, where something listens.
+    #[inline]
+    fn open_decision(
+        &self,
+        request: RequestParts<'_>,
+        start: &LayerStart,
+        verified: Option<&SharedRequest>,
+        passed: Option<&Rejection>,
+    ) -> Result<Option<Arc<DecisionCell>>, Refused> {
+        let Some(decisions) = &self.0.decisions else {
+            return Ok(None);
+        };
+        match DecisionSource::open(decisions, request, &start.decision, verified, passed) {
+            Ok(cell) => Ok(Some(cell)),
+            Err(outage) => Err(Refused {
+                rejection: outage.into(),
+                verified: verified.cloned(),
+                used_proof: None,
+            }),
+        }
+    }
+}
+
+#[cold]
+fn log_admitted(server: &ResourceServer, verified: Option<&VerifiedRequest>) {
+    logging::emit(match verified {
+        Some(verified) => Event::TokenAdmitted {
+            issuer: verified.token.issuer(),
+            caller: verified.caller_kind(),
+            binding: verified.token.binding_name(),
+            names: server.logs_callers().then(|| verified.caller_names()),
+        },
+        None => Event::NothingSent,
+    });
+}
