@@ -24,7 +24,7 @@ use crate::model::resource_set::ResourceSet;
 use crate::model::scope::{ScopeToken, add_tokens};
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::{StripedArc, StripedArcHandle};
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::decide::verified_request::SentRequest;
 use crate::server::observe::observe_only::ObserveOnly;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::path_parameters::PathParameters;
@@ -37,7 +37,7 @@ use crate::verify::request::token_sources::TokenSources;
 #[derive(Clone)]
 pub(crate) struct AuthContext {
     /// `None` under an optional layer, when nothing was sent.
-    pub(in crate::middleware) verified: Option<SharedRequest>,
+    pub(in crate::middleware) verified: Option<SentRequest>,
     pub(in crate::middleware) policy: StripedArcHandle<LayerPolicy>,
     /// Whether the token is for another API context: a principal's, which this layer admits to
     /// workspaces and to nothing else.
@@ -153,7 +153,7 @@ impl AuthContext {
     ///
     /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a token of
     /// another context.
-    pub(crate) fn required(&self) -> Result<&SharedRequest, Refusal> {
+    pub(crate) fn required(&self) -> Result<&SentRequest, Refusal> {
         let verified = self.any_context()?;
         if self.other_context {
             let detail = other_caller("a caller of this layer's context", verified);
@@ -165,7 +165,7 @@ impl AuthContext {
 
     /// The verified request of any context: for guards that do not grant access by themselves, and for the
     /// guard that looks up a principal's workspace.
-    pub(crate) fn any_context(&self) -> Result<&SharedRequest, Refusal> {
+    pub(crate) fn any_context(&self) -> Result<&SentRequest, Refusal> {
         self.verified
             .as_ref()
             .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
@@ -307,7 +307,7 @@ impl AuthContext {
     /// The verified request, for a tenant guard without delegation: a request with the header field
     /// that the issuer's policy reads asks for more than this guard gives, and is refused.
     #[cfg(feature = "axum")]
-    pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&SharedRequest, Refusal> {
+    pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&SentRequest, Refusal> {
         self.for_workspace_guard(headers)?;
         self.required()
     }
@@ -317,7 +317,7 @@ impl AuthContext {
     pub(crate) fn for_workspace_guard(
         &self,
         headers: &HeaderMap,
-    ) -> Result<&SharedRequest, Refusal> {
+    ) -> Result<&SentRequest, Refusal> {
         self.check_wiring()?;
         let verified = self.any_context()?;
         if verified.invokes_delegation(headers) {
@@ -338,7 +338,7 @@ impl AuthContext {
 
 /// Adds the evidence that the caller lacks, where the refusal is about the kind of caller. Where
 /// none is lacking, the guard's own detail stays.
-fn explained(rejection: Rejection, verified: &VerifiedRequest) -> Rejection {
+fn explained(rejection: Rejection, verified: &SentRequest) -> Rejection {
     match (rejection.kind(), rejection.cause()) {
         (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {}
         _ => return rejection,
@@ -363,7 +363,7 @@ impl AccessToken {
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
     /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
-        Ok(AuthContext::of(extensions)?.required()?.token.clone())
+        Ok(AuthContext::of(extensions)?.required()?.access_token())
     }
 }
 

@@ -42,7 +42,7 @@ use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
 use crate::server::decide::sender::AuthenticatedRequest;
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::decide::verified_request::{SentRequest, SharedRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
 use crate::verify::request::credential::{Credential, SentSchemes};
 use crate::verify::request::request_parts::RequestParts;
@@ -148,7 +148,7 @@ impl Authenticator {
             Err(rejection) => {
                 return Err(Refused {
                     rejection,
-                    verified,
+                    verified: verified.map(SentRequest::into_shared),
                     used_proof: dpop.and_then(|dpop| dpop.used_proof),
                 });
             }
@@ -157,7 +157,10 @@ impl Authenticator {
             &self.0.server,
             verified.as_deref().map(|verified| &**verified),
         );
-        let decision = self.open_decision(request, start, verified.as_ref(), None)?;
+        let decision = {
+            let verified = verified.as_ref().map(SentRequest::shared);
+            self.open_decision(request, start, verified, None)?
+        };
         request.extensions_mut().insert(AuthContext {
             verified,
             policy: self.0.share(),
