@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::model::shared_str::SharedStr;
+use crate::model::shared_str::{Arena, SharedStr};
 use crate::model::text_conversions::{converts_from_text, converts_to_text};
 
 /// The longest id that tenant rules accept, in bytes.
@@ -58,7 +58,7 @@ macro_rules! application_id {
         /// 1 to 256 bytes without control characters. Equality is byte for byte. It is made from
         /// text by [`new`](Self::new), `FromStr`, `TryFrom` and `Deserialize`, which check alike.
         ///
-        /// `Clone` is cheap: an id from a token shares the token's payload and keeps it in memory.
+        /// `Clone` is cheap: an id from a token shares the texts that are kept of the token.
         /// For an id that outlives the request take [`detach`](Self::detach). `Debug` does not show
         /// the text; `Display` does.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,15 +78,20 @@ macro_rules! application_id {
                 check(text.as_str()).map(|()| Self(text))
             }
 
-            /// A copy with memory of its own, which does not keep a token's payload in memory.
+            /// A copy with memory of its own, which does not keep the other texts of a token in memory.
             #[must_use]
             pub fn detach(&self) -> Self {
                 Self(self.0.detach())
             }
 
             /// The heap memory that it keeps alive in addition to `arena`, in bytes.
-            pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
+            pub(crate) fn bytes_beside(&self, arena: &Arc<Arena>) -> usize {
                 self.0.bytes_beside(arena)
+            }
+
+            /// The text, to be moved into another buffer.
+            pub(crate) const fn text_mut(&mut self) -> &mut SharedStr {
+                &mut self.0
             }
 
             /// The id's text.
@@ -140,7 +145,7 @@ macro_rules! issuer_id {
         /// `Deserialize`; `Display` and `Serialize` write the text alone. Store
         /// [`issuer`](Self::issuer) beside it where a server trusts several issuers.
         ///
-        /// `Clone` is cheap: an id from a token shares the token's payload and keeps it in memory.
+        /// `Clone` is cheap: an id from a token shares the texts that are kept of the token.
         /// For an id that outlives the request take [`detach`](Self::detach). `Debug` does not show
         /// the text.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,15 +159,20 @@ macro_rules! issuer_id {
                 $check(text.as_str()).map(|()| Self { issuer: Arc::clone(issuer), text })
             }
 
-            /// A copy with memory of its own, which does not keep a token's payload in memory.
+            /// A copy with memory of its own, which does not keep the other texts of a token in memory.
             #[must_use]
             pub fn detach(&self) -> Self {
                 Self { issuer: Arc::clone(&self.issuer), text: self.text.detach() }
             }
 
             /// The heap memory that it keeps alive in addition to `arena`, in bytes.
-            pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
+            pub(crate) fn bytes_beside(&self, arena: &Arc<Arena>) -> usize {
                 self.text.bytes_beside(arena)
+            }
+
+            /// The text, to be moved into another buffer.
+            pub(crate) const fn text_mut(&mut self) -> &mut SharedStr {
+                &mut self.text
             }
 
             /// The configured issuer, to vouch for another id.

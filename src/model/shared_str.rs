@@ -1,7 +1,7 @@
 //! A substring that shares its buffer.
 //!
-//! 1. A token's payload is stored once; the strings of its claims are substrings of that buffer.
-//! 2. `clone` increments a reference count and keeps the whole buffer alive.
+//! 1. The texts of a token that are kept lie in one buffer, its arena; each is a substring of it.
+//! 2. `clone` increments a reference count and keeps the whole arena alive.
 //! 3. `detach` copies the substring alone, for values that outlive the token.
 
 use std::cmp::Ordering;
@@ -12,47 +12,115 @@ use std::sync::Arc;
 /// Bytes of the two reference counts of an `Arc`.
 pub(crate) const COUNTS: usize = 2 * size_of::<usize>();
 
+/// The buffer of substrings.
+#[derive(Default)]
+pub(crate) struct Arena {
+    text: String,
+}
+
+impl Arena {
+    /// A buffer with exactly this text, in memory of its size.
+    pub(crate) fn new(text: &str) -> Arc<Self> {
+        let text = text.to_owned();
+        Arc::new(Self { text })
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text, to be changed before anything is a substring of it.
+    pub(crate) fn text_mut(&mut self) -> &mut String {
+        &mut self.text
+    }
+
+    /// The text in this range; `None` where the range is not one of the text.
+    pub(crate) fn piece(&self, piece: Piece) -> Option<&str> {
+        self.text.get(piece.start as usize..piece.end as usize)
+    }
+
+    /// The heap memory that it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        COUNTS + size_of::<Self>() + self.text.capacity()
+    }
+}
+
+/// A range of an arena, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Piece {
+    start: u32,
+    end: u32,
+}
+
+impl Piece {
+    /// `None` for offsets beyond `u32`.
+    pub(crate) fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Self {
+            start: start.try_into().ok()?,
+            end: end.try_into().ok()?,
+        })
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct SharedStr {
-    arena: Arc<str>,
-    start: usize,
-    end: usize,
+    arena: Arc<Arena>,
+    piece: Piece,
 }
 
 impl SharedStr {
     /// A string with a buffer of its own.
     pub(crate) fn new(text: &str) -> Self {
         Self {
-            arena: text.into(),
-            start: 0,
-            end: text.len(),
+            arena: Arena::new(text),
+            piece: Piece::new(0, text.len()).unwrap_or_default(),
         }
     }
 
     /// `piece` as a substring of `arena` where its bytes lie in `arena`; otherwise a copy.
-    pub(crate) fn within(arena: &Arc<str>, piece: &str) -> Self {
-        let start = (piece.as_ptr() as usize).wrapping_sub(arena.as_ptr() as usize);
+    pub(crate) fn within(arena: &Arc<Arena>, piece: &str) -> Self {
+        let start = (piece.as_ptr() as usize).wrapping_sub(arena.text.as_ptr() as usize);
         let end = start.wrapping_add(piece.len());
         // Two allocations never overlap; an empty piece may start at the end of another one.
-        if start < end && arena.get(start..end).is_some() {
-            Self {
+        let is_inside = start < end && arena.text.get(start..end).is_some();
+        match Piece::new(start, end).filter(|_| is_inside) {
+            Some(piece) => Self {
                 arena: Arc::clone(arena),
-                start,
-                end,
-            }
-        } else {
-            Self::new(piece)
+                piece,
+            },
+            None => Self::new(piece),
         }
     }
 
-    /// A substring of `original` as the same substring of `copy`; otherwise a copy of it.
-    pub(crate) fn within_copy(copy: &Arc<str>, original: &str, piece: &str) -> Self {
-        let start = (piece.as_ptr() as usize).wrapping_sub(original.as_ptr() as usize);
-        let same = copy.get(start..start.wrapping_add(piece.len()));
-        match same.filter(|same| *same == piece) {
-            Some(same) => Self::within(copy, same),
-            None => Self::new(piece),
+    /// A substring of an arena by its range; `None` where the range is not one of the arena.
+    pub(crate) fn at(arena: &Arc<Arena>, piece: Piece) -> Option<Self> {
+        arena.piece(piece)?;
+        Some(Self {
+            arena: Arc::clone(arena),
+            piece,
+        })
+    }
+
+    /// Its range in its arena.
+    pub(crate) const fn piece(&self) -> Piece {
+        self.piece
+    }
+
+    /// Its range in the arena that [`settle`](Self::settle) gives it next. Nothing reads it in between.
+    pub(crate) const fn move_to(&mut self, piece: Piece) {
+        self.piece = piece;
+    }
+
+    /// The same range, in `arena` where it was in `draft`.
+    pub(crate) fn settle(&mut self, draft: &Arc<Arena>, arena: &Arc<Arena>) {
+        if self.is_within(draft) {
+            self.arena = Arc::clone(arena);
         }
+    }
+
+    /// Whether it is a substring of `arena`.
+    pub(crate) fn is_within(&self, arena: &Arc<Arena>) -> bool {
+        Arc::ptr_eq(&self.arena, arena)
     }
 
     /// A copy of the text, which does not keep the arena alive.
@@ -62,17 +130,17 @@ impl SharedStr {
 
     /// The heap memory that it keeps alive in addition to `arena`, in bytes: 0 where it is a
     /// substring of `arena`.
-    pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
-        if Arc::ptr_eq(&self.arena, arena) {
+    pub(crate) fn bytes_beside(&self, arena: &Arc<Arena>) -> usize {
+        if self.is_within(arena) {
             0
         } else {
-            COUNTS + self.arena.len()
+            self.arena.bytes()
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
         // INVARIANT: every constructor has checked the range, so the default is never used.
-        self.arena.get(self.start..self.end).unwrap_or_default()
+        self.arena.piece(self.piece).unwrap_or_default()
     }
 }
 
@@ -121,38 +189,36 @@ mod tests {
 
     #[test]
     fn a_piece_of_the_arena_is_shared_and_a_foreign_one_is_copied() {
-        let arena: Arc<str> = "abcdef".into();
-        let inside = arena.get(2..4).unwrap_or_default();
+        let arena = Arena::new("abcdef");
+        let inside = arena.text().get(2..4).unwrap_or_default();
         let shared = SharedStr::within(&arena, inside);
         assert_eq!(shared.as_str(), "cd");
-        assert!(Arc::ptr_eq(&shared.arena, &arena));
+        assert!(shared.is_within(&arena));
         let foreign = SharedStr::within(&arena, &String::from("cd"));
         assert_eq!(foreign, shared);
-        assert!(!Arc::ptr_eq(&foreign.arena, &arena));
+        assert!(!foreign.is_within(&arena));
     }
 
     #[test]
-    fn a_piece_of_the_original_is_shared_with_the_copy() {
-        let original = String::from("abcabc");
-        let copy: Arc<str> = original.as_str().into();
-        let piece = SharedStr::within_copy(&copy, &original, &original[3..5]);
-        assert_eq!((piece.as_str(), piece.start), ("ab", 3));
-        assert!(Arc::ptr_eq(&piece.arena, &copy));
-        for foreign in ["ab", "", "abcabcabc"] {
-            let text = String::from(foreign);
-            let piece = SharedStr::within_copy(&copy, &original, &text);
-            assert_eq!(piece.as_str(), foreign);
-            assert!(!Arc::ptr_eq(&piece.arena, &copy));
+    fn a_range_that_is_not_one_of_the_arena_is_no_substring() {
+        let arena = Arena::new("a\u{e9}b");
+        let at = |start, end| {
+            let piece = Piece::new(start, end).expect("small");
+            SharedStr::at(&arena, piece).map(|piece| piece.as_str().to_owned())
+        };
+        assert_eq!(at(1, 3).as_deref(), Some("\u{e9}"));
+        for (start, end) in [(0, 2), (3, 5), (3, 1)] {
+            assert_eq!(at(start, end), None, "{start} {end}");
         }
     }
 
     #[test]
     fn a_clone_shares_the_arena_and_a_detached_copy_does_not() {
-        let arena: Arc<str> = "abcdef".into();
-        let shared = SharedStr::within(&arena, arena.get(0..3).unwrap_or_default());
+        let arena = Arena::new("abcdef");
+        let shared = SharedStr::within(&arena, arena.text().get(0..3).unwrap_or_default());
         let kept = shared.detach();
-        assert!(!Arc::ptr_eq(&kept.arena, &arena));
+        assert!(!kept.is_within(&arena));
         assert_eq!(kept.as_str(), "abc");
-        assert!(Arc::ptr_eq(&shared.clone().arena, &arena));
+        assert!(shared.clone().is_within(&arena));
     }
 }

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, WiringFault};
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::runtime::directory::{Membership, within};
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SentRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::access::{PrincipalVisit, RequestedPlace, WorkspaceAccess};
@@ -26,14 +26,14 @@ impl ResourceServer {
     /// Lets the caller into the workspace, if it may.
     pub(crate) async fn enter(
         &self,
-        verified: &VerifiedRequest,
+        verified: &SentRequest,
         place: &RequestedPlace,
         admits_principals: bool,
     ) -> Result<WorkspaceAccess, Rejection> {
         if let (Identity::Principal(principal), true) = (verified.identity(), admits_principals) {
-            return self.visit(&verified.token, principal, place).await;
+            return self.visit(verified.access_token(), principal, place).await;
         }
-        match WorkspaceAccess::enter(&verified.token, verified.identity(), place) {
+        match WorkspaceAccess::enter(verified.access_token(), verified.identity(), place) {
             Ok(access) => {
                 self.confirm_tenant(verified).await?;
                 Ok(access)
@@ -46,7 +46,7 @@ impl ResourceServer {
     /// [`TenantClaims::by_membership`]. `refused` is the answer for a caller who is no member.
     async fn join(
         &self,
-        verified: &VerifiedRequest,
+        verified: &SentRequest,
         place: &RequestedPlace,
         refused: RejectionKind,
     ) -> Result<WorkspaceAccess, Rejection> {
@@ -59,8 +59,8 @@ impl ResourceServer {
         // Text that is no id is no workspace's.
         let workspace =
             WorkspaceId::new(&place.workspace).map_err(|_| RejectionKind::WrongTenant)?;
-        let token = &verified.token;
         let joined = |account, role| {
+            let token = verified.access_token();
             WorkspaceAccess::join(token, member, place, workspace.clone(), account, role)
         };
         if member.lists(&workspace) {
@@ -131,7 +131,7 @@ impl ResourceServer {
 
     async fn visit(
         &self,
-        token: &AccessToken,
+        token: AccessToken,
         principal: &Principal,
         place: &RequestedPlace,
     ) -> Result<WorkspaceAccess, Rejection> {
@@ -146,7 +146,7 @@ impl ResourceServer {
     /// The user that a client says it acts for, in the client's own workspace.
     pub(crate) async fn claim_delegation(
         &self,
-        verified: &VerifiedRequest,
+        verified: &SentRequest,
         headers: &HeaderMap,
         place: &RequestedPlace,
     ) -> Result<UncheckedDelegation, Rejection> {

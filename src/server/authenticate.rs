@@ -22,12 +22,11 @@ use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
 use crate::server::decide::unknown_issuer::unknown_issuer;
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::decide::verified_request::{SentRequest, SharedRequest, VerifiedRequest};
 use crate::server::observe::check_time;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
-use crate::verify::claims::access_token::AccessToken;
-use crate::verify::identity::resolve::identify;
+use crate::verify::identity::reading::ReadToken;
 use crate::verify::jose::jws::{Compact, Scratch, Unverified};
 use crate::verify::jose::signature::Signed;
 use crate::verify::request::credential::Credential;
@@ -56,9 +55,12 @@ impl ResourceServer {
             return Err(TokenFault::Scheme.into());
         }
         match self.authenticate_credential(credential)? {
-            Decision::Done(verified) if !sender::is_needed(&verified, credential) => Ok(
-                Decision::Done(Some(AuthenticatedRequest::without_proof(verified))),
-            ),
+            Decision::Done(verified) if !sender::is_needed(&verified, credential) => {
+                Ok(Decision::Done(Some(AuthenticatedRequest::without_proof(
+                    verified,
+                    credential.to_sent(),
+                ))))
+            }
             Decision::Done(verified) => {
                 let known = verified.client_key.get().map(|key| &**key);
                 let sender = if verified.token.is_bound() {
@@ -112,7 +114,7 @@ impl ResourceServer {
                 let registry = self.0.registry.load();
                 let issuer = registry.introspected.as_ref();
                 if let Some(issuer) = issuer.filter(|issuer| issuer.takes_undivided()) {
-                    return self.introspect(issuer, token);
+                    return self.introspect(issuer, credential);
                 }
             }
             return Err(Compact::undivided(credential, self.0.max_token_bytes));
@@ -125,7 +127,7 @@ impl ResourceServer {
         let now = Now::of(&*self.0.clock);
         let cache = self.0.verified.as_ref().zip(digest);
         if let Some(verified) = cache.and_then(|(cache, digest)| cache.find(digest, now)) {
-            self.admit(&verified, now.wall)?;
+            self.admit(&verified, credential, now.wall)?;
             return Ok(Decision::Done(verified));
         }
         let registry = self.0.registry.load();
@@ -133,18 +135,18 @@ impl ResourceServer {
         if let Some(issuer) = &registry.introspected {
             // This cache holds introspected tokens alone, so that no token is parsed to look in it.
             if let Some(verified) = issuer.known_jwt(token, now) {
-                self.admit(&verified, now.wall)?;
+                self.admit(&verified, credential, now.wall)?;
                 return Ok(Decision::Done(verified));
             }
             if issuer.takes(token) {
-                return self.introspect(issuer, token);
+                return self.introspect(issuer, credential);
             }
         }
         if self.0.listeners.is_on() {
             check_time::begin();
         }
         let decision = self.verify(&registry, credential, now.wall)?;
-        self.accept(decision, digest, now)
+        self.accept(decision, credential, digest, now)
     }
 
     /// Both phases for a token that only its issuer can verify: its response is phase one.
@@ -152,10 +154,10 @@ impl ResourceServer {
     fn introspect(
         &self,
         issuer: &IntrospectedIssuer,
-        token: &[u8],
+        credential: Credential<'_>,
     ) -> Result<Decision<SharedRequest>, Rejection> {
         let now = Now::of(&*self.0.clock);
-        let mut decision = issuer.authenticate(token, now);
+        let mut decision = issuer.authenticate(credential.as_bytes(), now);
         if matches!(decision, Ok(Decision::Pending(_))) && self.0.listeners.is_on() {
             check_time::begin();
         }
@@ -163,27 +165,28 @@ impl ResourceServer {
             decision = self.check_connection(authority, decision);
         }
         let decision = decision?;
-        self.accept(decision, None, now)
+        self.accept(decision, credential, None, now)
     }
 
     /// Phase two, now or after the look-up. With a digest, the cache keeps the token.
     fn accept(
         &self,
         decision: Decision<SharedRequest>,
+        credential: Credential<'_>,
         digest: Option<TokenDigest>,
         now: Now,
     ) -> Result<Decision<SharedRequest>, Rejection> {
         match decision {
             Decision::Done(verified) => {
-                let verified = self.admit_and_keep(verified, digest, now)?;
+                let verified = self.admit_and_keep(verified, credential, digest, now)?;
                 Ok(Decision::Done(verified))
             }
             #[cfg(feature = "jwks")]
             pending @ Decision::Pending(_) => {
-                let server = self.clone();
+                let (server, token) = (self.clone(), credential.into_owned());
                 pending.then(move |verified| {
                     let now = Now::of(&*server.0.clock);
-                    server.admit_and_keep(verified, digest, now)
+                    server.admit_and_keep(verified, token.borrow(), digest, now)
                 })
             }
         }
@@ -192,11 +195,12 @@ impl ResourceServer {
     fn admit_and_keep(
         &self,
         mut verified: SharedRequest,
+        credential: Credential<'_>,
         digest: Option<TokenDigest>,
         now: Now,
     ) -> Result<SharedRequest, Rejection> {
         // Only a token that passes every check is cached.
-        self.admit(&verified, now.wall)?;
+        self.admit(&verified, credential, now.wall)?;
         if let Some((cache, digest)) = self.0.verified.as_ref().zip(digest) {
             let bytes = verified.bytes();
             cache.keep(digest, &mut verified, bytes, now);
@@ -248,7 +252,12 @@ impl ResourceServer {
     }
 
     /// Phase two: what is decided anew on every request.
-    fn admit(&self, verified: &VerifiedRequest, now: UnixTime) -> Result<(), Rejection> {
+    fn admit(
+        &self,
+        verified: &SharedRequest,
+        credential: Credential<'_>,
+        now: UnixTime,
+    ) -> Result<(), Rejection> {
         let policy = &verified.rules;
         let by = |rejection: Rejection| rejection.by(&policy.realm);
         // By a clock that is not set, every token that was ever signed would be good. So this
@@ -263,8 +272,11 @@ impl ResourceServer {
             .check(&verified.revocation_check, &verified.token, policy, now)
             .map_err(|error| by(self.refusal(error)))?;
         // Last: the application's checks see only tokens that pass everything else.
-        for check in &self.0.checks {
-            check(&verified.token).map_err(|objection| by(objection.into()))?;
+        if !self.0.checks.is_empty() {
+            let token = SentRequest::of(verified, credential).access_token();
+            for check in &self.0.checks {
+                check(&token).map_err(|objection| by(objection.into()))?;
+            }
         }
         Ok(())
     }
@@ -322,11 +334,10 @@ pub(in crate::server) fn verified_request(
     validity: CacheValidity,
 ) -> Result<SharedRequest, Rejection> {
     let policy = &authority.rules;
-    let token = AccessToken::check(signed, policy)?;
-    let identified = identify(&token, &signed.claims(), policy);
+    let ReadToken { token, bearer } = ReadToken::signed(signed, policy)?;
     #[cfg(feature = "status-list")]
     let status = match &authority.status {
-        Some(check) => check.reference(&signed.claims(), token.issued_at())?,
+        Some(check) => check.reference(signed.claims(), token.issued_at())?,
         None => None,
     };
     #[cfg(feature = "status-list")]
@@ -340,7 +351,7 @@ pub(in crate::server) fn verified_request(
         #[cfg(feature = "status-list")]
         status,
         token,
-        identified,
+        identified: bearer,
         rules: Arc::clone(policy),
         revocation_check: RevocationCheck::default(),
         client_key: OnceLock::new(),

@@ -12,7 +12,7 @@ use crate::model::time::UnixTime;
 use crate::runtime::lease::counters::LeaseCounts;
 use crate::runtime::lease::table::LeaseRecord;
 use crate::runtime::lease::terms::LeaseTerms;
-use crate::server::decide::verified_request::SharedRequest;
+use crate::server::decide::verified_request::{SentRequest, SharedRequest};
 use crate::server::resource_server::ResourceServer;
 use crate::verify::request::credential::Credential;
 
@@ -57,13 +57,15 @@ impl ResourceServer {
     }
 
     /// Checks a token that came without a request of its own, after look-ups where they are needed.
-    pub(crate) async fn verify_bare_token(&self, token: &str) -> Result<SharedRequest, Rejection> {
-        let decision = {
+    pub(crate) async fn verify_bare_token(&self, token: &str) -> Result<SentRequest, Rejection> {
+        let (sent, decision) = {
             let credential = Credential::bare(token.as_bytes())?;
-            self.authenticate_credential(credential)?
+            let decision = self.authenticate_credential(credential)?;
+            (credential.to_sent(), decision)
         };
         let verified = decision.finish().await?;
-        self.check_status(verified)?.finish().await
+        let verified = self.check_status(verified)?.finish().await?;
+        Ok(SentRequest { verified, sent })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
 use crate::server::compile::userinfo::{UserInfoLookup, UserInfoRefusal, UserInfoResult};
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SentRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
 use crate::verify::claims::userinfo_response::{UserClaims, openid_subject};
 use crate::verify::identity::kinds::Identity;
@@ -37,11 +37,12 @@ impl ResourceServer {
     /// Asks the userinfo endpoint of the token's issuer, with the token of the request.
     pub(crate) async fn user_info(
         &self,
-        verified: &VerifiedRequest,
+        verified: &SentRequest,
         token: Credential<'_>,
     ) -> Result<Arc<Cached<UserClaims>>, Rejection> {
         let is_machine = matches!(verified.identity(), Identity::Client(_));
-        let subject = openid_subject(&verified.token).filter(|_| !is_machine);
+        let own = verified.access_token();
+        let subject = openid_subject(&own).filter(|_| !is_machine);
         let subject = subject.ok_or(Rejection::wrong_caller("user_info"))?;
         let lookup = self.user_info_lookup(verified)?;
         if verified.token.is_bound() {
@@ -71,7 +72,7 @@ impl ResourceServer {
         match result? {
             // The keys that verified the response were dropped during the wait.
             UserInfoResult::Known(claims) if claims.has_lost_its_keys() => Err(user_info_failed()),
-            UserInfoResult::Known(claims) => match claims.check(&verified.token) {
+            UserInfoResult::Known(claims) => match claims.check(&own) {
                 Ok(()) => Ok(claims),
                 Err(fault) => {
                     let now = self.0.clock.monotonic();

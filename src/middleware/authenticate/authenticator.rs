@@ -22,7 +22,7 @@ use crate::server::decide::decision::Decision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
 use crate::server::decide::sender::AuthenticatedRequest;
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::decide::verified_request::{SentRequest, SharedRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
 use crate::verify::request::credential::SentSchemes;
 use crate::verify::request::request_parts::RequestParts;
@@ -204,7 +204,7 @@ impl Authenticator {
             Err(rejection) => {
                 return Err(Refused {
                     rejection,
-                    verified,
+                    verified: verified.map(SentRequest::into_shared),
                     used_proof: dpop.and_then(|dpop| dpop.used_proof),
                 });
             }
@@ -213,7 +213,8 @@ impl Authenticator {
             let verified = verified.as_deref().map(|verified| &**verified);
             log_admitted(&self.0.server, verified);
         }
-        let decision = self.open_decision(request, start, verified.as_ref(), None)?;
+        let shared = verified.as_ref().map(SentRequest::shared);
+        let decision = self.open_decision(request, start, shared, None)?;
         Ok(Admitted {
             context: AuthContext {
                 verified,

@@ -21,7 +21,7 @@ use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::scope::{ScopeToken, add_tokens};
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArcHandle;
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::decide::verified_request::SentRequest;
 use crate::verify::claims::access_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
 
@@ -30,7 +30,7 @@ use crate::verify::identity::kinds::Identity;
 #[derive(Clone)]
 pub(crate) struct AuthContext {
     /// `None` under an optional layer, when nothing was sent.
-    pub(in crate::middleware) verified: Option<SharedRequest>,
+    pub(in crate::middleware) verified: Option<SentRequest>,
     pub(in crate::middleware) policy: StripedArcHandle<LayerPolicy>,
     /// Whether the token is for another API context: a principal's, which this layer admits to
     /// workspaces and to nothing else.
@@ -67,7 +67,7 @@ impl AuthContext {
     ///
     /// `MissingToken` under an optional layer, when nothing was sent; `WrongCaller` for a token of
     /// another context.
-    pub(crate) fn required(&self) -> Result<&SharedRequest, Refusal> {
+    pub(crate) fn required(&self) -> Result<&SentRequest, Refusal> {
         let verified = self.any_context()?;
         if self.other_context {
             let detail = other_caller("a caller of this layer's context", verified);
@@ -79,7 +79,7 @@ impl AuthContext {
 
     /// The verified request of any context: for guards that do not grant access by themselves, and for the
     /// guard that looks up a principal's workspace.
-    pub(crate) fn any_context(&self) -> Result<&SharedRequest, Refusal> {
+    pub(crate) fn any_context(&self) -> Result<&SentRequest, Refusal> {
         self.verified
             .as_ref()
             .ok_or_else(|| self.refuse(RejectionKind::MissingToken))
@@ -221,17 +221,14 @@ impl AuthContext {
     /// The verified request, for a tenant guard without delegation: a request with the header field
     /// that the issuer's policy reads asks for more than this guard gives, and is refused.
     #[cfg(feature = "axum")]
-    pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&SharedRequest, Refusal> {
+    pub(crate) fn for_tenant_guard(&self, headers: &HeaderMap) -> Result<&SentRequest, Refusal> {
         self.for_workspace_guard(headers)?;
         self.required()
     }
 
     /// The same in any context, for the guard that looks up a principal's workspace.
     #[cfg(feature = "axum")]
-    pub(crate) fn for_workspace_guard(
-        &self,
-        headers: &HeaderMap,
-    ) -> Result<&SharedRequest, Refusal> {
+    pub(crate) fn for_workspace_guard(&self, headers: &HeaderMap) -> Result<&SentRequest, Refusal> {
         self.check_wiring()?;
         let verified = self.any_context()?;
         if verified.invokes_delegation(headers) {
@@ -252,7 +249,7 @@ impl AuthContext {
 
 /// Adds the evidence that the caller lacks, where the refusal is about the kind of caller. Where
 /// none is lacking, the guard's own detail stays.
-fn explained(rejection: Rejection, verified: &VerifiedRequest) -> Rejection {
+fn explained(rejection: Rejection, verified: &SentRequest) -> Rejection {
     match (rejection.kind(), rejection.cause()) {
         (RejectionKind::NoTenant, _) | (RejectionKind::WrongCaller, Some("caller")) => {}
         _ => return rejection,
@@ -277,7 +274,7 @@ impl AccessToken {
     /// * [`RejectionKind::MissingToken`]: the layer is optional, and nothing was sent.
     /// * [`RejectionKind::WrongCaller`]: a principal, where the layer admits them to workspaces.
     pub fn of(extensions: &Extensions) -> Result<Self, Refusal> {
-        Ok(AuthContext::of(extensions)?.required()?.token.clone())
+        Ok(AuthContext::of(extensions)?.required()?.access_token())
     }
 }
 

@@ -47,7 +47,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OnBehalfOf {
             let route = RouteParameters::of(parts).await;
             let admitted = AuthContext::of(&parts.extensions)?;
             let verified = admitted.required()?;
-            let (token, identity) = (&verified.token, verified.identity());
+            let (token, identity) = (verified.access_token(), verified.identity());
             if !verified.invokes_delegation(&parts.headers) {
                 return Ok(Self::of_token(token, identity));
             }

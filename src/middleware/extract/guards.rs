@@ -12,7 +12,7 @@ use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
 use crate::model::error::rejection::Rejection;
 use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::ScopeRequirement;
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::SentRequest;
 use crate::verify::identity::kinds::Identity;
 
 guard! {
@@ -226,7 +226,7 @@ async fn check_role_of_member(
     }
 }
 
-fn without_role(any_of: &[&str], context: &AuthContext, request: &VerifiedRequest) -> Refusal {
+fn without_role(any_of: &[&str], context: &AuthContext, request: &SentRequest) -> Refusal {
     let detail = lacking_role(any_of, request);
     context.refuse(Rejection::wrong_caller("role").with_detail(detail))
 }

@@ -15,7 +15,7 @@ use crate::verify::claims::access_token::AccessToken;
 
 impl FromAuthContext for AccessToken {
     fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
-        Ok(admitted.required()?.token.clone())
+        Ok(admitted.required()?.access_token())
     }
 }
 
@@ -76,7 +76,7 @@ impl<T> fmt::Debug for Claims<T> {
 
 impl<T: DeserializeOwned + Send + Sync + 'static> FromAuthContext for Claims<T> {
     fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {
-        match admitted.required()?.token.read_claims() {
+        match admitted.required()?.read_claims() {
             Ok(claims) => Ok(Self(claims)),
             Err(fault) => Err(admitted.refuse(fault)),
         }

@@ -27,7 +27,7 @@ impl LeaseCell {
     pub(super) fn of(extensions: &Extensions) -> Option<Self> {
         let context = extensions.get::<AuthContext>()?;
         Some(Self(Arc::new(Shared {
-            verified: Arc::clone(context.verified.as_ref()?),
+            verified: Arc::clone(context.verified.as_ref()?.shared()),
             policy: context.policy.clone(),
             record: OnceLock::new(),
         })))

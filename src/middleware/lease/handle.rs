@@ -92,10 +92,10 @@ impl Lease {
         let verified = context.any_context()?;
         // The lease of the response's body, where the layer ends it.
         let cell = extensions.get::<LeaseCell>();
-        Ok(match cell.filter(|cell| cell.is_of(verified)) {
+        Ok(match cell.filter(|cell| cell.is_of(verified.shared())) {
             Some(cell) => Self::of_cell(cell),
             None => Self::handle(
-                context.policy.server.open_lease(verified),
+                context.policy.server.open_lease(verified.shared()),
                 context.policy.clone(),
             ),
         })
@@ -158,8 +158,8 @@ impl Lease {
         let verified = verified.map_err(RenewalError::Refused)?;
         let fitting = self.policy.check_token(&verified);
         fitting.map_err(RenewalError::Refused)?;
-        match self.record.renew(server.lease_terms(&verified)) {
-            Ok(None) => Ok(verified.token.clone()),
+        match self.record.renew(server.lease_terms(verified.shared())) {
+            Ok(None) => Ok(verified.access_token()),
             Ok(Some(end)) => Err(RenewalError::Ended(end)),
             Err(NotTheCaller) => Err(RenewalError::OtherCaller),
         }

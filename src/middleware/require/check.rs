@@ -27,7 +27,7 @@ use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::add_tokens;
 use crate::model::time::UnixTime;
 use crate::server::decide::verified_request::VerifiedRequest;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::identity::kinds::Identity;
 
 /// Checks what a client can get by a new token: bindings, scopes and the user's authentication of all
@@ -217,7 +217,7 @@ enum ScopeMatch {
 
 impl RouteRequirement {
     #[inline]
-    fn scope_match(&self, token: &AccessToken) -> ScopeMatch {
+    fn scope_match(&self, token: &VerifiedToken) -> ScopeMatch {
         if self.scopes.is_empty() {
             return ScopeMatch::Unconstrained;
         }

@@ -10,7 +10,7 @@ use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::requirement::RouteRequirement;
 use crate::model::scope::ScopeToken;
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SentRequest, VerifiedRequest};
 
 /// The most bytes of a token's scope or roles that a detail holds.
 const MOST_BYTES: usize = 256;
@@ -41,7 +41,7 @@ pub(in crate::middleware) fn lacking_scope(
 /// A role that is demanded, and what the roles claim is.
 pub(in crate::middleware) fn lacking_role(
     any_of: &[&str],
-    verified: &VerifiedRequest,
+    verified: &SentRequest,
 ) -> RejectionDetail {
     let roles = bounded(verified.token.roles());
     if roles.is_empty() {
@@ -55,7 +55,7 @@ pub(in crate::middleware) fn lacking_role(
 #[cfg(feature = "axum")]
 pub(in crate::middleware) fn lacking_group(
     any_of: &[&str],
-    verified: &VerifiedRequest,
+    verified: &SentRequest,
 ) -> RejectionDetail {
     if verified.token.groups().next().is_none() {
         no_name(any_of, verified.unread_groups())

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
 
-use crate::model::shared_str::SharedStr;
+use crate::model::shared_str::{Arena, SharedStr};
 use crate::model::text_conversions::converts_to_text;
 
 /// One scope token, such as `orders:read`
@@ -72,8 +72,8 @@ pub struct InvalidScope(());
 /// It is made from text by `FromStr`, `TryFrom` and `Deserialize`: one or more tokens with single
 /// spaces between. `Deserialize` reads an empty string as the empty scope, as `Serialize` writes it.
 ///
-/// `Clone` is cheap: the scope of a token shares the token's payload and keeps it in memory. For a
-/// scope that outlives the request take [`detach`](Self::detach).
+/// `Clone` is cheap: the scope of a token shares the texts that are kept of the token. For a scope that
+/// outlives the request take [`detach`](Self::detach).
 ///
 /// ```
 /// use portcullis::Scope;
@@ -86,23 +86,28 @@ pub struct InvalidScope(());
 /// ```
 #[derive(Clone, Default)]
 #[doc(alias("scp", "permissions"))]
-pub struct Scope(SharedStr);
+pub struct Scope(Option<SharedStr>);
 
 impl Scope {
     /// The scope as an issuer wrote it. Parts outside the grammar are ignored.
     pub(crate) const fn from_claim(text: SharedStr) -> Self {
-        Self(text)
+        Self(Some(text))
     }
 
-    /// A copy with memory of its own, which does not keep a token's payload in memory.
+    /// A copy with memory of its own, which does not keep the other texts of a token in memory.
     #[must_use]
     pub fn detach(&self) -> Self {
-        Self(self.0.detach())
+        Self(self.0.as_ref().map(SharedStr::detach))
     }
 
     /// The heap memory that it keeps alive in addition to `arena`, in bytes.
-    pub(crate) fn bytes_beside(&self, arena: &Arc<str>) -> usize {
-        self.0.bytes_beside(arena)
+    pub(crate) fn bytes_beside(&self, arena: &Arc<Arena>) -> usize {
+        self.0.as_ref().map_or(0, |text| text.bytes_beside(arena))
+    }
+
+    /// The text, to be moved into another buffer.
+    pub(crate) const fn text_mut(&mut self) -> Option<&mut SharedStr> {
+        self.0.as_mut()
     }
 
     /// Whether the set has exactly this token.
@@ -114,7 +119,8 @@ impl Scope {
     /// The tokens, in the order in which the issuer wrote them. Text outside the grammar is left out.
     pub fn iter(&self) -> ScopeTokens<'_> {
         // RFC 6749 s3.3: only SP separates; a tab or a no-break space does not.
-        ScopeTokens(self.0.as_str().split(' '))
+        let text = self.0.as_ref().map_or("", SharedStr::as_str);
+        ScopeTokens(text.split(' '))
     }
 
     /// Whether the set has no token.
@@ -158,7 +164,7 @@ impl FromStr for Scope {
     /// Strict: one or more tokens with single spaces between.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         if is_scope(text) {
-            Ok(Self(SharedStr::new(text)))
+            Ok(Self(Some(SharedStr::new(text))))
         } else {
             Err(InvalidScope(()))
         }

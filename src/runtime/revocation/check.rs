@@ -9,10 +9,10 @@ use crate::model::revocation::Revocation;
 #[cfg(feature = "jwks")]
 use crate::model::revocation::RevocationKind;
 use crate::runtime::util::sync::{AtomicU64, Ordering};
-use crate::verify::claims::access_token::AccessToken;
 #[cfg(feature = "jwks")]
 use crate::verify::claims::actor::Actor;
 use crate::verify::claims::revocation_rule::{actors, subjects};
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The ids of a token that are kept as hashes beside it: `jti`, `origin_jti`, `sid`, the configured
@@ -120,7 +120,7 @@ impl NameHasher {
     pub(super) fn of_token(
         &self,
         check: &RevocationCheck,
-        token: &AccessToken,
+        token: &VerifiedToken,
         rules: &IssuerPolicy,
     ) -> [u64; NAMES] {
         let kept = check.hashes(|| self.kept_of(token, rules));
@@ -139,7 +139,7 @@ impl NameHasher {
         ]
     }
 
-    fn kept_of(&self, token: &AccessToken, rules: &IssuerPolicy) -> [u64; KEPT] {
+    fn kept_of(&self, token: &VerifiedToken, rules: &IssuerPolicy) -> [u64; KEPT] {
         let [origin, session] = token.sessions();
         let [configured, plain] = subjects(token);
         let client = token.client_id().map(ClientId::as_str);
@@ -157,7 +157,7 @@ impl NameHasher {
     }
 
     /// Those of its actor; 0 where it has none.
-    fn of_actor(&self, token: &AccessToken, rules: &IssuerPolicy) -> [u64; 2] {
+    fn of_actor(&self, token: &VerifiedToken, rules: &IssuerPolicy) -> [u64; 2] {
         let names = actors(token);
         if names == [None, None] {
             return [0; 2];
@@ -169,7 +169,7 @@ impl NameHasher {
     /// The hash of the sender that a token is bound to, and of the issuer of its actor where that is not
     /// the token's; 0 where there is neither.
     #[cfg(feature = "jwks")]
-    pub(super) fn beside_names(&self, token: &AccessToken) -> u64 {
+    pub(super) fn beside_names(&self, token: &VerifiedToken) -> u64 {
         let bound = token.confirmation();
         let bound = bound.map(|bound| (bound.jwk_thumbprint(), bound.certificate_thumbprint()));
         let actor = token.actor();

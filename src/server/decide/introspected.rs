@@ -38,11 +38,10 @@ use crate::server::decide::decision::{Decision, PendingDecision};
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::signed_response::{answer_time, opened};
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
-use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::introspection_response::{
     ActiveToken, ExpectedSigner, ReceivedAt, ResponseFormat, signed_answer,
 };
-use crate::verify::identity::resolve::identify;
+use crate::verify::identity::reading::ReadToken;
 use crate::verify::jose::jws::Compact;
 use crate::verify::jose::signature::Signed;
 use crate::verify::request::credential::is_b64token;
@@ -415,11 +414,10 @@ impl IntrospectionHandler {
             return Ok(refused(TokenFault::Inactive.into()));
         };
         let rules = &self.authority.rules;
-        let token = match AccessToken::attested(&answer, rules) {
-            Ok(token) => token,
+        let ReadToken { token, bearer } = match ReadToken::attested(&answer, rules) {
+            Ok(read) => read,
             Err(error) => return Ok(refused(error)),
         };
-        let identified = identify(&token, answer.claims(), rules);
         let left = token
             .expires_at()
             .as_secs()
@@ -432,7 +430,7 @@ impl IntrospectionHandler {
             #[cfg(feature = "status-list")]
             status: None,
             token,
-            identified,
+            identified: bearer,
             rules: Arc::clone(rules),
             revocation_check: RevocationCheck::default(),
             client_key: OnceLock::new(),

@@ -20,7 +20,7 @@ use crate::runtime::replay::proof_store::{ProofFingerprint, ProofStore};
 use crate::runtime::shared::replay::SharedReplay;
 #[cfg(feature = "redis")]
 use crate::server::decide::decision::Decision;
-use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};
+use crate::server::decide::verified_request::{SentRequest, SharedRequest, VerifiedRequest};
 #[cfg(feature = "redis")]
 use crate::server::settings::bound_tokens::dpop::ReplayStoreOutage;
 use crate::verify::dpop::nonce::{DpopNonces, NonceCheck};
@@ -30,6 +30,7 @@ use crate::verify::jose::jws::Scratch;
 use crate::verify::request::client_certificate::ClientCertificate;
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
+use crate::verify::request::sent_token::SentToken;
 use crate::verify::request::token_sources::opens_websocket;
 
 /// The rules for DPoP proofs of a server.
@@ -57,7 +58,7 @@ pub(in crate::server) struct StoreRules {
 /// A request whose token and sender are verified.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthenticatedRequest {
-    pub(crate) verified: SharedRequest,
+    pub(crate) verified: SentRequest,
     /// In a box, so that the value stays small where no proof was sent.
     pub(crate) dpop: Option<Box<DpopOutcome>>,
 }
@@ -73,9 +74,9 @@ pub(crate) struct DpopOutcome {
 
 impl AuthenticatedRequest {
     /// A request without a proof.
-    pub(in crate::server) const fn without_proof(verified: SharedRequest) -> Self {
+    pub(in crate::server) fn without_proof(verified: SharedRequest, sent: SentToken) -> Self {
         Self {
-            verified,
+            verified: SentRequest { verified, sent },
             dpop: None,
         }
     }
@@ -83,6 +84,8 @@ impl AuthenticatedRequest {
 
 /// What a request shows of its sender. It outlives the request while the token is looked up.
 pub(in crate::server) struct Sender {
+    /// The token.
+    sent: SentToken,
     is_dpop: bool,
     /// For a token under the scheme `DPoP`.
     proof: Option<Result<VerifiedProof, Rejection>>,
@@ -118,6 +121,7 @@ impl Sender {
     ) -> Self {
         let rules = rules.filter(|_| credential.is_dpop());
         Self {
+            sent: credential.to_sent(),
             is_dpop: credential.is_dpop(),
             proof: rules.map(|rules| rules.check_proof(request, credential, known, now, scratch)),
             certificate: request.extensions.get::<ClientCertificate>().cloned(),
@@ -132,6 +136,7 @@ impl Sender {
         credential: Credential<'_>,
     ) -> Self {
         Self {
+            sent: credential.to_sent(),
             is_dpop: credential.is_dpop(),
             proof: None,
             certificate: request.extensions.get::<ClientCertificate>().cloned(),
@@ -258,11 +263,12 @@ pub(in crate::server) fn check(
     rules: Option<&DpopRules>,
     now: Now,
 ) -> Result<CheckedSender, Rejection> {
+    let sent = sender.sent.clone();
     let proven = match check_bindings(&verified, sender, rules, now) {
         Ok(proven) => proven,
         Err(rejection) => return Err(rejection.by(verified.realm())),
     };
-    let mut request = AuthenticatedRequest::without_proof(verified);
+    let mut request = AuthenticatedRequest::without_proof(verified, sent);
     let mut proof = None;
     if let Some(proven) = proven {
         let used_proof = match proven.proof_use {

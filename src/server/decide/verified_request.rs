@@ -1,10 +1,14 @@
 //! The result of authentication: the token, the caller's identity, and the issuer's policy.
 
+use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
+use serde::de::DeserializeOwned;
 
 use crate::model::error::rejection_detail::RejectionDetail;
+use crate::model::error::token_error::TokenError;
 use crate::model::event::CallerNames;
 use crate::model::ids::{ClientId, SubjectId};
 use crate::model::resource_set::ResourceSet;
@@ -15,6 +19,7 @@ use crate::runtime::revocation::list::RevocationCheck;
 #[cfg(feature = "status-list")]
 use crate::runtime::status_list::reference::StatusReference;
 use crate::verify::claims::access_token::{AccessToken, Validity};
+use crate::verify::claims::verified_token::{TokenHolder, VerifiedToken};
 use crate::verify::dpop::proof::ClientKey;
 use crate::verify::identity::kinds::Identity;
 use crate::verify::identity::member::Member;
@@ -23,6 +28,8 @@ use crate::verify::identity::missing_evidence::missing_evidence;
 use crate::verify::identity::missing_evidence::unread_names;
 use crate::verify::identity::resolve::Identified;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
+use crate::verify::request::credential::Credential;
+use crate::verify::request::sent_token::SentToken;
 
 /// A verified request, shared with the cache that it was found in or kept in.
 pub(crate) type SharedRequest = Arc<Cached<VerifiedRequest>>;
@@ -32,7 +39,7 @@ pub(crate) type SharedRequest = Arc<Cached<VerifiedRequest>>;
 pub(crate) struct VerifiedRequest {
     /// A copy beside the token, so that the check of the time touches one cache line.
     pub(crate) validity: Validity,
-    pub(crate) token: AccessToken,
+    pub(crate) token: VerifiedToken,
     pub(crate) identified: Identified,
     /// Those of the token's issuer.
     pub(crate) rules: Arc<IssuerPolicy>,
@@ -50,6 +57,100 @@ pub(crate) struct VerifiedRequest {
     pub(crate) resources: ResourceSet,
 }
 
+impl TokenHolder for Cached<VerifiedRequest> {
+    fn token(&self) -> &VerifiedToken {
+        &self.token
+    }
+}
+
+/// A verified request with its token as it was sent, for what reads the payload again.
+#[derive(Clone, Debug)]
+pub(crate) struct SentRequest {
+    pub(in crate::server) verified: SharedRequest,
+    pub(in crate::server) sent: SentToken,
+}
+
+impl Deref for SentRequest {
+    type Target = Cached<VerifiedRequest>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.verified
+    }
+}
+
+impl SentRequest {
+    /// The request with its token, which outlives the request.
+    pub(in crate::server) fn of(verified: &SharedRequest, credential: Credential<'_>) -> Self {
+        Self {
+            verified: Arc::clone(verified),
+            sent: credential.to_sent(),
+        }
+    }
+
+    pub(crate) const fn shared(&self) -> &SharedRequest {
+        &self.verified
+    }
+
+    pub(crate) fn into_shared(self) -> SharedRequest {
+        self.verified
+    }
+
+    /// The token as applications hold it.
+    pub(crate) fn access_token(&self) -> AccessToken {
+        AccessToken::new(
+            Arc::<Cached<VerifiedRequest>>::clone(&self.verified),
+            self.sent.clone(),
+        )
+    }
+
+    /// The payload of the token.
+    pub(in crate::server) fn payload(&self) -> Option<Cow<'_, str>> {
+        self.token.payload(&self.sent).ok()
+    }
+
+    /// The payload of the token as the application's own type.
+    pub(crate) fn read_claims<T>(&self) -> Result<Arc<T>, TokenError>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.token.read_claims(&self.sent)
+    }
+
+    /// The evidence of tenancy that the token lacks or that contradicts, for an operator whose guard
+    /// refuses the caller. `None` where the rules give it a tenant.
+    #[cold]
+    pub(crate) fn lacking_evidence(&self) -> Option<RejectionDetail> {
+        match &self.identified.identity {
+            Identity::Subject(_) => missing_evidence(&self.token, &self.sent, &self.rules),
+            Identity::Client(client) if client.workspace().is_none() => {
+                missing_evidence(&self.token, &self.sent, &self.rules)
+            }
+            Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
+        }
+    }
+
+    /// Why the claim of roles has no name that is read, for an operator whose guard finds none.
+    pub(crate) fn unread_roles(&self) -> RejectionDetail {
+        unread_names(
+            &self.token,
+            &self.sent,
+            &self.rules,
+            (&self.rules.roles_claim, "roles_claim"),
+        )
+    }
+
+    /// The same for groups.
+    #[cfg(feature = "axum")]
+    pub(crate) fn unread_groups(&self) -> RejectionDetail {
+        unread_names(
+            &self.token,
+            &self.sent,
+            &self.rules,
+            (&self.rules.groups_claim, "groups_claim"),
+        )
+    }
+}
+
 impl VerifiedRequest {
     /// Whether the token may be used in this API context. A token without a context passes here; the
     /// guards decide about it.
@@ -60,7 +161,7 @@ impl VerifiedRequest {
         }
     }
 
-    /// The bytes that it takes in a cache: the payload, and everything that was read from it.
+    /// The bytes that it takes in a cache, with everything that was read from the token.
     pub(crate) fn bytes(&self) -> usize {
         let own = COUNTS + size_of::<Cached<Self>>();
         let client_key = if self.token.is_bound() {
@@ -121,19 +222,6 @@ impl VerifiedRequest {
         &self.identified.identity
     }
 
-    /// The evidence of tenancy that the token lacks or that contradicts, for an operator whose guard
-    /// refuses the caller. `None` where the rules give it a tenant.
-    #[cold]
-    pub(crate) fn lacking_evidence(&self) -> Option<RejectionDetail> {
-        match &self.identified.identity {
-            Identity::Subject(_) => missing_evidence(&self.token, &self.rules),
-            Identity::Client(client) if client.workspace().is_none() => {
-                missing_evidence(&self.token, &self.rules)
-            }
-            Identity::Client(_) | Identity::User(_) | Identity::Principal(_) => None,
-        }
-    }
-
     /// The scope token of the access token that meets a demand for `token`: the same, or the first that
     /// implies it.
     pub(crate) fn held_scope_for(&self, token: &str) -> Option<&str> {
@@ -144,25 +232,6 @@ impl VerifiedRequest {
         held()
             .find(|held| *held == token)
             .or_else(|| held().find(implies))
-    }
-
-    /// Why the claim of roles has no name that is read, for an operator whose guard finds none.
-    pub(crate) fn unread_roles(&self) -> RejectionDetail {
-        unread_names(
-            &self.token,
-            &self.rules,
-            (&self.rules.roles_claim, "roles_claim"),
-        )
-    }
-
-    /// The same for groups.
-    #[cfg(feature = "axum")]
-    pub(crate) fn unread_groups(&self) -> RejectionDetail {
-        unread_names(
-            &self.token,
-            &self.rules,
-            (&self.rules.groups_claim, "groups_claim"),
-        )
     }
 
     /// Whose authority it is and who acts with it, for an event.

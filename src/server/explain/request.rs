@@ -20,7 +20,7 @@ use crate::server::authenticate::{verified_request, with_scratch};
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::unknown_issuer::unknown_issuer;
-use crate::server::decide::verified_request::SharedRequest;
+use crate::server::decide::verified_request::{SentRequest, SharedRequest};
 use crate::server::explain::explanation::{Conclusion, StandIn, Step};
 use crate::server::explain::keys;
 use crate::server::explain::record::Record;
@@ -71,7 +71,7 @@ impl ResourceServer {
         request: RequestParts<'_>,
         used_proof: Option<ProofFingerprint>,
         looked_up: LookedUp,
-    ) -> Option<SharedRequest> {
+    ) -> Option<SentRequest> {
         let credential = match Credential::find(sources, request) {
             Ok(Some(credential)) => credential,
             Ok(None) => {
@@ -123,7 +123,7 @@ impl ResourceServer {
         credential: Credential<'_>,
         looked_up: Option<Result<SharedRequest, Rejection>>,
         now: Now,
-    ) -> Option<SharedRequest> {
+    ) -> Option<SentRequest> {
         let token = credential.as_bytes();
         let registry = self.0.registry.load();
         let has_dots = token.contains(&b'.');
@@ -135,7 +135,7 @@ impl ResourceServer {
                 issuer.takes_undivided()
             };
             if is_for_it {
-                return self.explain_introspection(record, issuer, token, looked_up, now);
+                return self.explain_introspection(record, issuer, credential, looked_up, now);
             }
         }
         let _ = looked_up;
@@ -154,10 +154,11 @@ impl ResourceServer {
         &self,
         record: &mut Record,
         issuer: &IntrospectedIssuer,
-        token: &[u8],
+        credential: Credential<'_>,
         looked_up: Option<Result<SharedRequest, Rejection>>,
         now: Now,
-    ) -> Option<SharedRequest> {
+    ) -> Option<SentRequest> {
+        let token = credential.as_bytes();
         let name = issuer.endpoint().issuer();
         record.apply_rules_of(name, None);
         let form = Step::passed(Check::Form);
@@ -167,6 +168,7 @@ impl ResourceServer {
             .is_some_and(|signer| signer.keys.is_remote());
         match looked_up.or_else(|| issuer.foresee(token, now)) {
             Some(Ok(verified)) => {
+                let verified = SentRequest::of(&verified, credential);
                 record.push(Step::passed(Check::Introspection).finding("active"));
                 self.explain_repeated(record, &verified, false, now);
                 note_identity(record, &verified);
@@ -206,7 +208,7 @@ impl ResourceServer {
         scratch: &mut Scratch,
         credential: Credential<'_>,
         now: Now,
-    ) -> Option<SharedRequest> {
+    ) -> Option<SentRequest> {
         let Scratch { parts, members } = scratch;
         let most_bytes = self.0.max_token_bytes;
         let compact = match Compact::decode(credential, most_bytes, parts) {
@@ -278,6 +280,7 @@ impl ResourceServer {
         }
         match (verified, refused) {
             (Ok(verified), _) => {
+                let verified = SentRequest::of(&verified, credential);
                 self.explain_repeated(record, &verified, is_expired, now);
                 note_identity(record, &verified);
                 Some(verified)

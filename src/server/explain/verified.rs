@@ -8,7 +8,7 @@ use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
 use crate::server::decide::sender::{self, Sender};
 #[cfg(feature = "status-list")]
 use crate::server::decide::token_status::decided;
-use crate::server::decide::verified_request::VerifiedRequest;
+use crate::server::decide::verified_request::{SentRequest, VerifiedRequest};
 use crate::server::explain::explanation::Step;
 use crate::server::explain::record::Record;
 use crate::server::explain::times::{claimed_time, date_and_time};
@@ -21,7 +21,7 @@ impl ResourceServer {
     pub(super) fn explain_repeated(
         &self,
         record: &mut Record,
-        verified: &VerifiedRequest,
+        verified: &SentRequest,
         is_expired: bool,
         now: Now,
     ) {
@@ -57,8 +57,9 @@ impl ResourceServer {
             let reason = "they see only tokens that pass everything else";
             record.skip(&[Check::ApplicationChecks], reason);
         } else if !self.0.checks.is_empty() {
+            let token = verified.access_token();
             let mut checks = self.0.checks.iter();
-            match checks.try_for_each(|check| check(&verified.token)) {
+            match checks.try_for_each(|check| check(&token)) {
                 Ok(()) => record.push(Step::passed(Check::ApplicationChecks)),
                 Err(objection) => {
                     let rejection = by(objection.into());
@@ -175,14 +176,15 @@ impl ResourceServer {
 }
 
 /// What a verified token says at `nbf`.
-fn shown_begin(verified: &VerifiedRequest, now: Now) -> Option<String> {
-    let claims = Object::parse_str(verified.token.payload_text()).ok()?;
+fn shown_begin(verified: &SentRequest, now: Now) -> Option<String> {
+    let payload = verified.payload()?;
+    let claims = Object::parse_str(&payload).ok()?;
     let begin = claims.get("nbf").map(shown)?;
     Some(claimed_time(&begin, now.wall))
 }
 
 /// Who calls, and which evidence of a tenant is missing.
-pub(super) fn note_identity(record: &mut Record, verified: &VerifiedRequest) {
+pub(super) fn note_identity(record: &mut Record, verified: &SentRequest) {
     let scope: Vec<&str> = verified
         .token
         .scope()

@@ -12,7 +12,8 @@ use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 use crate::model::ids::MAX_FOREIGN_ID_BYTES;
-use crate::model::shared_str::SharedStr;
+use crate::model::shared_str::{Arena, SharedStr};
+use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::json::claim_error::{ClaimName as _, no_text, wrong_type};
 use crate::verify::json::claims_reader::{is_blank, too_long, value_at};
 use crate::verify::json::object::{Object, Value};
@@ -27,8 +28,7 @@ const EARLIER: &str = "act";
 /// It has a [`subject`](Self::subject), a [`client_id`](Self::client_id) or both, each 1 to 1024 bytes.
 /// Other members of the claim are not read here; [`Claims`](crate::extract::Claims) reads them.
 ///
-/// The issuer of the token vouches for all of it. `Clone` shares the token's payload and keeps it in
-/// memory. `Debug` shows no id.
+/// The issuer of the token vouches for all of it. `Clone` shares the texts that are kept of the token. `Debug` shows no id.
 ///
 /// ```
 /// use portcullis::AccessToken;
@@ -150,14 +150,26 @@ impl Actor {
         linked.ok_or_else(|| TokenFault::Claims.into())
     }
 
-    /// Its memory in bytes beside the payload, its own among them.
-    pub(in crate::verify) fn bytes(&self, payload: &Arc<str>) -> usize {
+    /// Its memory in bytes beside the arena, its own among them.
+    pub(in crate::verify) fn bytes(&self, arena: &Arc<Arena>) -> usize {
         let one = |actor: &Self| {
             let texts = [&actor.foreign_issuer, &actor.subject, &actor.client_id];
             let texts = texts.into_iter().flatten();
-            size_of::<Self>() + texts.map(|text| text.bytes_beside(payload)).sum::<usize>()
+            size_of::<Self>() + texts.map(|text| text.bytes_beside(arena)).sum::<usize>()
         };
         one(self) + self.earlier().map(one).sum::<usize>()
+    }
+}
+
+impl HasTexts for Actor {
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
+        let mut next = Some(self);
+        while let Some(actor) = next {
+            actor.foreign_issuer.visit_texts(visit);
+            actor.subject.visit_texts(visit);
+            actor.client_id.visit_texts(visit);
+            next = actor.earlier.as_deref_mut();
+        }
     }
 }
 

@@ -13,17 +13,17 @@ use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::audience::check_audience;
 use crate::verify::claims::access_token::client::{check_client, client_id};
 use crate::verify::claims::access_token::confirmation::Confirmation;
-use crate::verify::claims::access_token::permissions::scope;
+use crate::verify::claims::access_token::permissions::{append_scope, scope};
 use crate::verify::claims::access_token::required_values::{
     check_required_claims, check_required_headers,
 };
 use crate::verify::claims::access_token::revocation_ids::RevocationIds;
-use crate::verify::claims::access_token::token::subject;
 use crate::verify::claims::actor::Actor;
 use crate::verify::claims::spiffe_id::check_svid;
 use crate::verify::claims::token_type::{
     check_cognito, check_not_for_the_client, check_rfc9068, check_type,
 };
+use crate::verify::claims::verified_token::check::subject;
 use crate::verify::jose::jws::Unverified;
 use crate::verify::jose::signature::Signed;
 use crate::verify::json::claim_error::{ClaimName as _, listed};
@@ -194,7 +194,9 @@ fn inspect_claims(claims: &Object<'_>, rules: &IssuerPolicy) -> Vec<InspectedCla
         .about(rules.subject_claim.shown(), at(&rules.subject_claim))
         .by_setting("subject_claim");
     inspected.push(subject);
-    let outcome = scope(claims, rules, SharedStr::new).map(drop);
+    let mut text = String::new();
+    let joined = append_scope(claims, rules, &mut text).map(|_| SharedStr::new(&text));
+    let outcome = scope(claims, rules, joined, SharedStr::new).map(drop);
     let scope = InspectedClaims::new(Check::Scope, outcome)
         .about(rules.scope_claim.shown(), at(&rules.scope_claim))
         .by_setting("scope_claim");

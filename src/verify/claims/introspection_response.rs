@@ -210,7 +210,7 @@ pub(crate) fn signed_answer(
     if !stated.is_some_and(|typ| is_typed(&typ)) {
         return Err(SignatureProblem::Type);
     }
-    let claims = &signed.claims();
+    let claims = signed.claims();
     let by = claims.get("iss").and_then(Value::as_text);
     if by.as_deref() != Some(expected.issuer) {
         return Err(SignatureProblem::Issuer);

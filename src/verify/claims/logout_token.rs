@@ -77,7 +77,7 @@ impl LogoutToken {
         rules: &IssuerPolicy,
         now: UnixTime,
     ) -> Result<Self, LogoutFault> {
-        let claims = &signed.claims();
+        let claims = signed.claims();
         check_type(signed.header())?;
         check_audience(claims, rules)?;
         let issued_at = check_times(claims, rules, now)?;

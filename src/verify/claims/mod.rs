@@ -7,6 +7,7 @@ pub(crate) mod custom;
 pub(crate) mod spiffe_id;
 pub(crate) mod actor;
 pub(crate) mod access_token;
+pub(crate) mod verified_token;
 pub(crate) mod inspection;
 pub(crate) mod revocation_rule;
 #[cfg(feature = "axum")]

@@ -9,14 +9,14 @@
 
 use crate::model::ids::{ClientId, SubjectId};
 use crate::model::revocation::{Revocation, RevocationKind};
-use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::actor::Actor;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// Whether `revocation` concerns `token`, which `policy` has accepted.
 pub(crate) fn concerns(
     revocation: &Revocation,
-    token: &AccessToken,
+    token: &VerifiedToken,
     policy: &IssuerPolicy,
 ) -> bool {
     if revocation.issuer() != &*policy.realm {
@@ -49,13 +49,13 @@ pub(crate) fn concerns(
 }
 
 /// The subjects that a token names: the configured one, and its `sub`.
-pub(crate) fn subjects(token: &AccessToken) -> [Option<&str>; 2] {
+pub(crate) fn subjects(token: &VerifiedToken) -> [Option<&str>; 2] {
     let configured = token.subject().map(SubjectId::as_str);
     [configured, token.plain_subject()]
 }
 
 /// The names of the outermost actor: `sub` and `client_id`. Those of earlier actors decide nothing.
-pub(crate) fn actors(token: &AccessToken) -> [Option<&str>; 2] {
+pub(crate) fn actors(token: &VerifiedToken) -> [Option<&str>; 2] {
     let actor = token.actor();
     [
         actor.and_then(Actor::subject),

@@ -75,7 +75,7 @@ impl UserClaims {
         if !typ.is_none_or(|typ| typ.is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"))) {
             return Err(NotUserInfo::Type);
         }
-        let claims = &signed.claims();
+        let claims = signed.claims();
         let end = time.check(claims).map_err(NotUserInfo::Date)?;
         // Core s5.3.2: the issuer, and the client's id. They are optional there, and not here.
         let issuer = required_text(claims, "iss").map_err(|_| NotUserInfo::Issuer)?;
@@ -86,7 +86,7 @@ impl UserClaims {
             audience: audience.into_iter().map(Into::into).collect(),
             end,
         };
-        Self::of(claims, signed.payload_text(), Some(seal))
+        Self::of(claims, &Arc::from(claims.text()), Some(seal))
     }
 
     fn of(
@@ -149,15 +149,16 @@ impl UserClaims {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.custom.read(&self.text)
+        self.custom.read(|| Ok(Cow::Borrowed(&*self.text)))
     }
 }
 
 /// The token's `sub`, even where another claim is the subject; the subject where it has no `sub`.
 pub(crate) fn openid_subject(token: &AccessToken) -> Option<Cow<'_, str>> {
-    let stated = Object::parse_str(token.payload_text()).ok()?;
+    let payload = token.verified().payload(token.sent()).ok()?;
+    let stated = Object::parse_str(&payload).ok()?;
     match stated.without_empty_members().get("sub") {
-        Some(value) => value.as_text(),
+        Some(value) => value.as_text().map(|text| text.into_owned().into()),
         None => token.subject().map(|subject| subject.as_str().into()),
     }
 }

@@ -74,7 +74,7 @@ impl WorkspaceAccess {
     /// Compares the tenant of a user or a client with the place that the request addresses.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn enter(
-        token: &AccessToken,
+        token: AccessToken,
         caller: &Identity,
         place: &RequestedPlace,
     ) -> Result<Self, RejectionKind> {
@@ -92,7 +92,7 @@ impl WorkspaceAccess {
             account,
             workspace,
             caller: caller.clone(),
-            token: token.clone(),
+            token,
         })
     }
 }
@@ -101,7 +101,7 @@ impl WorkspaceAccess {
     /// Lets a member into a workspace of this account, with this role.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn join(
-        token: &AccessToken,
+        token: AccessToken,
         member: &Member,
         place: &RequestedPlace,
         workspace: WorkspaceId,
@@ -117,7 +117,7 @@ impl WorkspaceAccess {
             account,
             workspace,
             caller: member.user_of(tenant.account, tenant.workspace, role),
-            token: token.clone(),
+            token,
         })
     }
 }
@@ -169,7 +169,7 @@ impl<'r> PrincipalVisit<'r> {
     pub(crate) fn owned_by(
         self,
         owner: AccountId,
-        token: &AccessToken,
+        token: AccessToken,
     ) -> Result<WorkspaceAccess, RejectionKind> {
         let is_addressed = self
             .place
@@ -183,7 +183,7 @@ impl<'r> PrincipalVisit<'r> {
             account: Some(owner),
             workspace: self.workspace,
             caller: Identity::Principal(self.principal.clone()),
-            token: token.clone(),
+            token,
         })
     }
 }

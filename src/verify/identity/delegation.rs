@@ -12,7 +12,7 @@ use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::ids::{UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::identity::access::WorkspaceAccess;
 use crate::verify::identity::kinds::{Client, Identity};
 use crate::verify::policy::delegation_rule::DelegationRule;
@@ -65,7 +65,7 @@ impl UncheckedDelegation {
     pub(crate) fn claim(
         caller: &Identity,
         rule: &DelegationRule,
-        (token, context): (&AccessToken, Option<&str>),
+        (token, context): (&VerifiedToken, Option<&str>),
         headers: &HeaderMap,
     ) -> Result<ClaimedUser, Rejection> {
         let client = match caller {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::model::claim_path::ClaimPath;
 use crate::model::ids::{AccountId, ClientId, SubjectId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::identity::kinds::Tenant;
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::{NameForms, whole_number};
@@ -41,7 +41,7 @@ pub(super) struct Evidence<'r> {
 
 impl<'r> Evidence<'r> {
     pub(in crate::verify) fn read(
-        token: &AccessToken,
+        token: &VerifiedToken,
         claims: &Object<'_>,
         rules: &'r TenantClaims,
         issuer: &IssuerPolicy,
@@ -61,8 +61,8 @@ impl<'r> Evidence<'r> {
                 let found = the_one_group(claims, path, &issuer.name_forms, |group| {
                     pattern.find(group).map(|found| {
                         (
-                            found.account.map(SharedStr::new),
-                            SharedStr::new(found.workspace),
+                            found.account.map(|account| token.share(account)),
+                            token.share(found.workspace),
                         )
                     })
                 })?;
@@ -90,7 +90,7 @@ impl<'r> Evidence<'r> {
     }
 
     /// Whether any evidence speaks of a machine. One piece excludes a user and a principal.
-    pub(super) fn has_machine_evidence(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
+    pub(super) fn has_machine_evidence(&self, token: &VerifiedToken, rules: &TenantClaims) -> bool {
         token.is_machine() || self.is_marked(rules)
     }
 
@@ -105,7 +105,11 @@ impl<'r> Evidence<'r> {
     }
 
     /// Whether all evidence speaks of a machine.
-    pub(in crate::verify) fn is_machine(&self, token: &AccessToken, rules: &TenantClaims) -> bool {
+    pub(in crate::verify) fn is_machine(
+        &self,
+        token: &VerifiedToken,
+        rules: &TenantClaims,
+    ) -> bool {
         let claimed = match (&rules.machine, &self.machine, self.mapped) {
             (None, _, _) | (Some(_), None, Some(_)) => true,
             (Some(_), None, None) => false,
@@ -130,7 +134,7 @@ impl<'r> Evidence<'r> {
     /// The ids of a user, if nothing speaks of another kind of caller.
     pub(in crate::verify) fn user_ids(
         &self,
-        token: &AccessToken,
+        token: &VerifiedToken,
         tenant: &TenantClaims,
         rules: &IssuerPolicy,
     ) -> Option<(UserId, SubjectId)> {
@@ -142,7 +146,7 @@ impl<'r> Evidence<'r> {
         }
         let subject = token.subject()?;
         let user = match (&tenant.user, &self.user) {
-            (None, _) => SharedStr::within(token.payload_text(), subject.as_str()),
+            (None, _) => token.share(subject.as_str()),
             (Some(_), stated) => stated.as_ref()?.clone(),
         };
         Some((UserId::of(&rules.realm, user).ok()?, subject.clone()))
@@ -224,7 +228,7 @@ fn within_limit(tenant: Tenant, rules: &TenantClaims) -> Option<Tenant> {
 }
 
 fn text_at(
-    token: &AccessToken,
+    token: &VerifiedToken,
     claims: &Object<'_>,
     path: &ClaimPath,
     rules: &TenantClaims,
@@ -232,9 +236,7 @@ fn text_at(
     match claims.at_path(path.members()) {
         Ok(None) => Ok(None),
         Ok(Some(value)) => match id_text(value, rules) {
-            Some(text) if !text.is_empty() => {
-                Ok(Some(SharedStr::within(token.payload_text(), &text)))
-            }
+            Some(text) if !text.is_empty() => Ok(Some(token.share(&text))),
             _ => Err(InvalidEvidence),
         },
         Err(_) => Err(InvalidEvidence),

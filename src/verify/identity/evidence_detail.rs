@@ -3,7 +3,7 @@
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::shared_str::SharedStr;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::identity::evidence::id_text;
 use crate::verify::identity::member::{MAX_LISTED_WORKSPACES, workspaces_listed};
 use crate::verify::json::claim_error::ClaimName as _;
@@ -41,7 +41,7 @@ fn text_claims(tenant: &TenantClaims) -> impl Iterator<Item = (&ClaimPath, &'sta
 
 /// The first claim that is present and is not a string, or is empty.
 pub(super) fn invalid_claim(
-    token: &AccessToken,
+    token: &VerifiedToken,
     claims: &Object<'_>,
     tenant: &TenantClaims,
     forms: &NameForms,

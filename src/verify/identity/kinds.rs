@@ -16,7 +16,7 @@ use crate::model::shared_str::SharedStr;
 ///
 /// An identity is not yet permission: see [`WorkspaceAccess`](crate::WorkspaceAccess).
 ///
-/// `Clone` is cheap: it shares the token's payload and keeps it in memory. `Debug` shows the kind and
+/// `Clone` is cheap: it shares the texts that are kept of the token. `Debug` shows the kind and
 /// the shape, and no id.
 #[doc(alias("user", "caller", "principal", "m2m"))]
 #[derive(Clone, Debug, PartialEq, Eq)]

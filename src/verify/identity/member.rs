@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::model::error::rejection::RejectionKind;
 use crate::model::ids::{AccountId, SubjectId, UserId, WorkspaceId};
-use crate::model::shared_str::SharedStr;
-use crate::verify::claims::access_token::AccessToken;
+use crate::model::shared_str::{Arena, SharedStr};
+use crate::verify::claims::verified_token::VerifiedToken;
+use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::identity::evidence::{Evidence, InvalidEvidence, id_text};
 use crate::verify::identity::kinds::{Identity, Tenant, WorkspaceUser};
 use crate::verify::json::object::{Object, Value};
@@ -113,21 +114,30 @@ impl Member {
     }
 
     /// The memory that it takes.
-    pub(in crate::verify) fn bytes(&self, payload: &Arc<str>) -> usize {
-        let listed = self.listed.iter().map(|id| id.bytes_beside(payload));
+    pub(in crate::verify) fn bytes(&self, arena: &Arc<Arena>) -> usize {
+        let listed = self.listed.iter().map(|id| id.bytes_beside(arena));
         size_of::<Self>()
             + size_of_val(&*self.listed)
             + listed.sum::<usize>()
-            + self.user.bytes_beside(payload)
-            + self.subject.bytes_beside(payload)
-            + self
-                .account
-                .as_ref()
-                .map_or(0, |id| id.bytes_beside(payload))
+            + self.user.bytes_beside(arena)
+            + self.subject.bytes_beside(arena)
+            + self.account.as_ref().map_or(0, |id| id.bytes_beside(arena))
             + self
                 .admin_role
                 .as_ref()
-                .map_or(0, |role| role.bytes_beside(payload))
+                .map_or(0, |role| role.bytes_beside(arena))
+    }
+}
+
+impl HasTexts for Member {
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
+        visit(self.user.text_mut());
+        visit(self.subject.text_mut());
+        if let Some(account) = &mut self.account {
+            visit(account.text_mut());
+        }
+        self.admin_role.visit_texts(visit);
+        self.listed.iter_mut().for_each(|id| visit(id.text_mut()));
     }
 }
 
@@ -137,7 +147,7 @@ impl Member {
 ///
 /// The claim that lists workspaces is no list of at most 1,024 ids.
 pub(super) fn member(
-    token: &AccessToken,
+    token: &VerifiedToken,
     claims: &Object<'_>,
     evidence: &Evidence<'_>,
     tenant: &TenantClaims,
@@ -174,7 +184,7 @@ pub(super) fn member(
 
 /// The workspaces that the claim lists; none where it is absent.
 pub(super) fn workspaces_listed(
-    token: &AccessToken,
+    token: &VerifiedToken,
     claims: &Object<'_>,
     tenant: &TenantClaims,
 ) -> Result<Box<[WorkspaceId]>, InvalidEvidence> {
@@ -192,7 +202,7 @@ pub(super) fn workspaces_listed(
             return Err(InvalidEvidence);
         }
         let text = id_text(one, tenant).ok_or(InvalidEvidence)?;
-        let text = SharedStr::within(token.payload_text(), &text);
+        let text = token.share(&text);
         listed.push(WorkspaceId::of(text).map_err(|_| InvalidEvidence)?);
     }
     Ok(listed.into_boxed_slice())
@@ -200,7 +210,7 @@ pub(super) fn workspaces_listed(
 
 /// The first role that makes an administrator.
 fn admin_role(
-    token: &AccessToken,
+    token: &VerifiedToken,
     evidence: &Evidence<'_>,
     tenant: &TenantClaims,
 ) -> Option<SharedStr> {
@@ -210,5 +220,5 @@ fn admin_role(
     }
     let mut roles = token.roles();
     let role = roles.find(|role| tenant.is_admin_role(role))?;
-    Some(SharedStr::within(token.payload_text(), role))
+    Some(token.share(role))
 }

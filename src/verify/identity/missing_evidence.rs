@@ -8,7 +8,7 @@ use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at};
 use crate::verify::identity::evidence_detail::{
     about, about_name, found, invalid_claim, unfit, unstated, workspace_claim, workspace_setting,
@@ -18,11 +18,13 @@ use crate::verify::json::object::{Object, Value};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 use crate::verify::policy::tenant_claims::TenantClaims;
 use crate::verify::policy::tenant_rules::{AccountRule, ReachRule};
+use crate::verify::request::sent_token::SentToken;
 
 /// Why the caller reaches no tenant. `None` where the rules give it one.
 #[cold]
 pub(crate) fn missing_evidence(
-    token: &AccessToken,
+    token: &VerifiedToken,
+    sent: &SentToken,
     rules: &IssuerPolicy,
 ) -> Option<RejectionDetail> {
     let Some(tenant) = &rules.tenant else {
@@ -32,7 +34,8 @@ pub(crate) fn missing_evidence(
                 .with_setting("tenant_claims"),
         );
     };
-    let claims = Object::parse_str(token.payload_text()).ok()?;
+    let payload = token.payload(sent).ok()?;
+    let claims = Object::parse_str(&payload).ok()?;
     if let Some(odd) = invalid_claim(token, &claims, tenant, &rules.name_forms) {
         return Some(odd);
     }
@@ -62,12 +65,16 @@ pub(crate) fn missing_evidence(
 /// Why the claim of roles or groups has no names: it is absent, empty, or of another form.
 #[cold]
 pub(crate) fn unread_names(
-    token: &AccessToken,
+    token: &VerifiedToken,
+    sent: &SentToken,
     rules: &IssuerPolicy,
     (path, setting): (&ClaimPath, &'static str),
 ) -> RejectionDetail {
     let missing = || about(path, setting, Problem::Missing);
-    let Ok(claims) = Object::parse_str(token.payload_text()) else {
+    let Ok(payload) = token.payload(sent) else {
+        return missing();
+    };
+    let Ok(claims) = Object::parse_str(&payload) else {
         return missing();
     };
     let value = claims.at_path(path.members());
@@ -89,7 +96,7 @@ pub(crate) fn unread_names(
 
 /// A token whose evidence could be read.
 struct EvidenceCase<'t> {
-    token: &'t AccessToken,
+    token: &'t VerifiedToken,
     claims: &'t Object<'t>,
     tenant: &'t TenantClaims,
     rules: &'t IssuerPolicy,

@@ -4,6 +4,7 @@ pub(crate) mod kinds;
 pub(crate) mod evidence;
 pub(crate) mod member;
 pub(crate) mod resolve;
+pub(crate) mod reading;
 pub(crate) mod memory_footprint;
 pub(crate) mod evidence_detail;
 pub(crate) mod missing_evidence;

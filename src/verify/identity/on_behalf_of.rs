@@ -26,7 +26,7 @@ use crate::verify::identity::kinds::Identity;
 /// request is refused with 403. It grants no tenant by itself: take
 /// [`WorkspaceAccess`](crate::WorkspaceAccess), or [`delegation`](Self::delegation), for that.
 ///
-/// `Clone` shares the token's payload. `Debug` shows no id.
+/// `Clone` shares what is kept of the token. `Debug` shows no id.
 #[doc(alias("delegation", "act", "agent", "x_user_id", "impersonation"))]
 #[derive(Clone, Debug)]
 #[must_use]
@@ -71,10 +71,10 @@ impl Acting {
 impl OnBehalfOf {
     /// The picture of a token without a header field that counts.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
-    pub(crate) fn of_token(token: &AccessToken, identity: &Identity) -> Self {
+    pub(crate) fn of_token(token: AccessToken, identity: &Identity) -> Self {
         Self {
             identity: identity.clone(),
-            token: token.clone(),
+            token,
             delegation: None,
         }
     }
@@ -82,7 +82,7 @@ impl OnBehalfOf {
     /// The picture of a client that acts for the user of its header field.
     #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn of_delegation(
-        token: &AccessToken,
+        token: AccessToken,
         identity: &Identity,
         delegation: Delegation,
     ) -> Self {
@@ -98,7 +98,7 @@ impl OnBehalfOf {
         let is_clients = match &self.identity {
             Identity::Client(_) => true,
             Identity::User(_) | Identity::Principal(_) => false,
-            Identity::Subject(_) => self.token.is_machine(),
+            Identity::Subject(_) => self.token.verified().is_machine(),
         };
         match (&self.delegation, self.token.actor(), is_clients) {
             (Some(_), _, _) => Acting::ClientForUser,

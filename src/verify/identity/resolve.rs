@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::model::ids::PrincipalId;
 use crate::model::reach::Reach;
 use crate::model::shared_str::SharedStr;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::identity::evidence::{Evidence, accounts_at, id_text};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};
 use crate::verify::identity::member::{Member, member};
@@ -31,7 +31,7 @@ pub(crate) struct Identified {
 
 /// Reads the evidence in a verified token.
 pub(crate) fn identify(
-    token: &AccessToken,
+    token: &VerifiedToken,
     claims: &Object<'_>,
     rules: &IssuerPolicy,
 ) -> Identified {
@@ -47,7 +47,7 @@ pub(crate) fn identify(
     let stated = tenant.context.as_ref().and_then(|rule| {
         let value = claims.at_path(rule.claim.members()).ok().flatten()?;
         let text = id_text(value, tenant)?;
-        Some(SharedStr::within(token.payload_text(), &text))
+        Some(token.share(&text))
     });
     let stated = match &tenant.contexts_meant {
         ContextsMeant::One(context) => Some(context.clone()),
@@ -87,7 +87,7 @@ pub(crate) fn identify(
     }
 }
 
-fn without_rules(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
+fn without_rules(token: &VerifiedToken, rules: &IssuerPolicy) -> Identity {
     match token.client_id() {
         Some(client) if token.is_machine() => Identity::Client(Client {
             id: client.clone(),
@@ -97,7 +97,7 @@ fn without_rules(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
     }
 }
 
-fn subject(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
+fn subject(token: &VerifiedToken, rules: &IssuerPolicy) -> Identity {
     Identity::Subject(Subject {
         issuer: Arc::clone(&rules.realm),
         id: token.subject().cloned(),
@@ -107,7 +107,7 @@ fn subject(token: &AccessToken, rules: &IssuerPolicy) -> Identity {
 
 /// A principal: all of the evidence, no contradiction; see [`TenantClaims`], rule 3.
 fn principal(
-    token: &AccessToken,
+    token: &VerifiedToken,
     claims: &Object<'_>,
     evidence: &Evidence<'_>,
     tenant: &TenantClaims,
@@ -146,7 +146,11 @@ fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
 }
 
 /// A client; see [`TenantClaims`], rule 2.
-fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) -> Option<Identity> {
+fn client(
+    token: &VerifiedToken,
+    evidence: &Evidence<'_>,
+    rules: &TenantClaims,
+) -> Option<Identity> {
     let contradicted = (evidence.user.is_some() && !rules.machine_claim_suffices)
         || evidence.principal.is_some()
         || evidence.in_groups
@@ -166,7 +170,7 @@ fn client(token: &AccessToken, evidence: &Evidence<'_>, rules: &TenantClaims) ->
 
 /// A user; see [`TenantClaims`], rule 1.
 fn user(
-    token: &AccessToken,
+    token: &VerifiedToken,
     evidence: &Evidence<'_>,
     tenant: &TenantClaims,
     rules: &IssuerPolicy,

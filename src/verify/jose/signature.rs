@@ -8,10 +8,7 @@
 //! 3. A bad signature under the key that `kid` names is final. Where the set does not have that key,
 //!    it may be outdated: the caller may fetch it again.
 
-use std::sync::Arc;
-
 use crate::model::error::rejection::TokenFault;
-use crate::model::shared_str::SharedStr;
 use crate::verify::jose::jwk_set::{KeyPlace, KeySet, Selection, select};
 use crate::verify::jose::jws::Unverified;
 use crate::verify::json::object::Object;
@@ -19,8 +16,6 @@ use crate::verify::json::object::Object;
 /// A token with a verified signature. Its claims are not checked yet.
 pub(crate) struct Signed<'c> {
     token: Unverified<'c>,
-    /// A copy that outlives the request.
-    payload: Arc<str>,
     /// The place of the key that verified it.
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     place: KeyPlace,
@@ -50,7 +45,6 @@ impl<'c> Signed<'c> {
     ) -> Result<Self, (KeyProblem, Unverified<'c>)> {
         match Self::check(&unverified, sets) {
             Ok((place, is_named)) => Ok(Self {
-                payload: unverified.payload().text().into(),
                 token: unverified,
                 place,
                 is_named,
@@ -110,18 +104,12 @@ impl<'c> Signed<'c> {
         self.token.header()
     }
 
-    /// The claims, in the copy of the payload.
-    pub(crate) fn claims(&self) -> Object<'_> {
-        self.token.payload().within(&self.payload)
+    pub(crate) const fn claims(&self) -> &Object<'c> {
+        self.token.payload()
     }
 
-    /// The `iss` by which the policy was found, as a piece of the payload.
-    pub(in crate::verify) fn issuer(&self) -> SharedStr {
-        let issuer = self.token.claimed_issuer().unwrap_or_default();
-        SharedStr::within_copy(&self.payload, self.token.payload().text(), issuer)
-    }
-
-    pub(in crate::verify) const fn payload_text(&self) -> &Arc<str> {
-        &self.payload
+    /// The `iss` by which the policy was found.
+    pub(in crate::verify) fn issuer(&self) -> &str {
+        self.token.claimed_issuer().unwrap_or_default()
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod unescape;
 pub(crate) mod members;
 pub(crate) mod scanner;
 pub(crate) mod object;
+pub(crate) mod skim;
 pub(crate) mod claim_error;
 pub(crate) mod claims_reader;
+pub(crate) mod name_list;
 pub(crate) mod role_names;

@@ -17,6 +17,7 @@ pub(crate) use crate::verify::json::scanner::JsonFault;
 #[cfg(feature = "mcp")]
 use crate::verify::json::scanner::scan_with_inner;
 use crate::verify::json::scanner::{Scanner, scan};
+use crate::verify::json::skim::{Found, follow};
 use crate::verify::json::unescape::unescape;
 
 /// The members of an object, in order.
@@ -177,11 +178,13 @@ impl<'a> Object<'a> {
             (found, []) => Ok(found),
             (None, _) => Ok(None),
             (Some(Value::Object(text)), _) => {
-                let inner = Self::parse_str(text)?;
-                if self.members.get().skips_empty {
-                    return inner.without_empty_members().at_path(rest);
+                let counts =
+                    |value: Value<'_>| !(self.members.get().skips_empty && value.is_empty());
+                match follow(text, rest) {
+                    Found::Value(value) if counts(value) => Ok(Some(value)),
+                    Found::NoObject(value) if counts(value) => Err(JsonFault::Malformed),
+                    Found::Value(_) | Found::NoObject(_) | Found::Nothing => Ok(None),
                 }
-                inner.at_path(rest)
             }
             (Some(_), _) => Err(JsonFault::Malformed),
         }
@@ -271,6 +274,20 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Quoted<'a> {
+    pub(super) const fn new(raw: &'a str, escaped: bool) -> Self {
+        Self { raw, escaped }
+    }
+
+    /// Whether it means exactly this text.
+    #[inline]
+    pub(super) fn is(self, text: &str) -> bool {
+        if self.escaped {
+            unescape(self.raw) == text
+        } else {
+            self.raw == text
+        }
+    }
+
     /// The text between the quotes, escapes unresolved.
     #[cfg(feature = "mcp")]
     pub(in crate::verify) const fn raw(self) -> &'a str {
@@ -299,17 +316,13 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Value<'a>> {
         let mut scanner = Scanner::new(self.text, self.at, &mut self.buffer);
-        scanner.blanks();
-        if scanner.peek() == Some(b',') {
-            scanner.at += 1;
-            scanner.blanks();
-        }
+        scanner.skim_comma();
         if scanner.peek() == Some(b']') {
             return None;
         }
-        let found = scanner.value(0).ok()?;
+        let found = scanner.skim()?;
         self.at = scanner.at;
-        Some(Value::at(self.text, found))
+        Some(found)
     }
 }
 

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use crate::verify::json::claims_reader::strings;
-use crate::verify::json::object::{Object, Value};
+use crate::verify::json::object::Value;
+use crate::verify::json::skim::{Members, found_in};
 
 /// The forms that are read beside an array of strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,31 +24,34 @@ pub(crate) struct NameForms {
 
 impl NameForms {
     /// The names that stand there; `None` where something else does.
-    #[inline]
     pub(in crate::verify) fn read<'c>(&self, value: Value<'c>) -> Option<Vec<Cow<'c, str>>> {
-        match value {
-            Value::Array(_) => strings(value).or_else(|| self.read_otherwise(value)),
-            other => self.read_otherwise(other),
-        }
+        let mut names = Vec::new();
+        self.each(value, |name| names.push(name))?;
+        Some(names)
     }
 
-    #[cold]
-    fn read_otherwise<'c>(&self, value: Value<'c>) -> Option<Vec<Cow<'c, str>>> {
+    /// Gives each of the names to `take`; `None` where something else stands there, and then what was
+    /// given does not count.
+    #[inline]
+    pub(in crate::verify) fn each<'c>(
+        &self,
+        value: Value<'c>,
+        mut take: impl FnMut(Cow<'c, str>),
+    ) -> Option<()> {
         match value {
-            Value::String(_) | Value::Number(_) if self.lone => Some(vec![self.name(value)?]),
-            Value::Array(_) => value.elements()?.map(|one| self.element(one)).collect(),
-            Value::Object(text) if self.members => {
-                let object = Object::parse_str(text).ok()?;
-                let members = object.members();
-                Some(
-                    members
-                        .filter(|(_, value)| counts_as_true(*value))
-                        .map(|(name, _)| name)
-                        .collect(),
-                )
+            Value::Array(_) => {
+                for element in value.elements()? {
+                    take(self.element(element)?);
+                }
             }
-            _ => None,
+            Value::String(_) | Value::Number(_) if self.lone => take(self.name(value)?),
+            Value::Object(text) if self.members => {
+                let members = Members::of(text).filter(|(_, value)| counts_as_true(*value));
+                members.for_each(|(name, _)| take(name.text()));
+            }
+            _ => return None,
         }
+        Some(())
     }
 
     fn name<'c>(&self, value: Value<'c>) -> Option<Cow<'c, str>> {
@@ -61,9 +64,7 @@ impl NameForms {
 
     fn element<'c>(&self, value: Value<'c>) -> Option<Cow<'c, str>> {
         match (value, &self.named_by) {
-            (Value::Object(text), Some(member)) => {
-                self.name(Object::parse_str(text).ok()?.get(member)?)
-            }
+            (Value::Object(text), Some(member)) => self.name(found_in(text, member)?),
             _ => self.name(value),
         }
     }
@@ -93,9 +94,7 @@ fn counts_as_true(value: Value<'_>) -> bool {
         Value::Number(text) => text.parse::<f64>().is_ok_and(|number| number != 0.0),
         Value::String(quoted) => !quoted.text().is_empty(),
         Value::Array(_) => value.elements().is_some_and(|mut all| all.next().is_some()),
-        Value::Object(text) => {
-            Object::parse_str(text).is_ok_and(|object| object.members().next().is_some())
-        }
+        Value::Object(text) => Members::of(text).next().is_some(),
     }
 }
 
@@ -110,6 +109,7 @@ pub(in crate::verify) fn whole_number(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::json::object::Object;
 
     fn read(forms: &NameForms, value: &str) -> Option<Vec<String>> {
         let text = format!("{{\"r\":{value}}}");

@@ -78,7 +78,11 @@ impl<'a, 'm> Scanner<'a, 'm> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn rest(&self) -> &'a [u8] {
+    pub(super) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
@@ -261,7 +265,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
     /// The span between the quotes, and whether it has escapes.
     #[allow(clippy::inline_always)] // most of the work; a third faster when inlined
     #[inline(always)]
-    fn string(&mut self) -> Result<(Span, bool), JsonFault> {
+    pub(super) fn string(&mut self) -> Result<(Span, bool), JsonFault> {
         self.expect(b'"')?;
         let from = self.at;
         let mut escaped = false;

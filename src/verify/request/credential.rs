@@ -9,10 +9,12 @@
 //!    they are a `b64token` is checked on the way to `Unverified`.
 //! 5. Other sources hold the token alone, without a scheme.
 
+use http::HeaderValue;
 use http::header::{AUTHORIZATION, HeaderMap};
 
 use crate::model::error::rejection::{RejectionKind, RequestFault};
 use crate::verify::request::request_parts::RequestParts;
+use crate::verify::request::sent_token::SentToken;
 use crate::verify::request::token_sources::{SentCredentials, TokenSources, is_tchar};
 
 const SCHEME: &[u8] = b"Bearer";
@@ -27,6 +29,8 @@ pub(crate) struct Credential<'r> {
     token: &'r [u8],
     /// `None` for a token from a source that has no scheme.
     scheme: Option<AuthScheme>,
+    /// The field that holds it; `None` for a token that came without a request.
+    field: Option<&'r HeaderValue>,
 }
 
 /// The scheme under which a token was sent.
@@ -38,31 +42,41 @@ pub(crate) enum AuthScheme {
     Dpop,
 }
 
-/// A copy of a credential, for a decision that outlives the request.
+/// A credential for a decision that outlives the request.
 #[cfg(feature = "jwks")]
 pub(crate) struct OwnedCredential {
-    token: Box<[u8]>,
+    token: SentToken,
     scheme: Option<AuthScheme>,
 }
 
 #[cfg(feature = "jwks")]
 impl OwnedCredential {
-    pub(crate) const fn borrow(&self) -> Credential<'_> {
+    pub(crate) fn borrow(&self) -> Credential<'_> {
         Credential {
-            token: &self.token,
+            token: self.token.as_bytes(),
             scheme: self.scheme,
+            field: Some(self.token.field()),
         }
     }
 }
 
 impl<'r> Credential<'r> {
-    /// A copy.
+    /// The same, which outlives the request.
     #[cfg(feature = "jwks")]
     pub(crate) fn into_owned(self) -> OwnedCredential {
         OwnedCredential {
-            token: self.token.into(),
+            token: self.to_sent(),
             scheme: self.scheme,
         }
+    }
+
+    /// The token, which outlives the request.
+    pub(crate) fn to_sent(self) -> SentToken {
+        SentToken::of(self)
+    }
+
+    pub(super) const fn field(self) -> Option<&'r HeaderValue> {
+        self.field
     }
 
     /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything
@@ -78,13 +92,19 @@ impl<'r> Credential<'r> {
         match (field, elsewhere) {
             // Most requests.
             (Some(field), SentCredentials::Nothing) if !is_repeated => {
-                Self::read(field.as_bytes()).map(Some)
+                let credential = Self::read(field.as_bytes())?;
+                Ok(Some(credential.within(Some(field))))
             }
             // RFC 6750 s2: one method, one token. RFC 9110 s5.3: this field is no list.
             (Some(_), _) | (None, SentCredentials::Several) => {
                 Err(RequestFault::SeveralCredentials.into())
             }
-            (None, SentCredentials::Token(token)) => Self::bare(token).map(Some),
+            (None, SentCredentials::Token(token)) => {
+                let credential = Self::bare(token)?;
+                Ok(Some(
+                    credential.within(field_around(request.headers, token)),
+                ))
+            }
             (None, SentCredentials::Discounted) => Err(RejectionKind::MissingToken),
             (None, SentCredentials::Nothing) => Ok(None),
         }
@@ -98,7 +118,12 @@ impl<'r> Credential<'r> {
         Ok(Self {
             token,
             scheme: None,
+            field: None,
         })
+    }
+
+    const fn within(self, field: Option<&'r HeaderValue>) -> Self {
+        Self { field, ..self }
     }
 
     fn sent_as(token: &'r [u8], scheme: AuthScheme) -> Result<Self, RejectionKind> {
@@ -205,6 +230,13 @@ fn is_bearer_and_space([b, e, a, r, e2, r2, space]: [u8; 7]) -> bool {
     const LETTERS: u32 = u32::from_ne_bytes([0x20, 0x20, 0x20, 0]);
     (u32::from_ne_bytes([b, e, a, r]) | ALL) == u32::from_ne_bytes(*b"bear")
         && (u32::from_ne_bytes([r, e2, r2, space]) | LETTERS) == u32::from_ne_bytes(*b"rer ")
+}
+
+/// The field in whose bytes this token lies.
+fn field_around<'r>(headers: &'r HeaderMap, token: &[u8]) -> Option<&'r HeaderValue> {
+    let start = token.as_ptr();
+    let mut fields = headers.values();
+    fields.find(|field| field.as_bytes().as_ptr_range().contains(&start))
 }
 
 /// What follows the spaces. RFC 6750 s2.1: 1*SP; no other blank separates.

@@ -4,6 +4,7 @@
 pub(crate) mod request_parts;
 pub(crate) mod token_sources;
 pub(crate) mod credential;
+pub(crate) mod sent_token;
 pub(crate) mod client_certificate;
 mod certificate_pem;
 mod forwarded_client_cert;

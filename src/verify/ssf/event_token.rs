@@ -77,7 +77,7 @@ impl EventToken {
         now: UnixTime,
     ) -> Result<Self, EventTokenFault> {
         check_type(signed.header())?;
-        let claims = &signed.claims();
+        let claims = signed.claims();
         // SSF 1.0 s4.1.2, s4.1.6: present, they are marks of other kinds of tokens.
         for absent in ["sub", "exp"] {
             if claims.get(absent).is_some() {
@@ -94,7 +94,7 @@ impl EventToken {
         }
         let occurred_at = date(claims, "toe", Rounding::Up)?;
         let token = Arc::new(EventTokenClaims {
-            transmitter: signed.issuer().as_str().to_owned(),
+            transmitter: signed.issuer().to_owned(),
             id: id.clone(),
             issued_at,
             transaction: strict_id(claims, "txn")?.map(Cow::into_owned),

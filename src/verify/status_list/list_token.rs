@@ -108,7 +108,7 @@ impl ListToken {
         expected: ExpectedList<'_>,
     ) -> Result<Self, ListFault> {
         check_type(signed.header())?;
-        let claims = &signed.claims();
+        let claims = signed.claims();
         match optional_text(claims, "iss")? {
             Some(issuer) if !rules.is_named(&issuer) => return Err(ListFault::Issuer),
             _ => {}

@@ -12,8 +12,8 @@ use crate::runtime::revocation::check::{RevocationCheck, RevocationCheckError};
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::timed_entry::TimedEntry;
 use crate::runtime::util::sync::Ordering;
-use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::revocation_rule;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 impl RevocationList {
@@ -22,7 +22,7 @@ impl RevocationList {
     pub(crate) fn check(
         &self,
         check: &RevocationCheck,
-        token: &AccessToken,
+        token: &VerifiedToken,
         rules: &IssuerPolicy,
         now: UnixTime,
     ) -> Result<(), RevocationCheckError> {
@@ -94,7 +94,7 @@ impl RevocationList {
     pub(crate) fn names_of(
         &self,
         check: &RevocationCheck,
-        token: &AccessToken,
+        token: &VerifiedToken,
         rules: &IssuerPolicy,
     ) -> ([u64; NAMES], u64) {
         let names = self.hasher.of_token(check, token, rules);

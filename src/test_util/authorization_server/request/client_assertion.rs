@@ -86,7 +86,7 @@ impl<'f> ClientAssertion<'f> {
         let keys = client.key_set().map_err(|_| unverified())?;
         let signed = Signed::verify(token, &[&keys]).map_err(|_| unverified())?;
         let now = server.now();
-        let (id, end) = read_claims(&signed.claims(), server, client, now)
+        let (id, end) = read_claims(signed.claims(), server, client, now)
             .map_err(|problem| OAuthError::invalid_client(format!("the assertion {problem}")))?;
         // RFC 7523 s3 rule 7: used once.
         if server.state().use_assertion(&client.id, id, end, now) {

@@ -6,42 +6,34 @@
 
 use std::time::Duration;
 
-use crate::model::shared_str::SharedStr;
+use crate::model::shared_str::Piece;
 use crate::model::time::UnixTime;
-use crate::verify::json::claims_reader::{strings, value_at};
-use crate::verify::json::object::{Object, Value};
+use crate::verify::claims::access_token::permissions::push_stated;
+use crate::verify::json::claims_reader::{texts, value_at};
+use crate::verify::json::object::Object;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// The values of the `acr` claim: one, or those of an array.
-pub(super) fn acr_values(
+/// Appends the values of the `acr` claim: one, or those of an array.
+pub(in crate::verify) fn append_acr_values(
     claims: &Object<'_>,
     rules: &IssuerPolicy,
-    share: impl Fn(&str) -> SharedStr,
-) -> Vec<SharedStr> {
-    match value_at(claims, &rules.acr_claim) {
-        Ok(Some(Value::String(quoted))) => {
-            let text = quoted.text();
-            if text.is_empty() {
-                Vec::new()
-            } else {
-                vec![share(&text)]
-            }
-        }
-        Ok(Some(array @ Value::Array(_))) => {
-            let values = strings(array).unwrap_or_default();
-            let stated = || values.iter().filter(|value| !value.is_empty());
-            // Exact capacity: the list is cached with the token.
-            let mut list = Vec::with_capacity(stated().count());
-            list.extend(stated().map(|value| share(value)));
-            list
-        }
-        _ => Vec::new(),
+    text: &mut String,
+) -> Piece {
+    let start = text.len();
+    let value = value_at(claims, &rules.acr_claim).ok().flatten();
+    for one in value.and_then(texts).into_iter().flatten() {
+        let Some(one) = one else {
+            text.truncate(start);
+            break;
+        };
+        push_stated(text, &one);
     }
+    Piece::new(start, text.len()).unwrap_or_default()
 }
 
 /// Whether an authentication at this time is no older than `max_age`. One in the future is wrong by
 /// more than the clocks differ, where it lies beyond the leeway, and then states nothing.
-pub(super) fn is_recent(
+pub(in crate::verify) fn is_recent(
     authenticated_at: Option<UnixTime>,
     max_age: Duration,
     now: UnixTime,

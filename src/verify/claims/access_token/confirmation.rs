@@ -84,7 +84,7 @@ impl fmt::Debug for Confirmation {
 /// Checks an introspection response: a token of the type `DPoP` is bound to a key (RFC 9449 s6.2), so
 /// one without a key is refused.
 #[cfg(feature = "jwks")]
-pub(super) fn check_dpop_type(
+pub(in crate::verify) fn check_dpop_type(
     claims: &Object<'_>,
     confirmation: Option<&Confirmation>,
 ) -> Result<(), TokenError> {

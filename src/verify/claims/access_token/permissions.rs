@@ -1,58 +1,86 @@
 //! The permissions of a token: its scope, roles and groups.
 
+use std::borrow::Cow;
+
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::token_error::TokenError;
 use crate::model::scope::Scope;
-use crate::model::shared_str::SharedStr;
+use crate::model::shared_str::{Piece, SharedStr};
 use crate::verify::json::claim_error::wrong_type;
-use crate::verify::json::claims_reader::{strings, value_at};
+use crate::verify::json::claims_reader::{texts, value_at};
+use crate::verify::json::name_list::push_name;
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
-/// The scope, from a string or an array of strings; empty where the claim is absent.
+/// The scope, from a string or an array of strings; empty where the claim is absent. `joined` is what
+/// [`append_scope`] has made of an array.
 pub(in crate::verify) fn scope(
     claims: &Object<'_>,
     rules: &IssuerPolicy,
+    joined: Option<SharedStr>,
     share: impl Fn(&str) -> SharedStr,
 ) -> Result<Scope, TokenError> {
     const EXPECTED: &str = "a string or an array of strings";
     let path = &rules.scope_claim;
     let unfit = |found| wrong_type(path, EXPECTED, found).by_setting("scope_claim");
-    match value_at(claims, path)? {
-        None | Some(Value::Null) => Ok(Scope::default()),
+    match (value_at(claims, path)?, joined) {
+        (None | Some(Value::Null), _) => Ok(Scope::default()),
         // RFC 6749 s3.3
-        Some(Value::String(quoted)) => Ok(Scope::from_claim(share(&quoted.text()))),
-        // Some issuers write a list of tokens. An element with a space is not a token.
-        Some(array @ Value::Array(_)) => {
-            let tokens = strings(array).ok_or_else(|| unfit(array))?;
-            let joined: Vec<&str> = tokens
-                .iter()
-                .map(AsRef::as_ref)
-                .filter(|token| !token.contains(' '))
-                .collect();
-            Ok(Scope::from_claim(SharedStr::new(&joined.join(" "))))
-        }
-        Some(other) => Err(unfit(other)),
+        (Some(Value::String(quoted)), _) => Ok(Scope::from_claim(share(&quoted.text()))),
+        (Some(Value::Array(_)), Some(joined)) => Ok(Scope::from_claim(joined)),
+        (Some(other), _) => Err(unfit(other)),
     }
 }
 
-/// Roles or groups, in the forms that the policy reads. Another form and an empty name grant nothing.
-pub(super) fn list(
+/// Appends the scope as one text, where the claim is an array of strings: some issuers write a list of
+/// tokens. An element with a space is not a token.
+pub(in crate::verify) fn append_scope(
+    claims: &Object<'_>,
+    rules: &IssuerPolicy,
+    text: &mut String,
+) -> Option<Piece> {
+    let array = match claims.at_path(rules.scope_claim.members()) {
+        Ok(Some(array @ Value::Array(_))) => array,
+        _ => return None,
+    };
+    let start = text.len();
+    for token in texts(array)? {
+        let Some(token) = token else {
+            text.truncate(start);
+            return None;
+        };
+        if token.contains(' ') {
+            continue;
+        }
+        if text.len() > start {
+            text.push(' ');
+        }
+        text.push_str(&token);
+    }
+    Piece::new(start, text.len())
+}
+
+/// Appends roles or groups, in the forms that the policy reads. Another form and an empty name grant
+/// nothing.
+pub(in crate::verify) fn append_names(
     claims: &Object<'_>,
     path: &ClaimPath,
     forms: &NameForms,
-    share: impl Fn(&str) -> SharedStr,
-) -> Vec<SharedStr> {
-    match claims.at_path(path.members()) {
-        Ok(Some(value)) => {
-            let names = forms.read(value).unwrap_or_default();
-            let stated = || names.iter().filter(|name| !name.is_empty());
-            // Exact capacity: the list is cached with the token.
-            let mut list = Vec::with_capacity(stated().count());
-            list.extend(stated().map(|one| share(one)));
-            list
-        }
-        Ok(None) | Err(_) => Vec::new(),
+    text: &mut String,
+) -> Piece {
+    let start = text.len();
+    let value = claims.at_path(path.members()).ok().flatten();
+    let read = value.and_then(|value| forms.each(value, |name| push_stated(text, &name)));
+    if read.is_none() {
+        text.truncate(start);
+    }
+    Piece::new(start, text.len()).unwrap_or_default()
+}
+
+/// Appends a name that is not empty.
+pub(super) fn push_stated(text: &mut String, name: &Cow<'_, str>) {
+    if !name.is_empty() {
+        push_name(text, name);
     }
 }

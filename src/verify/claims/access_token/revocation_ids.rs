@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use crate::model::error::token_error::TokenError;
-use crate::model::shared_str::SharedStr;
+use crate::model::shared_str::{Arena, SharedStr};
 use crate::model::time::UnixTime;
+use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::json::claims_reader::{Rounding, date, strict_id, strict_id_at};
 use crate::verify::json::object::{Object, Value};
 use crate::verify::policy::issuer_policy::IssuerPolicy;
@@ -19,7 +20,7 @@ pub(in crate::verify) struct RevocationIds {
     sessions: [Option<SharedStr>; 2],
     /// `sub`, where the subject comes from another claim.
     pub(in crate::verify) plain_subject: Option<SharedStr>,
-    pub(super) authenticated_at: Option<UnixTime>,
+    pub(in crate::verify) authenticated_at: Option<UnixTime>,
 }
 
 impl RevocationIds {
@@ -47,14 +48,21 @@ impl RevocationIds {
         Ok((ids, claims.get("auth_time").is_some()))
     }
 
-    /// The memory that it takes beside this payload and beside itself.
-    pub(in crate::verify) fn bytes_beside(&self, payload: &Arc<str>) -> usize {
+    /// The memory that it takes beside this arena and beside itself.
+    pub(in crate::verify) fn bytes_beside(&self, arena: &Arc<Arena>) -> usize {
         let texts = self.sessions.iter().chain([&self.plain_subject]).flatten();
-        texts.map(|text| text.bytes_beside(payload)).sum()
+        texts.map(|text| text.bytes_beside(arena)).sum()
     }
 
     pub(in crate::verify) fn sessions(&self) -> [Option<&str>; 2] {
         let [origin, session] = &self.sessions;
         [origin, session].map(|id| id.as_ref().map(SharedStr::as_str))
+    }
+}
+
+impl HasTexts for RevocationIds {
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
+        let texts = self.sessions.iter_mut().chain([&mut self.plain_subject]);
+        texts.flatten().for_each(visit);
     }
 }

@@ -2,42 +2,46 @@
 
 use std::sync::Arc;
 
-use crate::model::shared_str::SharedStr;
+use crate::model::shared_str::{Arena, COUNTS, SharedStr};
+use crate::verify::claims::access_token::confirmation::Confirmation;
 use crate::verify::claims::actor::Actor;
+use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::policy::scope_closure::ImpliedScopes;
 
 /// What few tokens have.
-pub(super) struct SeldomClaims {
-    pub(super) acr_values: Vec<SharedStr>,
+pub(in crate::verify) struct SeldomClaims {
     /// What the scope implies by the hierarchy of the issuer's policy.
-    pub(super) implied: Option<ImpliedScopes>,
+    pub(in crate::verify) implied: Option<ImpliedScopes>,
     /// In a box, since most of these have none.
-    pub(super) actor: Option<Box<Actor>>,
+    pub(in crate::verify) actor: Option<Box<Actor>>,
+    pub(in crate::verify) confirmation: Option<Confirmation>,
+    /// The answer about an introspected token.
+    pub(in crate::verify) answer: Option<Arc<str>>,
 }
 
 impl SeldomClaims {
-    pub(super) fn of(
-        acr_values: Vec<SharedStr>,
-        implied: Option<ImpliedScopes>,
-        actor: Option<Box<Actor>>,
-    ) -> Option<Box<Self>> {
-        let has_any = !acr_values.is_empty() || implied.is_some() || actor.is_some();
-        has_any.then(|| {
-            Box::new(Self {
-                acr_values,
-                implied,
-                actor,
-            })
-        })
+    /// `None` where the token has none of them.
+    pub(in crate::verify) fn boxed(self) -> Option<Box<Self>> {
+        let has_any = self.implied.is_some()
+            || self.actor.is_some()
+            || self.confirmation.is_some()
+            || self.answer.is_some();
+        has_any.then(|| Box::new(self))
     }
 
-    /// Its memory in bytes beside the payload.
-    pub(super) fn bytes(&self, payload: &Arc<str>) -> usize {
-        let values = self.acr_values.iter();
+    /// Its memory in bytes beside the arena.
+    pub(in crate::verify) fn bytes(&self, arena: &Arc<Arena>) -> usize {
         size_of::<Self>()
-            + self.acr_values.capacity() * size_of::<SharedStr>()
-            + values.map(|text| text.bytes_beside(payload)).sum::<usize>()
             + self.implied.as_ref().map_or(0, ImpliedScopes::bytes)
-            + self.actor.as_ref().map_or(0, |actor| actor.bytes(payload))
+            + self.actor.as_ref().map_or(0, |actor| actor.bytes(arena))
+            + self.answer.as_ref().map_or(0, |text| COUNTS + text.len())
+    }
+}
+
+impl HasTexts for SeldomClaims {
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
+        if let Some(actor) = &mut self.actor {
+            actor.visit_texts(visit);
+        }
     }
 }

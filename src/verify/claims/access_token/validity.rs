@@ -6,8 +6,8 @@ use crate::model::time::UnixTime;
 /// The period in which a token is good, leeway included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
-    pub(super) from: Option<UnixTime>,
-    pub(super) until: UnixTime,
+    pub(in crate::verify) from: Option<UnixTime>,
+    pub(in crate::verify) until: UnixTime,
 }
 
 impl Validity {

@@ -1,6 +1,7 @@
 //! A payload as the application's own types, each read once.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -15,28 +16,42 @@ use crate::verify::json::object::{Object, Value};
 /// The deserialized payload, once for each type: a linked list of slots, each written once.
 #[derive(Default)]
 pub(in crate::verify) struct CustomClaims {
-    value: OnceLock<(TypeId, Arc<dyn Any + Send + Sync>)>,
-    next: OnceLock<Box<CustomClaims>>,
+    first: OnceLock<Box<Slot>>,
+}
+
+/// The payload as one type, and the next slot.
+struct Slot {
+    held: TypeId,
+    value: Arc<dyn Any + Send + Sync>,
+    next: CustomClaims,
 }
 
 impl CustomClaims {
-    pub(in crate::verify) fn read<T>(&self, payload: &str) -> Result<Arc<T>, TokenError>
+    /// The value of this type. `payload` is called where there is none yet.
+    pub(in crate::verify) fn read<'p, T>(
+        &self,
+        payload: impl Fn() -> Result<Cow<'p, str>, TokenError>,
+    ) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
         let mut place = self;
         loop {
-            match place.value.get() {
-                Some((held, value)) if *held == TypeId::of::<T>() => {
-                    return Arc::clone(value)
+            match place.first.get() {
+                Some(slot) if slot.held == TypeId::of::<T>() => {
+                    return Arc::clone(&slot.value)
                         .downcast()
                         .map_err(|_| TokenFault::CustomClaims.into());
                 }
-                Some(_) => place = place.next.get_or_init(Box::default),
+                Some(slot) => place = &slot.next,
                 None => {
-                    let read: Arc<T> = Arc::new(read_as(payload)?);
+                    let read: Arc<T> = Arc::new(read_as(&payload()?)?);
                     // Another thread may have set it first; then the loop finds that value.
-                    let _ = place.value.set((TypeId::of::<T>(), read));
+                    let _ = place.first.set(Box::new(Slot {
+                        held: TypeId::of::<T>(),
+                        value: read,
+                        next: Self::default(),
+                    }));
                 }
             }
         }
@@ -150,12 +165,16 @@ mod tests {
         struct B {}
         let custom = CustomClaims::default();
         let payload = r#"{"a":1}"#;
-        let first: Arc<A> = custom.read(payload).expect("fits");
-        let other: Arc<B> = custom.read(payload).expect("fits");
-        let again: Arc<A> = custom.read("not read again").expect("held");
-        let other_again: Arc<B> = custom.read("not read again").expect("held");
+        let first: Arc<A> = custom.read(|| Ok(payload.into())).expect("fits");
+        let other: Arc<B> = custom.read(|| Ok(payload.into())).expect("fits");
+        let again: Arc<A> = custom
+            .read(|| Err(TokenFault::CustomClaims.into()))
+            .expect("held");
+        let other_again: Arc<B> = custom
+            .read(|| Err(TokenFault::CustomClaims.into()))
+            .expect("held");
         assert_eq!(first.a, 1);
         assert!(Arc::ptr_eq(&first, &again) && Arc::ptr_eq(&other, &other_again));
-        assert!(custom.read::<Vec<u8>>(payload).is_err());
+        assert!(custom.read::<Vec<u8>>(|| Ok(payload.into())).is_err());
     }
 }

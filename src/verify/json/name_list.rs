@@ -1,0 +1,106 @@
+//! A list of names as one text, so that a list takes no memory beside its names.
+//!
+//! 1. Each name stands behind its length in bytes, so that a name may have any characters.
+//! 2. A length is written in characters of six bits, the lowest bits first; every character but the last
+//!    has the bit 64. All of them are ASCII, so that the whole is a text.
+
+/// Six bits of a length.
+const SIX_BITS: usize = 0x3F;
+
+/// The mark of a character behind which more of the length stands.
+const MORE: u8 = 0x40;
+
+/// Appends a name to a list.
+pub(in crate::verify) fn push_name(list: &mut String, name: &str) {
+    let mut left = name.len();
+    loop {
+        #[allow(clippy::cast_possible_truncation)] // six bits
+        let bits = (left & SIX_BITS) as u8;
+        left >>= 6;
+        if left == 0 {
+            list.push(char::from(bits));
+            break;
+        }
+        list.push(char::from(bits | MORE));
+    }
+    list.push_str(name);
+}
+
+/// The names of a list, in its order.
+#[derive(Clone)]
+pub(crate) struct Names<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Names<'a> {
+    /// The names of a list that [`push_name`] has made.
+    pub(in crate::verify) const fn of(list: &'a str) -> Self {
+        Self { rest: list }
+    }
+}
+
+impl<'a> Iterator for Names<'a> {
+    type Item = &'a str;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a str> {
+        let mut length = 0_usize;
+        let mut shift = 0_u32;
+        let mut read = 0_usize;
+        for byte in self.rest.bytes() {
+            read += 1;
+            length |= (usize::from(byte) & SIX_BITS).checked_shl(shift)?;
+            shift += 6;
+            if byte & MORE == 0 {
+                break;
+            }
+        }
+        if read == 0 {
+            return None;
+        }
+        // INVARIANT: the list was made by `push_name`, so the name is there.
+        let end = read.checked_add(length)?;
+        let name = self.rest.get(read..end)?;
+        self.rest = self.rest.get(end..)?;
+        Some(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_list_gives_back_names_of_every_length_and_character() {
+        let long = |length: usize| "x".repeat(length);
+        let names = [
+            String::new(),
+            "a".to_owned(),
+            "\u{0} @\u{1f600}\u{e9}".to_owned(),
+            long(63),
+            long(64),
+            long(4095),
+            long(4096),
+            long(300_000),
+            "last".to_owned(),
+        ];
+        let mut list = String::new();
+        for name in &names {
+            push_name(&mut list, name);
+        }
+        let read: Vec<&str> = Names::of(&list).collect();
+        assert_eq!(read, names);
+        assert_eq!(Names::of("").next(), None);
+    }
+
+    #[test]
+    fn name_list_that_is_cut_off_ends() {
+        let mut list = String::new();
+        push_name(&mut list, "abc");
+        push_name(&mut list, &"\u{e9}".repeat(50));
+        for end in 0..list.len() {
+            let cut = list.get(..end).unwrap_or_default();
+            assert!(Names::of(cut).count() <= 1, "{end}");
+        }
+    }
+}
