@@ -36,7 +36,6 @@ use crate::model::error::rejection::Rejection;
 use crate::server::decide::decision::PendingDecision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::sender::AuthenticatedRequest;
-use crate::verify::request::credential::SentSchemes;
 use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
