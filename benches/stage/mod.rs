@@ -107,6 +107,8 @@ pub(crate) enum Goal {
     Times(f64),
     /// So many nanoseconds above the floor.
     Above(f64),
+    /// So many nanoseconds, the floor's included.
+    Total(f64),
 }
 
 impl Row {

@@ -1,6 +1,8 @@
 //! Calls that take turns, so that what disturbs the machine disturbs all of them.
+//!
+//! Time is this thread's on a processor, so that what runs in between does not count.
 
-use std::time::Instant;
+use cpu_time::ThreadTime;
 
 /// Nanoseconds.
 const TURN: f64 = 1e6;
@@ -41,7 +43,7 @@ fn batch(call: &mut dyn FnMut()) -> u32 {
 
 /// Nanoseconds of one call.
 fn time(call: &mut dyn FnMut(), batch: u32) -> f64 {
-    let start = Instant::now();
+    let start = ThreadTime::now();
     for _ in 0..batch {
         call();
     }

@@ -144,7 +144,7 @@ fn signature(
 
 /// The token under a signature of the right form that differs in its lowest bits alone, so that it is
 /// computed to its end.
-fn forge(token: &String) -> String {
+pub(crate) fn forge(token: &String) -> String {
     let place = token.len() - 3;
     let (before, rest) = token.split_at(place);
     let other = if rest.starts_with('A') { 'B' } else { 'A' };

@@ -11,36 +11,58 @@ use jwt_authorizer::{Authorizer, IntoLayer as _, JwtAuthorizer};
 use oauth_resource_server::http_layer::HttpAuthLayer;
 use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator};
 use portcullis::test_util::MockIssuer;
-use tower::{Layer as _, Service};
+use portcullis::{Algorithm, ResourceServer};
+use tower::{Layer as _, Service as _};
 use tower_oauth2_resource_server::server::OAuth2ResourceServer;
 use tower_oauth2_resource_server::tenant::TenantConfiguration;
 use tower_oauth2_resource_server::validation::ClaimsValidationSpec;
 
-use crate::stage::tokens::server;
-use crate::stage::{built, handler, now, runtime, with};
+use crate::stage::{built, handler, now, runtime, skewed, with};
 use crate::{Peer, Site};
 
+/// The handler, this library, and the others.
+pub(crate) fn all(site: &Site) -> Vec<Peer> {
+    let mut all = own(site);
+    all.extend([
+        jwt_authorizer(site),
+        tower_oauth2_resource_server(site),
+        oauth_resource_server(site),
+        aliri_tower(site),
+    ]);
+    all
+}
+
 /// The handler, and this library with tokens that it never saw and with tokens that it did.
-pub(crate) fn own(site: &Site) -> Vec<Peer> {
+fn own(site: &Site) -> Vec<Peer> {
+    let good = || site.requests.iter().filter(|asked| asked.is_good);
+    let count = good().map(|asked| asked.values.len()).sum::<usize>();
+    let server = || {
+        let issuer = site.shape.trusted(&site.issuer);
+        ResourceServer::builder(MockIssuer::AUDIENCE).issuer(issuer)
+    };
     // Fewer entries than tokens, so that each is new when it comes again.
-    let cold = built(server(&site.issuer).token_cache_entries(crate::TOKENS / 5));
-    let seen = built(server(&site.issuer).token_cache_entries(10 * crate::TOKENS));
+    let new = built(server().token_cache_entries(count / 5));
+    let seen = built(
+        server()
+            .token_cache_entries(2 * count)
+            .token_cache_bytes(1 << 29),
+    );
     let seen = seen.authenticate().layer(handler());
-    for value in site.requests.iter().take(2).flat_map(|values| &**values) {
+    for value in good().flat_map(|asked| &*asked.values) {
         let answer = now(seen.clone().call(with(value)));
         assert!(answer.is_ok_and(|it| it.status() == StatusCode::OK));
     }
     vec![
-        site.bare("the handler alone", &handler()),
-        site.peer(
+        site.calls("the handler alone", &handler(), |count| skewed(count)),
+        site.peer_of_new(
             "portcullis, new token",
-            &cold.authenticate().layer(handler()),
+            &new.authenticate().layer(handler()),
         ),
         site.peer("portcullis, seen token", &seen),
     ]
 }
 
-pub(crate) fn jwt_authorizer(site: &Site) -> Peer {
+fn jwt_authorizer(site: &Site) -> Peer {
     let validation = jwt_authorizer::Validation::new()
         .iss(&[site.issuer.issuer()])
         .aud(&[MockIssuer::AUDIENCE]);
@@ -56,7 +78,7 @@ pub(crate) fn jwt_authorizer(site: &Site) -> Peer {
     site.peer("jwt-authorizer", &authorizer.into_layer().layer(handler))
 }
 
-pub(crate) fn tower_oauth2_resource_server(site: &Site) -> Peer {
+fn tower_oauth2_resource_server(site: &Site) -> Peer {
     let claims = ClaimsValidationSpec::new()
         .iss(&site.issuer.issuer())
         .aud(&vec![MockIssuer::AUDIENCE.to_owned()])
@@ -71,7 +93,7 @@ pub(crate) fn tower_oauth2_resource_server(site: &Site) -> Peer {
     site.peer("tower-oauth2-resource-server", &layer.layer(handler()))
 }
 
-pub(crate) fn oauth_resource_server(site: &Site) -> Peer {
+fn oauth_resource_server(site: &Site) -> Peer {
     let config = OAuthConfig {
         enabled: true,
         issuer: site.issuer.issuer(),
@@ -90,7 +112,11 @@ pub(crate) fn oauth_resource_server(site: &Site) -> Peer {
     site.peer("oauth-resource-server", &layer.layer(handler()))
 }
 
-pub(crate) fn aliri_tower(site: &Site) -> Peer {
+fn aliri_tower(site: &Site) -> Peer {
+    if site.algorithm != Algorithm::RS256 {
+        // Its feature for ES256 links OpenSSL.
+        return site.without("aliri_tower");
+    }
     let keys = serde_json::from_str(&site.issuer.key_set()).expect("a key set");
     let validator = aliri::jwt::CoreValidator::default()
         .add_approved_algorithm(aliri::jwa::Algorithm::RS256)
