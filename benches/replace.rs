@@ -1,5 +1,5 @@
-//! What many issuers cost: memory of each while no token of its comes, and the time to replace the
-//! configuration where one of them changes.
+//! What many issuers cost: memory of each while no token of its comes, the time to build a server of them, and
+//! the time to replace the configuration where one of them changes.
 //!
 //! `cargo bench --bench replace`; `cargo test --bench replace` runs the same smaller and unoptimised. Both
 //! fail where an issuer takes more than its bytes, which do not depend on the machine; the first one also
@@ -9,6 +9,7 @@
 //!    fresh. Bytes are live bytes as they were asked for, after all key sets were fetched.
 //! 2. The time of a replacement is that of the call: checks, comparison of all issuers, the swap, and the end
 //!    of what was decided by the rules that are gone.
+//! 3. Ten thousand issuers are built without being connected: no key set is fetched.
 
 #![allow(missing_docs, clippy::expect_used, clippy::panic)] // A benchmark fails loudly.
 
@@ -28,6 +29,11 @@ const MOST_BYTES: i64 = 16 * 1024;
 const LONGEST: Duration = Duration::from_millis(5);
 
 const ROUNDS: usize = 51;
+
+/// The longest `build()` of ten thousand issuers, at the median.
+const LONGEST_BUILD: Duration = Duration::from_millis(500);
+
+const BUILDS: usize = 5;
 
 fn main() -> ExitCode {
     // `cargo test` does not ask for measurements.
@@ -75,11 +81,46 @@ fn main() -> ExitCode {
             missed.push(format!("{median:?} to replace {name}, above {LONGEST:?}"));
         }
     }
+    drop(server);
+    build_many(&keys, is_bench, &mut missed);
     if missed.is_empty() {
         return ExitCode::SUCCESS;
     }
     println!("\nmissed:\n{}", missed.join("\n"));
     ExitCode::FAILURE
+}
+
+/// The time of `build()`, and the bytes of an issuer that is not connected.
+fn build_many(keys: &ServedIssuer, is_bench: bool, missed: &mut Vec<String>) {
+    let issuers = if is_bench { 10_000 } else { 500 };
+    let mut times = Vec::new();
+    let mut bytes = Vec::new();
+    for _ in 0..BUILDS {
+        let mut built = None;
+        let measured = measure(|| {
+            let builder = configuration(keys, issuers, None);
+            let begin = Instant::now();
+            built = Some(builder.build().expect("sound"));
+            times.push(begin.elapsed());
+        });
+        drop(built);
+        bytes.push(measured.bytes_current);
+    }
+    times.sort_unstable();
+    let median = times.get(BUILDS / 2).copied().unwrap_or_default();
+    let most = bytes.iter().max().copied().unwrap_or_default();
+    let one = most / i64::try_from(issuers).expect("a small number");
+    println!("\n| {issuers} issuers | |\n|---|---|");
+    println!("| `build()` | {:.1} ms |", median.as_secs_f64() * 1e3);
+    println!("| bytes of an issuer that is not connected | {one} |");
+    if is_bench && median > LONGEST_BUILD {
+        missed.push(format!(
+            "{median:?} to build {issuers} issuers, above {LONGEST_BUILD:?}"
+        ));
+    }
+    if one > MOST_BYTES {
+        missed.push(format!("{one} bytes for an issuer, above {MOST_BYTES}"));
+    }
 }
 
 async fn connected(keys: &ServedIssuer, issuers: usize) -> ResourceServer {

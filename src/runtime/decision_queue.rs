@@ -20,7 +20,7 @@ use crate::model::decision_record::DecisionRecord;
 use crate::model::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::util::catch_panic::{catch_panic, catch_panic_of};
-use crate::runtime::util::current_runtime::current_runtime;
+use crate::runtime::util::current_runtime::{boxed_task, current_runtime};
 use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 
@@ -168,7 +168,7 @@ impl DecisionQueue {
         };
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(task) = task.take() {
-            runtime.spawn(task.run());
+            runtime.spawn(boxed_task(task.run()));
         }
         self.has_begun.store(true, Ordering::Relaxed);
     }

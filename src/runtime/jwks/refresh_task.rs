@@ -17,7 +17,7 @@ use crate::runtime::discovery::metadata::Discovered;
 use crate::runtime::jwks::fetch_key_set::{KeySetSource, KnownKeySet};
 use crate::runtime::jwks::key_store::{Progress, RemoteKeys};
 use crate::runtime::jwks::stored_copy::StoredCopy;
-use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
+use crate::runtime::util::current_runtime::{NoRuntime, boxed_task, current_runtime};
 use crate::runtime::util::select::{Either, race};
 
 /// Spawns the task on the current runtime, unless it runs already.
@@ -32,7 +32,7 @@ pub(crate) fn start(keys: &Arc<RemoteKeys>) -> Result<(), NoRuntime> {
             gone: keys.progress.subscribe(),
             discovered: None,
         };
-        runtime.spawn(task.run());
+        runtime.spawn(boxed_task(task.run()));
     }
     Ok(())
 }

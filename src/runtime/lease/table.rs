@@ -23,7 +23,7 @@ use crate::runtime::lease::terms::LeaseTerms;
 use crate::runtime::lease::wakers::Wakers;
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::list::RevocationList;
-use crate::runtime::util::current_runtime::current_runtime;
+use crate::runtime::util::current_runtime::{boxed_task, current_runtime};
 use crate::runtime::util::select::race;
 
 const SHARDS: usize = 16;
@@ -224,7 +224,7 @@ impl LeaseTable {
                 self.is_watched.store(false, Ordering::SeqCst);
                 return false;
             };
-            runtime.spawn(Watch::over(self).run());
+            runtime.spawn(boxed_task(Watch::over(self).run()));
             // A runtime that is shut down drops the task at once.
             if !self.is_watched.load(Ordering::SeqCst) {
                 return false;

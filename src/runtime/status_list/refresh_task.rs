@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::runtime::clock::{Clock, Now};
 use crate::runtime::status_list::lists::{ListSource, StatusLists};
 use crate::runtime::status_list::slot::ListSlot;
-use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
+use crate::runtime::util::current_runtime::{NoRuntime, boxed_task, current_runtime};
 use crate::runtime::util::select::{Either, race};
 
 /// How many lists are fetched at the same time.
@@ -31,7 +31,7 @@ pub(super) fn start(lists: &Arc<StatusLists>) -> Result<(), NoRuntime> {
             requested: Arc::clone(&lists.requested),
             gone: lists.retired.subscribe(),
         };
-        runtime.spawn(task.run());
+        runtime.spawn(boxed_task(task.run()));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::runtime::lease::table::LeaseTable;
 use crate::runtime::lookup::status::IntrospectionStatus;
 #[cfg(feature = "redis")]
 use crate::runtime::shared::sync::failure::SyncFailure;
+use crate::runtime::util::current_runtime::boxed_task;
 use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource, StaticKeys};
 #[cfg(feature = "redis")]
@@ -191,27 +192,29 @@ impl ResourceServer {
         }
         let mut attempts = JoinSet::<Attempt>::new();
         if let Some(mut loading) = self.start_loading() {
-            attempts.spawn(async move {
+            attempts.spawn(boxed_task(async move {
                 // An error means that the sender is gone.
                 let _ = loading.wait_for(|ended| *ended > 0).await;
                 Ok(())
-            });
+            }));
         }
         for keys in registry.remotes() {
             refresh_task::start(keys).map_err(|_| ConnectError::NoRuntime)?;
             if !keys.is_lazy() {
                 let keys = Arc::clone(keys);
-                attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
+                attempts.spawn(boxed_task(async move {
+                    keys.first_attempt().await.map_err(lasting)
+                }));
             }
         }
         #[cfg(feature = "ssf")]
         self.start_transmitters(&registry, &mut attempts)?;
         if let Some(introspector) = introspector.map(Arc::clone) {
-            attempts.spawn(async move {
+            attempts.spawn(boxed_task(async move {
                 let configured = introspector.endpoint().issuer().to_string();
                 let located = introspector.resolve().await;
                 located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
-            });
+            }));
         }
         #[cfg(feature = "redis")]
         self.start_sharing(&mut attempts)?;
@@ -240,7 +243,9 @@ impl ResourceServer {
         for keys in registry.transmitter_keys() {
             refresh_task::start(keys).map_err(|_| ConnectError::NoRuntime)?;
             let keys = Arc::clone(keys);
-            attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
+            attempts.spawn(boxed_task(async move {
+                keys.first_attempt().await.map_err(lasting)
+            }));
         }
         self.start_polling().map_err(|_| ConnectError::NoRuntime)
     }
@@ -266,7 +271,7 @@ impl ResourceServer {
             .start()
             .map_err(|_| ConnectError::NoRuntime)?;
         let sharing = Arc::clone(&shared.sharing);
-        attempts.spawn(async move {
+        attempts.spawn(boxed_task(async move {
             let outcome = sharing.synchronize().await;
             outcome.map_err(|failure| match failure {
                 SyncFailure::Eviction(_) => Some(ConnectError::Eviction {
@@ -277,14 +282,14 @@ impl ResourceServer {
                 }),
                 _ => None,
             })
-        });
+        }));
         let answers = Arc::clone(&shared.answers);
         let proofs = Arc::clone(&shared.proofs);
-        attempts.spawn(async move {
+        attempts.spawn(boxed_task(async move {
             answers.open().await;
             proofs.open().await;
             Ok(())
-        });
+        }));
         Ok(())
     }
 
@@ -453,7 +458,9 @@ async fn refresh(all: impl Iterator<Item = &Arc<RemoteKeys>>) -> Result<(), Refr
             break;
         }
         let keys = Arc::clone(keys);
-        attempts.spawn(async move { keys.refresh_now().await.map_err(|error| (keys, error)) });
+        attempts.spawn(boxed_task(async move {
+            keys.refresh_now().await.map_err(|error| (keys, error))
+        }));
     }
     while let Some(attempt) = attempts.join_next().await {
         match attempt {

@@ -21,6 +21,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
 use crate::runtime::revocation::unloaded_issuers::RevocationSource;
 use crate::runtime::util::backoff::Backoff;
+use crate::runtime::util::current_runtime::boxed_task;
 use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::builder::server_builder::ResourceServerBuilder;
@@ -149,7 +150,7 @@ impl ResourceServer {
                 clock: Arc::clone(&self.0.clock),
                 gone: attempts.clone(),
             };
-            tokio::spawn(task.run());
+            tokio::spawn(boxed_task(task.run()));
         }
         Some(attempts)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::runtime::jwks::key_store::FirstAttemptError;
+use crate::runtime::util::current_runtime::boxed_task;
 use crate::server::operate::connect::{ConnectError, lasting};
 use crate::server::replace::report::Replacement;
 
@@ -31,16 +32,18 @@ impl Replacement {
         let keys = self.fresh.keys.iter();
         for keys in keys.filter_map(std::sync::Weak::upgrade) {
             if !keys.is_lazy() {
-                attempts.spawn(async move { keys.first_attempt().await.map_err(lasting) });
+                attempts.spawn(boxed_task(async move {
+                    keys.first_attempt().await.map_err(lasting)
+                }));
             }
         }
         let introspector = self.fresh.introspector.as_ref();
         if let Some(introspector) = introspector.and_then(std::sync::Weak::upgrade) {
-            attempts.spawn(async move {
+            attempts.spawn(boxed_task(async move {
                 let configured = introspector.endpoint().issuer().to_string();
                 let located = introspector.resolve().await;
                 located.map_err(|error| lasting(FirstAttemptError::of(error, configured)))
-            });
+            }));
         }
         let all = async {
             while let Some(attempt) = attempts.join_next().await {

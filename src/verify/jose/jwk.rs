@@ -11,7 +11,6 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use jsonwebtoken::jwk::{EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters};
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::verify::crypto::public_key::{Curve, Material, MlDsa};
@@ -61,7 +60,7 @@ impl Jwk {
             },
         };
         let usable = algorithms_of(&jwk, allowed)
-            .and_then(|algorithms| Ok((algorithms, material_of(&jwk, entry)?)));
+            .and_then(|algorithms| Ok((algorithms, material_of(&jwk)?)));
         match usable {
             Err(reason) => Err((id, reason)),
             Ok((algorithms, material)) => Ok(Self {
@@ -178,42 +177,26 @@ fn check_type(jwk: &Object<'_>) -> Result<(), Reason> {
 
 const ED25519: &str = "Ed25519";
 
-fn material_of(jwk: &Object<'_>, entry: &str) -> Result<Material, Reason> {
+fn material_of(jwk: &Object<'_>) -> Result<Material, Reason> {
     const MALFORMED: Reason = Cow::Borrowed("its key parameters are missing or malformed");
-    let curve = || jwk.get("crv").and_then(Value::as_text);
-    match jwk.get("kty").and_then(Value::as_text).as_deref() {
-        Some("RSA") => {
-            let key: RSAKeyParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            Ok(Material::Rsa {
-                n: decode(&key.n).ok_or(MALFORMED)?,
-                e: decode(&key.e).ok_or(MALFORMED)?,
-            })
-        }
-        Some("EC") => {
-            let key: EllipticCurveKeyParameters =
-                serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            Ok(Material::Ec {
-                curve: curve()
-                    .and_then(|name| Curve::from_name(&name))
-                    .ok_or(MALFORMED)?,
-                x: decode(&key.x).ok_or(MALFORMED)?,
-                y: decode(&key.y).ok_or(MALFORMED)?,
-            })
-        }
+    let text = |name| jwk.get(name).and_then(Value::as_text).ok_or(MALFORMED);
+    let bytes = |name| decode(&text(name)?).ok_or(MALFORMED);
+    match &*text("kty")? {
+        "RSA" => Ok(Material::Rsa {
+            n: bytes("n")?,
+            e: bytes("e")?,
+        }),
+        "EC" => Ok(Material::Ec {
+            curve: Curve::from_name(&text("crv")?).ok_or(MALFORMED)?,
+            x: bytes("x")?,
+            y: bytes("y")?,
+        }),
         // INVARIANT: `check_type` has refused every other curve.
-        Some("OKP") => {
-            let key: OctetKeyPairParameters = serde_json::from_str(entry).map_err(|_| MALFORMED)?;
-            Ok(Material::Ed25519 {
-                x: decode(&key.x).ok_or(MALFORMED)?,
-            })
-        }
-        Some("AKP") => {
-            let text = |name| jwk.get(name).and_then(Value::as_text).ok_or(MALFORMED);
-            Ok(Material::MlDsa {
-                parameters: MlDsa::from_name(&text("alg")?).ok_or(MALFORMED)?,
-                public: decode(&text("pub")?).ok_or(MALFORMED)?,
-            })
-        }
+        "OKP" => Ok(Material::Ed25519 { x: bytes("x")? }),
+        "AKP" => Ok(Material::MlDsa {
+            parameters: MlDsa::from_name(&text("alg")?).ok_or(MALFORMED)?,
+            public: bytes("pub")?,
+        }),
         _ => Err(MALFORMED),
     }
 }

@@ -16,6 +16,7 @@ use crate::runtime::http::transport::pool::{ConnectionPool, Sender};
 use crate::runtime::http::transport::server_origin::ServerOrigin;
 use crate::runtime::http::transport::tls_config::client_config;
 use crate::runtime::http::transport::transport_error::TransportError;
+use crate::runtime::util::current_runtime::boxed_task;
 
 pub(super) const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
@@ -96,10 +97,10 @@ impl HttpClient {
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| TransportError::connect(&error))?;
-        tokio::spawn(async move {
+        tokio::spawn(boxed_task(async move {
             // The request on it, if there is one, gets the error too.
             let _ = connection.await;
-        });
+        }));
         Ok(sender)
     }
 

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::runtime::http::transport::server_origin::ServerOrigin;
+use crate::runtime::util::current_runtime::boxed_task;
 
 /// Look-ups come close together, so connections are kept for this long. Servers keep theirs longer,
 /// so that none is closed while a request is on its way.
@@ -76,12 +77,12 @@ impl ConnectionPool {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        runtime.spawn(async move {
+        runtime.spawn(boxed_task(async move {
             let ready = tokio::time::timeout(self.idle_time, sender.ready()).await;
             if matches!(ready, Ok(Ok(()))) {
                 self.keep(origin, sender);
             }
-        });
+        }));
     }
 
     fn keep(self: Arc<Self>, origin: ServerOrigin, sender: Sender) {
@@ -101,7 +102,7 @@ impl ConnectionPool {
                 idle_time: self.idle_time,
                 ended: false,
             };
-            runtime.spawn(sweeper.run());
+            runtime.spawn(boxed_task(sweeper.run()));
         }
     }
 

@@ -21,7 +21,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::ssf::poll_endpoint::{PollError, PollReport, PolledSets};
 use crate::runtime::ssf::poll_record::Polling;
 use crate::runtime::util::backoff::Backoff;
-use crate::runtime::util::current_runtime::{NoRuntime, current_runtime};
+use crate::runtime::util::current_runtime::{NoRuntime, boxed_task, current_runtime};
 use crate::runtime::util::excerpt::excerpt;
 use crate::runtime::util::select::{Either, race};
 use crate::server::decide::ssf_transmitter::Transmitter;
@@ -51,7 +51,7 @@ impl ResourceServer {
                     clock: Arc::clone(&self.0.clock),
                     gone: polling.alive.subscribe(),
                 };
-                runtime.spawn(task.run());
+                runtime.spawn(boxed_task(task.run()));
             }
         }
         Ok(())

@@ -92,7 +92,8 @@ impl Issuer {
     /// `ALL_PROXY` name, in upper or lower case, except for the hosts in `NO_PROXY`. They are
     /// read once, by `build()`. Loopback is no exception unless `NO_PROXY` names it. Https goes
     /// through a tunnel, so the proxy sees the host and nothing more; plain http it could answer
-    /// itself. Default: no proxy, since an attacker who sets a variable would stand between the server and keys
+    /// itself. The URL of a proxy may hold a user name and a password (RFC 7617). Through a SOCKS proxy nothing
+    /// is fetched: it is not supported. Default: no proxy, since an attacker who sets a variable would stand between the server and keys
     /// over plain http.
     pub fn proxy_from_environment(mut self) -> Self {
         self.proxies = Proxies::Used;
