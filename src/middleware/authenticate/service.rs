@@ -333,7 +333,11 @@ impl Authenticator {
         }
         let reply = ReplyForm {
             protocol,
-            schemes: self.0.challenge.schemes_of(request.headers()),
+            schemes: match rejection.kind() {
+                // No field of a scheme that is known here was sent.
+                RejectionKind::MissingToken => SentSchemes::Other,
+                _ => self.0.challenge.schemes_of(request.headers()),
+            },
         };
         let request = RefusedRequest::of(RequestParts::of(request));
         respond::<B, M>(rejection, &self.0.challenge, reply, Some(request))
