@@ -119,6 +119,7 @@ impl ResourceServer {
             }
             return Err(Compact::undivided(credential, self.0.max_token_bytes));
         }
+        self.refuse_another_unknown_key(credential)?;
         let digest = match &self.0.verified {
             // Before its bytes are looked at: a longer one is refused whatever it holds.
             Some(cache) if token.len() <= self.0.max_token_bytes => cache.digest(token),
@@ -218,6 +219,7 @@ impl ResourceServer {
         with_scratch(|scratch| self.verify_in(registry, scratch, credential, now))
     }
 
+    /// The header comes first: where no issuer has the key that it names, the payload is not parsed.
     fn verify_in(
         &self,
         registry: &Registry,

@@ -31,11 +31,12 @@ use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::rest_of_incoming;
 use crate::middleware::response::refusal_log::log_refusal;
-use crate::model::error::rejection::Rejection;
+use crate::model::error::rejection::{Rejection, RejectionKind};
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;
 #[cfg(feature = "jwks")]
 use crate::server::decide::sender::AuthenticatedRequest;
+use crate::verify::request::credential::SentSchemes;
 use crate::verify::request::request_parts::RequestParts;
 
 /// A service behind an [`AuthenticateLayer`](crate::AuthenticateLayer).
@@ -145,7 +146,11 @@ impl Authenticator {
         }
         let reply = ReplyForm {
             protocol: self.protocol(request),
-            schemes: self.0.challenge.schemes_of(request.headers),
+            schemes: match rejection.kind() {
+                // No field of a scheme that is known here was sent.
+                RejectionKind::MissingToken => SentSchemes::Other,
+                _ => self.0.challenge.schemes_of(request.headers),
+            },
         };
         let request = RefusedRequest::of(request);
         respond::<B, M>(rejection, &self.0.challenge, reply, Some(request))

@@ -19,6 +19,7 @@ use http::{Response, StatusCode};
 use crate::middleware::response::body::{MakeBody, RefusalBody, RefusedRequest, Renderer};
 use crate::middleware::response::grpc::ResponseProtocol;
 use crate::model::error::rejection::{DpopFault, Rejection, RejectionKind, TokenFault};
+use crate::runtime::util::striped::Striped;
 use crate::server::resource_server::{DpopChallenge, ResourceServer};
 use crate::verify::request::credential::SentSchemes;
 
@@ -37,7 +38,8 @@ pub(crate) struct ChallengePolicy {
 struct PreparedChallenges {
     wording: ChallengeText,
     missing_token: HeaderValue,
-    answers: Box<[OnceLock<Answer>]>,
+    /// For each stripe, since copies of an answer count on its header values.
+    answers: Striped<OnceLock<Box<[OnceLock<Answer>]>>>,
 }
 
 /// Refusals whose answer is the same for every request.
@@ -45,14 +47,10 @@ const PREPARED_ANSWERS: usize = 6;
 
 impl PreparedChallenges {
     fn new(wording: ChallengeText) -> Self {
-        // Without the scheme `DPoP` the schemes of a request make no difference.
-        let forms = if wording.schemes.dpop.is_some() { 4 } else { 1 };
         Self {
             missing_token: Challenge::missing_token(&wording)
                 .header_value(Scheme::Bearer, &wording),
-            answers: (0..forms * PREPARED_ANSWERS)
-                .map(|_| OnceLock::new())
-                .collect(),
+            answers: Striped::default(),
             wording,
         }
     }
@@ -71,14 +69,20 @@ impl PreparedChallenges {
             RejectionKind::InvalidDpopProof(_) => 5,
             _ => return None,
         };
+        // Without the scheme `DPoP` the schemes of a request make no difference.
+        let offers_dpop = self.wording.schemes.dpop.is_some();
         let form = match sent {
-            _ if self.wording.schemes.dpop.is_none() => 0,
-            SentSchemes::Other => 0,
-            SentSchemes::Bearer => 1,
-            SentSchemes::Dpop => 2,
-            SentSchemes::Both => 3,
+            SentSchemes::Bearer if offers_dpop => 1,
+            SentSchemes::Dpop if offers_dpop => 2,
+            SentSchemes::Both if offers_dpop => 3,
+            _ => 0,
         };
-        self.answers.get(form * PREPARED_ANSWERS + kind)
+        let answers = self.answers.own().get_or_init(|| {
+            let forms = if offers_dpop { 4 } else { 1 };
+            let places = 0..forms * PREPARED_ANSWERS;
+            places.map(|_| OnceLock::new()).collect()
+        });
+        answers.get(form * PREPARED_ANSWERS + kind)
     }
 }
 

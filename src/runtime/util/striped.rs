@@ -34,6 +34,19 @@ impl StripedCounter {
     }
 }
 
+/// One value for each stripe. What a thread makes of its own is counted on no other thread's lines.
+#[derive(Default)]
+pub(crate) struct Striped<T>([Stripe<T>; STRIPES]);
+
+impl<T> Striped<T> {
+    /// The value of this thread's stripe.
+    pub(crate) fn own(&self) -> &T {
+        let [Stripe(first), ..] = &self.0;
+        let own = self.0.get(own_stripe());
+        own.map_or(first, |Stripe(value)| value)
+    }
+}
+
 /// A value that every request holds for a while, with a reference count for each stripe.
 pub(crate) struct StripedArc<T>([StripedArcHandle<T>; STRIPES]);
 
@@ -110,6 +123,17 @@ mod tests {
             }
         });
         assert_eq!(counter.total(), 4000);
+    }
+
+    #[test]
+    fn a_thread_finds_its_own_value_again() {
+        let striped: Striped<AtomicU64> = Striped::default();
+        let add = || striped.own().fetch_add(1, Ordering::Relaxed);
+        assert_eq!((add(), add()), (0, 1));
+        let values = striped.0.iter();
+        let counts = values.map(|Stripe(value)| value.load(Ordering::Relaxed));
+        let counts: Vec<u64> = counts.filter(|count| *count > 0).collect();
+        assert_eq!(counts, [2]);
     }
 
     #[test]

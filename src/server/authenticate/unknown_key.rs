@@ -5,20 +5,30 @@
 //! 2. Nothing is fetched and nothing waits here. Where a key set is not loaded, is due, or has a key that
 //!    may be the token's, the token is parsed and decided as any other.
 
+use std::cell::Cell;
+
 #[cfg(feature = "jwks")]
 use crate::logging;
 use crate::model::error::rejection::{Rejection, TokenFault};
 #[cfg(feature = "jwks")]
 use crate::model::event::Event;
 use crate::model::time::UnixTime;
+use crate::server::authenticate::with_scratch;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};
 use crate::server::decide::unknown_issuer::unknown_issuer;
+use crate::server::observe::check_time;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
-use crate::verify::jose::jws::{Compact, ScratchMembers};
+use crate::verify::jose::jws::{Compact, Scratch, ScratchMembers};
+use crate::verify::request::credential::Credential;
 
 /// With more issuers than this the search in all of their keys would cost more than it saves.
 const MOST_ISSUERS: usize = 8;
+
+thread_local! {
+    /// Whether the last token that was not found in the cache was one whose key no issuer has.
+    static LAST_IS_UNKNOWN: Cell<bool> = const { Cell::new(false) };
+}
 
 impl ResourceServer {
     /// Refuses a token whose key is unknown to every issuer, where that is certain.
@@ -37,13 +47,13 @@ impl ResourceServer {
         let Some(id) = id else {
             return Ok(());
         };
-        let mut issuers = registry.authorities.values();
-        if registry.authorities.len() > MOST_ISSUERS || issuers.any(|one| one.keys.may_have(id)) {
+        if registry.may_have_key(id) {
             return Ok(());
         }
         let Some(claimed) = compact.claimed_origin() else {
             return Ok(());
         };
+        LAST_IS_UNKNOWN.set(true);
         let Some(authority) = registry.authorities.get(claimed.issuer) else {
             return Err(unknown_issuer(claimed.issuer, self.0.shows_unknown_issuers).into());
         };
@@ -56,6 +66,62 @@ impl ResourceServer {
             return Err(Rejection::from(TokenFault::UnknownKey).by(&rules.realm));
         }
         Ok(())
+    }
+}
+
+impl ResourceServer {
+    /// The same before the token is looked for in the cache, where the last such token of this thread was
+    /// refused so: what comes from one client, or in one attack, is mostly of one kind. A token whose key
+    /// no issuer has is in no cache.
+    ///
+    /// # Errors
+    ///
+    /// The token is malformed, or the refusal.
+    #[inline]
+    pub(super) fn refuse_another_unknown_key(
+        &self,
+        credential: Credential<'_>,
+    ) -> Result<(), Rejection> {
+        if LAST_IS_UNKNOWN.get() {
+            self.refuse_another(credential)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cold]
+    fn refuse_another(&self, credential: Credential<'_>) -> Result<(), Rejection> {
+        let token = credential.as_bytes();
+        let registry = self.0.registry.load();
+        LAST_IS_UNKNOWN.set(false);
+        #[cfg(feature = "jwks")]
+        if registry.introspected.is_some() {
+            return Ok(());
+        }
+        if token.len() > self.0.max_token_bytes {
+            return Ok(());
+        }
+        with_scratch(|scratch| {
+            let id = Compact::key_id(token, scratch);
+            if id.is_none_or(|id| registry.may_have_key(id)) {
+                return Ok(());
+            }
+            if self.0.listeners.is_on() {
+                check_time::begin();
+            }
+            let Scratch { parts, members } = scratch;
+            let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
+            let now = self.0.clock.now();
+            self.refuse_unknown_key(&registry, &compact, members, now)
+        })
+    }
+}
+
+impl Registry {
+    /// Whether a token that names this id may find a key of some issuer.
+    fn may_have_key(&self, id: &str) -> bool {
+        let mut all = self.authorities.values();
+        self.authorities.len() > MOST_ISSUERS || all.any(|one| one.keys.may_have(id))
     }
 }
 
@@ -74,7 +140,10 @@ impl IssuerAuthority {
     /// Whether it is settled that the issuer does not have the key with this id.
     fn is_known_to_lack(&self, id: &str) -> bool {
         match &self.keys {
-            KeySource::Static(fixed) => fixed.liveness().is_live(),
+            KeySource::Static(fixed) => {
+                let _ = id; // Static keys are all that there are.
+                fixed.liveness().is_live()
+            }
             #[cfg(feature = "jwks")]
             KeySource::Remote(sets) => {
                 let is_lacking = sets.iter().all(|keys| keys.is_known_to_lack(id));
@@ -100,14 +169,14 @@ mod tests {
     use crate::server::settings::issuer::value::Issuer;
     use crate::test_util::{MockIssuer, TokenBuilder};
     use crate::verify::jose::jws::parsed;
-    use crate::verify::request::credential::Credential;
 
     const API: &str = "https://api.example.com";
     const OTHER: &str = "https://other.test";
 
     fn server(issuer: &MockIssuer, others: usize) -> ResourceServer {
         let others = (0..others).map(|place| MockIssuer::named(format!("{OTHER}/{place}")));
-        let server = ResourceServer::builder(API).issuer(issuer.trusted());
+        let algorithms = [Algorithm::ES256, Algorithm::RS256];
+        let server = ResourceServer::builder(API).issuer(issuer.trusted().algorithms(algorithms));
         let server = others.fold(server, |server, other| server.issuer(other.trusted()));
         server
             .show_unknown_issuers()
@@ -216,6 +285,37 @@ mod tests {
             assert_eq!(Some(light), full, "{name}");
             assert_eq!(parsed > 0, fault != TokenFault::Critical, "{name}");
         }
+    }
+
+    #[test]
+    fn unknown_key_after_another_is_told_before_the_cache_is_searched() {
+        let issuer = issuer();
+        let server = server(&issuer, 0);
+        let (good, unknown) = (token(&issuer), token(&issuer).key_id("stranger"));
+        let good = good.sign();
+        let searches = |token: &str| {
+            let count = || {
+                let cache = server.token_cache_status().expect("a cache");
+                cache.hits() + cache.misses()
+            };
+            let before = count();
+            let refusal = decide(&server, token).0;
+            let is_good = token == good;
+            assert_eq!(refusal.is_none(), is_good, "{refusal:?}");
+            count() - before
+        };
+        assert_eq!(searches(&good), 1);
+        assert_eq!(searches(&unknown.sign()), 1);
+        for _ in 0..3 {
+            assert_eq!(searches(&unknown.clone().key_id("another").sign()), 0);
+            assert_eq!(searches(&unknown.clone().expired().sign()), 0);
+        }
+        assert_eq!(searches(&good), 1);
+        assert_eq!(searches(&unknown.sign()), 1);
+        assert_eq!(searches(&escaped(unknown.clone()).sign()), 1);
+        assert_eq!(searches("a.b.c"), 1);
+        let long = unknown.claim("x", "x".repeat(20_000)).sign();
+        assert_eq!(searches(&long), 0);
     }
 
     #[test]

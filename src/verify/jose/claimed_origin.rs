@@ -29,34 +29,23 @@ impl<'p> ClaimedOrigin<'p> {
             return None;
         }
         let (mut issuer, mut end) = (None, None);
-        let mut rest = payload.strip_prefix('{')?.as_bytes();
-        let mut depth = 1_usize;
-        while depth > 0 {
-            let (byte, more) = rest.split_first()?;
-            rest = more;
-            match byte {
-                b'"' => {
-                    let (text, more) = string(rest)?;
-                    rest = more;
-                    // Without escapes a text is a name exactly where a colon follows.
-                    if let (1, Some((b':', value))) = (depth, rest.split_first()) {
-                        let is_new = match text {
-                            b"iss" => issuer.replace(issuer_of(value)?).is_none(),
-                            b"exp" => end.replace(date_of(value)?).is_none(),
-                            _ => true,
-                        };
-                        if !is_new {
-                            return None;
-                        }
-                    }
-                }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => {}
+        let mut rest = payload.as_bytes().strip_prefix(b"{")?;
+        loop {
+            let (name, value) = string(behind_spaces(rest).strip_prefix(b"\"")?)?;
+            let value = behind_spaces(value.strip_prefix(b":")?);
+            let is_new = match name {
+                b"iss" => issuer.replace(issuer_of(value)?).is_none(),
+                b"exp" => end.replace(date_of(value)?).is_none(),
+                _ => true,
+            };
+            if !is_new {
+                return None;
             }
-        }
-        if !rest.is_empty() {
-            return None;
+            match behind_spaces(behind_value(value)?).split_first()? {
+                (b',', more) => rest = more,
+                (b'}', []) => break,
+                _ => return None,
+            }
         }
         Some(Self {
             issuer: std::str::from_utf8(issuer?).ok()?,
@@ -68,8 +57,8 @@ impl<'p> ClaimedOrigin<'p> {
 /// Whether a text has neither escapes nor control characters, so that a quote begins or ends a string.
 fn is_plain(text: &[u8]) -> bool {
     // Without an early exit, so that the compiler vectorizes the loop.
-    let special = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
-    text.iter().fold(0, |found, byte| found | special(byte)) == 0
+    let special = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'\\');
+    text.iter().fold(0, |found, byte| found | special(*byte)) == 0
 }
 
 /// A string behind its first quote, and what follows it.
@@ -78,13 +67,44 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((string, rest.get(1..)?))
 }
 
-fn issuer_of(value: &[u8]) -> Option<&[u8]> {
-    let text = behind_spaces(value).strip_prefix(b"\"")?;
-    string(text).map(|(issuer, _)| issuer)
+/// What follows a value.
+fn behind_value(value: &[u8]) -> Option<&[u8]> {
+    match value.split_first()? {
+        (b'"', text) => string(text).map(|(_, rest)| rest),
+        (b'{' | b'[', inside) => behind_container(inside),
+        _ => {
+            let is_end = |byte: &u8| matches!(*byte, b',' | b'}' | b' ');
+            value.get(value.iter().position(is_end)?..)
+        }
+    }
 }
 
-fn date_of(value: &[u8]) -> Option<UnixTime> {
-    let number = behind_spaces(value);
+/// What follows an object or array, from behind its first bracket on.
+fn behind_container(inside: &[u8]) -> Option<&[u8]> {
+    let (mut rest, mut depth) = (inside, 1_usize);
+    while depth > 0 {
+        let (byte, more) = rest.split_first()?;
+        rest = match byte {
+            b'"' => string(more)?.1,
+            b'{' | b'[' => {
+                depth += 1;
+                more
+            }
+            b'}' | b']' => {
+                depth -= 1;
+                more
+            }
+            _ => more,
+        };
+    }
+    Some(rest)
+}
+
+fn issuer_of(value: &[u8]) -> Option<&[u8]> {
+    string(value.strip_prefix(b"\"")?).map(|(issuer, _)| issuer)
+}
+
+fn date_of(number: &[u8]) -> Option<UnixTime> {
     let digits = number.iter().take_while(|byte| byte.is_ascii_digit());
     let length = digits.clone().count();
     let is_whole = matches!(number.get(length), Some(b',' | b'}' | b' '));
@@ -97,8 +117,11 @@ fn date_of(value: &[u8]) -> Option<UnixTime> {
 }
 
 fn behind_spaces(text: &[u8]) -> &[u8] {
-    let spaces = text.iter().take_while(|byte| **byte == b' ').count();
-    text.get(spaces..).unwrap_or_default()
+    let mut rest = text;
+    while let Some((b' ', more)) = rest.split_first() {
+        rest = more;
+    }
+    rest
 }
 
 #[cfg(test)]

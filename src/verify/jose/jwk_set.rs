@@ -196,13 +196,13 @@ impl KeySet {
     pub(crate) fn merge(&mut self, other: Self) {
         let base = self.keys.len();
         self.keys.extend(other.keys);
-        for (id, indexes) in other.by_id.iter() {
+        for (id, indexes) in other.by_id.entries() {
             let moved = indexes.iter().map(|index| base + index);
             self.by_id.change(id, |indexes| indexes.extend(moved));
         }
         self.without_id
             .extend(other.without_id.into_iter().map(|index| base + index));
-        for (id, ()) in other.unusable_ids.iter() {
+        for (id, ()) in other.unusable_ids.entries() {
             self.unusable_ids.change(id, |()| ());
         }
         self.skipped.extend(other.skipped);
@@ -243,7 +243,7 @@ impl KeySet {
 
     /// The ids of its usable keys.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.by_id.iter().map(|(id, _)| id)
+        self.by_id.entries().map(|(id, _)| id)
     }
 
     /// Whether a token with this `kid` finds the same keys in another set.
@@ -275,7 +275,7 @@ impl KeySet {
         other: &'k Self,
     ) -> impl Iterator<Item = Option<usize>> + 'k {
         let mut ids: Vec<Option<&str>> = vec![None; self.keys.len()];
-        for (id, indexes) in self.by_id.iter() {
+        for (id, indexes) in self.by_id.entries() {
             for index in indexes {
                 if let Some(place) = ids.get_mut(*index) {
                     *place = Some(id);

@@ -19,7 +19,7 @@ impl<V> KeyIds<V> {
     }
 
     /// Ids and values, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &V)> {
         self.0.iter().map(|(id, value)| (&**id, value))
     }
 
@@ -72,7 +72,7 @@ mod tests {
         for absent in ["c", "ba", "abc", "key-3", "key-", "A", "a\0"] {
             assert_eq!(map.get(absent), None, "{absent:?}");
         }
-        let in_order: Vec<&str> = map.iter().map(|(id, _)| id).collect();
+        let in_order: Vec<&str> = map.entries().map(|(id, _)| id).collect();
         assert_eq!(
             in_order,
             ["", "a", "b", "aa", "ab", "\u{e9}", "key-1", "key-2"]

@@ -75,6 +75,29 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_credential_without_a_dot_is_a_bad_token_or_no_token(
+        text in prop_oneof![
+            "[A-Za-z0-9_~+/=-]{1,80}",
+            "[A-Za-z0-9_-]{1,80}={0,3}[a=%]{0,1}",
+            "[A-Za-z0-9_-]{28,40}[,%\u{e9}][A-Za-z0-9_-]{0,40}",
+        ],
+    ) {
+        let credential = Credential::bare(text.as_bytes()).expect("it is not empty");
+        let rejection = Compact::undivided(credential, 16 * 1024);
+        let (kind, is_explained) = if is_b64token(text.as_bytes()) {
+            (TokenFault::Malformed.into(), true)
+        } else {
+            (RequestFault::NotAToken.into(), false)
+        };
+        prop_assert_eq!(rejection.kind(), kind, "{}", text);
+        prop_assert_eq!(rejection.detail().is_some(), is_explained);
+    }
+}
+
 /// What is read of a token's header, through buffers that may hold an earlier token's.
 fn header_of(token: &[u8], scratch: &mut Scratch) -> Result<String, Rejection> {
     let Scratch { parts, members } = scratch;
