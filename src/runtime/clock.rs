@@ -157,12 +157,9 @@ impl Clock for SystemClock {
     }
 
     fn both(&self) -> (UnixTime, Duration) {
-        let instant = Instant::now();
-        let wall = wall_at(instant, &LAST_READ, since_epoch);
-        (
-            unix_time(wall),
-            instant.saturating_duration_since(self.origin),
-        )
+        let monotonic = self.monotonic();
+        let wall = wall_at(self.origin, monotonic, &LAST_READING, since_epoch);
+        (unix_time(wall), monotonic)
     }
 
     #[cfg(feature = "jwks")]
@@ -185,27 +182,42 @@ impl Clock for SystemClock {
 /// How long a reading of the wall clock is counted on from.
 const LONGEST_COUNT: Duration = Duration::from_millis(1);
 
-thread_local! {
-    /// The last reading of the wall clock, and when it was.
-    static LAST_READ: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+/// A reading of the wall clock, and the monotonic time at which it was read by a clock of this origin.
+#[derive(Clone, Copy)]
+struct WallReading {
+    origin: Instant,
+    monotonic: Duration,
+    wall: Duration,
 }
 
-/// The time since 1970 at this moment, counted on from the last reading while that is recent.
+thread_local! {
+    static LAST_READING: Cell<Option<WallReading>> = const { Cell::new(None) };
+}
+
+/// The time since 1970 at this monotonic time, counted on from the last reading while that is recent.
 #[inline]
 fn wall_at(
-    instant: Instant,
-    last: &'static LocalKey<Cell<Option<(Instant, Duration)>>>,
+    origin: Instant,
+    monotonic: Duration,
+    last: &'static LocalKey<Cell<Option<WallReading>>>,
     read: impl FnOnce() -> Duration,
 ) -> Duration {
     // A thread that is ending remembers nothing.
-    if let Ok(Some((at, wall))) = last.try_with(Cell::get) {
-        match instant.checked_duration_since(at) {
-            Some(since) if since < LONGEST_COUNT => return wall.saturating_add(since),
+    if let Ok(Some(last)) = last.try_with(Cell::get) {
+        match monotonic.checked_sub(last.monotonic) {
+            Some(since) if since < LONGEST_COUNT && last.origin == origin => {
+                return last.wall.saturating_add(since);
+            }
             _ => {}
         }
     }
     let wall = read();
-    let _ = last.try_with(|last| last.set(Some((instant, wall))));
+    let reading = WallReading {
+        origin,
+        monotonic,
+        wall,
+    };
+    let _ = last.try_with(|last| last.set(Some(reading)));
     wall
 }
 
@@ -225,13 +237,13 @@ mod tests {
     use super::*;
 
     thread_local! {
-        static READ: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+        static LAST: Cell<Option<WallReading>> = const { Cell::new(None) };
     }
 
     #[test]
     fn wall_clock_that_was_set_is_noticed_within_a_millisecond() {
-        let began = Instant::now();
-        let wall = |after: Duration, now: Duration| wall_at(began + after, &READ, || now);
+        let origin = Instant::now();
+        let wall = |after: Duration, now: Duration| wall_at(origin, after, &LAST, || now);
         let (old, set_back) = (Duration::from_secs(1_800_000_000), Duration::from_secs(5));
         let just_before = LONGEST_COUNT - Duration::from_nanos(1);
         assert_eq!(wall(Duration::ZERO, old), old);
@@ -244,6 +256,9 @@ mod tests {
         );
         // A moment before the last reading takes another one.
         assert_eq!(wall(Duration::ZERO, old), old);
+        // So does another clock, whose monotonic times have another origin.
+        let other = origin + Duration::from_nanos(1);
+        assert_eq!(wall_at(other, just_before, &LAST, || set_back), set_back);
     }
 
     #[test]

@@ -98,54 +98,54 @@ impl Authenticator {
         fault: Option<Box<Rejection>>,
         start: &mut LayerStart,
     ) -> Verdict {
-        let outcome = self.authenticate(request, fault, start.used_proof);
-        if self.0.decisions.is_some() {
+        let policy: &LayerPolicy = &self.0;
+        let outcome = match (policy.setting_fault, fault) {
+            (None, None) => {
+                let server = &policy.server;
+                server.authenticate_request(&policy.sources, request, start.used_proof)
+            }
+            (Some(fault), _) => Err(fault.rejection()),
+            (None, Some(fault)) => Err(*fault),
+        };
+        if policy.decisions.is_some() {
             start.decision.note_check();
         }
-        let outcome = match outcome {
-            Ok(Decision::Done(authenticated)) => Ok(authenticated),
+        let refused = match outcome {
+            Ok(Decision::Done(authenticated)) => match self.admit(request, authenticated, start) {
+                Ok(admitted) => return Verdict::Admitted(admitted),
+                Err(refused) => refused,
+            },
             #[cfg(feature = "jwks")]
             Ok(Decision::Pending(pending)) => return Verdict::Pending(pending),
-            Err(rejection) => Err(rejection),
+            Err(rejection) => rejection.into(),
         };
-        match self.conclude(request, outcome, start) {
+        match self.pass_or_refuse(request, refused, start) {
             Ok(admitted) => Verdict::Admitted(admitted),
             Err(refused) => Verdict::Refused(refused),
         }
     }
 
-    fn authenticate(
-        &self,
-        request: RequestParts<'_>,
-        fault: Option<Box<Rejection>>,
-        used_proof: Option<ProofFingerprint>,
-    ) -> Result<Decision<Option<AuthenticatedRequest>>, Rejection> {
-        let policy: &LayerPolicy = &self.0;
-        if let Some(fault) = policy.setting_fault {
-            return Err(fault.rejection());
-        }
-        if let Some(fault) = fault {
-            return Err(*fault);
-        }
-        let server = &policy.server;
-        server.authenticate_request(&policy.sources, request, used_proof)
-    }
-
-    /// Decides about a request whose token is judged. A refusal is the answer, or the request goes on, where
-    /// this layer only observes.
+    /// The same for a request whose token was looked up.
+    #[cfg(feature = "jwks")]
     pub(super) fn conclude(
         &self,
         request: RequestParts<'_>,
         outcome: Result<Option<AuthenticatedRequest>, Rejection>,
         start: &LayerStart,
     ) -> Result<Admitted, Refused> {
-        let refused = match outcome {
-            Ok(authenticated) => match self.admit(request, authenticated, start) {
-                Ok(admitted) => return Ok(admitted),
-                Err(refused) => refused,
-            },
-            Err(rejection) => rejection.into(),
-        };
+        let admitted = outcome
+            .map_err(Refused::from)
+            .and_then(|authenticated| self.admit(request, authenticated, start));
+        admitted.or_else(|refused| self.pass_or_refuse(request, refused, start))
+    }
+
+    /// A refusal is the answer, unless this layer only observes.
+    fn pass_or_refuse(
+        &self,
+        request: RequestParts<'_>,
+        refused: Refused,
+        start: &LayerStart,
+    ) -> Result<Admitted, Refused> {
         if self.0.observes(&refused.rejection) {
             return self.pass(request, &refused, start);
         }
@@ -184,6 +184,7 @@ impl Authenticator {
     }
 
     /// Admits an authenticated request, where this layer does.
+    #[inline]
     fn admit(
         &self,
         request: RequestParts<'_>,
@@ -215,6 +216,10 @@ impl Authenticator {
         }
         let shared = verified.as_ref().map(SentRequest::shared);
         let decision = self.open_decision(request, start, shared, None)?;
+        let (used_proof, nonce) = match dpop {
+            Some(dpop) => (dpop.used_proof, dpop.fresh_nonce),
+            None => (None, None),
+        };
         Ok(Admitted {
             context: AuthContext {
                 verified,
@@ -225,12 +230,12 @@ impl Authenticator {
                     schemes,
                 },
                 demanded: DemandedScopes::default(),
-                used_proof: dpop.as_ref().and_then(|dpop| dpop.used_proof),
+                used_proof,
                 outer_decision: start.decision.outer_behind(decision.as_ref()),
                 decision: decision.clone(),
             },
             after: AfterResponse {
-                nonce: dpop.and_then(|dpop| dpop.fresh_nonce),
+                nonce,
                 decision: decision.map(DecisionGuard),
             },
         })
@@ -282,9 +287,20 @@ impl Authenticator {
         verified: Option<&SharedRequest>,
         passed: Option<&Rejection>,
     ) -> Result<Option<Arc<DecisionCell>>, Refused> {
-        let Some(decisions) = &self.0.decisions else {
-            return Ok(None);
-        };
+        match &self.0.decisions {
+            None => Ok(None),
+            Some(decisions) => Self::open_listened(decisions, request, start, verified, passed),
+        }
+    }
+
+    #[inline(never)]
+    fn open_listened(
+        decisions: &StripedArc<DecisionSource>,
+        request: RequestParts<'_>,
+        start: &LayerStart,
+        verified: Option<&SharedRequest>,
+        passed: Option<&Rejection>,
+    ) -> Result<Option<Arc<DecisionCell>>, Refused> {
         match DecisionSource::open(decisions, request, &start.decision, verified, passed) {
             Ok(cell) => Ok(Some(cell)),
             Err(outage) => Err(Refused {

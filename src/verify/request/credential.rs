@@ -81,6 +81,7 @@ impl<'r> Credential<'r> {
 
     /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything
     /// in another source was sent.
+    #[inline]
     pub(crate) fn find(
         sources: &TokenSources,
         request: RequestParts<'r>,
