@@ -203,8 +203,7 @@ impl ResourceServer {
         // Only a token that passes every check is cached.
         self.admit(&verified, credential, now.wall)?;
         if let Some((cache, digest)) = self.0.verified.as_ref().zip(digest) {
-            let bytes = verified.bytes();
-            cache.keep(digest, &mut verified, bytes, now);
+            cache.keep(digest, &mut verified, VerifiedRequest::bytes, now);
         }
         Ok(verified)
     }

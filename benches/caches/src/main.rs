@@ -19,6 +19,7 @@ mod runtime {
     pub(crate) mod cache {
         pub(crate) mod validity;
         pub(crate) mod cache_set;
+        pub(crate) mod sightings;
         pub(crate) mod token_cache;
     }
     pub(crate) mod util {

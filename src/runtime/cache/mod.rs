@@ -2,4 +2,5 @@
 
 pub(crate) mod validity;
 mod cache_set;
+mod sightings;
 pub(crate) mod token_cache;

@@ -99,6 +99,11 @@ impl CacheValidity {
         }
     }
 
+    /// Ends it at this time at the latest.
+    pub(super) fn shorten(&mut self, end: Deadline) {
+        self.end = self.end.min(end);
+    }
+
     pub(in crate::runtime) fn is_valid(&self, now: Now) -> bool {
         !self.end.has_passed(now) && self.liveness.is_live() && self.issuer.is_live()
     }

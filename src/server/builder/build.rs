@@ -94,7 +94,7 @@ impl ResourceServerBuilder {
             clock: self.clock,
             earliest: self.earliest,
             // Token digests need a random key: without randomness no token is cached.
-            verified: self.token_cache.and_then(TokenCache::new),
+            verified: self.token_cache.and_then(TokenCache::with_second_sight),
             revocations,
             #[cfg(feature = "jwks")]
             leases,

@@ -200,7 +200,7 @@ impl UserInfoHandler {
                 let mut known = Arc::new(Cached::unkept(claims, within(basis, life)));
                 if !life.is_zero() {
                     self.known
-                        .keep(digest, &mut known, bytes, request_time.now());
+                        .keep(digest, &mut known, |_| bytes, request_time.now());
                 }
                 UserInfoResult::Known(known)
             }
@@ -210,7 +210,7 @@ impl UserInfoHandler {
                     within(self.validity(), REFUSAL_LIFE),
                 ));
                 self.refused
-                    .keep(digest, &mut known, REFUSAL_BYTES, request_time.now());
+                    .keep(digest, &mut known, |_| REFUSAL_BYTES, request_time.now());
                 UserInfoResult::Denied(denial)
             }
         }

@@ -149,9 +149,9 @@ impl RememberedResponses {
         let request_time = request_time.now();
         match interpreted {
             Ok(verified) => {
-                let bytes = verified.bytes();
                 let mut known = Arc::new(Cached::unkept(verified, validity));
                 if !life.is_zero() {
+                    let bytes = VerifiedRequest::bytes;
                     self.active.keep(digest, &mut known, bytes, request_time);
                 }
                 IntrospectionVerdict::Active(known)
@@ -160,7 +160,7 @@ impl RememberedResponses {
                 let mut known = Arc::new(Cached::unkept(error.clone(), validity));
                 if !life.is_zero() {
                     self.refused
-                        .keep(digest, &mut known, REFUSAL_BYTES, request_time);
+                        .keep(digest, &mut known, |_| REFUSAL_BYTES, request_time);
                 }
                 IntrospectionVerdict::Refused(error)
             }

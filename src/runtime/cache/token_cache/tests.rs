@@ -13,22 +13,33 @@ const fn now(seconds: u32) -> Now {
     }
 }
 
-fn cache(entries: usize, bytes: usize) -> TokenCache<usize> {
-    let limits = CacheLimits {
+const fn limits(entries: usize, bytes: usize) -> CacheLimits {
+    CacheLimits {
         entries,
         bytes,
         life: LIFE,
-    };
-    TokenCache::new(limits).expect("randomness")
+    }
+}
+
+fn cache(entries: usize, bytes: usize) -> TokenCache<usize> {
+    TokenCache::new(limits(entries, bytes)).expect("randomness")
+}
+
+fn second_sight_cache(entries: usize, bytes: usize) -> TokenCache<usize> {
+    TokenCache::with_second_sight(limits(entries, bytes)).expect("randomness")
 }
 
 fn keep(cache: &TokenCache<usize>, name: usize, bytes: usize) {
+    keep_at(cache, name, bytes, NOW);
+}
+
+fn keep_at(cache: &TokenCache<usize>, name: usize, bytes: usize, now: Now) {
     let digest = cache.digest(&name.to_le_bytes()).expect("a digest");
     let mut known = Arc::new(Cached::unkept(
         name,
         CacheValidity::while_live(Liveness::default()),
     ));
-    cache.keep(digest, &mut known, bytes, NOW);
+    cache.keep(digest, &mut known, |_| bytes, now);
 }
 
 fn find(cache: &TokenCache<usize>, name: usize, now: Now) -> Option<usize> {
@@ -87,7 +98,7 @@ fn digests_that_differ_in_few_bits_take_many_places() {
                 name,
                 CacheValidity::while_live(Liveness::default()),
             ));
-            cache.keep(digest(name), &mut known, 1000, NOW);
+            cache.keep(digest(name), &mut known, |_| 1000, NOW);
         }
         let found = (0..MOST)
             .filter(|name| cache.find(digest(*name), NOW).is_some())
@@ -122,16 +133,139 @@ fn ended_entries_are_replaced_first_and_do_not_count_as_evicted() {
         assert_eq!(find(&cache, name, late), None);
     }
     for name in 200..400 {
-        let digest = cache.digest(&usize::to_le_bytes(name)).expect("a digest");
-        let mut known = Arc::new(Cached::unkept(
-            name,
-            CacheValidity::while_live(Liveness::default()),
-        ));
-        cache.keep(digest, &mut known, 10, late);
+        keep_at(&cache, name, 10, late);
     }
     let stats = cache.stats();
     assert!(stats.entries <= 16);
     assert!(stats.evictions - evicted <= 200 - 16 + 16, "{stats:?}");
+}
+
+/// A cache with the entries `0..most`, and those of them that it found room for.
+fn full(most: usize, size: usize, bytes: usize) -> (TokenCache<usize>, Vec<usize>) {
+    let cache = second_sight_cache(most, bytes);
+    // The shards fill by chance: what is over goes where there is room.
+    for name in 0..8 * most {
+        keep(&cache, name, size);
+    }
+    let found = (0..8 * most).filter(|name| find(&cache, *name, NOW).is_some());
+    let found = found.collect();
+    (cache, found)
+}
+
+#[test]
+fn full_cache_evicts_nothing_for_tokens_that_are_seen_once() {
+    for (most, size, bytes) in [(320, 10, 1 << 20), (10_000, 1_000, 320 * 1_000)] {
+        let (cache, found) = full(most, size, bytes);
+        let before = cache.stats();
+        assert_eq!(before.evictions, 0);
+        assert_eq!(before.entries, found.len());
+        assert!(before.entries > 300, "{before:?}");
+        for stranger in 1_000_000..1_005_000 {
+            keep(&cache, stranger, size);
+        }
+        let held = found
+            .iter()
+            .filter(|name| find(&cache, **name, NOW).is_some());
+        assert_eq!(held.count(), found.len());
+        // A collision of fingerprints may keep one.
+        assert!(cache.stats().evictions <= 1, "{:?}", cache.stats());
+    }
+}
+
+#[test]
+fn full_cache_keeps_a_token_at_its_second_sight() {
+    let (cache, _) = full(320, 10, 1 << 20);
+    for name in 1_000_000..1_000_100 {
+        keep(&cache, name, 10);
+        assert_eq!(find(&cache, name, NOW), None);
+        keep(&cache, name, 10);
+        assert_eq!(find(&cache, name, NOW), Some(name));
+    }
+    let stats = cache.stats();
+    assert_eq!(stats.evictions, 100);
+    assert!(stats.entries <= 320, "{stats:?}");
+}
+
+#[test]
+fn full_cache_counts_no_bytes_of_a_token_that_it_does_not_keep() {
+    let (cache, _) = full(320, 10, 1 << 20);
+    let digest = cache.digest(b"new").expect("a digest");
+    let validity = CacheValidity::while_live(Liveness::default());
+    let mut known = Arc::new(Cached::unkept(1, validity));
+    cache.keep(digest, &mut known, |_| panic!("counted"), NOW);
+    assert!(cache.find(digest, NOW).is_none());
+}
+
+#[test]
+fn token_that_is_held_already_is_replaced_at_once_in_a_full_cache() {
+    let (cache, found) = full(320, 10, 1 << 20);
+    let entries = cache.stats().entries;
+    let late = now(10 + LIFE_SECONDS - 1);
+    for name in &found {
+        keep_at(&cache, *name, 10, late);
+    }
+    let later = now(10 + LIFE_SECONDS + 1);
+    let held = found
+        .iter()
+        .filter(|name| find(&cache, **name, later).is_some());
+    assert_eq!(held.count(), found.len());
+    assert_eq!(
+        (cache.stats().entries, cache.stats().evictions),
+        (entries, 0)
+    );
+}
+
+#[test]
+fn entries_that_have_ended_make_room_at_first_sight() {
+    let (cache, _) = full(320, 10, 1 << 20);
+    let late = now(11 + LIFE_SECONDS);
+    let mut kept = 0;
+    for name in 1_000_000..1_000_320 {
+        keep_at(&cache, name, 10, late);
+        kept += usize::from(find(&cache, name, late).is_some());
+    }
+    // A token whose set has none waits for its second sight.
+    assert!(kept > 200, "{kept}");
+    assert_eq!(cache.stats().evictions, 0);
+}
+
+#[test]
+fn tokens_that_are_used_no_longer_make_room_for_others() {
+    let (cache, old) = full(320, 10, 1 << 20);
+    for _ in 0..5 {
+        old.iter().for_each(|name| _ = find(&cache, *name, NOW));
+    }
+    let news = 1_000_000..1_000_160;
+    for _ in 0..12 {
+        for name in news.clone() {
+            if find(&cache, name, NOW).is_none() {
+                keep(&cache, name, 10);
+            }
+        }
+    }
+    let found = news.filter(|name| find(&cache, *name, NOW).is_some());
+    let found = found.count();
+    assert!(found > 150, "{found} of 160");
+}
+
+#[test]
+fn tokens_in_use_stay_while_others_come_twice() {
+    let (cache, old) = full(1_600, 10, 1 << 20);
+    let used = &old[..100];
+    for _ in 0..2 {
+        used.iter().for_each(|name| _ = find(&cache, *name, NOW));
+    }
+    for round in 0..100 {
+        for stranger in 0..40 {
+            let name = 1_000_000 + 40 * round + stranger;
+            keep(&cache, name, 10);
+            keep(&cache, name, 10);
+        }
+        for name in used {
+            assert_eq!(find(&cache, *name, NOW), Some(*name), "round {round}");
+        }
+    }
+    assert!(cache.stats().evictions > 3_000, "{:?}", cache.stats());
 }
 
 #[test]

@@ -68,7 +68,8 @@ fn loom_dropped_keys_leave_no_cached_token_behind() {
                 if held.is_some() {
                     let end = Deadline::NEVER;
                     let validity = KeySetGuard { held, end }.validity(None, 0);
-                    cache.keep(TOKEN, &mut Arc::new(Cached::unkept(7, validity)), 1, NOW);
+                    let mut value = Arc::new(Cached::unkept(7, validity));
+                    cache.keep(TOKEN, &mut value, |_| 1, NOW);
                 }
             })
         };
