@@ -113,14 +113,27 @@ impl Scope {
     /// Whether the set has exactly this token.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|held| held.as_str() == token)
+        // A text that is no token is not held, whatever the claim's text has.
+        is_token(token.as_bytes()) && self.parts().any(|held| held == token)
     }
 
     /// The tokens, in the order in which the issuer wrote them. Text outside the grammar is left out.
     pub fn iter(&self) -> ScopeTokens<'_> {
         // RFC 6749 s3.3: only SP separates; a tab or a no-break space does not.
-        let text = self.0.as_ref().map_or("", SharedStr::as_str);
-        ScopeTokens(text.split(' '))
+        ScopeTokens(self.parts())
+    }
+
+    /// The parts between spaces, of whatever characters.
+    fn parts(&self) -> Split<'_, char> {
+        self.0.as_ref().map_or("", SharedStr::as_str).split(' ')
+    }
+
+    /// The tokens in order, each once.
+    fn sorted(&self) -> Vec<ScopeToken<'_>> {
+        let mut tokens: Vec<ScopeToken<'_>> = self.iter().collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens
     }
 
     /// Whether the set has no token.
@@ -226,8 +239,7 @@ impl fmt::Display for Scope {
 /// Two scopes are equal when they have the same tokens, in any order.
 impl PartialEq for Scope {
     fn eq(&self, other: &Self) -> bool {
-        self.iter().all(|token| other.contains(token.as_str()))
-            && other.iter().all(|token| self.contains(token.as_str()))
+        self.0 == other.0 || self.sorted() == other.sorted()
     }
 }
 

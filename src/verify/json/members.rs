@@ -1,15 +1,21 @@
 //! The index of an object's members: spans in the text, a hash of each name, a Bloom filter.
 //!
 //! 1. Hashes are compared before names. Equal names have equal hashes; equal hashes prove nothing.
-//! 2. The hash needs no secret: in a small object a collision costs one comparison of names, and a
-//!    larger object is searched for duplicates by sorting.
+//! 2. The hash of the index needs no secret: in a small object a collision costs one comparison of names.
+//!    A larger object is searched for duplicates by a hash with a secret; see
+//!    [`distinct`](super::distinct).
+//! 3. Nothing is allocated for a name with escapes.
 
 use std::borrow::Cow;
 
-use crate::verify::json::unescape::unescape;
+use crate::verify::json::distinct;
+use crate::verify::json::unescape::{Unescaped, unescape};
 
-/// Objects with more members than this are searched for duplicates by sorting.
+/// Objects with more members than this are searched for duplicates by a table.
 const FEW: usize = 32;
+
+/// Up to so many members are compared with one another: less work than a filter.
+const VERY_FEW: usize = 6;
 
 /// A byte range of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +42,7 @@ impl Span {
     }
 
     #[inline]
-    fn bytes_of(self, text: &str) -> &[u8] {
+    pub(super) fn bytes_of(self, text: &str) -> &[u8] {
         let bytes = text.as_bytes();
         bytes
             .get(self.start as usize..self.end as usize)
@@ -78,7 +84,7 @@ impl Member {
     #[inline]
     pub(in crate::verify) fn new(text: &str, name: Span, escaped: bool, value: Scanned) -> Self {
         let name_hash = if escaped {
-            name_hash(unescape(name.of(text)).as_bytes())
+            escaped_name_hash(name.of(text))
         } else {
             name_hash(name.bytes_of(text))
         };
@@ -99,10 +105,31 @@ impl Member {
         }
     }
 
+    /// Whether both have the same name.
+    pub(super) fn has_name_of(self, text: &str, other: Self) -> bool {
+        if self.name_hash != other.name_hash {
+            return false;
+        }
+        match (self.escaped, other.escaped) {
+            (false, false) => self.name.bytes_of(text) == other.name.bytes_of(text),
+            _ => self.unescaped(text).eq(other.unescaped(text)),
+        }
+    }
+
+    /// The characters of the name.
+    pub(super) fn unescaped(self, text: &str) -> Unescaped<'_> {
+        Unescaped::of(self.name.of(text))
+    }
+
+    /// The name, where it has no escapes.
+    pub(super) fn plain_name(self, text: &str) -> Option<&[u8]> {
+        (!self.escaped).then(|| self.name.bytes_of(text))
+    }
+
     fn is(self, text: &str, name_hash: u32, name: &str) -> bool {
         self.name_hash == name_hash
             && if self.escaped {
-                unescape(self.name.of(text)) == name
+                Unescaped::of(self.name.of(text)).eq(name.chars())
             } else {
                 self.name.bytes_of(text) == name.as_bytes()
             }
@@ -161,7 +188,7 @@ impl NameFilter {
             for member in members {
                 self.add(member.name_hash);
             }
-            return !repeats(members.iter().map(|member| member.name(text)).collect());
+            return distinct::are_distinct(text, members);
         }
         members.iter().enumerate().all(|(place, member)| {
             let is_new = self.add(member.name_hash);
@@ -195,16 +222,21 @@ impl NameFilter {
     }
 }
 
-#[cold]
-fn stands_among(text: &str, others: &[Member], member: Member) -> bool {
-    let name = member.name(text);
-    let mut others = others.iter();
-    others.any(|other| other.is(text, member.name_hash, &name))
+/// Whether the names of the members of a nested object differ.
+pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
+    if members.len() > VERY_FEW {
+        return NameFilter::default().are_distinct(text, members);
+    }
+    members.iter().enumerate().all(|(place, member)| {
+        let mut before = members.iter().take(place);
+        !before.any(|other| other.has_name_of(text, *member))
+    })
 }
 
-fn repeats(mut names: Vec<Cow<'_, str>>) -> bool {
-    names.sort_unstable();
-    names.windows(2).any(|pair| pair.first() == pair.last())
+#[cold]
+fn stands_among(text: &str, others: &[Member], member: Member) -> bool {
+    let mut others = others.iter();
+    others.any(|other| other.has_name_of(text, member))
 }
 
 /// A hash of a name's length, first eight and last eight bytes.
@@ -223,7 +255,37 @@ fn name_hash(name: &[u8]) -> u32 {
             ),
         },
     };
-    let mixed = (first ^ (name.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    mixed(name.len(), first, last)
+}
+
+/// The same hash of a name with escapes.
+#[cold]
+fn escaped_name_hash(raw: &str) -> u32 {
+    let (mut length, mut first, mut last) = (0_usize, 0_u64, 0_u64);
+    let mut encoded = [0; 4];
+    for character in Unescaped::of(raw) {
+        for byte in character.encode_utf8(&mut encoded).bytes() {
+            if length < 8 {
+                first |= u64::from(byte) << (8 * length);
+            }
+            last = last << 8 | u64::from(byte);
+            length += 1;
+        }
+    }
+    match length {
+        8.. => mixed(length, first, last.swap_bytes()),
+        4..8 => mixed(
+            length,
+            first & u64::from(u32::MAX),
+            (last << 32).swap_bytes(),
+        ),
+        _ => mixed(length, last, 0),
+    }
+}
+
+#[inline]
+fn mixed(length: usize, first: u64, last: u64) -> u32 {
+    let mixed = (first ^ (length as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ last.wrapping_mul(0xc2b2_ae3d_27d4_eb4f).rotate_left(31);
     #[allow(clippy::cast_possible_truncation)] // the upper half is the best mixed
     let name_hash = (mixed.wrapping_mul(0x1656_67b1_9e37_79f9) >> 32) as u32;
@@ -267,6 +329,49 @@ mod tests {
         assert_eq!(object(&names), Ok(()));
         for few in names.chunks(7) {
             assert_eq!(object(few), Ok(()));
+        }
+    }
+
+    #[test]
+    fn hash_of_a_name_with_escapes_is_that_of_its_text() {
+        for length in 0..20 {
+            let plain: String = "abcdefghijklmnopqrst\u{e9}".chars().rev().take(length).collect();
+            let escaped: String = plain
+                .chars()
+                .map(|character| format!("\\u{:04x}", u32::from(character)))
+                .collect();
+            assert_eq!(
+                escaped_name_hash(&escaped),
+                name_hash(plain.as_bytes()),
+                "{plain}"
+            );
+            let twice = format!("{{\"{plain}\":0,\"{escaped}\":0}}");
+            let found = Object::parse_str(&twice).map(drop);
+            assert_eq!(found, Err(JsonFault::Duplicate), "{twice}");
+        }
+    }
+
+    #[test]
+    fn names_with_escapes_are_told_apart_in_objects_of_every_size() {
+        for count in [2, VERY_FEW + 1, FEW + 1, 500] {
+            let escaped = |n: usize| format!("\\u0061{n}");
+            let mut names: Vec<String> = (0..count).map(escaped).collect();
+            for nested in [false, true] {
+                let text = |names: &[String]| {
+                    let members: Vec<_> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+                    let object = format!("{{{}}}", members.join(","));
+                    if nested {
+                        format!("{{\"x\":[{object}]}}")
+                    } else {
+                        object
+                    }
+                };
+                let read = |names: &[String]| Object::parse_str(&text(names)).map(drop);
+                assert_eq!(read(&names), Ok(()), "{count}");
+                names.push(format!("a{}", count / 2));
+                assert_eq!(read(&names), Err(JsonFault::Duplicate), "{count}");
+                names.pop();
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod unescape;
 pub(crate) mod members;
+mod distinct;
 pub(crate) mod scanner;
 pub(crate) mod object;
 pub(crate) mod skim;

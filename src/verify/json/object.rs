@@ -18,7 +18,7 @@ pub(crate) use crate::verify::json::scanner::JsonFault;
 use crate::verify::json::scanner::scan_with_inner;
 use crate::verify::json::scanner::{Scanner, scan};
 use crate::verify::json::skim::{Found, follow};
-use crate::verify::json::unescape::unescape;
+use crate::verify::json::unescape::{Unescaped, unescape};
 
 /// The members of an object, in order.
 #[derive(Debug)]
@@ -282,7 +282,7 @@ impl<'a> Quoted<'a> {
     #[inline]
     pub(super) fn is(self, text: &str) -> bool {
         if self.escaped {
-            unescape(self.raw) == text
+            Unescaped::of(self.raw).eq(text.chars())
         } else {
             self.raw == text
         }

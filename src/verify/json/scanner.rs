@@ -4,7 +4,7 @@
 //!    object are removed from it after the search for duplicate names.
 //! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`.
 
-use crate::verify::json::members::{Member, Members, NameFilter, Scanned, Span, ValueKind};
+use crate::verify::json::members::{Member, Members, Scanned, Span, ValueKind, are_distinct};
 #[cfg(feature = "mcp")]
 use crate::verify::json::unescape::unescape;
 
@@ -222,7 +222,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
         let start = self.members.len();
         self.object(depth)?;
         let own = self.members.get(start..).unwrap_or_default();
-        let are_distinct = NameFilter::default().are_distinct(self.text, own);
+        let are_distinct = own.len() < 2 || are_distinct(self.text, own);
         self.members.truncate(start);
         if are_distinct {
             Ok(())

@@ -1,0 +1,139 @@
+//! Whether the names of a large object differ: a table with open addressing, in one pass.
+//!
+//! 1. The places in the table depend on a secret of each search and on every byte of a name, so that nobody
+//!    can write names that share a place.
+//! 2. Should a search look at too many places nevertheless, the names are sorted: work is bounded
+//!    whatever the names are.
+//! 3. One allocation for each search.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use crate::verify::json::members::Member;
+
+/// Sorts after so many looks at places for each name.
+const MOST_LOOKS: usize = 8;
+
+/// Whether the names of these members differ.
+#[inline(never)]
+pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
+    let secrets = RandomState::new();
+    let secrets = [secrets.hash_one(1_u8), secrets.hash_one(2_u8)];
+    search(text, members, |member| keyed_hash(text, member, secrets))
+        .unwrap_or_else(|| are_distinct_when_sorted(text, members))
+}
+
+/// `None` where too many places were looked at.
+fn search(text: &str, members: &[Member], hash: impl Fn(Member) -> u64) -> Option<bool> {
+    let size = (members.len() * 2).next_power_of_two();
+    // The numbers of the members plus one; 0 is a free place. At least half of them are free.
+    let mut places = vec![0_u32; size];
+    let mut looks = members.len() * MOST_LOOKS;
+    for (number, member) in members.iter().enumerate() {
+        #[allow(clippy::cast_possible_truncation)] // a few bits are wanted
+        let mut at = hash(*member) as usize;
+        loop {
+            at %= size;
+            let place = places.get_mut(at)?;
+            let Some(taken) = (*place as usize).checked_sub(1) else {
+                *place = u32::try_from(number + 1).ok()?;
+                break;
+            };
+            if members.get(taken)?.has_name_of(text, *member) {
+                return Some(false);
+            }
+            looks = looks.checked_sub(1)?;
+            at += 1;
+        }
+    }
+    Some(true)
+}
+
+/// A hash of every byte of a name. Escapes are resolved on the way.
+fn keyed_hash(text: &str, member: Member, [secret, other]: [u64; 2]) -> u64 {
+    let mut state = secret;
+    let mut length = 0_usize;
+    match member.plain_name(text) {
+        Some(name) => {
+            length = name.len();
+            let (words, rest) = name.as_chunks::<8>();
+            for word in words {
+                state = fold(state ^ u64::from_le_bytes(*word), other);
+            }
+            let rest = rest.iter().rev();
+            let word = rest.fold(0, |word, byte| word << 8 | u64::from(*byte));
+            state = fold(state ^ word, other);
+        }
+        None => {
+            let (mut word, mut encoded) = (0_u64, [0; 4]);
+            for character in member.unescaped(text) {
+                for byte in character.encode_utf8(&mut encoded).bytes() {
+                    word |= u64::from(byte) << (8 * (length % 8));
+                    length += 1;
+                    if length % 8 == 0 {
+                        state = fold(state ^ word, other);
+                        word = 0;
+                    }
+                }
+            }
+            state = fold(state ^ word, other);
+        }
+    }
+    fold(state ^ length as u64, secret | 1)
+}
+
+/// Both halves of a product.
+#[allow(clippy::cast_possible_truncation)] // both halves are wanted
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cold]
+fn are_distinct_when_sorted(text: &str, members: &[Member]) -> bool {
+    let mut names: Vec<_> = members.iter().map(|member| member.name(text)).collect();
+    names.sort_unstable();
+    names.windows(2).all(|pair| pair.first() != pair.last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::json::object::{JsonFault, Members};
+    use crate::verify::json::scanner::scan;
+
+    fn members_of(names: &[String]) -> (String, Vec<Member>, Result<(), JsonFault>) {
+        let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+        let text = format!("{{{}}}", members.join(","));
+        let mut members = Members::default();
+        let outcome = scan(&text, &mut members);
+        (text, members.list, outcome)
+    }
+
+    #[test]
+    fn keyed_hash_of_a_name_with_escapes_is_that_of_its_text() {
+        let plain: Vec<String> = (1..20).map(|length| "ab".repeat(length)).collect();
+        let escape = |name: &String| name.replace('b', "\\u0062");
+        let escaped: Vec<String> = plain.iter().map(escape).collect();
+        let (text, members, _) = members_of(&plain);
+        let (escaped_text, escaped_members, _) = members_of(&escaped);
+        let secrets = [3_u64 << 40 | 7, 5_u64 << 50 | 11];
+        for (one, other) in members.iter().zip(&escaped_members) {
+            assert_eq!(
+                keyed_hash(&text, *one, secrets),
+                keyed_hash(&escaped_text, *other, secrets)
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_share_a_place_are_told_apart_by_sorting() {
+        let mut names: Vec<String> = (0..100).map(|n| format!("name-{n}")).collect();
+        let (text, members, _) = members_of(&names);
+        assert_eq!(search(&text, &members, |_| 0), None, "it gives up");
+        assert!(are_distinct_when_sorted(&text, &members));
+        names.push("name-\\u0037".to_owned());
+        let (text, members, outcome) = members_of(&names);
+        assert!(!are_distinct_when_sorted(&text, &members));
+        assert_eq!(outcome, Err(JsonFault::Duplicate));
+    }
+}
