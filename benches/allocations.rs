@@ -193,7 +193,7 @@ fn memory(
 }
 
 /// Entries whose memory is drawn.
-const CURVE: [usize; 6] = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
+const CURVE: [usize; 5] = [1_000, 2_000, 5_000, 10_000, 20_000];
 
 /// Memory by entries: `-- memory`.
 fn curve() {

@@ -157,6 +157,8 @@ pub mod operations {}
 pub mod security {}
 
 #[doc = include_str!("links.md")]
+#[doc = include_str!("../../docs/pictures/cost.md")]
+#[doc = include_str!("../../docs/pictures/memory.md")]
 #[doc = include_str!("performance.md")]
 pub mod performance {}
 
