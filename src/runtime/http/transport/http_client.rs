@@ -80,7 +80,8 @@ impl HttpClient {
                 },
             }
         }
-        let mut sender = self.connect(&origin, proxy.as_ref()).await?;
+        // On the heap: handshakes are large, and each issuer's task has room for what it awaits.
+        let mut sender = Box::pin(self.connect(&origin, proxy.as_ref())).await?;
         match sender.try_send_request(request).await {
             Ok(response) => Ok(self.respond(origin, sender, response)),
             Err(failed) => Err(TransportError::broken(&failed.into_error())),
