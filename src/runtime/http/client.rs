@@ -196,8 +196,9 @@ impl Fetcher {
         validators: &Validators,
     ) -> Result<Fetched, FetchError> {
         let attempts = async {
-            match self.attempt(url, validators).await {
-                Err(fault) if fault.is_transient() => self.attempt(url, validators).await,
+            // On the heap: each issuer's task has room for what it awaits, and awaits this for moments.
+            match Box::pin(self.attempt(url, validators)).await {
+                Err(fault) if fault.is_transient() => Box::pin(self.attempt(url, validators)).await,
                 ended => ended,
             }
         };

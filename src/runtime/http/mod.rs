@@ -5,6 +5,8 @@ pub(crate) mod form;
 #[cfg(feature = "jwks")]
 pub(crate) mod cache_control;
 #[cfg(feature = "jwks")]
+pub(crate) mod probe;
+#[cfg(feature = "jwks")]
 pub(crate) mod transport;
 #[cfg(feature = "jwks")]
 pub(crate) mod shared_clients;
@@ -17,6 +19,6 @@ mod client_source;
 #[cfg(feature = "jwks")]
 mod date;
 #[cfg(feature = "jwks")]
-pub(crate) mod probe;
-#[cfg(feature = "jwks")]
 pub(crate) mod client;
+#[cfg(all(test, feature = "jwks"))]
+mod tests;

@@ -5,24 +5,18 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::runtime::http::probe::ConnectionProblem;
-use crate::runtime::http::transport::dial::dial;
+use crate::runtime::http::transport::dial::{ByteStream, dial};
 use crate::runtime::http::transport::server_origin::ServerOrigin;
 use crate::runtime::http::transport::transport_error::TransportError;
 use crate::runtime::http::transport::tunnel::open_tunnel;
 
 /// Time for the name, the connection, the tunnel and the TLS handshake.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
-
-/// A connection of any kind: one type, so that what is built on it is compiled once.
-pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// Makes connections.
 pub(super) struct Connector {

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
@@ -15,6 +16,11 @@ use crate::runtime::http::transport::transport_error::TransportError;
 
 /// RFC 8305 s5: the Connection Attempt Delay.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// A connection of any kind: one type, so that what is built on it is compiled once.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// Opens a connection without a limit of time.
 pub(super) async fn dial(origin: &ServerOrigin) -> Result<TcpStream, TransportError> {

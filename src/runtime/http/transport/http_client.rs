@@ -16,9 +16,8 @@ use crate::runtime::http::transport::pool::{ConnectionPool, Sender};
 use crate::runtime::http::transport::server_origin::ServerOrigin;
 use crate::runtime::http::transport::tls_config::client_config;
 use crate::runtime::http::transport::transport_error::TransportError;
+use crate::runtime::http::transport::tunnel::USER_AGENT;
 use crate::runtime::util::current_runtime::boxed_task;
-
-pub(super) const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// The client. Clones share its connections and certificates.
 #[derive(Clone)]
@@ -81,7 +80,8 @@ impl HttpClient {
                 },
             }
         }
-        let mut sender = self.connect(&origin, proxy.as_ref()).await?;
+        // On the heap: handshakes are large, and each issuer's task has room for what it awaits.
+        let mut sender = Box::pin(self.connect(&origin, proxy.as_ref())).await?;
         match sender.try_send_request(request).await {
             Ok(response) => Ok(self.respond(origin, sender, response)),
             Err(failed) => Err(TransportError::broken(&failed.into_error())),
@@ -106,7 +106,7 @@ impl HttpClient {
 
     /// A client whose times for connecting and for idle connections are these.
     #[cfg(test)]
-    pub(super) fn with_times(connect: Duration, idle: Duration) -> Self {
+    pub(in crate::runtime::http) fn with_times(connect: Duration, idle: Duration) -> Self {
         let tls = client_config(Vec::new()).expect("roots of the system");
         Self(Arc::new(Parts {
             connector: Connector::new(tls, false).within(connect),
@@ -116,25 +116,25 @@ impl HttpClient {
 
     /// Waits until no connection is about to go back to the pool.
     #[cfg(test)]
-    pub(super) async fn settle(&self) {
+    pub(in crate::runtime::http) async fn settle(&self) {
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
     }
 
     #[cfg(test)]
-    pub(super) fn idle_connections(&self) -> usize {
+    pub(in crate::runtime::http) fn idle_connections(&self) -> usize {
         self.0.pool.as_ref().map_or(0, |pool| pool.count(|_| true))
     }
 
     #[cfg(test)]
-    pub(super) fn is_swept(&self) -> bool {
+    pub(in crate::runtime::http) fn is_swept(&self) -> bool {
         self.0.pool.as_ref().is_some_and(|pool| pool.is_swept())
     }
 
     /// Whether servers have closed all idle connections.
     #[cfg(test)]
-    pub(super) fn has_only_closed(&self) -> bool {
+    pub(in crate::runtime::http) fn has_only_closed(&self) -> bool {
         let open = |sender: &Sender| !sender.is_closed();
         self.0
             .pool

@@ -6,15 +6,12 @@
 //!
 //! The only home of `hyper`'s client, of `hyper_util` and of `rustls` for HTTP.
 
-mod connector;
-mod dial;
-pub(crate) mod http_client;
-pub(crate) mod http_response;
-mod pool;
-mod server_origin;
-pub(super) mod tls_config;
 pub(crate) mod transport_error;
+mod server_origin;
+mod dial;
 mod tunnel;
-
-#[cfg(test)]
-mod tests;
+mod connector;
+pub(super) mod tls_config;
+mod pool;
+pub(crate) mod http_response;
+pub(crate) mod http_client;

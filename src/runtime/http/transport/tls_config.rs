@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls_platform_verifier::Verifier;
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs as backend};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{ClientConfig, Error as TlsError, RootCertStore};
@@ -27,7 +27,7 @@ pub(super) fn client_config(
     // An application may have installed a provider, for instance one with FIPS 140.
     let provider = CryptoProvider::get_default()
         .cloned()
-        .unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()));
+        .unwrap_or_else(|| Arc::new(backend::default_provider()));
     let verifier = if roots.is_empty() {
         Verifier::new(Arc::clone(&provider))?
     } else {

@@ -4,10 +4,12 @@ use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::runtime::http::probe::ConnectionProblem;
-use crate::runtime::http::transport::connector::ByteStream;
-use crate::runtime::http::transport::http_client::USER_AGENT;
+use crate::runtime::http::transport::dial::ByteStream;
 use crate::runtime::http::transport::server_origin::ServerOrigin;
 use crate::runtime::http::transport::transport_error::TransportError;
+
+/// Sent to servers and proxies.
+pub(super) const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// The head of a proxy's response: longer ones are refused.
 const MAX_HEAD_BYTES: usize = 8 << 10;

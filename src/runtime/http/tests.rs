@@ -11,11 +11,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::http_client::HttpClient;
-use super::transport_error::TransportError;
 use crate::runtime::http::client::{Fetched, Fetcher, Validators};
 use crate::runtime::http::probe::ConnectionProblem;
 use crate::runtime::http::tls::HttpOptions;
+use crate::runtime::http::transport::http_client::HttpClient;
+use crate::runtime::http::transport::transport_error::TransportError;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
