@@ -114,7 +114,10 @@ fn tokens(amounts: &Amounts) {
         }));
     }
     let before = servers.each_ref().map(counts);
-    let mut calls: Vec<&mut dyn FnMut()> = rows.iter_mut().map(|row| &mut **row as &mut dyn FnMut()).collect();
+    let mut calls: Vec<&mut dyn FnMut()> = rows
+        .iter_mut()
+        .map(|row| &mut **row as &mut dyn FnMut())
+        .collect();
     let times = by_turns(&mut calls, amounts.turns);
     let times: Vec<f64> = times.into_iter().map(lower_quartile).collect();
     let above = [times[1] - times[0], times[3] - times[2]];

@@ -52,7 +52,7 @@ pub(crate) struct CacheLimits {
 /// The digest of a token under the secret of one cache. Aligned like a word, so that a cached value has no
 /// gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(packed(8))]
+#[repr(C, packed(8))]
 pub(crate) struct TokenDigest(u128);
 
 impl TokenDigest {
