@@ -20,6 +20,7 @@ mod stage;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
 use http::{HeaderValue, Request, StatusCode};
@@ -113,7 +114,10 @@ fn tokens(amounts: &Amounts) {
         }));
     }
     let before = servers.each_ref().map(counts);
-    let mut calls: Vec<&mut dyn FnMut()> = rows.iter_mut().map(|row| &mut **row as _).collect();
+    let mut calls: Vec<&mut dyn FnMut()> = rows
+        .iter_mut()
+        .map(|row| &mut **row as &mut dyn FnMut())
+        .collect();
     let times = by_turns(&mut calls, amounts.turns);
     let times: Vec<f64> = times.into_iter().map(lower_quartile).collect();
     let above = [times[1] - times[0], times[3] - times[2]];
@@ -228,7 +232,7 @@ fn span(threads: Vec<Call>, calls: usize) -> f64 {
             })
         });
         let threads: Vec<_> = threads.collect();
-        let spans = threads.into_iter().map(|thread| thread.join());
+        let spans = threads.into_iter().map(ScopedJoinHandle::join);
         spans.map(|span| span.expect("no panic")).max()
     });
     longest.unwrap_or_default().as_secs_f64() * 1e9 / calls as f64

@@ -98,16 +98,23 @@ impl Deadline {
         }
     }
 
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn has_passed(self, now: Now) -> bool {
         now.monotonic >= self.monotonic || now.wall >= self.wall
     }
 
     /// The earlier of both, by each clock.
+    #[cfg_attr(not(feature = "status-list"), allow(dead_code))]
     pub(crate) fn min(self, other: Self) -> Self {
         Self {
             wall: self.wall.min(other.wall),
             monotonic: self.monotonic.min(other.monotonic),
         }
+    }
+
+    /// The wall-clock time.
+    pub(crate) const fn wall(self) -> UnixTime {
+        self.wall
     }
 
     /// The monotonic time.

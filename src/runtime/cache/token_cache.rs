@@ -49,8 +49,10 @@ pub(crate) struct CacheLimits {
     pub(crate) life: Duration,
 }
 
-/// The digest of a token under the secret of one cache.
+/// The digest of a token under the secret of one cache. Aligned like a word, so that a cached value has no
+/// gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C, packed(8))]
 pub(crate) struct TokenDigest(u128);
 
 impl TokenDigest {
@@ -123,13 +125,13 @@ impl<T> Cached<T> {
 
     /// See [`CacheValidity::authority`].
     #[cfg(feature = "jwks")]
-    pub(crate) const fn authority(&self) -> &Liveness {
+    pub(crate) fn authority(&self) -> &Liveness {
         self.validity.authority()
     }
 
     /// See [`CacheValidity::issuer`].
     #[cfg(feature = "jwks")]
-    pub(crate) const fn issuer(&self) -> &Liveness {
+    pub(crate) fn issuer(&self) -> &Liveness {
         self.validity.issuer()
     }
 
@@ -431,7 +433,7 @@ impl<T> Place<'_, T> {
             // A set of entries that are used no longer makes room for others.
             self.set.decay();
         }
-        let end = value.validity.end().monotonic();
+        let end = value.validity.monotonic_end();
         let before = slot.fill(Arc::clone(value), self.key.tag, end, hits);
         let is_other = |old: Arc<Cached<T>>| old.digest != value.digest && old.is_valid(now);
         evicted + u64::from(before.is_some_and(is_other))

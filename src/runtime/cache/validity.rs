@@ -1,7 +1,9 @@
 //! What a cached value depends on, and when it stops being valid.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::model::time::UnixTime;
 use crate::runtime::clock::{Deadline, Now};
 use crate::runtime::util::sync::{AtomicBool, Ordering};
 
@@ -35,16 +37,52 @@ impl Liveness {
 }
 
 /// The validity of a cached value. Every cached value has one that can be ended.
+///
+/// What each hit reads comes first: the end and the two flags that end it early.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct CacheValidity {
+    end: NarrowDeadline,
     liveness: Liveness,
-    /// That of the issuer by whose rules the value was made. Without a key it is the liveness.
-    issuer: Liveness,
-    /// What outlives a change of the other keys of a set: the key that verified the token. Without a
-    /// key it is the liveness.
+    /// That of the issuer by whose rules the value was made. `None`: the same.
+    issuer: Option<Liveness>,
+    /// What outlives a change of the other keys of a set: the key that verified the token. `None`: the
+    /// liveness.
     #[cfg(feature = "jwks")]
-    authority: Liveness,
-    end: Deadline,
+    authority: Option<Liveness>,
+}
+
+/// A deadline in two words. Its monotonic time is counted in nanoseconds, which are enough for 584 years.
+#[derive(Clone, Copy, Debug)]
+struct NarrowDeadline {
+    wall: UnixTime,
+    monotonic: u64,
+}
+
+impl NarrowDeadline {
+    fn of(end: Deadline) -> Self {
+        Self {
+            wall: end.wall(),
+            monotonic: nanos(end.monotonic()),
+        }
+    }
+
+    fn has_passed(self, now: Now) -> bool {
+        nanos(now.monotonic) >= self.monotonic || now.wall >= self.wall
+    }
+
+    /// The earlier of both, by each clock.
+    fn min(self, other: Self) -> Self {
+        Self {
+            wall: self.wall.min(other.wall),
+            monotonic: self.monotonic.min(other.monotonic),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    let seconds = time.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(u64::from(time.subsec_nanos()))
 }
 
 impl CacheValidity {
@@ -56,30 +94,33 @@ impl CacheValidity {
     /// Valid until this time, or until the liveness ends.
     pub(crate) fn until(end: Deadline, liveness: Liveness) -> Self {
         Self {
-            #[cfg(feature = "jwks")]
-            authority: liveness.clone(),
-            issuer: liveness.clone(),
+            end: NarrowDeadline::of(end),
             liveness,
-            end,
+            issuer: None,
+            #[cfg(feature = "jwks")]
+            authority: None,
         }
     }
 
     /// The same for a value that was made by the rules of this issuer: it ends with them.
     pub(crate) fn by_rules_of(self, issuer: Liveness) -> Self {
-        Self { issuer, ..self }
+        Self {
+            issuer: Some(issuer),
+            ..self
+        }
     }
 
     /// The liveness of the issuer by whose rules the value was made.
     #[cfg(feature = "jwks")]
-    pub(crate) const fn issuer(&self) -> &Liveness {
-        &self.issuer
+    pub(crate) fn issuer(&self) -> &Liveness {
+        self.issuer.as_ref().unwrap_or(&self.liveness)
     }
 
     /// The same for a token that a key with this liveness has verified.
     #[cfg(feature = "jwks")]
     pub(crate) fn by_key(self, key: Option<&Liveness>) -> Self {
         Self {
-            authority: key.cloned().unwrap_or(self.authority),
+            authority: key.cloned().or(self.authority),
             ..self
         }
     }
@@ -87,43 +128,41 @@ impl CacheValidity {
     /// The liveness of the key that verified the token, or of the issuer whose answer vouches for it:
     /// when it ends, so does what was begun with the token.
     #[cfg(feature = "jwks")]
-    pub(crate) const fn authority(&self) -> &Liveness {
-        &self.authority
+    pub(crate) fn authority(&self) -> &Liveness {
+        self.authority.as_ref().unwrap_or(&self.liveness)
     }
 
     /// The same, and not longer than until this time.
     pub(crate) fn within(self, end: Deadline) -> Self {
         Self {
-            end: self.end.min(end),
+            end: self.end.min(NarrowDeadline::of(end)),
             ..self
         }
     }
 
     /// Ends it at this time at the latest.
     pub(super) fn shorten(&mut self, end: Deadline) {
-        self.end = self.end.min(end);
+        self.end = self.end.min(NarrowDeadline::of(end));
     }
 
     pub(in crate::runtime) fn is_valid(&self, now: Now) -> bool {
-        !self.end.has_passed(now) && self.liveness.is_live() && self.issuer.is_live()
+        !self.end.has_passed(now) && self.is_live()
     }
 
-    #[cfg(feature = "jwks")]
     pub(super) fn is_live(&self) -> bool {
-        self.liveness.is_live() && self.issuer.is_live()
+        let issuer = self.issuer.as_ref();
+        self.liveness.is_live() && issuer.is_none_or(Liveness::is_live)
     }
 
-    pub(super) const fn end(&self) -> Deadline {
-        self.end
+    /// When it ends by the monotonic clock.
+    pub(super) const fn monotonic_end(&self) -> Duration {
+        Duration::from_nanos(self.end.monotonic)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::model::time::UnixTime;
 
     const NOW: Now = Now {
         wall: UnixTime::from_secs(1_800_000_000),

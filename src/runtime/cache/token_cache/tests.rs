@@ -233,7 +233,9 @@ fn entries_that_have_ended_make_room_at_first_sight() {
 fn tokens_that_are_used_no_longer_make_room_for_others() {
     let (cache, old) = full(320, 10, 1 << 20);
     for _ in 0..5 {
-        old.iter().for_each(|name| _ = find(&cache, *name, NOW));
+        for name in &old {
+            find(&cache, *name, NOW);
+        }
     }
     let news = 1_000_000..1_000_160;
     for _ in 0..12 {
@@ -253,7 +255,9 @@ fn tokens_in_use_stay_while_others_come_twice() {
     let (cache, old) = full(1_600, 10, 1 << 20);
     let used = &old[..100];
     for _ in 0..2 {
-        used.iter().for_each(|name| _ = find(&cache, *name, NOW));
+        for name in used {
+            find(&cache, *name, NOW);
+        }
     }
     for round in 0..100 {
         for stranger in 0..40 {
