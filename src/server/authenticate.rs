@@ -54,9 +54,12 @@ impl ResourceServer {
             return Err(TokenFault::Scheme.into());
         }
         match self.authenticate_credential(credential)? {
-            Decision::Done(verified) if !sender::is_needed(&verified, credential) => Ok(
-                Decision::Done(Some(AuthenticatedRequest::without_proof(verified, credential.to_sent()))),
-            ),
+            Decision::Done(verified) if !sender::is_needed(&verified, credential) => {
+                Ok(Decision::Done(Some(AuthenticatedRequest::without_proof(
+                    verified,
+                    credential.to_sent(),
+                ))))
+            }
             Decision::Done(verified) => {
                 let known = verified.client_key.get().map(|key| &**key);
                 let sender = if verified.token.is_bound() {

@@ -314,10 +314,7 @@ impl AuthContext {
 
     /// The same in any context, for the guard that looks up a principal's workspace.
     #[cfg(feature = "axum")]
-    pub(crate) fn for_workspace_guard(
-        &self,
-        headers: &HeaderMap,
-    ) -> Result<&SentRequest, Refusal> {
+    pub(crate) fn for_workspace_guard(&self, headers: &HeaderMap) -> Result<&SentRequest, Refusal> {
         self.check_wiring()?;
         let verified = self.any_context()?;
         if verified.invokes_delegation(headers) {

@@ -9,10 +9,10 @@ use crate::model::revocation::Revocation;
 #[cfg(feature = "jwks")]
 use crate::model::revocation::RevocationKind;
 use crate::runtime::util::sync::{AtomicU64, Ordering};
-use crate::verify::claims::verified_token::VerifiedToken;
 #[cfg(feature = "jwks")]
 use crate::verify::claims::actor::Actor;
 use crate::verify::claims::revocation_rule::{actors, subjects};
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// The ids of a token that are kept as hashes beside it: `jti`, `origin_jti`, `sid`, the configured

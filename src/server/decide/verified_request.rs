@@ -97,7 +97,10 @@ impl SentRequest {
 
     /// The token as applications hold it.
     pub(crate) fn access_token(&self) -> AccessToken {
-        AccessToken::new(Arc::<Cached<VerifiedRequest>>::clone(&self.verified), self.sent.clone())
+        AccessToken::new(
+            Arc::<Cached<VerifiedRequest>>::clone(&self.verified),
+            self.sent.clone(),
+        )
     }
 
     /// The payload of the token.

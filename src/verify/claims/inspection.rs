@@ -18,12 +18,12 @@ use crate::verify::claims::access_token::required_values::{
     check_required_claims, check_required_headers,
 };
 use crate::verify::claims::access_token::revocation_ids::RevocationIds;
-use crate::verify::claims::verified_token::check::subject;
 use crate::verify::claims::actor::Actor;
 use crate::verify::claims::spiffe_id::check_svid;
 use crate::verify::claims::token_type::{
     check_cognito, check_not_for_the_client, check_rfc9068, check_type,
 };
+use crate::verify::claims::verified_token::check::subject;
 use crate::verify::jose::jws::Unverified;
 use crate::verify::jose::signature::Signed;
 use crate::verify::json::claim_error::{ClaimName as _, listed};

@@ -9,8 +9,8 @@
 
 use crate::model::ids::{ClientId, SubjectId};
 use crate::model::revocation::{Revocation, RevocationKind};
-use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::claims::actor::Actor;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 /// Whether `revocation` concerns `token`, which `policy` has accepted.

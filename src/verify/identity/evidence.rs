@@ -105,7 +105,11 @@ impl<'r> Evidence<'r> {
     }
 
     /// Whether all evidence speaks of a machine.
-    pub(in crate::verify) fn is_machine(&self, token: &VerifiedToken, rules: &TenantClaims) -> bool {
+    pub(in crate::verify) fn is_machine(
+        &self,
+        token: &VerifiedToken,
+        rules: &TenantClaims,
+    ) -> bool {
         let claimed = match (&rules.machine, &self.machine, self.mapped) {
             (None, _, _) | (Some(_), None, Some(_)) => true,
             (Some(_), None, None) => false,
@@ -232,9 +236,7 @@ fn text_at(
     match claims.at_path(path.members()) {
         Ok(None) => Ok(None),
         Ok(Some(value)) => match id_text(value, rules) {
-            Some(text) if !text.is_empty() => {
-                Ok(Some(token.share(&text)))
-            }
+            Some(text) if !text.is_empty() => Ok(Some(token.share(&text))),
             _ => Err(InvalidEvidence),
         },
         Err(_) => Err(InvalidEvidence),

@@ -121,10 +121,7 @@ impl Member {
             + listed.sum::<usize>()
             + self.user.bytes_beside(arena)
             + self.subject.bytes_beside(arena)
-            + self
-                .account
-                .as_ref()
-                .map_or(0, |id| id.bytes_beside(arena))
+            + self.account.as_ref().map_or(0, |id| id.bytes_beside(arena))
             + self
                 .admin_role
                 .as_ref()

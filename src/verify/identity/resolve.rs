@@ -146,7 +146,11 @@ fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
 }
 
 /// A client; see [`TenantClaims`], rule 2.
-fn client(token: &VerifiedToken, evidence: &Evidence<'_>, rules: &TenantClaims) -> Option<Identity> {
+fn client(
+    token: &VerifiedToken,
+    evidence: &Evidence<'_>,
+    rules: &TenantClaims,
+) -> Option<Identity> {
     let contradicted = (evidence.user.is_some() && !rules.machine_claim_suffices)
         || evidence.principal.is_some()
         || evidence.in_groups

@@ -335,7 +335,11 @@ mod tests {
     #[test]
     fn hash_of_a_name_with_escapes_is_that_of_its_text() {
         for length in 0..20 {
-            let plain: String = "abcdefghijklmnopqrst\u{e9}".chars().rev().take(length).collect();
+            let plain: String = "abcdefghijklmnopqrst\u{e9}"
+                .chars()
+                .rev()
+                .take(length)
+                .collect();
             let escaped: String = plain
                 .chars()
                 .map(|character| format!("\\u{:04x}", u32::from(character)))
@@ -358,7 +362,8 @@ mod tests {
             let mut names: Vec<String> = (0..count).map(escaped).collect();
             for nested in [false, true] {
                 let text = |names: &[String]| {
-                    let members: Vec<_> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+                    let members: Vec<_> =
+                        names.iter().map(|name| format!("\"{name}\":0")).collect();
                     let object = format!("{{{}}}", members.join(","));
                     if nested {
                         format!("{{\"x\":[{object}]}}")

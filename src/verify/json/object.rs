@@ -179,7 +179,8 @@ impl<'a> Object<'a> {
             (found, []) => Ok(found),
             (None, _) => Ok(None),
             (Some(Value::Object(text)), _) => {
-                let counts = |value: Value<'_>| !(self.members.get().skips_empty && value.is_empty());
+                let counts =
+                    |value: Value<'_>| !(self.members.get().skips_empty && value.is_empty());
                 match follow(text, rest) {
                     Found::Value(value) if counts(value) => Ok(Some(value)),
                     Found::NoObject(value) if counts(value) => Err(JsonFault::Malformed),

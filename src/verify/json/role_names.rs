@@ -64,9 +64,7 @@ impl NameForms {
 
     fn element<'c>(&self, value: Value<'c>) -> Option<Cow<'c, str>> {
         match (value, &self.named_by) {
-            (Value::Object(text), Some(member)) => {
-                self.name(found_in(text, member)?)
-            }
+            (Value::Object(text), Some(member)) => self.name(found_in(text, member)?),
             _ => self.name(value),
         }
     }

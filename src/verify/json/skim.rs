@@ -134,7 +134,8 @@ impl<'a> Scanner<'a, '_> {
             b'f' => self.skim_word(5, Value::Bool(false)),
             b'n' => self.skim_word(4, Value::Null),
             _ => {
-                let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
+                let is_end =
+                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
                 let length = self.rest().iter().position(is_end);
                 self.at += length.unwrap_or_else(|| self.rest().len());
                 Some(Value::Number(self.text().get(from..self.at)?))
@@ -181,7 +182,11 @@ mod tests {
     #[test]
     fn skim_finds_what_a_scan_finds() {
         let object = Object::parse_str(TEXT).expect("well formed");
-        let at = |path: &[&str]| object.at_path(path).map(|found| found.map(Value::type_name));
+        let at = |path: &[&str]| {
+            object
+                .at_path(path)
+                .map(|found| found.map(Value::type_name))
+        };
         assert_eq!(at(&["a", "b", "cd"]), Ok(Some("array")));
         assert_eq!(at(&["a", "b", "n"]), Ok(Some("null")));
         assert_eq!(at(&["a", "x"]), Ok(Some("string")));
@@ -190,7 +195,10 @@ mod tests {
         assert!(at(&["a", "x", "deeper"]).is_err());
         assert!(at(&["t", "deeper"]).is_err());
         assert_eq!(at(&["missing", "deeper"]), Ok(None));
-        let found = object.at_path(&["a", "x"]).expect("objects").and_then(Value::as_text);
+        let found = object
+            .at_path(&["a", "x"])
+            .expect("objects")
+            .and_then(Value::as_text);
         assert_eq!(found.as_deref(), Some("}\""));
     }
 
@@ -201,7 +209,9 @@ mod tests {
         let types: Vec<&str> = list.map(Value::type_name).collect();
         assert_eq!(
             types,
-            ["string", "string", "number", "boolean", "boolean", "null", "array", "object"]
+            [
+                "string", "string", "number", "boolean", "boolean", "null", "array", "object"
+            ]
         );
         let Some(Value::Object(text)) = object.get("a") else {
             panic!("an object");

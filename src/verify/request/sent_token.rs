@@ -21,7 +21,9 @@ impl SentToken {
     /// The token of a credential, in the field that it was found in; otherwise a copy.
     pub(in crate::verify) fn of(credential: Credential<'_>) -> Self {
         let token = credential.as_bytes();
-        let shared = credential.field().and_then(|field| Self::within(field, token));
+        let shared = credential
+            .field()
+            .and_then(|field| Self::within(field, token));
         shared.unwrap_or_else(|| Self::copy(token))
     }
 
@@ -112,8 +114,15 @@ mod tests {
         ] {
             let (token, mut headers) = sent(&[(name, value)], &sources);
             assert_eq!(token.as_bytes(), TOKEN.as_bytes());
-            let lies_in = headers.get(name).expect("a field").as_bytes().as_ptr_range();
-            assert!(lies_in.contains(&token.as_bytes().as_ptr()), "{name}: no copy");
+            let lies_in = headers
+                .get(name)
+                .expect("a field")
+                .as_bytes()
+                .as_ptr_range();
+            assert!(
+                lies_in.contains(&token.as_bytes().as_ptr()),
+                "{name}: no copy"
+            );
             headers.remove(AUTHORIZATION);
             drop(headers);
             assert_eq!(token.payload().as_deref(), Some(r#"{"sub":"a"}"#));

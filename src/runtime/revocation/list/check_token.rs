@@ -12,8 +12,8 @@ use crate::runtime::revocation::check::{RevocationCheck, RevocationCheckError};
 use crate::runtime::revocation::entry::RevocationEntry;
 use crate::runtime::revocation::timed_entry::TimedEntry;
 use crate::runtime::util::sync::Ordering;
-use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::claims::revocation_rule;
+use crate::verify::claims::verified_token::VerifiedToken;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 
 impl RevocationList {

@@ -167,8 +167,12 @@ mod tests {
         let payload = r#"{"a":1}"#;
         let first: Arc<A> = custom.read(|| Ok(payload.into())).expect("fits");
         let other: Arc<B> = custom.read(|| Ok(payload.into())).expect("fits");
-        let again: Arc<A> = custom.read(|| Err(TokenFault::CustomClaims.into())).expect("held");
-        let other_again: Arc<B> = custom.read(|| Err(TokenFault::CustomClaims.into())).expect("held");
+        let again: Arc<A> = custom
+            .read(|| Err(TokenFault::CustomClaims.into()))
+            .expect("held");
+        let other_again: Arc<B> = custom
+            .read(|| Err(TokenFault::CustomClaims.into()))
+            .expect("held");
         assert_eq!(first.a, 1);
         assert!(Arc::ptr_eq(&first, &again) && Arc::ptr_eq(&other, &other_again));
         assert!(custom.read::<Vec<u8>>(|| Ok(payload.into())).is_err());

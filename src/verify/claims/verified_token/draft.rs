@@ -51,6 +51,7 @@ pub(in crate::verify) fn with_draft<T>(
     }
     let (mut lists, mut joined_scope) = (TokenLists::default(), None);
     if let Some(arena) = Arc::get_mut(&mut arena) {
+        arena.vouch_by(&rules.realm);
         let text = arena.text_mut();
         text.clear();
         text.push_str(payload.text());
@@ -68,11 +69,7 @@ pub(in crate::verify) fn with_draft<T>(
     };
     // INVARIANT: the buffer begins with the payload.
     let copy = draft.arena.text().get(..payload.text().len());
-    let outcome = work(
-        &draft,
-        &payload.within(copy.unwrap_or_default()),
-        &mut kept,
-    );
+    let outcome = work(&draft, &payload.within(copy.unwrap_or_default()), &mut kept);
     if draft.arena.text().len() <= MOST_BYTES {
         let arena = Some(draft.arena);
         // It fails on a thread that is ending, which needs no buffers any more.

@@ -73,7 +73,7 @@ pub(in crate::verify) fn move_texts(
         groups: mover.place_of(groups),
         acr_values: mover.place_of(acr_values),
     };
-    let arena = Arena::new(mover.kept);
+    let arena = Arena::new(mover.kept, draft.realm());
     let mut settle = |text: &mut SharedStr| text.settle(&draft, &arena);
     token.visit_texts(&mut settle);
     bearer.visit_texts(&mut settle);
@@ -104,7 +104,8 @@ impl Mover<'_> {
             return *new;
         }
         let start = self.kept.len();
-        self.kept.push_str(self.draft.piece(old).unwrap_or_default());
+        self.kept
+            .push_str(self.draft.piece(old).unwrap_or_default());
         // INVARIANT: what is kept is shorter than the buffer.
         let new = Piece::new(start, self.kept.len()).unwrap_or_default();
         if let Some(free) = self.remembered.get_mut(self.count) {
