@@ -1,6 +1,8 @@
 //! Ids of tenants and callers: each kind is a type of its own.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -148,50 +150,79 @@ macro_rules! issuer_id {
         /// `Clone` is cheap: an id from a token shares the texts that are kept of the token.
         /// For an id that outlives the request take [`detach`](Self::detach). `Debug` does not show
         /// the text.
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name {
-            issuer: Arc<str>,
-            text: SharedStr,
-        }
+        #[derive(Clone)]
+        pub struct $name(SharedStr);
 
         impl $name {
             pub(crate) fn of(issuer: &Arc<str>, text: SharedStr) -> Result<Self, InvalidId> {
-                $check(text.as_str()).map(|()| Self { issuer: Arc::clone(issuer), text })
+                $check(text.as_str()).map(|()| Self(text.vouched_by(issuer)))
             }
 
             /// A copy with memory of its own, which does not keep the other texts of a token in memory.
             #[must_use]
             pub fn detach(&self) -> Self {
-                Self { issuer: Arc::clone(&self.issuer), text: self.text.detach() }
+                Self(self.0.detach())
             }
 
             /// The heap memory that it keeps alive in addition to `arena`, in bytes.
             pub(crate) fn bytes_beside(&self, arena: &Arc<Arena>) -> usize {
-                self.text.bytes_beside(arena)
+                self.0.bytes_beside(arena)
             }
 
             /// The text, to be moved into another buffer.
             pub(crate) const fn text_mut(&mut self) -> &mut SharedStr {
-                &mut self.text
+                &mut self.0
             }
 
             /// The configured issuer, to vouch for another id.
             #[allow(dead_code)] // Not called for every kind of id.
-            pub(crate) const fn realm(&self) -> &Arc<str> {
-                &self.issuer
+            pub(crate) fn realm(&self) -> Option<&Arc<str>> {
+                self.0.realm()
+            }
+
+            /// What makes two of them equal.
+            fn key(&self) -> (&str, &str) {
+                (self.issuer(), self.as_str())
             }
 
             /// The id's text, as the issuer wrote it.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                self.text.as_str()
+                self.0.as_str()
             }
 
             /// The configured issuer that vouches for it.
             #[doc(alias("iss", "realm"))]
             #[must_use]
             pub fn issuer(&self) -> &str {
-                &self.issuer
+                // INVARIANT: the one constructor has set it.
+                self.0.realm().map_or("", |issuer| issuer)
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.key() == other.key()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.key().cmp(&other.key())
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.key().hash(state);
             }
         }
 

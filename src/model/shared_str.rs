@@ -16,13 +16,35 @@ pub(crate) const COUNTS: usize = 2 * size_of::<usize>();
 #[derive(Default)]
 pub(crate) struct Arena {
     text: String,
+    /// The configured issuer that vouches for ids among them, so that no id has a pointer of its own to it.
+    realm: Option<Arc<str>>,
 }
 
 impl Arena {
     /// A buffer with exactly this text, in memory of its size.
-    pub(crate) fn new(text: &str) -> Arc<Self> {
-        let text = text.to_owned();
-        Arc::new(Self { text })
+    pub(crate) fn new(text: &str, realm: Option<&Arc<str>>) -> Arc<Self> {
+        Arc::new(Self {
+            text: text.to_owned(),
+            realm: realm.cloned(),
+        })
+    }
+
+    /// The issuer that vouches for the ids among the texts.
+    pub(crate) const fn realm(&self) -> Option<&Arc<str>> {
+        self.realm.as_ref()
+    }
+
+    /// Sets the issuer, before anything is a substring of it.
+    pub(crate) fn vouch_by(&mut self, realm: &Arc<str>) {
+        if !self.is_vouched_by(realm) {
+            self.realm = Some(Arc::clone(realm));
+        }
+    }
+
+    fn is_vouched_by(&self, realm: &Arc<str>) -> bool {
+        self.realm
+            .as_ref()
+            .is_some_and(|own| Arc::ptr_eq(own, realm))
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -71,8 +93,13 @@ pub(crate) struct SharedStr {
 impl SharedStr {
     /// A string with a buffer of its own.
     pub(crate) fn new(text: &str) -> Self {
+        Self::with_realm(text, None)
+    }
+
+    /// The same, for which this issuer vouches.
+    fn with_realm(text: &str, realm: Option<&Arc<str>>) -> Self {
         Self {
-            arena: Arena::new(text),
+            arena: Arena::new(text, realm),
             piece: Piece::new(0, text.len()).unwrap_or_default(),
         }
     }
@@ -125,7 +152,21 @@ impl SharedStr {
 
     /// A copy of the text, which does not keep the arena alive.
     pub(crate) fn detach(&self) -> Self {
-        Self::new(self.as_str())
+        Self::with_realm(self.as_str(), self.realm())
+    }
+
+    /// The same text, for which this issuer vouches: a copy where another one does in its arena, or none.
+    pub(crate) fn vouched_by(self, realm: &Arc<str>) -> Self {
+        if self.arena.is_vouched_by(realm) {
+            self
+        } else {
+            Self::with_realm(self.as_str(), Some(realm))
+        }
+    }
+
+    /// The issuer that vouches for it.
+    pub(crate) fn realm(&self) -> Option<&Arc<str>> {
+        self.arena.realm()
     }
 
     /// The heap memory that it keeps alive in addition to `arena`, in bytes: 0 where it is a
@@ -189,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_piece_of_the_arena_is_shared_and_a_foreign_one_is_copied() {
-        let arena = Arena::new("abcdef");
+        let arena = Arena::new("abcdef", None);
         let inside = arena.text().get(2..4).unwrap_or_default();
         let shared = SharedStr::within(&arena, inside);
         assert_eq!(shared.as_str(), "cd");
@@ -201,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_range_that_is_not_one_of_the_arena_is_no_substring() {
-        let arena = Arena::new("a\u{e9}b");
+        let arena = Arena::new("a\u{e9}b", None);
         let at = |start, end| {
             let piece = Piece::new(start, end).expect("small");
             SharedStr::at(&arena, piece).map(|piece| piece.as_str().to_owned())
@@ -214,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_clone_shares_the_arena_and_a_detached_copy_does_not() {
-        let arena = Arena::new("abcdef");
+        let arena = Arena::new("abcdef", None);
         let shared = SharedStr::within(&arena, arena.text().get(0..3).unwrap_or_default());
         let kept = shared.detach();
         assert!(!kept.is_within(&arena));

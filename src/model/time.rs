@@ -69,6 +69,29 @@ impl UnixTime {
 }
 
 /// Whole seconds, rounded down.
+/// A time, or none, in eight bytes: for what is kept of many tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OptionalTime(i64);
+
+impl OptionalTime {
+    /// The first of all seconds stands for none: no date that is read lies so far back.
+    const NONE: i64 = i64::MIN;
+
+    pub(crate) const fn of(time: Option<UnixTime>) -> Self {
+        match time {
+            Some(UnixTime(secs)) => Self(secs),
+            None => Self(Self::NONE),
+        }
+    }
+
+    pub(crate) const fn get(self) -> Option<UnixTime> {
+        match self.0 {
+            Self::NONE => None,
+            secs => Some(UnixTime(secs)),
+        }
+    }
+}
+
 impl From<SystemTime> for UnixTime {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {

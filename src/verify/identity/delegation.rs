@@ -81,7 +81,7 @@ impl UncheckedDelegation {
         if token.actor().is_some() {
             return Err(Rejection::wrong_caller("delegation").with_detail(beside_an_actor()));
         }
-        let user = rule.user(headers)?;
+        let stated = rule.user(headers)?;
         let needed = rule
             .scope_in(context)
             .ok_or(Rejection::wrong_caller("delegation"))?;
@@ -89,8 +89,9 @@ impl UncheckedDelegation {
             return Err(Rejection::insufficient_scope(needed.to_owned().into()));
         }
         // The realm is the client's: the same id from another issuer is another user.
-        let user = UserId::of(client.id.realm(), SharedStr::new(user))
-            .map_err(|_| Rejection::wrong_caller("delegation"))?;
+        let user = client.id.realm();
+        let user = user.and_then(|realm| UserId::of(realm, SharedStr::new(stated)).ok());
+        let user = user.ok_or(Rejection::wrong_caller("delegation"))?;
         Ok(ClaimedUser {
             client: client.clone(),
             user,

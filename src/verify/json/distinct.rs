@@ -55,11 +55,12 @@ fn keyed_hash(text: &str, member: Member, [secret, other]: [u64; 2]) -> u64 {
     match member.plain_name(text) {
         Some(name) => {
             length = name.len();
-            let (words, rest) = name.as_chunks::<8>();
-            for word in words {
+            let mut left = name;
+            while let Some((word, more)) = left.split_first_chunk::<8>() {
                 state = fold(state ^ u64::from_le_bytes(*word), other);
+                left = more;
             }
-            let rest = rest.iter().rev();
+            let rest = left.iter().rev();
             let word = rest.fold(0, |word, byte| word << 8 | u64::from(*byte));
             state = fold(state ^ word, other);
         }

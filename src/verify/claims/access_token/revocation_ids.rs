@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::error::token_error::TokenError;
 use crate::model::shared_str::{Arena, SharedStr};
-use crate::model::time::UnixTime;
+use crate::model::time::OptionalTime;
 use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::json::claims_reader::{Rounding, date, strict_id, strict_id_at};
 use crate::verify::json::object::{Object, Value};
@@ -20,7 +20,7 @@ pub(in crate::verify) struct RevocationIds {
     sessions: [Option<SharedStr>; 2],
     /// `sub`, where the subject comes from another claim.
     pub(in crate::verify) plain_subject: Option<SharedStr>,
-    pub(in crate::verify) authenticated_at: Option<UnixTime>,
+    pub(in crate::verify) authenticated_at: OptionalTime,
 }
 
 impl RevocationIds {
@@ -43,7 +43,7 @@ impl RevocationIds {
         let ids = Self {
             sessions: [named, sid].map(|id| id.map(|id| share(&id))),
             plain_subject: sub.and_then(Value::as_text).map(|text| share(&text)),
-            authenticated_at,
+            authenticated_at: OptionalTime::of(authenticated_at),
         };
         Ok((ids, claims.get("auth_time").is_some()))
     }

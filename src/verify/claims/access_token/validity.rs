@@ -1,12 +1,12 @@
 //! The period in which a token is good: the check that every request repeats.
 
 use crate::model::error::rejection::TokenFault;
-use crate::model::time::UnixTime;
+use crate::model::time::{OptionalTime, UnixTime};
 
 /// The period in which a token is good, leeway included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
-    pub(in crate::verify) from: Option<UnixTime>,
+    pub(in crate::verify) from: OptionalTime,
     pub(in crate::verify) until: UnixTime,
 }
 
@@ -34,6 +34,6 @@ impl Validity {
     }
 
     pub(crate) fn has_begun(self, now: UnixTime) -> bool {
-        self.from.is_none_or(|from| now >= from)
+        self.from.get().is_none_or(|from| now >= from)
     }
 }

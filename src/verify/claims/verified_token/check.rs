@@ -14,6 +14,7 @@ use crate::model::error::rejection_detail::Problem;
 use crate::model::error::token_error::TokenError;
 use crate::model::ids::{ClientId, SubjectId};
 use crate::model::shared_str::SharedStr;
+use crate::model::time::OptionalTime;
 use crate::verify::claims::access_token::audience::check_audience;
 use crate::verify::claims::access_token::client::{check_client, client_id};
 use crate::verify::claims::access_token::confirmation::Confirmation;
@@ -160,8 +161,8 @@ impl VerifiedToken {
             id: id(claims, "jti")?.map(|id| share(&id)),
             revocable,
             expires_at,
-            not_before,
-            issued_at,
+            not_before: OptionalTime::of(not_before),
+            issued_at: OptionalTime::of(issued_at),
             lists: draft.lists,
             seldom: SeldomClaims {
                 implied,

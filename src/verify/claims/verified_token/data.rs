@@ -19,7 +19,7 @@ use crate::model::ids::{ClientId, SubjectId};
 use crate::model::resource_set::ResourceSet;
 use crate::model::scope::Scope;
 use crate::model::shared_str::{Arena, Piece, SharedStr};
-use crate::model::time::UnixTime;
+use crate::model::time::{OptionalTime, UnixTime};
 use crate::verify::claims::access_token::authentication::is_recent;
 use crate::verify::claims::access_token::confirmation::Confirmation;
 use crate::verify::claims::access_token::revocation_ids::RevocationIds;
@@ -41,8 +41,8 @@ pub(crate) struct VerifiedToken {
     pub(super) id: Option<SharedStr>,
     pub(super) revocable: RevocationIds,
     pub(super) expires_at: UnixTime,
-    pub(super) not_before: Option<UnixTime>,
-    pub(super) issued_at: Option<UnixTime>,
+    pub(super) not_before: OptionalTime,
+    pub(super) issued_at: OptionalTime,
     pub(super) lists: TokenLists,
     pub(super) seldom: Option<Box<SeldomClaims>>,
     pub(super) custom: CustomClaims,
@@ -101,11 +101,11 @@ impl VerifiedToken {
     }
 
     pub(crate) const fn issued_at(&self) -> Option<UnixTime> {
-        self.issued_at
+        self.issued_at.get()
     }
 
     pub(crate) const fn authenticated_at(&self) -> Option<UnixTime> {
-        self.revocable.authenticated_at
+        self.revocable.authenticated_at.get()
     }
 
     pub(crate) fn acr_values(&self) -> Names<'_> {
@@ -208,8 +208,9 @@ impl VerifiedToken {
 
     /// The period in which the token is good, widened by the leeway.
     pub(crate) fn validity(&self, leeway: Duration) -> Validity {
+        let from = self.not_before.get();
         Validity {
-            from: self.not_before.map(|from| from.saturating_sub(leeway)),
+            from: OptionalTime::of(from.map(|from| from.saturating_sub(leeway))),
             until: self.expires_at.saturating_add(leeway),
         }
     }
@@ -233,9 +234,9 @@ impl VerifiedToken {
     /// The sign-in of the subject, or the issue of the token, as far as the token states it.
     pub(crate) fn began_at(&self) -> Option<UnixTime> {
         if self.has_auth_time {
-            self.revocable.authenticated_at
+            self.authenticated_at()
         } else {
-            self.issued_at
+            self.issued_at()
         }
     }
 
@@ -282,8 +283,8 @@ impl fmt::Debug for VerifiedToken {
             .field("subject", &self.subject)
             .field("client_id", &self.client_id)
             .field("scope", &self.scope)
-            .field("issued_at", &self.issued_at)
-            .field("not_before", &self.not_before)
+            .field("issued_at", &self.issued_at())
+            .field("not_before", &self.not_before.get())
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }

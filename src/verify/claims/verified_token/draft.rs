@@ -51,6 +51,7 @@ pub(in crate::verify) fn with_draft<T>(
     }
     let (mut lists, mut joined_scope) = (TokenLists::default(), None);
     if let Some(arena) = Arc::get_mut(&mut arena) {
+        arena.vouch_by(&rules.realm);
         let text = arena.text_mut();
         text.clear();
         text.push_str(payload.text());

@@ -73,7 +73,7 @@ pub(in crate::verify) fn move_texts(
         groups: mover.place_of(groups),
         acr_values: mover.place_of(acr_values),
     };
-    let arena = Arena::new(mover.kept);
+    let arena = Arena::new(mover.kept, draft.realm());
     let mut settle = |text: &mut SharedStr| text.settle(&draft, &arena);
     token.visit_texts(&mut settle);
     bearer.visit_texts(&mut settle);
