@@ -126,7 +126,8 @@ impl Deadline {
 /// The clock of the machine. Sleeping needs a tokio runtime with time enabled.
 ///
 /// [`both`](Clock::both) reads the wall clock once a millisecond on each thread, and counts on by the monotonic
-/// one in between: a clock that was set is noticed within that time.
+/// one in between: a wall clock that was set, or that is ahead after a suspension, is noticed within a
+/// millisecond.
 #[derive(Clone)]
 pub struct SystemClock {
     origin: Instant,

@@ -39,7 +39,7 @@ pub(super) struct LayerStart {
 }
 
 /// What a layer does with a request.
-pub(super) enum Verdict {
+pub(super) enum LayerOutcome {
     Admitted(Admitted),
     Refused(Refused),
     #[cfg(feature = "jwks")]
@@ -97,7 +97,7 @@ impl Authenticator {
         request: RequestParts<'_>,
         fault: Option<Box<Rejection>>,
         start: &mut LayerStart,
-    ) -> Verdict {
+    ) -> LayerOutcome {
         let policy: &LayerPolicy = &self.0;
         let outcome = match (policy.setting_fault, fault) {
             (None, None) => {
@@ -112,16 +112,16 @@ impl Authenticator {
         }
         let refused = match outcome {
             Ok(Decision::Done(authenticated)) => match self.admit(request, authenticated, start) {
-                Ok(admitted) => return Verdict::Admitted(admitted),
+                Ok(admitted) => return LayerOutcome::Admitted(admitted),
                 Err(refused) => refused,
             },
             #[cfg(feature = "jwks")]
-            Ok(Decision::Pending(pending)) => return Verdict::Pending(pending),
+            Ok(Decision::Pending(pending)) => return LayerOutcome::Pending(pending),
             Err(rejection) => rejection.into(),
         };
         match self.pass_or_refuse(request, refused, start) {
-            Ok(admitted) => Verdict::Admitted(admitted),
-            Err(refused) => Verdict::Refused(refused),
+            Ok(admitted) => LayerOutcome::Admitted(admitted),
+            Err(refused) => LayerOutcome::Refused(refused),
         }
     }
 
@@ -293,7 +293,7 @@ impl Authenticator {
         }
     }
 
-    #[inline(never)]
+    #[inline(never)] // a part of its own, so that it costs nothing where nothing listens
     fn open_listened(
         decisions: &StripedArc<DecisionSource>,
         request: RequestParts<'_>,

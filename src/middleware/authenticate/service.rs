@@ -16,7 +16,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::middleware::authenticate::authenticator::{
-    Admitted, Authenticator, LayerStart, Refused, Verdict,
+    Admitted, Authenticator, LayerOutcome, LayerStart, Refused,
 };
 #[cfg(feature = "axum")]
 use crate::middleware::authenticate::axum_extensions::original_uri;
@@ -178,17 +178,17 @@ where
         let mut start = authenticator.start(request.extensions_mut());
         let fault = authenticator.read_certificate(&mut request);
         match authenticator.decide(authenticator.parts(&request), fault, &mut start) {
-            Verdict::Admitted(Admitted { context, after }) => {
+            LayerOutcome::Admitted(Admitted { context, after }) => {
                 request.extensions_mut().insert(context);
                 let lent = authenticator.lend(&mut request);
                 ResponseFuture::inner(self.inner.call(request), lent, after)
             }
-            Verdict::Refused(refused) => {
+            LayerOutcome::Refused(refused) => {
                 let response = authenticator.refuse::<ResBody, M, _>(&request, refused, &start);
                 ResponseFuture::refused(response, authenticator.read_rest(request))
             }
             #[cfg(feature = "jwks")]
-            Verdict::Pending(pending) => {
+            LayerOutcome::Pending(pending) => {
                 // A pending request gives up what readiness reserved, such as a permit of a
                 // concurrency limit: invalid tokens could otherwise use up all permits. A clone of the
                 // service is polled ready after the wait.
