@@ -133,6 +133,7 @@ impl CacheValidity {
     }
 
     /// The same, and not longer than until this time.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(crate) fn within(self, end: Deadline) -> Self {
         Self {
             end: self.end.min(NarrowDeadline::of(end)),
