@@ -37,6 +37,11 @@ impl HasTexts for Identity {
             Self::Principal(principal) => {
                 visit(principal.id.text_mut());
                 visit(principal.subject.text_mut());
+                // A list that is shared belongs to the configuration.
+                if let Reach::Accounts(accounts) = &mut principal.reach {
+                    let own = Arc::get_mut(accounts).unwrap_or_default();
+                    own.iter_mut().for_each(|id| visit(id.text_mut()));
+                }
             }
             Self::Client(client) => {
                 visit(client.id.text_mut());
