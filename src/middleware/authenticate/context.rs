@@ -28,7 +28,7 @@ use crate::server::decide::verified_request::SentRequest;
 use crate::server::observe::observe_only::ObserveOnly;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::path_parameters::PathParameters;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
 use crate::verify::request::token_sources::TokenSources;
 

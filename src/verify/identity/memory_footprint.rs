@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::model::ids::AccountId;
 use crate::model::reach::Reach;
+use crate::model::shared_str::HasTexts;
 use crate::model::shared_str::{Arena, COUNTS, SharedStr};
 use crate::verify::claims::verified_token::VerifiedToken;
-use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::identity::kinds::{Identity, Tenant};
 use crate::verify::identity::resolve::Identified;
 use crate::verify::policy::issuer_policy::IssuerPolicy;

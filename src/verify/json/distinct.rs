@@ -6,16 +6,27 @@
 //!    whatever the names are.
 //! 3. One allocation for each search.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::verify::json::members::Member;
+use crate::verify::json::unescape::Unescaped;
 
 /// Sorts after so many looks at places for each name.
 const MOST_LOOKS: usize = 8;
 
+/// A member of an object in a text.
+pub(super) trait Named: Copy {
+    /// The name, where it has no escapes.
+    fn plain_name(self, text: &str) -> Option<&[u8]>;
+    /// The characters of the name.
+    fn unescaped(self, text: &str) -> Unescaped<'_>;
+    fn name(self, text: &str) -> Cow<'_, str>;
+    fn has_name_of(self, text: &str, other: Self) -> bool;
+}
+
 /// Whether the names of these members differ.
 #[inline(never)]
-pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
+pub(super) fn are_distinct<M: Named>(text: &str, members: &[M]) -> bool {
     let secrets = RandomState::new();
     let secrets = [secrets.hash_one(1_u8), secrets.hash_one(2_u8)];
     search(text, members, |member| keyed_hash(text, member, secrets))
@@ -23,7 +34,7 @@ pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
 }
 
 /// `None` where too many places were looked at.
-fn search(text: &str, members: &[Member], hash: impl Fn(Member) -> u64) -> Option<bool> {
+fn search<M: Named>(text: &str, members: &[M], hash: impl Fn(M) -> u64) -> Option<bool> {
     let size = (members.len() * 2).next_power_of_two();
     // The numbers of the members plus one; 0 is a free place. At least half of them are free.
     let mut places = vec![0_u32; size];
@@ -49,7 +60,7 @@ fn search(text: &str, members: &[Member], hash: impl Fn(Member) -> u64) -> Optio
 }
 
 /// A hash of every byte of a name. Escapes are resolved on the way.
-fn keyed_hash(text: &str, member: Member, [secret, other]: [u64; 2]) -> u64 {
+fn keyed_hash<M: Named>(text: &str, member: M, [secret, other]: [u64; 2]) -> u64 {
     let mut state = secret;
     let mut length = 0_usize;
     match member.plain_name(text) {
@@ -90,7 +101,7 @@ fn fold(one: u64, other: u64) -> u64 {
 }
 
 #[cold]
-fn are_distinct_when_sorted(text: &str, members: &[Member]) -> bool {
+fn are_distinct_when_sorted<M: Named>(text: &str, members: &[M]) -> bool {
     let mut names: Vec<_> = members.iter().map(|member| member.name(text)).collect();
     names.sort_unstable();
     names.windows(2).all(|pair| pair.first() != pair.last())
@@ -99,6 +110,7 @@ fn are_distinct_when_sorted(text: &str, members: &[Member]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::json::members::Member;
     use crate::verify::json::object::{JsonFault, Members};
     use crate::verify::json::scanner::scan;
 
