@@ -40,7 +40,9 @@ impl HasTexts for Identity {
                 // A list that is shared belongs to the configuration.
                 if let Reach::Accounts(accounts) = &mut principal.reach {
                     let own = Arc::get_mut(accounts).unwrap_or_default();
-                    own.iter_mut().for_each(|id| visit(id.text_mut()));
+                    for id in own {
+                        visit(id.text_mut());
+                    }
                 }
             }
             Self::Client(client) => {

@@ -63,32 +63,29 @@ fn search<M: Named>(text: &str, members: &[M], hash: impl Fn(M) -> u64) -> Optio
 fn keyed_hash<M: Named>(text: &str, member: M, [secret, other]: [u64; 2]) -> u64 {
     let mut state = secret;
     let mut length = 0_usize;
-    match member.plain_name(text) {
-        Some(name) => {
-            length = name.len();
-            let mut left = name;
-            while let Some((word, more)) = left.split_first_chunk::<8>() {
-                state = fold(state ^ u64::from_le_bytes(*word), other);
-                left = more;
-            }
-            let rest = left.iter().rev();
-            let word = rest.fold(0, |word, byte| word << 8 | u64::from(*byte));
-            state = fold(state ^ word, other);
+    if let Some(name) = member.plain_name(text) {
+        length = name.len();
+        let mut left = name;
+        while let Some((word, more)) = left.split_first_chunk::<8>() {
+            state = fold(state ^ u64::from_le_bytes(*word), other);
+            left = more;
         }
-        None => {
-            let (mut word, mut encoded) = (0_u64, [0; 4]);
-            for character in member.unescaped(text) {
-                for byte in character.encode_utf8(&mut encoded).bytes() {
-                    word |= u64::from(byte) << (8 * (length % 8));
-                    length += 1;
-                    if length % 8 == 0 {
-                        state = fold(state ^ word, other);
-                        word = 0;
-                    }
+        let rest = left.iter().rev();
+        let word = rest.fold(0, |word, byte| word << 8 | u64::from(*byte));
+        state = fold(state ^ word, other);
+    } else {
+        let (mut word, mut encoded) = (0_u64, [0; 4]);
+        for character in member.unescaped(text) {
+            for byte in character.encode_utf8(&mut encoded).bytes() {
+                word |= u64::from(byte) << (8 * (length % 8));
+                length += 1;
+                if length % 8 == 0 {
+                    state = fold(state ^ word, other);
+                    word = 0;
                 }
             }
-            state = fold(state ^ word, other);
         }
+        state = fold(state ^ word, other);
     }
     fold(state ^ length as u64, secret | 1)
 }

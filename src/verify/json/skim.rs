@@ -156,9 +156,9 @@ impl<'a> Scanner<'a, '_> {
                     Value::Array(text)
                 })
             }
-            b't' => self.skim_word(4, Value::Bool(true)),
-            b'f' => self.skim_word(5, Value::Bool(false)),
-            b'n' => self.skim_word(4, Value::Null),
+            b't' => Some(self.skim_word(4, Value::Bool(true))),
+            b'f' => Some(self.skim_word(5, Value::Bool(false))),
+            b'n' => Some(self.skim_word(4, Value::Null)),
             _ => {
                 let is_end =
                     |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
@@ -169,9 +169,9 @@ impl<'a> Scanner<'a, '_> {
         }
     }
 
-    fn skim_word(&mut self, length: usize, value: Value<'a>) -> Option<Value<'a>> {
+    const fn skim_word(&mut self, length: usize, value: Value<'a>) -> Value<'a> {
         self.at += length;
-        Some(value)
+        value
     }
 
     /// Passes everything up to the bracket that closes the one here.

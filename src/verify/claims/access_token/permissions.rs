@@ -38,9 +38,8 @@ pub(in crate::verify) fn append_scope(
     rules: &IssuerPolicy,
     text: &mut String,
 ) -> Option<Piece> {
-    let array = match claims.at_path(rules.scope_claim.members()) {
-        Ok(Some(array @ Value::Array(_))) => array,
-        _ => return None,
+    let Ok(Some(array @ Value::Array(_))) = claims.at_path(rules.scope_claim.members()) else {
+        return None;
     };
     let start = text.len();
     for token in texts(array)? {

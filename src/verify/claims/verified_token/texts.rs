@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::model::ids::{ClientId, SubjectId};
 use crate::model::shared_str::{Arena, HasTexts, Piece, SharedStr};
 use crate::verify::claims::verified_token::data::{TokenLists, VerifiedToken};
 
@@ -14,8 +15,8 @@ const REMEMBERED: usize = 16;
 impl HasTexts for VerifiedToken {
     fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
         let ids = [
-            self.subject.as_mut().map(|id| id.text_mut()),
-            self.client_id.as_mut().map(|id| id.text_mut()),
+            self.subject.as_mut().map(SubjectId::text_mut),
+            self.client_id.as_mut().map(ClientId::text_mut),
             self.scope.text_mut(),
         ];
         ids.into_iter().flatten().for_each(&mut *visit);
