@@ -21,8 +21,8 @@ pub use crate::model::requirement::{Requirement, RouteRequirement};
 #[doc(inline)]
 pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};
 #[doc(inline)]
-pub use crate::verify::claims::access_token::CallerKey;
-#[doc(inline)]
 pub use crate::verify::claims::actor::Actor;
+#[doc(inline)]
+pub use crate::verify::claims::verified_token::CallerKey;
 #[doc(inline)]
 pub use crate::verify::identity::on_behalf_of::{Acting, OnBehalfOf};

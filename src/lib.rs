@@ -52,7 +52,7 @@ pub use server::resource_server::ResourceServer;
 pub use server::settings::error::ConfigError;
 pub use server::settings::issuer::value::Issuer;
 pub use server::settings::resource::value::Resource;
-pub use verify::claims::access_token::AccessToken;
+pub use verify::claims::verified_token::AccessToken;
 pub use verify::identity::access::WorkspaceAccess;
 pub use verify::identity::kinds::{Identity, WorkspaceUser};
 pub use verify::policy::tenant_claims::TenantClaims;

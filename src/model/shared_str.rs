@@ -185,6 +185,26 @@ impl SharedStr {
     }
 }
 
+/// What has texts in an arena.
+pub(crate) trait HasTexts {
+    /// Calls `visit` for each text, in the same order each time.
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr));
+}
+
+impl<T: HasTexts> HasTexts for Option<T> {
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
+        if let Some(value) = self {
+            value.visit_texts(visit);
+        }
+    }
+}
+
+impl HasTexts for SharedStr {
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
+        visit(self);
+    }
+}
+
 impl Default for SharedStr {
     fn default() -> Self {
         Self::new("")

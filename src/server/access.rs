@@ -13,7 +13,7 @@ use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::runtime::directory::{Membership, within};
 use crate::server::decide::verified_request::{SentRequest, VerifiedRequest};
 use crate::server::resource_server::ResourceServer;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::identity::access::{PrincipalVisit, RequestedPlace, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Identity, Principal};

@@ -44,7 +44,7 @@ use crate::server::observe::observe_only::ObservingLayers;
 use crate::server::refusal_counters::RefusalCounters;
 use crate::server::registry::RegistryCell;
 use crate::server::settings::path_parameters::PathParameters;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::crypto::secret::SecretHash;
 
 /// A configured resource server: which issuers it trusts, by which rules, with which keys.

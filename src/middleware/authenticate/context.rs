@@ -22,7 +22,7 @@ use crate::model::scope::{ScopeToken, add_tokens};
 use crate::runtime::replay::proof_store::ProofFingerprint;
 use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::decide::verified_request::SentRequest;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::identity::kinds::Identity;
 
 /// The entry. The type is private, so an outer `Extension` layer of the application cannot forge

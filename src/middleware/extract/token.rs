@@ -11,7 +11,7 @@ use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::macros::{FromAuthContext, extractor};
 use crate::middleware::response::refusal::Refusal;
 use crate::model::scope::Scope;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 
 impl FromAuthContext for AccessToken {
     fn from_admitted(admitted: &AuthContext, _: &Parts) -> Result<Self, Refusal> {

@@ -16,7 +16,7 @@ use crate::model::lease_end::LeaseEnd;
 use crate::model::time::UnixTime;
 use crate::runtime::lease::table::{LeaseRecord, NotTheCaller};
 use crate::runtime::util::striped::StripedArcHandle;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 
 /// The authority of an admitted request, which lasts until its token expires or is revoked, or the key
 /// that verified it is removed.

@@ -16,7 +16,7 @@ use crate::middleware::openapi::demand::{Demand, DocumentedBinding, owned};
 use crate::model::required_actor::{ActorRequirement, RequiredActor};
 use crate::model::requirement::{Requirement, RouteRequirement};
 use crate::model::scope::{Scope, ScopeRequirement};
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::identity::access::{AccountAccess, WorkspaceAccess};
 use crate::verify::identity::delegation::{Delegation, UncheckedDelegation};
 use crate::verify::identity::kinds::{Client, Identity, Principal, Subject, WorkspaceUser};

@@ -29,7 +29,7 @@ use crate::server::settings::resource::value::Resource;
 use crate::server::settings::shared_store::SharedStore;
 #[cfg(feature = "ssf")]
 use crate::server::settings::ssf::SsfTransmitter;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

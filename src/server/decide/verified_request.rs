@@ -18,7 +18,8 @@ use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::revocation::list::RevocationCheck;
 #[cfg(feature = "status-list")]
 use crate::runtime::status_list::reference::StatusReference;
-use crate::verify::claims::access_token::{AccessToken, Validity};
+use crate::verify::claims::access_token::Validity;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::claims::verified_token::{TokenHolder, VerifiedToken};
 use crate::verify::dpop::proof::ClientKey;
 use crate::verify::identity::kinds::Identity;

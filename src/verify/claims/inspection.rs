@@ -103,7 +103,7 @@ impl Signed<'_> {
     /// The same of a token whose signature is verified.
     pub(crate) fn inspect(&self, rules: &IssuerPolicy) -> Vec<InspectedClaims> {
         let mut inspected = inspect_header(self.header(), rules);
-        inspected.extend(inspect_claims(&self.claims(), rules));
+        inspected.extend(inspect_claims(self.claims(), rules));
         inspected
     }
 }

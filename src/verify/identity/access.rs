@@ -11,7 +11,7 @@
 use crate::model::error::rejection::RejectionKind;
 use crate::model::ids::{AccountId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::identity::kinds::{Identity, Principal, Tenant};
 use crate::verify::identity::member::Member;
 

@@ -205,6 +205,7 @@ impl<'r> Evidence<'r> {
 
 /// The accounts that a claim lists; `None` where it is not an array of ids.
 pub(super) fn accounts_at(
+    token: &VerifiedToken,
     claims: &Object<'_>,
     path: &ClaimPath,
     rules: &TenantClaims,
@@ -213,7 +214,7 @@ pub(super) fn accounts_at(
         Ok(None) => Some(Arc::from([])),
         Ok(Some(list @ Value::Array(_))) => list
             .elements()?
-            .map(|one| AccountId::new(&id_text(one, rules)?).ok())
+            .map(|one| AccountId::of(token.share(&id_text(one, rules)?)).ok())
             .collect(),
         Ok(Some(_)) | Err(_) => None,
     }

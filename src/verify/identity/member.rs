@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::model::error::rejection::RejectionKind;
 use crate::model::ids::{AccountId, SubjectId, UserId, WorkspaceId};
+use crate::model::shared_str::HasTexts;
 use crate::model::shared_str::{Arena, SharedStr};
 use crate::verify::claims::verified_token::VerifiedToken;
-use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::identity::evidence::{Evidence, InvalidEvidence, id_text};
 use crate::verify::identity::kinds::{Identity, Tenant, WorkspaceUser};
 use crate::verify::json::object::{Object, Value};

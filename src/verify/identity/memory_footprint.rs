@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::model::ids::AccountId;
 use crate::model::reach::Reach;
+use crate::model::shared_str::HasTexts;
 use crate::model::shared_str::{Arena, COUNTS, SharedStr};
 use crate::verify::claims::verified_token::VerifiedToken;
-use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::identity::kinds::{Identity, Tenant};
 use crate::verify::identity::resolve::Identified;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
@@ -37,6 +37,13 @@ impl HasTexts for Identity {
             Self::Principal(principal) => {
                 visit(principal.id.text_mut());
                 visit(principal.subject.text_mut());
+                // A list that is shared belongs to the configuration.
+                if let Reach::Accounts(accounts) = &mut principal.reach {
+                    let own = Arc::get_mut(accounts).unwrap_or_default();
+                    for id in own {
+                        visit(id.text_mut());
+                    }
+                }
             }
             Self::Client(client) => {
                 visit(client.id.text_mut());

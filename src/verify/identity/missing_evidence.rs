@@ -168,10 +168,14 @@ impl EvidenceCase<'_> {
         })
         .or_else(|| self.no_subject())
         .or_else(|| match tenant.reach.as_slice() {
-            [ReachRule::Claim(path)] if accounts_at(self.claims, path, tenant).is_none() => Some(
-                self.stated(path, "principals_reach_claim", Problem::WrongType)
-                    .with_expected("an array of account ids"),
-            ),
+            [ReachRule::Claim(path)]
+                if accounts_at(self.token, self.claims, path, tenant).is_none() =>
+            {
+                Some(
+                    self.stated(path, "principals_reach_claim", Problem::WrongType)
+                        .with_expected("an array of account ids"),
+                )
+            }
             _ => Some(unfit(tenant.principal.as_ref()?, "principal_claim")),
         })
     }

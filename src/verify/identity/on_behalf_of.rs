@@ -5,8 +5,8 @@
 //! 2. A request has at most one party between: the header field is refused beside an actor.
 
 use crate::model::ids::{ClientId, SubjectId, UserId};
-use crate::verify::claims::access_token::AccessToken;
 use crate::verify::claims::actor::Actor;
+use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::identity::delegation::Delegation;
 use crate::verify::identity::kinds::Identity;
 

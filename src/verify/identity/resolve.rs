@@ -126,16 +126,16 @@ fn principal(
     Some(Identity::Principal(Principal {
         id: PrincipalId::of(&rules.realm, evidence.principal.as_ref()?.clone()).ok()?,
         subject: token.subject()?.clone(),
-        reach: reach(claims, tenant)?,
+        reach: reach(token, claims, tenant)?,
     }))
 }
 
 /// The reach of a principal; `None` where the claim that lists the accounts has another type.
-fn reach(claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
+fn reach(token: &VerifiedToken, claims: &Object<'_>, tenant: &TenantClaims) -> Option<Reach> {
     let granted = match tenant.reach.as_slice() {
         [] => Reach::default(),
         [ReachRule::EveryAccount] => Reach::EveryAccount,
-        [ReachRule::Claim(path)] => Reach::Accounts(accounts_at(claims, path, tenant)?),
+        [ReachRule::Claim(path)] => Reach::Accounts(accounts_at(token, claims, path, tenant)?),
         // INVARIANT: valid rules have one source of reach, and this is the last kind.
         _ => Reach::Accounts(Arc::clone(&tenant.reach_list.accounts)),
     };

@@ -6,16 +6,27 @@
 //!    whatever the names are.
 //! 3. One allocation for each search.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::verify::json::members::Member;
+use crate::verify::json::unescape::Unescaped;
 
 /// Sorts after so many looks at places for each name.
 const MOST_LOOKS: usize = 8;
 
+/// A member of an object in a text.
+pub(super) trait Named: Copy {
+    /// The name, where it has no escapes.
+    fn plain_name(self, text: &str) -> Option<&[u8]>;
+    /// The characters of the name.
+    fn unescaped(self, text: &str) -> Unescaped<'_>;
+    fn name(self, text: &str) -> Cow<'_, str>;
+    fn has_name_of(self, text: &str, other: Self) -> bool;
+}
+
 /// Whether the names of these members differ.
 #[inline(never)]
-pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
+pub(super) fn are_distinct<M: Named>(text: &str, members: &[M]) -> bool {
     let secrets = RandomState::new();
     let secrets = [secrets.hash_one(1_u8), secrets.hash_one(2_u8)];
     search(text, members, |member| keyed_hash(text, member, secrets))
@@ -23,7 +34,7 @@ pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
 }
 
 /// `None` where too many places were looked at.
-fn search(text: &str, members: &[Member], hash: impl Fn(Member) -> u64) -> Option<bool> {
+fn search<M: Named>(text: &str, members: &[M], hash: impl Fn(M) -> u64) -> Option<bool> {
     let size = (members.len() * 2).next_power_of_two();
     // The numbers of the members plus one; 0 is a free place. At least half of them are free.
     let mut places = vec![0_u32; size];
@@ -49,35 +60,32 @@ fn search(text: &str, members: &[Member], hash: impl Fn(Member) -> u64) -> Optio
 }
 
 /// A hash of every byte of a name. Escapes are resolved on the way.
-fn keyed_hash(text: &str, member: Member, [secret, other]: [u64; 2]) -> u64 {
+fn keyed_hash<M: Named>(text: &str, member: M, [secret, other]: [u64; 2]) -> u64 {
     let mut state = secret;
     let mut length = 0_usize;
-    match member.plain_name(text) {
-        Some(name) => {
-            length = name.len();
-            let mut left = name;
-            while let Some((word, more)) = left.split_first_chunk::<8>() {
-                state = fold(state ^ u64::from_le_bytes(*word), other);
-                left = more;
-            }
-            let rest = left.iter().rev();
-            let word = rest.fold(0, |word, byte| word << 8 | u64::from(*byte));
-            state = fold(state ^ word, other);
+    if let Some(name) = member.plain_name(text) {
+        length = name.len();
+        let mut left = name;
+        while let Some((word, more)) = left.split_first_chunk::<8>() {
+            state = fold(state ^ u64::from_le_bytes(*word), other);
+            left = more;
         }
-        None => {
-            let (mut word, mut encoded) = (0_u64, [0; 4]);
-            for character in member.unescaped(text) {
-                for byte in character.encode_utf8(&mut encoded).bytes() {
-                    word |= u64::from(byte) << (8 * (length % 8));
-                    length += 1;
-                    if length % 8 == 0 {
-                        state = fold(state ^ word, other);
-                        word = 0;
-                    }
+        let rest = left.iter().rev();
+        let word = rest.fold(0, |word, byte| word << 8 | u64::from(*byte));
+        state = fold(state ^ word, other);
+    } else {
+        let (mut word, mut encoded) = (0_u64, [0; 4]);
+        for character in member.unescaped(text) {
+            for byte in character.encode_utf8(&mut encoded).bytes() {
+                word |= u64::from(byte) << (8 * (length % 8));
+                length += 1;
+                if length % 8 == 0 {
+                    state = fold(state ^ word, other);
+                    word = 0;
                 }
             }
-            state = fold(state ^ word, other);
         }
+        state = fold(state ^ word, other);
     }
     fold(state ^ length as u64, secret | 1)
 }
@@ -90,7 +98,7 @@ fn fold(one: u64, other: u64) -> u64 {
 }
 
 #[cold]
-fn are_distinct_when_sorted(text: &str, members: &[Member]) -> bool {
+fn are_distinct_when_sorted<M: Named>(text: &str, members: &[M]) -> bool {
     let mut names: Vec<_> = members.iter().map(|member| member.name(text)).collect();
     names.sort_unstable();
     names.windows(2).all(|pair| pair.first() != pair.last())
@@ -99,6 +107,7 @@ fn are_distinct_when_sorted(text: &str, members: &[Member]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::json::members::Member;
     use crate::verify::json::object::{JsonFault, Members};
     use crate::verify::json::scanner::scan;
 

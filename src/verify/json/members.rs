@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use crate::verify::json::distinct;
+use crate::verify::json::distinct::{self, Named};
 use crate::verify::json::unescape::{Unescaped, unescape};
 
 /// Objects with more members than this are searched for duplicates by a table.
@@ -96,17 +96,19 @@ impl Member {
         }
     }
 
-    pub(in crate::verify) fn name(self, text: &str) -> Cow<'_, str> {
-        let raw = self.name.of(text);
-        if self.escaped {
-            Cow::Owned(unescape(raw))
-        } else {
-            Cow::Borrowed(raw)
-        }
+    fn is(self, text: &str, name_hash: u32, name: &str) -> bool {
+        self.name_hash == name_hash
+            && if self.escaped {
+                Unescaped::of(self.name.of(text)).eq(name.chars())
+            } else {
+                self.name.bytes_of(text) == name.as_bytes()
+            }
     }
+}
 
+impl Named for Member {
     /// Whether both have the same name.
-    pub(super) fn has_name_of(self, text: &str, other: Self) -> bool {
+    fn has_name_of(self, text: &str, other: Self) -> bool {
         if self.name_hash != other.name_hash {
             return false;
         }
@@ -117,22 +119,22 @@ impl Member {
     }
 
     /// The characters of the name.
-    pub(super) fn unescaped(self, text: &str) -> Unescaped<'_> {
+    fn unescaped(self, text: &str) -> Unescaped<'_> {
         Unescaped::of(self.name.of(text))
     }
 
     /// The name, where it has no escapes.
-    pub(super) fn plain_name(self, text: &str) -> Option<&[u8]> {
+    fn plain_name(self, text: &str) -> Option<&[u8]> {
         (!self.escaped).then(|| self.name.bytes_of(text))
     }
 
-    fn is(self, text: &str, name_hash: u32, name: &str) -> bool {
-        self.name_hash == name_hash
-            && if self.escaped {
-                Unescaped::of(self.name.of(text)).eq(name.chars())
-            } else {
-                self.name.bytes_of(text) == name.as_bytes()
-            }
+    fn name(self, text: &str) -> Cow<'_, str> {
+        let raw = self.name.of(text);
+        if self.escaped {
+            Cow::Owned(unescape(raw))
+        } else {
+            Cow::Borrowed(raw)
+        }
     }
 }
 

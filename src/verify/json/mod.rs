@@ -1,8 +1,8 @@
 //! Strict JSON: a scanner without copies, an index of members, typed reads of claims.
 
 pub(crate) mod unescape;
-pub(crate) mod members;
 mod distinct;
+pub(crate) mod members;
 pub(crate) mod scanner;
 pub(crate) mod object;
 pub(crate) mod skim;

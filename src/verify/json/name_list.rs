@@ -10,8 +10,15 @@ const SIX_BITS: usize = 0x3F;
 /// The mark of a character behind which more of the length stands.
 const MORE: u8 = 0x40;
 
+/// Appends a name that is not empty.
+pub(in crate::verify) fn push_stated(list: &mut String, name: &str) {
+    if !name.is_empty() {
+        push_name(list, name);
+    }
+}
+
 /// Appends a name to a list.
-pub(in crate::verify) fn push_name(list: &mut String, name: &str) {
+fn push_name(list: &mut String, name: &str) {
     let mut left = name.len();
     loop {
         #[allow(clippy::cast_possible_truncation)] // six bits

@@ -11,13 +11,13 @@
 
 use std::borrow::Cow;
 
+use crate::verify::json::distinct::Named as _;
 pub(crate) use crate::verify::json::members::Members;
 use crate::verify::json::members::{Member, Scanned, ValueKind};
 pub(crate) use crate::verify::json::scanner::JsonFault;
 #[cfg(feature = "mcp")]
 use crate::verify::json::scanner::scan_with_inner;
 use crate::verify::json::scanner::{Scanner, scan};
-use crate::verify::json::skim::{Found, follow};
 use crate::verify::json::unescape::{Unescaped, unescape};
 
 /// The members of an object, in order.
@@ -165,29 +165,9 @@ impl<'a> Object<'a> {
         list.map(move |member| (member.name(text), Value::at(text, member.value)))
     }
 
-    /// The value at a path of member names. Absent when a name on the path is missing;
-    /// a path through something other than an object is a fault. The error is `Malformed`.
-    pub(crate) fn at_path<S: AsRef<str>>(
-        &self,
-        path: &[S],
-    ) -> Result<Option<Value<'a>>, JsonFault> {
-        let Some((first, rest)) = path.split_first() else {
-            return Ok(None);
-        };
-        match (self.get(first.as_ref()), rest) {
-            (found, []) => Ok(found),
-            (None, _) => Ok(None),
-            (Some(Value::Object(text)), _) => {
-                let counts =
-                    |value: Value<'_>| !(self.members.get().skips_empty && value.is_empty());
-                match follow(text, rest) {
-                    Found::Value(value) if counts(value) => Ok(Some(value)),
-                    Found::NoObject(value) if counts(value) => Err(JsonFault::Malformed),
-                    Found::Value(_) | Found::NoObject(_) | Found::Nothing => Ok(None),
-                }
-            }
-            (Some(_), _) => Err(JsonFault::Malformed),
-        }
+    /// Whether a member that is `null`, an empty text or an empty list counts as absent.
+    pub(super) const fn skips_empty(&self) -> bool {
+        self.members.get().skips_empty
     }
 }
 
@@ -216,7 +196,7 @@ impl<'a> Value<'a> {
     }
 
     /// Whether it is `null`, an empty text or an empty list.
-    fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         match self {
             Self::Null => true,
             Self::String(quoted) => quoted.raw.is_empty(),

@@ -6,11 +6,11 @@
 //! 2. A path is followed in one pass: an object on the way is entered where it begins, and not read to
 //!    its end before.
 
-use crate::verify::json::object::{Quoted, Value};
+use crate::verify::json::object::{JsonFault, Object, Quoted, Value};
 use crate::verify::json::scanner::Scanner;
 
 /// The value at a path of member names, from an object on.
-pub(super) enum Found<'a> {
+enum Found<'a> {
     Value(Value<'a>),
     /// A name on the path is missing.
     Nothing,
@@ -27,7 +27,7 @@ pub(in crate::verify) fn found_in<'a>(object: &'a str, name: &str) -> Option<Val
 }
 
 /// Follows a path, which is not empty, from an object on.
-pub(super) fn follow<'a, S: AsRef<str>>(object: &'a str, path: &[S]) -> Found<'a> {
+fn follow<'a, S: AsRef<str>>(object: &'a str, path: &[S]) -> Found<'a> {
     let mut buffer = Vec::new();
     let mut scanner = Scanner::new(object, 0, &mut buffer);
     let mut path = path.iter();
@@ -58,6 +58,32 @@ pub(super) fn follow<'a, S: AsRef<str>>(object: &'a str, path: &[S]) -> Found<'a
                     Some(value) => Found::Value(value),
                 };
             }
+        }
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The value at a path of member names. Absent when a name on the path is missing;
+    /// a path through something other than an object is a fault. The error is `Malformed`.
+    pub(crate) fn at_path<S: AsRef<str>>(
+        &self,
+        path: &[S],
+    ) -> Result<Option<Value<'a>>, JsonFault> {
+        let Some((first, rest)) = path.split_first() else {
+            return Ok(None);
+        };
+        match (self.get(first.as_ref()), rest) {
+            (found, []) => Ok(found),
+            (None, _) => Ok(None),
+            (Some(Value::Object(text)), _) => {
+                let counts = |value: Value<'_>| !(self.skips_empty() && value.is_empty());
+                match follow(text, rest) {
+                    Found::Value(value) if counts(value) => Ok(Some(value)),
+                    Found::NoObject(value) if counts(value) => Err(JsonFault::Malformed),
+                    Found::Value(_) | Found::NoObject(_) | Found::Nothing => Ok(None),
+                }
+            }
+            (Some(_), _) => Err(JsonFault::Malformed),
         }
     }
 }
@@ -130,9 +156,9 @@ impl<'a> Scanner<'a, '_> {
                     Value::Array(text)
                 })
             }
-            b't' => self.skim_word(4, Value::Bool(true)),
-            b'f' => self.skim_word(5, Value::Bool(false)),
-            b'n' => self.skim_word(4, Value::Null),
+            b't' => Some(self.skim_word(4, Value::Bool(true))),
+            b'f' => Some(self.skim_word(5, Value::Bool(false))),
+            b'n' => Some(self.skim_word(4, Value::Null)),
             _ => {
                 let is_end =
                     |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
@@ -143,9 +169,9 @@ impl<'a> Scanner<'a, '_> {
         }
     }
 
-    fn skim_word(&mut self, length: usize, value: Value<'a>) -> Option<Value<'a>> {
+    const fn skim_word(&mut self, length: usize, value: Value<'a>) -> Value<'a> {
         self.at += length;
-        Some(value)
+        value
     }
 
     /// Passes everything up to the bracket that closes the one here.
@@ -172,7 +198,6 @@ impl<'a> Scanner<'a, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::json::object::Object;
 
     const TEXT: &str = concat!(
         r#" { "a" : { "x":"}\"", "b":{"c\u0064":[1,{"e":"]"}], "n" :null}} ,"#,

@@ -72,11 +72,7 @@ impl<'r> Credential<'r> {
 
     /// The token, which outlives the request.
     pub(crate) fn to_sent(self) -> SentToken {
-        SentToken::of(self)
-    }
-
-    pub(super) const fn field(self) -> Option<&'r HeaderValue> {
-        self.field
+        SentToken::of(self.token, self.field)
     }
 
     /// Finds the credential. `Ok(None)` only when neither an `Authorization` field nor anything

@@ -3,8 +3,8 @@
 
 pub(crate) mod request_parts;
 pub(crate) mod token_sources;
-pub(crate) mod credential;
 pub(crate) mod sent_token;
+pub(crate) mod credential;
 pub(crate) mod client_certificate;
 mod certificate_pem;
 mod forwarded_client_cert;

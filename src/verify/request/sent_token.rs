@@ -5,8 +5,6 @@ use std::fmt;
 use base64_simd::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 
-use crate::verify::request::credential::Credential;
-
 /// A token as it was sent: the header field that it came in, and its range there. It shares the memory of
 /// the request's head, so that to keep it copies nothing; and it stays the same where something behind
 /// the layer changes the fields of the request.
@@ -18,12 +16,9 @@ pub(crate) struct SentToken {
 }
 
 impl SentToken {
-    /// The token of a credential, in the field that it was found in; otherwise a copy.
-    pub(in crate::verify) fn of(credential: Credential<'_>) -> Self {
-        let token = credential.as_bytes();
-        let shared = credential
-            .field()
-            .and_then(|field| Self::within(field, token));
+    /// A token in the field that it was found in; otherwise a copy.
+    pub(super) fn of(token: &[u8], field: Option<&HeaderValue>) -> Self {
+        let shared = field.and_then(|field| Self::within(field, token));
         shared.unwrap_or_else(|| Self::copy(token))
     }
 
@@ -87,6 +82,7 @@ mod tests {
     use http::{HeaderMap, Request};
 
     use super::*;
+    use crate::verify::request::credential::Credential;
     use crate::verify::request::request_parts::RequestParts;
     use crate::verify::request::token_sources::TokenSources;
 
@@ -101,7 +97,7 @@ mod tests {
         }
         let found = Credential::find(sources, RequestParts::of(&request));
         let credential = found.expect("sound").expect("sent");
-        (SentToken::of(credential), request.headers().clone())
+        (credential.to_sent(), request.headers().clone())
     }
 
     #[test]
@@ -132,10 +128,11 @@ mod tests {
     #[test]
     fn sent_token_without_a_field_is_a_copy() {
         let text = TOKEN.to_owned();
-        let token = SentToken::of(Credential::bare(text.as_bytes()).expect("a credential"));
+        let token = Credential::bare(text.as_bytes());
+        let token = token.expect("a credential").to_sent();
         drop(text);
         assert_eq!(token.as_bytes(), TOKEN.as_bytes());
-        let opaque = SentToken::of(Credential::bare(b"abc").expect("a credential"));
+        let opaque = Credential::bare(b"abc").expect("a credential").to_sent();
         assert_eq!(opaque.payload(), None);
         assert_eq!(format!("{token:?}"), "SentToken(..)");
     }

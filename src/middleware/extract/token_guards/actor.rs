@@ -12,7 +12,7 @@ use crate::middleware::extract::macros::{guard, no_wiring};
 use crate::middleware::require::actor_check::check_actor;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::required_actor::{ActorRequirement, RequiredActor};
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 
 guard! {
     /// `T`, for requests whose token names an actor of `A` as the one that acts; others are refused with

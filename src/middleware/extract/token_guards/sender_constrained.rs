@@ -10,7 +10,7 @@ use http::request::Parts;
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::response::refusal::Refusal;
 use crate::model::binding::{Binding, RequiredBindings};
-use crate::verify::claims::access_token::AccessToken;
+use crate::verify::claims::verified_token::AccessToken;
 
 /// `T`, for requests whose token is bound to its sender: to a DPoP key (RFC 9449) or to a client
 /// certificate (RFC 8705). Bearer tokens are refused with 401 `invalid_token`, and the challenge names the

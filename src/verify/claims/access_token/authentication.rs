@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::model::shared_str::Piece;
 use crate::model::time::UnixTime;
-use crate::verify::claims::access_token::permissions::push_stated;
 use crate::verify::json::claims_reader::{texts, value_at};
+use crate::verify::json::name_list::push_stated;
 use crate::verify::json::object::Object;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
 

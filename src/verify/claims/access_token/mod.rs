@@ -9,10 +9,6 @@ pub(crate) mod required_values;
 pub(crate) mod revocation_ids;
 pub(crate) mod validity;
 pub(crate) mod seldom_claims;
-pub(crate) mod token;
-pub(crate) mod caller_key;
 
-pub use caller_key::CallerKey;
 pub use confirmation::Confirmation;
-pub use token::AccessToken;
 pub(crate) use validity::Validity;

@@ -1,14 +1,12 @@
 //! The permissions of a token: its scope, roles and groups.
 
-use std::borrow::Cow;
-
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::token_error::TokenError;
 use crate::model::scope::Scope;
 use crate::model::shared_str::{Piece, SharedStr};
 use crate::verify::json::claim_error::wrong_type;
 use crate::verify::json::claims_reader::{texts, value_at};
-use crate::verify::json::name_list::push_name;
+use crate::verify::json::name_list::push_stated;
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
@@ -40,9 +38,8 @@ pub(in crate::verify) fn append_scope(
     rules: &IssuerPolicy,
     text: &mut String,
 ) -> Option<Piece> {
-    let array = match claims.at_path(rules.scope_claim.members()) {
-        Ok(Some(array @ Value::Array(_))) => array,
-        _ => return None,
+    let Ok(Some(array @ Value::Array(_))) = claims.at_path(rules.scope_claim.members()) else {
+        return None;
     };
     let start = text.len();
     for token in texts(array)? {
@@ -76,11 +73,4 @@ pub(in crate::verify) fn append_names(
         text.truncate(start);
     }
     Piece::new(start, text.len()).unwrap_or_default()
-}
-
-/// Appends a name that is not empty.
-pub(super) fn push_stated(text: &mut String, name: &Cow<'_, str>) {
-    if !name.is_empty() {
-        push_name(text, name);
-    }
 }

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use crate::model::error::token_error::TokenError;
+use crate::model::shared_str::HasTexts;
 use crate::model::shared_str::{Arena, SharedStr};
 use crate::model::time::OptionalTime;
-use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::json::claims_reader::{Rounding, date, strict_id, strict_id_at};
 use crate::verify::json::object::{Object, Value};
 use crate::verify::policy::issuer_policy::IssuerPolicy;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::model::shared_str::HasTexts;
 use crate::model::shared_str::{Arena, COUNTS, SharedStr};
 use crate::verify::claims::access_token::confirmation::Confirmation;
 use crate::verify::claims::actor::Actor;
-use crate::verify::claims::verified_token::texts::HasTexts;
 use crate::verify::policy::scope_closure::ImpliedScopes;
 
 /// What few tokens have.

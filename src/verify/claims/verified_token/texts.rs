@@ -5,37 +5,18 @@
 
 use std::sync::Arc;
 
-use crate::model::shared_str::{Arena, Piece, SharedStr};
+use crate::model::ids::{ClientId, SubjectId};
+use crate::model::shared_str::{Arena, HasTexts, Piece, SharedStr};
 use crate::verify::claims::verified_token::data::{TokenLists, VerifiedToken};
 
 /// Texts whose new places are remembered. A token has fewer, its lists aside.
 const REMEMBERED: usize = 16;
 
-/// What has texts in the buffer of a token.
-pub(in crate::verify) trait HasTexts {
-    /// Calls `visit` for each text, in the same order each time.
-    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr));
-}
-
-impl<T: HasTexts> HasTexts for Option<T> {
-    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
-        if let Some(value) = self {
-            value.visit_texts(visit);
-        }
-    }
-}
-
-impl HasTexts for SharedStr {
-    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
-        visit(self);
-    }
-}
-
 impl HasTexts for VerifiedToken {
     fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut SharedStr)) {
         let ids = [
-            self.subject.as_mut().map(|id| id.text_mut()),
-            self.client_id.as_mut().map(|id| id.text_mut()),
+            self.subject.as_mut().map(SubjectId::text_mut),
+            self.client_id.as_mut().map(ClientId::text_mut),
             self.scope.text_mut(),
         ];
         ids.into_iter().flatten().for_each(&mut *visit);

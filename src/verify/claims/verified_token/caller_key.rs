@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::model::ids::{ClientId, SubjectId};
-use crate::verify::claims::access_token::token::AccessToken;
+use crate::verify::claims::verified_token::token::AccessToken;
 use crate::verify::crypto::sha256::sha256;
 
 /// What is hashed begins with it: another version of the key is another text.
