@@ -6,7 +6,7 @@ use crate::model::scope::Scope;
 use crate::model::shared_str::{Piece, SharedStr};
 use crate::verify::json::claim_error::wrong_type;
 use crate::verify::json::claims_reader::{texts, value_at};
-use crate::verify::json::name_list::push_stated;
+use crate::verify::json::name_list::{push_plain_strings, push_stated};
 use crate::verify::json::object::{Object, Value};
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::issuer_policy::IssuerPolicy;
@@ -68,7 +68,11 @@ pub(in crate::verify) fn append_names(
 ) -> Piece {
     let start = text.len();
     let value = claims.at_path(path.members()).ok().flatten();
-    let read = value.and_then(|value| forms.each(value, |name| push_stated(text, &name)));
+    let plain = match value {
+        Some(Value::Array(array)) => push_plain_strings(text, array),
+        _ => None,
+    };
+    let read = plain.or_else(|| forms.each(value?, |name| push_stated(text, &name)));
     if read.is_none() {
         text.truncate(start);
     }
