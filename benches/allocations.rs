@@ -43,7 +43,7 @@ const TOKENS: usize = 10_000;
 const FEW_TOKENS: usize = 2_000;
 
 /// The most bytes that one of them may hold, where no handler asks for claims.
-const MOST_BYTES: [(Size, i64); 2] = [(Size::Kb1, 3_000), (Size::Kb4, 8_000)];
+const MOST_BYTES: [(Size, i64); 2] = [(Size::Kb1, 1_300), (Size::Kb4, 3_300)];
 
 const MEMORY_HEAD: &str = "\
 | tokens | entries | `Claims<T>` asked | KB held | bytes an entry | of them by the cache's count | goal |

@@ -53,17 +53,20 @@ impl ResourceServer {
         let Some(claimed) = compact.claimed_origin() else {
             return Ok(());
         };
-        LAST_IS_UNKNOWN.set(true);
+        let refused = |rejection: Rejection| {
+            LAST_IS_UNKNOWN.set(true);
+            Err(rejection)
+        };
         let Some(authority) = registry.authorities.get(claimed.issuer) else {
-            return Err(unknown_issuer(claimed.issuer, self.0.shows_unknown_issuers).into());
+            return refused(unknown_issuer(claimed.issuer, self.0.shows_unknown_issuers).into());
         };
         let rules = &authority.rules;
         let is_over = |end: UnixTime| now >= end.saturating_add(rules.leeway);
         if claimed.end.is_some_and(is_over) {
-            return Err(Rejection::from(TokenFault::Expired).by(&rules.realm));
+            return refused(Rejection::from(TokenFault::Expired).by(&rules.realm));
         }
         if rules.algorithms.contains(algorithm) && authority.is_known_to_lack(id) {
-            return Err(Rejection::from(TokenFault::UnknownKey).by(&rules.realm));
+            return refused(Rejection::from(TokenFault::UnknownKey).by(&rules.realm));
         }
         Ok(())
     }
@@ -118,10 +121,14 @@ impl ResourceServer {
 }
 
 impl Registry {
-    /// Whether a token that names this id may find a key of some issuer.
+    /// Whether a token that names this id may find a key of some issuer, now or after a fetch.
     fn may_have_key(&self, id: &str) -> bool {
-        let mut all = self.authorities.values();
-        self.authorities.len() > MOST_ISSUERS || all.any(|one| one.keys.may_have(id))
+        if self.authorities.len() > MOST_ISSUERS {
+            return true;
+        }
+        let all = || self.authorities.values().map(|authority| &authority.keys);
+        // Without a lock first: most tokens name a key that is there.
+        all().any(|keys| keys.may_have(id)) || all().any(|keys| keys.may_get(id))
     }
 }
 
@@ -132,6 +139,20 @@ impl KeySource {
             Self::Static(fixed) => fixed.keys.may_have(id),
             #[cfg(feature = "jwks")]
             Self::Remote(sets) => sets.iter().any(|keys| keys.may_have(id)),
+        }
+    }
+}
+
+impl KeySource {
+    /// Whether a fetch may bring a key with this id, which is not there now.
+    fn may_get(&self, id: &str) -> bool {
+        match self {
+            Self::Static(_) => {
+                let _ = id; // Static keys are all that there are.
+                false
+            }
+            #[cfg(feature = "jwks")]
+            Self::Remote(sets) => sets.iter().any(|keys| !keys.is_known_to_lack(id)),
         }
     }
 }
