@@ -232,12 +232,12 @@ async fn response_that_is_no_http_or_is_cut_breaks_off() {
 
 #[tokio::test]
 async fn fetch_whose_connection_breaks_is_tried_once_more_and_bodies_are_bounded() {
-    let fetcher = Fetcher::new(&HttpOptions::default())
+    let bounded = Fetcher::new(&HttpOptions::default())
         .expect("a client")
         .with_limit(4);
     let fetched = async |answer: &str, then| {
         let server = RawServer::answering(answer, then).await;
-        let got = fetcher.get(&server.url("/"), &Validators::default()).await;
+        let got = bounded.get(&server.url("/"), &Validators::default()).await;
         let got = got.map(|got| match got {
             Fetched::Body { bytes, .. } => String::from_utf8(bytes).expect("utf-8"),
             Fetched::Unchanged { .. } => "unchanged".to_owned(),
