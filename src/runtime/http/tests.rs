@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Request;
+use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -287,6 +288,99 @@ async fn connection_whose_body_is_not_read_to_its_end_is_not_used_again() {
         client.settle().await;
     }
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn bytes_behind_a_response_are_no_response_to_the_next_request() {
+    let behind = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother";
+    for (answer, expected) in [
+        (format!("{OK}{behind}"), (200, "ok")),
+        (format!("HTTP/1.1 204 No\r\n\r\n{behind}"), (204, "")),
+        (
+            format!("HTTP/1.1 304 No\r\ncontent-length: 47\r\n\r\n{behind}"),
+            (304, ""),
+        ),
+        (
+            format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n{behind}"
+            ),
+            (200, "ok"),
+        ),
+    ] {
+        let server = RawServer::answering(&*answer, Then::Wait).await;
+        let client = client(true);
+        for _ in 0..2 {
+            let answered = asked(&client, post(&server.url("/"))).await;
+            let (status, body) = answered.expect("an answer");
+            assert_eq!((status, &*body), expected, "{answer}");
+            client.settle().await;
+        }
+        assert_eq!(server.connections(), 2, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn request_that_is_no_longer_waited_for_ends_its_connection() {
+    for part in [
+        "",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let client = client(true);
+        let mut asking = JoinSet::new();
+        let request = post(&url);
+        let asker = client.clone();
+        asking.spawn(async move { asked(&asker, request).await.map(|_| ()) });
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        while !request.ends_with(b"a=b") {
+            request.push(stream.read_u8().await.expect("a request"));
+        }
+        stream.write_all(part.as_bytes()).await.expect("it is read");
+        client.settle().await;
+        asking.shutdown().await;
+        // The client's end, or a reset of what it has not read.
+        let rest = stream.read_to_end(&mut Vec::new()).await;
+        assert!(
+            rest.is_err() || rest.is_ok_and(|length| length == 0),
+            "{part}"
+        );
+        client.settle().await;
+        assert_eq!(client.idle_connections(), 0, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn proxy_gets_its_credentials_and_a_host_without_a_proxy_does_not() {
+    let server = RawServer::answering(OK, Then::Wait).await;
+    let proxy = RawServer::answering(OK, Then::Wait).await;
+    // RFC 7617 s2: a password may be empty.
+    let named = format!("http://user@{}", proxy.address);
+    let proxies = Matcher::builder().http(named).no("LocalHost").build();
+    let client = HttpClient::with_proxies(proxies);
+    let port = server.address.port();
+    for (host, asked_server, asked_proxy) in [
+        ("localhost", 1, 0),
+        ("LOCALHOST", 2, 0),
+        ("127.0.0.1", 2, 1),
+    ] {
+        let url = format!("http://{host}:{port}/keys?a=b");
+        asked(&client, post(&url)).await.expect("an answer");
+        client.settle().await;
+        let requests = [&server, &proxy].map(|one| one.requests().len());
+        assert_eq!(requests, [asked_server, asked_proxy], "{host}");
+    }
+    // One connection to each.
+    assert_eq!([server.connections(), proxy.connections()], [1, 1]);
+    let head = server.requests().concat();
+    assert!(!head.contains("proxy-authorization"), "{head}");
+    let head = proxy.requests().concat();
+    let start = format!("POST http://127.0.0.1:{port}/keys?a=b HTTP/1.1\r\n");
+    assert!(head.starts_with(&start), "{head}");
+    let credentials = "proxy-authorization: Basic dXNlcjo=\r\n";
+    assert!(head.contains(credentials), "{head}");
 }
 
 #[tokio::test]

@@ -114,6 +114,18 @@ impl HttpClient {
         }))
     }
 
+    /// A client with a pool that uses these proxies.
+    #[cfg(test)]
+    pub(in crate::runtime::http) fn with_proxies(
+        proxies: hyper_util::client::proxy::matcher::Matcher,
+    ) -> Self {
+        let tls = client_config(Vec::new()).expect("roots of the system");
+        Self(Arc::new(Parts {
+            connector: Connector::new(tls, false).by(proxies),
+            pool: Some(Arc::default()),
+        }))
+    }
+
     /// Waits until no connection is about to go back to the pool.
     #[cfg(test)]
     pub(in crate::runtime::http) async fn settle(&self) {
