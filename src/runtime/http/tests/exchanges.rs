@@ -1,146 +1,16 @@
-//! The client against servers on loopback that speak HTTP by hand.
+//! Exchanges: requests, responses, and connections that are kept or end.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::Request;
-use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::raw_server::{OK, RawServer, Then, all_closed, asked, client, get, post};
 use crate::runtime::http::client::{Fetched, Fetcher, Validators};
 use crate::runtime::http::probe::ConnectionProblem;
 use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::http::transport::http_client::HttpClient;
-use crate::runtime::http::transport::transport_error::TransportError;
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// What a server does with a connection after each of its requests.
-#[derive(Clone, Copy)]
-enum Then {
-    Wait,
-    Close,
-}
-
-struct RawServer {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    /// Heads and bodies of requests.
-    requests: Arc<Mutex<Vec<String>>>,
-    /// Ends with the server.
-    _task: JoinSet<()>,
-}
-
-impl RawServer {
-    async fn answering(answer: impl Into<String>, then: Then) -> Self {
-        Self::at("127.0.0.1:0", answer.into(), then)
-            .await
-            .expect("a free port")
-    }
-
-    async fn at(address: &str, answer: String, then: Then) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let (connections, requests) = (Arc::default(), Arc::default());
-        let counter: Arc<AtomicUsize> = Arc::clone(&connections);
-        let log: Arc<Mutex<Vec<String>>> = Arc::clone(&requests);
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut open = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::SeqCst);
-                open.spawn(converse(stream, answer.clone(), then, Arc::clone(&log)));
-            }
-        });
-        Ok(Self {
-            address,
-            connections,
-            requests,
-            _task: task,
-        })
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().expect("a log").clone()
-    }
-}
-
-async fn converse(
-    mut stream: TcpStream,
-    answer: String,
-    then: Then,
-    log: Arc<Mutex<Vec<String>>>,
-) -> Option<()> {
-    loop {
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            request.push(stream.read_u8().await.ok()?);
-        }
-        let text = String::from_utf8_lossy(&request).into_owned();
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a number"))];
-        stream.read_exact(&mut body).await.ok()?;
-        let text = text + &String::from_utf8_lossy(&body);
-        log.lock().expect("a log").push(text);
-        stream.write_all(answer.as_bytes()).await.ok()?;
-        if matches!(then, Then::Close) {
-            stream.shutdown().await.ok()?;
-            // Until the client closes too, so that no reset overtakes the response.
-            let _ = stream.read_to_end(&mut Vec::new()).await;
-            return None;
-        }
-    }
-}
-
-fn client(pooled: bool) -> HttpClient {
-    HttpClient::new(Vec::new(), false, pooled).expect("a client")
-}
-
-fn get(url: &str) -> Request<String> {
-    Request::get(url).body(String::new()).expect("a request")
-}
-
-fn post(url: &str) -> Request<String> {
-    Request::post(url)
-        .body("a=b".to_owned())
-        .expect("a request")
-}
-
-/// The status and the whole body.
-async fn asked(
-    client: &HttpClient,
-    request: Request<String>,
-) -> Result<(u16, String), TransportError> {
-    let mut response = client.send(request).await?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-    }
-    let body = String::from_utf8(body).expect("utf-8");
-    Ok((response.status().as_u16(), body))
-}
-
-/// Until the server's end of every idle connection is known to the client.
-async fn all_closed(client: &HttpClient) {
-    while !client.has_only_closed() {
-        tokio::task::yield_now().await;
-    }
-}
 
 #[tokio::test]
 async fn request_names_its_target_its_host_and_the_client() {
@@ -350,37 +220,6 @@ async fn request_that_is_no_longer_waited_for_ends_its_connection() {
         client.settle().await;
         assert_eq!(client.idle_connections(), 0, "{part}");
     }
-}
-
-#[tokio::test]
-async fn proxy_gets_its_credentials_and_a_host_without_a_proxy_does_not() {
-    let server = RawServer::answering(OK, Then::Wait).await;
-    let proxy = RawServer::answering(OK, Then::Wait).await;
-    // RFC 7617 s2: a password may be empty.
-    let named = format!("http://user@{}", proxy.address);
-    let proxies = Matcher::builder().http(named).no("LocalHost").build();
-    let client = HttpClient::with_proxies(proxies);
-    let port = server.address.port();
-    for (host, asked_server, asked_proxy) in [
-        ("localhost", 1, 0),
-        ("LOCALHOST", 2, 0),
-        ("127.0.0.1", 2, 1),
-    ] {
-        let url = format!("http://{host}:{port}/keys?a=b");
-        asked(&client, post(&url)).await.expect("an answer");
-        client.settle().await;
-        let requests = [&server, &proxy].map(|one| one.requests().len());
-        assert_eq!(requests, [asked_server, asked_proxy], "{host}");
-    }
-    // One connection to each.
-    assert_eq!([server.connections(), proxy.connections()], [1, 1]);
-    let head = server.requests().concat();
-    assert!(!head.contains("proxy-authorization"), "{head}");
-    let head = proxy.requests().concat();
-    let start = format!("POST http://127.0.0.1:{port}/keys?a=b HTTP/1.1\r\n");
-    assert!(head.starts_with(&start), "{head}");
-    let credentials = "proxy-authorization: Basic dXNlcjo=\r\n";
-    assert!(head.contains(credentials), "{head}");
 }
 
 #[tokio::test]
