@@ -89,7 +89,7 @@ impl Connector {
             return Err(TransportError::connect_because(problem, cause));
         };
         let opened = self.open(&at).await;
-        let mut stream = opened.map_err(TransportError::to_proxy)?;
+        let mut stream = opened.map_err(TransportError::of_proxy)?;
         if !to.is_tls {
             return Ok(stream);
         }

@@ -31,7 +31,7 @@ impl TransportError {
     }
 
     /// The same of a connection to a proxy.
-    pub(super) fn to_proxy(self) -> Self {
+    pub(super) fn of_proxy(self) -> Self {
         Self {
             problem: ConnectionProblem::Proxy,
             cause: format!("the proxy cannot be reached: {}", self.cause),
