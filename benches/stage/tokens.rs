@@ -56,15 +56,15 @@ impl Mint {
         let length = |fill| shape.token(issuer, 0, fill).sign().len();
         let (empty, full) = (length(0), length(100));
         let each = (full - empty) / 100 + 1;
-        let mut fill = bytes.saturating_sub(empty) / each;
-        while length(fill) < bytes {
-            fill += 1;
+        let mut entries = bytes.saturating_sub(empty) / each;
+        while length(entries) < bytes {
+            entries += 1;
         }
-        assert!(length(fill) < bytes + 80, "{}", length(fill));
+        assert!(length(entries) < bytes + 80, "{}", length(entries));
         Self {
             shape,
             issuer: issuer.clone(),
-            fill,
+            fill: entries,
         }
     }
 

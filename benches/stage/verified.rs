@@ -90,7 +90,11 @@ fn scene(kind: Kind, scale: Scale) -> Scene {
     let issuer = kind.shape.issuer().with_algorithms([kind.algorithm]);
     let mint = &Mint::of(kind.shape, &issuer, kind.size);
     let tokens = mint.sign(scale.strangers);
-    let forged: Vec<String> = tokens.iter().take(scale.seen).map(forge).collect();
+    let forged: Vec<String> = tokens
+        .iter()
+        .take(scale.seen)
+        .map(|token| forge(token))
+        .collect();
     let values = values(&tokens);
     let mut rows = vec![
         bare(&values, scale),
@@ -144,7 +148,7 @@ fn signature(
 
 /// The token under a signature of the right form that differs in its lowest bits alone, so that it is
 /// computed to its end.
-pub(crate) fn forge(token: &String) -> String {
+pub(crate) fn forge(token: &str) -> String {
     let place = token.len() - 3;
     let (before, rest) = token.split_at(place);
     let other = if rest.starts_with('A') { 'B' } else { 'A' };

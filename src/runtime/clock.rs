@@ -253,7 +253,7 @@ mod tests {
         let origin = Instant::now();
         let wall = |after: Duration, now: Duration| wall_at(origin, after, &LAST, || now);
         let (old, set_back) = (Duration::from_secs(1_800_000_000), Duration::from_secs(5));
-        let just_before = LONGEST_COUNT - Duration::from_nanos(1);
+        let just_before = LONGEST_COUNT.saturating_sub(Duration::from_nanos(1));
         assert_eq!(wall(Duration::ZERO, old), old);
         assert_eq!(wall(just_before, set_back), old + just_before);
         assert_eq!(wall(LONGEST_COUNT, set_back), set_back);

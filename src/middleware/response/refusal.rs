@@ -151,3 +151,14 @@ impl std::error::Error for Refusal {
         Some(&self.rejection)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `clippy::result_large_err` begins at 128 bytes, also in applications.
+    #[test]
+    fn refusal_is_small_enough_for_results() {
+        assert!(size_of::<Refusal>() < 128, "{}", size_of::<Refusal>());
+    }
+}

@@ -25,12 +25,21 @@ use crate::model::error::rejection_detail::{HeldDetail, RejectionDetail};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     kind: RejectionKind,
-    retry_after: Option<Duration>,
+    data: KindData,
     scope: Option<Cow<'static, str>>,
     authentication: Option<Box<RequiredAuthentication>>,
     issuer: Option<Arc<str>>,
-    cause: Option<&'static str>,
     detail: Option<HeldDetail>,
+}
+
+/// What only some kinds have: one place, so that `Result<T, Refusal>` stays small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum KindData {
+    None,
+    /// For [`RejectionKind::WrongCaller`] and [`RejectionKind::Forbidden`].
+    Cause(&'static str),
+    /// For [`RejectionKind::Unavailable`].
+    RetryAfter(Duration),
 }
 
 /// The authentication of the user that a challenge names (RFC 9470 section 3).
@@ -45,35 +54,27 @@ impl Rejection {
     pub(crate) const fn new(kind: RejectionKind) -> Self {
         Self {
             kind,
-            retry_after: None,
+            data: KindData::None,
             scope: None,
             authentication: None,
             issuer: None,
-            cause: None,
             detail: None,
         }
     }
 
     pub(crate) const fn unavailable(outage: Outage, retry_after: Duration) -> Self {
-        Self {
-            kind: RejectionKind::Unavailable(outage),
-            retry_after: Some(retry_after),
-            scope: None,
-            authentication: None,
-            issuer: None,
-            cause: None,
-            detail: None,
-        }
+        let mut rejection = Self::new(RejectionKind::Unavailable(outage));
+        rejection.data = KindData::RetryAfter(retry_after);
+        rejection
     }
 
     pub(crate) const fn insufficient_scope(scope: Cow<'static, str>) -> Self {
         Self {
             kind: RejectionKind::InsufficientScope,
-            retry_after: None,
+            data: KindData::None,
             scope: Some(scope),
             authentication: None,
             issuer: None,
-            cause: None,
             detail: None,
         }
     }
@@ -81,7 +82,7 @@ impl Rejection {
     /// A refused kind of caller, and the check that refuses it.
     pub(crate) const fn wrong_caller(cause: &'static str) -> Self {
         let mut rejection = Self::new(RejectionKind::WrongCaller);
-        rejection.cause = Some(cause);
+        rejection.data = KindData::Cause(cause);
         rejection
     }
 
@@ -92,7 +93,7 @@ impl Rejection {
     #[must_use]
     pub const fn forbidden(reason: &'static str) -> Self {
         let mut rejection = Self::new(RejectionKind::Forbidden);
-        rejection.cause = Some(reason);
+        rejection.data = KindData::Cause(reason);
         rejection
     }
 
@@ -156,10 +157,11 @@ impl Rejection {
     /// [`RejectionKind::Forbidden`] the application's reason. A stable name, for operators.
     #[must_use]
     pub const fn cause(&self) -> Option<&'static str> {
-        match (self.kind.fault(), self.cause, self.kind) {
+        match (self.kind.fault(), &self.data, self.kind) {
             (Some(fault), _, _) => Some(fault),
-            (None, None, RejectionKind::WrongCaller) => Some("caller"),
-            (None, cause, _) => cause,
+            (None, KindData::Cause(cause), _) => Some(cause),
+            (None, _, RejectionKind::WrongCaller) => Some("caller"),
+            (None, _, _) => None,
         }
     }
 
@@ -179,7 +181,10 @@ impl Rejection {
     /// When the client may try again; present only for [`RejectionKind::Unavailable`].
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        match self.data {
+            KindData::RetryAfter(retry_after) => Some(retry_after),
+            KindData::None | KindData::Cause(_) => None,
+        }
     }
 
     /// The scope that the challenge names: for [`RejectionKind::InsufficientScope`], and where

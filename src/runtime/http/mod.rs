@@ -20,5 +20,6 @@ mod client_source;
 mod date;
 #[cfg(feature = "jwks")]
 pub(crate) mod client;
-#[cfg(all(test, feature = "jwks"))]
+#[cfg(feature = "jwks")]
+#[cfg(test)]
 mod tests;

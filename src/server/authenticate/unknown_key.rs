@@ -179,7 +179,8 @@ impl IssuerAuthority {
     }
 }
 
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(feature = "test-util")]
+#[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
 

@@ -5,9 +5,11 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
+#[cfg(feature = "axum")]
 use serde::de::DeserializeOwned;
 
 use crate::model::error::rejection_detail::RejectionDetail;
+#[cfg(feature = "axum")]
 use crate::model::error::token_error::TokenError;
 use crate::model::event::CallerNames;
 use crate::model::ids::{ClientId, SubjectId};
@@ -110,6 +112,7 @@ impl SentRequest {
     }
 
     /// The payload of the token as the application's own type.
+    #[cfg(feature = "axum")]
     pub(crate) fn read_claims<T>(&self) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,

@@ -225,6 +225,8 @@ impl ResourceServer {
 
     /// Starts the tasks that do not run yet. A runtime that has ended drops them at once, and the next one
     /// gets them.
+    // Polling is started on the server.
+    #[cfg_attr(not(feature = "ssf"), allow(clippy::unused_self))]
     fn start_tasks(
         &self,
         before: &Registry,

@@ -126,7 +126,7 @@ mod tests {
         let escaped: Vec<String> = plain.iter().map(escape).collect();
         let (text, members, _) = members_of(&plain);
         let (escaped_text, escaped_members, _) = members_of(&escaped);
-        let secrets = [3_u64 << 40 | 7, 5_u64 << 50 | 11];
+        let secrets = [(3_u64 << 40) | 0x7, (5_u64 << 50) | 0xb];
         for (one, other) in members.iter().zip(&escaped_members) {
             assert_eq!(
                 keyed_hash(&text, *one, secrets),

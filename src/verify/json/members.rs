@@ -342,10 +342,8 @@ mod tests {
                 .rev()
                 .take(length)
                 .collect();
-            let escaped: String = plain
-                .chars()
-                .map(|character| format!("\\u{:04x}", u32::from(character)))
-                .collect();
+            let escape = |character: char| format!("\\u{:04x}", u32::from(character));
+            let escaped = plain.chars().map(escape).collect::<Vec<_>>().concat();
             assert_eq!(
                 escaped_name_hash(&escaped),
                 name_hash(plain.as_bytes()),

@@ -267,13 +267,27 @@ async fn proxy_gets_the_credentials_of_its_url_and_may_refuse() {
         child(&vault.url, &variables).await;
         assert_eq!(proxy.forwarded(), forwarded, "in a tunnel, {url}");
     }
-    let variables = [
-        (ROOT, &*root),
-        (PROXIED, "1"),
-        ("ALL_PROXY", "socks5://127.0.0.1:9"),
-        (ERROR, "the proxy of the environment is none for http"),
-    ];
-    child(&vault.url, &variables).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let refusing = format!("http://{}", closed.local_addr().expect("an address"));
+    drop(closed);
+    for (url, error) in [
+        (
+            "socks5://127.0.0.1:9",
+            "the proxy of the environment is none for http",
+        ),
+        (
+            &*refusing,
+            "the proxy cannot be reached: connection refused",
+        ),
+    ] {
+        let variables = [
+            (ROOT, &*root),
+            (PROXIED, "1"),
+            ("ALL_PROXY", url),
+            (ERROR, error),
+        ];
+        child(&vault.url, &variables).await;
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Extra root certificates: trusted for one issuer's fetches, and for the right host alone.
 
+use portcullis::status::KeySetState;
 use portcullis::test_util::MockIssuer;
 use portcullis::{Algorithm, Issuer, ResourceServer};
 
@@ -50,6 +51,27 @@ async fn a_private_authority_is_trusted_once_its_root_is_given() {
     }
     let (_, app) = app([at().root_certificate(other)]).await;
     assert_eq!(judged(&app, &issuer).await.status, 503);
+}
+
+/// RFC 8446 section 6.1: a connection that TCP alone ends may have been cut by anyone.
+#[tokio::test]
+async fn key_set_that_ends_with_its_connection_is_whole_only_where_tls_says_so() {
+    let authority = Authority::new("a private authority");
+    let issuer = named("https://issuer.test");
+    let answer = format!("HTTP/1.1 200 OK\r\n\r\n{}", issuer.key_set());
+    for (closed, state) in [
+        (true, KeySetState::Fresh),
+        (false, KeySetState::NeverLoaded),
+    ] {
+        let tls = authority.vouch(Host::Loopback);
+        let vault = TlsKeySet::answering(tls, answer.clone(), closed).await;
+        let at = Issuer::oidc(issuer.issuer()).key_set_url(vault.url.clone());
+        let (server, _) = app([at.root_certificate(authority.pem())]).await;
+        let status = &server.key_set_status()[0];
+        assert_eq!(status.state(), state, "{status:?}");
+        let error = status.last_error().unwrap_or_default();
+        assert_eq!(error.contains("broke off"), !closed, "{error}");
+    }
 }
 
 #[tokio::test]

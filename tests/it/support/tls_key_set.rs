@@ -19,12 +19,17 @@ impl Drop for TlsKeySet {
 
 impl TlsKeySet {
     pub(crate) async fn open(tls: TlsAcceptor, key_set: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
         let answer = format!(
             "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{key_set}",
             key_set.len()
         );
+        Self::answering(tls, answer, true).await
+    }
+
+    /// `closed`: whether the end of the answer is told in TLS (RFC 8446 section 6.1), not by TCP alone.
+    pub(crate) async fn answering(tls: TlsAcceptor, answer: String, closed: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (tls, answer) = (tls.clone(), answer.clone());
@@ -41,7 +46,12 @@ impl TlsKeySet {
                         }
                     }
                     let _ = stream.write_all(answer.as_bytes()).await;
-                    let _ = stream.shutdown().await;
+                    let _ = stream.flush().await;
+                    let _ = if closed {
+                        stream.shutdown().await
+                    } else {
+                        stream.get_mut().0.shutdown().await
+                    };
                 });
             }
         });

@@ -43,6 +43,13 @@ impl Connector {
         self
     }
 
+    /// The same with these proxies.
+    #[cfg(test)]
+    pub(super) fn by(mut self, proxies: Matcher) -> Self {
+        self.proxies = Some(proxies);
+        self
+    }
+
     /// The proxy for a URL.
     pub(super) fn proxy_for(&self, url: &Uri) -> Option<Intercept> {
         self.proxies.as_ref()?.intercept(url)
@@ -81,7 +88,8 @@ impl Connector {
             let cause = "the proxy of the environment is none for http";
             return Err(TransportError::connect_because(problem, cause));
         };
-        let mut stream = self.open(&at).await?;
+        let opened = self.open(&at).await;
+        let mut stream = opened.map_err(TransportError::of_proxy)?;
         if !to.is_tls {
             return Ok(stream);
         }

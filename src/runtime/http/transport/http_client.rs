@@ -7,6 +7,9 @@ use std::time::Duration;
 use http::header::{HOST, PROXY_AUTHORIZATION, USER_AGENT as USER_AGENT_FIELD};
 use http::{HeaderValue, Request, Uri};
 use hyper::client::conn::http1;
+use hyper_util::client::proxy::matcher::Intercept;
+#[cfg(test)]
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
@@ -91,7 +94,7 @@ impl HttpClient {
     async fn connect(
         &self,
         origin: &ServerOrigin,
-        proxy: Option<&hyper_util::client::proxy::matcher::Intercept>,
+        proxy: Option<&Intercept>,
     ) -> Result<Sender, TransportError> {
         let stream = self.0.connector.connect(origin, proxy).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -111,6 +114,17 @@ impl HttpClient {
         Self(Arc::new(Parts {
             connector: Connector::new(tls, false).within(connect),
             pool: Some(Arc::new(ConnectionPool::with_idle_time(idle))),
+        }))
+    }
+
+    /// A client with a pool that uses this proxy, but for these hosts, as the environment would name them.
+    #[cfg(test)]
+    pub(in crate::runtime::http) fn with_proxy(proxy: &str, but_for: &str) -> Self {
+        let proxies = Matcher::builder().all(proxy).no(but_for).build();
+        let tls = client_config(Vec::new()).expect("roots of the system");
+        Self(Arc::new(Parts {
+            connector: Connector::new(tls, false).by(proxies),
+            pool: Some(Arc::default()),
         }))
     }
 

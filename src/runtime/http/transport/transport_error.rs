@@ -30,6 +30,15 @@ impl TransportError {
         Self::of(true, problem, cause)
     }
 
+    /// The same of a connection to a proxy.
+    pub(super) fn of_proxy(self) -> Self {
+        Self {
+            problem: ConnectionProblem::Proxy,
+            cause: format!("the proxy cannot be reached: {}", self.cause),
+            ..self
+        }
+    }
+
     /// An exchange that broke off on its connection.
     pub(super) fn broken(error: &(dyn Error + 'static)) -> Self {
         Self::of(false, problem_of(error), &text_of(error))

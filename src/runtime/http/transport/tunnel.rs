@@ -37,7 +37,7 @@ pub(super) async fn open_tunnel(
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MAX_HEAD_BYTES {
-            return Err(refused("the proxy's response has a head without an end"));
+            return Err(refused("the proxy answers with a head without an end"));
         }
         let byte = stream.read_u8().await;
         head.push(byte.map_err(|_| refused("the proxy closed the connection"))?);

@@ -90,7 +90,9 @@ impl Issuer {
 
     /// Fetches this issuer's documents through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and
     /// `ALL_PROXY` name, in upper or lower case, except for the hosts in `NO_PROXY`. They are
-    /// read once, by `build()`. Loopback is no exception unless `NO_PROXY` names it. Https goes
+    /// read by `build()`; with [`root_certificate_file`](Self::root_certificate_file), whenever what the files
+    /// hold is new. None is used where `REQUEST_METHOD` is set: the environment of a CGI program holds fields
+    /// of its request (CVE-2016-5385). Loopback is no exception unless `NO_PROXY` names it. Https goes
     /// through a tunnel, so the proxy sees the host and nothing more; plain http it could answer
     /// itself. The URL of a proxy may hold a user name and a password (RFC 7617). Through a SOCKS proxy nothing
     /// is fetched: it is not supported. Default: no proxy, since an attacker who sets a variable would stand between the server and keys

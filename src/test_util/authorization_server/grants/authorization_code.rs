@@ -39,7 +39,7 @@ pub(super) fn exchange(
     let resources = resources_within(granted, request.form.all("resource"))?;
     let nonce = code.nonce.take();
     let grant = code.grant.take().ok_or_else(unknown)?;
-    let id = begin_grant(server, &mut state, client, request, grant, now);
+    let id = begin_grant(server, &mut state, client, request, *grant, now);
     state.use_code(&digest, id, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;
     let within = (&*grant.scope, &*resources);

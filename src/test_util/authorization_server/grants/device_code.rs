@@ -63,7 +63,7 @@ pub(super) fn exchange(
     let granted = grant.as_ref().ok_or_else(unknown)?;
     let resources = resources_within(granted, request.form.all("resource"))?;
     let grant = grant.take().ok_or_else(unknown)?;
-    let id = begin_grant(server, &mut state, client, request, grant, now);
+    let id = begin_grant(server, &mut state, client, request, *grant, now);
     let grant = state.grants.get(&id, now).ok_or_else(unknown)?;
     let within = (&*grant.scope, &*resources);
     let confirmation = request.confirmation.as_ref();

@@ -26,7 +26,7 @@ pub(super) fn begin_grant(
     state: &mut State,
     client: &AuthenticatedClient,
     request: &TokenRequest<'_>,
-    mut grant: Box<Grant>,
+    mut grant: Grant,
     now: UnixTime,
 ) -> u64 {
     // RFC 9449 s5: refresh tokens of public clients are bound to the key.
@@ -34,5 +34,5 @@ pub(super) fn begin_grant(
         grant.confirmation.clone_from(&request.confirmation);
     }
     grant.refresh_expires_at = now.saturating_add(server.settings.refresh_token_lifetime);
-    state.begin_grant(*grant, now)
+    state.begin_grant(grant, now)
 }

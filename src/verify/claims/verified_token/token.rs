@@ -38,6 +38,7 @@ impl AccessToken {
         self.holder.token()
     }
 
+    #[cfg(all(feature = "axum", feature = "jwks"))]
     pub(crate) const fn sent(&self) -> &SentToken {
         &self.sent
     }

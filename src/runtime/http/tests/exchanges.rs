@@ -1,145 +1,16 @@
-//! The client against servers on loopback that speak HTTP by hand.
+//! Exchanges: requests, responses, and connections that are kept or end.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::raw_server::{OK, RawServer, Then, all_closed, asked, client, get, post};
 use crate::runtime::http::client::{Fetched, Fetcher, Validators};
 use crate::runtime::http::probe::ConnectionProblem;
 use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::http::transport::http_client::HttpClient;
-use crate::runtime::http::transport::transport_error::TransportError;
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// What a server does with a connection after each of its requests.
-#[derive(Clone, Copy)]
-enum Then {
-    Wait,
-    Close,
-}
-
-struct RawServer {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    /// Heads and bodies of requests.
-    requests: Arc<Mutex<Vec<String>>>,
-    /// Ends with the server.
-    _task: JoinSet<()>,
-}
-
-impl RawServer {
-    async fn answering(answer: impl Into<String>, then: Then) -> Self {
-        Self::at("127.0.0.1:0", answer.into(), then)
-            .await
-            .expect("a free port")
-    }
-
-    async fn at(address: &str, answer: String, then: Then) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let (connections, requests) = (Arc::default(), Arc::default());
-        let counter: Arc<AtomicUsize> = Arc::clone(&connections);
-        let log: Arc<Mutex<Vec<String>>> = Arc::clone(&requests);
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut open = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::SeqCst);
-                open.spawn(converse(stream, answer.clone(), then, Arc::clone(&log)));
-            }
-        });
-        Ok(Self {
-            address,
-            connections,
-            requests,
-            _task: task,
-        })
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().expect("a log").clone()
-    }
-}
-
-async fn converse(
-    mut stream: TcpStream,
-    answer: String,
-    then: Then,
-    log: Arc<Mutex<Vec<String>>>,
-) -> Option<()> {
-    loop {
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            request.push(stream.read_u8().await.ok()?);
-        }
-        let text = String::from_utf8_lossy(&request).into_owned();
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a number"))];
-        stream.read_exact(&mut body).await.ok()?;
-        let text = text + &String::from_utf8_lossy(&body);
-        log.lock().expect("a log").push(text);
-        stream.write_all(answer.as_bytes()).await.ok()?;
-        if matches!(then, Then::Close) {
-            stream.shutdown().await.ok()?;
-            // Until the client closes too, so that no reset overtakes the response.
-            let _ = stream.read_to_end(&mut Vec::new()).await;
-            return None;
-        }
-    }
-}
-
-fn client(pooled: bool) -> HttpClient {
-    HttpClient::new(Vec::new(), false, pooled).expect("a client")
-}
-
-fn get(url: &str) -> Request<String> {
-    Request::get(url).body(String::new()).expect("a request")
-}
-
-fn post(url: &str) -> Request<String> {
-    Request::post(url)
-        .body("a=b".to_owned())
-        .expect("a request")
-}
-
-/// The status and the whole body.
-async fn asked(
-    client: &HttpClient,
-    request: Request<String>,
-) -> Result<(u16, String), TransportError> {
-    let mut response = client.send(request).await?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-    }
-    let body = String::from_utf8(body).expect("utf-8");
-    Ok((response.status().as_u16(), body))
-}
-
-/// Until the server's end of every idle connection is known to the client.
-async fn all_closed(client: &HttpClient) {
-    while !client.has_only_closed() {
-        tokio::task::yield_now().await;
-    }
-}
 
 #[tokio::test]
 async fn request_names_its_target_its_host_and_the_client() {
@@ -232,12 +103,12 @@ async fn response_that_is_no_http_or_is_cut_breaks_off() {
 
 #[tokio::test]
 async fn fetch_whose_connection_breaks_is_tried_once_more_and_bodies_are_bounded() {
-    let fetcher = Fetcher::new(&HttpOptions::default())
+    let bounded = Fetcher::new(&HttpOptions::default())
         .expect("a client")
         .with_limit(4);
     let fetched = async |answer: &str, then| {
         let server = RawServer::answering(answer, then).await;
-        let got = fetcher.get(&server.url("/"), &Validators::default()).await;
+        let got = bounded.get(&server.url("/"), &Validators::default()).await;
         let got = got.map(|got| match got {
             Fetched::Body { bytes, .. } => String::from_utf8(bytes).expect("utf-8"),
             Fetched::Unchanged { .. } => "unchanged".to_owned(),
@@ -287,6 +158,68 @@ async fn connection_whose_body_is_not_read_to_its_end_is_not_used_again() {
         client.settle().await;
     }
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn bytes_behind_a_response_are_no_response_to_the_next_request() {
+    let behind = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother";
+    for (answer, expected) in [
+        (format!("{OK}{behind}"), (200, "ok")),
+        (format!("HTTP/1.1 204 No\r\n\r\n{behind}"), (204, "")),
+        (
+            format!("HTTP/1.1 304 No\r\ncontent-length: 47\r\n\r\n{behind}"),
+            (304, ""),
+        ),
+        (
+            format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n{behind}"
+            ),
+            (200, "ok"),
+        ),
+    ] {
+        let server = RawServer::answering(&*answer, Then::Wait).await;
+        let client = client(true);
+        for _ in 0..2 {
+            let answered = asked(&client, post(&server.url("/"))).await;
+            let (status, body) = answered.expect("an answer");
+            assert_eq!((status, &*body), expected, "{answer}");
+            client.settle().await;
+        }
+        assert_eq!(server.connections(), 2, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn request_that_is_no_longer_waited_for_ends_its_connection() {
+    for part in [
+        "",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let client = client(true);
+        let mut asking = JoinSet::new();
+        let request = post(&url);
+        let asker = client.clone();
+        asking.spawn(async move { asked(&asker, request).await.map(|_| ()) });
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        while !request.ends_with(b"a=b") {
+            request.push(stream.read_u8().await.expect("a request"));
+        }
+        stream.write_all(part.as_bytes()).await.expect("it is read");
+        client.settle().await;
+        asking.shutdown().await;
+        // The client's end, or a reset of what it has not read.
+        let rest = stream.read_to_end(&mut Vec::new()).await;
+        assert!(
+            rest.is_err() || rest.is_ok_and(|length| length == 0),
+            "{part}"
+        );
+        client.settle().await;
+        assert_eq!(client.idle_connections(), 0, "{part}");
+    }
 }
 
 #[tokio::test]
