@@ -203,7 +203,8 @@ impl ResourceServer {
         let cache = self.0.verified.as_ref().zip(digest);
         // A check of the application may hold the token from then on.
         if let (Some((cache, digest)), false) = (cache, self.0.checks.is_empty()) {
-            cache.label(digest, &mut verified, VerifiedRequest::bytes, now);
+            let bytes = verified.bytes();
+            cache.label(digest, &mut verified, bytes, now);
         }
         // Only a token that passes every check is cached.
         self.admit(&verified, credential, now.wall)?;

@@ -286,31 +286,20 @@ impl<T> TokenCache<T> {
         found.is_valid(now).then_some(found)
     }
 
-    /// Prepares a value for [`keep`](Self::keep), before something else holds it too.
+    /// Prepares a value, which takes so many bytes, for [`keep`](Self::keep): before something else holds
+    /// it too. Whether it is prepared for this digest, now or before.
     pub(crate) fn label(
         &self,
         digest: TokenDigest,
         value: &mut Arc<Cached<T>>,
-        bytes: impl FnOnce(&T) -> usize,
-        now: Now,
-    ) {
-        let bytes = counted(bytes(value));
-        self.label_alone(digest, value, bytes, now);
-    }
-
-    /// Whether the value is prepared for this digest: now, since nothing else holds it, or before.
-    fn label_alone(
-        &self,
-        digest: TokenDigest,
-        value: &mut Arc<Cached<T>>,
-        bytes: u32,
+        bytes: usize,
         now: Now,
     ) -> bool {
         let Some(own) = Arc::get_mut(value) else {
-            return value.digest == digest && value.bytes == bytes;
+            return value.digest == digest;
         };
         own.digest = digest;
-        own.bytes = bytes;
+        own.bytes = counted(bytes);
         own.validity.shorten(Deadline::after(now, self.life));
         true
     }
@@ -336,7 +325,8 @@ impl<T> TokenCache<T> {
         if sight == Some(Sight::First) {
             return;
         }
-        let bytes = counted(bytes(value));
+        let size = bytes(value);
+        let bytes = counted(size);
         if !place.shard.takes(bytes) {
             return;
         }
@@ -347,7 +337,7 @@ impl<T> TokenCache<T> {
         if sight == Some(Sight::First) {
             return;
         }
-        if !self.label_alone(digest, value, bytes, now) {
+        if !self.label(digest, value, size, now) {
             return;
         }
         let hits = u64::from(sight == Some(Sight::Second));

@@ -54,7 +54,7 @@ const BEHIND_CLAIMS: [Check; 4] = [
 ];
 
 /// The checks of a JWT behind its issuer.
-pub(super) const BEHIND_ISSUER: [Check; 5] = [
+const BEHIND_ISSUER: [Check; 5] = [
     Check::Expiry,
     Check::Algorithm,
     Check::Key,
@@ -226,7 +226,7 @@ impl ResourceServer {
                 let rejection = Rejection::from(error);
                 let light = self.foresee_unknown_key(registry, &compact, members, now.wall);
                 if let Ok(Some(refusal)) = light {
-                    explain_unread_payload(record, &rejection, refusal.rejection);
+                    explain_unread_payload(record, &rejection, refusal.rejection, &BEHIND_ISSUER);
                     return None;
                 }
                 let check = match rejection.kind() {

@@ -5,10 +5,15 @@ use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
 use crate::model::explained_check::Check;
 use crate::server::explain::explanation::Step;
 use crate::server::explain::record::Record;
-use crate::server::explain::request::BEHIND_ISSUER;
 
 /// Explains the refusal of such a token: the fault of its payload, and the `refusal` that is the answer.
-pub(super) fn explain_unread_payload(record: &mut Record, fault: &Rejection, refusal: Rejection) {
+/// `behind` are the checks behind that of the issuer.
+pub(super) fn explain_unread_payload(
+    record: &mut Record,
+    fault: &Rejection,
+    refusal: Rejection,
+    behind: &[Check],
+) {
     record.push(Step::failed(Check::Syntax, fault));
     let check = match refusal.kind() {
         RejectionKind::InvalidToken(TokenFault::UnknownIssuer) => Check::Issuer,
@@ -16,7 +21,7 @@ pub(super) fn explain_unread_payload(record: &mut Record, fault: &Rejection, ref
         _ => Check::Key,
     };
     let mut refusal = Some(refusal);
-    for one in [Check::Issuer].iter().chain(&BEHIND_ISSUER) {
+    for one in [Check::Issuer].iter().chain(behind) {
         match refusal.take_if(|_| *one == check) {
             Some(refusal) => record.refuse(check, refusal),
             None => record.skip(&[*one], "the payload cannot be read"),
