@@ -110,6 +110,7 @@ impl SentRequest {
     }
 
     /// The payload of the token as the application's own type.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn read_claims<T>(&self) -> Result<Arc<T>, TokenError>
     where
         T: DeserializeOwned + Send + Sync + 'static,

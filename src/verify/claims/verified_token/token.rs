@@ -38,6 +38,7 @@ impl AccessToken {
         self.holder.token()
     }
 
+    #[cfg_attr(not(all(feature = "axum", feature = "jwks")), allow(dead_code))]
     pub(crate) const fn sent(&self) -> &SentToken {
         &self.sent
     }
