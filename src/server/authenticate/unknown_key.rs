@@ -190,6 +190,8 @@ impl IssuerAuthority {
 
 #[cfg(all(test, feature = "test-util"))]
 mod tests {
+    #![allow(clippy::expect_used)] // in functions that tests share
+
     use std::sync::LazyLock;
 
     use proptest::prelude::*;

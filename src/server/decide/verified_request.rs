@@ -260,6 +260,8 @@ impl VerifiedRequest {
 
 #[cfg(all(test, feature = "test-util"))]
 mod tests {
+    #![allow(clippy::expect_used)] // in functions that tests share
+
     use std::sync::LazyLock;
 
     use proptest::prelude::*;
@@ -269,6 +271,7 @@ mod tests {
     use crate::server::decide::decision::Decision;
     use crate::server::resource_server::ResourceServer;
     use crate::test_util::MockIssuer;
+    use crate::verify::claims::actor::Actor;
 
     const API: &str = "https://api.example.com";
 
@@ -351,7 +354,7 @@ mod tests {
                 prop_assert_eq!(token.scope().to_string(), &*joined);
                 let acting = token.actor();
                 let acting = acting.into_iter().flat_map(|it| std::iter::once(it).chain(it.earlier()));
-                let acting: Vec<_> = acting.filter_map(|actor| actor.subject()).collect();
+                let acting: Vec<_> = acting.filter_map(Actor::subject).collect();
                 prop_assert_eq!(acting, actors.iter().map(String::as_str).collect::<Vec<_>>());
                 let claims = token.claims::<Value>().expect("an object");
                 prop_assert_eq!(&claims["roles"], &json!(roles));

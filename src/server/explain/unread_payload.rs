@@ -34,6 +34,7 @@ mod tests {
     use http::Request;
 
     use crate::model::error::rejection::TokenFault;
+    use crate::model::explained_check::Check;
     use crate::server::explain::explanation::{Conclusion, Step};
     use crate::server::resource_server::ResourceServer;
     use crate::test_util::MockIssuer;
@@ -83,7 +84,7 @@ mod tests {
             };
             assert_eq!(told, &rejection, "{payload}");
             let failed = explanation.failures().map(Step::check);
-            let failed: Vec<&str> = failed.map(|check| check.as_str()).collect();
+            let failed: Vec<&str> = failed.map(Check::as_str).collect();
             assert_eq!(failed, ["syntax", check], "{payload}");
         }
     }
