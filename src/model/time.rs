@@ -68,7 +68,6 @@ impl UnixTime {
     }
 }
 
-/// Whole seconds, rounded down.
 /// A time, or none, in eight bytes: for what is kept of many tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OptionalTime(i64);
@@ -92,6 +91,7 @@ impl OptionalTime {
     }
 }
 
+/// Whole seconds, rounded down.
 impl From<SystemTime> for UnixTime {
     fn from(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {

@@ -200,9 +200,15 @@ impl ResourceServer {
         digest: Option<TokenDigest>,
         now: Now,
     ) -> Result<SharedRequest, Rejection> {
+        let cache = self.0.verified.as_ref().zip(digest);
+        // A check of the application may hold the token from then on.
+        if let (Some((cache, digest)), false) = (cache, self.0.checks.is_empty()) {
+            let bytes = verified.bytes();
+            cache.label(digest, &mut verified, bytes, now);
+        }
         // Only a token that passes every check is cached.
         self.admit(&verified, credential, now.wall)?;
-        if let Some((cache, digest)) = self.0.verified.as_ref().zip(digest) {
+        if let Some((cache, digest)) = cache {
             cache.keep(digest, &mut verified, VerifiedRequest::bytes, now);
         }
         Ok(verified)
@@ -376,6 +382,8 @@ pub(in crate::server) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -
 
 #[cfg(all(test, feature = "test-util"))]
 mod tests {
+    use std::sync::Mutex;
+
     use http::Request;
 
     use super::*;
@@ -384,6 +392,32 @@ mod tests {
     use crate::verify::jose::jws::parsed;
 
     const API: &str = "https://api.example.com";
+
+    #[test]
+    fn a_token_that_an_application_check_holds_is_cached_all_the_same() {
+        let issuer = MockIssuer::new();
+        let held = Arc::new(Mutex::new(Vec::new()));
+        let server = ResourceServer::builder(API)
+            .issuer(issuer.trusted())
+            .check({
+                let held = Arc::clone(&held);
+                move |token| {
+                    held.lock().expect("no panic").push(token.clone());
+                    Ok(())
+                }
+            });
+        let server = server.build().expect("sound settings");
+        let token = issuer.token().audience(API).sign();
+        for _ in 0..3 {
+            let credential = Credential::bare(token.as_bytes()).expect("it is not empty");
+            server
+                .authenticate_credential(credential)
+                .expect("a good token");
+        }
+        let cache = server.token_cache_status().expect("a cache");
+        assert_eq!((cache.hits(), cache.misses(), cache.entries()), (2, 1, 1));
+        assert_eq!(held.lock().expect("no panic").len(), 3);
+    }
 
     #[tokio::test]
     async fn a_token_that_waits_for_its_key_is_parsed_and_digested_once() {

@@ -286,9 +286,27 @@ impl<T> TokenCache<T> {
         found.is_valid(now).then_some(found)
     }
 
+    /// Prepares a value, which takes so many bytes, for [`keep`](Self::keep): before something else holds
+    /// it too. Whether it is prepared for this digest, now or before.
+    pub(crate) fn label(
+        &self,
+        digest: TokenDigest,
+        value: &mut Arc<Cached<T>>,
+        bytes: usize,
+        now: Now,
+    ) -> bool {
+        let Some(own) = Arc::get_mut(value) else {
+            return value.digest == digest;
+        };
+        own.digest = digest;
+        own.bytes = counted(bytes);
+        own.validity.shorten(Deadline::after(now, self.life));
+        true
+    }
+
     /// Inserts the value of a token, which takes so many bytes; unless it would evict a live entry, and
     /// the cache keeps such a token at its second sight, and this is its first. A value that has another
-    /// holder already is not inserted.
+    /// holder already is not inserted, unless it was [labelled](Self::label) before.
     pub(crate) fn keep(
         &self,
         digest: TokenDigest,
@@ -307,7 +325,8 @@ impl<T> TokenCache<T> {
         if sight == Some(Sight::First) {
             return;
         }
-        let bytes = u32::try_from(bytes(value)).unwrap_or(u32::MAX);
+        let size = bytes(value);
+        let bytes = counted(size);
         if !place.shard.takes(bytes) {
             return;
         }
@@ -318,12 +337,9 @@ impl<T> TokenCache<T> {
         if sight == Some(Sight::First) {
             return;
         }
-        let Some(own) = Arc::get_mut(value) else {
+        if !self.label(digest, value, size, now) {
             return;
-        };
-        own.digest = digest;
-        own.bytes = bytes;
-        own.validity.shorten(Deadline::after(now, self.life));
+        }
         let hits = u64::from(sight == Some(Sight::Second));
         let evicted = place.keep(value, hits, now);
         if evicted > 0 {
@@ -482,6 +498,11 @@ impl<T> Place<'_, T> {
         self.shard.bytes.fetch_sub(bytes, Ordering::Relaxed);
         value.is_valid(now)
     }
+}
+
+/// Bytes as an entry counts them.
+fn counted(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// The bytes of the entry in a slot; `None` where it is empty.

@@ -26,8 +26,16 @@ use crate::verify::request::credential::Credential;
 const MOST_ISSUERS: usize = 8;
 
 thread_local! {
-    /// Whether the last token that was not found in the cache was one whose key no issuer has.
+    /// Whether the last token that was not found in the cache was refused since no issuer has its key.
     static LAST_IS_UNKNOWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The refusal of a token whose key no issuer has.
+pub(in crate::server) struct UnknownKeyRefusal<'m> {
+    pub(in crate::server) rejection: Rejection,
+    /// The id that the fetched keys of the token's issuer lack, where that is the fault.
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    lacking: Option<&'m str>,
 }
 
 impl ResourceServer {
@@ -43,32 +51,59 @@ impl ResourceServer {
         members: &mut ScratchMembers,
         now: UnixTime,
     ) -> Result<(), Rejection> {
-        let (algorithm, id) = compact.read_header(members)?;
-        let Some(id) = id else {
+        let refusal = self.foresee_unknown_key(registry, compact, members, now)?;
+        let Some(UnknownKeyRefusal { rejection, lacking }) = refusal else {
             return Ok(());
         };
-        if registry.may_have_key(id) {
-            return Ok(());
+        LAST_IS_UNKNOWN.set(true);
+        #[cfg(feature = "jwks")]
+        if let (Some(id), Some(issuer)) = (lacking, rejection.issuer()) {
+            // Escaped, since the id is a stranger's text.
+            let key = &id.escape_debug();
+            logging::emit(Event::KeyNotFound { issuer, key });
         }
+        #[cfg(not(feature = "jwks"))]
+        let _ = lacking;
+        Err(rejection)
+    }
+
+    /// What [`refuse_unknown_key`](Self::refuse_unknown_key) would say of a token. Nothing is told or
+    /// remembered.
+    ///
+    /// # Errors
+    ///
+    /// The header is not acceptable.
+    pub(in crate::server) fn foresee_unknown_key<'m>(
+        &self,
+        registry: &Registry,
+        compact: &Compact<'_>,
+        members: &'m mut ScratchMembers,
+        now: UnixTime,
+    ) -> Result<Option<UnknownKeyRefusal<'m>>, Rejection> {
+        let (algorithm, id) = compact.read_header(members)?;
+        let Some(id) = id.filter(|id| !registry.may_have_key(id)) else {
+            return Ok(None);
+        };
         let Some(claimed) = compact.claimed_origin() else {
-            return Ok(());
+            return Ok(None);
         };
-        let refused = |rejection: Rejection| {
-            LAST_IS_UNKNOWN.set(true);
-            Err(rejection)
-        };
+        let refused = |rejection, lacking| Some(UnknownKeyRefusal { rejection, lacking });
         let Some(authority) = registry.authorities.get(claimed.issuer) else {
-            return refused(unknown_issuer(claimed.issuer, self.0.shows_unknown_issuers).into());
+            let rejection = unknown_issuer(claimed.issuer, self.0.shows_unknown_issuers);
+            return Ok(refused(rejection.into(), None));
         };
         let rules = &authority.rules;
         let is_over = |end: UnixTime| now >= end.saturating_add(rules.leeway);
         if claimed.end.is_some_and(is_over) {
-            return refused(Rejection::from(TokenFault::Expired).by(&rules.realm));
+            let rejection = Rejection::from(TokenFault::Expired).by(&rules.realm);
+            return Ok(refused(rejection, None));
         }
         if rules.algorithms.contains(algorithm) && authority.is_known_to_lack(id) {
-            return refused(Rejection::from(TokenFault::UnknownKey).by(&rules.realm));
+            let lacking = authority.keys.is_remote().then_some(id);
+            let rejection = Rejection::from(TokenFault::UnknownKey).by(&rules.realm);
+            return Ok(refused(rejection, lacking));
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -141,9 +176,7 @@ impl KeySource {
             Self::Remote(sets) => sets.iter().any(|keys| keys.may_have(id)),
         }
     }
-}
 
-impl KeySource {
     /// Whether a fetch may bring a key with this id, which is not there now.
     fn may_get(&self, id: &str) -> bool {
         match self {
@@ -166,15 +199,7 @@ impl IssuerAuthority {
                 fixed.liveness().is_live()
             }
             #[cfg(feature = "jwks")]
-            KeySource::Remote(sets) => {
-                let is_lacking = sets.iter().all(|keys| keys.is_known_to_lack(id));
-                if is_lacking {
-                    // Escaped, since the id is a stranger's text.
-                    let (issuer, key) = (&self.rules.realm, &id.escape_debug());
-                    logging::emit(Event::KeyNotFound { issuer, key });
-                }
-                is_lacking
-            }
+            KeySource::Remote(sets) => sets.iter().all(|keys| keys.is_known_to_lack(id)),
         }
     }
 }
@@ -182,6 +207,8 @@ impl IssuerAuthority {
 #[cfg(feature = "test-util")]
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)] // in functions that tests share
+
     use std::sync::LazyLock;
 
     use proptest::prelude::*;

@@ -259,3 +259,111 @@ impl VerifiedRequest {
         }
     }
 }
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests {
+    #![allow(clippy::expect_used)] // in functions that tests share
+
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::server::decide::decision::Decision;
+    use crate::server::resource_server::ResourceServer;
+    use crate::test_util::MockIssuer;
+    use crate::verify::claims::actor::Actor;
+
+    const API: &str = "https://api.example.com";
+
+    static SITE: LazyLock<(MockIssuer, ResourceServer)> = LazyLock::new(|| {
+        let issuer = MockIssuer::new();
+        let trusted = issuer.trusted().roles_claim("roles").groups_claim("groups");
+        let server = ResourceServer::builder(API).issuer(trusted).build();
+        (issuer, server.expect("sound settings"))
+    });
+
+    /// Short, long, with escapes, and equal to others of the same token.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-c]", "x[a-z \"\\\\/\u{e9}]{0,20}", "x{60,200}"]
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec(prop_oneof![4 => text(), 1 => Just(String::new())], 0..24)
+    }
+
+    fn stated(list: &[String]) -> Vec<&str> {
+        let texts = list.iter().map(String::as_str);
+        texts.filter(|text| !text.is_empty()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn request_has_what_its_token_says_at_first_sight_and_later(
+            ids in prop::collection::vec(text(), 5),
+            (roles, groups, acr) in (texts(), texts(), texts()),
+            scope in prop::collection::vec("[a-d:]{1,9}", 1..6),
+            is_list in any::<bool>(),
+            actors in prop::collection::vec(text(), 0..3),
+            more in 0_usize..50,
+        ) {
+            let (issuer, server) = &*SITE;
+            let [subject, client, id, session, other] = &*ids else { return Ok(()) };
+            let joined = scope.join(" ");
+            let act = actors.iter().rev().fold(None, |earlier: Option<Value>, actor| {
+                let mut act = json!({ "sub": actor });
+                if let Some(earlier) = earlier {
+                    act["act"] = earlier;
+                }
+                Some(act)
+            });
+            let mut token = issuer.token().audience(API).subject(subject).client(client)
+                .claim("jti", id).claim("sid", session)
+                .claim("roles", &roles).claim("groups", &groups).claim("acr", &acr)
+                .claim("scope", if is_list { json!(scope) } else { json!(joined) });
+            for number in 0..more {
+                token = token.claim(format!("more-{number}"), number);
+            }
+            if let Some(act) = &act {
+                token = token.claim("act", act);
+            }
+            let token = token.sign();
+            let between = issuer.token().audience(API).subject(other).sign();
+            let seen = |token: &str| {
+                let credential = Credential::bare(token.as_bytes()).expect("it is not empty");
+                match server.authenticate_credential(credential) {
+                    Ok(Decision::Done(verified)) => SentRequest::of(&verified, credential),
+                    other => panic!("{:?}", other.err()),
+                }
+            };
+            let first = seen(&token);
+            let others = seen(&between);
+            for request in [&first, &seen(&token)] {
+                let token = request.access_token();
+                prop_assert_eq!(token.issuer(), issuer.issuer());
+                let held = token.subject().expect("a subject");
+                prop_assert_eq!((held.as_str(), held.issuer()), (&**subject, token.issuer()));
+                let held = token.client_id().map(ClientId::as_str);
+                prop_assert_eq!(held, Some(&**client));
+                prop_assert_eq!(token.id(), Some(&**id));
+                prop_assert_eq!(token.session_ids().collect::<Vec<_>>(), [&**session]);
+                prop_assert_eq!(token.roles().collect::<Vec<_>>(), stated(&roles));
+                prop_assert_eq!(token.groups().collect::<Vec<_>>(), stated(&groups));
+                prop_assert_eq!(token.acr_values().collect::<Vec<_>>(), stated(&acr));
+                prop_assert_eq!(token.scope().to_string(), &*joined);
+                let acting = token.actor();
+                let acting = acting.into_iter().flat_map(|it| std::iter::once(it).chain(it.earlier()));
+                let acting: Vec<_> = acting.filter_map(Actor::subject).collect();
+                prop_assert_eq!(acting, actors.iter().map(String::as_str).collect::<Vec<_>>());
+                let claims = token.claims::<Value>().expect("an object");
+                prop_assert_eq!(&claims["roles"], &json!(roles));
+                prop_assert_eq!(&claims["sub"], &json!(subject));
+            }
+            let token = others.access_token();
+            prop_assert_eq!(token.subject().map(SubjectId::as_str), Some(&**other));
+        }
+    }
+}

@@ -5,6 +5,7 @@ pub(crate) mod explanation;
 pub(crate) mod record;
 mod keys;
 mod verified;
+mod unread_payload;
 pub(crate) mod request;
 #[cfg(feature = "jwks")]
 pub(crate) mod lookups;

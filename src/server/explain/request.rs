@@ -25,6 +25,7 @@ use crate::server::explain::explanation::{Conclusion, StandIn, Step};
 use crate::server::explain::keys;
 use crate::server::explain::record::Record;
 use crate::server::explain::times::{claimed_time, date_and_time};
+use crate::server::explain::unread_payload::explain_unread_payload;
 use crate::server::explain::verified::note_identity;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
@@ -223,6 +224,11 @@ impl ResourceServer {
             Ok(unverified) => unverified,
             Err(error) => {
                 let rejection = Rejection::from(error);
+                let light = self.foresee_unknown_key(registry, &compact, members, now.wall);
+                if let Ok(Some(refusal)) = light {
+                    explain_unread_payload(record, &rejection, refusal.rejection, &BEHIND_ISSUER);
+                    return None;
+                }
                 let check = match rejection.kind() {
                     RejectionKind::InvalidToken(TokenFault::Algorithm) => Check::Algorithm,
                     _ => Check::Syntax,

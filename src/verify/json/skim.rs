@@ -197,6 +197,8 @@ impl<'a> Scanner<'a, '_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TEXT: &str = concat!(
@@ -244,5 +246,83 @@ mod tests {
         let names: Vec<_> = Members::of(text).map(|(name, _)| name.text()).collect();
         assert_eq!(names, ["x", "b"]);
         assert_eq!(Members::of("{ }").count(), 0);
+    }
+
+    /// Follows a path by a scan of each object on the way.
+    fn at_scanned_path<'a>(
+        object: &Object<'a>,
+        path: &[&str],
+    ) -> Result<Option<Value<'a>>, JsonFault> {
+        let Some((first, rest)) = path.split_first() else {
+            return Ok(None);
+        };
+        match (object.get(first), rest) {
+            (found, []) => Ok(found),
+            (None, _) => Ok(None),
+            (Some(Value::Object(text)), _) => {
+                let inner = Object::parse_str(text)?;
+                if object.skips_empty() {
+                    return at_scanned_path(&inner.without_empty_members(), rest);
+                }
+                at_scanned_path(&inner, rest)
+            }
+            (Some(_), _) => Err(JsonFault::Malformed),
+        }
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("-0.5e+2".to_owned()),
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            Just("[]".to_owned()),
+            Just("\"\"".to_owned()),
+            Just(r#""\"}\\""#.to_owned()),
+            Just(r#""a""#.to_owned()),
+        ];
+        let name = prop_oneof![
+            Just("a"),
+            Just("b"),
+            Just("\\u0061"),
+            Just("\\u0062"),
+            Just("")
+        ];
+        leaf.prop_recursive(4, 48, 4, move |inner| {
+            let blank = prop_oneof![Just(""), Just(" "), Just("\t\n")];
+            let member =
+                (name.clone(), blank.clone(), inner.clone()).prop_map(|(name, blank, value)| {
+                    format!("{blank}\"{name}\"{blank}:{blank}{value}{blank}")
+                });
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(|all| format!("[{}]", all.join(" ,"))),
+                (blank, prop::collection::vec(member, 0..4))
+                    .prop_map(|(blank, all)| format!("{{{blank}{}}}", all.join(","))),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 8 * ProptestConfig::default().cases,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn skim_follows_a_path_as_a_scan_of_each_object_does(
+            inner in json(),
+            path in prop::collection::vec(prop_oneof![Just("a"), Just("b"), Just("")], 0..4),
+            skips_empty in any::<bool>(),
+        ) {
+            let text = format!("{{\"a\":{inner}}}");
+            let Ok(mut object) = Object::parse_str(&text) else { return Ok(()) };
+            if skips_empty {
+                object = object.without_empty_members();
+            }
+            let path: Vec<&str> = std::iter::once("a").chain(path).collect();
+            let shown = |found: Result<Option<Value<'_>>, JsonFault>| format!("{found:?}");
+            let (skimmed, scanned) = (object.at_path(&path), at_scanned_path(&object, &path));
+            prop_assert_eq!(shown(skimmed), shown(scanned), "{} {:?}", text, path);
+        }
     }
 }
