@@ -38,10 +38,13 @@ impl ResourceServer {
     /// unknown. `None` when none of the layer's sources holds anything.
     ///
     /// In this order: the single credential; whether it is in the cache, or must be introspected;
-    /// its size and syntax; the issuer, which chooses policy and keys; whether the token itself
-    /// says that it has expired; the signature; the claims; the caller's identity; the status of the
-    /// token, where its issuer's is checked; at last the sender, where the token is bound. `verify`
-    /// decides what may be cached between requests, `admit` and the checks after it what may not. `used_proof` is the one that an outer layer has used up.
+    /// its size and syntax; whether an issuer may have its key; the issuer, which chooses policy and keys;
+    /// whether the token itself says that it has expired; the signature; the claims; the caller's identity;
+    /// the status of the token, where its issuer's is checked; at last the sender, where the token is bound.
+    /// A token with an unknown key that follows another one is refused before the cache is searched.
+    ///
+    /// `verify` decides what may be cached between requests, `admit` and the checks after it what may not.
+    /// `used_proof` is the one that an outer layer has used up.
     pub(crate) fn authenticate_request(
         &self,
         sources: &TokenSources,

@@ -1,7 +1,7 @@
 //! Whether the names of a large object differ: a table with open addressing, in one pass.
 //!
-//! 1. The places in the table depend on a secret of each search and on every byte of a name, so that nobody
-//!    can write names that share a place.
+//! 1. The places in the table depend on a secret of each search and on every byte of a name, so that a
+//!    sender of tokens cannot choose names that share a place.
 //! 2. Should a search look at too many places nevertheless, the names are sorted: work is bounded
 //!    whatever the names are.
 //! 3. One allocation for each search.
