@@ -14,9 +14,9 @@
 //! | whose header fields are believed | [`TrustedPeers`], compared with [`PeerAddress`] |
 
 #[doc(inline)]
-pub use crate::model::binding::Binding;
-#[doc(inline)]
 pub use crate::model::error::rejection::DpopFault;
+#[doc(inline)]
+pub use crate::model::requirement::binding::Binding;
 #[cfg(feature = "redis")]
 #[doc(inline)]
 pub use crate::server::settings::bound_tokens::dpop::ReplayStoreOutage;

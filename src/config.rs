@@ -4,7 +4,7 @@
 #[doc(inline)]
 pub use crate::model::claim_path::ClaimPath;
 #[doc(inline)]
-pub use crate::model::claim_value::ClaimValue;
+pub use crate::model::requirement::claim_value::ClaimValue;
 #[doc(inline)]
 pub use crate::model::scope::ScopeHierarchy;
 #[cfg(feature = "jwks")]

@@ -3,7 +3,7 @@
 //! The chapter [why was this token refused](crate::manual::explain) has examples.
 
 #[doc(inline)]
-pub use crate::model::explained_check::Check;
+pub use crate::model::decision::explained_check::Check;
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::server::diagnose::diagnosis::{Diagnosis, Finding, Severity};

@@ -15,9 +15,9 @@ pub use crate::middleware::extract::{
     UserThroughActor, WithoutActor,
 };
 #[doc(inline)]
-pub use crate::model::required_actor::{ActorRequirement, RequiredActor};
+pub use crate::model::requirement::required_actor::{ActorRequirement, RequiredActor};
 #[doc(inline)]
-pub use crate::model::requirement::{Requirement, RouteRequirement};
+pub use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 #[doc(inline)]
 pub use crate::model::scope::{ScopeRequirement, ScopeToken, ScopeTokens};
 #[doc(inline)]

@@ -19,6 +19,6 @@ pub use crate::middleware::lease::io::LeasedIo;
 #[doc(inline)]
 pub use crate::middleware::lease::web_socket::LeasedWebSocket;
 #[doc(inline)]
-pub use crate::model::lease_end::LeaseEnd;
+pub use crate::model::decision::lease_end::LeaseEnd;
 #[doc(inline)]
 pub use crate::server::leases::LeaseStatus;

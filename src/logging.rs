@@ -19,7 +19,7 @@ use requests::{admitted, decided, refused, summarized};
 #[cfg(feature = "tracing")]
 use security_events::{logout, security_event};
 
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 
 /// Whether anything listens to events. A caller asks first where an event takes work to make.
 #[cfg(feature = "tracing")]

@@ -4,9 +4,9 @@
 //! See [the manual](crate::manual::decisions).
 
 #[doc(inline)]
-pub use crate::model::decision_record::{DecisionOutcome, DecisionRecord, DecisionStage};
+pub use crate::model::decision::observation::{KeySetRefresh, RemoteCall};
 #[doc(inline)]
-pub use crate::model::observation::{KeySetRefresh, RemoteCall};
+pub use crate::model::decision::record::{DecisionOutcome, DecisionRecord, DecisionStage};
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::runtime::decision_queue::{DecisionQueueStatus, DecisionSink, SinkError};

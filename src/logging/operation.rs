@@ -1,7 +1,7 @@
 //! Records of the running server: its configuration, what it fetches, shares and asks, and layers that only
 //! observe.
 
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 
 pub(super) fn server(event: Event<'_>) {
     match event {

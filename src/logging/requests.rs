@@ -1,9 +1,9 @@
 //! Records of requests: admitted, refused, summarized and decided.
 
-use crate::model::decision_record::DecisionRecord;
+use crate::model::decision::event::{CallerNames, Event};
+use crate::model::decision::record::DecisionRecord;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::model::event::{CallerNames, Event};
 use crate::runtime::util::excerpt::excerpt;
 
 const REFUSALS: &str = "portcullis::middleware::response::refusal_log::events";

@@ -1,6 +1,6 @@
 //! Records of logouts and of security events.
 
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 
 pub(super) fn logout(event: Event<'_>) {
     const TARGET: &str = "portcullis::middleware::services::backchannel_logout";

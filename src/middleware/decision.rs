@@ -18,7 +18,7 @@ use http::{Response, StatusCode};
 
 use self::opening::DecisionFacts;
 pub(super) use self::opening::{DecisionSource, DecisionStart};
-use crate::model::decision_record::{DecisionOutcome, DecisionStage};
+use crate::model::decision::record::{DecisionOutcome, DecisionStage};
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind};
 use crate::runtime::util::striped::StripedArcHandle;
 use crate::server::observe::record_writer::RecordPlace;

@@ -16,8 +16,8 @@ use tokio::sync::mpsc::{self, OwnedPermit, Receiver, Sender};
 use tokio::sync::oneshot;
 
 use crate::logging;
-use crate::model::decision_record::DecisionRecord;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
+use crate::model::decision::record::DecisionRecord;
 use crate::runtime::clock::Clock;
 use crate::runtime::util::catch_panic::{catch_panic, catch_panic_of};
 use crate::runtime::util::current_runtime::{boxed_task, current_runtime};

@@ -12,8 +12,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::logging;
+use crate::model::decision::event::Event;
 use crate::model::error::rejection::Outage;
-use crate::model::event::Event;
 use crate::model::ids::{AccountId, UserId, WorkspaceId};
 use crate::model::shared_str::SharedStr;
 use crate::runtime::clock::Clock;

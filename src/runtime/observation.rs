@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::model::observation::{KeySetRefresh, RemoteCall};
+use crate::model::decision::observation::{KeySetRefresh, RemoteCall};
 
 /// Is told of requests to issuers.
 pub(crate) trait RuntimeObserver: Send + Sync {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logging;
+use crate::model::decision::event::Event;
+use crate::model::decision::lease_end::LeaseEnd;
 use crate::model::error::rejection::Rejection;
-use crate::model::event::Event;
-use crate::model::lease_end::LeaseEnd;
 use crate::model::revocation::RevocationKind;
 use crate::model::time::UnixTime;
 use crate::runtime::lease::counters::LeaseCounts;

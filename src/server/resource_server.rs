@@ -17,9 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::logging;
-use crate::model::binding::RequiredBindings;
+use crate::model::decision::event::Event;
 use crate::model::error::rejection::{Objection, Outage, Rejection, WiringFault};
-use crate::model::event::Event;
+use crate::model::requirement::binding::RequiredBindings;
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{CacheStats, TokenCache};
 use crate::runtime::clock::Clock;

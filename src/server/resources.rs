@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::resource_set::ResourceSet;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 use crate::server::compile::authorization_server::authorization_servers;
 use crate::server::compile::resource::audiences::listed;

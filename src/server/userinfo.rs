@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logging;
+use crate::model::decision::event::Event;
 use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::model::event::Event;
 use crate::runtime::cache::token_cache::Cached;
 use crate::runtime::clock::Now;
 use crate::server::compile::userinfo::{UserInfoLookup, UserInfoRefusal, UserInfoResult};

@@ -15,7 +15,7 @@ use crate::middleware::response::refusal_cause::other_caller;
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal_of, log_unlayered};
 use crate::middleware::response::scope_challenge::{DemandedScopes, add_kept_tokens};
-use crate::model::decision_record::DecisionStage;
+use crate::model::decision::record::DecisionStage;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::scope::{ScopeToken, add_tokens};

@@ -19,8 +19,8 @@ use crate::middleware::authenticate::layer_policy::{AdmissionRules, SettingFault
 use crate::middleware::authenticate::service::Authenticate;
 use crate::middleware::response::body::{EmptyBody, RenderedBody, Renderer};
 use crate::middleware::response::drain_body::ReadBounds;
-use crate::model::binding::{Binding, RequiredBindings};
 use crate::model::error::rejection_detail::Problem;
+use crate::model::requirement::binding::{Binding, RequiredBindings};
 use crate::model::scope::{ScopeRequirement, add_tokens, challenge_of, tokens_of};
 use crate::model::time::UnixTime;
 use crate::model::url;

@@ -7,7 +7,7 @@ use http::Request;
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::response::refusal::{Refusal, RequestHead};
-use crate::model::decision_record::DecisionStage;
+use crate::model::decision::record::DecisionStage;
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::scope::Scope;
 use crate::verify::request::request_parts::RequestParts;

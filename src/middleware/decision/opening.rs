@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{DecisionCell, MadeDecision, outcome_of};
-use crate::model::decision_record::{DecisionOutcome, DecisionStage};
+use crate::model::decision::record::{DecisionOutcome, DecisionStage};
 use crate::model::error::rejection::{Outage, Rejection};
 use crate::runtime::util::striped::StripedArc;
 use crate::server::decide::verified_request::{SharedRequest, VerifiedRequest};

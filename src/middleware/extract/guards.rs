@@ -10,7 +10,7 @@ use crate::middleware::require::check::{check_requirements, check_tenant, is_abo
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::{lacking_group, lacking_role};
 use crate::model::error::rejection::Rejection;
-use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 use crate::model::scope::ScopeRequirement;
 use crate::server::decide::verified_request::SentRequest;
 use crate::verify::identity::kinds::Identity;

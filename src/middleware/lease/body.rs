@@ -13,7 +13,7 @@ use crate::middleware::lease::cell::LeaseCell;
 use crate::middleware::lease::handle::Lease;
 use crate::middleware::lease::last_frame::last_frame;
 use crate::middleware::response::grpc::ResponseProtocol;
-use crate::model::lease_end::LeaseEnd;
+use crate::model::decision::lease_end::LeaseEnd;
 
 pin_project! {
     /// A body that ends with its [`Lease`].

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::middleware::lease::handle::Lease;
-use crate::model::lease_end::LeaseEnd;
+use crate::model::decision::lease_end::LeaseEnd;
 
 pin_project! {
     /// A connection that ends with its [`Lease`]: what `hyper::upgrade::on` gives, as it is or in

@@ -5,7 +5,7 @@ use http::header::{HeaderMap, HeaderValue};
 use http_body::Frame;
 
 use crate::middleware::response::grpc::{GRPC_MESSAGE, GRPC_STATUS, ResponseProtocol};
-use crate::model::lease_end::LeaseEnd;
+use crate::model::decision::lease_end::LeaseEnd;
 
 /// The flag of a gRPC-Web frame that holds trailers ("gRPC-Web", section "Message framing").
 const TRAILERS: u8 = 0x80;

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use crate::middleware::lease::handle::Lease;
-use crate::model::lease_end::LeaseEnd;
+use crate::model::decision::lease_end::LeaseEnd;
 
 /// The code of the close message: "policy violation" (RFC 6455 section 7.4.1).
 const POLICY_VIOLATION: u16 = 1008;

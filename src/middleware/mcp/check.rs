@@ -5,7 +5,7 @@ use http::Extensions;
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::require::check::{check_caller, check_requirements, is_met};
 use crate::middleware::response::refusal::Refusal;
-use crate::model::requirement::RouteRequirement;
+use crate::model::requirement::route_requirement::RouteRequirement;
 
 /// Whether the request's token is good for this layer's context and meets all of these
 /// requirements. One refusal names what is missing of all of them.

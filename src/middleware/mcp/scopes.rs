@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::middleware::mcp::uri::is_normal;
-use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 use crate::verify::mcp::method::{MethodClass, TargetKind};
 
 /// What each tool, prompt, resource and method of an MCP server demands.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::binding::Binding;
-use crate::model::requirement::RouteRequirement;
+use crate::model::requirement::binding::Binding;
+use crate::model::requirement::route_requirement::RouteRequirement;
 
 /// The extension of an operation that has all demands of its guards; an operation that has it is
 /// guarded.

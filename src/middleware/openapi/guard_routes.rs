@@ -7,7 +7,7 @@ use utoipa::openapi::{RefOr, Schema};
 use crate::middleware::openapi::demand::Demand;
 use crate::middleware::openapi::utoipa_document::{add_demand, make_public};
 use crate::middleware::require::layer::RequireLayer;
-use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 
 /// What `utoipa_axum::routes!` makes: schemas, documented operations and their handlers.
 pub type Routes<S = (), E = std::convert::Infallible> =

@@ -13,8 +13,8 @@ use crate::middleware::extract::{
 };
 use crate::middleware::openapi::aide_document::add_demand;
 use crate::middleware::openapi::demand::{Demand, DocumentedBinding, owned};
-use crate::model::required_actor::{ActorRequirement, RequiredActor};
-use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::requirement::required_actor::{ActorRequirement, RequiredActor};
+use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 use crate::model::scope::{Scope, ScopeRequirement};
 use crate::verify::claims::verified_token::AccessToken;
 use crate::verify::identity::access::{AccountAccess, WorkspaceAccess};

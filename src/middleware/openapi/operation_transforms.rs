@@ -4,7 +4,7 @@ use aide::transform::TransformOperation;
 
 use crate::middleware::openapi::aide_document::{add_demand, allow_no_token};
 use crate::middleware::openapi::demand::{Demand, EXTENSION};
-use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 
 /// Documents a [`RequireLayer`](crate::layer::RequireLayer) of the route: a transform for aide's
 /// `get_with` and its like. It enforces nothing; extractors document themselves.

@@ -9,7 +9,7 @@ use crate::middleware::response::refusal::Refusal;
 use crate::model::error::rejection::Rejection;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::ids::SubjectId;
-use crate::model::required_actor::{RequiredActor, RequiredParty};
+use crate::model::requirement::required_actor::{RequiredActor, RequiredParty};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::verify::claims::actor::Actor;
 use crate::verify::identity::kinds::Identity;

@@ -17,7 +17,7 @@ use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::{ReadBounds, rest_of_incoming};
 use crate::middleware::response::refusal::Refusal;
-use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 use crate::model::scope::{ScopeRequirement, challenge_of};
 use crate::verify::request::request_parts::RequestParts;
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::model::requirement::RouteRequirement;
+use crate::model::requirement::route_requirement::RouteRequirement;
 use crate::model::scope::ScopeToken;
 use crate::server::decide::verified_request::{SentRequest, VerifiedRequest};
 

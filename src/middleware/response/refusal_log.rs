@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::logging;
+use crate::model::decision::event::{CallerNames, Event};
 use crate::model::error::rejection::Rejection;
-use crate::model::event::{CallerNames, Event};
 use crate::runtime::clock::{Clock as _, SystemClock};
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::refusal_counters::RefusalCounts;

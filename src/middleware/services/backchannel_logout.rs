@@ -23,7 +23,7 @@ use http::{Method, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::runtime::http::form::single_value;
 use crate::server::operate::logout::LogoutRefusal;
 use crate::server::resource_server::ResourceServer;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::logging;
-use crate::model::event::Event;
-use crate::model::observation::KeySetRefresh;
+use crate::model::decision::event::Event;
+use crate::model::decision::observation::KeySetRefresh;
 use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::observation::RuntimeObserver;
 use crate::verify::jose::jwk_set::KeySet;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::runtime::clock::{Clock, Now};
 use crate::runtime::discovery::metadata::RefreshError;
 use crate::runtime::jwks::copy_file::{CopyError, CopyFile};

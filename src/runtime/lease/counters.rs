@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::model::lease_end::LeaseEnd;
+use crate::model::decision::lease_end::LeaseEnd;
 
 /// The counters of a table.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::model::lease_end::LeaseEnd;
+use crate::model::decision::lease_end::LeaseEnd;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::{Clock, Now};
 use crate::runtime::lease::counters::{LeaseCounters, LeaseCounts};

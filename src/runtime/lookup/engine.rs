@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::model::decision::observation::RemoteCall;
 use crate::model::error::rejection::Outage;
-use crate::model::observation::RemoteCall;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{CacheStats, TokenDigest};

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::logging;
+use crate::model::decision::event::Event;
 use crate::model::error::rejection::Outage;
-use crate::model::event::Event;
 use crate::runtime::cache::token_cache::{CacheStats, TokenDigest};
 use crate::runtime::lookup::circuit_breaker::{CircuitBreaker, Permit, Probe};
 use crate::runtime::lookup::endpoint::{EndpointError, LogMessages};

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::model::url;
 use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::{Clock, Now};

@@ -9,9 +9,9 @@ use std::cell::Cell;
 
 #[cfg(feature = "jwks")]
 use crate::logging;
-use crate::model::error::rejection::{Rejection, TokenFault};
 #[cfg(feature = "jwks")]
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
+use crate::model::error::rejection::{Rejection, TokenFault};
 use crate::model::time::UnixTime;
 use crate::server::authenticate::with_scratch;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};

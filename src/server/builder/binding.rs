@@ -1,6 +1,6 @@
 //! Settings of a server about tokens that are bound to their sender.
 
-use crate::model::binding::Binding;
+use crate::model::requirement::binding::Binding;
 use crate::server::builder::server_builder::ResourceServerBuilder;
 use crate::server::settings::bound_tokens::dpop::Dpop;
 

@@ -1,6 +1,6 @@
 //! From the settings of a builder to a server, or to every mistake in them.
 
-use crate::model::binding::RequiredBindings;
+use crate::model::requirement::binding::RequiredBindings;
 use crate::model::scope::ScopeHierarchy;
 use crate::runtime::cache::token_cache::TokenCache;
 #[cfg(feature = "jwks")]

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
-use crate::model::binding::RequiredBindings;
+use crate::model::requirement::binding::RequiredBindings;
 use crate::model::url;
 use crate::runtime::replay::proof_store::ProofStore;
 use crate::server::decide::sender::{DpopRules, StoreRules};

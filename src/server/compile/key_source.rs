@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::logging;
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 #[cfg(feature = "jwks")]
 use crate::model::url;
 use crate::runtime::clock::Clock;

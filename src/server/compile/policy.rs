@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::model::claim_path::ClaimPath;
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::server::compile::resource::audiences::{ResourceAudiences, audience_rule};
 use crate::server::settings::error::{ConfigError, Mistakes};
 use crate::server::settings::issuer::value::{Issuer, IssuerKind};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
 use crate::model::algorithm::Algorithm;
-use crate::model::binding::Binding;
 use crate::model::claim_path::ClaimPath;
-use crate::model::claim_value::ClaimValue;
+use crate::model::requirement::binding::Binding;
+use crate::model::requirement::claim_value::ClaimValue;
 use crate::model::scope::value::is_scope;
 use crate::server::config::duration_text::DurationText;
 use crate::server::config::error::NodeError;

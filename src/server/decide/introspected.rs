@@ -17,9 +17,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::logging;
+use crate::model::decision::event::Event;
 use crate::model::error::rejection::{Outage, Rejection, RequestFault, TokenFault};
 use crate::model::error::token_error::TokenError;
-use crate::model::event::Event;
 #[cfg(feature = "redis")]
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{CacheLimits, Cached, TokenCache, TokenDigest};

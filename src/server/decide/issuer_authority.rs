@@ -6,11 +6,11 @@ use std::time::Duration;
 #[cfg(feature = "jwks")]
 use crate::logging;
 use crate::model::algorithm::Algorithm;
+#[cfg(feature = "jwks")]
+use crate::model::decision::event::Event;
 use crate::model::error::rejection::{Outage, Rejection, TokenFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
-#[cfg(feature = "jwks")]
-use crate::model::event::Event;
 use crate::runtime::cache::validity::{CacheValidity, Liveness};
 #[cfg(feature = "jwks")]
 use crate::runtime::clock::Deadline;

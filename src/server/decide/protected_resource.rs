@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderValue;
 
-use crate::model::binding::RequiredBindings;
+use crate::model::requirement::binding::RequiredBindings;
 use crate::runtime::util::swap::SwapCell;
 
 /// A resource of a server.

@@ -8,12 +8,12 @@ use http::HeaderMap;
 #[cfg(feature = "axum")]
 use serde::de::DeserializeOwned;
 
+use crate::model::decision::event::CallerNames;
 use crate::model::error::rejection_detail::RejectionDetail;
 #[cfg(feature = "axum")]
 use crate::model::error::token_error::TokenError;
-use crate::model::event::CallerNames;
 use crate::model::ids::{ClientId, SubjectId};
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::model::scope::ScopeToken;
 use crate::model::shared_str::{COUNTS, SharedStr};
 use crate::runtime::cache::token_cache::Cached;

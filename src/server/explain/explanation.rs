@@ -6,8 +6,8 @@ use std::fmt;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use crate::model::decision::explained_check::Check;
 use crate::model::error::rejection::Rejection;
-use crate::model::explained_check::Check;
 use crate::model::time::UnixTime;
 use crate::server::explain::times::date_and_time;
 

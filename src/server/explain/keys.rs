@@ -3,10 +3,10 @@
 #[cfg(feature = "jwks")]
 use std::time::Duration;
 
+use crate::model::decision::explained_check::Check;
 #[cfg(feature = "jwks")]
 use crate::model::error::rejection::Outage;
 use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
-use crate::model::explained_check::Check;
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::key_store::{ForeseenMiss, KeySetGuard, NO_KEYS, RemoteKeys};
 use crate::server::decide::issuer_authority::{

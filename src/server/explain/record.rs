@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::model::decision::explained_check::Check;
 use crate::model::error::rejection::Rejection;
-use crate::model::explained_check::Check;
 use crate::model::time::UnixTime;
 use crate::runtime::util::excerpt::excerpt;
 use crate::server::explain::explanation::{Conclusion, Explanation, StandIn, Step, StepOutcome};

@@ -7,10 +7,10 @@
 //! 3. Without a good signature the claims are inspected, and marked as unverified. They become no
 //!    token, so that nothing that takes one sees them.
 
+use crate::model::decision::explained_check::Check;
 #[cfg(feature = "jwks")]
 use crate::model::error::rejection::Outage;
 use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
-use crate::model::explained_check::Check;
 use crate::model::url::difference::UrlDifference;
 use crate::runtime::cache::validity::{CacheValidity, Liveness};
 use crate::runtime::clock::Now;

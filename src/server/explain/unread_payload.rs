@@ -1,8 +1,8 @@
 //! A token whose key no issuer has, with a payload that cannot be read: the decision on it does not notice
 //! the second fault.
 
+use crate::model::decision::explained_check::Check;
 use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
-use crate::model::explained_check::Check;
 use crate::server::explain::explanation::Step;
 use crate::server::explain::record::Record;
 
@@ -33,8 +33,8 @@ pub(super) fn explain_unread_payload(
 mod tests {
     use http::Request;
 
+    use crate::model::decision::explained_check::Check;
     use crate::model::error::rejection::TokenFault;
-    use crate::model::explained_check::Check;
     use crate::server::explain::explanation::{Conclusion, Step};
     use crate::server::resource_server::ResourceServer;
     use crate::test_util::MockIssuer;

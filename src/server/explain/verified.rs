@@ -1,7 +1,7 @@
 //! The checks of a verified token that each request repeats, without their effects.
 
+use crate::model::decision::explained_check::Check;
 use crate::model::error::rejection::{Outage, Rejection, TokenFault};
-use crate::model::explained_check::Check;
 use crate::model::scope::ScopeToken;
 use crate::runtime::clock::Now;
 use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};

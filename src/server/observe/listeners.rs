@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::error::rejection::Outage;
 #[cfg(feature = "jwks")]
-use crate::model::observation::{KeySetRefresh, RemoteCall};
+use crate::model::decision::observation::{KeySetRefresh, RemoteCall};
+use crate::model::error::rejection::Outage;
 #[cfg(feature = "jwks")]
 use crate::runtime::observation::RuntimeObserver;
 use crate::runtime::util::catch_panic::catch_panic;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
 
+use crate::model::decision::observation::{KeySetRefresh, RemoteCall};
 use crate::model::error::rejection::Rejection;
-use crate::model::observation::{KeySetRefresh, RemoteCall};
 use crate::runtime::util::concurrent_map::ConcurrentMap;
 use crate::server::decide::verified_request::VerifiedRequest;
 use crate::server::observe::observer::Observer;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::model::time::UnixTime;
 use crate::runtime::util::log_rate_limit::LogRateLimit;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::observation::{KeySetRefresh, RemoteCall};
+use crate::model::decision::observation::{KeySetRefresh, RemoteCall};
 use crate::server::observe::request_decision::RequestDecision;
 
 /// Is told of every decision, for metrics and for audit of the application's own; given to

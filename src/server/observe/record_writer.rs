@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use crate::logging;
-use crate::model::decision_record::{DecisionRecord, RecordedCaller, RecordedRefusal};
+use crate::model::decision::event::Event;
+use crate::model::decision::record::{DecisionRecord, RecordedCaller, RecordedRefusal};
 use crate::model::error::rejection::{Outage, Rejection};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
-use crate::model::event::Event;
 use crate::model::ids::{AccountId, ClientId, SubjectId, WorkspaceId};
 use crate::runtime::clock::Clock;
 #[cfg(feature = "jwks")]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::decision_record::{DecisionOutcome, DecisionStage};
+use crate::model::decision::record::{DecisionOutcome, DecisionStage};
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::ids::{AccountId, ClientId, SubjectId, WorkspaceId};

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::directory::LookupError;
 use crate::runtime::revocation::unloaded_issuers::RevocationSource;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::model::revocation::Revocation;
 use crate::model::time::UnixTime;
 use crate::runtime::revocation::entry::RevocationEntry;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::algorithm::Algorithm;
-use crate::model::binding::Binding;
+use crate::model::requirement::binding::Binding;
 #[cfg(feature = "jwks")]
 use crate::runtime::introspection::dialect::TokenInformation;
 use crate::server::settings::issuer::value::Issuer;

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 #[cfg(feature = "jwks")]
 use crate::runtime::jwks::refresh_task;
 #[cfg(feature = "jwks")]

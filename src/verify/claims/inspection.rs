@@ -4,11 +4,11 @@
 //! 2. It reads a token whether its signature verifies or not; the caller says which.
 //! 3. It quotes the claims that a check is about, and no others. The caller cuts and escapes them.
 
-use crate::model::binding::RequiredBindings;
+use crate::model::decision::explained_check::Check;
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::Problem;
 use crate::model::error::token_error::TokenError;
-use crate::model::explained_check::Check;
+use crate::model::requirement::binding::RequiredBindings;
 use crate::model::shared_str::SharedStr;
 use crate::verify::claims::access_token::audience::check_audience;
 use crate::verify::claims::access_token::client::{check_client, client_id};

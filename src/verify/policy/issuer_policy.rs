@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::algorithm::AlgorithmSet;
-use crate::model::binding::RequiredBindings;
 use crate::model::claim_path::ClaimPath;
-use crate::model::claim_value::ClaimValue;
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::binding::RequiredBindings;
+use crate::model::requirement::claim_value::ClaimValue;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::verify::json::role_names::NameForms;
 use crate::verify::policy::scope_closure::ScopeClosure;
 use crate::verify::policy::tenant_claims::TenantClaims;

@@ -10,7 +10,7 @@ use crate::middleware::response::challenge::{
 };
 use crate::middleware::response::drain_body::ReadBounds;
 use crate::model::error::rejection_detail::Problem;
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::model::scope::add_tokens;
 use crate::runtime::util::striped::StripedArc;
 use crate::server::settings::error::is_quotable;

@@ -11,7 +11,7 @@ use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::extract::macros::{guard, no_wiring};
 use crate::middleware::require::actor_check::check_actor;
 use crate::middleware::response::refusal::Refusal;
-use crate::model::required_actor::{ActorRequirement, RequiredActor};
+use crate::model::requirement::required_actor::{ActorRequirement, RequiredActor};
 use crate::verify::claims::verified_token::AccessToken;
 
 guard! {

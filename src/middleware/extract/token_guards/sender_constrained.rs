@@ -9,7 +9,7 @@ use http::request::Parts;
 
 use crate::middleware::authenticate::context::AuthContext;
 use crate::middleware::response::refusal::Refusal;
-use crate::model::binding::{Binding, RequiredBindings};
+use crate::model::requirement::binding::{Binding, RequiredBindings};
 use crate::verify::claims::verified_token::AccessToken;
 
 /// `T`, for requests whose token is bound to its sender: to a DPoP key (RFC 9449) or to a client

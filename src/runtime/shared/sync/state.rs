@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::revocation::list::RevocationList;
 use crate::runtime::revocation::unloaded_issuers::RevocationSource;

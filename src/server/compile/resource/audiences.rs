@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::server::settings::error::{ConfigError, Mistakes};
 use crate::server::settings::issuer::value::Issuer;
 use crate::server::settings::resource::value::Resource;

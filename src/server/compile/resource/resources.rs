@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::binding::RequiredBindings;
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::binding::RequiredBindings;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::model::time::UnixTime;
 use crate::model::url;
 use crate::server::compile::resource::audiences::ResourceAudiences;

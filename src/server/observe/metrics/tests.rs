@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use metrics::{Key, KeyName, Metadata, Recorder, SharedString};
 
 use super::*;
-use crate::model::decision_record::{DecisionOutcome, DecisionStage};
+use crate::model::decision::record::{DecisionOutcome, DecisionStage};
 use crate::model::error::rejection::TokenFault;
 
 /// Counts how often a counter is asked for, and its increments.

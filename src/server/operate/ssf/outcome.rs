@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::logging;
+use crate::model::decision::event::Event;
 use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault};
-use crate::model::event::Event;
 use crate::model::time::UnixTime;
 use crate::runtime::ssf::counters::{Counted, StreamUpdate, Verification};
 use crate::runtime::util::excerpt::excerpt;

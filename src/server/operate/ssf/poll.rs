@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::logging;
-use crate::model::event::Event;
+use crate::model::decision::event::Event;
 use crate::runtime::clock::Clock;
 use crate::runtime::ssf::poll_endpoint::{PollError, PollReport, PolledSets};
 use crate::runtime::ssf::poll_record::Polling;

@@ -1,6 +1,6 @@
 //! Settings of an issuer about tokens that are bound to their sender.
 
-use crate::model::binding::Binding;
+use crate::model::requirement::binding::Binding;
 use crate::server::settings::issuer::value::Issuer;
 
 impl Issuer {

@@ -1,6 +1,6 @@
 //! Settings of a server about tokens that are bound to their sender.
 
-use crate::model::binding::RequiredBindings;
+use crate::model::requirement::binding::RequiredBindings;
 use crate::server::settings::bound_tokens::dpop::Dpop;
 
 /// The settings of a server about bound tokens.

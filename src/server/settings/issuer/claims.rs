@@ -1,7 +1,7 @@
 //! Which claims are read and required, and in which forms.
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::claim_value::ClaimValue;
+use crate::model::requirement::claim_value::ClaimValue;
 use crate::server::settings::issuer::value::Issuer;
 
 /// Which claims are read and required.

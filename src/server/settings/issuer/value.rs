@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::model::algorithm::Algorithm;
-use crate::model::binding::RequiredBindings;
 use crate::model::claim_path::ClaimPath;
-use crate::model::claim_value::ClaimValue;
 use crate::model::repeated_settings::RepeatedSettings;
+use crate::model::requirement::binding::RequiredBindings;
+use crate::model::requirement::claim_value::ClaimValue;
 use crate::model::scope::ScopeHierarchy;
 use crate::server::settings::error::ConfigError;
 #[cfg(all(feature = "axum", feature = "jwks"))]

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::model::binding::{Binding, RequiredBindings};
 use crate::model::repeated_settings::RepeatedSettings;
-use crate::model::requirement::{Requirement, RouteRequirement};
+use crate::model::requirement::binding::{Binding, RequiredBindings};
+use crate::model::requirement::route_requirement::{Requirement, RouteRequirement};
 use crate::model::scope::add_tokens;
 #[cfg(feature = "serde")]
 use crate::model::scope::interned::interned;

@@ -11,7 +11,7 @@ use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::verify::json::claim_error::{ClaimName as _, listed};
 use crate::verify::json::claims_reader::{strings, texts, value_at};
 use crate::verify::json::object::{Object, Value};

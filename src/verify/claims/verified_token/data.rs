@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::model::binding::RequiredBindings;
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::RejectionDetail;
 use crate::model::error::token_error::TokenError;
 use crate::model::ids::{ClientId, SubjectId};
-use crate::model::resource_set::ResourceSet;
+use crate::model::requirement::binding::RequiredBindings;
+use crate::model::requirement::resource_set::ResourceSet;
 use crate::model::scope::Scope;
 use crate::model::shared_str::{Arena, Piece, SharedStr};
 use crate::model::time::{OptionalTime, UnixTime};

@@ -1,7 +1,7 @@
 //! Members that say which kind of issuer it is, where one text does not.
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::claim_value::ClaimValue;
+use crate::model::requirement::claim_value::ClaimValue;
 use crate::server::config::error::NodeError;
 use crate::server::config::place::PublicText;
 use crate::server::config::setting::{RequiredValue, Setting, Several, is_its_own_value};

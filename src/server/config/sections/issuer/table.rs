@@ -1,7 +1,7 @@
 //! Members of an issuer.
 
 use crate::model::claim_path::ClaimPath;
-use crate::model::claim_value::ClaimValue;
+use crate::model::requirement::claim_value::ClaimValue;
 use crate::server::config::duration_text::DurationText;
 use crate::server::config::place::PublicText;
 use crate::server::config::section::section;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::decision_record::DecisionRecord;
+use crate::model::decision::record::DecisionRecord;
 use crate::model::error::rejection::Rejection;
 use crate::model::time::UnixTime;
 

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use crate::model::binding::Binding;
-use crate::model::required_actor::RequiredActor;
+use crate::model::requirement::binding::Binding;
+use crate::model::requirement::required_actor::RequiredActor;
 use crate::model::scope::ScopeRequirement;
 use crate::model::scope::assert_requirement;
 use crate::model::scope::value::is_scope;
