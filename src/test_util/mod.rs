@@ -65,21 +65,9 @@ mod clock;
 mod keys;
 mod certificate;
 mod expiring_map;
-mod register;
-#[cfg(feature = "status-list")]
-mod status_lists;
-mod profile;
-mod issuer;
-mod issuer_kinds;
 mod proof;
-mod token;
-mod issue;
-mod own_token;
-mod logout;
-#[cfg(feature = "status-list")]
-mod status_list;
-#[cfg(feature = "ssf")]
-mod security_event;
+mod issuer;
+mod tokens;
 mod served;
 mod openapi_check;
 mod extraction;
@@ -94,14 +82,14 @@ pub use certificate::TestCertificate;
 pub use clock::ManualClock;
 pub use extraction::{Extraction, ExtractionRefusal};
 pub use issuer::MockIssuer;
+#[cfg(feature = "status-list")]
+pub use issuer::StatusListFault;
 pub use openapi_check::{OpenApiCheck, OpenApiFault, OpenApiFaults};
 pub use proof::{DpopKey, ProofBuilder};
 pub use served::{Endpoint, Fault, ServedIssuer};
 #[cfg(feature = "status-list")]
-pub use status_list::MockStatusList;
-#[cfg(feature = "status-list")]
-pub use status_lists::StatusListFault;
-pub use token::TokenBuilder;
+pub use tokens::MockStatusList;
+pub use tokens::TokenBuilder;
 pub use wrong_credentials::{WrongCredentials, WrongCredentialsFault, WrongCredentialsFaults};
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use super::request::{OAuthError, json_response};
 use super::state::{Authentication, Confirmation, Grant, RefreshTokenId, Server};
 use crate::Algorithm;
 use crate::test_util::issuer::MockIssuer;
-use crate::test_util::register::TokenOwner;
-use crate::test_util::token::TokenBuilder;
+use crate::test_util::issuer::register::TokenOwner;
+use crate::test_util::tokens::TokenBuilder;
 
 /// What an access token says.
 pub(super) struct Issuance<'a> {

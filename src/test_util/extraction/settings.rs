@@ -18,7 +18,7 @@ use tower_service::Service;
 use crate::test_util::extraction::refusal::ExtractionRefusal;
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::proof::DpopKey;
-use crate::test_util::token::TokenBuilder;
+use crate::test_util::tokens::TokenBuilder;
 use crate::{AuthenticateLayer, ResourceServer};
 
 /// Makes verified values for unit tests of handlers: what an extractor finds in a request that has passed

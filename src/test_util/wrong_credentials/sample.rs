@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Request};
 
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::proof::{DpopKey, ProofBuilder};
-use crate::test_util::token::TokenBuilder;
+use crate::test_util::tokens::TokenBuilder;
 use crate::test_util::wrong_credentials::settings::WrongCredentials;
 use crate::test_util::wrong_credentials::step::Step;
 

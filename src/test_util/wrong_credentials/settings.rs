@@ -11,7 +11,7 @@ use http::{Method, Request};
 use crate::ResourceServer;
 use crate::test_util::issuer::MockIssuer;
 use crate::test_util::proof::DpopKey;
-use crate::test_util::token::TokenBuilder;
+use crate::test_util::tokens::TokenBuilder;
 
 /// Sends an application every kind of wrong credential that this library knows, and finds each that is
 /// not answered as documented: by its status, the error code and the form of the challenge, `Cache-Control`,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::test_util::token::TokenBuilder;
+use crate::test_util::tokens::TokenBuilder;
 use crate::test_util::wrong_credentials::expected::Expected::InvalidToken;
 use crate::test_util::wrong_credentials::row::{Row, row};
 use crate::test_util::wrong_credentials::sample::Sample;

@@ -7,21 +7,21 @@
 //! 3. Ids that belong to a user or a client are computed from its name, so that they stay the same.
 
 // In the order in which they may name each other.
-pub(super) mod ids;
+mod ids;
 mod kinds;
 mod claims;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use claims::{Facts, SIGN_IN_SCOPE};
-pub(super) use kinds::{Kind, Profile};
+pub(in crate::test_util) use claims::{Facts, SIGN_IN_SCOPE};
+pub(in crate::test_util) use kinds::{Kind, Profile};
 
 use self::ids::{base64url, stable_uuid};
-use super::keys::random_bytes;
+use crate::test_util::keys::random_bytes;
 
 impl Profile {
     /// The header's `typ`.
-    pub(super) const fn token_type(&self, kind: Kind) -> Option<&'static str> {
+    pub(in crate::test_util) const fn token_type(&self, kind: Kind) -> Option<&'static str> {
         match (self, kind) {
             (Self::Cognito { .. } | Self::Okta { .. }, _) => None,
             (Self::Rfc9068, Kind::Access | Kind::Machine) => Some("at+jwt"),
@@ -30,7 +30,7 @@ impl Profile {
     }
 
     /// The id of the key of this number, from 1 on.
-    pub(super) fn key_id(&self, number: usize) -> String {
+    pub(in crate::test_util) fn key_id(&self, number: usize) -> String {
         match self {
             Self::Oidc | Self::Rfc9068 | Self::Cognito { .. } => format!("key-{number}"),
             // As long as a SHA-256 thumbprint.
@@ -42,7 +42,7 @@ impl Profile {
     }
 
     /// The path of the key set.
-    pub(super) fn key_set_path(&self) -> String {
+    pub(in crate::test_util) fn key_set_path(&self) -> String {
         match self {
             Self::Oidc | Self::Rfc9068 | Self::Cognito { .. } => "/jwks.json".into(),
             Self::Keycloak { realm, .. } => {
@@ -55,7 +55,7 @@ impl Profile {
     }
 
     /// A key as this kind of issuer publishes it.
-    pub(super) fn published(&self, issuer: &str, mut jwk: Value) -> Value {
+    pub(in crate::test_util) fn published(&self, issuer: &str, mut jwk: Value) -> Value {
         if let (Self::Entra { .. }, Some(members)) = (self, jwk.as_object_mut()) {
             let id = members.get("kid").cloned().unwrap_or_default();
             members.insert("x5t".into(), id);
@@ -69,7 +69,7 @@ impl Profile {
     }
 
     /// An introspection answer with the members of RFC 7662 section 2.2 beside the vendor's claims.
-    pub(super) fn introspected(&self, mut answer: Value) -> Value {
+    pub(in crate::test_util) fn introspected(&self, mut answer: Value) -> Value {
         let (client, scope) = match self {
             Self::Oidc | Self::Rfc9068 | Self::Cognito { .. } => return answer,
             Self::Keycloak { .. } | Self::Auth0 { .. } => ("azp", "scope"),
@@ -95,7 +95,7 @@ impl Profile {
     }
 
     /// Sets the subject, and what is computed from it.
-    pub(super) fn set_subject(&self, claims: &mut Map<String, Value>, subject: &str) {
+    pub(in crate::test_util) fn set_subject(&self, claims: &mut Map<String, Value>, subject: &str) {
         claims.insert("sub".into(), subject.into());
         match self {
             Self::Entra { .. } => claims.insert("oid".into(), stable_uuid(subject).into()),
@@ -107,7 +107,12 @@ impl Profile {
     }
 
     /// Sets the client, and what follows it.
-    pub(super) fn set_client(&self, kind: Kind, claims: &mut Map<String, Value>, client: &str) {
+    pub(in crate::test_util) fn set_client(
+        &self,
+        kind: Kind,
+        claims: &mut Map<String, Value>,
+        client: &str,
+    ) {
         match kind {
             Kind::Access => {}
             Kind::Machine => self.set_machine(claims, client),
@@ -151,7 +156,7 @@ impl Profile {
     }
 
     /// Sets scope tokens, with spaces between.
-    pub(super) fn set_scope(&self, claims: &mut Map<String, Value>, scope: &str) {
+    pub(in crate::test_util) fn set_scope(&self, claims: &mut Map<String, Value>, scope: &str) {
         match self {
             Self::Entra { .. } => claims.insert("scp".into(), scope.into()),
             Self::Okta { .. } => {
@@ -163,7 +168,11 @@ impl Profile {
     }
 
     /// Sets the roles.
-    pub(super) fn set_roles(&self, claims: &mut Map<String, Value>, roles: &[String]) {
+    pub(in crate::test_util) fn set_roles(
+        &self,
+        claims: &mut Map<String, Value>,
+        roles: &[String],
+    ) {
         match self {
             Self::Keycloak { .. } => {
                 claims.insert("realm_access".into(), json!({ "roles": roles }))
@@ -174,7 +183,7 @@ impl Profile {
     }
 
     /// The claim that holds the groups.
-    pub(super) const fn groups_claim(&self) -> &'static str {
+    pub(in crate::test_util) const fn groups_claim(&self) -> &'static str {
         match self {
             Self::Cognito { .. } => "cognito:groups",
             _ => "groups",

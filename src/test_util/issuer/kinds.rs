@@ -1,6 +1,6 @@
 //! The kinds of mock issuers: one constructor for each.
 
-use super::issuer::MockIssuer;
+use super::mock_issuer::MockIssuer;
 use super::profile::Profile;
 
 impl MockIssuer {
@@ -25,7 +25,7 @@ impl MockIssuer {
     /// An Amazon Cognito user pool, in its `cognito-idp` form.
     ///
     /// Its key set answers for both forms: for a token of the other, set
-    /// [`TokenBuilder::issuer`](super::TokenBuilder::issuer).
+    /// [`TokenBuilder::issuer`](crate::test_util::TokenBuilder::issuer).
     #[must_use]
     pub fn cognito(region: impl Into<String>, pool_id: impl Into<String>) -> Self {
         let (region, pool) = (region.into(), pool_id.into());
@@ -42,7 +42,7 @@ impl MockIssuer {
     /// does not change the name.
     ///
     /// The roles of its users are those that every user of a new realm has; set
-    /// [`TokenBuilder::roles`](super::TokenBuilder::roles).
+    /// [`TokenBuilder::roles`](crate::test_util::TokenBuilder::roles).
     #[must_use]
     pub fn keycloak(base_url: impl AsRef<str>, realm: impl Into<String>) -> Self {
         let base_url = base_url.as_ref().trim_end_matches('/').to_owned();
@@ -55,7 +55,7 @@ impl MockIssuer {
     /// [`presets::entra`](crate::presets::entra()) trusts it.
     ///
     /// A user's token has the scope `access_as_user`, a machine's has none, and `roles` where
-    /// [`TokenBuilder::roles`](super::TokenBuilder::roles) sets them.
+    /// [`TokenBuilder::roles`](crate::test_util::TokenBuilder::roles) sets them.
     #[must_use]
     pub fn entra(tenant_id: impl Into<String>) -> Self {
         let tenant = tenant_id.into();

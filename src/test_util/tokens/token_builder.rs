@@ -15,13 +15,13 @@ use http::HeaderValue;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::issuer::MockIssuer;
-use super::keys::{SigningKey, hmac_sha256, json_of, random_text};
-use super::profile::{Kind, Profile};
-use super::proof::DpopKey;
-use super::register::TokenOwner;
 use crate::Algorithm;
 use crate::binding::ClientCertificate;
+use crate::test_util::issuer::MockIssuer;
+use crate::test_util::issuer::profile::{Kind, Profile};
+use crate::test_util::issuer::register::TokenOwner;
+use crate::test_util::keys::{SigningKey, hmac_sha256, json_of, random_text};
+use crate::test_util::proof::DpopKey;
 use crate::time::UnixTime;
 
 /// A token that is being made. It comes from a [`MockIssuer`].
@@ -53,7 +53,7 @@ pub struct TokenBuilder {
 }
 
 impl TokenBuilder {
-    pub(super) fn new(
+    pub(in crate::test_util) fn new(
         issuer: MockIssuer,
         kind: Kind,
         now: UnixTime,
@@ -428,45 +428,45 @@ impl TokenBuilder {
     }
 
     /// The issuer that it comes from.
-    pub(super) const fn mock_issuer(&self) -> &MockIssuer {
+    pub(in crate::test_util) const fn mock_issuer(&self) -> &MockIssuer {
         &self.issuer
     }
 
     /// A claim that is a string.
-    pub(super) fn text_claim(&self, name: &str) -> Option<&str> {
+    pub(in crate::test_util) fn text_claim(&self, name: &str) -> Option<&str> {
         self.claims.get(name).and_then(Value::as_str)
     }
 
     /// The algorithm that signs it.
-    pub(super) fn signing_algorithm(&self) -> Algorithm {
+    pub(in crate::test_util) fn signing_algorithm(&self) -> Algorithm {
         self.signing_key().algorithm()
     }
 
     /// A forgery: signed by a key that stands in the header itself, as `jwk`, under an id of its own.
-    pub(super) fn sign_with_embedded_key(&self) -> String {
+    pub(in crate::test_util) fn sign_with_embedded_key(&self) -> String {
         let forged = SigningKey::forge("key-embedded", self.signing_algorithm());
         self.clone().header("jwk", forged.jwk()).sign_with(&forged)
     }
 
     /// Signed, and kept from the issuer's register.
-    pub(super) fn signed(&self) -> String {
+    pub(in crate::test_util) fn signed(&self) -> String {
         self.sign_with(&self.signing_key())
     }
 
     /// The claim of this name.
-    pub(super) fn claim_value(&self, name: &str) -> Option<&Value> {
+    pub(in crate::test_util) fn claim_value(&self, name: &str) -> Option<&Value> {
         self.claims.get(name)
     }
 
     /// Signed, and registered as issued for this client and grant.
-    pub(super) fn sign_for(&self, owner: TokenOwner) -> String {
+    pub(in crate::test_util) fn sign_for(&self, owner: TokenOwner) -> String {
         let token = self.signed();
         self.enter(&token, Some(owner));
         token
     }
 
     /// Opaque, and registered as issued for this client and grant.
-    pub(super) fn issue_for(&self, owner: TokenOwner) -> String {
+    pub(in crate::test_util) fn issue_for(&self, owner: TokenOwner) -> String {
         let token = random_text(OPAQUE_LENGTH);
         self.enter(&token, Some(owner));
         token
@@ -527,7 +527,7 @@ impl fmt::Debug for TokenBuilder {
     }
 }
 
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(in crate::test_util) const HOUR: Duration = Duration::from_secs(3600);
 
 /// As long as Axway's.
 const OPAQUE_LENGTH: usize = 54;

@@ -38,13 +38,13 @@ pub enum StatusListFault {
 
 /// A list of statuses.
 #[derive(Clone)]
-pub(super) struct ListState {
-    pub(super) bits: u8,
-    pub(super) statuses: Vec<u8>,
-    pub(super) ttl: Option<Duration>,
+pub(in crate::test_util) struct ListState {
+    pub(in crate::test_util) bits: u8,
+    pub(in crate::test_util) statuses: Vec<u8>,
+    pub(in crate::test_util) ttl: Option<Duration>,
     /// From its issue.
-    pub(super) life: Option<Duration>,
-    pub(super) fault: Option<StatusListFault>,
+    pub(in crate::test_util) life: Option<Duration>,
+    pub(in crate::test_util) fault: Option<StatusListFault>,
 }
 
 impl Default for ListState {
@@ -61,7 +61,7 @@ impl Default for ListState {
 
 impl ListState {
     /// The compressed array (draft-ietf-oauth-status-list-21 section 4.1).
-    pub(super) fn compressed(&self) -> Vec<u8> {
+    pub(in crate::test_util) fn compressed(&self) -> Vec<u8> {
         match self.fault {
             Some(StatusListFault::Bomb) => return bomb().clone(),
             Some(StatusListFault::Short) => return compress(&[]),
@@ -87,7 +87,7 @@ impl ListState {
 }
 
 /// It is made once, since that takes a while.
-pub(super) fn bomb() -> &'static Vec<u8> {
+pub(in crate::test_util) fn bomb() -> &'static Vec<u8> {
     static BOMB: OnceLock<Vec<u8>> = OnceLock::new();
     BOMB.get_or_init(|| compress(&vec![0; 80 << 20]))
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::keys::SigningKey;
 use super::profile::Profile;
 use super::register::Register;
 #[cfg(feature = "status-list")]
-use super::status_lists::ListState;
+use super::status_list_state::ListState;
 use crate::config::ClientAuthentication;
+use crate::test_util::keys::SigningKey;
 use crate::time::{Clock, Sleep, SystemClock, UnixTime};
 use crate::{Algorithm, Issuer, presets};
 
@@ -102,7 +102,7 @@ impl MockIssuer {
     /// the vendor: see [`key_ids`](Self::key_ids).
     pub const FIRST_KEY_ID: &'static str = "key-1";
 
-    pub(super) fn make(name: String, named: bool, profile: Profile) -> Self {
+    pub(in crate::test_util) fn make(name: String, named: bool, profile: Profile) -> Self {
         Self(Arc::new(Mutex::new(State {
             name,
             named,
@@ -155,7 +155,7 @@ impl MockIssuer {
     }
 
     /// The same without keys.
-    pub(super) fn untied(&self) -> Issuer {
+    pub(in crate::test_util) fn untied(&self) -> Issuer {
         let state = self.state();
         match &state.profile {
             Profile::Oidc => Issuer::oidc(&state.name),
@@ -225,29 +225,36 @@ impl MockIssuer {
     }
 
     /// Reads the register at the current time of the issuer's clock.
-    pub(super) fn registered<T>(&self, look: impl FnOnce(&Register, UnixTime) -> T) -> T {
+    pub(in crate::test_util) fn registered<T>(
+        &self,
+        look: impl FnOnce(&Register, UnixTime) -> T,
+    ) -> T {
         let now = self.now();
         look(&self.state().register, now)
     }
 
     /// Changes the register.
-    pub(super) fn register(&self, change: impl FnOnce(&mut Register)) {
+    pub(in crate::test_util) fn register(&self, change: impl FnOnce(&mut Register)) {
         change(&mut self.state().register);
     }
 
     /// Looks at a status list, or changes it.
     #[cfg(feature = "status-list")]
-    pub(super) fn list<T>(&self, name: &str, look: impl FnOnce(&mut ListState) -> T) -> T {
+    pub(in crate::test_util) fn list<T>(
+        &self,
+        name: &str,
+        look: impl FnOnce(&mut ListState) -> T,
+    ) -> T {
         look(self.state().lists.entry(name.to_owned()).or_default())
     }
 
     /// The path of its key set, once served.
-    pub(super) fn key_set_path(&self) -> String {
+    pub(in crate::test_util) fn key_set_path(&self) -> String {
         self.by_profile(Profile::key_set_path)
     }
 
     /// Takes the base URL as the name, unless it has one of its own.
-    pub(super) fn moved_to(&self, url: &str) {
+    pub(in crate::test_util) fn moved_to(&self, url: &str) {
         let mut state = self.state();
         if !state.named {
             url.clone_into(&mut state.name);
@@ -256,7 +263,7 @@ impl MockIssuer {
 
     /// How a resource server trusts the introspection endpoint at this URL, as the client
     /// [`RESOURCE_SERVER_ID`](Self::RESOURCE_SERVER_ID).
-    pub(super) fn introspected_at(&self, url: String) -> Issuer {
+    pub(in crate::test_util) fn introspected_at(&self, url: String) -> Issuer {
         let id = Self::RESOURCE_SERVER_ID;
         let ours = ClientAuthentication::basic(id, Self::RESOURCE_SERVER_SECRET);
         let issuer = Issuer::introspected(url)
@@ -271,30 +278,30 @@ impl MockIssuer {
         issuer
     }
 
-    pub(super) fn is_cognito(&self) -> bool {
+    pub(in crate::test_util) fn is_cognito(&self) -> bool {
         matches!(self.state().profile, Profile::Cognito { .. })
     }
 
     /// Reads the kind of issuer that it is.
-    pub(super) fn by_profile<T>(&self, look: impl FnOnce(&Profile) -> T) -> T {
+    pub(in crate::test_util) fn by_profile<T>(&self, look: impl FnOnce(&Profile) -> T) -> T {
         look(&self.state().profile)
     }
 
     /// The audience of its tokens, where its kind names one.
-    pub(super) fn audience(&self) -> &'static str {
+    pub(in crate::test_util) fn audience(&self) -> &'static str {
         match self.state().profile {
             Profile::Entra { .. } => Self::ENTRA_API,
             _ => Self::AUDIENCE,
         }
     }
 
-    pub(super) fn default_algorithm(&self) -> Algorithm {
+    pub(in crate::test_util) fn default_algorithm(&self) -> Algorithm {
         let first = self.state().algorithms.first().copied();
         first.unwrap_or(Algorithm::RS256)
     }
 
     /// The key of this id, retired ones included.
-    pub(super) fn key(&self, id: &str) -> Option<SigningKey> {
+    pub(in crate::test_util) fn key(&self, id: &str) -> Option<SigningKey> {
         let mut state = self.state();
         state.make_missing_keys();
         let mut keys = state.keys.iter().map(|(key, _)| key);
@@ -302,7 +309,7 @@ impl MockIssuer {
     }
 
     /// The key that signs this algorithm now, made where there is none.
-    pub(super) fn current_key(&self, algorithm: Algorithm) -> SigningKey {
+    pub(in crate::test_util) fn current_key(&self, algorithm: Algorithm) -> SigningKey {
         let mut state = self.state();
         state.make_missing_keys();
         match state.current(algorithm) {
@@ -311,13 +318,13 @@ impl MockIssuer {
         }
     }
 
-    pub(super) fn now(&self) -> UnixTime {
+    pub(in crate::test_util) fn now(&self) -> UnixTime {
         let clock = Arc::clone(&self.state().clock);
         clock.now() // Outside the lock: the clock is the user's.
     }
 
     /// Its clock, for servers and keys that go by it.
-    pub(super) fn clock(&self) -> IssuerClock {
+    pub(in crate::test_util) fn clock(&self) -> IssuerClock {
         IssuerClock(Arc::clone(&self.state().clock))
     }
 
@@ -328,7 +335,7 @@ impl MockIssuer {
 }
 
 /// The clock of an issuer.
-pub(super) struct IssuerClock(Arc<dyn Clock>);
+pub(in crate::test_util) struct IssuerClock(Arc<dyn Clock>);
 
 impl Clock for IssuerClock {
     fn now(&self) -> UnixTime {

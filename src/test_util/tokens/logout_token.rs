@@ -2,9 +2,9 @@
 
 use serde_json::{Map, json};
 
-use super::issuer::MockIssuer;
-use super::profile::Kind;
-use super::token::TokenBuilder;
+use super::token_builder::TokenBuilder;
+use crate::test_util::issuer::MockIssuer;
+use crate::test_util::issuer::profile::Kind;
 use crate::time::UnixTime;
 
 impl MockIssuer {

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, json};
 
-use super::issuer::MockIssuer;
-use super::keys::random_text;
-use super::profile::Kind;
-use super::token::TokenBuilder;
+use super::token_builder::TokenBuilder;
 use crate::ssf::{EventType, SsfTransmitter};
+use crate::test_util::issuer::MockIssuer;
+use crate::test_util::issuer::profile::Kind;
+use crate::test_util::keys::random_text;
 
 impl MockIssuer {
     /// The audience of its Security Event Tokens: `https://api.example.com/ssf`.

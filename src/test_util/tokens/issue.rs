@@ -6,9 +6,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::issuer::MockIssuer;
-use super::profile::{Facts, Kind, Profile, SIGN_IN_SCOPE};
-use super::token::{HOUR, TokenBuilder};
+use super::token_builder::{HOUR, TokenBuilder};
+use crate::test_util::issuer::MockIssuer;
+use crate::test_util::issuer::profile::{Facts, Kind, Profile, SIGN_IN_SCOPE};
 
 impl MockIssuer {
     /// An access token of a user, [`SUBJECT`](Self::SUBJECT), good for an hour.
@@ -84,7 +84,7 @@ impl MockIssuer {
 
     /// The introspection response about a token at the current time (RFC 7662 section 2.2), as JSON: the
     /// claims of a good one, or `{"active":false}`. Change it and serve it with
-    /// [`Fault::Body`](super::Fault::Body).
+    /// [`Fault::Body`](crate::test_util::Fault::Body).
     #[must_use]
     pub fn introspection(&self, token: &str) -> String {
         self.introspect(token).to_string()
@@ -104,22 +104,29 @@ impl MockIssuer {
         self.register(|register| register.set_user(subject, claims));
     }
 
-    pub(super) fn introspect(&self, token: &str) -> Value {
+    pub(in crate::test_util) fn introspect(&self, token: &str) -> Value {
         let answer = self.registered(|register, now| register.introspection(token, now));
         self.by_profile(|profile| profile.introspected(answer))
     }
 
-    pub(super) fn token_information(&self, token: &str) -> Option<Value> {
+    pub(in crate::test_util) fn token_information(&self, token: &str) -> Option<Value> {
         self.registered(|register, now| register.information(token, now))
     }
 
-    pub(super) fn user_info(&self, token: &str) -> Option<(Map<String, Value>, Option<Value>)> {
+    pub(in crate::test_util) fn user_info(
+        &self,
+        token: &str,
+    ) -> Option<(Map<String, Value>, Option<Value>)> {
         self.registered(|register, now| register.user_info(token, now))
     }
 
     /// An answer of the issuer's own, signed. It is no access token, and the issuer knows none by
     /// that text.
-    pub(super) fn sign_answer(&self, typ: &str, mut claims: Map<String, Value>) -> String {
+    pub(in crate::test_util) fn sign_answer(
+        &self,
+        typ: &str,
+        mut claims: Map<String, Value>,
+    ) -> String {
         claims.insert("iss".into(), self.issuer().into());
         claims.insert("iat".into(), self.now().as_secs().into());
         TokenBuilder::new(self.clone(), Kind::Id, self.now(), Some(typ), claims).signed()
@@ -158,9 +165,9 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::json;
 
-    use super::super::clock::ManualClock;
     use super::*;
     use crate::Algorithm;
+    use crate::test_util::clock::ManualClock;
 
     fn part(token: &str, index: usize) -> Value {
         let part = token.split('.').nth(index).unwrap();

@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::expiring_map::{ExpiringMap, NEVER};
-use super::keys::sha256;
+use crate::test_util::expiring_map::{ExpiringMap, NEVER};
+use crate::test_util::keys::sha256;
 use crate::time::UnixTime;
 
 /// Tokens and users.
-pub(super) struct Register {
+pub(in crate::test_util) struct Register {
     tokens: ExpiringMap<Vec<u8>, Known>,
     users: HashMap<String, Map<String, Value>>,
 }
@@ -68,11 +68,11 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
 
 /// What a development authorization server issued a token for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TokenOwner {
+pub(in crate::test_util) struct TokenOwner {
     /// The id of the client.
-    pub(super) client: Arc<str>,
+    pub(in crate::test_util) client: Arc<str>,
     /// The grant that the token is from; absent for a token of the client itself.
-    pub(super) grant: Option<u64>,
+    pub(in crate::test_util) grant: Option<u64>,
 }
 
 const MAX_TOKENS: usize = 100_000;
@@ -87,7 +87,7 @@ impl Default for Register {
 }
 
 impl Register {
-    pub(super) fn enter(
+    pub(in crate::test_util) fn enter(
         &mut self,
         token: &str,
         claims: &Map<String, Value>,
@@ -108,7 +108,7 @@ impl Register {
     }
 
     /// RFC 7009 section 2.2: to revoke what is not known is no error.
-    pub(super) fn revoke(&mut self, token: &str, now: UnixTime) {
+    pub(in crate::test_util) fn revoke(&mut self, token: &str, now: UnixTime) {
         let digest = sha256(token.as_bytes());
         if let Some(known) = self.tokens.get_mut(&digest, now) {
             known.revoked = true;
@@ -116,7 +116,7 @@ impl Register {
     }
 
     /// Revokes every token of these grants.
-    pub(super) fn revoke_grants(&mut self, ended: &[u64]) {
+    pub(in crate::test_util) fn revoke_grants(&mut self, ended: &[u64]) {
         for known in self.tokens.values_mut() {
             let grant = known.owner.as_ref().and_then(|owner| owner.grant);
             known.revoked |= grant.is_some_and(|grant| ended.contains(&grant));
@@ -124,7 +124,7 @@ impl Register {
     }
 
     /// What an active token was issued for, and its claims.
-    pub(super) fn owned(
+    pub(in crate::test_util) fn owned(
         &self,
         token: &str,
         now: UnixTime,
@@ -135,7 +135,7 @@ impl Register {
     }
 
     /// The answer of RFC 7662 section 2.2.
-    pub(super) fn introspection(&self, token: &str, now: UnixTime) -> Value {
+    pub(in crate::test_util) fn introspection(&self, token: &str, now: UnixTime) -> Value {
         let Some(claims) = self.active(token, now) else {
             return json!({"active": false});
         };
@@ -152,7 +152,7 @@ impl Register {
     }
 
     /// The answer of a token information service; absent for a token that is not good.
-    pub(super) fn information(&self, token: &str, now: UnixTime) -> Option<Value> {
+    pub(in crate::test_util) fn information(&self, token: &str, now: UnixTime) -> Option<Value> {
         let claims = self.active(token, now)?;
         let mut answer = Map::new();
         let user = claims.get("username").or_else(|| claims.get("sub"));
@@ -176,7 +176,7 @@ impl Register {
 
     /// The claims about the user of a token, and the client that it was issued to; absent for a
     /// token that is not good, and for one of no user.
-    pub(super) fn user_info(
+    pub(in crate::test_util) fn user_info(
         &self,
         token: &str,
         now: UnixTime,
@@ -191,7 +191,7 @@ impl Register {
         Some((answer, claims.get("client_id").cloned()))
     }
 
-    pub(super) fn set_user(&mut self, subject: &str, claims: Map<String, Value>) {
+    pub(in crate::test_util) fn set_user(&mut self, subject: &str, claims: Map<String, Value>) {
         self.users.insert(subject.into(), claims);
     }
 

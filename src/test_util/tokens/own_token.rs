@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::issuer::MockIssuer;
+use crate::test_util::issuer::MockIssuer;
 
 impl MockIssuer {
     /// The claims of a JWT that this issuer signed, whatever kind it is and however old; absent for every
     /// other text. Retired keys count.
-    pub(super) fn signed_claims(&self, token: &str) -> Option<Map<String, Value>> {
+    pub(in crate::test_util) fn signed_claims(&self, token: &str) -> Option<Map<String, Value>> {
         let (input, signature) = token.rsplit_once('.')?;
         let (header, payload) = input.split_once('.')?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
@@ -25,7 +25,7 @@ impl MockIssuer {
 
     /// The claims of an ID token of this issuer, however old. Of what else it signs, access tokens name a client or
     /// a scope, logout tokens have `events`, and introspection responses `token_introspection`.
-    pub(super) fn id_token_claims(&self, token: &str) -> Option<Map<String, Value>> {
+    pub(in crate::test_util) fn id_token_claims(&self, token: &str) -> Option<Map<String, Value>> {
         const OF_OTHERS: [&str; 6] = [
             "client_id",
             "cid",

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::issuer::MockIssuer;
-use super::profile::Kind;
-use super::status_lists::{ListState, StatusListFault, bomb};
-use super::token::TokenBuilder;
+use super::token_builder::TokenBuilder;
+use crate::test_util::issuer::MockIssuer;
+use crate::test_util::issuer::profile::Kind;
+use crate::test_util::issuer::status_list_state::{ListState, StatusListFault, bomb};
 
 /// A Token Status List of a [`MockIssuer`] (draft-ietf-oauth-status-list-21). Clones are the same list.
 ///
@@ -121,7 +121,7 @@ impl MockStatusList {
     }
 
     /// What is served at this address.
-    pub(super) fn served(&self, uri: &str) -> String {
+    pub(in crate::test_util) fn served(&self, uri: &str) -> String {
         use StatusListFault as Fault;
         let token = self.token(uri);
         let hour_ago = self.issuer.now().saturating_sub(Duration::from_secs(3600));
