@@ -423,4 +423,8 @@ impl RemoteKeys {
 }
 
 #[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod test_keys;
+#[cfg(test)]
 mod tests;

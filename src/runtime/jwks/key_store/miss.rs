@@ -196,3 +196,6 @@ impl RemoteKeys {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

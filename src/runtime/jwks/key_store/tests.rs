@@ -1,105 +1,12 @@
 mod discovery;
-mod server;
 
-use server::{Server, TestClock, chunked, ok, set, status, with};
-
+use super::test_keys::{ISSUER, X1, X2, config, has, loaded, miss, refused, secs, started, waits};
+use super::test_server::{Server, TestClock, chunked, ok, set, status, with};
 use super::*;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::runtime::http::tls::HttpOptions;
 use crate::runtime::jwks::refresh_task;
 use crate::runtime::util::current_runtime::NoRuntime;
-use crate::verify::jose::jwk_set::{Selection, select};
-
-const ISSUER: &str = "https://issuer.example.com";
-const X1: &str = "ejZuOHWLCxl1jLNedvEmcJ2OueiirqRO-g5BzOTBgQY";
-const X2: &str = "_KUg1pjGYRYLGez9wfL76U798W6HZwGUZgojWv0dd08";
-
-#[tokio::test]
-async fn an_unknown_id_causes_one_fetch_and_is_then_unknown() {
-    let server = Server::start().await;
-    server.set("/jwks", ok(&set(&[("a", X1)])));
-    let (keys, _clock) = loaded(&server).await;
-
-    let ticket = waits(miss(&keys, Some("b")));
-    keys.wait(&ticket).await;
-    assert!(matches!(again(&keys, Some("b"), ticket), Miss::Unknown));
-    assert_eq!(server.hits("/jwks"), 2);
-    // Known to be absent: told at once, without another fetch.
-    assert!(matches!(miss(&keys, Some("b")), Miss::Unknown));
-    assert_eq!(server.hits("/jwks"), 2);
-}
-
-#[tokio::test]
-async fn a_second_unknown_id_inside_the_cooldown_is_an_outage() {
-    let server = Server::start().await;
-    server.set("/jwks", ok(&set(&[("a", X1)])));
-    let (keys, clock) = loaded(&server).await;
-    let ticket = waits(miss(&keys, Some("b")));
-    keys.wait(&ticket).await;
-    clock.advance(12);
-    for n in 0..1_000 {
-        let (outage, rest) = refused(miss(&keys, Some(&format!("stranger{n}"))));
-        assert_eq!((outage, rest), (Outage::KeyUnconfirmed, secs(18)));
-    }
-    assert_eq!(server.hits("/jwks"), 2);
-}
-
-#[tokio::test]
-async fn a_key_is_known_to_be_lacking_exactly_where_a_miss_would_say_so_and_do_nothing_else() {
-    let server = Server::start().await;
-    server.set("/jwks", ok(&set(&[("a", X1)])));
-    let (keys, clock) = loaded(&server).await;
-    assert!(
-        !keys.is_known_to_lack("b"),
-        "it may have been published since"
-    );
-    let ticket = waits(miss(&keys, Some("b")));
-    assert!(!keys.is_known_to_lack("b"), "a fetch is awaited");
-    keys.wait(&ticket).await;
-    assert!(keys.is_known_to_lack("b") && keys.is_known_to_lack("b"));
-    assert!(!keys.is_known_to_lack("a"), "it is there");
-    assert!(!keys.is_known_to_lack("c"), "it was never seen");
-    clock.advance(29);
-    assert!(keys.is_known_to_lack("b"));
-    clock.advance(1);
-    assert!(!keys.is_known_to_lack("b"), "the cooldown is over");
-    assert_eq!(server.hits("/jwks"), 2, "none of these fetches");
-    let ticket = waits(miss(&keys, Some("b")));
-    keys.wait(&ticket).await;
-    server.set("/jwks", ok(&set(&[("a", X1), ("b", X2)])));
-    keys.refresh_now().await.expect("a refresh");
-    assert!(!keys.is_known_to_lack("b"), "it was published");
-    keys.drop_keys();
-    assert!(!keys.is_known_to_lack("b"), "there are no keys");
-}
-
-#[tokio::test]
-async fn many_first_requests_share_one_fetch_and_find_the_rotated_key() {
-    let server = Server::start().await;
-    server.set("/jwks", ok(&set(&[("a", X1)])));
-    let (keys, _clock) = loaded(&server).await;
-    server.set("/jwks", ok(&set(&[("a", X1), ("b", X2)])));
-    let tickets: Vec<_> = (0..100).map(|_| waits(miss(&keys, Some("b")))).collect();
-    for ticket in tickets {
-        keys.wait(&ticket).await;
-        assert!(has(&keys, "b") && has(&keys, "a"));
-    }
-    assert_eq!(server.hits("/jwks"), 2);
-}
-
-#[tokio::test]
-async fn a_swap_between_the_look_and_the_miss_asks_for_another_look() {
-    let server = Server::start().await;
-    server.set("/jwks", ok(&set(&[("a", X1)])));
-    let (keys, _clock) = loaded(&server).await;
-    keys.wait(&waits(miss(&keys, Some("b")))).await;
-    let old = keys.current().expect("keys").searched();
-    server.set("/jwks", ok(&set(&[("b", X2)])));
-    keys.refresh_now().await.expect("a refresh");
-    let ticket = waits(keys.miss(Some(old), Some("b"), None));
-    keys.wait(&ticket).await;
-    assert!(has(&keys, "b"));
-}
 
 #[tokio::test]
 async fn nothing_that_a_failing_issuer_says_replaces_good_keys() {
@@ -245,45 +152,6 @@ async fn keys_past_the_maximum_staleness_count_as_none() {
 }
 
 #[tokio::test]
-async fn waiters_join_the_first_fetch_and_are_bounded() {
-    let server = Server::start().await;
-    server.set("/jwks", ok(&set(&[("a", X1)])));
-    let gate = server.hold();
-    let (keys, _clock) = started(&server, Some("/jwks"));
-    let mut tickets: Vec<_> = (0..256)
-        .map(|_| waits(keys.miss(None, Some("a"), None)))
-        .collect();
-    let (outage, rest) = refused(keys.miss(None, Some("a"), None));
-    assert_eq!((outage, rest), (Outage::TooManyWaiting, secs(1)));
-    // One who goes away frees a place and cancels nothing.
-    let (waiting, ticket) = (Arc::clone(&keys), tickets.pop().expect("a ticket"));
-    let gone = tokio::spawn(async move { waiting.wait(&ticket).await });
-    server.requested(1).await;
-    gone.abort();
-    gone.await.expect_err("aborted");
-    let ticket = waits(keys.miss(None, Some("a"), None));
-    gate.add_permits(1);
-    keys.wait(&ticket).await;
-    assert!(has(&keys, "a"));
-    assert_eq!(server.hits("/jwks"), 1);
-}
-
-#[tokio::test]
-async fn a_wait_ends_by_real_time_although_the_clock_stands_still() {
-    let server = Server::start().await;
-    server.set("/jwks", ok(&set(&[("a", X1)])));
-    let _gate = server.hold();
-    let mut config = config(&server, Some("/jwks"));
-    config.limits.wait = Duration::from_millis(50);
-    let keys = RemoteKeys::new(config, Arc::new(TestClock::default())).expect("keys");
-    refresh_task::start(&keys).expect("a runtime");
-    let ticket = waits(keys.miss(None, None, None));
-    keys.wait(&ticket).await;
-    let (outage, rest) = refused(keys.miss(None, None, Some(ticket)));
-    assert_eq!((outage, rest), (Outage::KeysNotLoaded, secs(1)));
-}
-
-#[tokio::test]
 async fn the_task_ends_with_the_last_handle_even_while_it_fetches() {
     let server = Server::start().await;
     server.set("/jwks", ok(&set(&[("a", X1)])));
@@ -390,96 +258,6 @@ fn a_runtime_that_ends_strands_nobody() {
     });
     assert!(has(&keys, "a"));
     drop(server);
-}
-
-#[test]
-fn waiting_may_move_between_threads() {
-    fn sendable<T: Send>(_: impl FnOnce(Arc<RemoteKeys>, WaitTicket) -> T) {}
-    sendable(|keys, ticket| async move { keys.wait(&ticket).await });
-    sendable(|keys, _| async move { keys.refresh_now().await });
-    sendable(|_, ticket| ticket);
-}
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn miss(keys: &RemoteKeys, id: Option<&str>) -> Miss {
-    keys.miss(
-        keys.current().ok().map(|loaded| loaded.searched()),
-        id,
-        None,
-    )
-}
-
-fn again(keys: &RemoteKeys, id: Option<&str>, ticket: WaitTicket) -> Miss {
-    keys.miss(
-        keys.current().ok().map(|loaded| loaded.searched()),
-        id,
-        Some(ticket),
-    )
-}
-
-fn waits(miss: Miss) -> WaitTicket {
-    match miss {
-        Miss::Wait(ticket) => ticket,
-        other => panic!("no wait: {other:?}"),
-    }
-}
-
-fn refused(miss: Miss) -> (Outage, Duration) {
-    match miss {
-        Miss::Unavailable {
-            outage,
-            retry_after,
-        } => (outage, retry_after),
-        other => panic!("not refused: {other:?}"),
-    }
-}
-
-fn has(keys: &RemoteKeys, id: &str) -> bool {
-    let current = keys.current().expect("keys");
-    matches!(
-        select(&[&current], Some(id), Algorithm::EdDSA, ISSUER),
-        Selection::Keys { .. }
-    )
-}
-
-fn config(server: &Server, path: Option<&str>) -> RemoteConfig {
-    let at = |path| format!("{}{path}", server.url);
-    RemoteConfig {
-        issuer: ISSUER.into(),
-        tenants: Vec::new(),
-        location: match path {
-            Some(path) => Location::KeySet(at(path)),
-            None => Location::Discovery(vec![at("/one"), at("/two")]),
-        },
-        algorithms: AlgorithmSet::of(Algorithm::all()),
-        most_keys: 100,
-        most_bytes: 256 << 10,
-        lazy: false,
-        http_options: HttpOptions::default(),
-        limits: RefreshLimits {
-            wait: secs(60), // a slow machine fails no test
-            ..RefreshLimits::default()
-        },
-        bearer: None,
-        key_set_origin: None,
-        copy: None,
-    }
-}
-
-fn started(server: &Server, path: Option<&str>) -> (Arc<RemoteKeys>, Arc<TestClock>) {
-    let clock = Arc::new(TestClock::default());
-    let keys = RemoteKeys::new(config(server, path), clock.clone()).expect("keys");
-    refresh_task::start(&keys).expect("a runtime");
-    (keys, clock)
-}
-
-async fn loaded(server: &Server) -> (Arc<RemoteKeys>, Arc<TestClock>) {
-    let (keys, clock) = started(server, Some("/jwks"));
-    keys.first_attempt().await.expect("keys");
-    (keys, clock)
 }
 
 async fn until(mut done: impl FnMut() -> bool) {

@@ -1,7 +1,8 @@
 //! Key sets whose address comes from a discovery document.
 
-use super::server::{Server, document, ok, set, status};
-use super::{FirstAttemptError, ISSUER, RefreshError, X1, X2, has, started};
+use super::{FirstAttemptError, RefreshError};
+use crate::runtime::jwks::key_store::test_keys::{ISSUER, X1, X2, has, started};
+use crate::runtime::jwks::key_store::test_server::{Server, document, ok, set, status};
 
 #[tokio::test]
 async fn discovery_tries_its_addresses_in_order_and_remembers() {

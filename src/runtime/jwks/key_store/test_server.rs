@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use super::secs;
+use super::test_keys::secs;
 use crate::model::time::UnixTime;
 use crate::runtime::clock::{Clock, Sleep};
 
