@@ -22,7 +22,7 @@ pub use crate::server::config::error::ConfigurationError;
 #[doc(inline)]
 pub use crate::server::replace::report::{IssuerChange, Replacement};
 #[doc(inline)]
-pub use crate::server::settings::issuer::value::DangerousIssuer;
+pub use crate::server::settings::issuer::danger::DangerousIssuer;
 #[cfg(feature = "jwks")]
 #[doc(inline)]
 pub use crate::server::settings::key_set_copies::KeySetCopies;

@@ -2,6 +2,7 @@
 
 pub(in crate::server) mod lent_parts;
 pub(crate) mod value;
+pub(crate) mod danger;
 pub(in crate::server) mod differences;
 pub(crate) mod claims;
 pub(crate) mod sessions;
