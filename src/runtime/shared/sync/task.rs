@@ -10,6 +10,8 @@
 //!    on reading. Any other failure closes both connections; the next attempt follows after a
 //!    backoff on the server's clock, or at once on a request.
 
+mod apply;
+mod read;
 mod write;
 
 use std::convert::Infallible;
@@ -20,9 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::runtime::revocation::timed_entry::{ClockReading, MonotonicSpan, RETENTION_AFTER_END};
-use crate::runtime::revocation::unloaded_issuers::RevocationSource;
-use crate::runtime::shared::replica::message::ListUpdate;
+use crate::runtime::revocation::timed_entry::{ClockReading, RETENTION_AFTER_END};
 use crate::runtime::shared::replica::replicated_set::Replica;
 use crate::runtime::shared::store::redis::{Connection, StoreError};
 use crate::runtime::shared::store::stream::StreamId;
@@ -35,17 +35,11 @@ use crate::runtime::util::select::{Either, race};
 /// How long a blocking read waits; real time.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
 
-/// A stream with more entries than this is not read to its end.
-const MOST_ENTRIES: usize = 10_000_000;
-
 /// After so many changes the task yields.
 const CHANGES_BETWEEN_YIELDS: usize = 256;
 
 /// After `MOST_PASSES` passes a round stops: every pass has read the stream to its end.
 const MOST_PASSES: usize = 32;
-
-/// A wall clock that falls this far behind the monotonic one was set back.
-const SET_BACK: Duration = Duration::from_secs(60);
 
 impl RevocationSync {
     /// Spawns the task on the current runtime, unless it runs already.
@@ -253,150 +247,10 @@ impl SyncTask {
         Ok(refused)
     }
 
-    /// Starts from the beginning where a stream is another one or has lost messages, and after the
-    /// wall clock was set back: entries that had ended may count again.
-    async fn compare(
-        &mut self,
-        store: &mut Connection,
-        streams: &mut [SyncStream],
-    ) -> Result<(), SyncFailure> {
-        let shared = Arc::clone(&self.shared);
-        let mut current = Vec::with_capacity(streams.len());
-        for stream in &mut *streams {
-            current.push(stream.epoch.current(&shared, store).await?);
-        }
-        let has_more_issuers = shared.take_more_issuers();
-        self.longest_life = longest(&shared.token_lifetimes());
-        let is_all_known = !has_more_issuers & !self.was_set_back();
-        for (stream, current) in streams.iter_mut().zip(current) {
-            let is_known = is_all_known
-                && stream.epoch.is(&current)
-                && current.last_id >= self.replica.cursor(stream.role)
-                && match self.replica.anchor(stream.role, shared.clock.now()) {
-                    Some(anchor) => store.holds(&current.key, anchor).await?,
-                    None => true,
-                };
-            if !is_known {
-                self.replica.restart(stream.role);
-                stream.epoch.switch_to(current);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the wall clock was set back since the last round. Then the list's entries are pending
-    /// again: those that were loaded as ended may be in force.
-    fn was_set_back(&mut self) -> bool {
-        let now = self.now();
-        let was_set_back = self.last_reading.replace(now).is_some_and(|last| {
-            let passed = now.monotonic.saturating_sub(last.monotonic);
-            now.wall.saturating_add(SET_BACK) < last.wall.saturating_add(passed)
-        });
-        if was_set_back {
-            for entry in self.shared.list.live() {
-                self.shared.pending.push_present(entry);
-            }
-        }
-        was_set_back
-    }
-
-    /// Reads a stream to its end.
-    async fn read(
-        &mut self,
-        store: &mut Connection,
-        stream: &mut SyncStream,
-    ) -> Result<(), SyncFailure> {
-        let mut count = 0;
-        while count < MOST_ENTRIES {
-            let before = self.replica.cursor(stream.role);
-            let most = stream.page.entries();
-            let page = match store.read(stream.epoch.key(), before, most).await {
-                Ok(page) => page,
-                Err(error) => {
-                    // The page may have been too large for the timeout or the connection.
-                    stream.page.failed();
-                    return Err(error.into());
-                }
-            };
-            let (length, is_last) = (page.len(), page.len() < most);
-            let bytes = page.iter().flat_map(|(_, sealed)| sealed).map(Vec::len);
-            stream.page.page_read(length, bytes.sum());
-            count += length;
-            // An own withdrawal must not remove revocations that it did not know of. Before the
-            // first read there are none, and entries that others know need not be written again.
-            if self.has_read {
-                self.drain_pending().await?;
-            }
-            for (at, sealed) in page {
-                let message = sealed.and_then(|sealed| stream.open(&sealed));
-                let age = stream.epoch.age_of(at);
-                let until = self.needed_until(self.longest_life.saturating_sub(age));
-                for update in self.replica.read(stream.role, at, message, until) {
-                    self.apply(update, age);
-                }
-            }
-            if is_last {
-                return Ok(());
-            }
-            if self.replica.cursor(stream.role) <= before {
-                break;
-            }
-        }
-        Err(SyncFailure::Endless)
-    }
-
     /// When a message may be dropped, from the lifetime of its tokens.
     fn needed_until(&self, left: Duration) -> Duration {
         let now = self.shared.clock.monotonic();
         now.saturating_add(left).saturating_add(RETENTION_AFTER_END)
-    }
-
-    fn apply(&mut self, update: ListUpdate, age: Duration) {
-        let shared = &self.shared;
-        match update {
-            ListUpdate::Add(entry) => {
-                let lifetimes = shared.token_lifetimes();
-                let Some(life) = lifetimes.get(entry.revocation().issuer()) else {
-                    return;
-                };
-                let (wall, end) = (shared.clock.now(), entry.ends_at());
-                let rest = life.saturating_sub(age);
-                if wall < end {
-                    shared
-                        .list
-                        .add_remote(entry, MonotonicSpan::until(end, wall, *life));
-                } else if !rest.is_zero() || wall < end.saturating_add(RETENTION_AFTER_END) {
-                    // It has ended by this clock, although the store has held it for less than
-                    // tokens live: one of the clocks is wrong, so it is in force for the rest.
-                    shared.list.add_remote(entry, MonotonicSpan::lasting(rest));
-                }
-            }
-            ListUpdate::Remove(revocation) => {
-                // INVARIANT: an entry that was revoked here meanwhile stays.
-                let again = || shared.pending.revokes(&revocation);
-                shared.list.remove_remote(&revocation, again);
-            }
-        }
-    }
-
-    /// Applies to the list what the replica holds of issuers that were added: messages about issuers that
-    /// are not configured are in it too. So it needs no store, once all streams were read to their ends.
-    fn apply_added(&mut self, streams: &[SyncStream]) {
-        let source = RevocationSource::Store;
-        let waiting = self.shared.list.unloaded().waiting_for(source);
-        let Some((ticket, issuers)) = waiting.filter(|_| self.has_read) else {
-            return;
-        };
-        for (entry, places) in self.replica.of_issuers(&issuers) {
-            let age = |stream: &SyncStream| {
-                let at = *places.get(stream.role);
-                (at != StreamId::START).then(|| stream.epoch.age_of(at))
-            };
-            // A message that was copied to the second stream is older than its place there.
-            let age = streams.iter().filter_map(age).max();
-            self.apply(ListUpdate::Add(entry), age.unwrap_or_default());
-        }
-        self.shared.list.unloaded().loaded(source, ticket);
     }
 
     fn now(&self) -> ClockReading {
