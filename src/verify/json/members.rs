@@ -1,8 +1,8 @@
-//! The index of an object's members: spans in the text, a hash of each name, a Bloom filter.
+//! The index of an object's members: spans in the text, a hash of each name, a hash table.
 //!
 //! 1. Hashes are compared before names. Equal names have equal hashes; equal hashes prove nothing.
-//! 2. The hash of the index needs no secret: in a small object a collision costs one comparison of names.
-//!    A larger object is searched for duplicates by a hash with a secret; see
+//! 2. The table of a small object is made with a hash without a secret, and looks at a bounded number of
+//!    places: beyond it, and in a larger object, duplicates are searched by a hash with a secret; see
 //!    [`distinct`](super::distinct).
 //! 3. Nothing is allocated for a name with escapes.
 
@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use crate::verify::json::distinct::{self, Named};
 use crate::verify::json::unescape::{Unescaped, unescape};
 
-/// Objects with more members than this are searched for duplicates by a table.
-const FEW: usize = 32;
+/// Objects with more members than this have no table.
+const FEW: usize = 64;
 
-/// Up to so many members are compared with one another: less work than a filter.
+/// Up to so many members are compared with one another: less work than a table.
 const VERY_FEW: usize = 6;
 
 /// A byte range of a text.
@@ -142,9 +142,8 @@ impl Named for Member {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
     pub(in crate::verify) list: Vec<Member>,
-    /// The hashes of the names, in the order of the list.
-    name_hashes: Vec<u32>,
-    names: NameFilter,
+    /// `None` where names are searched one by one.
+    names: Option<NameTable>,
     /// Whether a member that is `null`, an empty text or an empty list counts as absent.
     pub(super) skips_empty: bool,
 }
@@ -152,93 +151,138 @@ pub(crate) struct Members {
 impl Members {
     /// Builds the index of names; `false` where two members have the same name.
     pub(super) fn build_index(&mut self, text: &str) -> bool {
-        self.name_hashes.clear();
-        self.name_hashes
-            .extend(self.list.iter().map(|member| member.name_hash));
-        self.names = NameFilter::default();
-        self.names.are_distinct(text, &self.list)
+        let table = self.names.insert(NameTable::EMPTY);
+        match table.fill(text, &self.list) {
+            Filled::Distinct => true,
+            Filled::Duplicate => false,
+            Filled::TooMuchWork => {
+                self.names = None;
+                distinct::are_distinct(text, &self.list)
+            }
+        }
     }
 
     /// The value of the member with exactly this name.
     #[inline] // The compiler then computes the hash of a constant name.
     pub(in crate::verify) fn find(&self, text: &str, name: &str) -> Option<Scanned> {
         let name_hash = name_hash(name.as_bytes());
-        if !self.names.may_hold(name_hash) {
-            return None;
+        match &self.names {
+            Some(table) if table.is_free(name_hash) => None,
+            _ => self.find_hashed(text, name_hash, name),
         }
-        self.find_hashed(text, name_hash, name)
     }
 
+    #[inline(never)]
     fn find_hashed(&self, text: &str, name_hash: u32, name: &str) -> Option<Scanned> {
-        let mut marked = self.name_hashes.iter().zip(&self.list);
-        marked
-            .find(|(held, member)| **held == name_hash && member.is(text, name_hash, name))
-            .map(|(_, member)| member.value)
+        let Some(table) = &self.names else {
+            let mut list = self.list.iter();
+            let found = list.find(|member| member.is(text, name_hash, name));
+            return found.map(|member| member.value);
+        };
+        let mut at = NameTable::first_place(name_hash);
+        loop {
+            let number = *table.places.get(at)?;
+            // A free place ends the search.
+            let member = self.list.get(usize::from(number).checked_sub(1)?)?;
+            if member.is(text, name_hash, name) {
+                return Some(member.value);
+            }
+            at = NameTable::next_place(at);
+        }
     }
 }
 
-/// A Bloom filter of names: "no" is certain, "yes" is not.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NameFilter([u64; Self::WORDS]);
+/// A hash table of at most [`FEW`] names, with linear probing.
+#[derive(Clone, Copy, Debug)]
+struct NameTable {
+    /// The number of a member plus one; 0 is a free place. At least half of them are free.
+    places: [u8; Self::SIZE],
+}
 
-impl NameFilter {
-    const WORDS: usize = 8;
+/// What filling a table came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    Distinct,
+    Duplicate,
+    /// There are too many names, or too many of them share their places.
+    TooMuchWork,
+}
 
-    /// Adds the names of these members. Whether all of them differ.
-    pub(super) fn are_distinct(&mut self, text: &str, members: &[Member]) -> bool {
+impl NameTable {
+    const SIZE: usize = 2 * FEW;
+
+    const EMPTY: Self = Self {
+        places: [0; Self::SIZE],
+    };
+
+    /// The most taken places that filling a table passes. In a full table of names with random hashes it
+    /// passes about 30; tokens that are made to share places end here.
+    const MOST_PASSED: usize = 4 * FEW;
+
+    /// Fills an empty table with the names of these members.
+    fn fill(&mut self, text: &str, members: &[Member]) -> Filled {
         if members.len() > FEW {
-            for member in members {
-                self.add(member.name_hash);
-            }
-            return distinct::are_distinct(text, members);
+            return Filled::TooMuchWork;
         }
-        members.iter().enumerate().all(|(place, member)| {
-            let is_new = self.add(member.name_hash);
-            is_new || !stands_among(text, members.get(..place).unwrap_or_default(), *member)
-        })
+        let mut passes_left = Self::MOST_PASSED;
+        for (number, member) in (1_u8..).zip(members) {
+            let mut at = Self::first_place(member.name_hash);
+            loop {
+                let Some(place) = self.places.get_mut(at) else {
+                    return Filled::TooMuchWork;
+                };
+                let Some(taken) = usize::from(*place).checked_sub(1) else {
+                    *place = number;
+                    break;
+                };
+                if members
+                    .get(taken)
+                    .is_some_and(|taken| taken.has_name_of(text, *member))
+                {
+                    return Filled::Duplicate;
+                }
+                match passes_left.checked_sub(1) {
+                    Some(left) => passes_left = left,
+                    None => return Filled::TooMuchWork,
+                }
+                at = Self::next_place(at);
+            }
+        }
+        Filled::Distinct
+    }
+
+    /// Whether it is certain that no member has a name with this hash.
+    #[inline]
+    fn is_free(&self, name_hash: u32) -> bool {
+        let place = self.places.get(Self::first_place(name_hash));
+        place.copied().unwrap_or_default() == 0
     }
 
     #[inline]
-    fn may_hold(&self, name_hash: u32) -> bool {
-        let word = self.0.get(Self::place(name_hash)).copied();
-        word.unwrap_or_default() & Self::bit(name_hash) != 0
+    const fn first_place(name_hash: u32) -> usize {
+        name_hash as usize % Self::SIZE
     }
 
-    /// Adds a hash. Whether it is certain that it was absent.
     #[inline]
-    fn add(&mut self, name_hash: u32) -> bool {
-        let Some(word) = self.0.get_mut(Self::place(name_hash)) else {
-            return false;
-        };
-        let is_new = *word & Self::bit(name_hash) == 0;
-        *word |= Self::bit(name_hash);
-        is_new
-    }
-
-    const fn place(name_hash: u32) -> usize {
-        (name_hash >> 6) as usize % Self::WORDS
-    }
-
-    const fn bit(name_hash: u32) -> u64 {
-        1 << (name_hash % 64)
+    const fn next_place(place: usize) -> usize {
+        (place + 1) % Self::SIZE
     }
 }
 
 /// Whether the names of the members of a nested object differ.
 pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
     if members.len() > VERY_FEW {
-        return NameFilter::default().are_distinct(text, members);
+        let mut table = NameTable::EMPTY;
+        return match table.fill(text, members) {
+            Filled::Distinct => true,
+            Filled::Duplicate => false,
+            Filled::TooMuchWork => distinct::are_distinct(text, members),
+        };
     }
     members.iter().enumerate().all(|(place, member)| {
         let mut before = members.iter().take(place);
         !before.any(|other| other.has_name_of(text, *member))
     })
-}
-
-#[cold]
-fn stands_among(text: &str, others: &[Member], member: Member) -> bool {
-    let mut others = others.iter();
-    others.any(|other| other.has_name_of(text, member))
 }
 
 /// A hash of a name's length, first eight and last eight bytes.
@@ -298,6 +342,7 @@ fn mixed(length: usize, first: u64, last: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::verify::json::object::{JsonFault, Object};
+    use crate::verify::json::scanner::{MAX_ESCAPED_NAMES, scan};
 
     fn object(names: &[String]) -> Result<(), JsonFault> {
         let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
@@ -358,8 +403,12 @@ mod tests {
     #[test]
     fn names_with_escapes_are_told_apart_in_objects_of_every_size() {
         for count in [2, VERY_FEW + 1, FEW + 1, 500] {
-            let escaped = |n: usize| format!("\\u0061{n}");
-            let mut names: Vec<String> = (0..count).map(escaped).collect();
+            // Of the last ones, since names with escapes are bounded.
+            let name = |n: usize| {
+                let first = if n + 60 < count { "a" } else { "\\u0061" };
+                format!("{first}{n}")
+            };
+            let mut names: Vec<String> = (0..count).map(name).collect();
             for nested in [false, true] {
                 let text = |names: &[String]| {
                     let members: Vec<_> =
@@ -373,10 +422,44 @@ mod tests {
                 };
                 let read = |names: &[String]| Object::parse_str(&text(names)).map(drop);
                 assert_eq!(read(&names), Ok(()), "{count}");
-                names.push(format!("a{}", count / 2));
-                assert_eq!(read(&names), Err(JsonFault::Duplicate), "{count}");
-                names.pop();
+                for again in [0, count / 2, count - 1] {
+                    names.push(format!("a{again}"));
+                    assert_eq!(read(&names), Err(JsonFault::Duplicate), "{count}");
+                    names.pop();
+                }
             }
         }
+    }
+
+    #[test]
+    fn names_that_share_places_in_the_table_end_its_use() {
+        let names = |count: usize| -> Vec<String> {
+            let alike = |n: usize| format!("aaaaaaaa{n:04}bbbbbbbb");
+            (0..count).map(alike).collect()
+        };
+        let filled = |names: &[String]| {
+            let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+            let text = format!("{{{}}}", members.join(","));
+            let mut members = Members::default();
+            assert_eq!(scan(&text, &mut members), Ok(()), "{text}");
+            let mut table = NameTable::EMPTY;
+            table.fill(&text, &members.list)
+        };
+        assert_eq!(filled(&names(10)), Filled::Distinct);
+        assert_eq!(filled(&names(FEW)), Filled::TooMuchWork);
+        let other: Vec<String> = (0..=FEW).map(|n| format!("name-{n}")).collect();
+        assert_eq!(filled(&other[..FEW]), Filled::Distinct);
+        assert_eq!(filled(&other), Filled::TooMuchWork);
+    }
+
+    #[test]
+    fn names_with_escapes_are_accepted_up_to_their_bound() {
+        let text = |count: u32| {
+            let members: Vec<String> = (0..count).map(|n| format!("\"\\u0061{n}\":0")).collect();
+            format!("{{\"x\":[{{{}}}],\"y\":\"\\u0061\"}}", members.join(","))
+        };
+        let read = |count| Object::parse_str(&text(count)).map(drop);
+        assert_eq!(read(MAX_ESCAPED_NAMES), Ok(()));
+        assert_eq!(read(MAX_ESCAPED_NAMES + 1), Err(JsonFault::Malformed));
     }
 }

@@ -4,6 +4,8 @@
 //! 2. A length is written in characters of six bits, the lowest bits first; every character but the last
 //!    has the bit 64. All of them are ASCII, so that the whole is a text.
 
+use crate::verify::json::scanner::first_quote;
+
 /// Six bits of a length.
 const SIX_BITS: usize = 0x3F;
 
@@ -33,23 +35,25 @@ fn append_plain_strings(list: &mut String, array: &str) -> Option<()> {
     if memchr::memchr(b'\\', array.as_bytes()).is_some() {
         return None;
     }
-    let mut rest = array.strip_prefix('[')?;
+    list.reserve(array.len());
+    let mut at = 1;
     loop {
-        let (next, behind) = rest.split_at_checked(1)?;
-        match next {
-            "\"" => {
-                let end = memchr::memchr(b'"', behind.as_bytes())?;
-                push_stated(list, behind.get(..end)?);
-                rest = behind.get(end + 1..)?;
+        match array.as_bytes().get(at)? {
+            b'"' => {
+                let start = at + 1;
+                let end = start + first_quote(array.as_bytes().get(start..)?)?;
+                push_stated(list, array.get(start..end)?);
+                at = end + 1;
             }
-            "," | " " | "\t" | "\n" | "\r" => rest = behind,
-            "]" => return Some(()),
+            b',' | b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            b']' => return Some(()),
             _ => return None,
         }
     }
 }
 
 /// Appends a name to a list.
+#[inline]
 fn push_name(list: &mut String, name: &str) {
     let mut left = name.len();
     loop {

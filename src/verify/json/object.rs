@@ -6,8 +6,8 @@
 //!    RFC 7519 section 4).
 //! 3. Every string is complete and sound: known escapes, paired surrogates, no raw control
 //!    characters. Every number has the grammar of RFC 8259 section 6.
-//! 4. At most 64 levels deep. Work is linear in the text, except for the search for duplicate names
-//!    in a large object, which sorts.
+//! 4. At most 64 levels deep, and at most 64 names with escapes. Work is linear in the text, except for
+//!    the search for duplicate names among many that were made to collide, which sorts.
 
 use std::borrow::Cow;
 

@@ -2,7 +2,10 @@
 //!
 //! 1. The members of the outermost object are appended to a buffer of the caller. Those of a nested
 //!    object are removed from it after the search for duplicate names.
-//! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`.
+//! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`. A text
+//!    without escapes and control characters, as nearly every token has, is known as such before, so that
+//!    only quotes are searched in it.
+//! 3. Names with escapes are bounded, since each takes more work than its bytes suggest.
 
 use crate::verify::json::members::{Member, Members, Scanned, Span, ValueKind, are_distinct};
 #[cfg(feature = "mcp")]
@@ -10,6 +13,9 @@ use crate::verify::json::unescape::unescape;
 
 /// The deepest nesting that is accepted. Real tokens stay below 8; the limit bounds the call stack.
 pub(super) const MAX_DEPTH: usize = 64;
+
+/// The most names with escapes that are accepted. Real tokens have none.
+pub(super) const MAX_ESCAPED_NAMES: u32 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonFault {
@@ -23,6 +29,7 @@ pub(crate) enum JsonFault {
 pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
     members.list.clear();
     let mut scanner = Scanner::new(text, 0, &mut members.list);
+    scanner.is_plain = is_plain(text);
     scanner.blanks();
     scanner.object(0)?;
     scanner.blanks();
@@ -47,6 +54,7 @@ pub(super) fn scan_with_inner(
     members.list.clear();
     inner_members.list.clear();
     let mut scanner = Scanner::new(text, 0, &mut members.list);
+    scanner.is_plain = is_plain(text);
     scanner.blanks();
     scanner.object_with_inner(inner, &mut inner_members.list)?;
     scanner.blanks();
@@ -66,12 +74,21 @@ pub(super) struct Scanner<'a, 'm> {
     pub(in crate::verify) at: usize,
     /// Members of the objects that are open, outermost first.
     members: &'m mut Vec<Member>,
+    /// Whether it is certain that the text has no escapes and no control characters.
+    is_plain: bool,
+    escaped_names_left: u32,
 }
 
 impl<'a, 'm> Scanner<'a, 'm> {
     /// A scanner at the start of a text, or at a position of a text that was scanned before.
     pub(in crate::verify) fn new(text: &'a str, at: usize, members: &'m mut Vec<Member>) -> Self {
-        Self { text, at, members }
+        Self {
+            text,
+            at,
+            members,
+            is_plain: false,
+            escaped_names_left: MAX_ESCAPED_NAMES,
+        }
     }
 
     pub(in crate::verify) fn peek(&self) -> Option<u8> {
@@ -166,6 +183,9 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
         loop {
             let (name, escaped) = self.string()?;
+            if escaped {
+                self.count_escaped_name()?;
+            }
             self.blanks();
             self.expect(b':')?;
             self.blanks();
@@ -185,6 +205,13 @@ impl<'a, 'm> Scanner<'a, 'm> {
                 _ => return Err(JsonFault::Malformed),
             }
         }
+    }
+
+    #[cold]
+    fn count_escaped_name(&mut self) -> Result<(), JsonFault> {
+        let left = self.escaped_names_left.checked_sub(1);
+        self.escaped_names_left = left.ok_or(JsonFault::Malformed)?;
+        Ok(())
     }
 
     /// Scans an object and appends its members. Those of its member `inner`, where that is an
@@ -268,6 +295,12 @@ impl<'a, 'm> Scanner<'a, 'm> {
     pub(super) fn string(&mut self) -> Result<(Span, bool), JsonFault> {
         self.expect(b'"')?;
         let from = self.at;
+        if self.is_plain {
+            self.at += first_quote(self.rest()).ok_or(JsonFault::Malformed)?;
+            let span = self.span(from)?;
+            self.at += 1;
+            return Ok((span, false));
+        }
         let mut escaped = false;
         loop {
             self.at += self.plain().ok_or(JsonFault::Malformed)?;
@@ -288,6 +321,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
     }
 
     /// The number of bytes before the next special byte.
+    #[inline(never)]
     fn plain(&self) -> Option<usize> {
         // Names and most values are short and end within this loop.
         let mut left = self.rest();
@@ -387,8 +421,39 @@ impl<'a, 'm> Scanner<'a, 'm> {
     }
 }
 
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGHS: u64 = ONES << 7;
+
 /// Up to this many bytes the search by words is faster than `memchr`.
 const SHORT: usize = 40;
+
+/// Whether a text has no escapes and no control characters.
+fn is_plain(text: &str) -> bool {
+    // Without an early exit, so that the compiler vectorizes the loop.
+    let special = |found, byte: &u8| found | u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
+    text.as_bytes().iter().fold(0, special) == 0
+}
+
+/// The position of the first quote.
+#[inline]
+pub(super) fn first_quote(bytes: &[u8]) -> Option<usize> {
+    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
+    let mut left = bytes;
+    for skipped in (0..SHORT).step_by(8) {
+        let Some((first, more)) = left.split_first_chunk::<8>() else {
+            let place = left.iter().position(|byte| *byte == b'"');
+            return place.map(|place| skipped + place);
+        };
+        // SWAR, as in `first_special`.
+        let others = u64::from_le_bytes(*first) ^ QUOTES;
+        let found = others.wrapping_sub(ONES) & !others & HIGHS;
+        if found != 0 {
+            return Some(skipped + found.trailing_zeros() as usize / 8);
+        }
+        left = more;
+    }
+    memchr::memchr(b'"', left).map(|place| SHORT + place)
+}
 
 // RFC 8259 s7: what ends a string, starts an escape, or must not stand in a string as it is.
 const fn is_special(byte: u8) -> bool {
@@ -398,8 +463,6 @@ const fn is_special(byte: u8) -> bool {
 /// The position of the first special byte among eight.
 #[inline]
 fn first_special(bytes: [u8; 8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = ONES << 7;
     let word = u64::from_le_bytes(bytes);
     // SWAR: sets the top bit of each byte below the limit. Borrows may set it in higher bytes too;
     // the lowest set bit is always right.
