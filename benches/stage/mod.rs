@@ -14,6 +14,7 @@
 #![allow(dead_code)] // Each benchmark uses a part of it.
 
 pub(crate) mod bound;
+pub(crate) mod forged;
 pub(crate) mod mcp;
 pub(crate) mod guards;
 pub(crate) mod observed;
@@ -136,6 +137,7 @@ impl Row {
 /// Every scene by its name, to be made when its turn comes: they hold many tokens.
 pub(crate) fn makers(scale: Scale) -> Vec<Maker> {
     let mut makers: Vec<Maker> = vec![("refusals".to_owned(), Box::new(refusals::scene))];
+    makers.push(("forged".to_owned(), Box::new(forged::scene)));
     makers.extend(verified::makers(scale));
     makers.push((
         "claims of a seen token".to_owned(),

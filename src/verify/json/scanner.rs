@@ -269,10 +269,11 @@ impl<'a, 'm> Scanner<'a, 'm> {
             return Ok(());
         }
         loop {
-            if self.peek() == Some(b'"') {
-                self.string()?; // The common case: long tokens have long lists of strings.
-            } else {
-                self.value(depth + 1)?;
+            match self.peek() {
+                // The common case: long tokens have long lists of strings.
+                Some(b'"') => _ = self.string()?,
+                Some(b'0'..=b'9') => self.number()?,
+                _ => _ = self.value(depth + 1)?,
             }
             self.blanks();
             match self.peek() {
