@@ -19,7 +19,8 @@ use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::observe::check_time;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
-use crate::verify::jose::jws::{Compact, Scratch, ScratchMembers};
+use crate::verify::jose::jws::Compact;
+use crate::verify::jose::scratch::{Scratch, ScratchMembers};
 use crate::verify::request::credential::Credential;
 
 /// With more issuers than this the search in all of their keys would cost more than it saves.
