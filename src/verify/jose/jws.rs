@@ -21,7 +21,7 @@ use crate::model::time::UnixTime;
 use crate::verify::jose::base64url::{decode, decode_within, decoded_bytes, text};
 use crate::verify::jose::claimed_origin::ClaimedOrigin;
 use crate::verify::jose::json_faults::PAYLOAD_FAULTS;
-use crate::verify::jose::scratch::{Scratch, ScratchMembers, ScratchParts};
+use crate::verify::jose::scratch::{ScratchMembers, ScratchParts};
 use crate::verify::json::claim_error::no_text;
 use crate::verify::json::claims_reader::{Rounding, date};
 #[cfg(feature = "jwks")]
@@ -98,16 +98,19 @@ impl Compact<'_> {
         Ok((algorithm, members.header.key_id.as_deref()))
     }
 
-    /// The `kid` of a token of which nothing else is looked at; `None` where there is none, or the header
-    /// is not acceptable.
-    pub(crate) fn key_id<'s>(token: &[u8], scratch: &'s mut Scratch) -> Option<&'s str> {
-        let Scratch { parts, members } = scratch;
+    /// The algorithm and the `kid` of a token of which nothing else is looked at; `None` where it names no
+    /// `kid`, or the header is not acceptable.
+    pub(crate) fn algorithm_and_key_id<'m>(
+        token: &[u8],
+        parts: &mut ScratchParts,
+        members: &'m mut ScratchMembers,
+    ) -> Option<(Algorithm, &'m str)> {
         let (header, _) = split_at_dot(token)?;
-        members
+        let algorithm = members
             .header
             .read(parts.header.decode(header).ok()?)
             .ok()?;
-        members.header.key_id.as_deref()
+        Some((algorithm, members.header.key_id.as_deref()?))
     }
 
     /// `iss` and `exp` of a token that can only be refused; `None` where only a full parse finds them.
