@@ -13,10 +13,10 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use pin_project_lite::pin_project;
 
 use crate::middleware::decision::DecisionGuard;
-use crate::middleware::response::challenge::DPOP_NONCE;
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::ReturnedBody;
+use crate::middleware::response::respond::DPOP_NONCE;
 #[cfg(feature = "jwks")]
 use crate::model::error::rejection::RejectionKind;
 

@@ -2,6 +2,9 @@
 
 mod check_sender;
 #[cfg(feature = "jwks")]
+mod introspect;
+mod missing_connection;
+#[cfg(feature = "jwks")]
 mod restart;
 mod trust_domain;
 mod unknown_key;
@@ -9,16 +12,14 @@ mod unknown_key;
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
-use crate::model::error::rejection::{Outage, Rejection, RejectionKind, TokenFault};
+use crate::model::error::rejection::{Rejection, TokenFault};
 use crate::model::time::UnixTime;
 use crate::runtime::cache::token_cache::{Cached, TokenDigest};
 use crate::runtime::cache::validity::CacheValidity;
 use crate::runtime::clock::Now;
 use crate::runtime::replay::proof_store::ProofFingerprint;
-use crate::runtime::revocation::list::{RevocationCheck, RevocationCheckError};
+use crate::runtime::revocation::list::RevocationCheck;
 use crate::server::decide::decision::Decision;
-#[cfg(feature = "jwks")]
-use crate::server::decide::introspected::IntrospectedIssuer;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::server::decide::sender::{self, AuthenticatedRequest, Sender};
 use crate::server::decide::unknown_issuer::unknown_issuer;
@@ -27,7 +28,8 @@ use crate::server::observe::check_time;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
 use crate::verify::identity::reading::ReadToken;
-use crate::verify::jose::jws::{Compact, Scratch, Unverified};
+use crate::verify::jose::jws::{Compact, Unverified};
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::jose::signature::Signed;
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;
@@ -153,25 +155,6 @@ impl ResourceServer {
         self.accept(decision, credential, digest, now)
     }
 
-    /// Both phases for a token that only its issuer can verify: its response is phase one.
-    #[cfg(feature = "jwks")]
-    fn introspect(
-        &self,
-        issuer: &IntrospectedIssuer,
-        credential: Credential<'_>,
-    ) -> Result<Decision<SharedRequest>, Rejection> {
-        let now = Now::of(&*self.0.clock);
-        let mut decision = issuer.authenticate(credential.as_bytes(), now);
-        if matches!(decision, Ok(Decision::Pending(_))) && self.0.listeners.is_on() {
-            check_time::begin();
-        }
-        if let Some(authority) = issuer.signer() {
-            decision = self.check_connection(authority, decision);
-        }
-        let decision = decision?;
-        self.accept(decision, credential, None, now)
-    }
-
     /// Phase two, now or after the look-up. With a digest, the cache keeps the token.
     fn accept(
         &self,
@@ -289,51 +272,6 @@ impl ResourceServer {
             }
         }
         Ok(())
-    }
-}
-
-impl ResourceServer {
-    /// Where keys are missing that only `connect()` loads, and it was never called, says so: there
-    /// is nothing to wait for.
-    pub(in crate::server) fn check_connection<T>(
-        &self,
-        authority: &IssuerAuthority,
-        decision: Result<Decision<T>, Rejection>,
-    ) -> Result<Decision<T>, Rejection> {
-        let is_missing = match &decision {
-            Ok(Decision::Done(_)) => return decision,
-            #[cfg(feature = "jwks")]
-            Ok(Decision::Pending(_)) => true,
-            Err(rejection) => matches!(rejection.kind(), RejectionKind::Unavailable(_)),
-        };
-        if is_missing && authority.keys.is_remote() && !self.0.connection.is_begun() {
-            return Err(self.0.connection.missing().by(&authority.rules.realm));
-        }
-        decision
-    }
-
-    /// Whether `connect` was forgotten that would have loaded what was revoked before.
-    #[cfg(feature = "jwks")]
-    pub(in crate::server) fn is_waiting_for_connect(&self) -> bool {
-        self.0.loading.is_some() && !self.0.connection.is_begun()
-    }
-
-    /// Without fetched keys there is no `connect`.
-    #[cfg(not(feature = "jwks"))]
-    #[allow(clippy::unused_self)]
-    pub(in crate::server) const fn is_waiting_for_connect(&self) -> bool {
-        false
-    }
-
-    /// The rejection of a token that the revocation list does not clear.
-    fn refusal(&self, error: RevocationCheckError) -> Rejection {
-        match error {
-            RevocationCheckError::Revoked => TokenFault::Revoked.into(),
-            RevocationCheckError::Unknown if self.is_waiting_for_connect() => {
-                self.0.connection.missing()
-            }
-            RevocationCheckError::Unknown => Outage::RevocationsNotLoaded.into(),
-        }
     }
 }
 

@@ -8,12 +8,12 @@ use http::HeaderMap;
 
 use crate::middleware::authenticate::layer_policy::LayerPolicy;
 use crate::middleware::decision::DecisionCell;
-use crate::middleware::response::challenge::ReplyForm;
 use crate::middleware::response::refusal::Refusal;
 use crate::middleware::response::refusal_cause::other_caller;
 #[cfg(feature = "axum")]
 use crate::middleware::response::refusal_cause::other_place;
 use crate::middleware::response::refusal_log::{log_refusal_of, log_unlayered};
+use crate::middleware::response::respond::ReplyForm;
 use crate::middleware::response::scope_challenge::{DemandedScopes, add_kept_tokens};
 use crate::model::decision::record::DecisionStage;
 use crate::model::error::rejection::{Rejection, RejectionKind};

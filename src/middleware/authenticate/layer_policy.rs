@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::middleware::authenticate::client_certificate::CertificateProxy;
 use crate::middleware::decision::DecisionSource;
-use crate::middleware::response::challenge::ChallengePolicy;
 use crate::middleware::response::drain_body::ReadBounds;
+use crate::middleware::response::respond::ChallengePolicy;
 use crate::model::error::rejection::{Rejection, RejectionKind, TokenFault, WiringFault};
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;

@@ -26,11 +26,11 @@ use crate::middleware::decision::DecisionSource;
 use crate::middleware::future::rest_of_lent;
 use crate::middleware::future::{Lent, ResponseFuture};
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest};
-use crate::middleware::response::challenge::{ReplyForm, respond};
 use crate::middleware::response::drain_body::Reading;
 #[cfg(feature = "jwks")]
 use crate::middleware::response::drain_body::rest_of_incoming;
 use crate::middleware::response::refusal_log::log_refusal;
+use crate::middleware::response::respond::{ReplyForm, respond};
 use crate::model::error::rejection::{Rejection, RejectionKind};
 #[cfg(feature = "jwks")]
 use crate::server::decide::decision::PendingDecision;

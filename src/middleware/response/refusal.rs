@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
 
 use crate::middleware::response::body::{EmptyBody, MakeBody, RefusedRequest, RenderedBody};
-use crate::middleware::response::challenge::{ChallengePolicy, ChallengeText, ReplyForm, respond};
+use crate::middleware::response::challenge::ChallengeText;
+use crate::middleware::response::respond::{ChallengePolicy, ReplyForm, respond};
 use crate::model::error::rejection::{Rejection, RejectionKind};
 use crate::verify::request::request_parts::RequestParts;
 

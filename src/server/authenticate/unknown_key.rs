@@ -9,17 +9,19 @@ use std::cell::Cell;
 
 #[cfg(feature = "jwks")]
 use crate::logging;
+use crate::model::algorithm::Algorithm;
 #[cfg(feature = "jwks")]
 use crate::model::decision::event::Event;
 use crate::model::error::rejection::{Rejection, TokenFault};
 use crate::model::time::UnixTime;
 use crate::server::authenticate::with_scratch;
-use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};
+use crate::server::decide::issuer_authority::KeySource;
 use crate::server::decide::unknown_issuer::unknown_issuer;
 use crate::server::observe::check_time;
 use crate::server::registry::Registry;
 use crate::server::resource_server::ResourceServer;
-use crate::verify::jose::jws::{Compact, Scratch, ScratchMembers};
+use crate::verify::jose::jws::Compact;
+use crate::verify::jose::scratch::{Scratch, ScratchMembers};
 use crate::verify::request::credential::Credential;
 
 /// With more issuers than this the search in all of their keys would cost more than it saves.
@@ -51,20 +53,10 @@ impl ResourceServer {
         members: &mut ScratchMembers,
         now: UnixTime,
     ) -> Result<(), Rejection> {
-        let refusal = self.foresee_unknown_key(registry, compact, members, now)?;
-        let Some(UnknownKeyRefusal { rejection, lacking }) = refusal else {
-            return Ok(());
-        };
-        LAST_IS_UNKNOWN.set(true);
-        #[cfg(feature = "jwks")]
-        if let (Some(id), Some(issuer)) = (lacking, rejection.issuer()) {
-            // Escaped, since the id is a stranger's text.
-            let key = &id.escape_debug();
-            logging::emit(Event::KeyNotFound { issuer, key });
+        match self.foresee_unknown_key(registry, compact, members, now)? {
+            Some(refusal) => Err(refusal.tell()),
+            None => Ok(()),
         }
-        #[cfg(not(feature = "jwks"))]
-        let _ = lacking;
-        Err(rejection)
     }
 
     /// What [`refuse_unknown_key`](Self::refuse_unknown_key) would say of a token. Nothing is told or
@@ -81,29 +73,54 @@ impl ResourceServer {
         now: UnixTime,
     ) -> Result<Option<UnknownKeyRefusal<'m>>, Rejection> {
         let (algorithm, id) = compact.read_header(members)?;
-        let Some(id) = id.filter(|id| !registry.may_have_key(id)) else {
-            return Ok(None);
-        };
-        let Some(claimed) = compact.claimed_origin() else {
-            return Ok(None);
-        };
+        let id = id.and_then(|id| registry.unknown_key_id(id));
+        Ok(id.and_then(|id| self.foresee_refusal(registry, compact, algorithm, id, now)))
+    }
+
+    /// The refusal of a token that names such an id; `None` where a full parse has to find it.
+    fn foresee_refusal<'m>(
+        &self,
+        registry: &Registry,
+        compact: &Compact<'_>,
+        algorithm: Algorithm,
+        id: UnknownKeyId<'m>,
+        now: UnixTime,
+    ) -> Option<UnknownKeyRefusal<'m>> {
+        let claimed = compact.claimed_origin()?;
         let refused = |rejection, lacking| Some(UnknownKeyRefusal { rejection, lacking });
         let Some(authority) = registry.authorities.get(claimed.issuer) else {
             let rejection = unknown_issuer(claimed.issuer, self.0.shows_unknown_issuers);
-            return Ok(refused(rejection.into(), None));
+            return refused(rejection.into(), None);
         };
         let rules = &authority.rules;
         let is_over = |end: UnixTime| now >= end.saturating_add(rules.leeway);
         if claimed.end.is_some_and(is_over) {
             let rejection = Rejection::from(TokenFault::Expired).by(&rules.realm);
-            return Ok(refused(rejection, None));
+            return refused(rejection, None);
         }
-        if rules.algorithms.contains(algorithm) && authority.is_known_to_lack(id) {
-            let lacking = authority.keys.is_remote().then_some(id);
+        if rules.algorithms.contains(algorithm) && authority.keys.is_in_force() {
+            let lacking = authority.keys.is_remote().then_some(id.0);
             let rejection = Rejection::from(TokenFault::UnknownKey).by(&rules.realm);
-            return Ok(refused(rejection, lacking));
+            return refused(rejection, lacking);
         }
-        Ok(None)
+        None
+    }
+}
+
+impl UnknownKeyRefusal<'_> {
+    /// Emits the event of the refusal, and remembers it for the next token of this thread.
+    fn tell(self) -> Rejection {
+        let Self { rejection, lacking } = self;
+        LAST_IS_UNKNOWN.set(true);
+        #[cfg(feature = "jwks")]
+        if let (Some(id), Some(issuer)) = (lacking, rejection.issuer()) {
+            // Escaped, since the id is a stranger's text.
+            let key = &id.escape_debug();
+            logging::emit(Event::KeyNotFound { issuer, key });
+        }
+        #[cfg(not(feature = "jwks"))]
+        let _ = lacking;
+        rejection
     }
 }
 
@@ -139,31 +156,44 @@ impl ResourceServer {
         if token.len() > self.0.max_token_bytes {
             return Ok(());
         }
-        with_scratch(|scratch| {
-            let id = Compact::key_id(token, scratch);
-            if id.is_none_or(|id| registry.may_have_key(id)) {
+        with_scratch(|Scratch { parts, members }| {
+            let named = Compact::algorithm_and_key_id(token, parts, members);
+            let unknown = named.and_then(|(algorithm, id)| {
+                let id = registry.unknown_key_id(id)?;
+                Some((algorithm, id))
+            });
+            let Some((algorithm, id)) = unknown else {
                 return Ok(());
-            }
+            };
             if self.0.listeners.is_on() {
                 check_time::begin();
             }
-            let Scratch { parts, members } = scratch;
             let compact = Compact::decode(credential, self.0.max_token_bytes, parts)?;
             let now = self.0.clock.now();
-            self.refuse_unknown_key(&registry, &compact, members, now)
+            match self.foresee_refusal(&registry, &compact, algorithm, id, now) {
+                Some(refusal) => Err(refusal.tell()),
+                None => Ok(()),
+            }
         })
     }
 }
 
+/// The id of a key that no issuer of the registry has, and that no fetch would bring.
+#[derive(Clone, Copy)]
+struct UnknownKeyId<'m>(&'m str);
+
 impl Registry {
-    /// Whether a token that names this id may find a key of some issuer, now or after a fetch.
-    fn may_have_key(&self, id: &str) -> bool {
+    /// The id, where it is settled that a token that names it finds no key of any issuer, neither now nor
+    /// after a fetch. Each key set is asked once, since that takes its lock.
+    fn unknown_key_id<'m>(&self, id: &'m str) -> Option<UnknownKeyId<'m>> {
         if self.authorities.len() > MOST_ISSUERS {
-            return true;
+            return None;
         }
         let all = || self.authorities.values().map(|authority| &authority.keys);
         // Without a lock first: most tokens name a key that is there.
-        all().any(|keys| keys.may_have(id)) || all().any(|keys| keys.may_get(id))
+        let may_be_there =
+            all().any(|keys| keys.may_have(id)) || all().any(|keys| keys.may_get(id));
+        (!may_be_there).then_some(UnknownKeyId(id))
     }
 }
 
@@ -188,18 +218,14 @@ impl KeySource {
             Self::Remote(sets) => sets.iter().any(|keys| !keys.is_known_to_lack(id)),
         }
     }
-}
 
-impl IssuerAuthority {
-    /// Whether it is settled that the issuer does not have the key with this id.
-    fn is_known_to_lack(&self, id: &str) -> bool {
-        match &self.keys {
-            KeySource::Static(fixed) => {
-                let _ = id; // Static keys are all that there are.
-                fixed.liveness().is_live()
-            }
+    /// Whether the keys still count, where it is settled that they lack one: a fetched set that is too old
+    /// settles nothing.
+    fn is_in_force(&self) -> bool {
+        match self {
+            Self::Static(fixed) => fixed.liveness().is_live(),
             #[cfg(feature = "jwks")]
-            KeySource::Remote(sets) => sets.iter().all(|keys| keys.is_known_to_lack(id)),
+            Self::Remote(_) => true,
         }
     }
 }
@@ -209,14 +235,17 @@ impl IssuerAuthority {
 mod tests {
     #![allow(clippy::expect_used)] // in functions that tests share
 
-    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, LazyLock};
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::algorithm::Algorithm;
+    use crate::runtime::clock::{Clock, Sleep};
+    use crate::server::decide::decision::Decision;
     use crate::server::settings::issuer::value::Issuer;
-    use crate::test_util::{MockIssuer, TokenBuilder};
+    use crate::test_util::{ManualClock, MockIssuer, TokenBuilder};
     use crate::verify::jose::jws::parsed;
 
     const API: &str = "https://api.example.com";
@@ -388,6 +417,59 @@ mod tests {
         let server = server.build().expect("sound settings");
         let token = token(&issuer).key_id("stranger").sign();
         assert_eq!(decide(&server, &token), (None, 1));
+    }
+
+    /// A clock that counts its readings.
+    #[derive(Clone)]
+    struct CountingClock(ManualClock, Arc<AtomicUsize>);
+
+    impl Clock for CountingClock {
+        fn now(&self) -> UnixTime {
+            self.0.now()
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.monotonic()
+        }
+
+        fn both(&self) -> (UnixTime, Duration) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.both()
+        }
+
+        fn sleep_until(&self, at: Duration) -> Sleep {
+            self.0.sleep_until(at)
+        }
+    }
+
+    #[tokio::test]
+    async fn unknown_key_asks_a_fetched_set_once() {
+        let issuer = issuer();
+        let site = issuer.serve().await;
+        let clock = CountingClock(ManualClock::new(), Arc::default());
+        let readings = Arc::clone(&clock.1);
+        let server = ResourceServer::builder(API)
+            .issuer(Issuer::oidc(site.url()).key_set_url(site.key_set_url()))
+            .clock(clock)
+            .build()
+            .expect("sound settings");
+        let server = server.connect().await.expect("a runtime");
+        let unknown = token(&issuer).key_id("stranger").sign();
+        let credential = Credential::bare(unknown.as_bytes()).expect("it is not empty");
+        let decision = server.authenticate_credential(credential);
+        let Ok(decision @ Decision::Pending(_)) = decision else {
+            panic!("nothing is fetched for the key");
+        };
+        assert!(decision.finish().await.is_err());
+        // A set is asked under its lock, for which it reads the clock. The search in the cache does so too.
+        for expected in [2, 1, 1] {
+            let before = readings.load(Ordering::Relaxed);
+            let (rejection, parsed) = decide(&server, &unknown);
+            let kind = rejection.map(|rejection| rejection.kind());
+            assert_eq!(kind, Some(TokenFault::UnknownKey.into()));
+            assert_eq!(parsed, 0);
+            assert_eq!(readings.load(Ordering::Relaxed) - before, expected);
+        }
     }
 
     fn tokens(issuer: &MockIssuer) -> impl Strategy<Value = TokenBuilder> + use<> {

@@ -26,7 +26,7 @@ use crate::server::settings::bound_tokens::dpop::ReplayStoreOutage;
 use crate::verify::dpop::nonce::{DpopNonces, NonceCheck};
 use crate::verify::dpop::proof::{ClientKey, ProofPolicy, ProvenRequest, VerifiedProof};
 use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath, TargetUri};
-use crate::verify::jose::jws::Scratch;
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::request::client_certificate::ClientCertificate;
 use crate::verify::request::credential::Credential;
 use crate::verify::request::request_parts::RequestParts;

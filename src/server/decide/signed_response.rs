@@ -9,7 +9,8 @@ use crate::runtime::lookup::engine::{EndpointError, RequestTime};
 use crate::server::decide::decision::Decision;
 use crate::server::decide::issuer_authority::IssuerAuthority;
 use crate::verify::claims::introspection_response::AnswerTime;
-use crate::verify::jose::jws::{Compact, Scratch, Unverified};
+use crate::verify::jose::jws::{Compact, Unverified};
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::jose::signature::Signed;
 
 /// The times that a response to this request is compared with.

@@ -9,7 +9,8 @@ use crate::server::operate::revocations::RevocationError;
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::error::ConfigError;
 use crate::verify::claims::logout_token::LogoutToken;
-use crate::verify::jose::jws::{Compact, Scratch, Unverified};
+use crate::verify::jose::jws::{Compact, Unverified};
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::jose::signature::Signed;
 use crate::verify::request::credential::Credential;
 

@@ -22,7 +22,8 @@ use crate::verify::crypto::public_key::PublicKey;
 use crate::verify::crypto::sha256::sha256;
 use crate::verify::dpop::proof_key::ProofKey;
 use crate::verify::dpop::target_uri::TargetUri;
-use crate::verify::jose::jws::{Compact, Scratch, Unverified};
+use crate::verify::jose::jws::{Compact, Unverified};
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::json::claims_reader::{Rounding, date};
 use crate::verify::json::object::Value;
 

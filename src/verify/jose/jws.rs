@@ -5,14 +5,12 @@
 //! 2. Exactly three parts; five are a JWE and are not decrypted.
 //! 3. base64url without padding, whitespace or unused bits set.
 //! 4. Header and payload are strict JSON objects; see [`json`](super::json).
-//! 5. `crit`, `b64` and `zip` are refused: no extension is implemented, and to ignore one would
-//!    change the meaning of the signed bytes.
-//! 6. Parameters that carry a key (`jwk`, `jku`, `x5c`, `x5u`, `x5t`) are never read.
+//! 5. The header is read, and kept for the next token, by the rules of `scratch.rs`.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use base64_simd::{Out, URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use memchr::{memchr, memchr_iter};
 
 use crate::model::algorithm::Algorithm;
@@ -20,137 +18,16 @@ use crate::model::error::rejection::{Rejection, RejectionKind, RequestFault, Tok
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 use crate::model::time::UnixTime;
+use crate::verify::jose::base64url::{decode, decode_within, decoded_bytes, text};
 use crate::verify::jose::claimed_origin::ClaimedOrigin;
-use crate::verify::jose::jwk_set::MAX_KEY_ID_BYTES;
+use crate::verify::jose::json_faults::PAYLOAD_FAULTS;
+use crate::verify::jose::scratch::{ScratchMembers, ScratchParts};
 use crate::verify::json::claim_error::no_text;
 use crate::verify::json::claims_reader::{Rounding, date};
-use crate::verify::json::object::{JsonFault, Members, Object, Value};
+#[cfg(feature = "jwks")]
+use crate::verify::json::object::Members;
+use crate::verify::json::object::{Object, Value};
 use crate::verify::request::credential::{Credential, is_b64token};
-
-/// Scratch buffers for parsing, reused from token to token so that parsing does not allocate. All tokens
-/// of a key have the same header, so that the last one is kept: the same header is neither decoded nor
-/// parsed again.
-///
-/// They never hold a signature, so they never hold a usable token.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    pub(crate) parts: ScratchParts,
-    pub(crate) members: ScratchMembers,
-}
-
-/// Buffers of the decoded header and payload.
-#[derive(Debug, Default)]
-pub(crate) struct ScratchParts {
-    header: DecodedHeader,
-    payload: Vec<u8>,
-}
-
-/// Buffers of the members of header and payload.
-#[derive(Debug, Default)]
-pub(crate) struct ScratchMembers {
-    header: ReadHeader,
-    payload: Members,
-}
-
-/// The last header that was decoded.
-#[derive(Debug, Default)]
-struct DecodedHeader {
-    /// As it was sent; empty where nothing is decoded.
-    sent: Vec<u8>,
-    decoded: Vec<u8>,
-    /// How much of the buffer is in use.
-    length: usize,
-}
-
-impl DecodedHeader {
-    fn decode(&mut self, part: &[u8]) -> Result<&str, TokenFault> {
-        if self.sent != part {
-            self.sent.clear();
-            self.length = 0;
-            self.length = decode(part, &mut self.decoded)?.len();
-            self.sent.extend_from_slice(part);
-        }
-        text(self.decoded.get(..self.length).unwrap_or_default())
-    }
-}
-
-/// The last header that was read, with what is accepted of it.
-#[derive(Debug, Default)]
-struct ReadHeader {
-    text: String,
-    members: Members,
-    /// `None` where the text is no header that is accepted.
-    algorithm: Option<Algorithm>,
-    key_id: Option<String>,
-}
-
-impl ReadHeader {
-    /// Reads a header, unless it is the last one.
-    fn read(&mut self, text: &str) -> Result<Algorithm, TokenError> {
-        match self.algorithm {
-            Some(algorithm) if self.text == text => Ok(algorithm),
-            _ => self.parse(text),
-        }
-    }
-
-    fn parse(&mut self, text: &str) -> Result<Algorithm, TokenError> {
-        self.algorithm = None;
-        let header = Object::parse_into(text, &mut self.members)
-            .map_err(|fault| HEADER_FAULTS.error(fault))?;
-        // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
-        if header.get("crit").is_some() {
-            return Err(TokenFault::Critical.into());
-        }
-        // RFC 7797 s6, RFC 7516 s4.1.3: these would change what the payload is.
-        for changing in ["b64", "zip"] {
-            if header.get(changing).is_some() {
-                return Err(parameter(changing, Problem::Malformed, "no such parameter"));
-            }
-        }
-        let algorithm = header
-            .get("alg")
-            .and_then(Value::as_text)
-            .and_then(|name| Algorithm::from_name(&name))
-            .ok_or_else(|| no_algorithm(header.get("alg")))?;
-        let key_id = match header.get("kid") {
-            None => None,
-            // RFC 7515 s4.1.4: a string. No key has a longer id.
-            Some(value) => match value.as_text() {
-                Some(id) if id.len() <= MAX_KEY_ID_BYTES => Some(id),
-                Some(_) => {
-                    return Err(parameter(
-                        "kid",
-                        Problem::TooLong,
-                        "at most as long as a key's",
-                    ));
-                }
-                None => return Err(parameter("kid", Problem::WrongType, "string")),
-            },
-        };
-        match (&mut self.key_id, key_id) {
-            (Some(held), Some(id)) => replace_text(held, &id),
-            (held, id) => *held = id.map(Cow::into_owned),
-        }
-        replace_text(&mut self.text, text);
-        self.algorithm = Some(algorithm);
-        Ok(algorithm)
-    }
-}
-
-fn replace_text(held: &mut String, text: &str) {
-    held.clear();
-    held.push_str(text);
-}
-
-impl Scratch {
-    /// Larger buffers are dropped after use.
-    const MOST_BYTES: usize = 64 * 1024;
-
-    /// Whether the buffers are small enough to keep.
-    pub(crate) fn is_modest(&self) -> bool {
-        self.parts.header.decoded.len() + self.parts.payload.len() <= Self::MOST_BYTES
-    }
-}
 
 /// The decoded parts of a compact JWS.
 pub(crate) struct Compact<'r> {
@@ -221,16 +98,19 @@ impl Compact<'_> {
         Ok((algorithm, members.header.key_id.as_deref()))
     }
 
-    /// The `kid` of a token of which nothing else is looked at; `None` where there is none, or the header
-    /// is not acceptable.
-    pub(crate) fn key_id<'s>(token: &[u8], scratch: &'s mut Scratch) -> Option<&'s str> {
-        let Scratch { parts, members } = scratch;
+    /// The algorithm and the `kid` of a token of which nothing else is looked at; `None` where it names no
+    /// `kid`, or the header is not acceptable.
+    pub(crate) fn algorithm_and_key_id<'m>(
+        token: &[u8],
+        parts: &mut ScratchParts,
+        members: &'m mut ScratchMembers,
+    ) -> Option<(Algorithm, &'m str)> {
         let (header, _) = split_at_dot(token)?;
-        members
+        let algorithm = members
             .header
             .read(parts.header.decode(header).ok()?)
             .ok()?;
-        members.header.key_id.as_deref()
+        Some((algorithm, members.header.key_id.as_deref()?))
     }
 
     /// `iss` and `exp` of a token that can only be refused; `None` where only a full parse finds them.
@@ -275,33 +155,6 @@ fn is_base64url(token: &[u8]) -> bool {
 fn split_at_dot(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (before, from_dot) = bytes.split_at_checked(memchr(b'.', bytes)?)?;
     Some((before, from_dot.get(1..)?))
-}
-
-// RFC 7519 s7.2: UTF-8, and nothing else.
-fn text(bytes: &[u8]) -> Result<&str, TokenFault> {
-    std::str::from_utf8(bytes).map_err(|_| TokenFault::Malformed)
-}
-
-/// An upper bound of the bytes that so many base64url characters decode to.
-const fn decoded_bytes(characters: usize) -> usize {
-    characters / 4 * 3 + 3
-}
-
-/// Decodes into a buffer that grows on demand.
-fn decode<'b>(part: &[u8], scratch: &'b mut Vec<u8>) -> Result<&'b [u8], TokenFault> {
-    let needed = decoded_bytes(part.len());
-    if scratch.len() < needed {
-        scratch.resize(needed, 0);
-    }
-    decode_within(part, scratch)
-}
-
-// RFC 7515 s2 and RFC 4648 s3.5: no padding, no other alphabet, unused bits zero.
-fn decode_within<'b>(part: &[u8], scratch: &'b mut [u8]) -> Result<&'b [u8], TokenFault> {
-    URL_SAFE_NO_PAD
-        .decode(part, Out::from_slice(scratch))
-        .map(|decoded| &*decoded)
-        .map_err(|_| TokenFault::Malformed)
 }
 
 /// The signature of a token in valid base64url.
@@ -507,49 +360,6 @@ static UNDIVIDED: RejectionDetail = RejectionDetail::fixed(
     "a JWT; opaque tokens need Issuer::introspected",
     Some("a token without a dot"),
 );
-
-/// The faults of one part of a token.
-struct JsonFaults {
-    malformed: RejectionDetail,
-    duplicate: RejectionDetail,
-}
-
-impl JsonFaults {
-    const fn expecting(expected: &'static str) -> Self {
-        Self {
-            malformed: RejectionDetail::fixed(Problem::Malformed, expected, None),
-            duplicate: RejectionDetail::fixed(Problem::Contradicts, expected, None),
-        }
-    }
-
-    #[cold]
-    fn error(&'static self, fault: JsonFault) -> TokenError {
-        match fault {
-            JsonFault::Malformed => TokenError::Fixed(TokenFault::Malformed, &self.malformed),
-            JsonFault::Duplicate => TokenError::Fixed(TokenFault::DuplicateMember, &self.duplicate),
-        }
-    }
-}
-
-static HEADER_FAULTS: JsonFaults = JsonFaults::expecting("one strict JSON object as the header");
-static PAYLOAD_FAULTS: JsonFaults = JsonFaults::expecting("one strict JSON object as the payload");
-
-/// The error for a header parameter.
-#[cold]
-fn parameter(name: &'static str, problem: Problem, expected: &'static str) -> TokenError {
-    TokenError::about(TokenFault::Header, name, problem).expecting(expected)
-}
-
-#[cold]
-fn no_algorithm(found: Option<Value<'_>>) -> TokenError {
-    let problem = match found {
-        None => Problem::Missing,
-        Some(Value::String(_)) => Problem::Malformed,
-        Some(_) => Problem::WrongType,
-    };
-    TokenError::about(TokenFault::Algorithm, "alg", problem)
-        .expecting("the name of a signature algorithm that is known here")
-}
 
 #[cfg(test)]
 mod tests;

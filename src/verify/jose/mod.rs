@@ -8,5 +8,8 @@ pub(crate) mod jwk;
 mod key_ids;
 pub(crate) mod jwk_set;
 pub(crate) mod claimed_origin;
+mod base64url;
+mod json_faults;
+pub(crate) mod scratch;
 pub(crate) mod jws;
 pub(crate) mod signature;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::AuthenticateLayer;
 use crate::middleware::authenticate::layer_policy::{LayerPolicy, SettingFault};
 use crate::middleware::decision::DecisionSource;
-use crate::middleware::response::challenge::{
-    ChallengePolicy, ChallengeText, OfferedSchemes, ServedMetadata,
-};
+use crate::middleware::response::challenge::{ChallengeText, OfferedSchemes};
 use crate::middleware::response::drain_body::ReadBounds;
+use crate::middleware::response::respond::{ChallengePolicy, ServedMetadata};
 use crate::model::error::rejection_detail::Problem;
 use crate::model::requirement::resource_set::ResourceSet;
 use crate::model::scope::add_tokens;

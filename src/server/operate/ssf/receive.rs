@@ -25,7 +25,8 @@ use crate::server::operate::ssf::outcome::{
 use crate::server::resource_server::ResourceServer;
 use crate::server::settings::ssf::EventEffect;
 use crate::verify::crypto::secret::SecretHash;
-use crate::verify::jose::jws::{Compact, Scratch, Unverified};
+use crate::verify::jose::jws::{Compact, Unverified};
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::request::credential::Credential;
 use crate::verify::ssf::error_code::SetErrorCode;
 use crate::verify::ssf::event::SecurityEvent;

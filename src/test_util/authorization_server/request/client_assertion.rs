@@ -14,7 +14,8 @@ use super::oauth_error::OAuthError;
 use crate::test_util::authorization_server::accounts::TestClient;
 use crate::test_util::authorization_server::state::Server;
 use crate::time::UnixTime;
-use crate::verify::jose::jws::{Compact, Scratch, Unverified};
+use crate::verify::jose::jws::{Compact, Unverified};
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::jose::signature::Signed;
 use crate::verify::json::object::{Object, Value};
 

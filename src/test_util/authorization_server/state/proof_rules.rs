@@ -21,7 +21,7 @@ use crate::time::UnixTime;
 use crate::verify::dpop::nonce::{DpopNonces, NonceCheck};
 use crate::verify::dpop::proof::{DPOP, ProofPolicy, ProvenRequest, VerifiedProof};
 use crate::verify::dpop::target_uri::{PublicOrigin, PublicPath, TargetUri};
-use crate::verify::jose::jws::Scratch;
+use crate::verify::jose::scratch::Scratch;
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 const NONCE_LIFETIME: Duration = Duration::from_secs(300);

@@ -3,6 +3,7 @@ use http::header::AUTHORIZATION;
 use proptest::prelude::*;
 
 use super::*;
+use crate::verify::jose::scratch::Scratch;
 use crate::verify::request::request_parts::RequestParts;
 use crate::verify::request::token_sources::TokenSources;
 
