@@ -291,3 +291,42 @@ fn too_many(rules: &IssuerPolicy) -> TokenError {
         .with_expected(format!("at most {} actors", rules.max_actors));
     TokenError::new(TokenFault::Claims, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An actor and an earlier one, whose texts have buffers of their own.
+    fn two_actors() -> Actor {
+        let text = |bytes: usize| Some(SharedStr::new(&"a".repeat(bytes)));
+        let realm: Arc<str> = "https://issuer.example.com".into();
+        Actor {
+            realm: Arc::clone(&realm),
+            foreign_issuer: text(11),
+            subject: text(22),
+            client_id: text(33),
+            earlier: Some(Box::new(Actor {
+                realm,
+                foreign_issuer: None,
+                subject: text(44),
+                client_id: text(55),
+                earlier: None,
+            })),
+        }
+    }
+
+    #[test]
+    fn memory_counts_each_actor_and_each_text_outside_the_arena() {
+        let buffers = [11, 22, 33, 44, 55].map(|bytes| Arena::new(&"a".repeat(bytes), None));
+        let texts: usize = buffers.iter().map(|buffer| buffer.bytes()).sum();
+        let arena = Arena::new("", None);
+        assert_eq!(two_actors().bytes(&arena), 2 * size_of::<Actor>() + texts);
+    }
+
+    #[test]
+    fn texts_of_every_actor_are_visited_once() {
+        let mut visited = Vec::new();
+        two_actors().visit_texts(&mut |text| visited.push(text.as_str().len()));
+        assert_eq!(visited, [11, 22, 33, 44, 55]);
+    }
+}

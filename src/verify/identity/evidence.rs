@@ -285,3 +285,28 @@ fn is_in_groups(claims: &Object<'_>, groups: &ClaimPath) -> bool {
         Err(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_unmarked_where_it_lacks_the_claim_that_marks_users() {
+        for has_user_mark in [false, true] {
+            let evidence = Evidence {
+                account: None,
+                workspace: None,
+                user: None,
+                principal: None,
+                role: None,
+                context: None,
+                in_groups: false,
+                machine: None,
+                from_portal_client: false,
+                has_user_mark,
+                mapped: None,
+            };
+            assert_eq!(evidence.is_unmarked_by_user(), !has_user_mark);
+        }
+    }
+}
