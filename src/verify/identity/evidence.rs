@@ -303,7 +303,7 @@ mod tests {
         let numeric = TenantClaims::by_workspace("workspace").numeric_ids();
         let claims =
             Object::parse_str(r#"{"text":"editor","empty":"","number":7,"list":["editor"]}"#);
-        let claims = claims.ok().expect("an object");
+        let claims = claims.expect("an object");
         let read = |name, rules| {
             let value = claims.get(name).expect("a member");
             stated_text(value, rules).ok().map(Cow::into_owned)
