@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::claim_path::ClaimPath;
 use crate::model::error::rejection::TokenFault;
 use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
@@ -190,15 +191,14 @@ impl fmt::Debug for Actor {
 fn stated<'c>(claims: &Object<'c>, rules: &IssuerPolicy) -> Result<Option<Value<'c>>, TokenError> {
     match rules.actor_claim.members() {
         [name] => Ok(claims.get_even_if_empty(name)),
-        _ => stated_inside(claims, rules),
+        _ => stated_inside(claims, &rules.actor_claim),
     }
 }
 
 fn stated_inside<'c>(
     claims: &Object<'c>,
-    rules: &IssuerPolicy,
+    path: &ClaimPath,
 ) -> Result<Option<Value<'c>>, TokenError> {
-    let path = &rules.actor_claim;
     let Some((last, way)) = path.members().split_last() else {
         return Ok(None);
     };
@@ -290,4 +290,58 @@ fn too_many(rules: &IssuerPolicy) -> TokenError {
         .with_setting("max_actors")
         .with_expected(format!("at most {} actors", rules.max_actors));
     TokenError::new(TokenFault::Claims, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An actor and an earlier one, whose texts have buffers of their own.
+    fn two_actors() -> Actor {
+        let text = |bytes: usize| Some(SharedStr::new(&"a".repeat(bytes)));
+        let realm: Arc<str> = "https://issuer.example.com".into();
+        Actor {
+            realm: Arc::clone(&realm),
+            foreign_issuer: text(11),
+            subject: text(22),
+            client_id: text(33),
+            earlier: Some(Box::new(Actor {
+                realm,
+                foreign_issuer: None,
+                subject: text(44),
+                client_id: text(55),
+                earlier: None,
+            })),
+        }
+    }
+
+    #[test]
+    fn memory_counts_each_actor_and_each_text_outside_the_arena() {
+        let buffers = [11, 22, 33, 44, 55].map(|bytes| Arena::new(&"a".repeat(bytes), None));
+        let texts: usize = buffers.iter().map(|buffer| buffer.bytes()).sum();
+        let arena = Arena::new("", None);
+        assert_eq!(two_actors().bytes(&arena), 2 * size_of::<Actor>() + texts);
+    }
+
+    #[test]
+    fn nested_claim_that_is_empty_counts_as_stated() {
+        let text = r#"{"app":{"act":"","of":{"sub":"agent-1"}},"none":null}"#;
+        let claims = Object::parse_str(text).expect("an object");
+        let claims = claims.without_empty_members();
+        let stated = |path: [&str; 2]| {
+            let value = stated_inside(&claims, &ClaimPath::from(path)).ok();
+            value.expect("no fault").map(Value::type_name)
+        };
+        assert_eq!(stated(["app", "act"]), Some("string"));
+        assert_eq!(stated(["app", "of"]), Some("object"));
+        assert_eq!(stated(["app", "other"]), None);
+        assert_eq!(stated(["none", "act"]), None);
+    }
+
+    #[test]
+    fn texts_of_every_actor_are_visited_once() {
+        let mut visited = Vec::new();
+        two_actors().visit_texts(&mut |text| visited.push(text.as_str().len()));
+        assert_eq!(visited, [11, 22, 33, 44, 55]);
+    }
 }

@@ -365,4 +365,31 @@ mod tests {
             assert_eq!(end(odd), Err(TokenFault::Claims), "{odd}");
         }
     }
+
+    #[test]
+    fn each_problem_of_an_answer_has_a_text_of_its_own() {
+        use SignatureProblem::{Age, Audience, Date, Empty, Expired, Issuer, NotYetValid, Type};
+        let signed = [
+            Type,
+            Issuer,
+            Audience,
+            Empty,
+            Date,
+            Expired,
+            NotYetValid,
+            Age,
+        ];
+        let plain = [
+            ResponseError::NotJson,
+            ResponseError::Duplicate,
+            ResponseError::NoActive,
+        ];
+        let mut texts: Vec<String> = signed.iter().map(ToString::to_string).collect();
+        texts.extend(plain.iter().map(ToString::to_string));
+        let all = texts.len();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), all);
+        assert!(texts.iter().all(|text| !text.is_empty()));
+    }
 }

@@ -236,12 +236,19 @@ fn text_at(
 ) -> Result<Option<SharedStr>, InvalidEvidence> {
     match claims.at_path(path.members()) {
         Ok(None) => Ok(None),
-        Ok(Some(value)) => match id_text(value, rules) {
-            Some(text) if !text.is_empty() => Ok(Some(token.share(&text))),
-            _ => Err(InvalidEvidence),
-        },
+        Ok(Some(value)) => Ok(Some(token.share(&stated_text(value, rules)?))),
         Err(_) => Err(InvalidEvidence),
     }
+}
+
+/// The text of a claim that is present: an empty one is no evidence.
+fn stated_text<'c>(
+    value: Value<'c>,
+    rules: &TenantClaims,
+) -> Result<Cow<'c, str>, InvalidEvidence> {
+    id_text(value, rules)
+        .filter(|text| !text.is_empty())
+        .ok_or(InvalidEvidence)
 }
 
 /// A string, or a whole number where the rules read one as an id.
@@ -283,5 +290,48 @@ fn is_in_groups(claims: &Object<'_>, groups: &ClaimPath) -> bool {
             .elements()
             .is_none_or(|mut groups| groups.next().is_some()),
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_claim_is_not_empty_and_a_number_is_one_where_the_rules_say_so() {
+        let rules = TenantClaims::by_workspace("workspace");
+        let numeric = TenantClaims::by_workspace("workspace").numeric_ids();
+        let claims =
+            Object::parse_str(r#"{"text":"editor","empty":"","number":7,"list":["editor"]}"#);
+        let claims = claims.expect("an object");
+        let read = |name, rules| {
+            let value = claims.get(name).expect("a member");
+            stated_text(value, rules).ok().map(Cow::into_owned)
+        };
+        assert_eq!(read("text", &rules).as_deref(), Some("editor"));
+        assert_eq!(read("number", &numeric).as_deref(), Some("7"));
+        assert_eq!(read("empty", &rules), None);
+        assert_eq!(read("number", &rules), None);
+        assert_eq!(read("list", &rules), None);
+    }
+
+    #[test]
+    fn token_is_unmarked_where_it_lacks_the_claim_that_marks_users() {
+        for has_user_mark in [false, true] {
+            let evidence = Evidence {
+                account: None,
+                workspace: None,
+                user: None,
+                principal: None,
+                role: None,
+                context: None,
+                in_groups: false,
+                machine: None,
+                from_portal_client: false,
+                has_user_mark,
+                mapped: None,
+            };
+            assert_eq!(evidence.is_unmarked_by_user(), !has_user_mark);
+        }
     }
 }

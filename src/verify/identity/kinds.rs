@@ -263,3 +263,54 @@ pub(in crate::verify) struct Tenant {
     pub(in crate::verify) account: Option<AccountId>,
     pub(in crate::verify) workspace: WorkspaceId,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issuer() -> Arc<str> {
+        "https://issuer.example.com".into()
+    }
+
+    fn client_id() -> ClientId {
+        ClientId::of(&issuer(), SharedStr::new("reports")).expect("an id")
+    }
+
+    #[test]
+    fn client_states_its_tenant_and_none_without_tenant_rules() {
+        let (account, workspace) = (AccountId::new("acme"), WorkspaceId::new("acme-prod"));
+        let (account, workspace) = (account.expect("an id"), workspace.expect("an id"));
+        let inside = Client {
+            id: client_id(),
+            tenant: Some(Tenant {
+                account: Some(account.clone()),
+                workspace: workspace.clone(),
+            }),
+        };
+        assert_eq!(inside.account(), Some(&account));
+        assert_eq!(inside.workspace(), Some(&workspace));
+        let outside = Client {
+            tenant: None,
+            ..inside
+        };
+        assert_eq!((outside.account(), outside.workspace()), (None, None));
+    }
+
+    #[test]
+    fn subject_states_its_subject_and_its_client_where_the_token_does() {
+        let id = SubjectId::of(&issuer(), SharedStr::new("alice")).expect("an id");
+        let both = Subject {
+            issuer: issuer(),
+            id: Some(id.clone()),
+            client: Some(client_id()),
+        };
+        assert_eq!(both.id(), Some(&id));
+        assert_eq!(both.client(), Some(&client_id()));
+        let neither = Subject {
+            id: None,
+            client: None,
+            ..both
+        };
+        assert_eq!((neither.id(), neither.client()), (None, None));
+    }
+}

@@ -222,3 +222,47 @@ fn admin_role(
     let role = roles.find(|role| tenant.is_admin_role(role))?;
     Some(token.share(role))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A member whose texts have buffers of their own, of the length that each of them has.
+    fn member_of_texts() -> Member {
+        let issuer: Arc<str> = "https://issuer.example.com".into();
+        let text = |bytes: usize| SharedStr::new(&"a".repeat(bytes));
+        let workspace = |bytes| WorkspaceId::of(text(bytes)).expect("an id");
+        Member {
+            user: UserId::of(&issuer, text(11)).expect("an id"),
+            subject: SubjectId::of(&issuer, text(22)).expect("an id"),
+            account: Some(AccountId::of(text(33)).expect("an id")),
+            listed: Box::new([workspace(44), workspace(55)]),
+            admin_role: Some(text(66)),
+            accounts: MemberAccounts::Required,
+        }
+    }
+
+    #[test]
+    fn memory_counts_the_list_and_each_text_outside_the_arena() {
+        let mut member = member_of_texts();
+        let lists = size_of::<Member>() + 2 * size_of::<WorkspaceId>();
+        let buffers = [11, 22, 33, 44, 55, 66].map(|bytes| Arena::new(&"a".repeat(bytes), None));
+        let texts: usize = buffers.iter().map(|buffer| buffer.bytes()).sum();
+        let arena = Arena::new("", None);
+        assert_eq!(member.bytes(&arena), lists + texts);
+        // One text that lies in the arena is counted with the arena.
+        member.admin_role = Some(SharedStr::within(&buffers[5], buffers[5].text()));
+        assert_eq!(
+            member.bytes(&buffers[5]),
+            lists + texts - buffers[5].bytes()
+        );
+    }
+
+    #[test]
+    fn every_text_is_visited_once() {
+        let mut visited = Vec::new();
+        member_of_texts().visit_texts(&mut |text| visited.push(text.as_str().len()));
+        visited.sort_unstable();
+        assert_eq!(visited, [11, 22, 33, 44, 55, 66]);
+    }
+}
