@@ -104,7 +104,7 @@ def apache(folder):
     bare = f"Apache {version.split('-')[0]}"
     module = do("dpkg-deb", "-f", next((root / "packages").glob("libapache2-mod-oauth2_*")), "Version")
     return [Server(bare, ports[0], process, bare),
-            Server(f"{bare}, mod_oauth2 {module.strip().split('-')[0]}", ports[1], process, bare)]
+            Server(f"{bare}, `mod_oauth2` {module.strip().split('-')[0]}", ports[1], process, bare)]
 
 
 def unpacked(root, *packages):
