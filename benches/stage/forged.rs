@@ -25,7 +25,7 @@ pub(crate) fn scene() -> Scene {
             row("one text", &|_| "x".repeat(9)),
             row("members", &|n| format!("\",\"{n:x}\":0,\"z{n:x}\":\"")),
             row("names with escapes", &|n| {
-                let first = if n < 60 { "\\u0061" } else { "a" };
+                let first = if n < 120 { "\\u0061" } else { "a" };
                 format!("\",\"{first}{n:x}\":0,\"z{n:x}\":\"")
             }),
             row("names alike", &|n| {

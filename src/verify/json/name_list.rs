@@ -4,7 +4,7 @@
 //! 2. A length is written in characters of six bits, the lowest bits first; every character but the last
 //!    has the bit 64. All of them are ASCII, so that the whole is a text.
 
-use crate::verify::json::scanner::first_quote;
+use crate::verify::json::byte_search::first_quote;
 
 /// Six bits of a length.
 const SIX_BITS: usize = 0x3F;

@@ -6,7 +6,7 @@
 //!    RFC 7519 section 4).
 //! 3. Every string is complete and sound: known escapes, paired surrogates, no raw control
 //!    characters. Every number has the grammar of RFC 8259 section 6.
-//! 4. At most 64 levels deep, and at most 64 names with escapes. Work is linear in the text, except for
+//! 4. At most 64 levels deep; in a token at most 128 names with escapes. Work is linear in the text, except for
 //!    the search for duplicate names among many that were made to collide, which sorts.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use crate::verify::json::members::{Member, Scanned, ValueKind};
 pub(crate) use crate::verify::json::scanner::JsonFault;
 #[cfg(feature = "mcp")]
 use crate::verify::json::scanner::scan_with_inner;
-use crate::verify::json::scanner::{Scanner, scan};
+use crate::verify::json::scanner::{Scanner, scan, scan_token_part};
 use crate::verify::json::unescape::{Unescaped, unescape};
 
 /// The members of an object, in order.
@@ -86,12 +86,12 @@ impl<'a> Object<'a> {
         Ok((of(outer), of(within)))
     }
 
-    /// Reads one object from `text` into a reusable buffer.
-    pub(in crate::verify) fn parse_into(
+    /// Reads one object of a token from `text` into a reusable buffer.
+    pub(in crate::verify) fn parse_token_part(
         text: &'a str,
         members: &'a mut Members,
     ) -> Result<Self, JsonFault> {
-        scan(text, members)?;
+        scan_token_part(text, members)?;
         Ok(Self {
             text,
             members: Storage::Lent(members),

@@ -5,8 +5,10 @@
 //! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`. A text
 //!    without escapes and control characters, as nearly every token has, is known as such before, so that
 //!    only quotes are searched in it.
-//! 3. Names with escapes are bounded, since each takes more work than its bytes suggest.
+//! 3. Names with escapes take more work than their bytes suggest. In tokens their number is bounded; messages
+//!    and responses may have any, since some of their writers escape every name that is not ASCII.
 
+use crate::verify::json::byte_search::{SHORT, first_quote, first_special, is_plain, is_special};
 use crate::verify::json::members::{Member, Members, Scanned, Span, ValueKind, are_distinct};
 #[cfg(feature = "mcp")]
 use crate::verify::json::unescape::unescape;
@@ -14,8 +16,8 @@ use crate::verify::json::unescape::unescape;
 /// The deepest nesting that is accepted. Real tokens stay below 8; the limit bounds the call stack.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// The most names with escapes that are accepted. Real tokens have none.
-pub(super) const MAX_ESCAPED_NAMES: u32 = 64;
+/// The most names with escapes that a token may have. Real ones have a few, if PHP writes them: URLs as names.
+pub(super) const MAX_ESCAPED_NAMES: u32 = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonFault {
@@ -27,9 +29,23 @@ pub(crate) enum JsonFault {
 
 /// Scans one object; its members replace those in `members`.
 pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
+    scan_bounded(text, members, u32::MAX)
+}
+
+/// Scans one object of a token, which has a bounded number of names with escapes.
+pub(super) fn scan_token_part(text: &str, members: &mut Members) -> Result<(), JsonFault> {
+    scan_bounded(text, members, MAX_ESCAPED_NAMES)
+}
+
+fn scan_bounded(
+    text: &str,
+    members: &mut Members,
+    most_escaped_names: u32,
+) -> Result<(), JsonFault> {
     members.list.clear();
     let mut scanner = Scanner::new(text, 0, &mut members.list);
     scanner.is_plain = is_plain(text);
+    scanner.escaped_names_left = most_escaped_names;
     scanner.blanks();
     scanner.object(0)?;
     scanner.blanks();
@@ -87,7 +103,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
             at,
             members,
             is_plain: false,
-            escaped_names_left: MAX_ESCAPED_NAMES,
+            escaped_names_left: u32::MAX,
         }
     }
 
@@ -420,57 +436,4 @@ impl<'a, 'm> Scanner<'a, 'm> {
             Ok(())
         }
     }
-}
-
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGHS: u64 = ONES << 7;
-
-/// Up to this many bytes the search by words is faster than `memchr`.
-const SHORT: usize = 40;
-
-/// Whether a text has no escapes and no control characters.
-fn is_plain(text: &str) -> bool {
-    // Without an early exit, so that the compiler vectorizes the loop.
-    let special = |found, byte: &u8| found | u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
-    text.as_bytes().iter().fold(0, special) == 0
-}
-
-/// The position of the first quote.
-#[inline]
-pub(super) fn first_quote(bytes: &[u8]) -> Option<usize> {
-    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
-    let mut left = bytes;
-    for skipped in (0..SHORT).step_by(8) {
-        let Some((first, more)) = left.split_first_chunk::<8>() else {
-            let place = left.iter().position(|byte| *byte == b'"');
-            return place.map(|place| skipped + place);
-        };
-        // SWAR, as in `first_special`.
-        let others = u64::from_le_bytes(*first) ^ QUOTES;
-        let found = others.wrapping_sub(ONES) & !others & HIGHS;
-        if found != 0 {
-            return Some(skipped + found.trailing_zeros() as usize / 8);
-        }
-        left = more;
-    }
-    memchr::memchr(b'"', left).map(|place| SHORT + place)
-}
-
-// RFC 8259 s7: what ends a string, starts an escape, or must not stand in a string as it is.
-const fn is_special(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | 0..=0x1F)
-}
-
-/// The position of the first special byte among eight.
-#[inline]
-fn first_special(bytes: [u8; 8]) -> Option<usize> {
-    let word = u64::from_le_bytes(bytes);
-    // SWAR: sets the top bit of each byte below the limit. Borrows may set it in higher bytes too;
-    // the lowest set bit is always right.
-    let below =
-        |limit: u8, word: u64| word.wrapping_sub(u64::from_ne_bytes([limit; 8])) & !word & HIGHS;
-    let found = below(1, word ^ u64::from_ne_bytes([b'"'; 8]))
-        | below(1, word ^ u64::from_ne_bytes([b'\\'; 8]))
-        | below(0x20, word);
-    (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
