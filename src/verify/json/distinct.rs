@@ -136,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn names_of_every_length_are_spread_over_the_table() {
+        let secrets = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
+        for before in ["", "name-", "https://id.example.com/claims/"] {
+            let names: Vec<String> = (0..1_000).map(|n| format!("{before}{n}")).collect();
+            let (text, members, _) = members_of(&names);
+            let found = search(&text, &members, |it| keyed_hash(&text, it, secrets));
+            assert_eq!(found, Some(true), "{before}");
+        }
+    }
+
+    #[test]
     fn names_that_share_a_place_are_told_apart_by_sorting() {
         let mut names: Vec<String> = (0..100).map(|n| format!("name-{n}")).collect();
         let (text, members, _) = members_of(&names);

@@ -341,14 +341,18 @@ fn mixed(length: usize, first: u64, last: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::json::object::{JsonFault, Object};
+    use crate::verify::json::object::{JsonFault, Object, Value};
     use crate::verify::json::scanner::{MAX_ESCAPED_NAMES, scan};
 
     fn object(names: &[String]) -> Result<(), JsonFault> {
-        let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+        let members = names.iter().enumerate();
+        let members: Vec<String> = members
+            .map(|(place, name)| format!("\"{name}\":{place}"))
+            .collect();
         Object::parse_str(&format!("{{{}}}", members.join(","))).map(|object| {
-            for name in names {
-                assert!(object.get(name).is_some(), "{name}");
+            for (place, name) in names.iter().enumerate() {
+                let own = place.to_string();
+                assert_eq!(object.get(name), Some(Value::Number(&own)), "{name}");
             }
             assert!(object.get("none-of-them").is_none());
         })
