@@ -58,6 +58,26 @@ async fn outermost_actor_is_the_current_one_and_nested_ones_are_earlier() {
     }
 }
 
+#[tokio::test]
+async fn actor_that_is_named_by_another_name_of_the_issuer_is_the_issuers_own() {
+    const OTHER_NAME: &str = "https://login.example";
+    let issuer = MockIssuer::new();
+    let app = app(issuer.trusted().also_named(OTHER_NAME));
+    let name = issuer.issuer();
+    for (stated, expected) in [
+        (OTHER_NAME, &*name),
+        (&*name, &*name),
+        ("https://login.example/", "https://login.example/"),
+    ] {
+        let token = issuer
+            .token()
+            .actor_with(json!({ "iss": stated, "sub": "agent-1" }));
+        let answer = app.get("/", &token.sign()).await;
+        let expected = format!("{expected} sub=agent-1 client=-");
+        assert_eq!(answer.body_or_verdict(), expected, "{stated}");
+    }
+}
+
 /// The figures of RFC 8693 section 4.1, and that of section 4.4, in which no party acts.
 #[tokio::test]
 async fn examples_of_the_specification_are_read() {
