@@ -1,4 +1,4 @@
-//! Tokens of 16 KiB that nobody signed: what their sender can make the server do before it looks at the
+//! Unsigned tokens of 16 KiB: what their sender can make the server do before it looks at the
 //! signature. They have expired, so it never does. Goals are told beside the token that is one long text.
 
 use base64::Engine as _;

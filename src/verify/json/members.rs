@@ -152,14 +152,10 @@ impl Members {
     /// Builds the index of names; `false` where two members have the same name.
     pub(super) fn build_index(&mut self, text: &str) -> bool {
         let table = self.names.insert(NameTable::EMPTY);
-        match table.fill(text, &self.list) {
-            Filled::Distinct => true,
-            Filled::Duplicate => false,
-            Filled::TooMuchWork => {
-                self.names = None;
-                distinct::are_distinct(text, &self.list)
-            }
-        }
+        table.fill(text, &self.list).unwrap_or_else(|| {
+            self.names = None;
+            distinct::are_distinct(text, &self.list)
+        })
     }
 
     /// The value of the member with exactly this name.
@@ -199,15 +195,6 @@ struct NameTable {
     places: [u8; Self::SIZE],
 }
 
-/// What filling a table came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filled {
-    Distinct,
-    Duplicate,
-    /// There are too many names, or too many of them share their places.
-    TooMuchWork,
-}
-
 impl NameTable {
     const SIZE: usize = 2 * FEW;
 
@@ -219,36 +206,29 @@ impl NameTable {
     /// passes about 30; tokens that are made to share places end here.
     const MOST_PASSED: usize = 4 * FEW;
 
-    /// Fills an empty table with the names of these members.
-    fn fill(&mut self, text: &str, members: &[Member]) -> Filled {
+    /// Fills an empty table with the names of these members. Whether all of them differ; `None` where
+    /// there are too many, or too many share their places.
+    fn fill(&mut self, text: &str, members: &[Member]) -> Option<bool> {
         if members.len() > FEW {
-            return Filled::TooMuchWork;
+            return None;
         }
         let mut passes_left = Self::MOST_PASSED;
         for (number, member) in (1_u8..).zip(members) {
             let mut at = Self::first_place(member.name_hash);
             loop {
-                let Some(place) = self.places.get_mut(at) else {
-                    return Filled::TooMuchWork;
-                };
+                let place = self.places.get_mut(at)?;
                 let Some(taken) = usize::from(*place).checked_sub(1) else {
                     *place = number;
                     break;
                 };
-                if members
-                    .get(taken)
-                    .is_some_and(|taken| taken.has_name_of(text, *member))
-                {
-                    return Filled::Duplicate;
+                if members.get(taken)?.has_name_of(text, *member) {
+                    return Some(false);
                 }
-                match passes_left.checked_sub(1) {
-                    Some(left) => passes_left = left,
-                    None => return Filled::TooMuchWork,
-                }
+                passes_left = passes_left.checked_sub(1)?;
                 at = Self::next_place(at);
             }
         }
-        Filled::Distinct
+        Some(true)
     }
 
     /// Whether it is certain that no member has a name with this hash.
@@ -273,11 +253,8 @@ impl NameTable {
 pub(super) fn are_distinct(text: &str, members: &[Member]) -> bool {
     if members.len() > VERY_FEW {
         let mut table = NameTable::EMPTY;
-        return match table.fill(text, members) {
-            Filled::Distinct => true,
-            Filled::Duplicate => false,
-            Filled::TooMuchWork => distinct::are_distinct(text, members),
-        };
+        let are_distinct = table.fill(text, members);
+        return are_distinct.unwrap_or_else(|| distinct::are_distinct(text, members));
     }
     members.iter().enumerate().all(|(place, member)| {
         let mut before = members.iter().take(place);
@@ -445,11 +422,11 @@ mod tests {
             let mut table = NameTable::EMPTY;
             table.fill(&text, &members.list)
         };
-        assert_eq!(filled(&names(10)), Filled::Distinct);
-        assert_eq!(filled(&names(FEW)), Filled::TooMuchWork);
+        assert_eq!(filled(&names(10)), Some(true));
+        assert_eq!(filled(&names(FEW)), None);
         let other: Vec<String> = (0..=FEW).map(|n| format!("name-{n}")).collect();
-        assert_eq!(filled(&other[..FEW]), Filled::Distinct);
-        assert_eq!(filled(&other), Filled::TooMuchWork);
+        assert_eq!(filled(&other[..FEW]), Some(true));
+        assert_eq!(filled(&other), None);
     }
 
     #[test]
