@@ -156,18 +156,21 @@ fn threads(amounts: &Amounts) {
     let issuer = issuer();
     let values = signed(&issuer, amounts.tokens);
     let server = holding(&issuer, &values);
-    let one = |token: String| -> Arc<[HeaderValue]> { self::values(&[token]) };
     let refused = |name, token: String| {
-        let value = one(token);
         let server = &server;
         let make = move || -> Call {
             let mut service = server.authenticate().layer(handler());
-            let value = Arc::clone(&value);
+            let value = self::values(std::slice::from_ref(&token));
             Box::new(move || call(&mut service, with(&value[0]), StatusCode::UNAUTHORIZED))
         };
         (name, Box::new(make) as MakeCall<'_>)
     };
-    // Each thread begins at another place of the same order.
+    // Each thread has copies of its own, since those of one value share a count, and begins at another place of
+    // the same order.
+    let own = || -> Arc<[HeaderValue]> {
+        let copies = values.iter().map(|value| HeaderValue::from_bytes(value.as_bytes()));
+        copies.map(|copy| copy.expect("it was one")).collect()
+    };
     let made = AtomicUsize::new(0);
     let order = || {
         let mut order = skewed(values.len());
@@ -176,12 +179,12 @@ fn threads(amounts: &Amounts) {
         order
     };
     let at_handler = || -> Call {
-        let (mut service, values, mut order) = (handler(), Arc::clone(&values), order());
+        let (mut service, values, mut order) = (handler(), own(), order());
         Box::new(move || call(&mut service, with(&values[order()]), StatusCode::OK))
     };
     let seen = || -> Call {
         let mut service = server.authenticate().layer(handler());
-        let (values, mut order) = (Arc::clone(&values), order());
+        let (values, mut order) = (own(), order());
         Box::new(move || call(&mut service, with(&values[order()]), StatusCode::OK))
     };
     let missing = || -> Call {

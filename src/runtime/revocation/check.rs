@@ -51,8 +51,10 @@ impl NamePlaces {
     }
 }
 
-/// The cached result of checking one token; it is stored beside the verified token.
+/// The cached result of checking one token; it is stored beside the verified token. What each request reads
+/// comes first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct RevocationCheck {
     /// The version of the list at which the token was found clean; valid until an entry is added.
     /// INVARIANT: only a clean result is cached, and only where no entry concerns the token that has

@@ -38,26 +38,28 @@ use crate::verify::request::sent_token::SentToken;
 pub(crate) type SharedRequest = Arc<Cached<VerifiedRequest>>;
 
 /// What authentication knows of a request: the token, the caller and the issuer's policy.
+///
+/// What each request reads comes first, so that a token that was seen before touches few cache lines.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct VerifiedRequest {
-    /// A copy beside the token, so that the check of the time touches one cache line.
     pub(crate) validity: Validity,
-    pub(crate) token: VerifiedToken,
-    pub(crate) identified: Identified,
     /// Those of the token's issuer.
     pub(crate) rules: Arc<IssuerPolicy>,
-    /// The cached result of the revocation check.
-    pub(crate) revocation_check: RevocationCheck,
-    /// The client's key of a bound token, from its first proof on.
-    pub(crate) client_key: OnceLock<Box<ClientKey>>,
+    /// A copy beside the token, for the layers' check on every request.
+    pub(crate) resources: ResourceSet,
     /// Whether each request takes further checks: of its sender, since the token is bound or has to be,
     /// or of the token's status.
     pub(crate) needs_further_checks: bool,
+    /// The cached result of the revocation check.
+    pub(crate) revocation_check: RevocationCheck,
     /// Its entry in a status list. `None` where none is checked.
     #[cfg(feature = "status-list")]
     pub(crate) status: Option<StatusReference>,
-    /// A copy beside the token, for the layers' check on every request.
-    pub(crate) resources: ResourceSet,
+    /// The client's key of a bound token, from its first proof on.
+    pub(crate) client_key: OnceLock<Box<ClientKey>>,
+    pub(crate) identified: Identified,
+    pub(crate) token: VerifiedToken,
 }
 
 impl TokenHolder for Cached<VerifiedRequest> {

@@ -5,9 +5,8 @@
 //! 2. What is found is the same as by a full parse, wherever that accepts the payload. Where it is not
 //!    sure, nothing is found, and the payload is parsed.
 
-use memchr::memchr;
-
 use crate::model::time::UnixTime;
+use crate::verify::json::byte_search::{first_quote, is_plain};
 
 /// Which issuer's a token claims to be, and when it claims to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ impl<'p> ClaimedOrigin<'p> {
     /// Reads them from the top level of an object. `None` where escapes, repeated members, other types or
     /// another form make a full parse necessary.
     pub(in crate::verify) fn find(payload: &'p str) -> Option<Self> {
-        if !is_plain(payload.as_bytes()) {
+        if !is_plain(payload) {
             return None;
         }
         let (mut issuer, mut end) = (None, None);
@@ -54,16 +53,9 @@ impl<'p> ClaimedOrigin<'p> {
     }
 }
 
-/// Whether a text has neither escapes nor control characters, so that a quote begins or ends a string.
-fn is_plain(text: &[u8]) -> bool {
-    // Without an early exit, so that the compiler vectorizes the loop.
-    let special = |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'\\');
-    text.iter().fold(0, |found, byte| found | special(*byte)) == 0
-}
-
 /// A string behind its first quote, and what follows it.
 fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (string, rest) = text.split_at_checked(memchr(b'"', text)?)?;
+    let (string, rest) = text.split_at_checked(first_quote(text)?)?;
     Some((string, rest.get(1..)?))
 }
 

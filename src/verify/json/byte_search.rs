@@ -6,8 +6,8 @@ const HIGHS: u64 = ONES << 7;
 /// Up to this many bytes the search by words is faster than `memchr`.
 pub(super) const SHORT: usize = 40;
 
-/// Whether a text has no escapes and no control characters.
-pub(super) fn is_plain(text: &str) -> bool {
+/// Whether a text has no escapes and no control characters, so that each quote begins or ends a string.
+pub(in crate::verify) fn is_plain(text: &str) -> bool {
     // Without an early exit, so that the compiler vectorizes the loop.
     let special = |found, byte: &u8| found | u8::from(*byte < 0x20) | u8::from(*byte == b'\\');
     text.as_bytes().iter().fold(0, special) == 0
@@ -15,7 +15,7 @@ pub(super) fn is_plain(text: &str) -> bool {
 
 /// The position of the first quote.
 #[inline]
-pub(super) fn first_quote(bytes: &[u8]) -> Option<usize> {
+pub(in crate::verify) fn first_quote(bytes: &[u8]) -> Option<usize> {
     const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
     let mut left = bytes;
     for skipped in (0..SHORT).step_by(8) {

@@ -1,7 +1,7 @@
 //! Strict JSON: a scanner without copies, an index of members, typed reads of claims.
 
 pub(crate) mod unescape;
-mod byte_search;
+pub(crate) mod byte_search;
 mod distinct;
 pub(crate) mod members;
 pub(crate) mod scanner;
