@@ -168,7 +168,9 @@ fn threads(amounts: &Amounts) {
     // Each thread has copies of its own, since those of one value share a count, and begins at another place of
     // the same order.
     let own = || -> Arc<[HeaderValue]> {
-        let copies = values.iter().map(|value| HeaderValue::from_bytes(value.as_bytes()));
+        let copies = values
+            .iter()
+            .map(|value| HeaderValue::from_bytes(value.as_bytes()));
         copies.map(|copy| copy.expect("it was one")).collect()
     };
     let made = AtomicUsize::new(0);

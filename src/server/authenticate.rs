@@ -238,7 +238,7 @@ impl ResourceServer {
         let policy = &*authority.rules;
         // Nothing makes an expired token good, so its signature is not checked.
         if unverified.is_over(now, policy.leeway) {
-            return Err(Rejection::from(TokenFault::Expired).by(&policy.realm));
+            return Err(authority.rejection(TokenFault::Expired));
         }
         let decision = authority.verify(unverified, verified_request);
         self.check_connection(authority, decision)

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
 use crate::runtime::util::sync::{AtomicU64, Ordering};
 
@@ -44,6 +44,19 @@ impl<T> Striped<T> {
         let [Stripe(first), ..] = &self.0;
         let own = self.0.get(own_stripe());
         own.map_or(first, |Stripe(value)| value)
+    }
+}
+
+/// Copies of a name that many requests hold at once, with a reference count for each stripe. Each copy is
+/// made at its first use.
+#[derive(Default)]
+pub(crate) struct StripedName(OnceLock<Box<Striped<OnceLock<Arc<str>>>>>);
+
+impl StripedName {
+    /// The copy of this thread's stripe, made of `name`, which is the same in each call.
+    pub(crate) fn own(&self, name: &str) -> &Arc<str> {
+        let copies = self.0.get_or_init(Box::default);
+        copies.own().get_or_init(|| Arc::from(name))
     }
 }
 
@@ -134,6 +147,22 @@ mod tests {
         let counts = values.map(|Stripe(value)| value.load(Ordering::Relaxed));
         let counts: Vec<u64> = counts.filter(|count| *count > 0).collect();
         assert_eq!(counts, [2]);
+    }
+
+    #[test]
+    fn threads_count_the_holders_of_a_name_apart() {
+        let name = StripedName::default();
+        let held = || Arc::clone(name.own("https://id.example.com"));
+        let (first, again) = (held(), held());
+        assert!(Arc::ptr_eq(&first, &again));
+        // New threads take the stripes by turns.
+        let others = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..STRIPES).map(|_| scope.spawn(held)).collect();
+            let held = threads.into_iter().map(ScopedJoinHandle::join);
+            held.map(|held| held.expect("no panic")).collect::<Vec<_>>()
+        });
+        assert!(others.iter().all(|other| **other == *first));
+        assert!(others.iter().any(|other| !Arc::ptr_eq(other, &first)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl ResourceServer {
             Err(rejection) => matches!(rejection.kind(), RejectionKind::Unavailable(_)),
         };
         if is_missing && authority.keys.is_remote() && !self.0.connection.is_begun() {
-            return Err(self.0.connection.missing().by(&authority.rules.realm));
+            return Err(authority.rejection(self.0.connection.missing()));
         }
         decision
     }

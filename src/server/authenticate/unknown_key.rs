@@ -95,12 +95,12 @@ impl ResourceServer {
         let rules = &authority.rules;
         let is_over = |end: UnixTime| now >= end.saturating_add(rules.leeway);
         if claimed.end.is_some_and(is_over) {
-            let rejection = Rejection::from(TokenFault::Expired).by(&rules.realm);
+            let rejection = authority.rejection(TokenFault::Expired);
             return refused(rejection, None);
         }
         if rules.algorithms.contains(algorithm) && authority.keys.is_in_force() {
             let lacking = authority.keys.is_remote().then_some(id.0);
-            let rejection = Rejection::from(TokenFault::UnknownKey).by(&rules.realm);
+            let rejection = authority.rejection(TokenFault::UnknownKey);
             return refused(rejection, lacking);
         }
         None

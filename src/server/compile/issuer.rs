@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::model::algorithm::{Algorithm, AlgorithmSet};
 use crate::runtime::cache::validity::Liveness;
 use crate::runtime::clock::Clock;
+use crate::runtime::util::striped::StripedName;
 use crate::server::compile::issuer_ids::identifiers;
 use crate::server::compile::key_source::{KeySourceOwner, keys};
 use crate::server::compile::policy::rules;
@@ -96,6 +97,7 @@ fn forms(
             rules: Arc::clone(&rules),
             keys,
             liveness: Liveness::default(),
+            realm_copies: StripedName::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
     }
@@ -157,6 +159,7 @@ fn tenants(
             rules,
             keys: keys.clone(),
             liveness: Liveness::default(),
+            realm_copies: StripedName::default(),
         };
         members.push((Arc::clone(identifier), Arc::new(authority)));
     }

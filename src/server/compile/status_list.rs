@@ -10,6 +10,7 @@ use crate::runtime::cache::validity::{CacheValidity, Liveness};
 use crate::runtime::clock::Clock;
 use crate::runtime::status_list::held_list::ListLife;
 use crate::runtime::status_list::lists::{ListLimits, StatusLists, VerifyList};
+use crate::runtime::util::striped::StripedName;
 use crate::server::compile::key_source::reach;
 use crate::server::decide::decision::Decision;
 use crate::server::decide::issuer_authority::{IssuerAuthority, KeySource};
@@ -60,6 +61,7 @@ pub(in crate::server) fn token_status(
         rules: Arc::clone(rules),
         keys: keys.clone(),
         liveness: Liveness::default(),
+        realm_copies: StripedName::default(),
         status: None,
     });
     let limits = ListLimits {
