@@ -65,7 +65,7 @@ impl<'a> ActiveToken<'a> {
         received: ReceivedAt,
     ) -> Result<Option<Self>, ResponseError> {
         let claims = Object::parse_str(text).map_err(|fault| match fault {
-            JsonFault::Malformed => ResponseError::NotJson,
+            JsonFault::Malformed | JsonFault::TooManyNames => ResponseError::NotJson,
             JsonFault::Duplicate => ResponseError::Duplicate,
         })?;
         match claims.get("active") {

@@ -62,7 +62,7 @@ impl UserClaims {
     /// Reads a response that is not signed.
     pub(crate) fn read(text: &Arc<str>) -> Result<Self, NotUserInfo> {
         let claims = Object::parse_str(text).map_err(|fault| match fault {
-            JsonFault::Malformed => NotUserInfo::NotJson,
+            JsonFault::Malformed | JsonFault::TooManyNames => NotUserInfo::NotJson,
             JsonFault::Duplicate => NotUserInfo::Duplicate,
         })?;
         Self::of(&claims, text, None)

@@ -14,6 +14,7 @@ pub(super) static PAYLOAD_FAULTS: JsonFaults =
 pub(super) struct JsonFaults {
     malformed: RejectionDetail,
     duplicate: RejectionDetail,
+    too_many_names: RejectionDetail,
 }
 
 impl JsonFaults {
@@ -21,6 +22,11 @@ impl JsonFaults {
         Self {
             malformed: RejectionDetail::fixed(Problem::Malformed, expected, None),
             duplicate: RejectionDetail::fixed(Problem::Contradicts, expected, None),
+            too_many_names: RejectionDetail::fixed(
+                Problem::TooLong,
+                "at most 640 names of members, or one for every 20 bytes; 128 of them with escapes",
+                None,
+            ),
         }
     }
 
@@ -29,6 +35,9 @@ impl JsonFaults {
         match fault {
             JsonFault::Malformed => TokenError::Fixed(TokenFault::Malformed, &self.malformed),
             JsonFault::Duplicate => TokenError::Fixed(TokenFault::DuplicateMember, &self.duplicate),
+            JsonFault::TooManyNames => {
+                TokenError::Fixed(TokenFault::Malformed, &self.too_many_names)
+            }
         }
     }
 }

@@ -204,7 +204,7 @@ impl NameTable {
 
     /// The most taken places that filling a table passes. In a full table of names with random hashes it
     /// passes about 30; tokens that are made to share places end here.
-    const MOST_PASSED: usize = 4 * FEW;
+    const MOST_PASSED: usize = FEW;
 
     /// Fills an empty table with the names of these members. Whether all of them differ; `None` where
     /// there are too many, or too many share their places.
@@ -429,17 +429,53 @@ mod tests {
         assert_eq!(filled(&other), None);
     }
 
+    fn in_token(text: &str) -> Result<(), JsonFault> {
+        Object::parse_token_part(text, &mut Members::default()).map(drop)
+    }
+
     #[test]
     fn names_with_escapes_are_bounded_in_tokens_and_nowhere_else() {
         let text = |count: u32| {
             let members: Vec<String> = (0..count).map(|n| format!("\"\\u0061{n}\":0")).collect();
             format!("{{\"x\":[{{{}}}],\"y\":\"\\u0061\"}}", members.join(","))
         };
-        let in_token =
-            |count| Object::parse_token_part(&text(count), &mut Members::default()).map(drop);
-        assert_eq!(in_token(MAX_ESCAPED_NAMES), Ok(()));
-        assert_eq!(in_token(MAX_ESCAPED_NAMES + 1), Err(JsonFault::Malformed));
+        assert_eq!(in_token(&text(MAX_ESCAPED_NAMES)), Ok(()));
+        let more = in_token(&text(MAX_ESCAPED_NAMES + 1));
+        assert_eq!(more, Err(JsonFault::TooManyNames));
         let elsewhere = Object::parse_str(&text(1_000)).map(drop);
         assert_eq!(elsewhere, Ok(()));
+    }
+
+    #[test]
+    fn names_are_bounded_in_tokens_and_nowhere_else() {
+        let list = |element: &str, count: usize| {
+            let elements = vec![element; count].join(",");
+            format!("{{\"x\":[{elements}]}}")
+        };
+        // One name is that of the list itself.
+        for (element, names) in [("[]", 1), ("{}", 1), ("{\"a\":0}", 2), ("{\"a\":[]}", 2)] {
+            let most = 639 / names;
+            assert_eq!(in_token(&list(element, most)), Ok(()), "{element}");
+            let more = list(element, most + 1);
+            assert_eq!(in_token(&more), Err(JsonFault::TooManyNames), "{element}");
+            assert!(Object::parse_str(&more).is_ok(), "{element}");
+        }
+        // What takes little work is not counted, such as the names of groups.
+        for element in ["\"a\"", "7", "-1", "null"] {
+            assert_eq!(in_token(&list(element, 5_000)), Ok(()), "{element}");
+        }
+    }
+
+    #[test]
+    fn a_larger_token_may_have_a_name_for_every_20_bytes() {
+        let text = |bytes: usize| {
+            let members: Vec<String> = (0..1_000).map(|n| format!("\"{n:03}\":{{}}")).collect();
+            let members = members.join(",");
+            let text = "x".repeat(bytes - members.len() - "{,\"y\":\"\"}".len());
+            format!("{{{members},\"y\":\"{text}\"}}")
+        };
+        assert_eq!(in_token(&text(20_020)), Ok(()));
+        let less = in_token(&text(20_019));
+        assert_eq!(less, Err(JsonFault::TooManyNames));
     }
 }

@@ -6,8 +6,9 @@
 //!    RFC 7519 section 4).
 //! 3. Every string is complete and sound: known escapes, paired surrogates, no raw control
 //!    characters. Every number has the grammar of RFC 8259 section 6.
-//! 4. At most 64 levels deep; in a token at most 128 names with escapes. Work is linear in the text, except for
-//!    the search for duplicate names among many that were made to collide, which sorts.
+//! 4. At most 64 levels deep; in a token at most 640 names of members, or one for every 20 bytes, and 128 names
+//!    with escapes. Work is linear in the text, except for the search for duplicate names among many that were
+//!    made to collide, which sorts.
 
 use std::borrow::Cow;
 

@@ -5,8 +5,9 @@
 //! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`. A text
 //!    without escapes and control characters, as nearly every token has, is known as such before, so that
 //!    only quotes are searched in it.
-//! 3. Names with escapes take more work than their bytes suggest. In tokens their number is bounded; messages
-//!    and responses may have any, since some of their writers escape every name that is not ASCII.
+//! 3. Names take more work than their bytes suggest, those with escapes most. In tokens their number is bounded;
+//!    messages and responses may have any, since their senders are known, and some of their writers escape every
+//!    name that is not ASCII.
 
 use crate::verify::json::byte_search::{SHORT, first_quote, first_special, is_plain, is_special};
 use crate::verify::json::members::{Member, Members, Scanned, Span, ValueKind, are_distinct};
@@ -15,6 +16,13 @@ use crate::verify::json::unescape::unescape;
 
 /// The deepest nesting that is accepted. Real tokens stay below 8; the limit bounds the call stack.
 pub(super) const MAX_DEPTH: usize = 64;
+
+/// The most names of members that a small token may have, at any depth. A list or an object within a list counts
+/// like a name.
+const MAX_NAMES: usize = 640;
+
+/// A larger token may have one name for so many bytes.
+const BYTES_PER_NAME: usize = 20;
 
 /// The most names with escapes that a token may have. Real ones have a few, if PHP writes them: URLs as names.
 pub(super) const MAX_ESCAPED_NAMES: u32 = 128;
@@ -25,27 +33,53 @@ pub(crate) enum JsonFault {
     Malformed,
     /// An object names a member twice.
     Duplicate,
+    /// A token has more names than [`most_names`] of its size.
+    TooManyNames,
+}
+
+/// The most names of members that a token with this text may have.
+pub(super) const fn most_names(text: &str) -> usize {
+    let proportional = text.len() / BYTES_PER_NAME;
+    if proportional > MAX_NAMES {
+        proportional
+    } else {
+        MAX_NAMES
+    }
+}
+
+/// How many names a text may still have.
+#[derive(Clone, Copy)]
+struct NamesLeft {
+    all: usize,
+    escaped: u32,
+}
+
+impl NamesLeft {
+    const UNBOUNDED: Self = Self {
+        all: usize::MAX,
+        escaped: u32::MAX,
+    };
 }
 
 /// Scans one object; its members replace those in `members`.
 pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
-    scan_bounded(text, members, u32::MAX)
+    scan_bounded(text, members, NamesLeft::UNBOUNDED)
 }
 
-/// Scans one object of a token, which has a bounded number of names with escapes.
+/// Scans one object of a token, which has a bounded number of names.
 pub(super) fn scan_token_part(text: &str, members: &mut Members) -> Result<(), JsonFault> {
-    scan_bounded(text, members, MAX_ESCAPED_NAMES)
+    let names_left = NamesLeft {
+        all: most_names(text),
+        escaped: MAX_ESCAPED_NAMES,
+    };
+    scan_bounded(text, members, names_left)
 }
 
-fn scan_bounded(
-    text: &str,
-    members: &mut Members,
-    most_escaped_names: u32,
-) -> Result<(), JsonFault> {
+fn scan_bounded(text: &str, members: &mut Members, names_left: NamesLeft) -> Result<(), JsonFault> {
     members.list.clear();
     let mut scanner = Scanner::new(text, 0, &mut members.list);
     scanner.is_plain = is_plain(text);
-    scanner.escaped_names_left = most_escaped_names;
+    scanner.names_left = names_left;
     scanner.blanks();
     scanner.object(0)?;
     scanner.blanks();
@@ -92,7 +126,7 @@ pub(super) struct Scanner<'a, 'm> {
     members: &'m mut Vec<Member>,
     /// Whether it is certain that the text has no escapes and no control characters.
     is_plain: bool,
-    escaped_names_left: u32,
+    names_left: NamesLeft,
 }
 
 impl<'a, 'm> Scanner<'a, 'm> {
@@ -103,7 +137,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
             at,
             members,
             is_plain: false,
-            escaped_names_left: u32::MAX,
+            names_left: NamesLeft::UNBOUNDED,
         }
     }
 
@@ -123,7 +157,16 @@ impl<'a, 'm> Scanner<'a, 'm> {
         Span::new(from, self.at).ok_or(JsonFault::Malformed)
     }
 
+    #[inline]
     pub(in crate::verify) fn blanks(&mut self) {
+        // One comparison where there are none, as in nearly every token.
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.some_blanks();
+        }
+    }
+
+    #[cold]
+    fn some_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -199,6 +242,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
         loop {
             let (name, escaped) = self.string()?;
+            self.count_name()?;
             if escaped {
                 self.count_escaped_name()?;
             }
@@ -223,10 +267,16 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
     }
 
+    fn count_name(&mut self) -> Result<(), JsonFault> {
+        let left = self.names_left.all.checked_sub(1);
+        self.names_left.all = left.ok_or(JsonFault::TooManyNames)?;
+        Ok(())
+    }
+
     #[cold]
     fn count_escaped_name(&mut self) -> Result<(), JsonFault> {
-        let left = self.escaped_names_left.checked_sub(1);
-        self.escaped_names_left = left.ok_or(JsonFault::Malformed)?;
+        let left = self.names_left.escaped.checked_sub(1);
+        self.names_left.escaped = left.ok_or(JsonFault::TooManyNames)?;
         Ok(())
     }
 
@@ -285,11 +335,11 @@ impl<'a, 'm> Scanner<'a, 'm> {
             return Ok(());
         }
         loop {
-            match self.peek() {
-                // The common case: long tokens have long lists of strings.
-                Some(b'"') => _ = self.string()?,
-                Some(b'0'..=b'9') => self.number()?,
-                _ => _ = self.value(depth + 1)?,
+            if !self.simple_elements()? {
+                if matches!(self.peek(), Some(b'{' | b'[')) {
+                    self.count_name()?;
+                }
+                self.value(depth + 1)?;
             }
             self.blanks();
             match self.peek() {
@@ -304,6 +354,41 @@ impl<'a, 'm> Scanner<'a, 'm> {
                 _ => return Err(JsonFault::Malformed),
             }
         }
+    }
+
+    /// Skips elements of a list as long as they are texts or whole numbers and no blank is between them, up to
+    /// the end of the last one. Whether there was one: long tokens have long lists of such elements.
+    fn simple_elements(&mut self) -> Result<bool, JsonFault> {
+        let rest = self.rest();
+        let (mut at, mut behind) = (0, 0);
+        // By a local position: that of the scanner is in memory, and each element would wait for it.
+        loop {
+            behind = match rest.get(at) {
+                Some(b'"') if self.is_plain => {
+                    let text = rest.get(at + 1..).unwrap_or_default();
+                    at + 2 + first_quote(text).ok_or(JsonFault::Malformed)?
+                }
+                Some(first @ b'0'..=b'9') => {
+                    let mut end = at + 1;
+                    while let Some(b'0'..=b'9') = rest.get(end) {
+                        end += 1;
+                    }
+                    let leads_with_zero = *first == b'0' && end > at + 1;
+                    let is_whole = !matches!(rest.get(end), Some(b'.' | b'e' | b'E'));
+                    if leads_with_zero || !is_whole {
+                        break;
+                    }
+                    end
+                }
+                _ => break,
+            };
+            if rest.get(behind) != Some(&b',') {
+                break;
+            }
+            at = behind + 1;
+        }
+        self.at += behind;
+        Ok(behind > 0)
     }
 
     /// The span between the quotes, and whether it has escapes.

@@ -315,7 +315,7 @@ const fn invalid_params(message: &'static str) -> MessageFault {
 
 const fn fault_of(fault: JsonFault) -> MessageFault {
     match fault {
-        JsonFault::Malformed => MessageFault::new(
+        JsonFault::Malformed | JsonFault::TooManyNames => MessageFault::new(
             JsonRpcError::Parse,
             "the body is no strict JSON, or too deep",
         ),

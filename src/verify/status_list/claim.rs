@@ -84,7 +84,7 @@ fn missing<T>(claim: &'static str, rules: &StatusClaimRules) -> Result<Option<T>
 #[cold]
 fn unsound(claim: &'static str, fault: JsonFault) -> TokenError {
     let problem = match fault {
-        JsonFault::Malformed => Problem::Malformed,
+        JsonFault::Malformed | JsonFault::TooManyNames => Problem::Malformed,
         JsonFault::Duplicate => Problem::Contradicts,
     };
     claim_error(claim, problem, "one strict JSON object")

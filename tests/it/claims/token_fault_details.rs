@@ -556,3 +556,43 @@ async fn group_evidence_that_is_no_list_or_says_two_things_is_named() {
         assert_eq!(told, ("403 no_tenant".to_owned(), detail.to_owned()));
     }
 }
+
+#[tokio::test]
+async fn token_with_very_many_names_is_refused_and_the_detail_says_how_many_there_may_be() {
+    let issuer = MockIssuer::new();
+    let app = behind(issuer.trusted());
+    let clients = |count: usize| -> Value {
+        let client = |n: usize| (format!("client-{n:03}"), json!({ "roles": ["a"] }));
+        (0..count)
+            .map(client)
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    // JSON escapes the line break.
+    let escaped = |count: usize| -> Value {
+        let member = |n: usize| (format!("\n{n}"), json!(0));
+        (0..count)
+            .map(member)
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let refused = (
+        "401 invalid_token malformed".to_owned(),
+        "problem=too_long expected=at most 640 names of members, or one for every 20 bytes; 128 of them with escapes"
+            .to_owned(),
+    );
+    let with = |name, value| issuer.token().claim(name, value);
+    for (good, bad) in [
+        (
+            with("resource_access", clients(300)),
+            with("resource_access", clients(320)),
+        ),
+        (with("own", escaped(128)), with("own", escaped(129))),
+    ] {
+        assert_eq!(
+            of(&app, "/", good).await,
+            ("200".to_owned(), "ok".to_owned())
+        );
+        assert_eq!(of(&app, "/", bad).await, refused);
+    }
+}
