@@ -166,7 +166,7 @@ async fn token_cache_bytes_are_what_is_really_held_for_every_shape_of_token() {
         ),
         (
             "deep and wide",
-            Box::new(raw(format!(r#""x":{}"#, list(r#"{"a":[1,2,{}]}"#, 700)))),
+            Box::new(raw(format!(r#""x":{}"#, list(r#"{"a":[1,2,{}]}"#, 200)))),
         ),
     ];
     for (name, token) in shapes {
