@@ -219,6 +219,7 @@ fn threads(amounts: &Amounts) {
         let (alone, both) = (lower_quartile(alone), lower_quartile(both));
         println!("| {name} | {alone:.0} | {:.2} |", 2.0 * alone / both);
     }
+    println!();
 }
 
 /// Nanoseconds until each of the threads has made its calls, for each call of one thread.

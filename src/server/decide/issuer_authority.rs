@@ -40,8 +40,8 @@ pub(in crate::server) struct IssuerAuthority {
     /// It ends when the rules are replaced or the issuer is removed. Everything that was decided by
     /// these rules depends on it.
     pub(in crate::server) liveness: Liveness,
-    /// The realm of the rules, as rejections hold it: at two threads, a fifth of what a refusal costs was the
-    /// count of one copy that all of them shared.
+    /// The realm of the rules, as rejections hold it. Threads that refuse tokens at once would wait for the
+    /// count of one copy (`cargo bench --bench scale`).
     pub(in crate::server) realm_copies: StripedName,
     /// How the status of its tokens is checked, where it is.
     #[cfg(feature = "status-list")]
