@@ -5,10 +5,14 @@ use crate::model::error::rejection_detail::{Problem, RejectionDetail};
 use crate::model::error::token_error::TokenError;
 use crate::verify::json::object::JsonFault;
 
-pub(super) static HEADER_FAULTS: JsonFaults =
-    JsonFaults::expecting("one strict JSON object as the header");
-pub(super) static PAYLOAD_FAULTS: JsonFaults =
-    JsonFaults::expecting("one strict JSON object as the payload");
+pub(super) static HEADER_FAULTS: JsonFaults = JsonFaults::expecting(
+    "one strict JSON object as the header",
+    "at most 64 names of members in the header",
+);
+pub(super) static PAYLOAD_FAULTS: JsonFaults = JsonFaults::expecting(
+    "one strict JSON object as the payload",
+    "at most 640 names of members in the payload, or one for every 20 bytes; 128 of them with escapes",
+);
 
 /// The faults of one part of a token.
 pub(super) struct JsonFaults {
@@ -18,15 +22,11 @@ pub(super) struct JsonFaults {
 }
 
 impl JsonFaults {
-    const fn expecting(expected: &'static str) -> Self {
+    const fn expecting(expected: &'static str, most_names: &'static str) -> Self {
         Self {
             malformed: RejectionDetail::fixed(Problem::Malformed, expected, None),
             duplicate: RejectionDetail::fixed(Problem::Contradicts, expected, None),
-            too_many_names: RejectionDetail::fixed(
-                Problem::TooLong,
-                "at most 640 names of members, or one for every 20 bytes; 128 of them with escapes",
-                None,
-            ),
+            too_many_names: RejectionDetail::fixed(Problem::TooLong, most_names, None),
         }
     }
 

@@ -209,7 +209,7 @@ impl<'c> Unverified<'c> {
         } = members;
         let algorithm = read.read(compact.header)?;
         let read = &*read;
-        let payload = Object::parse_token_part(compact.payload, in_payload)
+        let payload = Object::parse_payload(compact.payload, in_payload)
             .map_err(|fault| PAYLOAD_FAULTS.error(fault))?;
         Ok(Self {
             compact,

@@ -96,7 +96,7 @@ impl ReadHeader {
 
     fn parse(&mut self, text: &str) -> Result<Algorithm, TokenError> {
         self.algorithm = None;
-        let header = Object::parse_token_part(text, &mut self.members)
+        let header = Object::parse_header(text, &mut self.members)
             .map_err(|fault| HEADER_FAULTS.error(fault))?;
         // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
         if header.get("crit").is_some() {

@@ -319,7 +319,7 @@ fn mixed(length: usize, first: u64, last: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::verify::json::object::{JsonFault, Object, Value};
-    use crate::verify::json::scanner::{MAX_ESCAPED_NAMES, scan};
+    use crate::verify::json::scanner::{MAX_ESCAPED_NAMES, MAX_HEADER_NAMES, scan};
 
     fn object(names: &[String]) -> Result<(), JsonFault> {
         let members = names.iter().enumerate();
@@ -430,7 +430,20 @@ mod tests {
     }
 
     fn in_token(text: &str) -> Result<(), JsonFault> {
-        Object::parse_token_part(text, &mut Members::default()).map(drop)
+        Object::parse_payload(text, &mut Members::default()).map(drop)
+    }
+
+    #[test]
+    fn names_in_a_header_are_fewer() {
+        let text = |count: usize| {
+            let members: Vec<String> = (0..count).map(|n| format!("\"{n}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let in_header = |text: &str| Object::parse_header(text, &mut Members::default()).map(drop);
+        assert_eq!(in_header(&text(MAX_HEADER_NAMES)), Ok(()));
+        let more = text(MAX_HEADER_NAMES + 1);
+        assert_eq!(in_header(&more), Err(JsonFault::TooManyNames));
+        assert_eq!(in_token(&more), Ok(()));
     }
 
     #[test]

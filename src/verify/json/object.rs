@@ -6,8 +6,8 @@
 //!    RFC 7519 section 4).
 //! 3. Every string is complete and sound: known escapes, paired surrogates, no raw control
 //!    characters. Every number has the grammar of RFC 8259 section 6.
-//! 4. At most 64 levels deep; in a token at most 640 names of members, or one for every 20 bytes, and 128 names
-//!    with escapes. Work is linear in the text, except for the search for duplicate names among many that were
+//! 4. At most 64 levels deep; in a header at most 64 names of members, in a payload 640 or one for every 20 bytes,
+//!    128 of them with escapes. Work is linear in the text, except for the search for duplicate names among many that were
 //!    made to collide, which sorts.
 
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ use crate::verify::json::members::{Member, Scanned, ValueKind};
 pub(crate) use crate::verify::json::scanner::JsonFault;
 #[cfg(feature = "mcp")]
 use crate::verify::json::scanner::scan_with_inner;
-use crate::verify::json::scanner::{Scanner, scan, scan_token_part};
+use crate::verify::json::scanner::{Scanner, scan, scan_header, scan_payload};
 use crate::verify::json::unescape::{Unescaped, unescape};
 
 /// The members of an object, in order.
@@ -87,16 +87,22 @@ impl<'a> Object<'a> {
         Ok((of(outer), of(within)))
     }
 
-    /// Reads one object of a token from `text` into a reusable buffer.
-    pub(in crate::verify) fn parse_token_part(
+    /// Reads the header of a token from `text` into a reusable buffer.
+    pub(in crate::verify) fn parse_header(
         text: &'a str,
         members: &'a mut Members,
     ) -> Result<Self, JsonFault> {
-        scan_token_part(text, members)?;
-        Ok(Self {
-            text,
-            members: Storage::Lent(members),
-        })
+        scan_header(text, members)?;
+        Ok(Self::indexed(text, members))
+    }
+
+    /// Reads the payload of a token from `text` into a reusable buffer.
+    pub(in crate::verify) fn parse_payload(
+        text: &'a str,
+        members: &'a mut Members,
+    ) -> Result<Self, JsonFault> {
+        scan_payload(text, members)?;
+        Ok(Self::indexed(text, members))
     }
 
     /// The same object in another copy of its text.

@@ -17,14 +17,17 @@ use crate::verify::json::unescape::unescape;
 /// The deepest nesting that is accepted. Real tokens stay below 8; the limit bounds the call stack.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// The most names of members that a small token may have, at any depth. A list or an object within a list counts
-/// like a name.
-const MAX_NAMES: usize = 640;
+/// The most names of members that a header may have, at any depth. A list or an object within a list counts like
+/// a name. Real headers have less than 20.
+pub(super) const MAX_HEADER_NAMES: usize = 64;
 
-/// A larger token may have one name for so many bytes.
+/// The most names that a small payload may have, counted in the same way.
+const MAX_PAYLOAD_NAMES: usize = 640;
+
+/// A larger payload may have one name for so many bytes.
 const BYTES_PER_NAME: usize = 20;
 
-/// The most names with escapes that a token may have. Real ones have a few, if PHP writes them: URLs as names.
+/// The most names with escapes that a header or a payload may have. Real ones have a few, if PHP writes them: URLs as names.
 pub(super) const MAX_ESCAPED_NAMES: u32 = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,18 +36,8 @@ pub(crate) enum JsonFault {
     Malformed,
     /// An object names a member twice.
     Duplicate,
-    /// A token has more names than [`most_names`] of its size.
+    /// A header or a payload has more names than it may have.
     TooManyNames,
-}
-
-/// The most names of members that a token with this text may have.
-pub(super) const fn most_names(text: &str) -> usize {
-    let proportional = text.len() / BYTES_PER_NAME;
-    if proportional > MAX_NAMES {
-        proportional
-    } else {
-        MAX_NAMES
-    }
 }
 
 /// How many names a text may still have.
@@ -59,6 +52,13 @@ impl NamesLeft {
         all: usize::MAX,
         escaped: u32::MAX,
     };
+
+    const fn in_token(all: usize) -> Self {
+        Self {
+            all,
+            escaped: MAX_ESCAPED_NAMES,
+        }
+    }
 }
 
 /// Scans one object; its members replace those in `members`.
@@ -66,13 +66,15 @@ pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
     scan_bounded(text, members, NamesLeft::UNBOUNDED)
 }
 
-/// Scans one object of a token, which has a bounded number of names.
-pub(super) fn scan_token_part(text: &str, members: &mut Members) -> Result<(), JsonFault> {
-    let names_left = NamesLeft {
-        all: most_names(text),
-        escaped: MAX_ESCAPED_NAMES,
-    };
-    scan_bounded(text, members, names_left)
+/// Scans the header of a token, which has a bounded number of names.
+pub(super) fn scan_header(text: &str, members: &mut Members) -> Result<(), JsonFault> {
+    scan_bounded(text, members, NamesLeft::in_token(MAX_HEADER_NAMES))
+}
+
+/// Scans the payload of a token, which has a bounded number of names.
+pub(super) fn scan_payload(text: &str, members: &mut Members) -> Result<(), JsonFault> {
+    let most = MAX_PAYLOAD_NAMES.max(text.len() / BYTES_PER_NAME);
+    scan_bounded(text, members, NamesLeft::in_token(most))
 }
 
 fn scan_bounded(text: &str, members: &mut Members, names_left: NamesLeft) -> Result<(), JsonFault> {

@@ -559,6 +559,8 @@ async fn group_evidence_that_is_no_list_or_says_two_things_is_named() {
 
 #[tokio::test]
 async fn token_with_very_many_names_is_refused_and_the_detail_says_how_many_there_may_be() {
+    const IN_PAYLOAD: &str = "at most 640 names of members in the payload, or one for every 20 bytes; 128 of them with escapes";
+    const IN_HEADER: &str = "at most 64 names of members in the header";
     let issuer = MockIssuer::new();
     let app = behind(issuer.trusted());
     let clients = |count: usize| -> Value {
@@ -576,22 +578,28 @@ async fn token_with_very_many_names_is_refused_and_the_detail_says_how_many_ther
             .collect::<serde_json::Map<_, _>>()
             .into()
     };
-    let refused = (
-        "401 invalid_token malformed".to_owned(),
-        "problem=too_long expected=at most 640 names of members, or one for every 20 bytes; 128 of them with escapes"
-            .to_owned(),
-    );
     let with = |name, value| issuer.token().claim(name, value);
-    for (good, bad) in [
+    let headed = |count: usize| issuer.token().header("own", escaped(count));
+    for (good, bad, expected) in [
         (
             with("resource_access", clients(300)),
             with("resource_access", clients(320)),
+            IN_PAYLOAD,
         ),
-        (with("own", escaped(128)), with("own", escaped(129))),
+        (
+            with("own", escaped(128)),
+            with("own", escaped(129)),
+            IN_PAYLOAD,
+        ),
+        (headed(50), headed(64), IN_HEADER),
     ] {
         assert_eq!(
             of(&app, "/", good).await,
             ("200".to_owned(), "ok".to_owned())
+        );
+        let refused = (
+            "401 invalid_token malformed".to_owned(),
+            format!("problem=too_long expected={expected}"),
         );
         assert_eq!(of(&app, "/", bad).await, refused);
     }
