@@ -7,5 +7,6 @@ mod keys;
 mod verified;
 mod unread_payload;
 pub(crate) mod request;
+mod jwt;
 #[cfg(feature = "jwks")]
 pub(crate) mod lookups;

@@ -190,8 +190,8 @@ impl Extraction {
     ///
     /// let issuer = MockIssuer::new();
     /// let server = ResourceServer::builder(MockIssuer::AUDIENCE).issuer(issuer.trusted()).build()?;
-    /// let nobody: Option<AccessToken> = Extraction::new(&server).optional().extract();
-    /// assert!(nobody.is_none());
+    /// let anonymous: Option<AccessToken> = Extraction::new(&server).optional().extract();
+    /// assert!(anonymous.is_none());
     /// let refusal = Extraction::new(&server).try_extract::<AccessToken>().unwrap_err();
     /// assert_eq!(refusal.kind(), Some(RejectionKind::MissingToken));
     /// # Ok::<(), portcullis::ConfigError>(())

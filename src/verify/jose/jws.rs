@@ -24,6 +24,7 @@ use crate::verify::jose::json_faults::PAYLOAD_FAULTS;
 use crate::verify::jose::scratch::{ScratchMembers, ScratchParts};
 use crate::verify::json::claim_error::no_text;
 use crate::verify::json::claims_reader::{Rounding, date};
+use crate::verify::json::name_bounds::NameBounds;
 #[cfg(feature = "jwks")]
 use crate::verify::json::object::Members;
 use crate::verify::json::object::{Object, Value};
@@ -209,8 +210,12 @@ impl<'c> Unverified<'c> {
         } = members;
         let algorithm = read.read(compact.header)?;
         let read = &*read;
-        let payload = Object::parse_payload(compact.payload, in_payload)
-            .map_err(|fault| PAYLOAD_FAULTS.error(fault))?;
+        let payload = Object::parse_token_part(
+            compact.payload,
+            in_payload,
+            NameBounds::of_payload(compact.payload),
+        )
+        .map_err(|fault| PAYLOAD_FAULTS.error(fault))?;
         Ok(Self {
             compact,
             header: Object::indexed(compact.header, &read.members),

@@ -14,6 +14,7 @@ use crate::model::error::token_error::TokenError;
 use crate::verify::jose::base64url::{decode, text};
 use crate::verify::jose::json_faults::HEADER_FAULTS;
 use crate::verify::jose::jwk_set::MAX_KEY_ID_BYTES;
+use crate::verify::json::name_bounds::NameBounds;
 use crate::verify::json::object::{Members, Object, Value};
 
 /// Scratch buffers for parsing, reused from token to token so that parsing does not allocate. All tokens
@@ -96,7 +97,7 @@ impl ReadHeader {
 
     fn parse(&mut self, text: &str) -> Result<Algorithm, TokenError> {
         self.algorithm = None;
-        let header = Object::parse_header(text, &mut self.members)
+        let header = Object::parse_token_part(text, &mut self.members, NameBounds::HEADER)
             .map_err(|fault| HEADER_FAULTS.error(fault))?;
         // RFC 7515 s4.1.11: refuse what is not understood; no extension is.
         if header.get("crit").is_some() {

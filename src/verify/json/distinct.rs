@@ -108,6 +108,7 @@ fn are_distinct_when_sorted<M: Named>(text: &str, members: &[M]) -> bool {
 mod tests {
     use super::*;
     use crate::verify::json::members::Member;
+    use crate::verify::json::name_bounds::NameBounds;
     use crate::verify::json::object::{JsonFault, Members};
     use crate::verify::json::scanner::scan;
 
@@ -115,7 +116,7 @@ mod tests {
         let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
         let text = format!("{{{}}}", members.join(","));
         let mut members = Members::default();
-        let outcome = scan(&text, &mut members);
+        let outcome = scan(&text, &mut members, NameBounds::NONE);
         (text, members.list, outcome)
     }
 

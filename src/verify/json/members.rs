@@ -318,8 +318,9 @@ fn mixed(length: usize, first: u64, last: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::json::name_bounds::NameBounds;
     use crate::verify::json::object::{JsonFault, Object, Value};
-    use crate::verify::json::scanner::{MAX_ESCAPED_NAMES, MAX_HEADER_NAMES, scan};
+    use crate::verify::json::scanner::scan;
 
     fn object(names: &[String]) -> Result<(), JsonFault> {
         let members = names.iter().enumerate();
@@ -418,7 +419,11 @@ mod tests {
             let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
             let text = format!("{{{}}}", members.join(","));
             let mut members = Members::default();
-            assert_eq!(scan(&text, &mut members), Ok(()), "{text}");
+            assert_eq!(
+                scan(&text, &mut members, NameBounds::NONE),
+                Ok(()),
+                "{text}"
+            );
             let mut table = NameTable::EMPTY;
             table.fill(&text, &members.list)
         };
@@ -427,68 +432,5 @@ mod tests {
         let other: Vec<String> = (0..=FEW).map(|n| format!("name-{n}")).collect();
         assert_eq!(filled(&other[..FEW]), Some(true));
         assert_eq!(filled(&other), None);
-    }
-
-    fn in_token(text: &str) -> Result<(), JsonFault> {
-        Object::parse_payload(text, &mut Members::default()).map(drop)
-    }
-
-    #[test]
-    fn names_in_a_header_are_fewer() {
-        let text = |count: usize| {
-            let members: Vec<String> = (0..count).map(|n| format!("\"{n}\":0")).collect();
-            format!("{{{}}}", members.join(","))
-        };
-        let in_header = |text: &str| Object::parse_header(text, &mut Members::default()).map(drop);
-        assert_eq!(in_header(&text(MAX_HEADER_NAMES)), Ok(()));
-        let more = text(MAX_HEADER_NAMES + 1);
-        assert_eq!(in_header(&more), Err(JsonFault::TooManyNames));
-        assert_eq!(in_token(&more), Ok(()));
-    }
-
-    #[test]
-    fn names_with_escapes_are_bounded_in_tokens_and_nowhere_else() {
-        let text = |count: u32| {
-            let members: Vec<String> = (0..count).map(|n| format!("\"\\u0061{n}\":0")).collect();
-            format!("{{\"x\":[{{{}}}],\"y\":\"\\u0061\"}}", members.join(","))
-        };
-        assert_eq!(in_token(&text(MAX_ESCAPED_NAMES)), Ok(()));
-        let more = in_token(&text(MAX_ESCAPED_NAMES + 1));
-        assert_eq!(more, Err(JsonFault::TooManyNames));
-        let elsewhere = Object::parse_str(&text(1_000)).map(drop);
-        assert_eq!(elsewhere, Ok(()));
-    }
-
-    #[test]
-    fn names_are_bounded_in_tokens_and_nowhere_else() {
-        let list = |element: &str, count: usize| {
-            let elements = vec![element; count].join(",");
-            format!("{{\"x\":[{elements}]}}")
-        };
-        // One name is that of the list itself.
-        for (element, names) in [("[]", 1), ("{}", 1), ("{\"a\":0}", 2), ("{\"a\":[]}", 2)] {
-            let most = 639 / names;
-            assert_eq!(in_token(&list(element, most)), Ok(()), "{element}");
-            let more = list(element, most + 1);
-            assert_eq!(in_token(&more), Err(JsonFault::TooManyNames), "{element}");
-            assert!(Object::parse_str(&more).is_ok(), "{element}");
-        }
-        // What takes little work is not counted, such as the names of groups.
-        for element in ["\"a\"", "7", "-1", "null"] {
-            assert_eq!(in_token(&list(element, 5_000)), Ok(()), "{element}");
-        }
-    }
-
-    #[test]
-    fn a_larger_token_may_have_a_name_for_every_20_bytes() {
-        let text = |bytes: usize| {
-            let members: Vec<String> = (0..1_000).map(|n| format!("\"{n:03}\":{{}}")).collect();
-            let members = members.join(",");
-            let text = "x".repeat(bytes - members.len() - "{,\"y\":\"\"}".len());
-            format!("{{{members},\"y\":\"{text}\"}}")
-        };
-        assert_eq!(in_token(&text(20_020)), Ok(()));
-        let less = in_token(&text(20_019));
-        assert_eq!(less, Err(JsonFault::TooManyNames));
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod unescape;
 pub(crate) mod byte_search;
 mod distinct;
 pub(crate) mod members;
+pub(crate) mod json_fault;
+pub(crate) mod name_bounds;
 pub(crate) mod scanner;
 pub(crate) mod object;
 pub(crate) mod skim;

@@ -13,12 +13,13 @@
 use std::borrow::Cow;
 
 use crate::verify::json::distinct::Named as _;
+pub(crate) use crate::verify::json::json_fault::JsonFault;
 pub(crate) use crate::verify::json::members::Members;
 use crate::verify::json::members::{Member, Scanned, ValueKind};
-pub(crate) use crate::verify::json::scanner::JsonFault;
+use crate::verify::json::name_bounds::NameBounds;
 #[cfg(feature = "mcp")]
 use crate::verify::json::scanner::scan_with_inner;
-use crate::verify::json::scanner::{Scanner, scan, scan_header, scan_payload};
+use crate::verify::json::scanner::{Scanner, scan};
 use crate::verify::json::unescape::{Unescaped, unescape};
 
 /// The members of an object, in order.
@@ -64,7 +65,7 @@ impl<'a> Object<'a> {
     /// Reads one object from `text`.
     pub(crate) fn parse_str(text: &'a str) -> Result<Self, JsonFault> {
         let mut members = Members::default();
-        scan(text, &mut members)?;
+        scan(text, &mut members, NameBounds::NONE)?;
         Ok(Self {
             text,
             members: Storage::Own(Box::new(members)),
@@ -87,21 +88,13 @@ impl<'a> Object<'a> {
         Ok((of(outer), of(within)))
     }
 
-    /// Reads the header of a token from `text` into a reusable buffer.
-    pub(in crate::verify) fn parse_header(
+    /// Reads one object of a token from `text` into a reusable buffer.
+    pub(in crate::verify) fn parse_token_part(
         text: &'a str,
         members: &'a mut Members,
+        bounds: NameBounds,
     ) -> Result<Self, JsonFault> {
-        scan_header(text, members)?;
-        Ok(Self::indexed(text, members))
-    }
-
-    /// Reads the payload of a token from `text` into a reusable buffer.
-    pub(in crate::verify) fn parse_payload(
-        text: &'a str,
-        members: &'a mut Members,
-    ) -> Result<Self, JsonFault> {
-        scan_payload(text, members)?;
+        scan(text, members, bounds)?;
         Ok(Self::indexed(text, members))
     }
 

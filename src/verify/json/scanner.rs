@@ -5,83 +5,23 @@
 //! 2. Strings are searched for their end eight bytes at a time, and longer ones by `memchr`. A text
 //!    without escapes and control characters, as nearly every token has, is known as such before, so that
 //!    only quotes are searched in it.
-//! 3. Names take more work than their bytes suggest, those with escapes most. In tokens their number is bounded;
-//!    messages and responses may have any, since their senders are known, and some of their writers escape every
-//!    name that is not ASCII.
 
 use crate::verify::json::byte_search::{SHORT, first_quote, first_special, is_plain, is_special};
+use crate::verify::json::json_fault::JsonFault;
 use crate::verify::json::members::{Member, Members, Scanned, Span, ValueKind, are_distinct};
+use crate::verify::json::name_bounds::NameBounds;
 #[cfg(feature = "mcp")]
 use crate::verify::json::unescape::unescape;
 
 /// The deepest nesting that is accepted. Real tokens stay below 8; the limit bounds the call stack.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// The most names of members that a header may have, at any depth. A list or an object within a list counts like
-/// a name. Real headers have less than 20.
-pub(super) const MAX_HEADER_NAMES: usize = 64;
-
-/// The most names that a small payload may have, counted in the same way.
-const MAX_PAYLOAD_NAMES: usize = 640;
-
-/// A larger payload may have one name for so many bytes.
-const BYTES_PER_NAME: usize = 20;
-
-/// The most names with escapes that a header or a payload may have. Real ones have a few, if PHP writes them: URLs as names.
-pub(super) const MAX_ESCAPED_NAMES: u32 = 128;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JsonFault {
-    /// Not one strict JSON object.
-    Malformed,
-    /// An object names a member twice.
-    Duplicate,
-    /// A header or a payload has more names than it may have.
-    TooManyNames,
-}
-
-/// How many names a text may still have.
-#[derive(Clone, Copy)]
-struct NamesLeft {
-    all: usize,
-    escaped: u32,
-}
-
-impl NamesLeft {
-    const UNBOUNDED: Self = Self {
-        all: usize::MAX,
-        escaped: u32::MAX,
-    };
-
-    const fn in_token(all: usize) -> Self {
-        Self {
-            all,
-            escaped: MAX_ESCAPED_NAMES,
-        }
-    }
-}
-
 /// Scans one object; its members replace those in `members`.
-pub(super) fn scan(text: &str, members: &mut Members) -> Result<(), JsonFault> {
-    scan_bounded(text, members, NamesLeft::UNBOUNDED)
-}
-
-/// Scans the header of a token, which has a bounded number of names.
-pub(super) fn scan_header(text: &str, members: &mut Members) -> Result<(), JsonFault> {
-    scan_bounded(text, members, NamesLeft::in_token(MAX_HEADER_NAMES))
-}
-
-/// Scans the payload of a token, which has a bounded number of names.
-pub(super) fn scan_payload(text: &str, members: &mut Members) -> Result<(), JsonFault> {
-    let most = MAX_PAYLOAD_NAMES.max(text.len() / BYTES_PER_NAME);
-    scan_bounded(text, members, NamesLeft::in_token(most))
-}
-
-fn scan_bounded(text: &str, members: &mut Members, names_left: NamesLeft) -> Result<(), JsonFault> {
+pub(super) fn scan(text: &str, members: &mut Members, bounds: NameBounds) -> Result<(), JsonFault> {
     members.list.clear();
     let mut scanner = Scanner::new(text, 0, &mut members.list);
     scanner.is_plain = is_plain(text);
-    scanner.names_left = names_left;
+    scanner.names_left = bounds;
     scanner.blanks();
     scanner.object(0)?;
     scanner.blanks();
@@ -128,7 +68,7 @@ pub(super) struct Scanner<'a, 'm> {
     members: &'m mut Vec<Member>,
     /// Whether it is certain that the text has no escapes and no control characters.
     is_plain: bool,
-    names_left: NamesLeft,
+    names_left: NameBounds,
 }
 
 impl<'a, 'm> Scanner<'a, 'm> {
@@ -139,7 +79,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
             at,
             members,
             is_plain: false,
-            names_left: NamesLeft::UNBOUNDED,
+            names_left: NameBounds::NONE,
         }
     }
 
@@ -244,9 +184,9 @@ impl<'a, 'm> Scanner<'a, 'm> {
         }
         loop {
             let (name, escaped) = self.string()?;
-            self.count_name()?;
+            self.names_left.count()?;
             if escaped {
-                self.count_escaped_name()?;
+                self.names_left.count_escaped()?;
             }
             self.blanks();
             self.expect(b':')?;
@@ -267,19 +207,6 @@ impl<'a, 'm> Scanner<'a, 'm> {
                 _ => return Err(JsonFault::Malformed),
             }
         }
-    }
-
-    fn count_name(&mut self) -> Result<(), JsonFault> {
-        let left = self.names_left.all.checked_sub(1);
-        self.names_left.all = left.ok_or(JsonFault::TooManyNames)?;
-        Ok(())
-    }
-
-    #[cold]
-    fn count_escaped_name(&mut self) -> Result<(), JsonFault> {
-        let left = self.names_left.escaped.checked_sub(1);
-        self.names_left.escaped = left.ok_or(JsonFault::TooManyNames)?;
-        Ok(())
     }
 
     /// Scans an object and appends its members. Those of its member `inner`, where that is an
@@ -339,7 +266,7 @@ impl<'a, 'm> Scanner<'a, 'm> {
         loop {
             if !self.simple_elements()? {
                 if matches!(self.peek(), Some(b'{' | b'[')) {
-                    self.count_name()?;
+                    self.names_left.count()?;
                 }
                 self.value(depth + 1)?;
             }

@@ -179,7 +179,7 @@ impl Foreign {
         std::thread::spawn(move || {
             let _until_the_end: Sender<()> = until_the_end;
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                // Nobody listens any more: still read on.
+                // The receiver is gone: still read on.
                 let _ = sender.send(line);
             }
         });

@@ -515,7 +515,7 @@ async fn guests_without_a_directory_and_accounts_without_a_parameter_are_wiring_
     let layer = || server.authenticate().context("app");
     let (open, closed) = (routes(layer().admit_principals()), routes(layer()));
     let user = issuer.aworld_user();
-    // Whoever calls: the first request shows the mistake.
+    // The first request shows the mistake, by any kind of caller.
     let fault = "500 misconfigured no_workspace_directory";
     assert_eq!(said(&open, "/workspaces/acme-prod", &user).await, fault);
     assert_eq!(
